@@ -1,1 +1,5 @@
+//! Towpath: release management for Kubernetes.
+//!
+//! A release moves by `observe -> decide -> act`.
 
+pub mod api;

@@ -1,0 +1,52 @@
+//! Schemas that several kinds share, and rules that the derive macros cannot say.
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+/// A duration such as `90s`, `10m` or `1h30m`.
+pub fn duration(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "pattern": "^([0-9]+(h|m|s|ms))+$", "maxLength": 16 })
+}
+
+/// An optional duration.
+pub fn optional_duration(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "nullable": true, "pattern": "^([0-9]+(h|m|s|ms))+$", "maxLength": 16 })
+}
+
+/// Whole Kubernetes objects, kept as they are; replaced as a whole, never merged.
+pub fn manifests(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 200,
+        "x-kubernetes-list-type": "atomic",
+        "items": {
+            "type": "object",
+            "required": ["apiVersion", "kind"],
+            "x-kubernetes-preserve-unknown-fields": true,
+        },
+    })
+}
+
+/// Any JSON value.
+pub fn any_value(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "x-kubernetes-preserve-unknown-fields": true })
+}
+
+/// `status.observedGeneration`, -1 until the controller has looked: a fresh object must not count as current.
+pub fn observed_generation(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "integer", "format": "int64", "default": -1 })
+}
+
+/// -1: the controller has not looked yet.
+pub fn never_observed() -> i64 {
+    -1
+}
+
+/// A status that exists from the first moment, so that its defaults do.
+pub fn is_never_observed(generation: &i64) -> bool {
+    *generation < 0
+}
+
+/// The pattern of names that become part of other names: RFC 1123 label.
+pub const LABEL: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
+/// The pattern of object names: RFC 1123 subdomain.
+pub const SUBDOMAIN: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
