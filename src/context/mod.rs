@@ -1,0 +1,16 @@
+//! Handles on the outside: the client stack, leadership, stores fed by watches, events, metrics, configuration, time.
+//!
+//! Invariant: nothing here decides anything about a release. Every handle is a cheap clone of shared state that its
+//! owner passes on as an argument; there are no globals. What leaves this process towards the API server leaves it
+//! through [`client::Clients`], and a write only while [`fence::Fence`] says that this replica leads.
+
+pub mod backoff;
+pub mod clock;
+pub mod error;
+pub mod fence;
+pub mod versions;
+
+pub use clock::Clock;
+pub use error::{ContextError, Refusal, brief, refusal, status_of};
+pub use fence::Fence;
+pub use versions::Versions;
