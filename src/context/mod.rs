@@ -5,12 +5,18 @@
 //! through [`client::Clients`], and a write only while [`fence::Fence`] says that this replica leads.
 
 pub mod backoff;
+pub mod client;
 pub mod clock;
 pub mod error;
 pub mod fence;
+pub mod metrics;
+pub mod settings;
 pub mod versions;
 
+pub use client::{ClientOptions, Clients, Identity, Pulse, Warnings};
 pub use clock::Clock;
 pub use error::{ContextError, Refusal, brief, refusal, status_of};
 pub use fence::Fence;
+pub use metrics::Metrics;
+pub use settings::{LogFormat, Settings};
 pub use versions::Versions;

@@ -1,0 +1,195 @@
+//! One client stack for the whole process, and cheap `kube::Client`s over it, one per purpose.
+//!
+//! Invariants: every request of the process goes through the one stack (bounds, fence, deadlines, metrics hold
+//! together); whose rights a client uses is fixed when it is made and cannot be changed by a request.
+
+mod call;
+mod connect;
+mod guarded;
+mod identity;
+mod pulse;
+mod retry;
+mod stack;
+mod warnings;
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::HeaderName;
+use http::{HeaderValue, Request, Response};
+use hyper::body::Body as HttpBody;
+use kube::client::Body;
+use tower::util::BoxCloneSyncService;
+use tower::{BoxError, Service};
+
+pub use call::{Call, Effect};
+pub use guarded::Guarded;
+pub use identity::Identity;
+pub use pulse::Pulse;
+pub use stack::Reply;
+pub use warnings::Warnings;
+
+use super::error::ContextError;
+use super::fence::Fence;
+use super::metrics::Metrics;
+use call::OfTheLease;
+use stack::Stack;
+
+const IMPERSONATE_USER: HeaderName = HeaderName::from_static("impersonate-user");
+
+/// The bounds of the client stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientOptions {
+    /// Longest wait for the whole answer of one call; a watch only has to open in this time.
+    pub deadline: Duration,
+    /// Longest wait for a TCP connection.
+    pub connect_timeout: Duration,
+    /// Reads in flight; watches apart.
+    pub reads: usize,
+    /// Writes in flight, dry-runs included. Eight saturate an API server on two cores.
+    pub writes: usize,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            deadline: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(5),
+            reads: 32,
+            writes: 8,
+        }
+    }
+}
+
+/// Makes the clients of the process. A clone shares the stack.
+#[derive(Clone)]
+pub struct Clients {
+    stack: BoxCloneSyncService<Request<Body>, Response<Reply>, BoxError>,
+    default_namespace: Arc<str>,
+}
+
+impl Clients {
+    /// The stack over connections to the API server of `config`.
+    pub fn new(
+        config: &kube::Config,
+        options: ClientOptions,
+        fence: Fence,
+        metrics: Metrics,
+    ) -> Result<Self, ContextError> {
+        let transport = connect::connect(config, &options)?;
+        Ok(Self::over(transport, &config.default_namespace, options, fence, metrics))
+    }
+
+    /// The stack over any transport.
+    pub fn over<T, B>(
+        transport: T,
+        default_namespace: &str,
+        options: ClientOptions,
+        fence: Fence,
+        metrics: Metrics,
+    ) -> Self
+    where
+        T: Service<Request<Guarded>, Response = Response<B>, Error = BoxError>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        T::Future: Send,
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BoxError>,
+    {
+        Self {
+            stack: BoxCloneSyncService::new(Stack::new(transport, options, fence, metrics)),
+            default_namespace: default_namespace.into(),
+        }
+    }
+
+    /// A client with the operator's own rights.
+    pub fn operator(&self) -> kube::Client {
+        self.client(Purpose::default())
+    }
+
+    /// A client with the operator's own rights whose watches keep `pulse` beating.
+    pub fn watching(&self, pulse: &Pulse) -> kube::Client {
+        self.client(Purpose { pulse: Some(pulse.clone()), ..Purpose::default() })
+    }
+
+    /// A client for the lease: it may write to Leases while this replica does not lead, and waits for no place.
+    pub fn lease(&self) -> kube::Client {
+        self.client(Purpose { lease: true, ..Purpose::default() })
+    }
+
+    /// A client that acts as `identity`. Made per use: it costs a task and a channel, and ends when dropped.
+    pub fn identity(&self, identity: &Identity) -> Result<kube::Client, ContextError> {
+        Ok(self.client(Purpose { impersonate: Some(identity.header()?), ..Purpose::default() }))
+    }
+
+    /// Like [`Clients::identity`]; warnings of the API server to its calls go to `warnings`.
+    pub fn identity_noting(
+        &self,
+        identity: &Identity,
+        warnings: &Warnings,
+    ) -> Result<kube::Client, ContextError> {
+        Ok(self.client(Purpose {
+            impersonate: Some(identity.header()?),
+            warnings: Some(warnings.clone()),
+            ..Purpose::default()
+        }))
+    }
+
+    fn client(&self, purpose: Purpose) -> kube::Client {
+        kube::Client::new(For { stack: self.stack.clone(), purpose }, &*self.default_namespace)
+    }
+}
+
+impl std::fmt::Debug for Clients {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clients")
+    }
+}
+
+/// What distinguishes one client from another.
+#[derive(Clone, Default)]
+struct Purpose {
+    impersonate: Option<HeaderValue>,
+    lease: bool,
+    warnings: Option<Warnings>,
+    pulse: Option<Pulse>,
+}
+
+/// The stack as seen by one client.
+#[derive(Clone)]
+struct For {
+    stack: BoxCloneSyncService<Request<Body>, Response<Reply>, BoxError>,
+    purpose: Purpose,
+}
+
+impl Service<Request<Body>> for For {
+    type Response = Response<Reply>;
+    type Error = BoxError;
+    type Future =
+        <BoxCloneSyncService<Request<Body>, Response<Reply>, BoxError> as Service<Request<Body>>>::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.stack.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        request.headers_mut().remove(IMPERSONATE_USER);
+        if let Some(user) = &self.purpose.impersonate {
+            request.headers_mut().insert(IMPERSONATE_USER, user.clone());
+        }
+        if self.purpose.lease {
+            request.extensions_mut().insert(OfTheLease);
+        }
+        if let Some(warnings) = &self.purpose.warnings {
+            request.extensions_mut().insert(warnings.clone());
+        }
+        if let Some(pulse) = &self.purpose.pulse {
+            request.extensions_mut().insert(pulse.clone());
+        }
+        self.stack.call(request)
+    }
+}
