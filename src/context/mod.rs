@@ -9,6 +9,7 @@ pub mod client;
 pub mod clock;
 pub mod error;
 pub mod fence;
+pub mod lease;
 pub mod metrics;
 pub mod settings;
 pub mod versions;

@@ -1,0 +1,238 @@
+//! Leader election on a `coordination.k8s.io/v1` Lease: one of the replicas leads, the others follow its Lease.
+//!
+//! Invariants: the fence is granted only after the API server accepted our record, and only for as long as counted from
+//! before that request; on the way out it is closed first, then writes in flight are awaited, and only then is the
+//! Lease given up, so that two replicas never write at the same time. The rules are in [`election`], without I/O.
+
+mod election;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt, pin_mut};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::Api;
+use kube::api::{PostParams, WatchEvent, WatchParams};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+
+use super::backoff::Backoff;
+use super::clock::Clock;
+use super::error::{ContextError, brief, status_of};
+use super::fence::Fence;
+use super::metrics::Metrics;
+use election::{Election, Move};
+
+/// Seconds after which the API server ends the watch of a follower, which then opens the next.
+const WATCH_SECONDS: u32 = 50;
+
+/// How to compete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaseConfig {
+    /// Namespace of the Lease.
+    pub namespace: String,
+    /// Name of the Lease.
+    pub name: String,
+    /// Who we are: different for every process, restarts included. See [`unique_identity`].
+    pub identity: String,
+    /// How long a silent leader keeps its place; whole seconds.
+    pub duration: Duration,
+    /// How often the leader renews; less than half of `duration`.
+    pub renewal: Duration,
+}
+
+impl LeaseConfig {
+    fn validate(&self) -> Result<(), ContextError> {
+        if self.identity.is_empty() || self.name.is_empty() || self.namespace.is_empty() {
+            return Err(ContextError::InvalidLease("identity, name and namespace must not be empty"));
+        }
+        if self.duration < Duration::from_secs(1) || self.duration.subsec_nanos() != 0 {
+            return Err(ContextError::InvalidLease("the duration must be whole seconds, at least one"));
+        }
+        if self.renewal.is_zero() || self.renewal * 2 >= self.duration {
+            return Err(ContextError::InvalidLease("the renewal must be less than half of the duration"));
+        }
+        Ok(())
+    }
+
+    /// How long after a renewal was asked for the leader may still start writes.
+    fn renew_deadline(&self) -> Duration {
+        self.duration * 2 / 3
+    }
+
+    /// How long one request may take, so that a renewal that hangs can be tried once more.
+    fn patience(&self) -> Duration {
+        (self.renew_deadline() - self.renewal) / 2
+    }
+
+    fn duration_seconds(&self) -> i32 {
+        i32::try_from(self.duration.as_secs()).unwrap_or(i32::MAX)
+    }
+}
+
+/// `replica` with a suffix that no other process has.
+pub fn unique_identity(replica: &str) -> String {
+    // The standard library seeds each of these from the system's randomness.
+    format!("{replica}_{:016x}", RandomState::new().hash_one(std::process::id()))
+}
+
+/// Competes for the Lease until `shutdown`, and gives it up then. `client` is [`super::Clients::lease`].
+pub async fn run(
+    client: kube::Client,
+    config: LeaseConfig,
+    fence: Fence,
+    metrics: Metrics,
+    clock: Clock,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ContextError> {
+    config.validate()?;
+    let mut candidate = Candidate {
+        leases: Api::namespaced(client, &config.namespace),
+        election: Election::new(config.clone()),
+        backoff: Backoff::new(config.renewal / 10, config.renewal.min(Duration::from_secs(2))),
+        config,
+        fence,
+        metrics,
+        clock,
+    };
+    tokio::select! {
+        () = shutdown => {}
+        never = candidate.compete() => match never {},
+    }
+    candidate.release().await;
+    Ok(())
+}
+
+struct Candidate {
+    leases: Api<Lease>,
+    config: LeaseConfig,
+    election: Election,
+    backoff: Backoff,
+    fence: Fence,
+    metrics: Metrics,
+    clock: Clock,
+}
+
+impl Candidate {
+    async fn compete(&mut self) -> Infallible {
+        loop {
+            let next = self.election.next(Instant::now(), self.clock.now());
+            self.tell_whether_we_lead();
+            match next {
+                Move::Read => self.read().await,
+                Move::Create(lease) => {
+                    let leases = self.leases.clone();
+                    self.write(async move { leases.create(&PostParams::default(), &lease).await }).await;
+                }
+                Move::Replace(lease) => {
+                    let (leases, name) = (self.leases.clone(), self.config.name.clone());
+                    self.write(async move { leases.replace(&name, &PostParams::default(), &lease).await })
+                        .await;
+                }
+                Move::Rest(until) => sleep_until(until).await,
+                Move::Follow(until) => self.follow(until).await,
+            }
+        }
+    }
+
+    async fn read(&mut self) {
+        match timeout(self.config.patience(), self.leases.get_opt(&self.config.name)).await {
+            Ok(Ok(lease)) => self.election.observe(Instant::now(), lease),
+            Ok(Err(error)) => self.back_off("cannot read the lease", &brief(&error)).await,
+            Err(_) => self.back_off("cannot read the lease", "no answer").await,
+        }
+    }
+
+    async fn write(&mut self, request: impl Future<Output = kube::Result<Lease>>) {
+        let asked = Instant::now();
+        match timeout(self.config.patience(), request).await {
+            Ok(Ok(lease)) => {
+                self.backoff.reset();
+                self.fence.grant(self.election.won(asked, lease));
+            }
+            // Somebody was faster, or the Lease came or went.
+            Ok(Err(error)) if matches!(status_of(&error).map(|status| status.code), Some(404 | 409)) => {
+                self.election.doubt();
+            }
+            // It may have been written all the same; then the next try conflicts, and we read what there is.
+            Ok(Err(error)) => self.back_off("cannot write the lease", &brief(&error)).await,
+            Err(_) => self.back_off("cannot write the lease", "no answer").await,
+        }
+    }
+
+    /// Watches the Lease for as long as another holder renews it, on one stream.
+    async fn follow(&mut self, until: Instant) {
+        let Some(version) = self.election.version().map(str::to_owned) else { return self.election.doubt() };
+        let field = format!("metadata.name={}", self.config.name);
+        let only_ours = WatchParams::default().fields(&field).timeout(WATCH_SECONDS);
+        let Ok(opened) = timeout_at(until, self.leases.watch(&only_ours, &version)).await else { return };
+        let changes = match opened {
+            Ok(changes) => changes.into_stream(),
+            Err(error) => return self.look_again("cannot watch the lease", &brief(&error)).await,
+        };
+        pin_mut!(changes);
+        let mut until = until;
+        while let Ok(change) = timeout_at(until, changes.next()).await {
+            match change {
+                Some(Ok(WatchEvent::Added(lease) | WatchEvent::Modified(lease))) => {
+                    self.election.observe(Instant::now(), Some(lease));
+                }
+                Some(Ok(WatchEvent::Deleted(_))) => self.election.observe(Instant::now(), None),
+                Some(Ok(WatchEvent::Bookmark(_))) => {}
+                Some(Ok(WatchEvent::Error(_))) => return self.election.doubt(),
+                Some(Err(error)) => {
+                    return self.look_again("the watch of the lease broke", &brief(&error)).await;
+                }
+                None => return,
+            }
+            self.backoff.reset();
+            match self.election.next(Instant::now(), self.clock.now()) {
+                Move::Follow(later) => until = later,
+                Move::Read | Move::Create(_) | Move::Replace(_) | Move::Rest(_) => return,
+            }
+        }
+    }
+
+    async fn look_again(&mut self, what: &'static str, why: &str) {
+        self.back_off(what, why).await;
+        self.election.doubt();
+    }
+
+    async fn back_off(&mut self, what: &'static str, why: &str) {
+        tracing::warn!(lease = self.config.name, why, "{what}");
+        sleep(self.backoff.next_delay()).await;
+    }
+
+    fn tell_whether_we_lead(&self) {
+        let leads = self.election.leads(Instant::now());
+        if !leads && self.fence.epoch().is_some() {
+            self.fence.revoke();
+        }
+        self.metrics.set_leading(leads);
+    }
+
+    async fn release(&mut self) {
+        let expires = self.fence.term().map(|term| term.expires);
+        self.fence.revoke();
+        self.metrics.set_leading(false);
+        let Some(expires) = expires else { return };
+        if timeout_at(expires, self.fence.idle()).await.is_err() {
+            return;
+        }
+        // Twice: a renewal that was cut off by the shutdown may have gone through, and then the version is newer.
+        for _ in 0..2 {
+            if self.election.is_in_doubt() {
+                self.read().await;
+            }
+            let Some(lease) = self.election.released(self.clock.now()) else { return };
+            let params = PostParams::default();
+            let replaced = self.leases.replace(&self.config.name, &params, &lease);
+            match timeout(self.config.patience(), replaced).await {
+                Ok(Ok(_)) => return,
+                Ok(Err(_)) | Err(_) => self.election.doubt(),
+            }
+        }
+        tracing::warn!(lease = self.config.name, "the lease could not be given up; it expires by itself");
+    }
+}
