@@ -12,7 +12,10 @@ pub mod fence;
 pub mod lease;
 pub mod metrics;
 pub mod settings;
+pub mod slim;
+pub mod store;
 pub mod versions;
+pub mod watch;
 
 pub use client::{ClientOptions, Clients, Identity, Pulse, Warnings};
 pub use clock::Clock;
@@ -20,4 +23,6 @@ pub use error::{ContextError, Refusal, brief, refusal, status_of};
 pub use fence::Fence;
 pub use metrics::Metrics;
 pub use settings::{LogFormat, Settings};
+pub use store::{Delta, Store, Undecodable};
 pub use versions::Versions;
+pub use watch::{Watch, WatchOptions, Watched, Whole};

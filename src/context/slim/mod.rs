@@ -1,0 +1,27 @@
+//! Workloads as health needs them: a few fields each, in few bytes. One process watches tens of thousands.
+//!
+//! Invariants: what these types do not name is neither kept nor able to break their decoding; a field that is absent
+//! reads as the API's own default. The managed fields are read once, for the one question who owns `spec.replicas`, and
+//! dropped. Strings of the cluster that end up in a status or an event are cut here.
+
+mod condition;
+mod job;
+mod meta;
+mod pod;
+mod text;
+mod wire;
+mod workload;
+
+pub use condition::{Condition, ConditionStatus};
+pub use job::{Job, JobStatus};
+pub use meta::{Meta, Owner};
+pub use pod::{Container, ContainerRole, ContainerState, Pod, PodPhase, Terminated, Waiting};
+pub use text::Word;
+pub use wire::Wire;
+pub use workload::{
+    DaemonSet, Deployment, Namespace, ReplicaSet, StatefulSet, TemplateImage, UpdateStrategy,
+    UpdateStrategyType,
+};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,315 @@
+//! What the watches have seen: objects by namespace and name.
+//!
+//! Invariants: a look-up in one namespace costs the same however large the rest is; an object that cannot be decoded is
+//! kept as that, and its older, decodable version is not shown any more; only the watch writes. Locks are held for
+//! map operations only.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// An object that arrived but does not fit its type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undecodable {
+    /// Empty for a cluster-scoped object.
+    pub namespace: String,
+    pub name: String,
+    /// The version that does not fit.
+    pub version: String,
+    /// What does not fit, cut to 512 bytes.
+    pub error: String,
+}
+
+/// One change of a store.
+#[derive(Debug)]
+pub enum Delta<K> {
+    /// An object is new (`old` is `None`) or changed.
+    Applied { old: Option<Arc<K>>, new: Arc<K> },
+    /// An object is gone, or is not kept any more.
+    Gone { old: Arc<K> },
+    /// An object came that does not fit its type.
+    Undecodable { old: Option<Arc<K>>, new: Undecodable },
+    /// An object that did not fit its type is gone.
+    UndecodableGone { old: Undecodable },
+    /// A list is complete: from here on the store is ready.
+    Listed,
+}
+
+/// Gives the key under which an object is found in the store's index, if any.
+pub type IndexKey<K> = fn(&K) -> Option<&str>;
+
+/// Objects of one kind. Cloned handles share them.
+pub struct Store<K>(Arc<Shared<K>>);
+
+struct Shared<K> {
+    index_key: Option<IndexKey<K>>,
+    content: RwLock<Content<K>>,
+}
+
+struct Content<K> {
+    objects: Spaces<Entry<Arc<K>>>,
+    undecodable: Spaces<Entry<Undecodable>>,
+    index: BTreeMap<Box<str>, BTreeSet<Place>>,
+    count: usize,
+    list: u32,
+    is_ready: bool,
+}
+
+/// Namespace and name.
+type Place = (Box<str>, Box<str>);
+
+type Spaces<V> = BTreeMap<Box<str>, BTreeMap<Box<str>, V>>;
+
+struct Entry<V> {
+    value: V,
+    list: u32,
+}
+
+impl<K> Clone for Store<K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K> Default for Store<K> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K> Store<K> {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::build(None)
+    }
+
+    /// An empty store whose objects are also found by `key`.
+    pub fn indexed(key: IndexKey<K>) -> Self {
+        Self::build(Some(key))
+    }
+
+    fn build(index_key: Option<IndexKey<K>>) -> Self {
+        let content = Content {
+            objects: BTreeMap::new(),
+            undecodable: BTreeMap::new(),
+            index: BTreeMap::new(),
+            count: 0,
+            list: 0,
+            is_ready: false,
+        };
+        Self(Arc::new(Shared { index_key, content: RwLock::new(content) }))
+    }
+
+    /// Whether a first list is complete.
+    pub fn is_ready(&self) -> bool {
+        self.read().is_ready
+    }
+
+    /// The object; `namespace` is empty for a cluster-scoped kind.
+    pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
+        self.read().objects.get(namespace)?.get(name).map(|entry| Arc::clone(&entry.value))
+    }
+
+    /// The objects of one namespace, by name.
+    pub fn list(&self, namespace: &str) -> Vec<Arc<K>> {
+        let content = self.read();
+        let objects = content.objects.get(namespace).into_iter().flat_map(BTreeMap::values);
+        objects.map(|entry| Arc::clone(&entry.value)).collect()
+    }
+
+    /// The objects whose index key is `key`, by namespace and name.
+    pub fn indexed_by(&self, key: &str) -> Vec<Arc<K>> {
+        let content = self.read();
+        let places = content.index.get(key).into_iter().flatten();
+        places
+            .filter_map(|(namespace, name)| content.objects.get(namespace)?.get(name))
+            .map(|entry| Arc::clone(&entry.value))
+            .collect()
+    }
+
+    /// The namespaces that hold objects.
+    pub fn namespaces(&self) -> Vec<String> {
+        self.read().objects.keys().map(|namespace| namespace.to_string()).collect()
+    }
+
+    /// Every object, by namespace and name. For start-up and for people, never for one reconcile.
+    pub fn all(&self) -> Vec<Arc<K>> {
+        let content = self.read();
+        content.objects.values().flat_map(BTreeMap::values).map(|entry| Arc::clone(&entry.value)).collect()
+    }
+
+    /// Number of objects.
+    pub fn len(&self) -> usize {
+        self.read().count
+    }
+
+    /// Whether there is no object.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What is known of an object that cannot be decoded.
+    pub fn undecodable(&self, namespace: &str, name: &str) -> Option<Undecodable> {
+        self.read().undecodable.get(namespace)?.get(name).map(|entry| entry.value.clone())
+    }
+
+    /// The objects of one namespace that cannot be decoded, by name.
+    pub fn all_undecodable(&self, namespace: &str) -> Vec<Undecodable> {
+        let content = self.read();
+        let objects = content.undecodable.get(namespace).into_iter().flat_map(BTreeMap::values);
+        objects.map(|entry| entry.value.clone()).collect()
+    }
+
+    /// A list begins: what it does not bring is gone when it ends.
+    pub(super) fn begin_list(&self) {
+        let mut content = self.write();
+        content.list = content.list.wrapping_add(1);
+    }
+
+    /// An object came. `is_same` says whether the object we have already is this one.
+    pub(super) fn apply(
+        &self,
+        namespace: &str,
+        name: &str,
+        new: K,
+        is_same: impl FnOnce(&K, &K) -> bool,
+    ) -> Option<Delta<K>> {
+        let mut content = self.write();
+        let list = content.list;
+        remove(&mut content.undecodable, namespace, name);
+        if let Some(entry) = find(&mut content.objects, namespace, name)
+            && is_same(&entry.value, &new)
+        {
+            entry.list = list;
+            return None;
+        }
+        let new = Arc::new(new);
+        let old = insert(&mut content.objects, namespace, name, Entry { value: Arc::clone(&new), list });
+        let old = old.map(|entry| entry.value);
+        if old.is_none() {
+            content.count += 1;
+        }
+        self.reindex(&mut content, (namespace, name), old.as_deref(), Some(&new));
+        Some(Delta::Applied { old, new })
+    }
+
+    /// An object came that does not fit its type.
+    pub(super) fn apply_undecodable(&self, new: Undecodable) -> Option<Delta<K>> {
+        let mut content = self.write();
+        let list = content.list;
+        let old = self.take(&mut content, &new.namespace, &new.name);
+        let entry = Entry { value: new.clone(), list };
+        let before = insert(&mut content.undecodable, &new.namespace, &new.name, entry);
+        if old.is_none() && before.is_some_and(|entry| entry.value == new) {
+            return None;
+        }
+        Some(Delta::Undecodable { old, new })
+    }
+
+    /// An object is gone, or not of interest any more.
+    pub(super) fn remove(&self, namespace: &str, name: &str) -> Option<Delta<K>> {
+        let mut content = self.write();
+        let undecodable = remove(&mut content.undecodable, namespace, name);
+        match self.take(&mut content, namespace, name) {
+            Some(old) => Some(Delta::Gone { old }),
+            None => undecodable.map(|entry| Delta::UndecodableGone { old: entry.value }),
+        }
+    }
+
+    /// The list is complete: whatever it did not bring is gone.
+    pub(super) fn end_list(&self) -> Vec<Delta<K>> {
+        let mut content = self.write();
+        let list = content.list;
+        let mut deltas = Vec::new();
+        for (namespace, name) in older(&content.objects, list) {
+            deltas.extend(self.take(&mut content, &namespace, &name).map(|old| Delta::Gone { old }));
+        }
+        for (namespace, name) in older(&content.undecodable, list) {
+            let entry = remove(&mut content.undecodable, &namespace, &name);
+            deltas.extend(entry.map(|entry| Delta::UndecodableGone { old: entry.value }));
+        }
+        content.is_ready = true;
+        deltas.push(Delta::Listed);
+        deltas
+    }
+
+    fn take(&self, content: &mut Content<K>, namespace: &str, name: &str) -> Option<Arc<K>> {
+        let old = remove(&mut content.objects, namespace, name)?.value;
+        content.count -= 1;
+        self.reindex(content, (namespace, name), Some(&old), None);
+        Some(old)
+    }
+
+    fn reindex(&self, content: &mut Content<K>, place: (&str, &str), old: Option<&K>, new: Option<&K>) {
+        let Some(index_key) = self.0.index_key else { return };
+        let (old, new) = (old.and_then(index_key), new.and_then(index_key));
+        if old == new {
+            return;
+        }
+        let place = (Box::from(place.0), Box::from(place.1));
+        if let Some(key) = old
+            && let Some(places) = content.index.get_mut(key)
+        {
+            places.remove(&place);
+            if places.is_empty() {
+                content.index.remove(key);
+            }
+        }
+        if let Some(key) = new {
+            content.index.entry(key.into()).or_default().insert(place);
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Content<K>> {
+        self.0.content.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Content<K>> {
+        self.0.content.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K> fmt::Debug for Store<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("count", &self.len()).field("is_ready", &self.is_ready()).finish()
+    }
+}
+
+fn find<'a, V>(spaces: &'a mut Spaces<V>, namespace: &str, name: &str) -> Option<&'a mut V> {
+    spaces.get_mut(namespace)?.get_mut(name)
+}
+
+fn insert<V>(spaces: &mut Spaces<V>, namespace: &str, name: &str, value: V) -> Option<V> {
+    match spaces.get_mut(namespace) {
+        Some(space) => match space.get_mut(name) {
+            Some(present) => Some(std::mem::replace(present, value)),
+            None => space.insert(name.into(), value),
+        },
+        None => {
+            spaces.insert(namespace.into(), BTreeMap::from([(name.into(), value)]));
+            None
+        }
+    }
+}
+
+fn remove<V>(spaces: &mut Spaces<V>, namespace: &str, name: &str) -> Option<V> {
+    let space = spaces.get_mut(namespace)?;
+    let removed = space.remove(name);
+    if space.is_empty() {
+        spaces.remove(namespace);
+    }
+    removed
+}
+
+fn older<V>(spaces: &Spaces<Entry<V>>, list: u32) -> Vec<Place> {
+    let entries =
+        spaces.iter().flat_map(|(namespace, space)| space.iter().map(move |entry| (namespace, entry)));
+    entries
+        .filter(|(_, (_, entry))| entry.list != list)
+        .map(|(namespace, (name, _))| (namespace.clone(), name.clone()))
+        .collect()
+}
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;
