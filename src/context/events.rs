@@ -1,0 +1,167 @@
+//! Events for people, through a bounded queue and a task of their own.
+//!
+//! Invariants: pushing a note never waits and never fails; when the queue is full, or this replica does not lead, the
+//! note is dropped and counted. An Event is a courtesy: the record is in the Promotion's status.
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use kube::Api;
+use kube::api::PostParams;
+use tokio::sync::mpsc;
+
+use super::clock::Clock;
+use super::error::brief;
+use super::fence::Fence;
+use super::metrics::Metrics;
+
+/// Notes that wait to be written.
+const QUEUE: usize = 256;
+/// Most bytes of a message (the API server's limit for `note`).
+const MESSAGE: usize = 1024;
+/// Most bytes of reason and action (the API server's limit).
+const WORD: usize = 128;
+/// Namespace of the Events about objects that have none.
+const CLUSTER: &str = "default";
+/// Who reports.
+const CONTROLLER: &str = "towpath.dev/controller";
+
+/// The two types of Event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoteType {
+    /// Something happened as it should.
+    Normal,
+    /// Somebody may want to look.
+    Warning,
+}
+
+/// One transition, told to people.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Note {
+    /// What it is about.
+    pub object_ref: ObjectReference,
+    /// Normal or Warning.
+    pub type_: NoteType,
+    /// A constant, in CamelCase.
+    pub reason: &'static str,
+    /// A sentence; cut to 1 KiB.
+    pub message: String,
+    /// What was done about it; a constant, in CamelCase.
+    pub action: &'static str,
+}
+
+/// Takes notes. Cloned handles share the queue.
+#[derive(Debug, Clone)]
+pub struct Notes {
+    queue: mpsc::Sender<(Timestamp, Note)>,
+    clock: Clock,
+    metrics: Metrics,
+}
+
+/// Writes the notes that [`Notes`] takes.
+#[derive(Debug)]
+pub struct NoteWriter {
+    queue: mpsc::Receiver<(Timestamp, Note)>,
+    metrics: Metrics,
+}
+
+/// A queue, and the writer that empties it.
+pub fn notes(clock: Clock, metrics: Metrics) -> (Notes, NoteWriter) {
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    (Notes { queue: sender, clock, metrics: metrics.clone() }, NoteWriter { queue: receiver, metrics })
+}
+
+impl Notes {
+    /// Take a note. Call this after the write that it tells of succeeded.
+    pub fn push(&self, note: Note) {
+        if self.queue.try_send((self.clock.now(), note)).is_err() {
+            self.metrics.note_dropped();
+        }
+    }
+}
+
+impl NoteWriter {
+    /// Writes notes one after the other as `replica`, until every [`Notes`] is dropped.
+    pub async fn run(mut self, client: kube::Client, fence: Fence, replica: String) {
+        while let Some((at, note)) = self.queue.recv().await {
+            if fence.epoch().is_none() {
+                self.metrics.note_dropped();
+                continue;
+            }
+            let namespace = note.object_ref.namespace.clone().unwrap_or_else(|| CLUSTER.to_owned());
+            let events: Api<Event> = Api::namespaced(client.clone(), &namespace);
+            let reason = note.reason;
+            if let Err(error) =
+                events.create(&PostParams::default(), &event(at, note, namespace, &replica)).await
+            {
+                self.metrics.note_dropped();
+                // Debug, since an unreachable API server is said elsewhere.
+                tracing::debug!(reason, error = brief(&error), "event not written");
+            }
+        }
+    }
+}
+
+fn event(at: Timestamp, note: Note, namespace: String, replica: &str) -> Event {
+    let about = note.object_ref.name.as_deref().unwrap_or("towpath");
+    Event {
+        metadata: ObjectMeta {
+            generate_name: Some(format!("{}.", cut(about, 200))),
+            namespace: Some(namespace),
+            ..ObjectMeta::default()
+        },
+        event_time: Some(MicroTime(at)),
+        action: Some(cut(note.action, WORD).to_owned()),
+        reason: Some(cut(note.reason, WORD).to_owned()),
+        note: Some(cut(&note.message, MESSAGE).to_owned()),
+        type_: Some(
+            match note.type_ {
+                NoteType::Normal => "Normal",
+                NoteType::Warning => "Warning",
+            }
+            .to_owned(),
+        ),
+        regarding: Some(note.object_ref),
+        reporting_controller: Some(CONTROLLER.to_owned()),
+        reporting_instance: Some(cut(replica, WORD).to_owned()),
+        ..Event::default()
+    }
+}
+
+/// At most `limit` bytes of `text`, at a character boundary.
+fn cut(text: &str, limit: usize) -> &str {
+    &text[..text.floor_char_boundary(limit)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn note(message: String) -> Note {
+        let object_ref = ObjectReference {
+            name: Some("web-1.2.0".to_owned()),
+            namespace: Some("shop".to_owned()),
+            ..ObjectReference::default()
+        };
+        Note { object_ref, type_: NoteType::Warning, reason: "RolledBack", message, action: "Rollback" }
+    }
+
+    #[test]
+    fn a_message_is_cut_between_characters() {
+        let event = event(Timestamp::UNIX_EPOCH, note("ä".repeat(MESSAGE)), "shop".to_owned(), "pod-0");
+        assert_eq!(event.note.unwrap().len(), MESSAGE);
+        assert_eq!(event.metadata.generate_name.as_deref(), Some("web-1.2.0."));
+        assert_eq!(event.type_.as_deref(), Some("Warning"));
+    }
+
+    #[test]
+    fn a_full_queue_drops_and_counts() {
+        let metrics = Metrics::new();
+        let (notes, _writer) = notes(Clock::system(), metrics.clone());
+        for _ in 0..(QUEUE + 3) {
+            notes.push(note(String::new()));
+        }
+        assert!(metrics.render().unwrap().contains("towpath_events_dropped_total 3"));
+    }
+}
