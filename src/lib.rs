@@ -3,4 +3,6 @@
 //! A release moves by `observe -> decide -> act`.
 
 pub mod api;
+pub mod content;
 pub mod context;
+pub mod decide;

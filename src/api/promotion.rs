@@ -118,6 +118,10 @@ pub struct PromotionStatus {
     /// Whether the baseline was empty or healthy when it was found, and so may be gone back to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline_healthy: Option<bool>,
+    /// Digest of the overrides of the environment when it started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub overrides_digest: Option<String>,
     /// UID of the target namespace: revisions of a namespace that was deleted do not count for its successor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
@@ -169,6 +173,7 @@ impl Default for PromotionStatus {
             replaces: None,
             baseline: None,
             baseline_healthy: None,
+            overrides_digest: None,
             namespace_uid: None,
             changes: Vec::new(),
             steps: Vec::new(),

@@ -1,0 +1,81 @@
+//! Conditions: one merge that keeps transition times, one place that makes Ready, Reconciling and Stalled.
+
+use crate::api::{Condition, READY, RECONCILING, STALLED};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+/// The one state that kstatus readers see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nothing is being done and nothing failed.
+    Ready,
+    /// Something is being done, or waits for something that is missing.
+    Reconciling,
+    /// Final.
+    Stalled,
+}
+
+/// A message that fits a condition.
+pub fn cut(message: &str, limit: usize) -> String {
+    if message.len() <= limit {
+        return message.to_owned();
+    }
+    let end = (0..=limit.saturating_sub(3)).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
+    format!("{}...", message.get(..end).unwrap_or_default())
+}
+
+/// The conditions `Ready`, `Reconciling` and `Stalled` of one state, in this order.
+pub fn of_state(
+    state: &State,
+    reason: &str,
+    message: &str,
+    generation: i64,
+    stored: &[Condition],
+    now: Timestamp,
+) -> Vec<Condition> {
+    let flag = |on: bool| if on { "True" } else { "False" };
+    let mut conditions = vec![(READY, flag(*state == State::Ready))];
+    match state {
+        State::Ready => {}
+        State::Reconciling => conditions.push((RECONCILING, "True")),
+        State::Stalled => conditions.push((STALLED, "True")),
+    }
+    conditions
+        .into_iter()
+        .map(|(type_, status)| condition(type_, status, reason, message, generation, stored, now))
+        .collect()
+}
+
+/// One condition; its transition time is kept while its status stays.
+pub fn condition(
+    type_: &str,
+    status: &str,
+    reason: &str,
+    message: &str,
+    generation: i64,
+    stored: &[Condition],
+    now: Timestamp,
+) -> Condition {
+    let before = stored.iter().find(|condition| condition.type_ == type_ && condition.status == status);
+    Condition {
+        type_: type_.to_owned(),
+        status: status.to_owned(),
+        reason: if reason.is_empty() { "Unknown".to_owned() } else { reason.to_owned() },
+        message: cut(message, 4096),
+        observed_generation: Some(generation),
+        last_transition_time: before.map_or(Time(seconds(now)), |condition| condition.last_transition_time.clone()),
+    }
+}
+
+/// The API keeps whole seconds; a finer time would differ from what is read back.
+pub fn seconds(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
+}
+
+/// Since when a condition has had this status.
+pub fn since(conditions: &[Condition], type_: &str, status: &str) -> Option<Timestamp> {
+    conditions
+        .iter()
+        .find(|condition| condition.type_ == type_ && condition.status == status)
+        .map(|condition| condition.last_transition_time.0)
+}

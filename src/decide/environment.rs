@@ -1,0 +1,270 @@
+//! An environment: is it sound, is there consent, which release comes next in each lane; and the report of its lanes.
+
+use super::action::{Action, Decision, Note, Owner, Status};
+use super::conditions::{self, State, condition, since};
+use super::gates::{Gate, candidate, later};
+use super::housekeeping;
+use super::lane::{Lane, application_of, created, kube_meta::Meta, phase_of, revision_of};
+use super::validate::{self, Fault};
+use super::verdict::earliest;
+use super::world::{EnvironmentWorld, Grant};
+use crate::api::{
+    ApplicationStatus, EnvironmentStatus, GateReport, Promotion, PromotionKind, PromotionPhase, PromotionSpec, RECONCILING,
+    RevisionRecord, RevisionRef, STALLED,
+};
+use super::overrides;
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use std::collections::BTreeSet;
+
+/// How soon missing consent is asked for again.
+const RETRY: SignedDuration = SignedDuration::from_secs(10);
+
+/// Decides about one environment.
+pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision {
+    let environment = &world.environment;
+    if environment.deleting() {
+        return Decision::default();
+    }
+    let mut decision = Decision::default();
+    let mut status = EnvironmentStatus { ..environment.status.clone().unwrap_or_default() };
+    status.applications.clear();
+    let fault = validate::environment(&world.project, environment).or_else(|| target_fault(world));
+    let mut words = Vec::new();
+    let mut working: Option<String> = None;
+    let mut waiting: Option<String> = None;
+    let mut broken: Option<(String, String)> = None;
+    let applications = applications(world);
+    for application in &applications {
+        let lane = Lane::of(&world.project, environment, application);
+        let mut entry = entry(&world.project, &lane, application);
+        let next = candidate(&world.project, environment, &lane, now);
+        if let Some((release, gate)) = next {
+            match gate {
+                Gate::Open if fault.is_none() => {
+                    decision.actions.extend(promote(world, &lane, release.name(), application));
+                    working.get_or_insert_with(|| format!("{} is about to start", release.name()));
+                }
+                Gate::Open | Gate::Never { .. } => {}
+                Gate::Closed { gate, message, until } => {
+                    decision.wake_at = earliest(decision.wake_at, until);
+                    waiting.get_or_insert_with(|| format!("{} waits: {gate}: {message}", release.name()));
+                    entry.waiting = Some(GateReport {
+                        release: release.name().to_owned(),
+                        gate: gate.to_owned(),
+                        message: conditions::cut(&message, 2048),
+                        until: until.map(Time),
+                    });
+                }
+            }
+        }
+        if let Some(active) = lane.running().or_else(|| lane.pending.iter().rev().copied().find(|p| !phase_of(p).is_final())) {
+            entry.active = Some(active.name().to_owned());
+            let message = active.status.as_ref().and_then(|status| status.message.clone()).unwrap_or_default();
+            working.get_or_insert_with(|| format!("{}: {} {message}", active.name(), phase_of(active).as_str()));
+        }
+        if let Some(bad) = lane.current().filter(|promotion| is_broken(promotion)) {
+            let message = bad.status.as_ref().and_then(|status| status.message.clone()).unwrap_or_default();
+            broken.get_or_insert((bad.name().to_owned(), message));
+        }
+        words.push(word(&entry));
+        status.applications.push(entry);
+    }
+    status.summary = (!words.is_empty()).then(|| conditions::cut(&words.join(", "), 1024));
+    decision.actions.extend(housekeeping::trim(world, &applications));
+    let (state, reason, message) = summary(world, fault.as_ref(), broken, working, waiting, now);
+    if let (Some(_), State::Reconciling) = (&fault, &state) {
+        decision.wake_at = earliest(decision.wake_at, Some(later(now, RETRY)));
+    }
+    status.observed_generation = environment.generation();
+    status.message = Some(conditions::cut(&message, 4096));
+    let stored = environment.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    status.conditions = conditions::of_state(&state, reason, &message, environment.generation(), stored, now);
+    if overrides_are_pending(world) {
+        status.conditions.push(condition(
+            "OverridesPending",
+            "True",
+            "OverridesChanged",
+            "spec.overrides changed since the last promotion; promote the current release again to apply them",
+            environment.generation(),
+            stored,
+            now,
+        ));
+    }
+    if environment.status.as_ref() != Some(&status) {
+        decision.notes.extend(note(environment.status.as_ref(), &state, reason, &message));
+        decision.report = Some(Status::Environment(Box::new(status)));
+    }
+    decision
+}
+
+/// A failed promotion that stayed, or a rollback that did not help.
+fn is_broken(promotion: &Promotion) -> bool {
+    phase_of(promotion) == PromotionPhase::Failed
+}
+
+/// Overrides were changed after the last promotion started.
+fn overrides_are_pending(world: &EnvironmentWorld) -> bool {
+    let last = world
+        .project
+        .promotions
+        .values()
+        .filter(|promotion| promotion.spec.environment == world.environment.name())
+        .filter_map(|promotion| promotion.status.as_ref())
+        .filter(|status| status.overrides_digest.is_some())
+        .max_by_key(|status| status.revision);
+    let now = overrides::digest(world.environment.spec.overrides.as_ref());
+    last.is_some_and(|status| status.overrides_digest.as_ref() != Some(&now))
+}
+
+fn target_fault(world: &EnvironmentWorld) -> Option<Fault> {
+    let namespace = &world.environment.spec.namespace;
+    match world.project.namespaces.get(namespace) {
+        None => Some(Fault {
+            reason: "NamespaceMissing",
+            message: format!("spec.namespace {namespace} does not exist; create it, or its owner does"),
+        }),
+        Some(facts) if facts.terminating => {
+            Some(Fault { reason: "NamespaceTerminating", message: format!("the namespace {namespace} is being deleted") })
+        }
+        Some(_) => match &world.grant {
+            Grant::Missing(message) => Some(Fault { reason: "NotGranted", message: message.clone() }),
+            Grant::Granted | Grant::NotAsked => None,
+        },
+    }
+}
+
+/// Applications that have a release in the project or a promotion here.
+fn applications(world: &EnvironmentWorld) -> BTreeSet<String> {
+    let released = world.project.releases.values().filter(|release| !release.deleting());
+    let promoted = world
+        .project
+        .promotions
+        .values()
+        .filter(|promotion| promotion.spec.environment == world.environment.name())
+        .filter_map(|promotion| application_of(&world.project, promotion));
+    released.map(|release| release.spec.application.clone()).chain(promoted.map(str::to_owned)).collect()
+}
+
+fn promote(world: &EnvironmentWorld, lane: &Lane<'_>, release: &str, application: &str) -> Option<Action> {
+    // A rollback that goes on, or is about to, comes first; it wakes this environment when it ends.
+    let rolls_back = lane
+        .pending
+        .iter()
+        .chain(lane.revisions.iter())
+        .any(|other| other.spec.kind == PromotionKind::Rollback && !phase_of(other).is_final());
+    if rolls_back {
+        return None;
+    }
+    let environment = &world.environment;
+    let mut name = format!("{}-{release}", environment.name());
+    if world.project.promotions.contains_key(&name) {
+        name = format!("{name}-{}", lane.next_revision());
+    }
+    Some(Action::CreatePromotion {
+        name,
+        application: application.to_owned(),
+        spec: Box::new(PromotionSpec {
+            release: release.to_owned(),
+            environment: environment.name().to_owned(),
+            application: Some(application.to_owned()),
+            kind: PromotionKind::Promote,
+            to_revision: None,
+            reason: None,
+        }),
+        owner: Owner { kind: "Environment", name: environment.name().to_owned(), uid: environment.uid().to_owned() },
+    })
+}
+
+fn entry(project: &super::world::Project, lane: &Lane<'_>, application: &str) -> ApplicationStatus {
+    let reference = |promotion: &Promotion| -> Option<RevisionRef> {
+        let origin = lane.content_of(lane.revision(revision_of(promotion)?)?);
+        Some(RevisionRef {
+            revision: revision_of(promotion)?,
+            version: origin.and_then(|origin| origin.status.as_ref()?.version.clone()),
+            release: origin.map(|origin| origin.spec.release.clone()),
+        })
+    };
+    let current = lane.current();
+    let number = current.and_then(revision_of);
+    let previous = lane.here().rev().find(|promotion| revision_of(promotion) < number);
+    let record = |promotion: &&Promotion| -> Option<RevisionRecord> {
+        let status = promotion.status.as_ref()?;
+        Some(RevisionRecord {
+            revision: status.revision?,
+            promotion: promotion.name().to_owned(),
+            release: promotion.spec.release.clone(),
+            digest: status.digest.clone(),
+            outcome: match promotion.spec.kind {
+                PromotionKind::Promote => status.phase.as_str().to_owned(),
+                PromotionKind::Rollback => match status.restores {
+                    Some(number) => format!("Rollback to {number}: {}", status.phase.as_str()),
+                    None => format!("Rollback: {}", status.phase.as_str()),
+                },
+            },
+            started_at: status.started_at.clone(),
+            finished_at: status.finished_at.clone(),
+        })
+    };
+    let _ = project;
+    ApplicationStatus {
+        name: application.to_owned(),
+        current: current.and_then(reference),
+        previous: previous.and_then(reference),
+        last_verified: lane.last_verified().and_then(reference),
+        active: None,
+        waiting: None,
+        history: lane.revisions.iter().rev().filter_map(record).take(60).collect(),
+    }
+}
+
+/// `shop 1.4.0 (r3)`.
+fn word(entry: &ApplicationStatus) -> String {
+    match &entry.current {
+        None => format!("{} -", entry.name),
+        Some(current) => {
+            format!("{} {} (r{})", entry.name, current.version.as_deref().unwrap_or("baseline"), current.revision)
+        }
+    }
+}
+
+fn summary(
+    world: &EnvironmentWorld,
+    fault: Option<&Fault>,
+    broken: Option<(String, String)>,
+    working: Option<String>,
+    waiting: Option<String>,
+    now: Timestamp,
+) -> (State, &'static str, String) {
+    let stored = world.environment.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    if let Some(fault) = fault {
+        // What somebody else may still create is not final for a while.
+        let first = since(stored, RECONCILING, "True").unwrap_or(now);
+        let is_spec = matches!(fault.reason, "UnknownEnvironment" | "OrderCycle" | "SharedNamespace" | "UnknownPolicy");
+        let start = first.max(created(world.environment.as_ref()));
+        let final_ = is_spec && (now >= later(start, super::release::PATIENCE) || since(stored, STALLED, "True").is_some());
+        let state = if final_ { State::Stalled } else { State::Reconciling };
+        return (state, fault.reason, fault.message.clone());
+    }
+    if let Some(message) = working {
+        return (State::Reconciling, "Promoting", message);
+    }
+    if let Some((name, message)) = broken {
+        return (State::Reconciling, "Failed", format!("{name}: {message}"));
+    }
+    let runs = world.project.promotions.values().any(|promotion| {
+        promotion.spec.environment == world.environment.name() && revision_of(promotion).is_some()
+    });
+    match (waiting, runs) {
+        (Some(message), true) => (State::Ready, "Verified", message),
+        (Some(message), false) => (State::Ready, "Idle", message),
+        (None, true) => (State::Ready, "Verified", "runs what was last verified".into()),
+        (None, false) => (State::Ready, "Idle", "nothing has been put here yet".into()),
+    }
+}
+
+fn note(before: Option<&EnvironmentStatus>, state: &State, reason: &'static str, message: &str) -> Option<Note> {
+    let was = before.and_then(|status| status.conditions.first()).map(|condition| condition.reason.as_str());
+    let is_news = was != Some(reason) && matches!(state, State::Stalled | State::Reconciling) && reason != "Promoting";
+    is_news.then(|| Note { warning: true, reason, message: conditions::cut(message, 900) })
+}

@@ -1,0 +1,228 @@
+//! Gates: what must hold before anything is written. An ordered list of predicates; the first that is closed is the reason.
+
+use super::lane::{Lane, created, kube_meta::Meta, newer, phase_of};
+use super::validate;
+use super::world::Project;
+use crate::api::{Delivery, Environment, PromotionKind, PromotionMode, PromotionPhase, Release, Source};
+use jiff::{SignedDuration, Timestamp};
+
+/// Whether a release may go into an environment now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// It may.
+    Open,
+    /// It must wait.
+    Closed {
+        /// Which gate.
+        gate: &'static str,
+        /// Why, and what opens it.
+        message: String,
+        /// When it opens by itself.
+        until: Option<Timestamp>,
+    },
+    /// It never will: the environment is no stage of this release.
+    Never {
+        /// Why.
+        message: String,
+    },
+}
+
+impl Gate {
+    fn closed(gate: &'static str, message: impl Into<String>) -> Self {
+        Self::Closed { gate, message: message.into(), until: None }
+    }
+}
+
+/// Who asks for the promotion: automation obeys more gates than a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Towpath itself.
+    ByAutomation,
+    /// A person created a Promotion.
+    ByPerson,
+}
+
+/// The duration of an API field.
+pub fn span(duration: crate::api::Duration) -> SignedDuration {
+    SignedDuration::try_from(std::time::Duration::from(duration)).unwrap_or(SignedDuration::MAX)
+}
+
+/// A moment later, saturating.
+pub fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+/// The environment that a release was captured from.
+pub fn captured_from(source: &Source) -> Option<&str> {
+    source.environment.as_ref().map(|environment| environment.name.as_str())
+}
+
+/// Asks every gate, in the order in which people should hear of them.
+pub fn evaluate(project: &Project, environment: &Environment, release: &Release, asked: Asked, now: Timestamp) -> Gate {
+    let lane = Lane::of(project, environment, &release.spec.application);
+    let gates: [&dyn Fn() -> Gate; 8] = [
+        &|| is_a_stage(project, environment, release),
+        &|| accepted(project, environment),
+        &|| content_is_captured(release),
+        &|| not_held(release),
+        &|| not_overtaken(project, &lane, release, asked),
+        &|| verified_before(project, environment, release, now),
+        &|| not_held_by_failure(&lane, asked),
+        &|| asked_for(environment, asked),
+    ];
+    gates.iter().map(|gate| gate()).find(|gate| *gate != Gate::Open).unwrap_or(Gate::Open)
+}
+
+/// `until` ends the way; an Observed environment holds only what was captured there.
+fn is_a_stage(project: &Project, environment: &Environment, release: &Release) -> Gate {
+    if let Some(until) = &release.spec.until {
+        let beyond = environment.name() != until && validate::comes_after(project, environment.name(), until);
+        if beyond {
+            return Gate::Never { message: format!("spec.until ends the way of this release at {until}") };
+        }
+    }
+    let source = captured_from(&release.spec.source);
+    if environment.spec.delivery == Delivery::Observed && source != Some(environment.name()) {
+        return Gate::Never { message: "somebody else deploys here, and the release was not captured here".into() };
+    }
+    if environment.spec.delivery == Delivery::Managed && source == Some(environment.name()) {
+        return Gate::Never { message: "the release was captured here".into() };
+    }
+    Gate::Open
+}
+
+fn accepted(project: &Project, environment: &Environment) -> Gate {
+    match validate::environment(project, environment) {
+        None => Gate::Open,
+        Some(fault) => Gate::closed("Environment", format!("the environment cannot work yet: {}", fault.message)),
+    }
+}
+
+fn content_is_captured(release: &Release) -> Gate {
+    match release.status.as_ref().and_then(|status| status.content.as_ref()) {
+        Some(_) => Gate::Open,
+        None => Gate::closed("Content", "the content of the release has not been captured yet"),
+    }
+}
+
+fn not_held(release: &Release) -> Gate {
+    match release.spec.hold {
+        Some(true) => Gate::closed("Hold", "spec.hold is true; it opens when the field is set to false or removed"),
+        Some(false) | None => Gate::Open,
+    }
+}
+
+/// An older release never follows a newer one by automation.
+fn not_overtaken(project: &Project, lane: &Lane<'_>, release: &Release, asked: Asked) -> Gate {
+    if asked == Asked::ByPerson {
+        return Gate::Open;
+    }
+    let overtaking = lane
+        .here()
+        .filter(|promotion| promotion.spec.kind == PromotionKind::Promote && promotion.spec.release != release.name())
+        .filter(|promotion| phase_of(promotion) != PromotionPhase::Failed)
+        .filter_map(|promotion| project.releases.get(&promotion.spec.release))
+        .find(|other| newer(other, release).is_gt());
+    match overtaking {
+        Some(other) => Gate::Never { message: format!("{} is newer and went ahead", other.name()) },
+        None => Gate::Open,
+    }
+}
+
+/// The order: verified in every environment of `after`, for at least `soak`.
+fn verified_before(project: &Project, environment: &Environment, release: &Release, now: Timestamp) -> Gate {
+    let mut latest = None;
+    for name in &environment.spec.after {
+        let Some(before) = project.environments.get(name) else {
+            return Gate::closed("Order", format!("spec.after names {name}, which does not exist in this project"));
+        };
+        match Lane::of(project, before, &release.spec.application).verified_at(release.name()) {
+            Some(at) => latest = latest.max(Some(at)),
+            None => return Gate::closed("Order", format!("waits until it is verified in {name}")),
+        }
+    }
+    match (latest, environment.spec.soak) {
+        (Some(verified), Some(soak)) if later(verified, span(soak)) > now => {
+            let until = later(verified, span(soak));
+            Gate::Closed {
+                gate: "Soak",
+                message: format!("verified before at {verified}, soaks until {until}"),
+                until: Some(until),
+            }
+        }
+        (Some(_) | None, Some(_) | None) => Gate::Open,
+    }
+}
+
+/// A failure that holds stops automation until a person asks.
+fn not_held_by_failure(lane: &Lane<'_>, asked: Asked) -> Gate {
+    let Some(current) = lane.current() else { return Gate::Open };
+    let holds = current.status.as_ref().is_some_and(|status| {
+        status.phase == PromotionPhase::Failed && status.conditions.iter().any(|c| c.type_ == HOLDS && c.status == "True")
+    });
+    if holds && asked == Asked::ByAutomation {
+        return Gate::closed(
+            "FailureHold",
+            format!("{} failed and holds this environment; a person opens it by creating a Promotion", current.spec.release),
+        );
+    }
+    Gate::Open
+}
+
+/// The condition of a failed promotion that stops automation in its lane.
+pub const HOLDS: &str = "Holds";
+
+fn asked_for(environment: &Environment, asked: Asked) -> Gate {
+    match (environment.spec.promotion, asked) {
+        (PromotionMode::Automatic, _) | (PromotionMode::Manual, Asked::ByPerson) => Gate::Open,
+        (PromotionMode::Manual, Asked::ByAutomation) => Gate::closed(
+            "Manual",
+            format!("the environment {} is Manual; create a Promotion for it", environment.name()),
+        ),
+    }
+}
+
+/// The newest release that automation could put here: captured, not overtaken, not tried here before.
+pub fn candidate<'a>(
+    project: &'a Project,
+    environment: &Environment,
+    lane: &Lane<'_>,
+    now: Timestamp,
+) -> Option<(&'a Release, Gate)> {
+    let mut waiting = None;
+    for release in super::lane::releases_of(project, lane.application) {
+        if was_tried(lane, release) {
+            // What was tried here is not offered again; and nothing older than what went well may follow it.
+            let went_well = lane.verified_at(release.name()).is_some();
+            if went_well || lane.pending.iter().any(|promotion| promotion.spec.release == release.name()) {
+                return waiting;
+            }
+            continue;
+        }
+        match evaluate(project, environment, release, Asked::ByAutomation, now) {
+            Gate::Never { .. } => {}
+            Gate::Open => return Some((release.as_ref(), Gate::Open)),
+            closed @ Gate::Closed { .. } => {
+                // The newest that waits is the one to speak of; an older one that may go, goes.
+                waiting.get_or_insert((release.as_ref(), closed));
+            }
+        }
+    }
+    waiting
+}
+
+/// Whether automation or a person offered the release to this lane already, in the namespace as it is now.
+fn was_tried(lane: &Lane<'_>, release: &Release) -> bool {
+    let here = |promotion: &&crate::api::Promotion| {
+        promotion.spec.release == release.name() && promotion.spec.kind == PromotionKind::Promote
+    };
+    // A failure counts for a namespace that was created again, too: only a person offers a failed release anew.
+    let failed = |promotion: &&crate::api::Promotion| {
+        here(promotion)
+            && phase_of(promotion) == PromotionPhase::Failed
+            && promotion.status.as_ref().is_some_and(|status| status.reason.as_deref() != Some("NamespaceDeleted"))
+    };
+    lane.here().any(|promotion| here(&promotion))
+        || lane.revisions.iter().any(failed)
+        || lane.pending.iter().any(|promotion| here(promotion) && created(*promotion) >= created(release))
+}

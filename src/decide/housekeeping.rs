@@ -1,0 +1,56 @@
+//! What left the history is removed: old promotions first, and Contents that nothing names any more.
+//!
+//! Never removed: the current revision, what runs, every revision that a rollback may go to, and the first one, which holds the
+//! baseline while nothing else was verified.
+
+use super::action::Action;
+use super::lane::{Lane, kube_meta::Meta, phase_of, revision_of};
+use super::world::EnvironmentWorld;
+use crate::api::{Promotion, PromotionPhase};
+use std::collections::BTreeSet;
+
+/// Removals for one environment.
+pub fn trim(world: &EnvironmentWorld, applications: &BTreeSet<String>) -> Vec<Action> {
+    let mut actions = Vec::new();
+    for application in applications {
+        let lane = Lane::of(&world.project, &world.environment, application);
+        for promotion in surplus(world, &lane) {
+            actions.push(Action::DeletePromotion { name: promotion.name().to_owned(), uid: promotion.uid().to_owned() });
+        }
+    }
+    if let (Some(contents), true) = (&world.contents, actions.is_empty()) {
+        let named = named(world);
+        let unnamed = contents.iter().filter(|name| !named.contains(name.as_str()));
+        actions.extend(unnamed.map(|name| Action::DeleteContent { name: name.clone() }));
+    }
+    actions
+}
+
+/// Promotions beyond the limit.
+fn surplus<'a>(world: &EnvironmentWorld, lane: &Lane<'a>) -> Vec<&'a Promotion> {
+    let limit = usize::try_from(world.environment.spec.history_limit).unwrap_or(1).max(1);
+    let finished: Vec<&Promotion> =
+        lane.revisions.iter().copied().filter(|promotion| phase_of(promotion).is_final()).collect();
+    let Some(beyond) = finished.len().checked_sub(limit).filter(|beyond| *beyond > 0) else { return Vec::new() };
+    let mut kept: BTreeSet<&str> = BTreeSet::new();
+    kept.extend(lane.current().map(Meta::name));
+    kept.extend(lane.first().map(Meta::name));
+    let verified = lane.here().rev().filter(|promotion| phase_of(promotion) == PromotionPhase::Verified);
+    for promotion in verified.take(2) {
+        kept.insert(promotion.name());
+        kept.extend(lane.content_of(promotion).map(Meta::name));
+        let restored = promotion.status.as_ref().and_then(|status| status.restores).and_then(|number| lane.revision(number));
+        kept.extend(restored.map(Meta::name));
+    }
+    let _ = revision_of;
+    finished.into_iter().take(beyond).filter(|promotion| !kept.contains(promotion.name())).collect()
+}
+
+/// Contents that a release, a promotion or a baseline names.
+fn named(world: &EnvironmentWorld) -> BTreeSet<&str> {
+    let releases = world.project.releases.values().filter_map(|release| release.status.as_ref()?.content.as_deref());
+    let promotions = world.project.promotions.values().filter_map(|promotion| promotion.status.as_ref()).flat_map(|status| {
+        [status.content.as_deref(), status.baseline.as_deref()].into_iter().flatten()
+    });
+    releases.chain(promotions).collect()
+}

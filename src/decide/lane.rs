@@ -1,0 +1,211 @@
+//! A lane: one application in one environment, read from the promotions that are its memory.
+//!
+//! Every fact about what runs where comes from here: promotions are the record, everything else is computed from it.
+
+use super::world::Project;
+use crate::api::{Environment, Promotion, PromotionKind, PromotionPhase, Release};
+use jiff::Timestamp;
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+/// One application in one environment.
+#[derive(Clone, Debug)]
+pub struct Lane<'a> {
+    /// The environment.
+    pub environment: &'a str,
+    /// The application.
+    pub application: &'a str,
+    /// Its promotions with a revision, oldest first.
+    pub revisions: Vec<&'a Promotion>,
+    /// Its promotions without one, oldest first.
+    pub pending: Vec<&'a Promotion>,
+    /// UID of the target namespace as it is now.
+    namespace_uid: Option<&'a str>,
+}
+
+/// The application of a promotion.
+pub fn application_of<'a>(project: &'a Project, promotion: &'a Promotion) -> Option<&'a str> {
+    promotion
+        .status
+        .as_ref()
+        .and_then(|status| status.application.as_deref())
+        .or(promotion.spec.application.as_deref())
+        .or_else(|| project.releases.get(&promotion.spec.release).map(|release| release.spec.application.as_str()))
+}
+
+/// The phase of a promotion; one without a status is pending.
+pub fn phase_of(promotion: &Promotion) -> PromotionPhase {
+    promotion.status.as_ref().map(|status| status.phase).unwrap_or_default()
+}
+
+/// The number of a promotion in the history.
+pub fn revision_of(promotion: &Promotion) -> Option<i64> {
+    promotion.status.as_ref().and_then(|status| status.revision)
+}
+
+/// When an object was created.
+pub fn created<K: kube_meta::Meta>(object: &K) -> Timestamp {
+    object.created().unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// The little of object metadata that a decision reads.
+pub mod kube_meta {
+    use jiff::Timestamp;
+
+    /// Objects with a name and a moment of creation.
+    pub trait Meta {
+        /// The name; empty before the API server gave one.
+        fn name(&self) -> &str;
+        /// The UID; empty before the API server gave one.
+        fn uid(&self) -> &str;
+        /// The generation of the spec.
+        fn generation(&self) -> i64;
+        /// When it was created.
+        fn created(&self) -> Option<Timestamp>;
+        /// It is being deleted.
+        fn deleting(&self) -> bool;
+    }
+
+    macro_rules! meta {
+        ($($kind:ty),*) => { $(
+            impl Meta for $kind {
+                fn name(&self) -> &str {
+                    self.metadata.name.as_deref().unwrap_or_default()
+                }
+                fn uid(&self) -> &str {
+                    self.metadata.uid.as_deref().unwrap_or_default()
+                }
+                fn generation(&self) -> i64 {
+                    self.metadata.generation.unwrap_or_default()
+                }
+                fn created(&self) -> Option<Timestamp> {
+                    self.metadata.creation_timestamp.as_ref().map(|time| time.0)
+                }
+                fn deleting(&self) -> bool {
+                    self.metadata.deletion_timestamp.is_some()
+                }
+            }
+        )* };
+    }
+    meta!(crate::api::Release, crate::api::Environment, crate::api::Promotion);
+}
+
+use kube_meta::Meta;
+
+impl<'a> Lane<'a> {
+    /// Reads the lane out of the project.
+    pub fn of(project: &'a Project, environment: &'a Environment, application: &'a str) -> Self {
+        let name = environment.name();
+        let mut revisions = Vec::new();
+        let mut pending = Vec::new();
+        for promotion in project.promotions.values() {
+            if promotion.spec.environment != name || application_of(project, promotion) != Some(application) {
+                continue;
+            }
+            match revision_of(promotion) {
+                Some(_) => revisions.push(promotion.as_ref()),
+                None => pending.push(promotion.as_ref()),
+            }
+        }
+        revisions.sort_by(|a, b| (revision_of(a), a.name()).cmp(&(revision_of(b), b.name())));
+        pending.sort_by(|a, b| (created(*a), a.name()).cmp(&(created(*b), b.name())));
+        let namespace_uid = project.namespaces.get(&environment.spec.namespace).map(|facts| facts.uid.as_str());
+        Self { environment: name, application, revisions, pending, namespace_uid }
+    }
+
+    /// The number of the next revision.
+    pub fn next_revision(&self) -> i64 {
+        self.revisions.last().and_then(|promotion| revision_of(promotion)).unwrap_or(0) + 1
+    }
+
+    /// Revisions of the target namespace as it exists now: one that was deleted and created again holds nothing.
+    pub fn here(&self) -> impl DoubleEndedIterator<Item = &'a Promotion> + '_ {
+        self.revisions.iter().copied().filter(|promotion| {
+            promotion.status.as_ref().is_some_and(|status| {
+                status.namespace_uid.is_none() || status.namespace_uid.as_deref() == self.namespace_uid
+            })
+        })
+    }
+
+    /// The revision that was put here last, however it ended.
+    pub fn current(&self) -> Option<&'a Promotion> {
+        self.here().next_back()
+    }
+
+    /// The newest revision that was verified.
+    pub fn last_verified(&self) -> Option<&'a Promotion> {
+        self.here().rev().find(|promotion| phase_of(promotion) == PromotionPhase::Verified)
+    }
+
+    /// The promotion that is under way.
+    pub fn running(&self) -> Option<&'a Promotion> {
+        self.revisions.iter().rev().copied().find(|promotion| phase_of(promotion).is_running())
+    }
+
+    /// A promotion by its number.
+    pub fn revision(&self, number: i64) -> Option<&'a Promotion> {
+        self.revisions.iter().copied().find(|promotion| revision_of(promotion) == Some(number))
+    }
+
+    /// The first promotion of this lane in the namespace as it is: it holds the baseline.
+    pub fn first(&self) -> Option<&'a Promotion> {
+        self.here().find(|promotion| promotion.status.as_ref().is_some_and(|status| status.baseline.is_some()))
+    }
+
+    /// Promotions of one release, newest first.
+    pub fn of_release<'b>(&'b self, release: &'b str) -> impl Iterator<Item = &'a Promotion> + 'b {
+        self.pending
+            .iter()
+            .rev()
+            .chain(self.revisions.iter().rev())
+            .copied()
+            .filter(move |promotion| promotion.spec.release == release && promotion.spec.kind == PromotionKind::Promote)
+    }
+
+    /// When the release was verified here.
+    pub fn verified_at(&self, release: &str) -> Option<Timestamp> {
+        self.of_release(release)
+            .filter(|promotion| phase_of(promotion) == PromotionPhase::Verified)
+            .filter_map(|promotion| promotion.status.as_ref()?.finished_at.as_ref().map(|time| time.0))
+            .next()
+    }
+
+    /// The release whose content runs here: a rollback restored the release of an earlier revision.
+    pub fn content_of(&self, promotion: &'a Promotion) -> Option<&'a Promotion> {
+        let mut at = promotion;
+        // A rollback names the revision that it restored, which may itself be a rollback; numbers only decrease.
+        loop {
+            match (at.spec.kind, at.status.as_ref().and_then(|status| status.restores)) {
+                (PromotionKind::Promote, _) => return Some(at),
+                (PromotionKind::Rollback, Some(number)) if revision_of(at).is_some_and(|own| number < own) => {
+                    at = self.revision(number)?;
+                }
+                (PromotionKind::Rollback, _) => return None,
+            }
+        }
+    }
+}
+
+/// The order of releases: creation, then semantic version, then name.
+pub fn newer(a: &Release, b: &Release) -> Ordering {
+    created(a)
+        .cmp(&created(b))
+        .then_with(|| match (semver::Version::parse(&a.spec.version), semver::Version::parse(&b.spec.version)) {
+            (Ok(left), Ok(right)) => left.cmp(&right),
+            (Ok(_), Err(_)) => Ordering::Greater,
+            (Err(_), Ok(_)) => Ordering::Less,
+            (Err(_), Err(_)) => Ordering::Equal,
+        })
+        .then_with(|| a.name().cmp(b.name()))
+}
+
+/// The releases of one application, newest first; those being deleted take part in nothing.
+pub fn releases_of<'a>(project: &'a Project, application: &str) -> Vec<&'a Arc<Release>> {
+    let mut releases: Vec<_> = project
+        .releases
+        .values()
+        .filter(|release| release.spec.application == application && !release.deleting())
+        .collect();
+    releases.sort_by(|a, b| newer(b, a));
+    releases
+}

@@ -1,0 +1,18 @@
+//! The pure core: from what was observed to what is to be done. No I/O, no clock, no randomness.
+//!
+//! One decision per reconciled kind. `Decision` holds, in the order in which it is carried out: records, memory, actions, report.
+//! The invariant: memory is written before the effect that it guards, and the report drives nothing.
+
+pub mod action;
+pub mod conditions;
+pub mod environment;
+pub mod gates;
+pub mod housekeeping;
+pub mod lane;
+pub mod overrides;
+pub mod promotion;
+pub mod release;
+pub mod stages;
+pub mod validate;
+pub mod verdict;
+pub mod world;

@@ -1,0 +1,147 @@
+//! What is to be written for a content, and the body of each write.
+
+use super::Scene;
+use crate::api::{FIELD_MANAGER, PromotionKind, mark};
+use crate::content::{ContentError, Desired, Destination, ObjectKey, ObjectSet, fields, materialise};
+use crate::decide::world::Live;
+use serde_json::{Value, json};
+
+/// Whether a promotion goes back to what was there before Towpath first wrote.
+pub fn is_to_baseline(promotion: &crate::api::Promotion) -> bool {
+    promotion.spec.kind == PromotionKind::Rollback
+        && promotion
+            .status
+            .as_ref()
+            .and_then(|status| status.restores)
+            .or(promotion.spec.to_revision)
+            .is_some_and(|revision| revision == 0)
+}
+
+/// The objects of a content as this environment gets them. A baseline is put back under the names that it had.
+pub fn desired(
+    namespace: &str,
+    owner: &str,
+    run: &str,
+    content: &ObjectSet,
+    baseline: bool,
+) -> Result<Vec<Desired>, ContentError> {
+    if !baseline {
+        return materialise(content, &Destination { namespace, owner, run });
+    }
+    Ok(content
+        .iter()
+        .map(|(key, object)| {
+            let mut object = object.clone();
+            if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+                metadata.insert("namespace".into(), Value::String(namespace.into()));
+            }
+            Desired {
+                key: key.clone(),
+                source: key.clone(),
+                object,
+                config: false,
+                wave: 0,
+                rank: crate::content::kinds::rank(key),
+                hook: None,
+            }
+        })
+        .collect())
+}
+
+impl Scene<'_> {
+    /// The objects of a content for this promotion.
+    pub(super) fn desired(&self, content: &ObjectSet) -> Result<Vec<Desired>, ContentError> {
+        desired(
+            &self.environment.spec.namespace,
+            &self.owner(),
+            &format!("{}", self.revision()),
+            content,
+            self.restores_baseline(),
+        )
+    }
+
+    /// Whether this promotion puts back the baseline.
+    pub(super) fn restores_baseline(&self) -> bool {
+        self.is_rollback() && self.restored_revision() == Some(0)
+    }
+
+    /// What is applied: the object, this revision's mark, and replicas as they are.
+    pub(super) fn body(&self, wanted: &Desired, live: Option<&Live>) -> Value {
+        let mut object = wanted.object.clone();
+        if !self.restores_baseline() {
+            annotate(&mut object, mark::REVISION, &self.revision().to_string());
+        }
+        if let Some(Live::Present(live)) = live {
+            keep_replicas(&wanted.key, &mut object, live);
+        }
+        object
+    }
+
+    /// The JSON patch that takes over the fields of `adoptFrom`, when there are any to take.
+    pub(super) fn adoption(&self, live: Option<&Live>) -> Option<Value> {
+        let Some(Live::Present(live)) = live else { return None };
+        fields::adoption_patch(live, &self.environment.spec.adopt_from, FIELD_MANAGER)
+            .and_then(|patch| serde_json::to_value(patch).ok())
+    }
+}
+
+/// Sets an annotation.
+fn annotate(object: &mut Value, name: &str, value: &str) {
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        let annotations = metadata.entry("annotations").or_insert_with(|| json!({}));
+        if let Some(annotations) = annotations.as_object_mut() {
+            annotations.insert(name.into(), Value::String(value.into()));
+        }
+    }
+}
+
+/// Replicas of an existing workload are never changed: while only Towpath owns the field it repeats the live value, against
+/// exactly the object that was read; once anybody else does it leaves the field out.
+fn keep_replicas(key: &ObjectKey, object: &mut Value, live: &Value) {
+    if !matches!(key.kind(), "Deployment" | "StatefulSet") {
+        return;
+    }
+    let ours = fields::only_ours(live, FIELD_MANAGER);
+    let replicas = live.pointer("/spec/replicas").cloned();
+    let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    match (ours, replicas) {
+        (true, Some(replicas)) => {
+            spec.insert("replicas".into(), replicas);
+            let version = live.pointer("/metadata/resourceVersion").cloned();
+            if let (Some(metadata), Some(version)) = (object.get_mut("metadata").and_then(Value::as_object_mut), version) {
+                metadata.insert("resourceVersion".into(), version);
+            }
+        }
+        (true | false, _) => {
+            spec.remove("replicas");
+        }
+    }
+}
+
+/// Whether a dry-run changed nothing but marks that every write sets anew.
+pub(super) fn is_equal(live: &Value, tried: &Value) -> bool {
+    bare(live) == bare(tried)
+}
+
+fn bare(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        for field in ["managedFields", "resourceVersion", "generation"] {
+            metadata.remove(field);
+        }
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            annotations.remove(mark::REVISION);
+        }
+    }
+    object
+}
+
+/// The revision that last wrote a live object.
+pub(super) fn written_by(live: &Value) -> Option<i64> {
+    annotation(live, mark::REVISION)?.parse().ok()
+}
+
+/// An annotation of a live object.
+pub(super) fn annotation<'a>(live: &'a Value, name: &str) -> Option<&'a str> {
+    live.get("metadata")?.get("annotations")?.get(name)?.as_str()
+}

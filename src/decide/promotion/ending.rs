@@ -1,0 +1,188 @@
+//! How a promotion ends, and what a failure does.
+
+use super::running::close_step;
+use super::start::default_target;
+use super::{Scene, normal, warning};
+use crate::api::{
+    Change, ChangeAction, Delivery, FailureAction, PromotionKind, PromotionPhase, PromotionSpec, RollbackTarget,
+    StepResult,
+};
+use crate::decide::action::{Action, Decision, Owner};
+use crate::decide::conditions::condition;
+use crate::decide::gates::{HOLDS, span};
+use crate::decide::lane::{created, kube_meta::Meta, phase_of, revision_of};
+
+/// It is verified, or restored.
+pub(super) fn verified(scene: &Scene<'_>, reason: &'static str, message: &str) -> Decision {
+    let mut status = scene.status();
+    status.finished_at = Some(scene.time());
+    close_step(&mut status, scene, StepResult::Passed, None);
+    let what = if scene.is_rollback() { "RolledBack" } else { "Verified" };
+    let text = format!("{}: revision {}: {message}", scene.environment.name(), scene.revision());
+    Decision {
+        memory: Some(scene.write(status, PromotionPhase::Verified, reason, message)),
+        notes: vec![normal(what, text)],
+        ..Decision::default()
+    }
+}
+
+/// A later revision has started before this one was verified.
+pub(super) fn superseded(scene: &Scene<'_>, by: &str) -> Decision {
+    // A rollback that took this one back says why it was; otherwise a newer release went ahead.
+    let rollback = scene.world.project.promotions.get(by).filter(|other| other.spec.kind == PromotionKind::Rollback);
+    match rollback {
+        Some(other) => {
+            let reason = other.spec.reason.clone().unwrap_or_else(|| "taken back".to_owned());
+            let word = reason.split(':').next().filter(|word| !word.contains(' ')).unwrap_or("TakenBack").to_owned();
+            over(scene, PromotionPhase::Failed, &word, &reason)
+        }
+        None => over(scene, PromotionPhase::Superseded, "Superseded", &format!("{by} went ahead")),
+    }
+}
+
+/// It ended without a verdict of its own.
+pub(super) fn over(scene: &Scene<'_>, phase: PromotionPhase, reason: &str, message: &str) -> Decision {
+    let mut status = scene.status();
+    status.finished_at = Some(scene.time());
+    let result = if phase == PromotionPhase::Failed { StepResult::Failed } else { StepResult::Passed };
+    close_step(&mut status, scene, result, Some(message));
+    Decision { report: Some(scene.write(status, phase, reason, message)), ..Decision::default() }
+}
+
+/// What a failure leads to.
+enum Consequence {
+    /// Back to this revision.
+    RollBack(i64),
+    /// Nothing is written, automation stops; why.
+    Hold(String),
+    /// Nothing is written, automation goes on; why.
+    Leave(String),
+}
+
+/// The release is bad here.
+pub(super) fn failed(scene: &Scene<'_>, reason: &str, message: &str) -> Decision {
+    let mut status = scene.status();
+    status.finished_at = Some(scene.time());
+    close_step(&mut status, scene, StepResult::Failed, Some(message));
+    let (text, holds, actions) = match consequence(scene, reason) {
+        Consequence::RollBack(revision) => {
+            let text = format!("{message}; goes back to revision {revision}");
+            (text, false, vec![roll_back(scene, revision, reason, message)])
+        }
+        Consequence::Hold(why) => (format!("{message}; {why}"), true, Vec::new()),
+        Consequence::Leave(why) => (format!("{message}; {why}"), false, Vec::new()),
+    };
+    if holds {
+        status.conditions = vec![condition(HOLDS, "True", reason, &text, scene.world.promotion.generation(), &[], scene.now)];
+    }
+    let note = warning(
+        if scene.is_rollback() { "RollbackFailed" } else { "PromotionFailed" },
+        format!("{}: revision {}: {reason}: {text}", scene.environment.name(), scene.revision()),
+    );
+    Decision {
+        actions,
+        report: Some(scene.write(status, PromotionPhase::Failed, reason, &text)),
+        notes: vec![note],
+        ..Decision::default()
+    }
+}
+
+fn consequence(scene: &Scene<'_>, reason: &str) -> Consequence {
+    if scene.is_rollback() {
+        return Consequence::Hold("a rollback is never rolled back: this environment needs a person".into());
+    }
+    if scene.environment.spec.delivery == Delivery::Observed {
+        return Consequence::Leave("somebody else deploys here, so nothing is written".into());
+    }
+    if wrote_nothing(scene) {
+        return Consequence::Leave("it had changed nothing".into());
+    }
+    // A withdrawn release is taken back whatever the policy says about failures.
+    let withdrawn = reason == "Withdrawn";
+    match scene.policy.action {
+        FailureAction::Hold if !withdrawn => return Consequence::Hold("the policy says Hold".into()),
+        FailureAction::Notify if !withdrawn => return Consequence::Leave("the policy says Notify".into()),
+        FailureAction::Hold | FailureAction::Notify | FailureAction::Rollback => {}
+    }
+    if !withdrawn && budget_is_spent(scene) {
+        let budget = &scene.policy.budget;
+        return Consequence::Hold(format!(
+            "the budget of {} rollbacks in {:?} is spent: this environment needs a person",
+            budget.rollbacks,
+            std::time::Duration::from(budget.period)
+        ));
+    }
+    match target(scene) {
+        Some(revision) => Consequence::RollBack(revision),
+        None => Consequence::Hold("there is no verified revision to go back to: this environment needs a person".into()),
+    }
+}
+
+fn wrote_nothing(scene: &Scene<'_>) -> bool {
+    let is_write = |change: &Change| match change.action {
+        ChangeAction::Create | ChangeAction::Update | ChangeAction::Delete => true,
+    };
+    !scene.status().changes.iter().any(is_write)
+}
+
+fn target(scene: &Scene<'_>) -> Option<i64> {
+    match scene.policy.target {
+        RollbackTarget::LastVerified => default_target(&scene.lane),
+        RollbackTarget::Previous => {
+            let replaces = scene.status().replaces;
+            match replaces {
+                None => default_target(&scene.lane),
+                Some(number) => scene
+                    .lane
+                    .revision(number)
+                    .filter(|promotion| phase_of(promotion) == PromotionPhase::Verified)
+                    .and_then(|promotion| match scene.lane.content_of(promotion) {
+                        Some(origin) => revision_of(origin),
+                        None => Some(0),
+                    }),
+            }
+        }
+    }
+}
+
+fn budget_is_spent(scene: &Scene<'_>) -> bool {
+    let period = span(scene.policy.budget.period);
+    let since = scene.now.checked_sub(period).unwrap_or(jiff::Timestamp::MIN);
+    let own = rollback_name(scene);
+    let made = scene
+        .lane
+        .revisions
+        .iter()
+        .chain(scene.lane.pending.iter())
+        .filter(|promotion| promotion.spec.kind == PromotionKind::Rollback && promotion.name() != own)
+        .filter(|promotion| promotion.name().ends_with(ROLLBACK) && created(**promotion) >= since)
+        .count();
+    i64::try_from(made).unwrap_or(i64::MAX) >= i64::from(scene.policy.budget.rollbacks)
+}
+
+/// The end of the name of a rollback that automation made.
+const ROLLBACK: &str = "-rollback";
+
+fn rollback_name(scene: &Scene<'_>) -> String {
+    format!("{}{ROLLBACK}", scene.world.promotion.name())
+}
+
+fn roll_back(scene: &Scene<'_>, revision: i64, reason: &str, message: &str) -> Action {
+    Action::CreatePromotion {
+        name: rollback_name(scene),
+        application: scene.application.to_owned(),
+        spec: Box::new(PromotionSpec {
+            release: scene.world.promotion.spec.release.clone(),
+            environment: scene.environment.name().to_owned(),
+            application: Some(scene.application.to_owned()),
+            kind: PromotionKind::Rollback,
+            to_revision: Some(revision),
+            reason: Some(crate::decide::conditions::cut(&format!("{reason}: {message}"), 1024)),
+        }),
+        owner: Owner {
+            kind: "Environment",
+            name: scene.environment.name().to_owned(),
+            uid: scene.environment.uid().to_owned(),
+        },
+    }
+}

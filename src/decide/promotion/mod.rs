@@ -1,0 +1,198 @@
+//! A promotion: `Pending -> Promoting -> Observing -> Verified`, and `Failed` from each of them.
+//!
+//! ```text
+//!            gates, consent, preflight         waves healthy             window over
+//!   Pending ---------------------------> Promoting ----------> Observing ----------> Verified
+//!      |  refused for too long               |  a check fails      |  a check fails
+//!      v                                     v                     v
+//!    Failed                                Failed -- the policy says Rollback --> a Promotion of kind Rollback,
+//!                                                                                 which passes the same states
+//! ```
+//!
+//! A revision that a later one replaced before it was verified is `Superseded`.
+
+mod desired;
+mod ending;
+mod pending;
+mod running;
+mod start;
+
+pub use desired::{desired, is_to_baseline};
+pub use start::source;
+
+use super::action::{Action, Decision, Note, Status, Target};
+use super::conditions::{self, State, seconds};
+use super::lane::{Lane, application_of, kube_meta::Meta, phase_of, revision_of};
+use super::validate;
+use super::world::PromotionWorld;
+use crate::api::{Environment, PromotionKind, PromotionPhase, PromotionStatus, Release, RollbackPolicySpec};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+/// How long a promotion that names something unknown is kept pending before it is cancelled.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
+/// How soon a refusal is tried again.
+const RETRY: SignedDuration = SignedDuration::from_secs(10);
+
+/// Decides about one promotion.
+pub fn decide(world: &PromotionWorld, now: Timestamp) -> Decision {
+    if phase_of(&world.promotion).is_final() || world.promotion.deleting() {
+        return Decision::default();
+    }
+    let spec = &world.promotion.spec;
+    let Some(environment) = world.project.environments.get(&spec.environment) else {
+        return unknown(world, now, format!("spec.environment names {}, which does not exist", spec.environment));
+    };
+    let Some(application) = application_of(&world.project, &world.promotion) else {
+        return unknown(world, now, format!("spec.release names {}, which does not exist", spec.release));
+    };
+    let lane = Lane::of(&world.project, environment, application);
+    let scene = Scene {
+        world,
+        environment,
+        application,
+        release: world.project.releases.get(&spec.release).map(|release| release.as_ref()),
+        policy: validate::policy(&world.project, environment),
+        lane,
+        now,
+    };
+    match phase_of(&world.promotion) {
+        PromotionPhase::Pending => pending::decide(&scene),
+        PromotionPhase::Promoting | PromotionPhase::Observing => running::decide(&scene),
+        PromotionPhase::Verified
+        | PromotionPhase::Failed
+        | PromotionPhase::Superseded
+        | PromotionPhase::Cancelled => Decision::default(),
+    }
+}
+
+/// The world of one promotion with everything that its steps look up.
+pub(super) struct Scene<'a> {
+    world: &'a PromotionWorld,
+    environment: &'a Environment,
+    application: &'a str,
+    release: Option<&'a Release>,
+    policy: RollbackPolicySpec,
+    lane: Lane<'a>,
+    now: Timestamp,
+}
+
+impl Scene<'_> {
+    fn status(&self) -> PromotionStatus {
+        self.world.promotion.status.clone().unwrap_or_default()
+    }
+
+    fn is_rollback(&self) -> bool {
+        self.world.promotion.spec.kind == PromotionKind::Rollback
+    }
+
+    fn revision(&self) -> i64 {
+        revision_of(&self.world.promotion).unwrap_or_else(|| self.lane.next_revision())
+    }
+
+    fn target(&self) -> Target {
+        Target {
+            project: self.world.project.name.clone(),
+            environment: self.environment.name().to_owned(),
+            namespace: self.environment.spec.namespace.clone(),
+        }
+    }
+
+    /// The mark of the owner on every object that is written.
+    fn owner(&self) -> String {
+        format!("{}.{}.{}", self.world.project.name, self.environment.name(), self.application)
+    }
+
+    /// The moment, as the API keeps it.
+    fn time(&self) -> Time {
+        Time(seconds(self.now))
+    }
+
+    /// The status with this phase, reason and message, and the conditions that follow from them.
+    fn write(&self, mut status: PromotionStatus, phase: PromotionPhase, reason: &str, message: &str) -> Status {
+        status.observed_generation = self.world.promotion.generation();
+        status.phase = phase;
+        status.application = Some(self.application.to_owned());
+        status.reason = Some(conditions::cut(reason, 64));
+        status.message = Some(conditions::cut(message, 1024));
+        status.epoch = status.epoch.max(self.world.epoch);
+        status.conditions = promotion_conditions(&status, self.world, self.now);
+        Status::Promotion(Box::new(status))
+    }
+
+    /// Waits: the reason is shown, and nothing else is done.
+    fn wait(&self, reason: &str, message: &str, wake_at: Option<Timestamp>) -> Decision {
+        let status = self.status();
+        let phase = status.phase;
+        let report = self.write(status, phase, reason, message);
+        Decision { report: changed(self.world, report), wake_at, ..Decision::default() }
+    }
+}
+
+fn promotion_conditions(
+    status: &PromotionStatus,
+    world: &PromotionWorld,
+    now: Timestamp,
+) -> Vec<crate::api::Condition> {
+    let state = match status.phase {
+        PromotionPhase::Pending | PromotionPhase::Promoting | PromotionPhase::Observing => State::Reconciling,
+        PromotionPhase::Verified | PromotionPhase::Superseded => State::Ready,
+        PromotionPhase::Failed | PromotionPhase::Cancelled => State::Stalled,
+    };
+    let stored = world.promotion.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let reason = status.reason.as_deref().unwrap_or_default();
+    let message = status.message.as_deref().unwrap_or_default();
+    let mut list = conditions::of_state(&state, reason, message, status.observed_generation, stored, now);
+    list.extend(status.conditions.iter().filter(|condition| condition.type_ == super::gates::HOLDS).cloned());
+    list
+}
+
+/// The report, unless it says what is stored already.
+fn changed(world: &PromotionWorld, status: Status) -> Option<Status> {
+    let stored = world.promotion.status.as_ref();
+    match &status {
+        Status::Promotion(new) if stored == Some(new.as_ref()) => None,
+        Status::Promotion(_) | Status::Release(_) | Status::Environment(_) => Some(status),
+    }
+}
+
+/// Something that the spec names does not exist (yet).
+fn unknown(world: &PromotionWorld, now: Timestamp, message: String) -> Decision {
+    let deadline = super::gates::later(super::lane::created(world.promotion.as_ref()), PATIENCE);
+    let over = now >= deadline;
+    let mut status = world.promotion.status.clone().unwrap_or_default();
+    status.observed_generation = world.promotion.generation();
+    status.phase = if over { PromotionPhase::Cancelled } else { PromotionPhase::Pending };
+    status.reason = Some("NotFound".to_owned());
+    status.message = Some(conditions::cut(&message, 1024));
+    if over {
+        status.finished_at = Some(Time(seconds(now)));
+    }
+    status.conditions = promotion_conditions(&status, world, now);
+    Decision {
+        report: changed(world, Status::Promotion(Box::new(status))),
+        wake_at: (!over).then_some(deadline),
+        ..Decision::default()
+    }
+}
+
+/// A note that is a warning.
+fn warning(reason: &'static str, message: String) -> Note {
+    Note { warning: true, reason, message }
+}
+
+/// A note that is none.
+fn normal(reason: &'static str, message: String) -> Note {
+    Note { warning: false, reason, message }
+}
+
+/// Whether actions hold a write into the target namespace.
+pub fn writes(actions: &[Action]) -> bool {
+    actions.iter().any(|action| match action {
+        Action::Apply { .. } | Action::Adopt { .. } | Action::Delete { .. } | Action::DeletePod { .. } => true,
+        Action::CreatePromotion { .. }
+        | Action::DeletePromotion { .. }
+        | Action::DeleteContent { .. }
+        | Action::Preflight { .. } => false,
+    })
+}

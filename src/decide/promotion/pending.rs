@@ -1,0 +1,349 @@
+//! A promotion that has written nothing yet: gates, consent, the dry-run of every object, and then the intent.
+
+use super::{RETRY, Scene, changed, normal, warning};
+use crate::api::{
+    ChangeAction, Delivery, PromotionKind, PromotionPhase, PromotionStatus, Step, StepResult,
+};
+use crate::content::{Desired, ObjectSet, content_name, images::images, ingress::unchanged_hosts, render, strip::strip};
+use crate::decide::action::{Action, Decision, Owner, Record};
+use crate::decide::gates::{Asked, Gate, captured_from, evaluate, later};
+use crate::decide::lane::{created, kube_meta::Meta, phase_of, revision_of};
+use crate::decide::world::{Grant, Live, Loaded};
+use jiff::SignedDuration;
+
+/// Decides about a promotion that has written nothing.
+pub(super) fn decide(scene: &Scene<'_>) -> Decision {
+    if let Some(decision) = closed_gate(scene).or_else(|| busy_lane(scene)).or_else(|| no_consent(scene)) {
+        return decision;
+    }
+    let content = match &scene.world.content {
+        Loaded::Here(content) => content,
+        Loaded::NotAsked => return no_target(scene),
+        Loaded::Missing(name) => {
+            return refuse(scene, "ContentMissing", &format!("the Content {name} was deleted"), RETRY);
+        }
+        Loaded::Broken(message) => return fail(scene, "ContentBroken", message),
+    };
+    if scene.is_rollback() {
+        return start_rollback(scene, content);
+    }
+    if scene.environment.spec.delivery == Delivery::Observed {
+        return start_observing(scene, content);
+    }
+    start_promotion(scene, content)
+}
+
+fn closed_gate(scene: &Scene<'_>) -> Option<Decision> {
+    if scene.is_rollback() {
+        return None;
+    }
+    let Some(release) = scene.release else {
+        return Some(cancel(scene, "ReleaseDeleted", "the release was deleted before anything was written"));
+    };
+    let gate = evaluate(&scene.world.project, scene.environment, release, Asked::ByPerson, scene.now);
+    match gate {
+        Gate::Open => None,
+        Gate::Never { message } => Some(cancel(scene, "NotAStage", &message)),
+        Gate::Closed { gate, message, until } => Some(scene.wait(gate, &message, until)),
+    }
+}
+
+/// One promotion at a time per lane. A rollback goes first; a newer promotion may go ahead of one that still runs.
+fn busy_lane(scene: &Scene<'_>) -> Option<Decision> {
+    let rollback_ahead = scene.lane.pending.iter().any(|other| {
+        other.name() != scene.world.promotion.name() && other.spec.kind == PromotionKind::Rollback && !phase_of(other).is_final()
+    });
+    if rollback_ahead && !scene.is_rollback() {
+        return Some(scene.wait("Lane", "waits until a rollback of this application has ended", None));
+    }
+    let running = scene.lane.running()?;
+    match (running.spec.kind, scene.is_rollback()) {
+        (PromotionKind::Rollback, _) => {
+            Some(scene.wait("Lane", &format!("waits until {} has ended", running.name()), None))
+        }
+        (PromotionKind::Promote, true) => None,
+        (PromotionKind::Promote, false) => {
+            let release = scene.release?;
+            let running_release = scene.world.project.releases.get(&running.spec.release);
+            let is_newer = running_release.is_none_or(|other| crate::decide::lane::newer(release, other).is_gt());
+            (!is_newer)
+                .then(|| scene.wait("Lane", &format!("waits until {} has ended", running.name()), None))
+        }
+    }
+}
+
+fn no_consent(scene: &Scene<'_>) -> Option<Decision> {
+    let namespace = &scene.environment.spec.namespace;
+    match scene.world.project.namespaces.get(namespace) {
+        None => return Some(scene.wait("NamespaceMissing", &format!("the namespace {namespace} does not exist"), None)),
+        Some(facts) if facts.terminating => {
+            return Some(scene.wait("NamespaceTerminating", &format!("the namespace {namespace} is being deleted"), None));
+        }
+        Some(_) => {}
+    }
+    match &scene.world.grant {
+        Grant::Granted => None,
+        Grant::NotAsked => Some(scene.wait("NotGranted", "consent is being asked for", Some(later(scene.now, RETRY)))),
+        Grant::Missing(message) => Some(scene.wait("NotGranted", message, Some(later(scene.now, RETRY)))),
+    }
+}
+
+fn no_target(scene: &Scene<'_>) -> Decision {
+    match scene.is_rollback() {
+        true => fail(scene, "NoTarget", "there is no verified revision to go back to"),
+        false => scene.wait("Content", "the content of the release has not been captured yet", None),
+    }
+}
+
+/// Somebody else writes there: the release is watched from now on.
+fn start_observing(scene: &Scene<'_>, content: &ObjectSet) -> Decision {
+    let mut status = begin(scene, content);
+    status.rolled_out_at = Some(scene.time());
+    status.content = scene.release.and_then(|release| release.status.as_ref()?.content.clone());
+    let message = "runs there already; watched until the observe window ends";
+    let memory = scene.write(status, PromotionPhase::Observing, "Observing", message);
+    Decision { memory: Some(memory), wake_at: Some(scene.now_and_a_bit()), ..Decision::default() }
+}
+
+fn start_promotion(scene: &Scene<'_>, content: &ObjectSet) -> Decision {
+    let rendered = match render(content, &scene.environment.spec) {
+        Ok(rendered) => rendered,
+        Err(error) => return fail(scene, "InvalidContent", &error.to_string()),
+    };
+    if let Err(error) = rendered.admit(&scene.environment.spec.kinds) {
+        return fail(scene, "InvalidContent", &error.to_string());
+    }
+    let captured_elsewhere = scene.release.and_then(|release| captured_from(&release.spec.source)).is_some();
+    if let Some((ingress, host)) = captured_elsewhere.then(|| unchanged_hosts(content, &rendered)).and_then(|mut hosts| {
+        hosts.pop()
+    }) {
+        let message = format!(
+            "Ingress {ingress} would answer for {host}, as where it was captured; change the host by spec.overrides.patches, or name the \
+             Ingress in spec.keeps"
+        );
+        return fail(scene, "IngressHost", &message);
+    }
+    let (wanted, replaced) = match (scene.desired(&rendered), replaced(scene)) {
+        (Ok(wanted), Ok(replaced)) => (wanted, replaced),
+        (Err(error), _) | (_, Err(error)) => return fail(scene, "InvalidContent", &error.to_string()),
+    };
+    let refusals = scene.refusals(&wanted);
+    if !refusals.is_empty() {
+        return refuse(scene, "Preflight", &refusals.join("; "), RETRY);
+    }
+    let digest = rendered.digest();
+    let Some(trial) = scene.world.tried.as_ref().filter(|trial| trial.digest == digest) else {
+        return preflight(scene, &wanted, digest);
+    };
+    let refused: Vec<String> = trial
+        .results
+        .iter()
+        .filter_map(|(key, result)| result.as_ref().err().map(|message| format!("{key}: {message}")))
+        .collect();
+    if !refused.is_empty() {
+        if scene.now < later(trial.at, RETRY) {
+            return refuse(scene, "Preflight", &refused.join("; "), RETRY);
+        }
+        let mut decision = preflight(scene, &wanted, digest);
+        decision.report = refuse(scene, "Preflight", &refused.join("; "), RETRY).report;
+        return decision;
+    }
+    intend(scene, content, &rendered, &wanted, &replaced)
+}
+
+fn replaced(scene: &Scene<'_>) -> Result<Vec<Desired>, crate::content::ContentError> {
+    match &scene.world.replaced {
+        Loaded::Here(content) => scene.desired(content),
+        Loaded::NotAsked | Loaded::Missing(_) | Loaded::Broken(_) => Ok(Vec::new()),
+    }
+}
+
+fn preflight(scene: &Scene<'_>, wanted: &[Desired], digest: String) -> Decision {
+    let mut objects = Vec::new();
+    let mut adopt = Vec::new();
+    for wanted in wanted.iter().filter(|wanted| wanted.hook.is_none()) {
+        let live = scene.world.live.get(&wanted.key);
+        let mut body = scene.body(wanted, live);
+        if let Some(metadata) = body.get_mut("metadata").and_then(serde_json::Value::as_object_mut) {
+            metadata.remove("resourceVersion");
+        }
+        objects.push((wanted.key.clone(), body));
+        adopt.extend(scene.adoption(live).map(|patch| (wanted.key.clone(), patch)));
+    }
+    Decision {
+        actions: vec![Action::Preflight { target: scene.target(), digest, objects, adopt }],
+        wake_at: Some(later(scene.now, RETRY)),
+        ..Decision::default()
+    }
+}
+
+/// Everything was tried and nothing refused: the intent, and the first writes behind it.
+fn intend(
+    scene: &Scene<'_>,
+    content: &ObjectSet,
+    rendered: &ObjectSet,
+    wanted: &[Desired],
+    replaced: &[Desired],
+) -> Decision {
+    let mut status = begin(scene, rendered);
+    let mut records = Vec::new();
+    let source = scene.release.and_then(|release| release.status.as_ref()?.content.clone());
+    status.content = match source {
+        Some(name) if content == rendered => Some(name),
+        Some(_) | None => Some(record(scene, &mut records, scene.application, rendered)),
+    };
+    if scene.lane.first().is_none() {
+        let found = wanted.iter().filter_map(|wanted| match scene.world.live.get(&wanted.key) {
+            Some(Live::Present(live)) => Some(strip(live)),
+            Some(Live::Absent | Live::Refused(_)) | None => None,
+        });
+        match ObjectSet::new(found, &scene.environment.spec.kinds, Some(&scene.environment.spec.namespace)) {
+            Ok(baseline) => status.baseline = Some(record(scene, &mut records, scene.application, &baseline)),
+            Err(error) => return fail(scene, "Baseline", &format!("what is there now cannot be kept: {error}")),
+        }
+        status.baseline_healthy = Some(scene.baseline_is_sound(wanted));
+    }
+    status.changes = scene.changes(wanted, replaced);
+    if let Some(trial) = &scene.world.tried {
+        status.warnings = trial.warnings.iter().take(20).map(|text| crate::decide::conditions::cut(text, 512)).collect();
+        status.steps.push(Step {
+            name: "Preflight".into(),
+            started_at: Some(scene.time()),
+            finished_at: Some(scene.time()),
+            result: StepResult::Passed,
+            message: Some(format!("{} objects were tried, {} differ", trial.results.len(), status.changes.len())),
+        });
+    }
+    launch(scene, status, wanted, records)
+}
+
+fn record(scene: &Scene<'_>, records: &mut Vec<Record>, application: &str, objects: &ObjectSet) -> String {
+    let name = content_name(application, &objects.digest());
+    records.push(Record {
+        name: name.clone(),
+        application: application.to_owned(),
+        objects: objects.clone(),
+        owners: vec![Owner {
+            kind: "Environment",
+            name: scene.environment.name().to_owned(),
+            uid: scene.environment.uid().to_owned(),
+        }],
+    });
+    name
+}
+
+fn start_rollback(scene: &Scene<'_>, content: &ObjectSet) -> Decision {
+    let wanted = match scene.desired(content) {
+        Ok(wanted) => wanted,
+        Err(error) => return fail(scene, "InvalidContent", &error.to_string()),
+    };
+    let refusals = scene.refusals(&wanted);
+    if !refusals.is_empty() {
+        return refuse(scene, "Refused", &refusals.join("; "), RETRY);
+    }
+    let mut status = begin(scene, content);
+    status.restores = scene.restored_revision();
+    let (name, _) = super::source(&scene.world.project, &scene.world.promotion);
+    status.content = name;
+    status.changes = scene.reverts(&wanted);
+    status.version = status
+        .restores
+        .and_then(|number| scene.lane.revision(number))
+        .and_then(|promotion| promotion.status.as_ref()?.version.clone());
+    launch(scene, status, &wanted, Vec::new())
+}
+
+/// The intent is the memory; what it allows starts in the same pass, behind it.
+fn launch(scene: &Scene<'_>, mut status: PromotionStatus, wanted: &[Desired], records: Vec<Record>) -> Decision {
+    let count = |action| status.changes.iter().filter(|change| change.action == action).count();
+    let message = format!(
+        "{} objects to create, {} to change, {} to remove",
+        count(ChangeAction::Create),
+        count(ChangeAction::Update),
+        count(ChangeAction::Delete)
+    );
+    let name = if scene.is_rollback() { "Rollback" } else { "Rollout" };
+    status.steps.push(Step {
+        name: name.into(),
+        started_at: Some(scene.time()),
+        finished_at: None,
+        result: StepResult::Running,
+        message: Some(message.clone()),
+    });
+    let reason = if scene.is_rollback() { "RollingBack" } else { "RollingOut" };
+    let next = super::running::next_writes(scene, &status, wanted);
+    let note = match scene.is_rollback() {
+        true => warning("RollbackStarted", format!("{}: revision {} starts: {message}", scene.target().environment, scene.revision())),
+        false => normal("PromotionStarted", format!("{}: revision {} starts: {message}", scene.target().environment, scene.revision())),
+    };
+    Decision {
+        records,
+        memory: Some(scene.write(status, PromotionPhase::Promoting, reason, &message)),
+        actions: next.actions,
+        wake_at: Some(later(scene.now, SignedDuration::from_secs(1))),
+        notes: vec![note],
+        ..Decision::default()
+    }
+}
+
+/// What every start has in common.
+fn begin(scene: &Scene<'_>, objects: &ObjectSet) -> PromotionStatus {
+    let mut status = scene.status();
+    status.revision = Some(scene.revision());
+    status.replaces = scene.lane.current().and_then(revision_of);
+    status.digest = Some(objects.digest());
+    status.started_at = Some(scene.time());
+    if !scene.is_rollback() {
+        status.overrides_digest = Some(crate::decide::overrides::digest(scene.environment.spec.overrides.as_ref()));
+    }
+    status.version = scene.release.map(|release| release.spec.version.clone());
+    status.namespace_uid = scene
+        .world
+        .project
+        .namespaces
+        .get(&scene.environment.spec.namespace)
+        .map(|facts| facts.uid.clone());
+    let unpinned = images(objects).into_iter().filter(|image| !image.contains("@sha256:")).count();
+    if unpinned > 0 && scene.environment.spec.delivery == Delivery::Managed {
+        status.warnings.push(format!("{unpinned} images are not pinned to a digest"));
+    }
+    status
+}
+
+/// Not now: shown, tried again, and given up after the progress deadline.
+fn refuse(scene: &Scene<'_>, reason: &str, message: &str, again: SignedDuration) -> Decision {
+    let limit = SignedDuration::from_secs(i64::from(scene.policy.failing.progress_deadline_seconds));
+    let deadline = later(created(scene.world.promotion.as_ref()), limit);
+    if scene.now >= deadline {
+        return fail(scene, reason, &format!("{message} (given up after {} s)", limit.as_secs()));
+    }
+    let message = format!("nothing was written: {message}");
+    scene.wait(reason, &message, Some(later(scene.now, again).min(deadline)))
+}
+
+/// It cannot be done; nothing was written.
+fn fail(scene: &Scene<'_>, reason: &str, message: &str) -> Decision {
+    end(scene, PromotionPhase::Failed, reason, &format!("nothing was written: {message}"))
+}
+
+fn cancel(scene: &Scene<'_>, reason: &str, message: &str) -> Decision {
+    end(scene, PromotionPhase::Cancelled, reason, message)
+}
+
+fn end(scene: &Scene<'_>, phase: PromotionPhase, reason: &str, message: &str) -> Decision {
+    let mut status = scene.status();
+    status.finished_at = Some(scene.time());
+    let report = scene.write(status, phase, reason, message);
+    Decision {
+        report: changed(scene.world, report),
+        notes: vec![warning("PromotionRefused", format!("{}: {message}", scene.environment.name()))],
+        ..Decision::default()
+    }
+}
+
+impl Scene<'_> {
+    /// Soon, for what the caches have not shown yet.
+    pub(super) fn now_and_a_bit(&self) -> jiff::Timestamp {
+        later(self.now, SignedDuration::from_millis(200))
+    }
+}

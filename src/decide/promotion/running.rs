@@ -1,0 +1,358 @@
+//! A promotion that may have written: the next writes in order, and what health says.
+
+use super::desired::written_by;
+use super::{Scene, normal};
+use crate::api::{Change, ChangeAction, Delivery, PromotionKind, PromotionPhase, PromotionStatus, Step, StepResult};
+use crate::content::{Desired, Hook, ObjectKey};
+use crate::decide::action::{Action, Decision};
+use crate::decide::gates::{later, span};
+use crate::decide::lane::{kube_meta::Meta, phase_of, revision_of};
+use crate::decide::verdict::{Stage, Verdict, earliest, subjects, verdict};
+use crate::decide::world::{Grant, Live, Loaded};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
+
+/// Decides about a promotion whose intent is written.
+pub(super) fn decide(scene: &Scene<'_>) -> Decision {
+    if let Some(newer) = overtaken_by(scene) {
+        return super::ending::superseded(scene, &newer);
+    }
+    if let Some(decision) = target_is_gone(scene) {
+        return decision;
+    }
+    let wanted = match &scene.world.content {
+        Loaded::Here(content) => scene.desired(content),
+        Loaded::NotAsked | Loaded::Missing(_) | Loaded::Broken(_) => {
+            return super::ending::failed(scene, "ContentMissing", "the Content of this revision cannot be read");
+        }
+    };
+    let wanted = match wanted {
+        Ok(wanted) => wanted,
+        Err(error) => return super::ending::failed(scene, "InvalidContent", &error.to_string()),
+    };
+    if let Grant::Missing(message) = &scene.world.grant {
+        return scene.wait("NotGranted", message, Some(later(scene.now, super::RETRY)));
+    }
+    if is_withdrawn(scene) {
+        return super::ending::failed(scene, "Withdrawn", "the release was deleted while it was on its way");
+    }
+    match phase_of(&scene.world.promotion) {
+        PromotionPhase::Observing => observe(scene, &wanted),
+        PromotionPhase::Promoting
+        | PromotionPhase::Pending
+        | PromotionPhase::Verified
+        | PromotionPhase::Failed
+        | PromotionPhase::Superseded
+        | PromotionPhase::Cancelled => roll_out(scene, &wanted),
+    }
+}
+
+/// A later revision of this lane that has started.
+fn overtaken_by(scene: &Scene<'_>) -> Option<String> {
+    let own = revision_of(&scene.world.promotion)?;
+    scene.lane.here().find(|other| revision_of(other) > Some(own)).map(|other| other.name().to_owned())
+}
+
+fn target_is_gone(scene: &Scene<'_>) -> Option<Decision> {
+    let facts = scene.world.project.namespaces.get(&scene.environment.spec.namespace);
+    let stored = scene.world.promotion.status.as_ref().and_then(|status| status.namespace_uid.as_deref());
+    let same = facts.is_some_and(|facts| !facts.terminating && (stored.is_none() || stored == Some(facts.uid.as_str())));
+    (!same).then(|| {
+        super::ending::over(scene, PromotionPhase::Failed, "NamespaceDeleted", "the target namespace was deleted on the way")
+    })
+}
+
+/// Deleting a release withdraws it.
+fn is_withdrawn(scene: &Scene<'_>) -> bool {
+    scene.world.promotion.spec.kind == PromotionKind::Promote && scene.release.is_none_or(Meta::deleting)
+}
+
+/// What is written next, and whether that was the last of it.
+pub(super) struct Next {
+    /// The writes.
+    pub actions: Vec<Action>,
+    /// Waits for objects of an earlier wave: their keys.
+    pub gate: Option<Vec<ObjectKey>>,
+    /// Everything is written.
+    pub complete: bool,
+}
+
+/// The next writes of a plan, in order: config, hooks before, wave by wave, removals, hooks behind.
+pub(super) fn next_writes(scene: &Scene<'_>, status: &PromotionStatus, wanted: &[Desired]) -> Next {
+    let changed: BTreeSet<ObjectKey> = status
+        .changes
+        .iter()
+        .filter(|change| change.action != ChangeAction::Delete)
+        .filter_map(key_of)
+        .collect();
+    let is_open = |item: &&Desired| !is_written(scene, &item.key);
+    let mut writes: Vec<&Desired> = wanted.iter().filter(|item| item.hook.is_none() && changed.contains(&item.key)).collect();
+    writes.sort_by(|a, b| (!a.config, a.wave, a.rank, &a.key).cmp(&(!b.config, b.wave, b.rank, &b.key)));
+    if scene.is_rollback() {
+        // Everything at once, the last wave first: what is bad must not run a moment longer than it has to.
+        writes.sort_by(|a, b| (!a.config, -i64::from(a.wave), a.rank).cmp(&(!b.config, -i64::from(b.wave), b.rank)));
+        let hook = run_hooks(scene, wanted, Hook::PreRollback);
+        if let Some(next) = hook {
+            return next;
+        }
+        let open: Vec<&Desired> = writes.iter().copied().filter(is_open).collect();
+        if !open.is_empty() {
+            return Next { actions: open.iter().flat_map(|item| write(scene, item)).collect(), gate: None, complete: false };
+        }
+        return removals(scene, status)
+            .or_else(|| run_hooks(scene, wanted, Hook::PostRollback))
+            .unwrap_or(Next { actions: Vec::new(), gate: None, complete: true });
+    }
+    let config: Vec<Action> = writes.iter().copied().filter(|item| item.config).filter(is_open).flat_map(|item| write(scene, item)).collect();
+    if !config.is_empty() && wanted.iter().any(|item| item.hook == Some(Hook::PrePromote)) {
+        return Next { actions: config, gate: None, complete: false };
+    }
+    if let Some(next) = run_hooks(scene, wanted, Hook::PrePromote) {
+        return next;
+    }
+    let mut actions = config;
+    let mut waves: Vec<i32> = writes.iter().filter(|item| !item.config).map(|item| item.wave).collect();
+    waves.dedup();
+    for (index, wave) in waves.iter().enumerate() {
+        let in_wave = || writes.iter().copied().filter(|item| !item.config && item.wave == *wave);
+        actions.extend(in_wave().filter(is_open).flat_map(|item| write(scene, item)));
+        if index + 1 < waves.len() {
+            let keys: Vec<ObjectKey> = in_wave().map(|item| item.key.clone()).collect();
+            if !actions.is_empty() || !is_healthy(scene, &keys) {
+                return Next { actions, gate: Some(keys), complete: false };
+            }
+        }
+    }
+    if !actions.is_empty() {
+        return Next { actions, gate: None, complete: false };
+    }
+    removals(scene, status).unwrap_or(Next { actions: Vec::new(), gate: None, complete: true })
+}
+
+fn key_of(change: &Change) -> Option<ObjectKey> {
+    ObjectKey::new(&change.api_version, &change.kind, &change.name).ok()
+}
+
+fn is_written(scene: &Scene<'_>, key: &ObjectKey) -> bool {
+    if scene.world.written.contains(key) {
+        return true;
+    }
+    let revision = Some(scene.revision());
+    if scene.restores_baseline() {
+        return false;
+    }
+    scene.world.workloads.get(key).is_some_and(|workload| workload.revision == revision)
+        || matches!(scene.world.live.get(key), Some(Live::Present(live)) if written_by(live) == revision)
+}
+
+fn write(scene: &Scene<'_>, item: &Desired) -> Vec<Action> {
+    let live = scene.world.live.get(&item.key);
+    let mut body = scene.body(item, live);
+    let mut actions = Vec::new();
+    if let Some(patch) = scene.adoption(live) {
+        if let Some(metadata) = body.get_mut("metadata").and_then(serde_json::Value::as_object_mut) {
+            // The patch makes a new version of the object; its own test guards against others.
+            metadata.remove("resourceVersion");
+        }
+        actions.push(Action::Adopt { target: scene.target(), key: item.key.clone(), patch });
+    }
+    actions.push(Action::Apply { target: scene.target(), key: item.key.clone(), object: body });
+    actions
+}
+
+/// Objects that the content lacks.
+fn removals(scene: &Scene<'_>, status: &PromotionStatus) -> Option<Next> {
+    let actions: Vec<Action> = status
+        .changes
+        .iter()
+        .filter(|change| change.action == ChangeAction::Delete)
+        .filter_map(key_of)
+        .filter(|key| !scene.world.written.contains(key))
+        .filter_map(|key| match scene.world.live.get(&key) {
+            Some(Live::Present(live)) => {
+                let uid = live.pointer("/metadata/uid")?.as_str()?.to_owned();
+                Some(Action::Delete { target: scene.target(), key, uid })
+            }
+            Some(Live::Absent | Live::Refused(_)) | None => None,
+        })
+        .collect();
+    (!actions.is_empty()).then_some(Next { actions, gate: None, complete: false })
+}
+
+/// Hooks of one moment that are not complete: written if missing, waited for otherwise.
+fn run_hooks(scene: &Scene<'_>, wanted: &[Desired], moment: Hook) -> Option<Next> {
+    let hooks: Vec<&Desired> = wanted.iter().filter(|item| item.hook == Some(moment)).collect();
+    let open: Vec<&Desired> = hooks
+        .iter()
+        .copied()
+        .filter(|item| !scene.world.workloads.get(&item.key).is_some_and(|job| job.complete))
+        .collect();
+    if open.is_empty() {
+        return None;
+    }
+    let missing = open
+        .iter()
+        .filter(|item| !scene.world.workloads.contains_key(&item.key) && !scene.world.written.contains(&item.key));
+    Some(Next {
+        actions: missing
+            .map(|item| Action::Apply { target: scene.target(), key: item.key.clone(), object: scene.body(item, None) })
+            .collect(),
+        gate: Some(open.iter().map(|item| item.key.clone()).collect()),
+        complete: false,
+    })
+}
+
+fn is_healthy(scene: &Scene<'_>, keys: &[ObjectKey]) -> bool {
+    judge(scene, keys, Stage::Rollout(scene.now)) == Verdict::Healthy
+}
+
+fn judge(scene: &Scene<'_>, keys: &[ObjectKey], stage: Stage) -> Verdict {
+    let status = scene.world.promotion.status.as_ref();
+    let changes = status.map(|status| status.changes.as_slice()).unwrap_or_default();
+    let exempt = |key: &ObjectKey| {
+        // It was failing before. If its template changes, the pods that count are new ones, and they do count.
+        let unchanged = !changes.iter().any(|change| key_of(change).as_ref() == Some(key));
+        let was_failing = changes.iter().any(|change| change.was_failing && key_of(change).as_ref() == Some(key));
+        unchanged && was_failing
+    };
+    let subjects = subjects(keys.iter(), &scene.world.workloads, exempt);
+    verdict(&subjects, &scene.policy.failing, stage, scene.now)
+}
+
+/// Workloads whose health counts: all of the content, without hooks of other moments.
+fn workloads(wanted: &[Desired]) -> Vec<ObjectKey> {
+    wanted.iter().filter(|item| item.hook.is_none()).map(|item| item.key.clone()).collect()
+}
+
+fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
+    let status = scene.status();
+    let since = status.started_at.as_ref().map_or(scene.now, |time| time.0);
+    let next = next_writes(scene, &status, wanted);
+    // What is written already is judged while the rest is still being written.
+    let mut judged: Vec<ObjectKey> = match (&next.gate, next.complete) {
+        (_, true) => workloads(wanted),
+        (Some(keys), false) => keys.clone(),
+        (None, false) => Vec::new(),
+    };
+    judged.extend(wanted.iter().filter(|item| item.hook.is_none() && is_written(scene, &item.key)).map(|item| item.key.clone()));
+    judged.retain(|key| next.complete || is_written(scene, key) || scene.world.workloads.contains_key(key));
+    judged.sort();
+    judged.dedup();
+    let stage = Stage::Rollout(since);
+    match judge(scene, &judged, stage) {
+        Verdict::Failing { reason, message } => super::ending::failed(scene, &reason, &message),
+        Verdict::Progressing { message, look_at } => {
+            let mut decision = proceed(scene, next, look_at);
+            if decision.actions.is_empty() {
+                let reason = if scene.is_rollback() { "RollingBack" } else { "RollingOut" };
+                decision.report = None;
+                let _ = (reason, message);
+            }
+            decision
+        }
+        Verdict::Healthy if next.complete => {
+            if let Some(hooks) = (!scene.is_rollback()).then(|| run_hooks(scene, wanted, Hook::PostPromote)).flatten() {
+                let keys = hooks.gate.clone().unwrap_or_default();
+                return match judge(scene, &keys, stage) {
+                    Verdict::Failing { reason, message } if hooks.actions.is_empty() => {
+                        super::ending::failed(scene, &reason, &message)
+                    }
+                    Verdict::Failing { .. } | Verdict::Healthy | Verdict::Progressing { .. } => proceed(scene, hooks, None),
+                };
+            }
+            rolled_out(scene)
+        }
+        Verdict::Healthy => proceed(scene, next, None),
+    }
+}
+
+/// Carries on; the deadline for silence wakes it.
+fn proceed(scene: &Scene<'_>, next: Next, look_at: Option<Timestamp>) -> Decision {
+    let mut actions = next.actions;
+    actions.extend(stuck_pods(scene));
+    let soon = (!actions.is_empty()).then(|| later(scene.now, SignedDuration::from_secs(1)));
+    let limit = SignedDuration::from_secs(i64::from(scene.policy.failing.progress_deadline_seconds));
+    let wake_at = earliest(earliest(look_at, soon), Some(later(scene.now, limit.min(SignedDuration::from_secs(20)))));
+    Decision { actions, wake_at, ..Decision::default() }
+}
+
+/// With OrderedReady the StatefulSet controller never replaces a pod that is not ready (kubernetes#67250): the pods of the
+/// revision that is being replaced are deleted, exactly those that are not ready.
+fn stuck_pods(scene: &Scene<'_>) -> Vec<Action> {
+    scene
+        .world
+        .workloads
+        .iter()
+        .filter(|(key, _)| key.kind() == "StatefulSet" && is_written(scene, key))
+        .filter(|(_, workload)| workload.observed)
+        .flat_map(|(_, workload)| &workload.stuck)
+        .map(|(name, uid)| Action::DeletePod { target: scene.target(), name: name.clone(), uid: uid.clone() })
+        .collect()
+}
+
+/// Everything is rolled out. A rollback ends here: what it restored was verified before.
+fn rolled_out(scene: &Scene<'_>) -> Decision {
+    if scene.is_rollback() {
+        return super::ending::verified(scene, "Restored", "restored and healthy again");
+    }
+    let window = span(scene.policy.observe_window);
+    if window.is_zero() {
+        return super::ending::verified(scene, "Verified", "rolled out and healthy");
+    }
+    let mut status = scene.status();
+    status.rolled_out_at = Some(scene.time());
+    close_step(&mut status, scene, StepResult::Passed, None);
+    status.steps.push(Step {
+        name: "Observe".into(),
+        started_at: Some(scene.time()),
+        finished_at: None,
+        result: StepResult::Running,
+        message: None,
+    });
+    let until = later(scene.time().0, window);
+    let message = format!("rolled out; watched until {until}");
+    Decision {
+        memory: Some(scene.write(status, PromotionPhase::Observing, "Observing", &message)),
+        wake_at: Some(until),
+        notes: vec![normal("RolledOut", format!("{}: revision {} is rolled out", scene.environment.name(), scene.revision()))],
+        ..Decision::default()
+    }
+}
+
+/// Ends the step that goes on.
+pub(super) fn close_step(status: &mut PromotionStatus, scene: &Scene<'_>, result: StepResult, message: Option<&str>) {
+    if let Some(step) = status.steps.iter_mut().rev().find(|step| step.result == StepResult::Running) {
+        step.result = result;
+        step.finished_at = Some(scene.time());
+        if let Some(message) = message {
+            step.message = Some(crate::decide::conditions::cut(message, 1024));
+        }
+    }
+}
+
+fn observe(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
+    let status = scene.status();
+    let since = status.rolled_out_at.as_ref().map_or(scene.now, |time| time.0);
+    let until = later(since, span(scene.policy.observe_window));
+    let keys = match scene.environment.spec.delivery {
+        Delivery::Managed => workloads(wanted),
+        // There the objects keep the names that they were captured under.
+        Delivery::Observed => match &scene.world.content {
+            Loaded::Here(content) => content.keys().cloned().collect(),
+            Loaded::NotAsked | Loaded::Missing(_) | Loaded::Broken(_) => Vec::new(),
+        },
+    };
+    match judge(scene, &keys, Stage::Observe) {
+        Verdict::Failing { reason, message } => super::ending::failed(scene, &reason, &message),
+        Verdict::Healthy | Verdict::Progressing { .. } if scene.now < until => {
+            Decision { wake_at: Some(until), ..Decision::default() }
+        }
+        Verdict::Healthy => super::ending::verified(scene, "Verified", "stayed healthy through the observe window"),
+        Verdict::Progressing { look_at, message } => {
+            // A judgement that is still open when the window ends is waited for; each has a deadline of its own.
+            let mut decision = scene.wait("Observing", &message, look_at);
+            decision.wake_at = earliest(look_at, Some(later(scene.now, SignedDuration::from_secs(20))));
+            decision
+        }
+    }
+}

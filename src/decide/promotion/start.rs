@@ -1,0 +1,195 @@
+//! The start of a promotion: which content, which objects differ, and the intent that is written before anything else.
+
+use super::Scene;
+use super::desired::{annotation, is_equal};
+use crate::api::{Change, ChangeAction, Promotion, PromotionKind, PromotionPhase, mark};
+use crate::content::{Desired, ObjectKey, ownership};
+use crate::decide::lane::{Lane, phase_of, revision_of};
+use crate::decide::verdict::is_workload;
+use crate::decide::world::{Live, Project};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Names of the Contents that a promotion needs: what it writes, and what that replaces.
+pub fn source(project: &Project, promotion: &Promotion) -> (Option<String>, Option<String>) {
+    let Some(environment) = project.environments.get(&promotion.spec.environment) else { return (None, None) };
+    let Some(application) = crate::decide::lane::application_of(project, promotion) else { return (None, None) };
+    let lane = Lane::of(project, environment, application);
+    let status = promotion.status.as_ref();
+    let replaced = match status.and_then(|status| status.replaces) {
+        Some(number) => lane.revision(number),
+        None if revision_of(promotion).is_some() => None,
+        None => lane.current(),
+    };
+    let replaced = replaced.and_then(|promotion| promotion.status.as_ref()?.content.clone());
+    if let Some(content) = status.and_then(|status| status.content.clone()) {
+        return (Some(content), replaced);
+    }
+    let wanted = match promotion.spec.kind {
+        PromotionKind::Promote => {
+            project.releases.get(&promotion.spec.release).and_then(|release| release.status.as_ref()?.content.clone())
+        }
+        PromotionKind::Rollback => rollback_content(&lane, rollback_revision(&lane, promotion)),
+    };
+    (wanted, replaced)
+}
+
+/// The revision that a rollback goes to: the one that it names, else the last verified, else the baseline.
+fn rollback_revision(lane: &Lane<'_>, promotion: &Promotion) -> Option<i64> {
+    let restores = promotion.status.as_ref().and_then(|status| status.restores);
+    restores.or(promotion.spec.to_revision).or_else(|| default_target(lane))
+}
+
+/// The last verified revision; the baseline when nothing was verified and it was sound.
+pub(super) fn default_target(lane: &Lane<'_>) -> Option<i64> {
+    // A person who asks for a rollback while the current revision is verified means the one before it.
+    let current = lane.current().and_then(revision_of);
+    let verified = lane
+        .here()
+        .rev()
+        .filter(|promotion| phase_of(promotion) == PromotionPhase::Verified && revision_of(promotion) != current)
+        .find_map(|promotion| origin(lane, promotion).and_then(revision_of));
+    verified.or_else(|| {
+        let healthy = lane.first()?.status.as_ref()?.baseline_healthy;
+        (healthy == Some(true)).then_some(0)
+    })
+}
+
+/// The promotion that first wrote the content which a revision holds; none for the baseline.
+pub(super) fn origin<'a>(lane: &Lane<'a>, promotion: &'a Promotion) -> Option<&'a Promotion> {
+    lane.content_of(promotion)
+}
+
+/// The Content of a revision.
+fn rollback_content(lane: &Lane<'_>, revision: Option<i64>) -> Option<String> {
+    match revision? {
+        0 => lane.first()?.status.as_ref()?.baseline.clone(),
+        number => lane.revision(number)?.status.as_ref()?.content.clone(),
+    }
+}
+
+impl Scene<'_> {
+    /// The revision that this rollback restores.
+    pub(super) fn restored_revision(&self) -> Option<i64> {
+        rollback_revision(&self.lane, &self.world.promotion)
+    }
+
+    /// Why an object may not be written: somebody else's, unreadable, or one that the environment keeps is missing.
+    pub(super) fn refusals(&self, wanted: &[Desired]) -> Vec<String> {
+        let mut refusals = Vec::new();
+        for wanted in wanted {
+            match self.world.live.get(&wanted.key) {
+                Some(Live::Present(live)) => refusals.extend(self.foreign(&wanted.key, live)),
+                Some(Live::Refused(message)) => refusals.push(format!("{} cannot be read: {message}", wanted.key)),
+                Some(Live::Absent) | None => {}
+            }
+        }
+        for keep in &self.environment.spec.keeps {
+            let missing = self.world.live.iter().any(|(key, live)| {
+                key.kind() == keep.kind && key.name() == keep.name && matches!(live, Live::Absent)
+            });
+            if missing {
+                refusals.push(format!(
+                    "spec.keeps names {} {}, which does not exist in {}; create it",
+                    keep.kind, keep.name, self.environment.spec.namespace
+                ));
+            }
+        }
+        refusals
+    }
+
+    fn foreign(&self, key: &ObjectKey, live: &serde_json::Value) -> Option<String> {
+        if let Some(owner) = annotation(live, mark::OWNER).filter(|owner| *owner != self.owner()) {
+            return Some(format!("{key} belongs to {owner}; Towpath leaves another owner's object alone"));
+        }
+        ownership::other_controllers(live, &self.environment.spec.adopt_from).map(|who| {
+            format!("{key} is managed by {who}, which would put it back; take it out there, or set delivery: Observed")
+        })
+    }
+
+    /// The objects that differ from what is live, from the answers of the dry-run, and those that the content lacks.
+    pub(super) fn changes(&self, wanted: &[Desired], replaced: &[Desired]) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for wanted in wanted.iter().filter(|wanted| wanted.hook.is_none()) {
+            let action = match self.world.live.get(&wanted.key) {
+                Some(Live::Present(live)) => match self.tried(&wanted.key) {
+                    Some(tried) if is_equal(live, tried) && self.adoption(self.world.live.get(&wanted.key)).is_none() => {
+                        continue;
+                    }
+                    Some(_) | None => ChangeAction::Update,
+                },
+                Some(Live::Absent | Live::Refused(_)) | None => ChangeAction::Create,
+            };
+            changes.push(self.change(&wanted.key, action));
+        }
+        let keep: BTreeSet<&ObjectKey> = wanted.iter().map(|wanted| &wanted.key).collect();
+        for old in replaced.iter().filter(|old| old.hook.is_none() && !old.config && !keep.contains(&old.key)) {
+            if matches!(self.world.live.get(&old.key), Some(Live::Present(_))) {
+                changes.push(self.change(&old.key, ChangeAction::Delete));
+            }
+        }
+        changes
+    }
+
+    fn tried(&self, key: &ObjectKey) -> Option<&serde_json::Value> {
+        self.world.tried.as_ref()?.results.get(key)?.as_ref().ok().map(AsRef::as_ref)
+    }
+
+    /// For a rollback nothing needs to be tried: what the revisions since the target changed is put back, and what
+    /// they created is removed.
+    pub(super) fn reverts(&self, wanted: &[Desired]) -> Vec<Change> {
+        let target = self.restored_revision().unwrap_or(0);
+        let mut touched: BTreeMap<ObjectKey, ChangeAction> = BTreeMap::new();
+        let since = self.lane.here().filter(|promotion| revision_of(promotion).is_some_and(|number| number > target));
+        for change in since.filter_map(|promotion| promotion.status.as_ref()).flat_map(|status| &status.changes) {
+            if let Ok(key) = ObjectKey::new(&change.api_version, &change.kind, &change.name) {
+                touched.entry(key).or_insert(change.action);
+            }
+        }
+        let mut changes = Vec::new();
+        let keep: BTreeSet<&ObjectKey> = wanted.iter().map(|wanted| &wanted.key).collect();
+        for wanted in wanted.iter().filter(|wanted| wanted.hook.is_none()) {
+            match self.world.live.get(&wanted.key) {
+                Some(Live::Absent) => changes.push(self.change(&wanted.key, ChangeAction::Create)),
+                Some(Live::Present(_) | Live::Refused(_)) | None if touched.contains_key(&wanted.key) => {
+                    changes.push(self.change(&wanted.key, ChangeAction::Update));
+                }
+                Some(Live::Present(_) | Live::Refused(_)) | None => {}
+            }
+        }
+        for (key, action) in touched.iter().filter(|(key, _)| !keep.contains(key)) {
+            // Copies of ConfigMaps stay while pods of the bad revision may still read them; they go with the history.
+            let Some(Live::Present(live)) = self.world.live.get(key) else { continue };
+            let is_copy = target != 0 && annotation(live, mark::ORIGINAL_NAME).is_some();
+            if *action == ChangeAction::Create && !is_copy {
+                changes.push(self.change(key, ChangeAction::Delete));
+            }
+        }
+        changes
+    }
+
+    fn change(&self, key: &ObjectKey, action: ChangeAction) -> Change {
+        let was_failing = is_workload(key)
+            && self.world.workloads.get(key).is_some_and(|workload| workload.available < workload.desired);
+        Change {
+            api_version: key.api_version().to_owned(),
+            kind: key.kind().to_owned(),
+            name: key.name().to_owned(),
+            action,
+            was_failing,
+        }
+    }
+
+    /// Whether what was found before the first write is sound to go back to: empty, or available.
+    pub(super) fn baseline_is_sound(&self, wanted: &[Desired]) -> bool {
+        wanted.iter().filter(|wanted| is_workload(&wanted.key)).all(|wanted| {
+            match self.world.live.get(&wanted.key) {
+                Some(Live::Present(_)) => self
+                    .world
+                    .workloads
+                    .get(&wanted.key)
+                    .is_some_and(|workload| workload.available >= workload.desired && workload.failure.is_none()),
+                Some(Live::Absent | Live::Refused(_)) | None => true,
+            }
+        })
+    }
+}

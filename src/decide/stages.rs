@@ -1,0 +1,236 @@
+//! The way of a release through the environments: what it does in each, and what that makes of the whole.
+
+use super::conditions::State;
+use super::gates::{Asked, Gate, HOLDS, evaluate};
+use super::lane::{Lane, created, kube_meta::Meta, newer, phase_of, revision_of};
+use super::validate::in_order;
+use super::world::Project;
+use crate::api::{Promotion, PromotionKind, PromotionPhase, Release, ReleasePhase, StageStatus};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+/// A release in one environment.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    /// The environment.
+    pub name: String,
+    /// What it does there.
+    pub at: At,
+    /// When it changes by itself.
+    pub until: Option<Timestamp>,
+    message: String,
+    revision: Option<i64>,
+    promotion: Option<String>,
+}
+
+/// What a release does in an environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// Never comes here.
+    Skipped,
+    /// Waits at this gate.
+    Gate(&'static str),
+    /// The gates are open and a promotion will start.
+    Starting,
+    /// Its newest promotion is in this phase.
+    Promotion(PromotionPhase),
+    /// It failed and is being taken back.
+    RollingBack,
+    /// It failed and was taken back.
+    RolledBack,
+    /// It failed, and taking it back failed as well.
+    RollbackFailed,
+    /// It failed here, and a newer release was verified since.
+    Overtaken,
+}
+
+/// One word and one sentence for the whole release.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// The phase.
+    pub phase: ReleasePhase,
+    /// The state that kstatus readers see.
+    pub state: State,
+    /// One word.
+    pub reason: String,
+    /// A sentence.
+    pub message: String,
+}
+
+impl Stage {
+    /// Whether the release never comes here.
+    pub fn is_skipped(&self) -> bool {
+        self.at == At::Skipped
+    }
+
+    /// One word.
+    pub fn state(&self) -> &'static str {
+        match self.at {
+            At::Skipped => "NotAStage",
+            At::Gate(gate) => gate,
+            At::Starting => "Starting",
+            At::Promotion(phase) => phase.as_str(),
+            At::RollingBack => "RollingBack",
+            At::RolledBack => "RolledBack",
+            At::RollbackFailed => "RollbackFailed",
+            At::Overtaken => "Superseded",
+        }
+    }
+
+    /// The line of the status.
+    pub fn line(&self) -> StageStatus {
+        StageStatus {
+            name: self.name.clone(),
+            state: self.state().to_owned(),
+            message: (!self.message.is_empty()).then(|| super::conditions::cut(&self.message, 1024)),
+            revision: self.revision,
+            promotion: self.promotion.clone(),
+            until: self.until.map(Time),
+        }
+    }
+}
+
+/// Every environment of the project, in the order in which releases pass them.
+pub fn stages(project: &Project, release: &Release, now: Timestamp) -> Vec<Stage> {
+    in_order(project)
+        .into_iter()
+        .filter_map(|name| project.environments.get(name))
+        .map(|environment| {
+            let lane = Lane::of(project, environment, &release.spec.application);
+            if let Some(promotion) = lane.of_release(release.name()).next() {
+                return of_promotion(project, environment.name(), &lane, release, promotion);
+            }
+            let mut stage = Stage {
+                name: environment.name().to_owned(),
+                at: At::Starting,
+                until: None,
+                message: String::new(),
+                revision: None,
+                promotion: None,
+            };
+            match evaluate(project, environment, release, Asked::ByAutomation, now) {
+                Gate::Open => stage.message = "the gates are open".into(),
+                Gate::Never { message } => {
+                    stage.at = At::Skipped;
+                    stage.message = message;
+                }
+                Gate::Closed { gate, message, until } => {
+                    stage.at = At::Gate(gate);
+                    stage.message = message;
+                    stage.until = until;
+                }
+            }
+            stage
+        })
+        .collect()
+}
+
+fn of_promotion(project: &Project, name: &str, lane: &Lane<'_>, release: &Release, promotion: &Promotion) -> Stage {
+    let phase = phase_of(promotion);
+    let status = promotion.status.as_ref();
+    let mut stage = Stage {
+        name: name.to_owned(),
+        at: At::Promotion(phase),
+        until: None,
+        message: status.and_then(|status| status.message.clone()).unwrap_or_default(),
+        revision: revision_of(promotion),
+        promotion: Some(promotion.name().to_owned()),
+    };
+    if phase != PromotionPhase::Failed {
+        return stage;
+    }
+    let rollback = lane
+        .pending
+        .iter()
+        .chain(lane.revisions.iter())
+        .filter(|other| other.spec.kind == PromotionKind::Rollback && other.spec.release == release.name())
+        .rfind(|other| created(**other) >= created(promotion));
+    stage.at = match rollback.map(|other| phase_of(other)) {
+        None if status.is_some_and(|status| status.conditions.iter().all(|c| c.type_ != HOLDS)) => stage.at,
+        None => stage.at,
+        Some(PromotionPhase::Verified | PromotionPhase::Superseded) => At::RolledBack,
+        Some(PromotionPhase::Failed | PromotionPhase::Cancelled) => At::RollbackFailed,
+        Some(PromotionPhase::Pending | PromotionPhase::Promoting | PromotionPhase::Observing) => At::RollingBack,
+    };
+    let overtaken = lane.here().any(|other| {
+        other.spec.kind == PromotionKind::Promote
+            && phase_of(other) == PromotionPhase::Verified
+            && project.releases.get(&other.spec.release).is_some_and(|newest| newer(newest, release).is_gt())
+    });
+    if overtaken && stage.at != At::RollingBack {
+        stage.at = At::Overtaken;
+    }
+    stage
+}
+
+/// The whole release: the worst that is final, else what is being done, else what it waits for, else verified.
+pub fn summarise(project: &Project, stages: &[Stage]) -> Summary {
+    let say = |phase, state, reason: &str, stage: &Stage| Summary {
+        phase,
+        state,
+        reason: reason.to_owned(),
+        message: match stage.message.is_empty() {
+            true => format!("{}: {}", stage.name, stage.state()),
+            false => format!("{}: {}", stage.name, stage.message),
+        },
+    };
+    let find = |wanted: &dyn Fn(At) -> bool| stages.iter().find(|stage| wanted(stage.at));
+    if let Some(stage) = find(&|at| at == At::RollingBack) {
+        return say(ReleasePhase::RollingBack, State::Reconciling, "RollingBack", stage);
+    }
+    if let Some(stage) = find(&|at| at == At::RolledBack) {
+        return say(ReleasePhase::RolledBack, State::Stalled, "RolledBack", stage);
+    }
+    if let Some(stage) = find(&|at| matches!(at, At::RollbackFailed | At::Promotion(PromotionPhase::Failed))) {
+        return say(ReleasePhase::Failed, State::Stalled, "Failed", stage);
+    }
+    if let Some(stage) = find(&|at| matches!(at, At::Promotion(PromotionPhase::Pending))) {
+        return say(ReleasePhase::Promoting, State::Reconciling, "Pending", stage);
+    }
+    let busy = |at| {
+        matches!(at, At::Starting | At::Promotion(PromotionPhase::Promoting | PromotionPhase::Observing))
+    };
+    if let Some(stage) = find(&busy) {
+        return say(ReleasePhase::Promoting, State::Reconciling, "Promoting", stage);
+    }
+    if let Some(stage) = find(&|at| at == At::Overtaken) {
+        return say(ReleasePhase::RolledBack, State::Ready, "Superseded", stage);
+    }
+    // The first gate that is closed, those behind it wait for the same.
+    if let Some(stage) = stages.iter().find(|stage| matches!(stage.at, At::Gate(_))) {
+        let reason = stage.state();
+        // A missing name or consent is being waited for like work; a gate of release management is a state to stay in.
+        let state = match reason {
+            "Environment" | "Content" => State::Reconciling,
+            _ => State::Ready,
+        };
+        return say(ReleasePhase::Waiting, state, reason, stage);
+    }
+    if let Some(stage) = find(&|at| matches!(at, At::Promotion(PromotionPhase::Superseded | PromotionPhase::Cancelled))) {
+        return say(ReleasePhase::Superseded, State::Ready, "Superseded", stage);
+    }
+    let passed: Vec<&Stage> = stages.iter().filter(|stage| !stage.is_skipped()).collect();
+    if let Some(last) = passed.last().filter(|_| !passed.is_empty()) {
+        return Summary {
+            phase: ReleasePhase::Verified,
+            state: State::Ready,
+            reason: "Verified".into(),
+            message: format!("verified in {}", last.name),
+        };
+    }
+    let superseded = stages.iter().any(|stage| stage.message.contains("went ahead"));
+    match superseded {
+        true => Summary {
+            phase: ReleasePhase::Superseded,
+            state: State::Ready,
+            reason: "Superseded".into(),
+            message: "a newer release went ahead".into(),
+        },
+        false => Summary {
+            phase: ReleasePhase::Pending,
+            state: State::Reconciling,
+            reason: "NoEnvironment".into(),
+            message: format!("the project {} has no environment that this release may enter", project.name),
+        },
+    }
+}

@@ -1,0 +1,244 @@
+//! What was observed. Plain data: nothing here reads, and nothing here was decided.
+
+use crate::api::{Environment, Promotion, Release, RollbackPolicySpec};
+use crate::content::{ObjectKey, ObjectSet};
+use jiff::Timestamp;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// One project, as the caches hold it. All three decisions read it.
+#[derive(Clone, Debug, Default)]
+pub struct Project {
+    /// The namespace of the project.
+    pub name: String,
+    /// Its environments, by name.
+    pub environments: BTreeMap<String, Arc<Environment>>,
+    /// Its rollback policies, by name.
+    pub policies: BTreeMap<String, RollbackPolicySpec>,
+    /// Its releases, by name.
+    pub releases: BTreeMap<String, Arc<Release>>,
+    /// Its promotions, by name.
+    pub promotions: BTreeMap<String, Arc<Promotion>>,
+    /// Objects of the project that could not be decoded: kind, name, error.
+    pub undecodable: Vec<(String, String, String)>,
+    /// The target namespaces that exist, by name.
+    pub namespaces: BTreeMap<String, NamespaceFacts>,
+    /// Environments of other projects, or of this one, that name the same target: target -> `project/environment`.
+    pub targets: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// A namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamespaceFacts {
+    /// Its UID: a namespace created again is another one.
+    pub uid: String,
+    /// It is being deleted.
+    pub terminating: bool,
+}
+
+/// Whether the owner of the target namespace consented.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// Not asked, as nothing is to be done there.
+    NotAsked,
+    /// The derived identity may act there.
+    Granted,
+    /// It may not; what is missing.
+    Missing(String),
+}
+
+/// For a decision about an environment.
+#[derive(Clone, Debug)]
+pub struct EnvironmentWorld {
+    /// The project.
+    pub project: Project,
+    /// The environment.
+    pub environment: Arc<Environment>,
+    /// Consent.
+    pub grant: Grant,
+    /// Names of the Contents that exist in the project, when something may be cleaned up.
+    pub contents: Option<BTreeSet<String>>,
+}
+
+/// For a decision about a release.
+#[derive(Clone, Debug)]
+pub struct ReleaseWorld {
+    /// The project.
+    pub project: Project,
+    /// The release.
+    pub release: Arc<Release>,
+    /// What its source gave, when that had to be read.
+    pub capture: Capture,
+}
+
+/// What a source gave.
+#[derive(Clone, Debug)]
+pub enum Capture {
+    /// The content is known already.
+    NotNeeded,
+    /// It is not complete yet.
+    Waiting {
+        /// One word.
+        reason: &'static str,
+        /// A sentence.
+        message: String,
+    },
+    /// It can never work.
+    Refused {
+        /// One word.
+        reason: &'static str,
+        /// A sentence.
+        message: String,
+    },
+    /// The objects, pinned where possible.
+    Taken {
+        /// The content.
+        content: ObjectSet,
+        /// Its images.
+        images: Vec<crate::api::PinnedImage>,
+    },
+}
+
+/// For a decision about a promotion.
+#[derive(Clone, Debug)]
+pub struct PromotionWorld {
+    /// The project.
+    pub project: Project,
+    /// The promotion.
+    pub promotion: Arc<Promotion>,
+    /// Consent.
+    pub grant: Grant,
+    /// The content to write: of the release before it started, of the revision afterwards.
+    pub content: Loaded,
+    /// The content that is being replaced, if Towpath wrote it: what it lacks is removed.
+    pub replaced: Loaded,
+    /// Objects as they are live: those to be written, those kept, those to be removed.
+    pub live: BTreeMap<ObjectKey, Live>,
+    /// What the dry-run answered, per object.
+    pub tried: Option<Trial>,
+    /// Objects that this process wrote for this promotion.
+    pub written: BTreeSet<ObjectKey>,
+    /// Workloads and hooks in the target namespace, by key.
+    pub workloads: BTreeMap<ObjectKey, Workload>,
+    /// The term of the replica that decides.
+    pub epoch: i64,
+}
+
+/// A Content that was asked for.
+#[derive(Clone, Debug, Default)]
+pub enum Loaded {
+    /// Nobody asked.
+    #[default]
+    NotAsked,
+    /// It is not there.
+    Missing(String),
+    /// It cannot be read.
+    Broken(String),
+    /// Here it is.
+    Here(Arc<ObjectSet>),
+}
+
+/// A live object.
+#[derive(Clone, Debug)]
+pub enum Live {
+    /// There is none.
+    Absent,
+    /// The whole object.
+    Present(Arc<Value>),
+    /// The identity may not read it.
+    Refused(String),
+}
+
+/// What the dry-run answered.
+#[derive(Clone, Debug, Default)]
+pub struct Trial {
+    /// Digest of the objects that were tried.
+    pub digest: String,
+    /// The object as it would be.
+    pub results: BTreeMap<ObjectKey, Result<Arc<Value>, String>>,
+    /// Warnings of the API server.
+    pub warnings: Vec<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A workload or Job, reduced to what health needs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Workload {
+    /// UID.
+    pub uid: String,
+    /// The revision that its annotation names.
+    pub revision: Option<i64>,
+    /// Its controller has seen its newest spec.
+    pub observed: bool,
+    /// Replicas asked for. For a Job 1.
+    pub desired: i32,
+    /// Replicas of the newest template.
+    pub updated: i32,
+    /// All replicas, old and new.
+    pub total: i32,
+    /// Replicas of any template that are available.
+    pub available: i32,
+    /// The rollout is paused, or waits for a person.
+    pub paused: bool,
+    /// Its controller gave up, or cannot create pods: reason and message.
+    pub failure: Option<(String, String)>,
+    /// For a Job: it ended well.
+    pub complete: bool,
+    /// Pods of the newest template.
+    pub pods: Vec<Pod>,
+    /// Pods of an older template that are not ready: name and UID.
+    pub stuck: Vec<(String, String)>,
+}
+
+/// A pod of the newest template.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Pod {
+    /// Name.
+    pub name: String,
+    /// UID.
+    pub uid: String,
+    /// Ready.
+    pub ready: bool,
+    /// When `ready` last changed.
+    pub ready_since: Option<Timestamp>,
+    /// It is being deleted.
+    pub deleting: bool,
+    /// When it was created.
+    pub created: Option<Timestamp>,
+    /// Since when it cannot be scheduled, and why.
+    pub unschedulable: Option<(Timestamp, String)>,
+    /// The pod as a whole failed: reason and message.
+    pub failed: Option<(String, String)>,
+    /// Containers, init containers included.
+    pub containers: Vec<Container>,
+}
+
+/// A container.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Container {
+    /// Name.
+    pub name: String,
+    /// How often it was restarted.
+    pub restarts: i32,
+    /// Why it waits: reason and message.
+    pub waiting: Option<(String, String)>,
+    /// How it ended last, now or before the last restart.
+    pub ended: Option<Ended>,
+}
+
+/// How a container ended.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ended {
+    /// The kubelet's word, such as `OOMKilled`.
+    pub reason: String,
+    /// Exit code.
+    pub code: i32,
+    /// The message that it left.
+    pub message: String,
+    /// When.
+    pub at: Option<Timestamp>,
+    /// It is over now, not before the last restart.
+    pub current: bool,
+}
