@@ -3,6 +3,7 @@
 //! A release moves by `observe -> decide -> act`.
 
 pub mod api;
-pub mod content;
 pub mod context;
 pub mod decide;
+pub mod act;
+pub mod observe;

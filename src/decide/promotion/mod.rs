@@ -18,7 +18,7 @@ mod running;
 mod start;
 
 pub use desired::{desired, is_to_baseline};
-pub use start::source;
+pub use start::{planned_keys, source};
 
 use super::action::{Action, Decision, Note, Status, Target};
 use super::conditions::{self, State, seconds};

@@ -2,11 +2,12 @@
 
 use super::Scene;
 use super::desired::{annotation, is_equal};
-use crate::api::{Change, ChangeAction, Promotion, PromotionKind, PromotionPhase, mark};
-use crate::content::{Desired, ObjectKey, ownership};
-use crate::decide::lane::{Lane, phase_of, revision_of};
+use crate::api::{Change, ChangeAction, Environment, Keep, Promotion, PromotionKind, PromotionPhase, mark};
+use crate::content::kinds::DEFAULT_KINDS;
+use crate::content::{Desired, ObjectKey, ownership, render};
+use crate::decide::lane::{Lane, application_of, phase_of, revision_of};
 use crate::decide::verdict::is_workload;
-use crate::decide::world::{Live, Project};
+use crate::decide::world::{Live, Loaded, Project, PromotionWorld};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Names of the Contents that a promotion needs: what it writes, and what that replaces.
@@ -65,6 +66,53 @@ fn rollback_content(lane: &Lane<'_>, revision: Option<i64>) -> Option<String> {
         0 => lane.first()?.status.as_ref()?.baseline.clone(),
         number => lane.revision(number)?.status.as_ref()?.content.clone(),
     }
+}
+
+/// Objects that have to be looked at live: all of them before the start, afterwards those of the plan.
+pub fn planned_keys(world: &PromotionWorld) -> BTreeSet<ObjectKey> {
+    let project = &world.project;
+    let Some(environment) = project.environments.get(&world.promotion.spec.environment) else { return BTreeSet::new() };
+    let Some(application) = application_of(project, &world.promotion) else { return BTreeSet::new() };
+    let scene = Scene {
+        world,
+        environment,
+        application,
+        release: None,
+        policy: crate::api::RollbackPolicySpec::default(),
+        lane: Lane::of(project, environment, application),
+        now: jiff::Timestamp::UNIX_EPOCH,
+    };
+    if revision_of(&world.promotion).is_some() {
+        let status = scene.status();
+        return changed_keys(status.changes.iter()).collect();
+    }
+    let mut keys = BTreeSet::new();
+    for loaded in [&world.content, &world.replaced] {
+        let Loaded::Here(content) = loaded else { continue };
+        let rendered = match scene.is_rollback() {
+            true => content.as_ref().clone(),
+            false => render(content, &environment.spec).unwrap_or_default(),
+        };
+        let wanted = scene.desired(&rendered).unwrap_or_default();
+        keys.extend(wanted.into_iter().filter(|wanted| wanted.hook.is_none()).map(|wanted| wanted.key));
+    }
+    if scene.is_rollback() {
+        let statuses = scene.lane.here().filter_map(|promotion| promotion.status.as_ref());
+        keys.extend(changed_keys(statuses.flat_map(|status| &status.changes)));
+    }
+    keys.extend(environment.spec.keeps.iter().filter_map(|keep| key_of_keep(environment, keep)));
+    keys
+}
+
+fn changed_keys<'a>(changes: impl Iterator<Item = &'a Change> + 'a) -> impl Iterator<Item = ObjectKey> + 'a {
+    changes.filter_map(|change| ObjectKey::new(&change.api_version, &change.kind, &change.name).ok())
+}
+
+/// The key of a kept object, whose version the environment or the default kinds tell.
+fn key_of_keep(environment: &Environment, keep: &Keep) -> Option<ObjectKey> {
+    let default = DEFAULT_KINDS.iter().find(|kind| kind.kind == keep.kind).map(|kind| kind.api_version);
+    let further = environment.spec.kinds.iter().find(|kind| kind.kind == keep.kind).map(|kind| kind.api_version.as_str());
+    ObjectKey::new(default.or(further)?, &keep.kind, &keep.name).ok()
 }
 
 impl Scene<'_> {

@@ -1,0 +1,46 @@
+//! What can go wrong while writing.
+
+use crate::context::{ContextError, brief};
+
+/// A write that did not happen, or may not have.
+#[derive(Debug, thiserror::Error)]
+pub enum ActError {
+    /// A client could not be made.
+    #[error(transparent)]
+    Context(#[from] ContextError),
+    /// The object could not be put into words.
+    #[error("encoding {what}: {source}")]
+    Encode {
+        /// What was encoded.
+        what: String,
+        /// Why it failed.
+        source: crate::content::ContentError,
+    },
+    /// The kind is not served.
+    #[error("{0} is not served as a namespaced kind")]
+    UnknownKind(String),
+    /// The API server refused, or did not answer.
+    #[error("{what}: {}", brief(source))]
+    Write {
+        /// What was written.
+        what: String,
+        /// Why it failed.
+        source: kube::Error,
+    },
+}
+
+impl ActError {
+    /// For `map_err`.
+    pub fn write(what: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
+        let what = what.into();
+        move |source| Self::Write { what, source }
+    }
+
+    /// The answer of the API server, if it gave one.
+    pub fn code(&self) -> Option<u16> {
+        match self {
+            Self::Write { source: kube::Error::Api(status), .. } => Some(status.code),
+            Self::Write { .. } | Self::Context(_) | Self::Encode { .. } | Self::UnknownKind(_) => None,
+        }
+    }
+}

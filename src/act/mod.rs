@@ -1,0 +1,103 @@
+//! What was decided, carried out. One file per family of writes.
+//!
+//! Order: records, memory, actions, report. The first failure ends the pass; looking again converges, as every write may be repeated.
+
+mod error;
+mod preflight;
+mod records;
+mod status;
+mod target;
+
+pub use error::ActError;
+
+use crate::context::{Handles, Note, NoteType};
+use crate::decide::action::{Action, Decision};
+use futures::{StreamExt, TryStreamExt};
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::{Resource, ResourceExt};
+
+/// Writes into a target namespace at a time, for one decision.
+const WIDTH: usize = 8;
+
+/// Carries out a decision about `object`. True when something was done that the next look should see at once.
+pub async fn act<K>(handles: &Handles, object: &K, decision: Decision) -> Result<bool, ActError>
+where
+    K: Resource<DynamicType = ()> + status::WithStatus,
+{
+    let project = object.namespace().unwrap_or_default();
+    for record in &decision.records {
+        records::create_content(handles, &project, record).await?;
+    }
+    let mut version = object.meta().resource_version.clone();
+    if let Some(memory) = &decision.memory {
+        version = Some(status::write(handles, object, version.as_deref(), memory).await?);
+    }
+    let uid = object.uid().unwrap_or_default();
+    let again = carry_out(handles, &project, &uid, decision.actions).await?;
+    if let Some(report) = &decision.report {
+        status::write(handles, object, version.as_deref(), report).await?;
+    }
+    for note in decision.notes {
+        handles.notes.push(Note {
+            object_ref: reference(object),
+            type_: if note.warning { NoteType::Warning } else { NoteType::Normal },
+            reason: note.reason,
+            message: note.message,
+            action: "Reconcile",
+        });
+    }
+    Ok(again)
+}
+
+/// Actions of one decision do not rely on each other, except that fields are taken over before the same object is applied.
+async fn carry_out(handles: &Handles, project: &str, uid: &str, actions: Vec<Action>) -> Result<bool, ActError> {
+    let mut again = false;
+    let (adoptions, others): (Vec<Action>, Vec<Action>) =
+        actions.into_iter().partition(|action| matches!(action, Action::Adopt { .. }));
+    for batch in [adoptions, others] {
+        let done: Vec<bool> = futures::stream::iter(batch)
+            .map(|action| one(handles, project, uid, action))
+            .buffer_unordered(WIDTH)
+            .try_collect()
+            .await?;
+        again |= done.contains(&true);
+    }
+    Ok(again)
+}
+
+async fn one(handles: &Handles, project: &str, uid: &str, action: Action) -> Result<bool, ActError> {
+    match action {
+        Action::CreatePromotion { name, spec, application, owner } => {
+            records::create_promotion(handles, project, &name, *spec, &application, &owner).await.map(|()| false)
+        }
+        Action::DeletePromotion { name, uid } => {
+            records::delete_promotion(handles, project, &name, &uid).await.map(|()| false)
+        }
+        Action::DeleteContent { name } => records::delete_content(handles, project, &name).await.map(|()| false),
+        Action::Preflight { target, digest, objects, adopt } => {
+            preflight::preflight(handles, uid, &target, digest, objects, adopt).await.map(|()| true)
+        }
+        Action::Adopt { target, key, patch } => target::adopt(handles, &target, &key, patch).await.map(|()| true),
+        Action::Apply { target, key, object } => {
+            target::apply(handles, uid, &target, &key, object).await.map(|()| true)
+        }
+        Action::Delete { target, key, uid: object } => {
+            target::delete(handles, uid, &target, &key, &object).await.map(|()| true)
+        }
+        Action::DeletePod { target, name, uid } => {
+            target::delete_pod(handles, &target, &name, &uid).await.map(|()| false)
+        }
+    }
+}
+
+fn reference<K: Resource<DynamicType = ()>>(object: &K) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(K::api_version(&()).into_owned()),
+        kind: Some(K::kind(&()).into_owned()),
+        name: object.meta().name.clone(),
+        namespace: object.meta().namespace.clone(),
+        uid: object.meta().uid.clone(),
+        resource_version: None,
+        field_path: None,
+    }
+}

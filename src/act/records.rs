@@ -1,0 +1,104 @@
+//! Our own objects: Contents and Promotions. Created under names that say what they are, so that twice is once.
+
+use super::ActError;
+use crate::api::{Content, Promotion, PromotionSpec, mark};
+use crate::context::Handles;
+use crate::decide::action::{Owner, Record};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::api::{DeleteParams, PostParams, Preconditions};
+use kube::core::ObjectMeta;
+use kube::{Api, ResourceExt};
+
+fn is(error: &kube::Error, code: u16) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == code)
+}
+
+fn reference(owner: &Owner) -> OwnerReference {
+    OwnerReference {
+        api_version: format!("{}/{}", crate::api::GROUP, crate::api::VERSION),
+        kind: owner.kind.to_owned(),
+        name: owner.name.clone(),
+        uid: owner.uid.clone(),
+        controller: None,
+        block_owner_deletion: None,
+    }
+}
+
+/// Keeps a Content; one of the same name has the same digest.
+pub async fn create_content(handles: &Handles, project: &str, record: &Record) -> Result<(), ActError> {
+    let what = format!("creating Content {}", record.name);
+    let spec = record
+        .objects
+        .to_spec(&record.application)
+        .map_err(|source| ActError::Encode { what: what.clone(), source })?;
+    let content = Content {
+        metadata: ObjectMeta {
+            name: Some(record.name.clone()),
+            namespace: Some(project.to_owned()),
+            owner_references: Some(record.owners.iter().map(reference).collect()),
+            ..ObjectMeta::default()
+        },
+        spec,
+    };
+    let api: Api<Content> = Api::namespaced(handles.clients.operator(), project);
+    match api.create(&PostParams::default(), &content).await {
+        Ok(_) => Ok(()),
+        Err(error) if is(&error, 409) => Ok(()),
+        Err(error) => Err(ActError::write(what)(error)),
+    }
+}
+
+/// Removes a Content.
+pub async fn delete_content(handles: &Handles, project: &str, name: &str) -> Result<(), ActError> {
+    let api: Api<Content> = Api::namespaced(handles.clients.operator(), project);
+    handles.contents.forget(&(project.to_owned(), name.to_owned()));
+    match api.delete(name, &DeleteParams::default()).await {
+        Ok(_) => Ok(()),
+        Err(error) if is(&error, 404) => Ok(()),
+        Err(error) => Err(ActError::write(format!("deleting Content {name}"))(error)),
+    }
+}
+
+/// Creates a promotion.
+pub async fn create_promotion(
+    handles: &Handles,
+    project: &str,
+    name: &str,
+    spec: PromotionSpec,
+    application: &str,
+    owner: &Owner,
+) -> Result<(), ActError> {
+    let labels = [(mark::ENVIRONMENT, spec.environment.as_str()), (mark::APPLICATION, application)];
+    let promotion = Promotion {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            namespace: Some(project.to_owned()),
+            labels: Some(labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()),
+            owner_references: Some(vec![reference(owner)]),
+            ..ObjectMeta::default()
+        },
+        spec,
+        status: None,
+    };
+    let api: Api<Promotion> = Api::namespaced(handles.clients.operator(), project);
+    match api.create(&PostParams::default(), &promotion).await {
+        Ok(created) => {
+            handles.versions.wrote("Promotion", project, name, &created.resource_version().unwrap_or_default());
+            Ok(())
+        }
+        Err(error) if is(&error, 409) => Ok(()),
+        Err(error) => Err(ActError::write(format!("creating Promotion {name}"))(error)),
+    }
+}
+
+/// Removes a promotion that left the history.
+pub async fn delete_promotion(handles: &Handles, project: &str, name: &str, uid: &str) -> Result<(), ActError> {
+    let api: Api<Promotion> = Api::namespaced(handles.clients.operator(), project);
+    let precondition = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
+    handles.versions.forget("Promotion", project, name);
+    match api.delete(name, &DeleteParams { preconditions: Some(precondition), ..DeleteParams::default() }).await {
+        Ok(_) => Ok(()),
+        Err(error) if is(&error, 404) || is(&error, 409) => Ok(()),
+        Err(error) => Err(ActError::write(format!("deleting Promotion {name}"))(error)),
+    }
+}

@@ -1,0 +1,64 @@
+//! Status writes, against exactly the version that was decided about.
+
+use super::ActError;
+use crate::api::{Environment, Promotion, Release};
+use crate::context::Handles;
+use crate::decide::action::Status;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use std::fmt::Debug;
+
+/// Kinds whose status Towpath writes.
+pub trait WithStatus: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Serialize
+where
+    Self: Resource<Scope = kube::core::NamespaceResourceScope>,
+{
+    /// The name of the kind in metrics and stores.
+    const KIND: &'static str;
+}
+
+impl WithStatus for Release {
+    const KIND: &'static str = "Release";
+}
+impl WithStatus for Environment {
+    const KIND: &'static str = "Environment";
+}
+impl WithStatus for Promotion {
+    const KIND: &'static str = "Promotion";
+}
+
+/// Writes a status; gives the new version.
+pub async fn write<K: WithStatus>(
+    handles: &Handles,
+    object: &K,
+    version: Option<&str>,
+    status: &Status,
+) -> Result<String, ActError> {
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    let what = format!("writing the status of {} {name}", K::KIND);
+    let value = match status {
+        Status::Release(status) => serde_json::to_value(status),
+        Status::Environment(status) => serde_json::to_value(status),
+        Status::Promotion(status) => serde_json::to_value(status),
+    };
+    let value = value.map_err(|error| ActError::write(what.clone())(kube::Error::SerdeError(error)))?;
+    // A JSON patch replaces the status as a whole, fields that are gone included, and tests the version first.
+    let mut operations = vec![];
+    if let Some(version) = version {
+        operations.push(json!({ "op": "test", "path": "/metadata/resourceVersion", "value": version }));
+    }
+    operations.push(json!({ "op": "add", "path": "/status", "value": value }));
+    let patch: json_patch::Patch = serde_json::from_value(json!(operations))
+        .map_err(|error| ActError::write(what.clone())(kube::Error::SerdeError(error)))?;
+    let api: Api<K> = Api::namespaced(handles.clients.operator(), &namespace);
+    let written = api
+        .patch_status(&name, &PatchParams::default(), &Patch::<()>::Json(patch))
+        .await
+        .map_err(ActError::write(what))?;
+    let version = written.resource_version().unwrap_or_default();
+    handles.versions.wrote(K::KIND, &namespace, &name, &version);
+    Ok(version)
+}

@@ -1,0 +1,98 @@
+//! Writes into a target namespace, as the derived identity of the environment.
+
+use super::ActError;
+use crate::api::FIELD_MANAGER;
+use crate::content::ObjectKey;
+use crate::context::{Handles, Identity};
+use crate::decide::action::Target;
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions, PropagationPolicy};
+use serde_json::Value;
+
+/// The dynamic client of a kind in a target namespace.
+pub(super) async fn api(
+    handles: &Handles,
+    client: kube::Client,
+    target: &Target,
+    key: &ObjectKey,
+) -> Result<Api<DynamicObject>, ActError> {
+    let found = handles.resources.find(&client, key.api_version(), key.kind()).await;
+    let resource = found.map_err(ActError::write(format!("looking up {}", key.kind())))?;
+    let resource = resource.ok_or_else(|| ActError::UnknownKind(format!("{} {}", key.api_version(), key.kind())))?;
+    Ok(Api::namespaced_with(client, &target.namespace, &resource))
+}
+
+/// The identity of the environment.
+pub(super) fn identity(target: &Target) -> Result<Identity, ActError> {
+    Ok(Identity::new(&target.project, &target.environment)?)
+}
+
+/// Server-side apply, never forced.
+pub async fn apply(
+    handles: &Handles,
+    promotion: &str,
+    target: &Target,
+    key: &ObjectKey,
+    object: Value,
+) -> Result<(), ActError> {
+    let client = handles.clients.identity(&identity(target)?)?;
+    let api = api(handles, client, target, key).await?;
+    api.patch(key.name(), &PatchParams::apply(FIELD_MANAGER), &Patch::Apply(object))
+        .await
+        .map_err(ActError::write(format!("applying {key} in {}", target.namespace)))?;
+    handles.written.change(promotion.to_owned(), |written| {
+        written.insert(key.clone());
+    });
+    Ok(())
+}
+
+/// Takes over the fields of other managers; the patch tests the version that it was made for.
+pub async fn adopt(handles: &Handles, target: &Target, key: &ObjectKey, patch: Value) -> Result<(), ActError> {
+    let what = format!("taking over {key} in {}", target.namespace);
+    let client = handles.clients.identity(&identity(target)?)?;
+    let api = api(handles, client, target, key).await?;
+    let patch: json_patch::Patch =
+        serde_json::from_value(patch).map_err(|error| ActError::write(what.clone())(kube::Error::SerdeError(error)))?;
+    api.patch(key.name(), &PatchParams::default(), &Patch::<()>::Json(patch)).await.map_err(ActError::write(what))?;
+    Ok(())
+}
+
+/// Deletes exactly the object with this UID, its dependents behind it.
+pub async fn delete(
+    handles: &Handles,
+    promotion: &str,
+    target: &Target,
+    key: &ObjectKey,
+    uid: &str,
+) -> Result<(), ActError> {
+    let client = handles.clients.identity(&identity(target)?)?;
+    let api = api(handles, client, target, key).await?;
+    match api.delete(key.name(), &exactly(uid)).await {
+        Ok(_) => {}
+        Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => {}
+        Err(error) => return Err(ActError::write(format!("deleting {key} in {}", target.namespace))(error)),
+    }
+    handles.written.change(promotion.to_owned(), |written| {
+        written.insert(key.clone());
+    });
+    Ok(())
+}
+
+/// Deletes exactly the pod with this UID.
+pub async fn delete_pod(handles: &Handles, target: &Target, name: &str, uid: &str) -> Result<(), ActError> {
+    let api: Api<Pod> = Api::namespaced(handles.clients.identity(&identity(target)?)?, &target.namespace);
+    match api.delete(name, &exactly(uid)).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => Ok(()),
+        Err(error) => Err(ActError::write(format!("deleting pod {name} in {}", target.namespace))(error)),
+    }
+}
+
+fn exactly(uid: &str) -> DeleteParams {
+    DeleteParams {
+        preconditions: Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None }),
+        propagation_policy: Some(PropagationPolicy::Background),
+        ..DeleteParams::default()
+    }
+}

@@ -1,0 +1,55 @@
+//! All handles of the process in one place, as observe, act and the controller pass them on.
+
+use super::{Clients, Clock, Fence, Memo, Metrics, Notes, Resources, Settings, Stores, Versions};
+use crate::content::{ObjectKey, ObjectSet};
+use jiff::Timestamp;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What a dry-run of every object of a promotion answered.
+#[derive(Clone, Debug)]
+pub struct Tried {
+    /// Digest of the objects that were tried.
+    pub digest: String,
+    /// The object as it would be, or why not.
+    pub results: BTreeMap<ObjectKey, Result<Arc<Value>, String>>,
+    /// Warnings of the API server.
+    pub warnings: Vec<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The handles.
+#[derive(Clone)]
+pub struct Handles {
+    /// Clients of the API server.
+    pub clients: Clients,
+    /// What is watched.
+    pub stores: Stores,
+    /// Versions of our own writes.
+    pub versions: Versions,
+    /// Events.
+    pub notes: Notes,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// Time.
+    pub clock: Clock,
+    /// Leadership.
+    pub fence: Fence,
+    /// Settings.
+    pub settings: Arc<Settings>,
+    /// Kinds.
+    pub resources: Resources,
+    /// Contents that were read: immutable, so never read twice. By namespace and name.
+    pub contents: Memo<(String, String), Arc<ObjectSet>>,
+    /// Consent that was asked for, by project and environment: the answer and when.
+    pub grants: Memo<(String, String), (Option<String>, Instant)>,
+    /// Dry-runs, by UID of the promotion.
+    pub trials: Memo<String, Arc<Tried>>,
+    /// Objects that were written, by UID of the promotion.
+    pub written: Memo<String, BTreeSet<ObjectKey>>,
+    /// Environments whose history was trimmed, so that Contents may have lost their last name. By project and name.
+    pub trimmed: Memo<(String, String), bool>,
+}

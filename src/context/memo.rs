@@ -1,0 +1,53 @@
+//! What this process remembers between two looks. Losing it costs a repetition, never correctness.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A bounded map that clones share. Beyond the limit the smallest key is forgotten.
+#[derive(Debug)]
+pub struct Memo<K, V> {
+    entries: Arc<Mutex<BTreeMap<K, V>>>,
+    limit: usize,
+}
+
+impl<K, V> Clone for Memo<K, V> {
+    fn clone(&self) -> Self {
+        Self { entries: Arc::clone(&self.entries), limit: self.limit }
+    }
+}
+
+impl<K: Ord + Clone, V: Clone> Memo<K, V> {
+    /// An empty one that keeps at most `limit` entries.
+    pub fn new(limit: usize) -> Self {
+        Self { entries: Arc::default(), limit }
+    }
+
+    /// What is remembered under a key.
+    pub fn get(&self, key: &K) -> Option<V> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    /// Remembers.
+    pub fn put(&self, key: K, value: V) {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if entries.len() >= self.limit && !entries.contains_key(&key) {
+            entries.pop_first();
+        }
+        entries.insert(key, value);
+    }
+
+    /// Changes what is remembered, from its default if nothing is.
+    pub fn change(&self, key: K, change: impl FnOnce(&mut V))
+    where
+        V: Default,
+    {
+        let mut value = self.get(&key).unwrap_or_default();
+        change(&mut value);
+        self.put(key, value);
+    }
+
+    /// Forgets.
+    pub fn forget(&self, key: &K) {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+}

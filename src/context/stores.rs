@@ -1,0 +1,294 @@
+//! Everything that is watched, one watch per kind for the process.
+//!
+//! Invariant: of workloads only those in target namespaces are kept, so cost follows what Towpath manages. The set of targets
+//! grows before the workloads of a new one are listed.
+
+use super::client::Clients;
+use super::error::ContextError;
+use super::metrics::Metrics;
+use super::settings::Settings;
+use super::slim;
+use super::store::{Delta, Store};
+use super::watch::{Watch, WatchOptions, Watched};
+use crate::api::{Environment, Promotion, Release, RollbackPolicy};
+use kube::core::ObjectMeta;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::Notify;
+
+/// What changed, as far as somebody has to look again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A release: namespace and name.
+    Release(String, String),
+    /// An environment: namespace, name, and whether its spec changed or it came or went.
+    Environment(String, String, bool),
+    /// A rollback policy of this namespace.
+    Policy(String),
+    /// A promotion: namespace and name.
+    Promotion(String, String),
+    /// A namespace.
+    Namespace(String),
+    /// A workload, pod or Job in this namespace.
+    Workload(String),
+}
+
+/// The stores.
+#[derive(Clone, Debug, Default)]
+pub struct Stores {
+    /// Releases.
+    pub releases: Store<Release>,
+    /// Environments.
+    pub environments: Store<Environment>,
+    /// Rollback policies.
+    pub policies: Store<RollbackPolicy>,
+    /// Promotions.
+    pub promotions: Store<Promotion>,
+    /// Namespaces.
+    pub namespaces: Store<slim::Namespace>,
+    /// Deployments in target namespaces.
+    pub deployments: Store<slim::Deployment>,
+    /// StatefulSets in target namespaces.
+    pub stateful_sets: Store<slim::StatefulSet>,
+    /// DaemonSets in target namespaces.
+    pub daemon_sets: Store<slim::DaemonSet>,
+    /// ReplicaSets in target namespaces.
+    pub replica_sets: Store<slim::ReplicaSet>,
+    /// Pods in target namespaces.
+    pub pods: Store<slim::Pod>,
+    /// Jobs in target namespaces.
+    pub jobs: Store<slim::Job>,
+    targets: Targets,
+}
+
+/// Target namespaces and the environments that name them, as `project/environment`.
+#[derive(Clone, Debug, Default)]
+pub struct Targets(Arc<RwLock<BTreeMap<String, BTreeSet<String>>>>);
+
+impl Targets {
+    fn holds(&self, namespace: &str) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).contains_key(namespace)
+    }
+
+    /// The environments that name this target.
+    pub fn of(&self, namespace: &str) -> BTreeSet<String> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(namespace).cloned().unwrap_or_default()
+    }
+
+    /// Whether the target is new.
+    fn add(&self, namespace: &str, environment: String) -> bool {
+        let mut targets = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let is_new = !targets.contains_key(namespace);
+        targets.entry(namespace.to_owned()).or_default().insert(environment);
+        is_new
+    }
+
+    fn remove(&self, namespace: &str, environment: &str) {
+        let mut targets = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(environments) = targets.get_mut(namespace) {
+            environments.remove(environment);
+            if environments.is_empty() {
+                targets.remove(namespace);
+            }
+        }
+    }
+}
+
+/// The running watches; dropping it ends them.
+pub struct Watches {
+    own: Vec<Box<dyn std::any::Any + Send>>,
+    ends: Vec<futures::future::BoxFuture<'static, ContextError>>,
+}
+
+impl Watches {
+    /// The first watch that ends; none ever should.
+    pub async fn ended(&mut self) -> ContextError {
+        let _ = &self.own;
+        futures::future::select_all(std::mem::take(&mut self.ends)).await.0
+    }
+}
+
+impl Stores {
+    /// The target namespaces.
+    pub fn targets(&self) -> &Targets {
+        &self.targets
+    }
+
+    /// Whether every first list is complete.
+    pub fn are_ready(&self) -> bool {
+        self.own_are_ready()
+            && self.deployments.is_ready()
+            && self.stateful_sets.is_ready()
+            && self.daemon_sets.is_ready()
+            && self.replica_sets.is_ready()
+            && self.pods.is_ready()
+            && self.jobs.is_ready()
+    }
+
+    fn own_are_ready(&self) -> bool {
+        self.releases.is_ready()
+            && self.environments.is_ready()
+            && self.policies.is_ready()
+            && self.promotions.is_ready()
+            && self.namespaces.is_ready()
+    }
+
+    /// Starts every watch; returns when all first lists are complete.
+    pub async fn start(
+        &self,
+        clients: &Clients,
+        settings: &Settings,
+        metrics: &Metrics,
+        changed: impl Fn(Change) + Clone + Send + Sync + 'static,
+    ) -> Watches {
+        let listed = Arc::new(Notify::new());
+        let mut watches = Watches { own: Vec::new(), ends: Vec::new() };
+        let relisters: Arc<RwLock<Vec<Relister>>> = Arc::default();
+        let starter = Starter { clients, metrics, listed: &listed };
+        let serves = {
+            let settings = settings.clone();
+            move |meta: &ObjectMeta| settings.serves(meta.namespace.as_deref().unwrap_or_default())
+        };
+        let tell = changed.clone();
+        starter.start(&mut watches, "Release", &self.releases, serves.clone(), move |delta| {
+            if let Some((namespace, name)) = place(&delta) {
+                tell(Change::Release(namespace, name));
+            }
+        });
+        let (tell, targets, again) = (changed.clone(), self.targets.clone(), Arc::clone(&relisters));
+        starter.start(&mut watches, "Environment", &self.environments, serves.clone(), move |delta| {
+            let is_news = track_targets(&targets, &again, &delta);
+            if let Some((namespace, name)) = place(&delta) {
+                tell(Change::Environment(namespace, name, is_news));
+            }
+        });
+        let tell = changed.clone();
+        starter.start(&mut watches, "RollbackPolicy", &self.policies, serves.clone(), move |delta| {
+            if let Some((namespace, _)) = place(&delta) {
+                tell(Change::Policy(namespace));
+            }
+        });
+        let tell = changed.clone();
+        starter.start(&mut watches, "Promotion", &self.promotions, serves, move |delta| {
+            if let Some((namespace, name)) = place(&delta) {
+                tell(Change::Promotion(namespace, name));
+            }
+        });
+        let tell = changed.clone();
+        starter.start(&mut watches, "Namespace", &self.namespaces, |_: &ObjectMeta| true, move |delta| {
+            if let Some(object) = object(&delta) {
+                tell(Change::Namespace(object.metadata.name.to_string()));
+            }
+        });
+        while !self.own_are_ready() {
+            listed.notified().await;
+        }
+        macro_rules! workloads {
+            ($($kind:literal => $store:ident),*) => { $(
+                let (tell, targets) = (changed.clone(), self.targets.clone());
+                let keep = move |meta: &ObjectMeta| targets.holds(meta.namespace.as_deref().unwrap_or_default());
+                let relister = starter.start(&mut watches, $kind, &self.$store, keep, move |delta| {
+                    if let Some(object) = object(&delta) {
+                        tell(Change::Workload(object.metadata.namespace.to_string()));
+                    }
+                });
+                relisters.write().unwrap_or_else(PoisonError::into_inner).push(relister);
+            )* };
+        }
+        workloads!("Deployment" => deployments, "StatefulSet" => stateful_sets, "DaemonSet" => daemon_sets,
+            "ReplicaSet" => replica_sets, "Pod" => pods, "Job" => jobs);
+        while !self.are_ready() {
+            listed.notified().await;
+        }
+        watches
+    }
+}
+
+/// Lists a kind anew, as more of it is kept than before.
+struct Relister(Box<dyn Fn() + Send + Sync>);
+
+struct Starter<'a> {
+    clients: &'a Clients,
+    metrics: &'a Metrics,
+    listed: &'a Arc<Notify>,
+}
+
+impl Starter<'_> {
+    fn start<K: Watched>(
+        &self,
+        watches: &mut Watches,
+        kind: &'static str,
+        store: &Store<K>,
+        keep: impl Fn(&ObjectMeta) -> bool + Send + Sync + 'static,
+        changed: impl Fn(Delta<K>) + Send + Sync + 'static,
+    ) -> Relister {
+        let listed = Arc::clone(self.listed);
+        let mut watch = Watch::start(
+            kind,
+            self.clients,
+            WatchOptions::default(),
+            store.clone(),
+            self.metrics.clone(),
+            keep,
+            move |delta| {
+                let is_list = matches!(delta, Delta::Listed);
+                changed(delta);
+                if is_list {
+                    listed.notify_one();
+                }
+            },
+        );
+        let relister = watch.relister();
+        watches.ends.push(Box::pin(async move { watch.ended().await }));
+        Relister(Box::new(relister))
+    }
+}
+
+/// The object that a change is about.
+fn object<K>(delta: &Delta<K>) -> Option<&Arc<K>> {
+    match delta {
+        Delta::Applied { new, .. } => Some(new),
+        Delta::Gone { old } => Some(old),
+        Delta::Undecodable { .. } | Delta::UndecodableGone { .. } | Delta::Listed => None,
+    }
+}
+
+fn place<K: kube::Resource<DynamicType = ()>>(delta: &Delta<K>) -> Option<(String, String)> {
+    if let Delta::Undecodable { new, .. } | Delta::UndecodableGone { old: new } = delta {
+        return Some((new.namespace.to_string(), new.name.to_string()));
+    }
+    let meta = object(delta)?.meta();
+    Some((meta.namespace.clone()?, meta.name.clone()?))
+}
+
+/// Keeps the targets; true when the environment came, went, or has another spec.
+fn track_targets(
+    targets: &Targets,
+    relisters: &RwLock<Vec<Relister>>,
+    delta: &Delta<Environment>,
+) -> bool {
+    let id = |environment: &Environment| {
+        let meta = &environment.metadata;
+        format!("{}/{}", meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default())
+    };
+    match delta {
+        Delta::Applied { old, new } => {
+            let moved = old.as_ref().filter(|old| old.spec.namespace != new.spec.namespace);
+            if let Some(old) = moved {
+                targets.remove(&old.spec.namespace, &id(old));
+            }
+            if targets.add(&new.spec.namespace, id(new)) {
+                for relist in relisters.read().unwrap_or_else(PoisonError::into_inner).iter() {
+                    (relist.0)();
+                }
+            }
+            old.as_ref().is_none_or(|old| old.metadata.generation != new.metadata.generation)
+        }
+        Delta::Gone { old } => {
+            targets.remove(&old.spec.namespace, &id(old));
+            true
+        }
+        Delta::Undecodable { .. } | Delta::UndecodableGone { .. } => true,
+        Delta::Listed => false,
+    }
+}

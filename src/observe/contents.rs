@@ -1,0 +1,30 @@
+//! Contents, read once: they are immutable.
+
+use super::ObserveError;
+use crate::api::Content;
+use crate::content::ObjectSet;
+use crate::context::Handles;
+use crate::decide::world::Loaded;
+use kube::Api;
+use std::sync::Arc;
+
+/// A Content by name.
+pub async fn load(handles: &Handles, project: &str, name: Option<String>) -> Result<Loaded, ObserveError> {
+    let Some(name) = name else { return Ok(Loaded::NotAsked) };
+    let key = (project.to_owned(), name.clone());
+    if let Some(known) = handles.contents.get(&key) {
+        return Ok(Loaded::Here(known));
+    }
+    let api: Api<Content> = Api::namespaced(handles.clients.operator(), project);
+    match api.get_opt(&name).await.map_err(ObserveError::read(format!("Content {name}")))? {
+        None => Ok(Loaded::Missing(name)),
+        Some(content) => match ObjectSet::from_spec(&content.spec) {
+            Ok(objects) => {
+                let objects = Arc::new(objects);
+                handles.contents.put(key, Arc::clone(&objects));
+                Ok(Loaded::Here(objects))
+            }
+            Err(error) => Ok(Loaded::Broken(format!("Content {name}: {error}"))),
+        },
+    }
+}

@@ -1,0 +1,94 @@
+//! Consent: may the derived identity act in the target namespace? The API server is asked, not the objects.
+
+use super::ObserveError;
+use crate::api::{DEPLOYER_NAMESPACE, Delivery, Environment};
+use crate::context::{Handles, Identity};
+use crate::decide::world::Grant;
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
+use kube::api::PostParams;
+use kube::{Api, ResourceExt};
+use std::time::{Duration, Instant};
+
+/// How old an answer may be while something is being written.
+pub const WHILE_WRITING: Duration = Duration::from_secs(20);
+/// How old an answer may be while nothing is written.
+pub const WHILE_SETTLED: Duration = Duration::from_secs(24 * 3600);
+
+/// Asks, unless the answer is younger than `age`. A refusal is asked again after a few seconds.
+pub async fn grant(
+    handles: &Handles,
+    project: &str,
+    environment: &Environment,
+    age: Duration,
+) -> Result<Grant, ObserveError> {
+    let name = environment.name_any();
+    let key = (project.to_owned(), name.clone());
+    if let Some((answer, at)) = handles.grants.get(&key) {
+        let fresh = if answer.is_some() { Duration::from_secs(3) } else { age };
+        if at.elapsed() < fresh {
+            return Ok(answer.map_or(Grant::Granted, Grant::Missing));
+        }
+    }
+    let identity = Identity::new(project, &name)?;
+    let verbs: &[(&str, &str, &str)] = match environment.spec.delivery {
+        Delivery::Managed => &[("apps", "deployments", "patch"), ("apps", "deployments", "list"), ("", "configmaps", "create")],
+        Delivery::Observed => &[("apps", "deployments", "list"), ("", "pods", "list")],
+    };
+    let asked = verbs.iter().map(|(group, resource, verb)| {
+        ask(handles, &identity, &environment.spec.namespace, group, resource, verb)
+    });
+    let answers = futures::future::try_join_all(asked).await?;
+    let missing = (!answers.iter().all(|allowed| *allowed)).then(|| binding(project, environment));
+    handles.grants.put(key, (missing.clone(), Instant::now()));
+    Ok(missing.map_or(Grant::Granted, Grant::Missing))
+}
+
+async fn ask(
+    handles: &Handles,
+    identity: &Identity,
+    namespace: &str,
+    group: &str,
+    resource: &str,
+    verb: &str,
+) -> Result<bool, ObserveError> {
+    let review = SubjectAccessReview {
+        spec: SubjectAccessReviewSpec {
+            user: Some(identity.user_name()),
+            groups: Some(vec![
+                "system:serviceaccounts".into(),
+                format!("system:serviceaccounts:{DEPLOYER_NAMESPACE}"),
+                "system:authenticated".into(),
+            ]),
+            resource_attributes: Some(ResourceAttributes {
+                namespace: Some(namespace.to_owned()),
+                group: Some(group.to_owned()),
+                resource: Some(resource.to_owned()),
+                verb: Some(verb.to_owned()),
+                ..ResourceAttributes::default()
+            }),
+            ..SubjectAccessReviewSpec::default()
+        },
+        ..SubjectAccessReview::default()
+    };
+    let api: Api<SubjectAccessReview> = Api::all(handles.clients.operator());
+    let answer = api
+        .create(&PostParams::default(), &review)
+        .await
+        .map_err(ObserveError::read(format!("the rights of {}", identity.user_name())))?;
+    Ok(answer.status.is_some_and(|status| status.allowed))
+}
+
+/// The RoleBinding that is missing, ready to apply.
+fn binding(project: &str, environment: &Environment) -> String {
+    let role = match environment.spec.delivery {
+        Delivery::Managed => "towpath-deploy",
+        Delivery::Observed => "towpath-observe",
+    };
+    let namespace = &environment.spec.namespace;
+    let account = format!("{project}.{}", environment.name_any());
+    format!(
+        "the owner of namespace {namespace} has not consented; to consent:\n\
+         kubectl create rolebinding towpath --namespace {namespace} --clusterrole {role} \
+         --serviceaccount {DEPLOYER_NAMESPACE}:{account}"
+    )
+}

@@ -1,0 +1,181 @@
+//! Workloads as health sees them: the newest template, its pods, and what their controller says.
+
+use crate::content::ObjectKey;
+use crate::context::slim;
+use crate::context::{Handles, Stores};
+use crate::decide::world::{Container, Ended, Pod, Workload};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Every workload and Job of a namespace.
+pub fn workloads(handles: &Handles, namespace: &str) -> BTreeMap<ObjectKey, Workload> {
+    let stores = &handles.stores;
+    let pods = stores.pods.list(namespace);
+    let mut facts = BTreeMap::new();
+    let mut add = |api_version: &str, kind: &str, name: &str, workload: Workload| {
+        if let Ok(key) = ObjectKey::new(api_version, kind, name) {
+            facts.insert(key, workload);
+        }
+    };
+    for object in stores.deployments.list(namespace) {
+        add("apps/v1", "Deployment", &object.metadata.name, deployment(stores, namespace, &object, &pods));
+    }
+    for object in stores.stateful_sets.list(namespace) {
+        add("apps/v1", "StatefulSet", &object.metadata.name, stateful_set(&object, &pods));
+    }
+    for object in stores.daemon_sets.list(namespace) {
+        add("apps/v1", "DaemonSet", &object.metadata.name, daemon_set(&object, &pods));
+    }
+    for object in stores.jobs.list(namespace) {
+        add("batch/v1", "Job", &object.metadata.name, job(&object, &pods));
+    }
+    facts
+}
+
+fn base(meta: &slim::Meta, observed_generation: i64) -> Workload {
+    Workload {
+        uid: meta.uid.to_string(),
+        revision: meta.revision_mark().and_then(|mark| mark.parse().ok()),
+        observed: observed_generation >= meta.generation && !meta.is_going(),
+        ..Workload::default()
+    }
+}
+
+fn deployment(stores: &Stores, namespace: &str, object: &slim::Deployment, pods: &[Arc<slim::Pod>]) -> Workload {
+    let (meta, status) = (&object.metadata, &object.status);
+    let mut workload = base(meta, status.observed_generation);
+    workload.desired = object.spec.replicas.unwrap_or(1);
+    workload.updated = status.updated_replicas;
+    workload.total = status.replicas;
+    workload.available = status.available_replicas;
+    workload.paused = object.spec.paused;
+    let refusal = object.condition("ReplicaFailure").filter(|condition| condition.is_true("ReplicaFailure"));
+    let gave_up = object
+        .condition("Progressing")
+        .filter(|condition| condition.reason.as_str() == "ProgressDeadlineExceeded");
+    workload.failure =
+        refusal.or(gave_up).map(|condition| (condition.reason.as_str().to_owned(), condition.message.to_string()));
+    // The newest ReplicaSet carries the Deployment's own revision once its controller has seen the template.
+    let newest = stores.replica_sets.list(namespace).into_iter().find(|set| {
+        set.metadata.is_controlled_by(&meta.uid)
+            && set.metadata.deployment_revision().is_some()
+            && set.metadata.deployment_revision() == meta.deployment_revision()
+    });
+    if let Some(newest) = newest {
+        workload.pods = of_owner(pods, &newest.metadata.uid, |_| true);
+    }
+    workload
+}
+
+fn stateful_set(object: &slim::StatefulSet, pods: &[Arc<slim::Pod>]) -> Workload {
+    let (meta, status) = (&object.metadata, &object.status);
+    let mut workload = base(meta, status.observed_generation);
+    workload.desired = object.spec.replicas.unwrap_or(1);
+    let partition = object.spec.update_strategy.partition.clamp(0, workload.desired);
+    let on_delete = object.spec.update_strategy.type_ == slim::UpdateStrategyType::OnDelete;
+    // Once every pod is of the update revision the controller makes it the current one, and counts start anew.
+    let settled = status.current_revision == status.update_revision;
+    workload.updated = if settled { status.replicas } else { status.updated_replicas + partition };
+    workload.total = if partition > 0 || on_delete { workload.updated } else { status.replicas };
+    if on_delete {
+        workload.updated = workload.desired;
+        workload.total = workload.desired;
+    }
+    workload.available = status.available_replicas;
+    let newest = &status.update_revision;
+    let is_new = |pod: &slim::Pod| pod.metadata.controller_revision_hash() == Some(newest);
+    workload.pods = of_owner(pods, &meta.uid, is_new);
+    workload.stuck = of_owner(pods, &meta.uid, |pod| !is_new(pod))
+        .into_iter()
+        .filter(|pod| !pod.ready && !pod.deleting)
+        .map(|pod| (pod.name, pod.uid))
+        .collect();
+    workload
+}
+
+fn daemon_set(object: &slim::DaemonSet, pods: &[Arc<slim::Pod>]) -> Workload {
+    let (meta, status) = (&object.metadata, &object.status);
+    let mut workload = base(meta, status.observed_generation);
+    workload.desired = status.desired_number_scheduled;
+    workload.updated = status.updated_number_scheduled;
+    workload.total = status.updated_number_scheduled;
+    workload.available = status.number_available;
+    let newest = meta.template_generation();
+    workload.pods = of_owner(pods, &meta.uid, |pod| newest.is_none() || pod.metadata.template_generation() == newest);
+    workload
+}
+
+fn job(object: &slim::Job, pods: &[Arc<slim::Pod>]) -> Workload {
+    let mut workload = base(&object.metadata, object.metadata.generation);
+    workload.desired = 1;
+    workload.complete = object.is_complete();
+    let last_words = || {
+        pods.iter()
+            .filter(|pod| pod.metadata.is_controlled_by(&object.metadata.uid))
+            .flat_map(|pod| pod.containers.iter())
+            .filter_map(|container| match &container.state {
+                slim::ContainerState::Terminated(end) if end.exit_code != 0 => Some(end),
+                slim::ContainerState::Terminated(_)
+                | slim::ContainerState::Waiting(_)
+                | slim::ContainerState::Running
+                | slim::ContainerState::Unknown => None,
+            })
+            .map(|end| format!(": exit code {} {}", end.exit_code, end.message))
+            .next_back()
+            .unwrap_or_default()
+    };
+    workload.failure = object.is_failed().then(|| {
+        let condition = object.condition("Failed");
+        let message = condition.map(|condition| condition.message.to_string()).unwrap_or_default();
+        ("JobFailed".to_owned(), format!("{message}{}", last_words()))
+    });
+    workload
+}
+
+fn of_owner(pods: &[Arc<slim::Pod>], uid: &str, is_new: impl Fn(&slim::Pod) -> bool) -> Vec<Pod> {
+    pods.iter().filter(|pod| pod.metadata.is_controlled_by(uid) && is_new(pod)).map(|pod| facts(pod)).collect()
+}
+
+fn facts(pod: &slim::Pod) -> Pod {
+    let ready = pod.condition("Ready");
+    let unscheduled = pod
+        .condition("PodScheduled")
+        .filter(|condition| !condition.is_true("PodScheduled") && condition.reason.as_str() == "Unschedulable");
+    let since = |condition: &slim::Condition| condition.last_transition_time.or(pod.metadata.creation_timestamp);
+    Pod {
+        name: pod.metadata.name.to_string(),
+        uid: pod.metadata.uid.to_string(),
+        ready: pod.is_ready(),
+        ready_since: ready.and_then(|condition| condition.last_transition_time),
+        deleting: pod.metadata.is_going(),
+        created: pod.metadata.creation_timestamp,
+        unschedulable: unscheduled
+            .and_then(|condition| Some((since(condition)?, condition.message.to_string()))),
+        failed: (pod.phase == slim::PodPhase::Failed).then(|| {
+            let reason = if pod.reason.as_str().is_empty() { "PodFailed" } else { pod.reason.as_str() };
+            (reason.to_owned(), pod.message.to_string())
+        }),
+        containers: pod.containers.iter().map(container).collect(),
+    }
+}
+
+fn container(container: &slim::Container) -> Container {
+    let ended = |end: &slim::Terminated, current: bool| Ended {
+        reason: end.reason.as_str().to_owned(),
+        code: end.exit_code,
+        message: end.message.to_string(),
+        at: end.finished_at,
+        current,
+    };
+    let (waiting, now) = match &container.state {
+        slim::ContainerState::Waiting(why) => (Some((why.reason.as_str().to_owned(), why.message.to_string())), None),
+        slim::ContainerState::Terminated(end) => (None, Some(ended(end, true))),
+        slim::ContainerState::Running | slim::ContainerState::Unknown => (None, None),
+    };
+    Container {
+        name: container.name.to_string(),
+        restarts: container.restart_count,
+        waiting,
+        ended: now.or_else(|| container.last_terminated.as_ref().map(|end| ended(end, false))),
+    }
+}

@@ -1,0 +1,18 @@
+//! What is: reads, and nothing but reads. One file per subject.
+//!
+//! Caches give our own kinds and the workloads; everything else is read as the derived identity of the environment. A world
+//! older than one of our own writes is refused: the watch that brings the newer one wakes the object again.
+
+mod capture;
+mod contents;
+pub mod environment;
+mod error;
+mod grant;
+mod health;
+mod live;
+mod pins;
+mod project;
+pub mod promotion;
+pub mod release;
+
+pub use error::ObserveError;

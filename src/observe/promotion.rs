@@ -1,0 +1,86 @@
+//! The world of a promotion: contents, live objects, what the dry-run said, and health.
+
+use super::grant::{WHILE_WRITING, grant};
+use super::{ObserveError, contents, health, live, project};
+use crate::api::{Delivery, Environment, Promotion, PromotionPhase};
+use crate::content::ObjectKey;
+use crate::context::{Handles, Identity};
+use crate::decide::lane::phase_of;
+use crate::decide::promotion::{planned_keys, source};
+use crate::decide::world::{Grant, Loaded, Project, PromotionWorld, Trial};
+use kube::ResourceExt;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What there is to know about a promotion; none when it does not exist or has ended.
+pub async fn observe(handles: &Handles, namespace: &str, name: &str) -> Result<Option<PromotionWorld>, ObserveError> {
+    let project = project::project(handles, namespace)?;
+    let Some(promotion) = project.promotions.get(name).cloned() else { return Ok(None) };
+    if phase_of(&promotion).is_final() {
+        let uid = promotion.uid().unwrap_or_default();
+        handles.trials.forget(&uid);
+        handles.written.forget(&uid);
+        return Ok(None);
+    }
+    let environment = project.environments.get(&promotion.spec.environment).cloned();
+    let exists = environment
+        .as_ref()
+        .and_then(|environment| project.namespaces.get(&environment.spec.namespace))
+        .is_some_and(|facts| !facts.terminating);
+    let (Some(environment), true) = (environment, exists) else {
+        return Ok(Some(world(handles, project, promotion)));
+    };
+    let granted = grant(handles, namespace, &environment, WHILE_WRITING).await?;
+    if granted != Grant::Granted {
+        return Ok(Some(PromotionWorld { grant: granted, ..world(handles, project, promotion) }));
+    }
+    let (wanted, replaced) = source(&project, &promotion);
+    let content = contents::load(handles, namespace, wanted).await?;
+    let replaced = contents::load(handles, namespace, replaced).await?;
+    let mut seen = world(handles, project, promotion);
+    seen.grant = granted;
+    seen.workloads = health::workloads(handles, &environment.spec.namespace);
+    seen.content = content;
+    seen.replaced = replaced;
+    seen.live = read_live(handles, &seen.project, &seen, &environment).await?;
+    Ok(Some(seen))
+}
+
+/// What the caches and this process's memory give.
+fn world(handles: &Handles, project: Project, promotion: Arc<Promotion>) -> PromotionWorld {
+    let uid = promotion.uid().unwrap_or_default();
+    PromotionWorld {
+        project,
+        grant: Grant::NotAsked,
+        content: Loaded::NotAsked,
+        replaced: Loaded::NotAsked,
+        live: BTreeMap::new(),
+        tried: handles.trials.get(&uid).map(|tried| Trial {
+            digest: tried.digest.clone(),
+            results: tried.results.clone(),
+            warnings: tried.warnings.clone(),
+            at: tried.at,
+        }),
+        written: handles.written.get(&uid).unwrap_or_default(),
+        workloads: BTreeMap::new(),
+        epoch: handles.fence.epoch().unwrap_or_default(),
+        promotion,
+    }
+}
+
+/// Live objects are read while something is still to be compared or written.
+async fn read_live(
+    handles: &Handles,
+    project: &Project,
+    seen: &PromotionWorld,
+    environment: &Environment,
+) -> Result<BTreeMap<ObjectKey, crate::decide::world::Live>, ObserveError> {
+    let is_watched = phase_of(&seen.promotion) == PromotionPhase::Observing;
+    if environment.spec.delivery == Delivery::Observed || is_watched {
+        return Ok(BTreeMap::new());
+    }
+    let keys: BTreeSet<ObjectKey> =
+        planned_keys(seen).into_iter().filter(|key| !seen.written.contains(key)).collect();
+    let client = handles.clients.identity(&Identity::new(&project.name, &environment.name_any())?)?;
+    live::read(handles, &client, &environment.spec.namespace, keys).await
+}
