@@ -236,3 +236,6 @@ impl Candidate {
         tracing::warn!(lease = self.config.name, "the lease could not be given up; it expires by itself");
     }
 }
+
+#[cfg(test)]
+mod tests;
