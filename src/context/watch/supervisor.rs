@@ -21,7 +21,7 @@ use super::feed::Feed;
 use super::{WatchOptions, Watched};
 use crate::context::backoff::Backoff;
 use crate::context::client::Pulse;
-use crate::context::error::{brief, status_of};
+use crate::context::error::{brief, code_of};
 use crate::context::store::Delta;
 
 /// Errors in a row after which the stream is built anew, whatever they are.
@@ -149,8 +149,7 @@ impl Pauses {
 fn is_final(error: &watcher::Error) -> bool {
     match error {
         watcher::Error::WatchStartFailed(error) | watcher::Error::WatchFailed(error) => {
-            matches!(error, kube::Error::SerdeError(_))
-                || status_of(error).is_some_and(|status| matches!(status.code, 410 | 504))
+            matches!(error, kube::Error::SerdeError(_)) || matches!(code_of(error), Some(410 | 504))
         }
         watcher::Error::WatchError(_) | watcher::Error::NoResourceVersion => true,
         watcher::Error::InitialListFailed(_) => false,
