@@ -193,3 +193,6 @@ impl Service<Request<Body>> for For {
         self.stack.call(request)
     }
 }
+
+#[cfg(test)]
+mod tests;

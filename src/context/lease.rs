@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::backoff::Backoff;
 use super::clock::Clock;
-use super::error::{ContextError, brief, status_of};
+use super::error::{ContextError, brief, code_of};
 use super::fence::Fence;
 use super::metrics::Metrics;
 use election::{Election, Move};
@@ -137,8 +137,9 @@ impl Candidate {
     }
 
     async fn read(&mut self) {
-        match timeout(self.config.patience(), self.leases.get_opt(&self.config.name)).await {
-            Ok(Ok(lease)) => self.election.observe(Instant::now(), lease),
+        match timeout(self.config.patience(), self.leases.get(&self.config.name)).await {
+            Ok(Ok(lease)) => self.election.observe(Instant::now(), Some(lease)),
+            Ok(Err(error)) if code_of(&error) == Some(404) => self.election.observe(Instant::now(), None),
             Ok(Err(error)) => self.back_off("cannot read the lease", &brief(&error)).await,
             Err(_) => self.back_off("cannot read the lease", "no answer").await,
         }
@@ -152,7 +153,7 @@ impl Candidate {
                 self.fence.grant(self.election.won(asked, lease));
             }
             // Somebody was faster, or the Lease came or went.
-            Ok(Err(error)) if matches!(status_of(&error).map(|status| status.code), Some(404 | 409)) => {
+            Ok(Err(error)) if matches!(code_of(&error), Some(404 | 409)) => {
                 self.election.doubt();
             }
             // It may have been written all the same; then the next try conflicts, and we read what there is.
@@ -236,3 +237,6 @@ impl Candidate {
         tracing::warn!(lease = self.config.name, "the lease could not be given up; it expires by itself");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,7 +25,7 @@ pub mod watch;
 
 pub use client::{ClientOptions, Clients, Identity, Pulse, Warnings};
 pub use clock::Clock;
-pub use error::{ContextError, Refusal, brief, refusal, status_of};
+pub use error::{ContextError, Refusal, brief, code_of, refusal, status_of};
 pub use events::{Note, NoteType, Notes};
 pub use fence::Fence;
 pub use handles::{Handles, Tried};

@@ -7,32 +7,26 @@
 //! Invariants: an object that does not fit its type is kept as undecodable and stops nobody else; the callback runs
 //! after the store changed, in order; the task never ends by itself, and if it does, [`Watch::ended`] says so.
 
+mod feed;
+mod supervisor;
+
 use std::fmt::Debug;
 use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::core::DeserializeGuard;
-use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, CustomResourceExt, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::{interval, sleep};
 
-use super::backoff::Backoff;
 use super::client::{Clients, Pulse};
-use super::error::{ContextError, brief, status_of};
+use super::error::ContextError;
 use super::metrics::Metrics;
-use super::store::{Delta, Store, Undecodable};
-
-/// Most bytes of what is kept of a decoding error.
-const ERROR_LENGTH: usize = 512;
-/// Errors in a row after which the stream is built anew, whatever they are.
-const PATIENCE: u32 = 4;
+use super::store::{Delta, Store};
+use feed::Feed;
+use supervisor::Supervisor;
 
 /// A kind that can be watched: what the API server sends, and what is kept of it.
 pub trait Watched: Send + Sync + Sized + 'static {
@@ -193,163 +187,6 @@ impl<K> Drop for Watch<K> {
     fn drop(&mut self) {
         self.task.abort();
     }
-}
-
-/// Keeps one stream alive.
-struct Supervisor<W> {
-    api: Api<DeserializeGuard<W>>,
-    options: WatchOptions,
-    pulse: Pulse,
-    relist: Arc<Notify>,
-}
-
-/// Why a stream is given up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Anew {
-    Asked,
-    Silent,
-    Broken,
-}
-
-impl<W> Supervisor<W>
-where
-    W: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
-{
-    async fn supervise<K, F, C>(self, feed: Feed<K, F, C>)
-    where
-        K: Watched<Wire = W>,
-        F: Fn(&ObjectMeta) -> bool,
-        C: Fn(Delta<K>),
-    {
-        let mut backoff = Backoff::new(self.options.first_pause, self.options.longest_pause);
-        loop {
-            let reason = self.follow(&feed, &mut backoff).await;
-            if reason != Anew::Asked {
-                tracing::warn!(kind = feed.kind, ?reason, "watch built anew");
-            }
-            feed.metrics.watch_restarted(feed.kind);
-        }
-    }
-
-    /// Feeds from one stream until it has to be built anew.
-    async fn follow<K, F, C>(&self, feed: &Feed<K, F, C>, backoff: &mut Backoff) -> Anew
-    where
-        K: Watched<Wire = W>,
-        F: Fn(&ObjectMeta) -> bool,
-        C: Fn(Delta<K>),
-    {
-        let config =
-            watcher::Config::default().timeout(self.options.server_timeout).page_size(self.options.page_size);
-        let mut stream = pin!(watcher(self.api.clone(), config));
-        let mut look = interval((self.options.silence / 12).max(Duration::from_millis(1)));
-        self.pulse.beat();
-        loop {
-            let event = tokio::select! {
-                event = stream.next() => event,
-                () = self.relist.notified() => return Anew::Asked,
-                _ = look.tick() => {
-                    if self.pulse.age() >= self.options.silence {
-                        return Anew::Silent;
-                    }
-                    continue;
-                }
-            };
-            match event {
-                Some(Ok(event)) => {
-                    backoff.reset();
-                    feed.take(event);
-                }
-                Some(Err(error)) => {
-                    let pause = backoff.next_delay();
-                    tracing::warn!(kind = feed.kind, error = brief_of(&error), "watch failed");
-                    sleep(pause).await;
-                    if is_final(&error) || backoff.failures().is_multiple_of(PATIENCE) {
-                        return Anew::Broken;
-                    }
-                }
-                None => return Anew::Broken,
-            }
-        }
-    }
-}
-
-/// Whether kube's watcher would go on from a version that is of no use, or over a line that it could not read.
-fn is_final(error: &watcher::Error) -> bool {
-    match error {
-        watcher::Error::WatchStartFailed(error) | watcher::Error::WatchFailed(error) => {
-            matches!(error, kube::Error::SerdeError(_))
-                || status_of(error).is_some_and(|status| matches!(status.code, 410 | 504))
-        }
-        watcher::Error::WatchError(_) | watcher::Error::NoResourceVersion => true,
-        watcher::Error::InitialListFailed(_) => false,
-    }
-}
-
-fn brief_of(error: &watcher::Error) -> String {
-    match error {
-        watcher::Error::InitialListFailed(error) => format!("list: {}", brief(error)),
-        watcher::Error::WatchStartFailed(error) => format!("start: {}", brief(error)),
-        watcher::Error::WatchFailed(error) => format!("stream: {}", brief(error)),
-        watcher::Error::WatchError(status) => format!("stream: {} {}", status.code, status.reason),
-        watcher::Error::NoResourceVersion => "no resourceVersion".to_owned(),
-    }
-}
-
-/// Puts events into the store and tells of the changes.
-struct Feed<K, F, C> {
-    kind: &'static str,
-    store: Store<K>,
-    metrics: Metrics,
-    keep: F,
-    changed: C,
-}
-
-impl<K, F, C> Feed<K, F, C>
-where
-    K: Watched,
-    F: Fn(&ObjectMeta) -> bool,
-    C: Fn(Delta<K>),
-{
-    fn take(&self, event: Event<DeserializeGuard<K::Wire>>) {
-        match event {
-            Event::Init => self.store.begin_list(),
-            Event::InitApply(object) | Event::Apply(object) => self.apply(object),
-            Event::Delete(object) => {
-                let (namespace, name) = place(object.meta());
-                self.tell(self.store.remove(namespace, name));
-            }
-            Event::InitDone => self.tell(self.store.end_list()),
-        }
-    }
-
-    fn apply(&self, object: DeserializeGuard<K::Wire>) {
-        let meta = object.meta();
-        let (namespace, name) = (place(meta).0.to_owned(), place(meta).1.to_owned());
-        if !(self.keep)(meta) {
-            return self.tell(self.store.remove(&namespace, &name));
-        }
-        match object.0 {
-            Ok(wire) => {
-                let is_same = |old: &K, new: &K| !old.version().is_empty() && old.version() == new.version();
-                self.tell(self.store.apply(&namespace, &name, K::keep(wire), is_same));
-            }
-            Err(invalid) => {
-                self.metrics.decode_error(self.kind);
-                let mut error = invalid.error;
-                error.truncate(error.floor_char_boundary(ERROR_LENGTH));
-                let version = invalid.metadata.resource_version.unwrap_or_default();
-                self.tell(self.store.apply_undecodable(Undecodable { namespace, name, version, error }));
-            }
-        }
-    }
-
-    fn tell(&self, deltas: impl IntoIterator<Item = Delta<K>>) {
-        deltas.into_iter().for_each(&self.changed);
-    }
-}
-
-fn place(meta: &ObjectMeta) -> (&str, &str) {
-    (meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub use job::{Job, JobStatus};
 pub use meta::{Meta, Owner};
 pub use pod::{Container, ContainerRole, ContainerState, Pod, PodPhase, Terminated, Waiting};
 pub use text::Word;
-pub use wire::Wire;
+pub use wire::{Slim, Wire};
 pub use workload::{
     DaemonSet, Deployment, Namespace, ReplicaSet, StatefulSet, TemplateImage, UpdateStrategy,
     UpdateStrategyType,
