@@ -1,0 +1,16 @@
+//! Content: the objects of a release, from what a capture or a manifest gave to what is written into a namespace.
+//!
+//! Capture: `select` -> `normalise` -> `ObjectSet::new` -> `images::pin` -> `to_spec`. Manifests: `manifests::parse` or
+//! `inline` -> `ObjectSet::new` -> `images::replace_images`. Promotion: `from_spec` -> `overrides::render` ->
+//! `ingress::unchanged_hosts` -> `config::materialise`, then one write per [`Desired`](config::Desired).
+//!
+//! Invariants: pure and total, no I/O, no clock, no panic on any input, bounded memory; names that leave this module are
+//! safe in URLs; nothing here ever holds a Secret; what was captured, written and captured again has the same digest.
+
+pub mod error;
+pub mod key;
+pub mod kinds;
+pub mod names;
+
+pub use error::ContentError;
+pub use key::ObjectKey;
