@@ -7,10 +7,13 @@
 //! Invariants: pure and total, no I/O, no clock, no panic on any input, bounded memory; names that leave this module are
 //! safe in URLs; nothing here ever holds a Secret; what was captured, written and captured again has the same digest.
 
+mod canonical;
 pub mod error;
 pub mod key;
 pub mod kinds;
 pub mod names;
+pub mod set;
 
 pub use error::ContentError;
 pub use key::ObjectKey;
+pub use set::{ObjectSet, content_name};
