@@ -8,12 +8,22 @@
 //! safe in URLs; nothing here ever holds a Secret; what was captured, written and captured again has the same digest.
 
 mod canonical;
+pub mod copies;
 pub mod error;
 pub mod key;
 pub mod kinds;
 pub mod names;
+pub mod normalise;
+mod places;
+pub mod references;
+pub mod select;
 pub mod set;
+pub mod skip;
+pub mod strip;
+pub mod templates;
 
 pub use error::ContentError;
 pub use key::ObjectKey;
+pub use normalise::normalise;
+pub use select::select;
 pub use set::{ObjectSet, content_name};
