@@ -8,12 +8,15 @@
 //! safe in URLs; nothing here ever holds a Secret; what was captured, written and captured again has the same digest.
 
 mod canonical;
+pub mod config;
 pub mod copies;
 pub mod error;
 pub mod key;
 pub mod kinds;
+mod mentions;
 pub mod names;
 pub mod normalise;
+pub mod order;
 mod places;
 pub mod references;
 pub mod select;
@@ -22,8 +25,14 @@ pub mod skip;
 pub mod strip;
 pub mod templates;
 
+#[cfg(test)]
+mod round_trip_tests;
+
+pub use config::{Desired, Destination, materialise};
 pub use error::ContentError;
 pub use key::ObjectKey;
+pub use mentions::{IN_PLACE, copied};
 pub use normalise::normalise;
+pub use order::Hook;
 pub use select::select;
 pub use set::{ObjectSet, content_name};
