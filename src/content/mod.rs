@@ -7,6 +7,7 @@
 //! Invariants: pure and total, no I/O, no clock, no panic on any input, bounded memory; names that leave this module are
 //! safe in URLs; nothing here ever holds a Secret; what was captured, written and captured again has the same digest.
 
+mod budgeted;
 mod canonical;
 pub mod config;
 pub mod copies;
@@ -16,6 +17,7 @@ pub mod images;
 pub mod ingress;
 pub mod key;
 pub mod kinds;
+pub mod manifests;
 mod mentions;
 pub mod names;
 pub mod normalise;
