@@ -2,8 +2,11 @@
 //!
 //! A release moves by `observe -> decide -> act`.
 
-pub mod api;
-pub mod context;
-pub mod decide;
 pub mod act;
+pub mod api;
+pub mod cli;
+pub mod content;
+pub mod context;
+pub mod controller;
+pub mod decide;
 pub mod observe;

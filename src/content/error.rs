@@ -1,0 +1,197 @@
+//! What can be wrong with content. One enum for the layer; each message says what was wrong, where, and what to do.
+//!
+//! Invariant: no message quotes the value of a ConfigMap, a variable or a manifest. Messages end in conditions and
+//! events, where more people read than may read the objects. Names, field paths and figures only.
+
+use thiserror::Error;
+
+/// Why objects cannot be content.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ContentError {
+    /// Not a Kubernetes object.
+    #[error(
+        "{place}: {field} is missing or is not text; every object needs apiVersion, kind and metadata.name"
+    )]
+    Field {
+        /// The object, as far as it can be named.
+        place: String,
+        /// The field.
+        field: &'static str,
+    },
+    /// A name that the API server would refuse, or that would change the request's URL.
+    #[error("{kind} {name}: the name is not valid: {rule}")]
+    Name {
+        /// The kind.
+        kind: String,
+        /// The name, escaped and cut.
+        name: String,
+        /// The API server's rule.
+        rule: &'static str,
+    },
+    /// An apiVersion or kind that cannot be one.
+    #[error("{place}: {field} {value} is not valid: {rule}")]
+    Kind {
+        /// The object, as far as it can be named.
+        place: String,
+        /// `apiVersion` or `kind`.
+        field: &'static str,
+        /// The value, escaped and cut.
+        value: String,
+        /// The rule.
+        rule: &'static str,
+    },
+    /// A kind that content never holds, whoever lists it.
+    #[error("{object} cannot be part of a release: {reason}")]
+    Refused {
+        /// The object or kind.
+        object: String,
+        /// Why, and what to do instead.
+        reason: &'static str,
+    },
+    /// A kind that is held in another version.
+    #[error("{object} is written as {found}: write it as {wanted}")]
+    Version {
+        /// The object.
+        object: String,
+        /// Its apiVersion.
+        found: String,
+        /// The apiVersion that content holds.
+        wanted: &'static str,
+    },
+    /// A kind that the environment does not list.
+    #[error(
+        "{object} ({api_version}) is of a kind that releases do not hold by default: add apiVersion and kind to \
+         spec.kinds of the Environment, or leave the object out"
+    )]
+    NotListed {
+        /// The object.
+        object: String,
+        /// Its apiVersion.
+        api_version: String,
+    },
+    /// The same object twice.
+    #[error("{object} occurs twice: keep one of them")]
+    Duplicate {
+        /// The object.
+        object: String,
+    },
+    /// A namespace where none belongs.
+    #[error(
+        "{object} names the namespace {namespace}: remove metadata.namespace, as each environment has its own"
+    )]
+    Namespace {
+        /// The object.
+        object: String,
+        /// The namespace, escaped and cut.
+        namespace: String,
+    },
+    /// Too many objects.
+    #[error("{count} objects: a release holds at most {limit}; split it into several applications")]
+    TooMany {
+        /// How many there are.
+        count: usize,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// Too many bytes.
+    #[error(
+        "{what}: {bytes} bytes, the limit is {limit}; move large data out of ConfigMaps, or split the release"
+    )]
+    TooLarge {
+        /// What was measured.
+        what: String,
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// Nested too deeply.
+    #[error("{place} is nested more than {limit} levels deep: flatten it")]
+    TooDeep {
+        /// The object.
+        place: String,
+        /// The limit.
+        limit: usize,
+    },
+    /// A stored content that cannot be read back.
+    #[error("the stored content cannot be read: {reason}; it was changed or cut, create the release anew")]
+    Undecodable {
+        /// Which step failed.
+        reason: String,
+    },
+    /// An annotation of ours with a value that means nothing.
+    #[error("{object}: annotation {annotation} is {value}; {expected}")]
+    Mark {
+        /// The object.
+        object: String,
+        /// The annotation.
+        annotation: &'static str,
+        /// Its value, escaped and cut.
+        value: String,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// Two objects of the content would be written under one name.
+    #[error(
+        "{object} would be written as {name}, which another object of the release is named: rename one of them"
+    )]
+    Clash {
+        /// The object.
+        object: String,
+        /// The name.
+        name: String,
+    },
+    /// Pods refer to several copies of one ConfigMap.
+    #[error(
+        "ConfigMap {original} is in use in several versions ({copies}): wait until every workload runs the same, or \
+         capture by label selector"
+    )]
+    CopiesDiffer {
+        /// The original name.
+        original: String,
+        /// The copies, or the copy and the original.
+        copies: String,
+    },
+    /// An override that does not fit the content.
+    #[error("{field}: {problem}")]
+    Override {
+        /// Path in the Environment, such as `spec.overrides.patches[2].operations[0]`.
+        field: String,
+        /// What does not fit, and what to do.
+        problem: String,
+    },
+    /// An image override that does not fit the content.
+    #[error("{field}: {problem}")]
+    Image {
+        /// Path in the Release, such as `spec.images[1]`.
+        field: String,
+        /// What does not fit, and what to do.
+        problem: String,
+    },
+    /// A manifest that cannot be read.
+    #[error("{place}: {problem}")]
+    Manifest {
+        /// The key, the document and where it can be said the line.
+        place: String,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// A foreign string as it may be shown: escaped, at most 80 characters.
+pub(super) fn shown(text: &str) -> String {
+    let cut: String = text.chars().take(80).collect();
+    let dots = if cut.len() < text.len() { "..." } else { "" };
+    format!("\"{}{dots}\"", cut.escape_debug())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_text_is_escaped_and_cut() {
+        assert_eq!(shown("a\nb"), "\"a\\nb\"");
+        assert_eq!(shown(&"x".repeat(100)), format!("\"{}...\"", "x".repeat(80)));
+    }
+}

@@ -1,0 +1,126 @@
+use super::*;
+
+fn entry(manager: &str, operation: &str, subresource: &str, fields: Value) -> Value {
+    let mut entry = json!({
+        "manager": manager, "operation": operation, "apiVersion": "apps/v1", "fieldsType": "FieldsV1",
+        "time": "2026-11-01T00:00:00Z", "fieldsV1": fields,
+    });
+    if !subresource.is_empty() {
+        entry["subresource"] = json!(subresource);
+    }
+    entry
+}
+
+fn live(entries: Vec<Value>) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "web", "resourceVersion": "42", "managedFields": entries},
+        "spec": {"replicas": 3},
+    })
+}
+
+fn replicas() -> Value {
+    json!({"f:spec": {"f:replicas": {}}})
+}
+
+fn image() -> Value {
+    json!({"f:spec": {"f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"a\"}": {"f:image": {}}}}}}})
+}
+
+fn adopted(live: &Value, from: &[&str]) -> Option<Vec<Value>> {
+    let from: Vec<String> = from.iter().map(ToString::to_string).collect();
+    let patch = adoption_patch(live, &from, "towpath")?;
+    let mut patched = live.clone();
+    json_patch::patch(&mut patched, &patch).unwrap();
+    assert_eq!(patched["spec"], live["spec"], "an adoption changes no field");
+    Some(patched["metadata"]["managedFields"].as_array().unwrap().clone())
+}
+
+#[test]
+fn replicas_are_ours_alone_or_not_at_all() {
+    let ours = entry("towpath", "Apply", "", replicas());
+    let autoscaler = entry("kube-controller-manager", "Update", "scale", replicas());
+    let person = entry("kubectl-edit", "Update", "", replicas());
+    for (entries, expected) in [
+        (vec![ours.clone()], true),
+        (vec![ours.clone(), entry("x", "Update", "", image())], true),
+        (vec![ours.clone(), autoscaler.clone()], false),
+        (vec![ours.clone(), person], false),
+        (vec![autoscaler], false),
+        (vec![entry("towpath", "Apply", "", image())], false),
+        (vec![], false),
+    ] {
+        assert_eq!(only_ours(&live(entries.clone()), "towpath"), expected, "{entries:?}");
+    }
+    let scaled = live(vec![entry("kubectl", "Update", "scale", replicas()), ours]);
+    let owners = replicas_owners(&scaled);
+    assert_eq!(owners[0], Manager { name: "kubectl".into(), subresource: Some("scale".into()) });
+    assert_eq!(owners.len(), 2);
+    assert!(replicas_owners(&json!("nonsense")).is_empty());
+}
+
+#[test]
+fn fields_move_from_the_named_managers_and_replicas_stay() {
+    let mut both = image();
+    both["f:spec"]["f:replicas"] = json!({});
+    let other = entry("other", "Update", "", image());
+    let status = entry("kubectl-client-side-apply", "Update", "status", json!({"f:status": {}}));
+    let object =
+        live(vec![entry("kubectl-client-side-apply", "Update", "", both), other.clone(), status.clone()]);
+    let entries = adopted(&object, &["kubectl-client-side-apply"]).unwrap();
+    assert_eq!(
+        entries,
+        [
+            entry("kubectl-client-side-apply", "Update", "", replicas()),
+            other,
+            status,
+            entry("towpath", "Apply", "", image()),
+        ]
+    );
+}
+
+#[test]
+fn moved_fields_are_merged_with_those_that_are_ours() {
+    let ours = entry("towpath", "Apply", "", json!({"f:metadata": {"f:labels": {".": {}, "f:a": {}}}}));
+    let helm =
+        entry("helm", "Apply", "", json!({"f:metadata": {"f:labels": {"f:b": {}}}, "f:spec": {"f:x": {}}}));
+    let entries = adopted(&live(vec![helm, ours]), &["helm"]).unwrap();
+    let merged = json!({"f:metadata": {"f:labels": {".": {}, "f:a": {}, "f:b": {}}}, "f:spec": {"f:x": {}}});
+    assert_eq!(entries, [entry("towpath", "Apply", "", merged)]);
+}
+
+#[test]
+fn nothing_to_adopt_is_no_patch() {
+    let scaled = entry("helm", "Update", "", replicas());
+    let mut old = entry("helm", "Update", "", image());
+    old["apiVersion"] = json!("apps/v1beta1");
+    for (entries, from) in [
+        (vec![], vec!["helm"]),
+        (vec![entry("helm", "Update", "", image())], vec![]),
+        (vec![entry("helm", "Update", "", image())], vec!["helm-controller"]),
+        (vec![entry("helm", "Update", "status", image())], vec!["helm"]),
+        (vec![scaled], vec!["helm"]),
+        (vec![old], vec!["helm"]),
+        (vec![entry("towpath", "Apply", "", image())], vec!["towpath"]),
+    ] {
+        assert_eq!(adopted(&live(entries.clone()), &from), None, "{entries:?} {from:?}");
+    }
+}
+
+#[test]
+fn adopting_twice_is_adopting_once() {
+    let mut both = image();
+    both["f:spec"]["f:replicas"] = json!({});
+    let mut object = live(vec![entry("helm", "Update", "", both)]);
+    object["metadata"]["managedFields"] = json!(adopted(&object, &["helm"]).unwrap());
+    assert_eq!(adopted(&object, &["helm"]), None);
+}
+
+#[test]
+fn the_patch_holds_only_for_the_object_as_it_was_read() {
+    let object = live(vec![entry("helm", "Update", "", image())]);
+    let patch = adoption_patch(&object, &["helm".into()], "towpath").unwrap();
+    let mut changed = object;
+    changed["metadata"]["resourceVersion"] = json!("43");
+    assert!(json_patch::patch(&mut changed, &patch).is_err());
+}
