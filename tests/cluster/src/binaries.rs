@@ -64,9 +64,11 @@ fn directory() -> Result<PathBuf> {
 fn build(home: &Path, bin: &Path) -> Result<()> {
     check_go()?;
     let scratch = tempfile::Builder::new().prefix("build-").tempdir_in(home)?;
+    let fresh = scratch.path().join("bin");
+    fs::create_dir(&fresh)?;
     let mut child = Command::new("go")
         .args(["build", "-v", "-trimpath", "-ldflags", LDFLAGS, "-o"])
-        .arg(scratch.path())
+        .arg(&fresh)
         .arg("tool")
         .current_dir(MODULE)
         .stdin(Stdio::null())
@@ -79,12 +81,12 @@ fn build(home: &Path, bin: &Path) -> Result<()> {
     if !child.wait()?.success() {
         bail!(explain(&complaints));
     }
-    fs::rename(scratch.path().join("server"), scratch.path().join("etcd"))?;
+    fs::rename(fresh.join("server"), fresh.join("etcd"))?;
     fs::create_dir_all(bin.parent().context("no parent")?)?;
     if bin.exists() {
         fs::remove_dir_all(bin)?;
     }
-    fs::rename(scratch.keep(), bin)?;
+    fs::rename(fresh, bin)?;
     Ok(())
 }
 
@@ -148,4 +150,20 @@ fn explain(complaints: &[String]) -> String {
     }
     let tail = &complaints[complaints.len().saturating_sub(20)..];
     format!("building the control plane failed:\n{}", tail.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::explain;
+
+    #[test]
+    fn a_failed_build_says_what_to_do() {
+        let lines = |text: &str| explain(&[text.to_owned()]);
+        assert!(
+            lines("go: go.mod requires go >= 1.26.0 (running go 1.22.1; GOTOOLCHAIN=local)")
+                .contains("go.dev/dl")
+        );
+        assert!(lines("write /root/.cache/x: no space left on device").contains("disk is full"));
+        assert!(lines("main.go:1: undefined: x").ends_with("main.go:1: undefined: x"));
+    }
 }

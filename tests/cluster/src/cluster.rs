@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
-use k8s_openapi::api::core::v1::{Node, ServiceAccount};
+use k8s_openapi::api::core::v1::{Namespace, Node, ServiceAccount};
 use k8s_openapi::api::storage::v1::StorageClass;
-use kube::api::{Api, PostParams};
+use kube::api::{Api, ObjectMeta, PostParams};
 use serde_json::json;
 use tokio::sync::OnceCell;
 
@@ -100,6 +100,16 @@ impl ControlPlane {
 
     async fn start_own() -> Result<Self> {
         let bin = tokio::task::spawn_blocking(binaries::ensure).await??;
+        // A port that was free may be taken before its server listens.
+        loop {
+            match Self::start_once(bin.clone()).await {
+                Err(error) if format!("{error:#}").contains("address already in use") => {}
+                started => return started,
+            }
+        }
+    }
+
+    async fn start_once(bin: PathBuf) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("towpath-control-plane-").tempdir()?.keep();
         let mut guard = Guard::start(&dir)?;
         let layout = Layout { bin, dir };
@@ -211,6 +221,29 @@ impl ControlPlane {
         }
     }
 
+    /// Runs the body of a test; when it fails, by an error or a panic, shows what `on_failure` shows.
+    ///
+    /// # Panics
+    /// With the body's error.
+    pub async fn reporting<T>(&self, namespaces: &[&str], body: impl Future<Output = Result<T>>) -> T {
+        let _report = self.on_failure(namespaces);
+        match body.await {
+            Ok(value) => value,
+            #[allow(clippy::panic, reason = "a test fails by panicking, while the report is held")]
+            Err(error) => panic!("{error:#}"),
+        }
+    }
+
+    /// A new namespace whose name begins so.
+    pub async fn namespace(&self, prefix: &str) -> Result<String> {
+        let api: Api<Namespace> = Api::all(self.admin.client()?);
+        let named = ObjectMeta { generate_name: Some(format!("{prefix}-")), ..ObjectMeta::default() };
+        let made = api
+            .create(&PostParams::default(), &Namespace { metadata: named, ..Namespace::default() })
+            .await?;
+        made.metadata.name.context("a namespace without a name")
+    }
+
     /// Process ids by component; empty for a given cluster.
     pub fn pids(&self) -> Vec<(String, u32)> {
         self.guard.as_ref().map(Guard::pids).unwrap_or_default()
@@ -234,15 +267,18 @@ impl Drop for ControlPlane {
 }
 
 /// Waits, and gives up at once with the component's own words if one has ended.
-async fn alive<T>(
-    guard: &mut Guard,
-    layout: &Layout,
-    what: &str,
-    mut ask: impl AsyncFnMut() -> Result<Option<T>>,
-) -> Result<T> {
-    let answer = eventually(what, START_LIMIT, async || match guard.ended() {
-        Some(ended) => Ok(Err(ended)).map(Some),
-        None => Ok(ask().await?.map(Ok)),
+async fn alive<T, F>(guard: &mut Guard, layout: &Layout, what: &str, mut ask: impl FnMut() -> F) -> Result<T>
+where
+    F: Future<Output = Result<Option<T>>>,
+{
+    let answer = eventually(what, START_LIMIT, || {
+        let (ended, asked) = (guard.ended(), ask());
+        async move {
+            match ended {
+                Some(ended) => Ok(Some(Err(ended))),
+                None => Ok(asked.await?.map(Ok)),
+            }
+        }
     });
     match answer.await {
         Ok(Ok(found)) => Ok(found),

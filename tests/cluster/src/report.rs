@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::tools::Tool;
 
 const LINES: usize = 25;
+const WIDTH: usize = 300;
 
 /// The last lines of every log in a directory.
 pub(crate) fn tails(logs: &Path) -> String {
@@ -24,8 +25,25 @@ pub(crate) fn tails(logs: &Path) -> String {
 pub(crate) fn tail(file: &Path) -> String {
     let bytes = fs::read(file).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<_> = text.lines().collect();
+    let lines: Vec<_> = text.lines().map(shortened).collect();
     lines[lines.len().saturating_sub(LINES)..].join("\n")
+}
+
+/// etcd and kwok write JSON in which the place in the source hides the message.
+fn shortened(line: &str) -> String {
+    let mut shown = match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(line) {
+        Ok(mut fields) => {
+            for noise in ["source", "caller", "id"] {
+                fields.remove(noise);
+            }
+            fields.iter().map(|(name, value)| format!("{name}={value} ")).collect()
+        }
+        Err(_) => line.to_owned(),
+    };
+    if let Some((end, _)) = shown.char_indices().nth(WIDTH) {
+        shown.truncate(end);
+    }
+    shown
 }
 
 /// Prints when the test that holds it panics. Keep it in a variable for the length of the test.

@@ -7,14 +7,15 @@ use anyhow::{Result, bail};
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Asks until there is an answer. `Ok(None)` asks again; an error does too, and is told if time runs out.
-pub async fn eventually<T>(
-    what: &str,
-    limit: Duration,
-    mut ask: impl AsyncFnMut() -> Result<Option<T>>,
-) -> Result<T> {
+pub async fn eventually<T, F>(what: &str, limit: Duration, mut ask: impl FnMut() -> F) -> Result<T>
+where
+    F: Future<Output = Result<Option<T>>>,
+{
     let begun = Instant::now();
     loop {
-        let answer = ask().await;
+        // A request that never returns is no answer either.
+        let left = limit.saturating_sub(begun.elapsed()).max(PAUSE);
+        let answer = tokio::time::timeout(left, ask()).await.unwrap_or(Ok(None));
         if let Ok(Some(found)) = answer {
             return Ok(found);
         }
