@@ -3,3 +3,4 @@
 //! A release moves by `observe -> decide -> act`.
 
 pub mod api;
+pub mod cli;
