@@ -1,5 +1,7 @@
 //! The few laws of the code, read from the source: who may import whom, what may not be said where, how long a file is.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it is how a test fails")]
+
 #[path = "support/rust_tokens.rs"]
 mod rust_tokens;
 

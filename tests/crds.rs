@@ -1,15 +1,19 @@
 //! The definitions on disk are what the types say, every field is explained, and what is shipped as an example is valid.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it is how a test fails")]
+
+#[path = "support/manifests.rs"]
+mod manifests;
 #[path = "support/schema.rs"]
 mod schema;
 
+use manifests::{documents, read, root};
 use schema::misfits;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use towpath::api::{Content, Environment, Promotion, Release, RollbackPolicy};
 use towpath::cli::crds;
 
@@ -19,7 +23,7 @@ const AGAIN: &str = "write them again with .ci/generate";
 fn the_files_are_what_the_types_say() {
     let generated: BTreeMap<String, String> = crds::documents().expect("definitions").into_iter().collect();
     for folder in ["crds", "charts/towpath/files/crds"] {
-        let on_disk: BTreeMap<String, String> = yaml_files(folder)
+        let on_disk: BTreeMap<String, String> = files(folder)
             .into_iter()
             .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), read(&path)))
             .collect();
@@ -92,7 +96,7 @@ fn the_status_of_a_promotion_is_fenced_by_its_epoch() {
 fn the_examples_are_valid() {
     let schemas: BTreeMap<String, Value> = schemas().into_iter().collect();
     let mut seen = 0;
-    for path in yaml_files("deploy/examples") {
+    for path in files("deploy/examples") {
         for object in documents(&read(&path)) {
             let shown = format!("{}: {} {}", path.display(), object["kind"], object["metadata"]["name"]);
             if object["apiVersion"] != "towpath.dev/v1alpha1" {
@@ -162,19 +166,11 @@ fn walk(path: &str, schema: &Value, visit: &mut dyn FnMut(&str, &Value)) {
     }
 }
 
-fn documents(yaml: &str) -> Vec<Value> {
-    let all = serde_yaml::Deserializer::from_str(yaml).map(|one| Value::deserialize(one).expect("YAML"));
-    all.filter(|object| !object.is_null()).collect()
-}
-
-fn yaml_files(folder: &str) -> Vec<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+/// The files of a folder, in the order in which kubectl applies them.
+fn files(folder: &str) -> Vec<PathBuf> {
+    let path = root(folder);
     let entries = fs::read_dir(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut found: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     found.sort();
     found
-}
-
-fn read(path: &Path) -> String {
-    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

@@ -102,11 +102,10 @@ fn whole(figure: &Value) -> Value {
 
 /// A default as a person would write it. An object's default is empty: each of its fields has its own.
 fn plain(default: &Value) -> Value {
-    match default {
-        Value::Object(_) => json!({}),
-        Value::String(text) => json!(plain_duration(text).unwrap_or_else(|| text.clone())),
-        other => other.clone(),
+    if default.is_object() {
+        return json!({});
     }
+    default.as_str().and_then(plain_duration).map_or_else(|| default.clone(), Value::String)
 }
 
 /// `5m` for `300s`, `0s` for `0ns`; nothing for what is no duration.
