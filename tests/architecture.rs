@@ -132,6 +132,7 @@ fn a_broken_law_is_reported_with_file_and_line() {
             "src/act/a.rs:1: a global that changes",
         ),
         ("src/act/a.rs", "struct A { #[cfg(test)] b: u8 }", "src/act/a.rs:1: exists for tests only"),
+        ("src/act/a.rs", "mod a_tests;", "src/act/a.rs:1: a test module in the product"),
     ];
     for (path, source, wanted) in cases {
         let found: Vec<String> =
@@ -154,6 +155,7 @@ fn what_is_allowed_is_not_reported() {
             "use super::super::world::World; fn f<'a>(x: &'a str) -> char { '\\'' }",
         ),
         ("src/decide/a.rs", "#[cfg(test)] mod tests { use crate::act::X; fn f() { x.unwrap() } }"),
+        ("src/decide/a.rs", "#[cfg(test)]\n#[path = \"a_tests.rs\"]\nmod tests;"),
         ("src/observe/a.rs", "use crate::decide::world::{Pod, World}; use crate::context::Clock;"),
         ("src/act/a.rs", "static NAMES: [&str; 1] = [\"a\"]; fn f(x: &'static str) {}"),
         ("src/lib.rs", "pub mod api; pub mod act;"),
@@ -166,8 +168,9 @@ fn what_is_allowed_is_not_reported() {
 }
 
 fn hold(law: fn(&str, &[Token]) -> Vec<String>) {
-    let faults: Vec<String> =
-        files(&["src"]).iter().flat_map(|(path, source)| law(path, &tokens(source))).collect();
+    let product = |path: &str| !path.trim_end_matches(".rs").rsplit('/').next().is_some_and(is_tests);
+    let files = files(&["src"]).into_iter().filter(|(path, _)| product(path));
+    let faults: Vec<String> = files.flat_map(|(path, source)| law(&path, &tokens(&source))).collect();
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
 }
 
@@ -294,10 +297,21 @@ fn globals(path: &str, tokens: &[Token]) -> Vec<String> {
             }
         }
     }
+    for pair in tokens.windows(2).filter(|pair| pair[0].text == "mod" && is_tests(&pair[1].text)) {
+        faults.push(format!(
+            "{path}:{}: a test module in the product: write #[cfg(test)] before it",
+            pair[0].line
+        ));
+    }
     for line in lines_that_say("#[cfg(test)]", tokens) {
         faults.push(format!("{path}:{line}: exists for tests only: put it into a test module"));
     }
     faults
+}
+
+/// Whether a module or the stem of a file holds tests. Such a file is no part of the product, as no product code may declare it.
+fn is_tests(name: &str) -> bool {
+    name == "tests" || name.ends_with("_tests")
 }
 
 /// `decide` for `src/decide/gates.rs`, `main` for `src/main.rs`.

@@ -103,35 +103,48 @@ fn raw_string(text: &[char]) -> Option<usize> {
     Some(opening + length_until(&text[opening..], &end) + end.len())
 }
 
-/// Drops every `#[cfg(test)] mod name { .. }` and `#[cfg(test)] mod name;`.
+/// Drops every `#[cfg(test)] mod name { .. }` and `#[cfg(test)] #[path = ".."] mod name;`.
 fn without_test_modules(tokens: Vec<Token>) -> Vec<Token> {
-    const MARK: [&str; 8] = ["#", "[", "cfg", "(", "test", ")", "]", "mod"];
-    let starts = |place: usize| {
-        MARK.iter()
-            .enumerate()
-            .all(|(offset, word)| tokens.get(place + offset).is_some_and(|token| token.text == *word))
-    };
     let (mut kept, mut place) = (Vec::new(), 0);
     while place < tokens.len() {
-        if !starts(place) {
-            kept.push(tokens[place].clone());
-            place += 1;
-            continue;
-        }
-        place += MARK.len() + 1;
-        let mut depth = 0;
-        while let Some(token) = tokens.get(place) {
-            place += 1;
-            match token.text.as_str() {
-                "{" => depth += 1,
-                "}" => depth -= 1,
-                ";" if depth == 0 => break,
-                _ => continue,
-            }
-            if depth == 0 {
-                break;
+        match test_module(&tokens, place) {
+            Some(body) => place = end_of_item(&tokens, body),
+            None => {
+                kept.push(tokens[place].clone());
+                place += 1;
             }
         }
     }
     kept
+}
+
+/// The place after `#[cfg(test)]`, further attributes, `mod` and the name.
+fn test_module(tokens: &[Token], place: usize) -> Option<usize> {
+    const MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
+    let text = |place: usize| tokens.get(place).map_or("", |token| token.text.as_str());
+    if !MARK.iter().enumerate().all(|(offset, word)| text(place + offset) == *word) {
+        return None;
+    }
+    let mut place = place + MARK.len();
+    while text(place) == "#" {
+        place += tokens[place..].iter().position(|token| token.text == "]")? + 1;
+    }
+    (text(place) == "mod").then_some(place + 2)
+}
+
+fn end_of_item(tokens: &[Token], mut place: usize) -> usize {
+    let mut depth = 0;
+    while let Some(token) = tokens.get(place) {
+        place += 1;
+        match token.text.as_str() {
+            "{" => depth += 1,
+            "}" => depth -= 1,
+            ";" if depth == 0 => break,
+            _ => continue,
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    place
 }
