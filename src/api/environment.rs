@@ -186,7 +186,6 @@ pub struct Patch {
 
 /// One operation of RFC 6902.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[x_kube(validation = Rule::new("self.op in ['remove', 'move', 'copy'] || has(self.value)").message("add, replace and test need a value"))]
 #[x_kube(validation = Rule::new("!(self.op in ['move', 'copy']) || has(self.from)").message("move and copy need from"))]
 pub struct PatchOperation {
     /// `add`, `remove`, `replace`, `move`, `copy` or `test`.
@@ -200,7 +199,8 @@ pub struct PatchOperation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub from: Option<String>,
-    /// The value, for `add`, `replace` and `test`.
+    // CEL does not see a field of any type, so no rule can demand it.
+    /// The value, for `add`, `replace` and `test`. Default: null.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::any_value")]
     pub value: Option<serde_json::Value>,

@@ -2,6 +2,8 @@
 //!
 //! Doc comments on these types are what `kubectl explain` prints, so they are written for users.
 
+#![allow(clippy::duplicated_attributes, reason = "it takes two printer columns of one type for a repetition")]
+
 pub mod condition;
 pub mod content;
 pub mod environment;

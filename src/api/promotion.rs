@@ -68,7 +68,9 @@ pub enum PromotionKind {
 }
 
 /// How a promotion goes. Written by Towpath; this is the audit record.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[x_kube(validation = Rule::new("!has(oldSelf.epoch) || (has(self.epoch) && self.epoch >= oldSelf.epoch)")
+    .message("written in an earlier term: another controller leads now"))]
 #[serde(rename_all = "camelCase")]
 pub struct PromotionStatus {
     /// The generation of the spec that this status describes; -1 until Towpath has looked.

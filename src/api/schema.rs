@@ -4,18 +4,19 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 
 /// A duration such as `90s`, `10m` or `1h30m`.
 pub fn duration(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "string", "pattern": "^([0-9]+(h|m|s|ms))+$", "maxLength": 16 })
+    json_schema!({ "type": "string", "pattern": DURATION, "maxLength": 16 })
 }
 
 /// An optional duration.
 pub fn optional_duration(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "string", "nullable": true, "pattern": "^([0-9]+(h|m|s|ms))+$", "maxLength": 16 })
+    json_schema!({ "type": "string", "nullable": true, "pattern": DURATION, "maxLength": 16 })
 }
 
 /// Whole Kubernetes objects, kept as they are; replaced as a whole, never merged.
 pub fn manifests(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
+        "minItems": 1,
         "maxItems": 200,
         "x-kubernetes-list-type": "atomic",
         "items": {
@@ -50,3 +51,5 @@ pub fn is_never_observed(generation: &i64) -> bool {
 pub const LABEL: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 /// The pattern of object names: RFC 1123 subdomain.
 pub const SUBDOMAIN: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+/// The pattern of durations: a century at most, so that a sum with the clock stays a date.
+pub const DURATION: &str = "^([0-9]{1,6}(h|m|s|ms))+$";

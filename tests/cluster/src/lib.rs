@@ -1,1 +1,37 @@
+//! A real Kubernetes control plane, from Go modules, in one call.
+//!
+//! etcd, kube-apiserver, kube-controller-manager and kube-scheduler as they are released; kwok plays the kubelet of one
+//! node, so pods get a status and nothing runs. How a pod fares is written in its manifest: see `stages/pods.yaml`.
+//!
+//! ```no_run
+//! # async fn f() -> anyhow::Result<()> {
+//! let cluster = control_plane::ControlPlane::shared().await;
+//! let _report = cluster.on_failure(&["shop"]);
+//! let alice = cluster.user("alice", &["release-managers"]).await?;
+//! cluster.kubectl(&alice).run(&["get", "pods", "-n", "shop"])?;
+//! # Ok(()) }
+//! ```
+//!
+//! Guarantees: nothing outlives the owner unless `keep` was called (see `guard`); every connection is TLS with an authority
+//! of its own; two control planes on one machine do not meet. With `TOWPATH_KUBECONFIG` set nothing is built or
+//! started: that cluster is used, which must have a node played by kwok with the same stages.
 
+mod access;
+mod audit;
+pub mod binaries;
+mod cluster;
+mod components;
+mod guard;
+mod pki;
+mod report;
+mod stages;
+mod tools;
+mod wait;
+
+pub use access::Access;
+pub use audit::{AuditEvent, AuditLog, Mark};
+pub use cluster::{ControlPlane, Kept};
+pub use report::OnFailure;
+pub use stages::{image_digest, image_id};
+pub use tools::Tool;
+pub use wait::eventually;

@@ -1,0 +1,22 @@
+{{- /* The name of everything that belongs to one installation. */ -}}
+{{- define "towpath.name" -}}
+{{- .Values.fullnameOverride | default .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "towpath.selector" -}}
+app.kubernetes.io/name: towpath
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "towpath.labels" -}}
+{{ include "towpath.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{- end -}}
+
+{{- define "towpath.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,123 @@
+//! `towpath crds`: the CustomResourceDefinitions, made from the types in `api`.
+//!
+//! What the derive macros cannot say is added here, once for every kind, so that the types stay plain.
+
+use crate::api::{Content, Environment, Promotion, Release, RollbackPolicy};
+use anyhow::Context;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
+use serde_json::{Value, json};
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Prints the CustomResourceDefinitions as YAML.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Write one file per kind, `<plural>.towpath.dev.yaml`, into this directory instead.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
+    for (name, yaml) in documents()? {
+        match &arguments.out {
+            None => write!(out, "---\n{yaml}").context("cannot print the definitions")?,
+            Some(directory) => {
+                let path = directory.join(name);
+                let shown = path.display();
+                fs::create_dir_all(directory)
+                    .with_context(|| format!("cannot make {}", directory.display()))?;
+                fs::write(&path, yaml).with_context(|| format!("cannot write {shown}"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// File name and YAML of every kind, in the order of their names.
+pub fn documents() -> anyhow::Result<Vec<(String, String)>> {
+    let mut documents = Vec::new();
+    for definition in definitions()? {
+        let name = definition["metadata"]["name"].as_str().context("a definition has no name")?;
+        documents.push((format!("{name}.yaml"), serde_yaml::to_string(&definition)?));
+    }
+    documents.sort();
+    Ok(documents)
+}
+
+/// Every kind as the API server gets it.
+pub fn definitions() -> anyhow::Result<Vec<Value>> {
+    [Content::crd(), Environment::crd(), Promotion::crd(), Release::crd(), RollbackPolicy::crd()]
+        .into_iter()
+        .map(finish)
+        .collect()
+}
+
+fn finish(definition: CustomResourceDefinition) -> anyhow::Result<Value> {
+    let mut definition = serde_json::to_value(definition)?;
+    let versions = definition["spec"]["versions"].as_array_mut().context("a definition has no versions")?;
+    for version in versions {
+        let schema = &mut version["schema"]["openAPIV3Schema"];
+        tidy(schema);
+        if let Some(status) = schema.pointer_mut("/properties/status") {
+            // A status that is absent counts as current for `kubectl wait` and its like: this one says "never looked at".
+            status["default"] = json!({ "observedGeneration": -1 });
+        }
+    }
+    Ok(definition)
+}
+
+/// Walks a schema and everything below it.
+fn tidy(schema: &mut Value) {
+    let Some(fields) = schema.as_object_mut() else { return };
+    // Rust's name of a type; `kind` says it already.
+    fields.remove("title");
+    for bound in ["minimum", "maximum"] {
+        if let Some(figure) = fields.get_mut(bound) {
+            *figure = whole(figure);
+        }
+    }
+    if let Some(default) = fields.get_mut("default") {
+        *default = plain(default);
+    }
+    if let Some(properties) = fields.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.values_mut().for_each(tidy);
+    }
+    for inner in ["items", "additionalProperties"] {
+        if let Some(schema) = fields.get_mut(inner) {
+            tidy(schema);
+        }
+    }
+}
+
+/// `600` rather than `600.0`: what the server gives back, so that nothing shows a difference.
+fn whole(figure: &Value) -> Value {
+    match figure.as_f64() {
+        Some(number) if number.fract() == 0.0 && number.abs() < 1e15 => json!(number as i64),
+        _ => figure.clone(),
+    }
+}
+
+/// A default as a person would write it. An object's default is empty: each of its fields has its own.
+fn plain(default: &Value) -> Value {
+    if default.is_object() {
+        return json!({});
+    }
+    default.as_str().and_then(plain_duration).map_or_else(|| default.clone(), Value::String)
+}
+
+/// `5m` for `300s`, `0s` for `0ns`; nothing for what is no duration.
+fn plain_duration(text: &str) -> Option<String> {
+    if text == "0ns" {
+        return Some("0s".into());
+    }
+    let seconds: u64 = text.strip_suffix('s')?.parse().ok()?;
+    Some(match seconds {
+        0 => "0s".into(),
+        hours if hours % 3600 == 0 => format!("{}h", hours / 3600),
+        minutes if minutes % 60 == 0 => format!("{}m", minutes / 60),
+        seconds => format!("{seconds}s"),
+    })
+}

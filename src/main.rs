@@ -1,0 +1,5 @@
+//! The binary: everything is in `cli`.
+
+fn main() -> std::process::ExitCode {
+    towpath::cli::main()
+}

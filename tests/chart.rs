@@ -1,0 +1,248 @@
+//! What the chart installs: the plain manifests are the chart, the rights are a reviewed list, and on a real API server
+//! they allow what they should and nothing else.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it is how a test fails")]
+
+#[path = "support/manifests.rs"]
+mod manifests;
+#[path = "support/rights.rs"]
+mod rights;
+
+use anyhow::{Context, Result, ensure};
+use control_plane::{Access, ControlPlane, binaries, eventually};
+use manifests::{documents, read, root};
+use rights::{Grant, lines};
+use serde_json::Value;
+use std::process::Command;
+use std::time::Duration;
+
+const OPERATOR: (&str, &str) = ("towpath-system", "towpath");
+const CONSENT: [&str; 4] = ["towpath-deploy", "towpath-observe", "towpath-preflight", "towpath-source"];
+const LIMIT: Duration = Duration::from_secs(30);
+
+#[test]
+fn the_plain_manifests_are_the_chart() -> Result<()> {
+    let plain = read(&root("deploy/towpath.yaml"));
+    let (namespace, rest) = plain.split_once("---\n").context("one document only")?;
+    let namespace = &documents(namespace)[0];
+    assert_eq!(
+        (&namespace["kind"], &namespace["metadata"]["name"]),
+        (&"Namespace".into(), &OPERATOR.0.into())
+    );
+    let rendered = template(&[])?;
+    let rendered = rendered.strip_prefix("---\n").unwrap_or(&rendered);
+    assert!(
+        rest == rendered,
+        "deploy/towpath.yaml is not what the chart says: write it again with .ci/generate"
+    );
+    Ok(())
+}
+
+#[test]
+fn the_chart_is_clean() -> Result<()> {
+    helm(&["lint", "--strict", "--quiet", "charts/towpath"])?;
+    let everything = [
+        "--set=metrics.serviceMonitor.enabled=true,metrics.serviceMonitor.labels.team=a,projects={a,b},logFormat=text",
+        "--set=podLabels.a=b,podAnnotations.a=b,priorityClassName=a,nodeSelector.a=b,serviceAccount.annotations.a=b",
+        "--set=imagePullSecrets[0].name=a,extraEnv[0].name=RUST_LOG,extraEnv[0].value=debug,tolerations[0].key=a",
+    ];
+    let objects = documents(&template(&everything)?);
+    let deployment = objects.iter().find(|object| object["kind"] == "Deployment").context("no Deployment")?;
+    let arguments = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];
+    let arguments: Vec<&str> = arguments.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    assert_eq!(
+        arguments,
+        [
+            "controller",
+            "--lease-namespace=towpath-system",
+            "--lease-name=towpath",
+            "--lease-duration=15s",
+            "--listen=0.0.0.0:8080",
+            "--log-format=text",
+            "--projects=a,b",
+        ]
+    );
+    assert!(objects.iter().any(|object| object["kind"] == "ServiceMonitor"));
+    let least = documents(&template(&["--set=crds.install=false,roles.aggregate=false"])?);
+    assert!(!least.iter().any(|object| object["kind"] == "CustomResourceDefinition"));
+    for wrong in ["replica=3", "replicas=two", "logFormat=xml", "image.digest=abc", "projects={A_b}"] {
+        assert!(template(&[&format!("--set={wrong}")]).is_err(), "the schema of the values takes {wrong}");
+    }
+    Ok(())
+}
+
+/// Each line has been looked at by a person. A right more or less is a decision, made in tests/golden/rights.txt.
+#[test]
+fn the_rights_are_the_reviewed_ones() -> Result<()> {
+    let found = lines(&documents(&template(&[])?)).join("\n") + "\n";
+    let reviewed = read(&root("tests/golden/rights.txt"));
+    assert!(found == reviewed, "the chart grants other rights than tests/golden/rights.txt:\n{found}");
+    Ok(())
+}
+
+#[test]
+fn the_controller_can_neither_write_workloads_nor_read_secrets_nor_widen_its_rights() -> Result<()> {
+    let objects = documents(&template(&[])?);
+    for grant in Grant::of_roles(&objects, &["towpath", "towpath-lease"]) {
+        let shown = format!("{grant:?}");
+        assert!(!["*", "secrets", "configmaps"].contains(&grant.resource.as_str()), "{shown}");
+        assert!(!["*", "escalate", "bind", "deletecollection"].contains(&grant.verb.as_str()), "{shown}");
+        let looks = ["get", "list", "watch"].contains(&grant.verb.as_str());
+        let own = ["towpath.dev", "events.k8s.io", "coordination.k8s.io", "authorization.k8s.io"];
+        assert!(looks || own.contains(&grant.group.as_str()) || grant.verb == "impersonate", "{shown}");
+        assert_eq!(grant.verb == "impersonate", grant.namespace == "towpath-deployers", "{shown}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_roles_of_consent_hold_nothing_that_an_admin_of_a_namespace_lacks() -> Result<()> {
+    let cluster = ControlPlane::shared().await;
+    let kubectl = cluster.kubectl(cluster.admin());
+    // The controller manager fills the role in a moment after the start.
+    let admin = eventually("the role admin", LIMIT, async || {
+        let role: Value =
+            serde_json::from_str(&kubectl.run(&["get", "clusterrole", "admin", "-o", "json"])?)?;
+        Ok(role["rules"].is_array().then_some(role))
+    })
+    .await?;
+    let admin = Grant::of_roles(&[admin], &["admin"]);
+    let objects = documents(&template(&[])?);
+    for grant in Grant::of_roles(&objects, &CONSENT) {
+        let holds = |held: &Grant| {
+            (&held.group, &held.resource, &held.verb) == (&grant.group, &grant.resource, &grant.verb)
+        };
+        assert!(admin.iter().any(holds), "admin lacks {grant:?}, so no admin of a namespace can bind it");
+    }
+    Ok(())
+}
+
+/// Also what a newcomer does: install, apply the examples as they stand, look.
+#[tokio::test]
+async fn installed_it_allows_what_was_consented_to_and_nothing_else() {
+    let cluster = ControlPlane::shared().await;
+    let _report = cluster.on_failure(&["shop", "shop-dev", "towpath-system"]);
+    consent_on(cluster).await.unwrap();
+}
+
+async fn consent_on(cluster: &ControlPlane) -> Result<()> {
+    let admin = cluster.kubectl(cluster.admin());
+    let chart = root("charts/towpath").display().to_string();
+    let flags = ["--namespace", OPERATOR.0, "--create-namespace", "--set=replicas=0"];
+    cluster.helm(cluster.admin()).run(&[&["install", "towpath", &chart], &flags[..]].concat())?;
+    apply_examples(cluster).await?;
+    for workload in ["deployment/web", "deployment/api", "statefulset/cache"] {
+        admin.run(&["rollout", "status", workload, "-n", "shop-dev", "--timeout=30s"])?;
+    }
+
+    let operator = cluster.service_account(OPERATOR.0, OPERATOR.1).await?;
+    let operator = |arguments: &str| run(cluster, &operator, arguments);
+    let prod = "--as=system:serviceaccount:towpath-deployers:shop.prod";
+    let dev = "--as=system:serviceaccount:towpath-deployers:shop.dev";
+    let allowed = [
+        format!("create configmap a -n shop-prod {prod}"),
+        format!("get configmaps -n shop-dev {dev}"),
+        format!("run a --image=a -n shop-prod --dry-run=server {prod}"),
+        format!("create secret generic a -n shop-prod --dry-run=server {prod}"),
+        "get releases,environments,promotions,rollbackpolicies -A".into(),
+        "get deployments,statefulsets,daemonsets,replicasets,pods,jobs -A".into(),
+    ];
+    for arguments in &allowed {
+        // A policy is enforced a moment after it is there; what it allows is not in doubt.
+        operator(arguments).with_context(|| format!("refused: {arguments}"))?;
+    }
+    let refused = [
+        format!("create configmap b -n shop-staging {prod}"),
+        format!("create configmap b -n shop-dev {dev}"),
+        format!("get secrets -n shop-prod {prod}"),
+        format!("create rolebinding b --clusterrole=view --user=a -n shop-prod {prod}"),
+        "create configmap b -n shop-prod".into(),
+        "get configmaps -n shop-prod".into(),
+        "get secrets -n shop-prod".into(),
+        "get pods -n shop-prod --as=system:serviceaccount:kube-system:default".into(),
+        "get pods -n shop-prod --as=someone".into(),
+        "get contents -n shop".into(),
+        "scale deployment web --replicas=5 -n shop-dev".into(),
+        "create token default -n towpath-deployers".into(),
+    ];
+    for arguments in &refused {
+        let answer = operator(arguments).err().with_context(|| format!("allowed: {arguments}"))?;
+        ensure!(format!("{answer:#}").contains("forbidden"), "{arguments}: {answer:#}");
+    }
+    for creation in ["run b --image=a", "create secret generic b"] {
+        let arguments = format!("{creation} -n shop-prod {prod}");
+        eventually("the policy of the dry-runs", LIMIT, async || {
+            Ok(operator(&arguments)
+                .is_err_and(|error| format!("{error:#}").contains("dry-run only"))
+                .then_some(()))
+        })
+        .await
+        .with_context(|| format!("allowed: {arguments}"))?;
+        let kind = if creation.starts_with("run") { "pod" } else { "secret" };
+        admin.run(&["delete", kind, "b", "-n", "shop-prod", "--ignore-not-found"])?;
+    }
+    people_on(cluster).await
+}
+
+/// view looks, edit makes releases, admin makes rules; nobody writes a status or sees a Content.
+async fn people_on(cluster: &ControlPlane) -> Result<()> {
+    let admin = cluster.kubectl(cluster.admin());
+    for role in ["view", "edit", "admin"] {
+        let name = format!("{role}-person");
+        admin.run(&["create", "rolebinding", &name, "-n", "shop", "--clusterrole", role, "--user", &name])?;
+    }
+    let can = |person: &str, verb: &str, resource: &str| {
+        let who = format!("--as={person}-person");
+        let (resource, part) = resource.split_once('/').unwrap_or((resource, ""));
+        let part = format!("--subresource={part}");
+        admin.run(&["auth", "can-i", verb, resource, &part, "-n", "shop", &who]).is_ok()
+    };
+    eventually("the aggregated roles", LIMIT, async || {
+        Ok(can("admin", "create", "environments.towpath.dev").then_some(()))
+    })
+    .await?;
+    let cases = [
+        ("get", "releases.towpath.dev", "view edit admin"),
+        ("get", "promotions.towpath.dev", "view edit admin"),
+        ("create", "releases.towpath.dev", "edit admin"),
+        ("create", "promotions.towpath.dev", "edit admin"),
+        ("create", "environments.towpath.dev", "admin"),
+        ("update", "rollbackpolicies.towpath.dev", "admin"),
+        ("patch", "promotions.towpath.dev/status", ""),
+        ("patch", "environments.towpath.dev/status", ""),
+        ("get", "contents.towpath.dev", ""),
+        ("create", "contents.towpath.dev", ""),
+    ];
+    for (verb, resource, who) in cases {
+        let found: Vec<&str> =
+            ["view", "edit", "admin"].into_iter().filter(|person| can(person, verb, resource)).collect();
+        ensure!(found.join(" ") == who, "{verb} {resource}: {found:?}, not {who:?}");
+    }
+    Ok(())
+}
+
+/// A kind is served a moment after it is established.
+async fn apply_examples(cluster: &ControlPlane) -> Result<()> {
+    let admin = cluster.kubectl(cluster.admin());
+    let folder = root("deploy/examples").display().to_string();
+    eventually("the examples", LIMIT, async || {
+        admin.run(&["apply", "--server-side", "-f", &folder]).map(Some)
+    })
+    .await?;
+    Ok(())
+}
+
+fn run(cluster: &ControlPlane, access: &Access, arguments: &str) -> Result<String> {
+    cluster.kubectl(access).run(&arguments.split(' ').collect::<Vec<_>>())
+}
+
+fn template(flags: &[&str]) -> Result<String> {
+    helm(&[&["template", "towpath", "charts/towpath", "--namespace", OPERATOR.0], flags].concat())
+}
+
+fn helm(arguments: &[&str]) -> Result<String> {
+    let mut command = Command::new(binaries::ensure()?.join("helm"));
+    let said = command.args(arguments).current_dir(root("")).output().context("cannot run helm")?;
+    ensure!(said.status.success(), "helm {arguments:?}: {}", String::from_utf8_lossy(&said.stderr));
+    Ok(String::from_utf8(said.stdout)?)
+}

@@ -1,0 +1,169 @@
+//! The programs of a control plane, built once from Go modules into `target/`.
+//!
+//! `go.mod` beside this crate names every part as a `tool`; `go.sum` pins them. One directory per content of
+//! those two files and of the flags, so a change builds anew and a checkout that goes back finds the old ones.
+//! Whoever comes first builds under a file lock; others wait for it. A directory under its final name is
+//! complete: the build happens beside it and is renamed at the end.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use sha2::{Digest, Sha256};
+
+const MODULE: &str = env!("CARGO_MANIFEST_DIR");
+/// Without its version the server calls itself v0.0.0 and clients misbehave.
+const LDFLAGS: &str = "-s -w -X k8s.io/component-base/version.gitVersion=v1.37.2 \
+    -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37 \
+    -X k8s.io/component-base/version.gitTreeState=clean";
+/// The oldest Go that fetches the newer one named in `go.mod` by itself.
+const OLDEST_GO: (u32, u32) = (1, 21);
+const PROGRAMS: [&str; 7] =
+    ["etcd", "helm", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kwok"];
+
+/// The directory that holds the programs, built if they are not there yet. Blocks; the first build takes minutes.
+pub fn ensure() -> Result<PathBuf> {
+    let bin = directory()?;
+    if complete(&bin) {
+        return Ok(bin);
+    }
+    let home = bin.parent().and_then(Path::parent).context("target/control-plane has no parent")?;
+    fs::create_dir_all(home)?;
+    let lock = File::create(home.join("lock"))?;
+    lock.lock().context("cannot lock target/control-plane/lock")?;
+    if !complete(&bin) {
+        build(home, &bin)?;
+    }
+    Ok(bin)
+}
+
+/// The directory of the programs when they have been built already.
+pub fn built() -> Option<PathBuf> {
+    directory().ok().filter(|bin| complete(bin))
+}
+
+fn complete(bin: &Path) -> bool {
+    PROGRAMS.iter().all(|program| bin.join(program).is_file())
+}
+
+/// Always under the workspace's own `target/`, whatever `CARGO_TARGET_DIR` says: half a gigabyte is built once.
+fn directory() -> Result<PathBuf> {
+    let mut hash = Sha256::new();
+    for file in ["go.mod", "go.sum"] {
+        hash.update(fs::read(Path::new(MODULE).join(file)).with_context(|| format!("cannot read {file}"))?);
+    }
+    hash.update(LDFLAGS);
+    let key: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let workspace = Path::new(MODULE).ancestors().nth(2).context("the crate is not inside the workspace")?;
+    Ok(workspace.join("target/control-plane").join(key).join("bin"))
+}
+
+fn build(home: &Path, bin: &Path) -> Result<()> {
+    check_go()?;
+    let scratch = tempfile::Builder::new().prefix("build-").tempdir_in(home)?;
+    let fresh = scratch.path().join("bin");
+    fs::create_dir(&fresh)?;
+    let mut child = Command::new("go")
+        .args(["build", "-v", "-trimpath", "-ldflags", LDFLAGS, "-o"])
+        .arg(&fresh)
+        .arg("tool")
+        .current_dir(MODULE)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("cannot run go")?;
+    let stderr = child.stderr.take().context("go has no stderr")?;
+    let complaints = follow(BufReader::new(stderr));
+    if !child.wait()?.success() {
+        bail!(explain(&complaints));
+    }
+    fs::rename(fresh.join("server"), fresh.join("etcd"))?;
+    fs::create_dir_all(bin.parent().context("no parent")?)?;
+    if bin.exists() {
+        fs::remove_dir_all(bin)?;
+    }
+    fs::rename(fresh, bin)?;
+    Ok(())
+}
+
+fn check_go() -> Result<()> {
+    let said = Command::new("go").args(["env", "GOVERSION"]).current_dir("/").output();
+    let Ok(said) = said else {
+        bail!(
+            "the control plane is built from Go modules and there is no `go` on the PATH: install Go 1.26 or newer from https://go.dev/dl/"
+        );
+    };
+    let version = String::from_utf8_lossy(&said.stdout).trim().to_owned();
+    let mut numbers = version.trim_start_matches("go").split(['.', 'r', 'b', '-']).map(str::parse::<u32>);
+    if let (Some(Ok(major)), Some(Ok(minor))) = (numbers.next(), numbers.next()) {
+        ensure!(
+            (major, minor) >= OLDEST_GO,
+            "{version} is too old to build the control plane: install Go 1.26 or newer from https://go.dev/dl/"
+        );
+    }
+    Ok(())
+}
+
+/// Shows one line of progress and returns what was not progress. Written to the real stderr: a test's is
+/// captured, and ten silent minutes look like a fault.
+fn follow(lines: impl BufRead) -> Vec<String> {
+    let begun = Instant::now();
+    let terminal = std::io::stderr().is_terminal();
+    let pause = if terminal { Duration::from_millis(500) } else { Duration::from_secs(30) };
+    let mut shown: Option<Instant> = None;
+    let (mut packages, mut complaints) = (0, Vec::new());
+    for line in lines.lines().map_while(Result::ok) {
+        if line.contains(' ') || line.starts_with('#') {
+            complaints.push(line);
+        } else {
+            packages += 1;
+        }
+        if shown.is_none_or(|at| at.elapsed() >= pause) {
+            shown = Some(Instant::now());
+            let (before, after) = if terminal { ("\r", "") } else { ("", "\n") };
+            let seconds = begun.elapsed().as_secs();
+            let _ = write!(
+                std::io::stderr(),
+                "{before}building the Kubernetes control plane, once, about 10 minutes on two cores: \
+                 {packages} packages, {seconds} s{after}"
+            );
+        }
+    }
+    if terminal && shown.is_some() {
+        let _ = writeln!(std::io::stderr());
+    }
+    complaints
+}
+
+fn explain(complaints: &[String]) -> String {
+    let all = complaints.join("\n");
+    if all.contains("no space left on device") {
+        return "the disk is full: building the control plane needs about 6 GB for Go's caches and 600 MB under target/"
+            .into();
+    }
+    if all.contains("requires go >=") || all.contains("toolchain not available") {
+        return "this Go is too old to build the control plane: install Go 1.26 or newer from https://go.dev/dl/".into();
+    }
+    let tail = &complaints[complaints.len().saturating_sub(20)..];
+    format!("building the control plane failed:\n{}", tail.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::explain;
+
+    #[test]
+    fn a_failed_build_says_what_to_do() {
+        let lines = |text: &str| explain(&[text.to_owned()]);
+        assert!(
+            lines("go: go.mod requires go >= 1.26.0 (running go 1.22.1; GOTOOLCHAIN=local)")
+                .contains("go.dev/dl")
+        );
+        assert!(lines("write /root/.cache/x: no space left on device").contains("disk is full"));
+        assert!(lines("main.go:1: undefined: x").ends_with("main.go:1: undefined: x"));
+    }
+}

@@ -1,0 +1,108 @@
+//! Everything ends when its owner ends, however it ends.
+//!
+//! The kernel closes a dead process's pipes, SIGKILL included, so a pipe is the one promise an owner cannot break.
+//! Two small processes hang on such pipes:
+//!
+//! - `cat` leads the process group that every component joins; with its pipe closed it goes by itself, so it is no
+//!   orphan even if the owner dies before the watchdog exists;
+//! - the watchdog, a shell in a group of its own, waits for its pipe to close, kills the components' group and removes
+//!   their directory. In a group of its own it also survives a Ctrl-C in the owner's terminal.
+//!
+//! A control plane that is to outlive its owner tells the watchdog `keep`; `kill PID` of the watchdog ends it later.
+
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+
+use anyhow::{Context, Result};
+
+const WATCHDOG: &str = r#"
+group=$1 dir=$2
+stop() {
+    kill -s KILL -- "-$group" 2>/dev/null
+    # What is being killed may still create a file.
+    tries=0
+    while [ -e "$dir" ] && [ "$tries" -lt 100 ]; do
+        rm -rf "$dir" 2>/dev/null
+        tries=$((tries + 1))
+    done
+    exit 0
+}
+trap stop TERM INT HUP
+read -r word
+[ "$word" = keep ] || stop
+while kill -s 0 -- "-$group" 2>/dev/null; do
+    sleep 1 &
+    wait $!
+done
+stop
+"#;
+
+pub struct Guard {
+    leader: Child,
+    watchdog: Child,
+    components: Vec<(String, Child)>,
+    kept: bool,
+}
+
+impl Guard {
+    /// Guards the directory `dir` and, from now on, every component spawned through it.
+    pub fn start(dir: &Path) -> Result<Self> {
+        let spawn = |command: &mut Command| {
+            let quiet = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+            quiet.current_dir("/").process_group(0).spawn()
+        };
+        let leader = spawn(&mut Command::new("cat")).context("cannot start cat")?;
+        let group = leader.id().to_string();
+        let watchdog =
+            spawn(Command::new("sh").args(["-c", WATCHDOG, "control-plane-watchdog", &group]).arg(dir))
+                .context("cannot start the watchdog shell")?;
+        Ok(Self { leader, watchdog, components: Vec::new(), kept: false })
+    }
+
+    pub fn spawn(&mut self, name: &str, command: &mut Command) -> Result<()> {
+        let group = i32::try_from(self.leader.id())?;
+        let child = command.process_group(group).stdin(Stdio::null()).spawn();
+        let child = child.with_context(|| format!("cannot start {name}"))?;
+        self.components.push((name.into(), child));
+        Ok(())
+    }
+
+    /// A component that has ended, if one has, and how.
+    pub fn ended(&mut self) -> Option<(String, ExitStatus)> {
+        self.components.iter_mut().find_map(|(name, child)| Some((name.clone(), child.try_wait().ok()??)))
+    }
+
+    /// Process ids by component, the guards included.
+    pub fn pids(&self) -> Vec<(String, u32)> {
+        let components = self.components.iter().map(|(name, child)| (name.clone(), child.id()));
+        components
+            .chain([("watchdog".into(), self.watchdog.id()), ("leader".into(), self.leader.id())])
+            .collect()
+    }
+
+    /// Leaves everything running; killing the process returned ends it.
+    pub fn keep(&mut self) -> Result<u32> {
+        let pipe: &mut ChildStdin = self.watchdog.stdin.as_mut().context("the watchdog has no pipe")?;
+        pipe.write_all(b"keep\n")?;
+        self.kept = true;
+        Ok(self.watchdog.id())
+    }
+}
+
+impl Drop for Guard {
+    /// Closing the pipes is the whole of it; waiting makes sure that nothing is left when this returns.
+    fn drop(&mut self) {
+        drop(self.leader.stdin.take());
+        drop(self.watchdog.stdin.take());
+        let _ = self.leader.wait();
+        if self.kept {
+            return;
+        }
+        let _ = self.watchdog.wait();
+        for (_, child) in &mut self.components {
+            let _ = child.wait();
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! What the API server itself refuses, by the schemas and rules of the kinds: a table of changes, and the fence of terms.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it is how a test fails")]
+
+use anyhow::{Context, Result, ensure};
+use control_plane::{ControlPlane, Tool, eventually};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Kind, what is there before, what is applied over it, and a word of the refusal; none where it is allowed.
+type Change = (&'static str, &'static str, Option<Value>, Value, Option<&'static str>);
+
+fn changes() -> Vec<Change> {
+    let release =
+        |more: Value| merged(json!({ "application": "a", "version": "1", "source": source("v") }), more);
+    let from = |source: Value| json!({ "application": "a", "version": "1", "source": source });
+    let environment = |more: Value| merged(json!({ "namespace": "shop-dev" }), more);
+    let promotion = |more: Value| merged(json!({ "release": "r", "environment": "e" }), more);
+    let content =
+        |data: &str| json!({ "application": "a", "digest": "0".repeat(64), "objects": 1, "data": data });
+    let plain = || Some(release(json!({})));
+    let full = || Some(release(json!({ "until": "prod", "images": [{ "name": "a", "image": "b" }] })));
+    let move_nowhere =
+        json!([{ "kind": "Ingress", "name": "a", "operations": [{ "op": "move", "path": "/a" }] }]);
+    const FIXED: Option<&str> = Some("a Release is immutable");
+    const ONE: Option<&str> = Some("exactly one of");
+    vec![
+        ("Release", "a value deep in a manifest changed", plain(), from(source("w")), FIXED),
+        ("Release", "hold set", plain(), release(json!({ "hold": true })), None),
+        ("Release", "hold removed", Some(release(json!({ "hold": true }))), release(json!({})), None),
+        ("Release", "until added", plain(), release(json!({ "until": "prod" })), FIXED),
+        ("Release", "images added", plain(), release(json!({ "images": [] })), FIXED),
+        (
+            "Release",
+            "until removed",
+            full(),
+            release(json!({ "images": [{ "name": "a", "image": "b" }] })),
+            FIXED,
+        ),
+        ("Release", "images removed", full(), release(json!({ "until": "prod" })), FIXED),
+        ("Release", "version changed", plain(), release(json!({ "version": "2" })), FIXED),
+        ("Release", "source changed", plain(), from(json!({ "configMapRef": { "name": "a" } })), FIXED),
+        ("Release", "no source", None, from(json!({})), ONE),
+        (
+            "Release",
+            "two sources",
+            None,
+            from(merged(source("v"), json!({ "configMapRef": { "name": "a" } }))),
+            ONE,
+        ),
+        (
+            "Release",
+            "an absent source as null",
+            None,
+            from(merged(source("v"), json!({ "environment": null }))),
+            None,
+        ),
+        ("Release", "a release of nothing", None, from(json!({ "manifests": [] })), Some("manifests")),
+        ("Content", "data changed", Some(content("x")), content("z"), Some("a Content is immutable")),
+        (
+            "Promotion",
+            "reason added",
+            Some(promotion(json!({}))),
+            promotion(json!({ "reason": "a" })),
+            Some("is immutable"),
+        ),
+        (
+            "Promotion",
+            "its default written",
+            Some(promotion(json!({}))),
+            promotion(json!({ "kind": "Promote" })),
+            None,
+        ),
+        (
+            "Promotion",
+            "toRevision of no rollback",
+            None,
+            promotion(json!({ "toRevision": 1 })),
+            Some("toRevision belongs"),
+        ),
+        (
+            "Environment",
+            "namespace changed",
+            Some(environment(json!({}))),
+            json!({ "namespace": "b" }),
+            Some("cannot be changed"),
+        ),
+        (
+            "Environment",
+            "Observed with overrides",
+            None,
+            environment(json!({ "delivery": "Observed", "overrides": { "env": [] } })),
+            Some("never written to"),
+        ),
+        (
+            "Environment",
+            "a move from nowhere",
+            None,
+            environment(json!({ "overrides": { "patches": move_nowhere } })),
+            Some("move and copy need from"),
+        ),
+        ("Environment", "a soak in words", None, environment(json!({ "soak": "2 hours" })), Some("soak")),
+        (
+            "Environment",
+            "a soak of a thousand years",
+            None,
+            environment(json!({ "soak": "9999999h" })),
+            Some("soak"),
+        ),
+        ("RollbackPolicy", "all defaults", None, json!({}), None),
+    ]
+}
+
+#[tokio::test]
+async fn the_api_server_holds_the_rules_of_the_kinds() {
+    let cluster = ControlPlane::shared().await;
+    let _report = cluster.on_failure(&["rules"]);
+    rules_on(cluster).await.unwrap();
+}
+
+async fn rules_on(cluster: &ControlPlane) -> Result<()> {
+    let kubectl = cluster.kubectl(cluster.admin());
+    let crds = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
+    kubectl.run(&["apply", "--server-side", "-f", crds])?;
+    kubectl.run(&["create", "namespace", "rules"])?;
+    eventually("the kinds", LIMIT, async || {
+        kubectl.run(&["get", "towpath", "-n", "rules"])?;
+        Ok(kubectl
+            .run(&["api-resources", "--api-group=towpath.dev"])?
+            .contains("rollbackpolicies")
+            .then_some(()))
+    })
+    .await?;
+    for (index, (kind, what, before, after, refusal)) in changes().into_iter().enumerate() {
+        let shown = format!("{kind}, {what}");
+        let name = format!("case-{index}");
+        if let Some(spec) = before {
+            apply(&kubectl, kind, &name, spec).with_context(|| format!("{shown}: the object before"))?;
+        }
+        let answer = apply(&kubectl, kind, &name, after);
+        match (refusal, answer) {
+            (None, answer) => _ = answer.with_context(|| format!("{shown}: refused"))?,
+            (Some(word), Ok(_)) => anyhow::bail!("{shown}: allowed, and should be refused with `{word}`"),
+            (Some(word), Err(error)) => ensure!(format!("{error:#}").contains(word), "{shown}: {error:#}"),
+        }
+    }
+    for name in ["de.v", &"a".repeat(41)] {
+        let refused = apply(&kubectl, "Environment", name, json!({ "namespace": "b" })).is_err();
+        ensure!(refused, "an Environment may be called {name}");
+    }
+    fence_on(&kubectl)
+}
+
+/// A controller that lost its lease and does not know it yet cannot overwrite what its successor wrote.
+fn fence_on(kubectl: &Tool) -> Result<()> {
+    apply(kubectl, "Promotion", "fence", json!({ "release": "r", "environment": "e" }))?;
+    let status = || -> Result<Value> {
+        let found = kubectl.run(&["get", "promotion", "fence", "-n", "rules", "-o", "jsonpath={.status}"])?;
+        Ok(serde_json::from_str(&found)?)
+    };
+    ensure!(status()?["observedGeneration"] == -1, "a fresh object counts as current: {}", status()?);
+    let write = |patch: &str| {
+        let flags = ["-n", "rules", "--subresource=status", "--type=merge", "-p"];
+        kubectl.run(&[&["patch", "promotion", "fence"], &flags[..], &[patch]].concat())
+    };
+    write(r#"{"status":{"epoch":5,"phase":"Promoting","observedGeneration":1}}"#)?;
+    write(r#"{"status":{"epoch":5,"phase":"Observing"}}"#)?;
+    for earlier in [r#"{"status":{"epoch":4}}"#, r#"{"status":{"epoch":null}}"#, r#"{"status":null}"#] {
+        ensure!(write(earlier).is_err(), "allowed: {earlier}");
+    }
+    write(r#"{"status":{"epoch":6,"phase":"Verified"}}"#)?;
+    ensure!(status()?["phase"] == "Verified" && status()?["epoch"] == 6, "{}", status()?);
+    Ok(())
+}
+
+fn apply(kubectl: &Tool, kind: &str, name: &str, spec: Value) -> Result<String> {
+    let object = json!({
+        "apiVersion": "towpath.dev/v1alpha1", "kind": kind,
+        "metadata": { "name": name, "namespace": "rules" }, "spec": spec,
+    });
+    kubectl.run_with(&["apply", "--server-side", "-f", "-"], &object.to_string())
+}
+
+fn source(value: &str) -> Value {
+    let config_map = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "a" }, "data": { "k": value } });
+    json!({ "manifests": [config_map] })
+}
+
+fn merged(mut base: Value, more: Value) -> Value {
+    for (name, value) in more.as_object().into_iter().flatten() {
+        base[name] = value.clone();
+    }
+    base
+}
