@@ -5,11 +5,8 @@
 pub mod act;
 pub mod api;
 pub mod cli;
-<<<<<<< HEAD
 pub mod content;
 pub mod context;
 pub mod controller;
 pub mod decide;
 pub mod observe;
-=======
->>>>>>> chart

@@ -9,6 +9,7 @@ mod status;
 mod target;
 
 pub use error::ActError;
+pub use status::WithStatus;
 
 use crate::context::{Handles, Note, NoteType};
 use crate::decide::action::{Action, Decision};
@@ -22,7 +23,7 @@ const WIDTH: usize = 8;
 /// Carries out a decision about `object`. True when something was done that the next look should see at once.
 pub async fn act<K>(handles: &Handles, object: &K, decision: Decision) -> Result<bool, ActError>
 where
-    K: Resource<DynamicType = ()> + status::WithStatus,
+    K: WithStatus,
 {
     let project = object.namespace().unwrap_or_default();
     for record in &decision.records {

@@ -1,5 +1,6 @@
 //! The command line: arguments in, exit code out. Results go to stdout, everything else to stderr.
 
+pub mod controller;
 pub mod crds;
 
 use clap::{Parser, Subcommand};
@@ -16,6 +17,7 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Controller(controller::Arguments),
     Crds(crds::Arguments),
 }
 
@@ -35,6 +37,7 @@ pub fn main() -> ExitCode {
 /// Runs one command; what it prints for people and scripts goes to `out`.
 pub fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
     match arguments.command {
+        Command::Controller(arguments) => controller::run(arguments),
         Command::Crds(arguments) => crds::run(&arguments, out),
     }
 }

@@ -1,0 +1,9 @@
+//! The wiring: leadership, watches, and the reconcile of each kind, which is observe, decide, act.
+
+mod queue;
+mod reconcile;
+mod run;
+mod wake;
+
+pub use queue::{Key, Kind, Queue};
+pub use run::{ControllerError, run};

@@ -1,0 +1,244 @@
+//! Which object is looked at next: no object twice at a time, no two of one environment side by side, fair between projects.
+//!
+//! ```text
+//!   change, wake-up -> waiting (by project) -> running (bounded) -> done, or again at a moment
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// An object to look at.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its project.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Objects of one group are looked at one after the other: `project/environment`.
+    pub group: Option<String>,
+}
+
+/// The reconciled kinds. Promotions first: a bad one must be seen before anything else is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A Promotion.
+    Promotion,
+    /// An Environment.
+    Environment,
+    /// A Release.
+    Release,
+}
+
+impl Kind {
+    /// Its name in metrics and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Promotion => "Promotion",
+            Self::Environment => "Environment",
+            Self::Release => "Release",
+        }
+    }
+}
+
+/// The queue. Clones share it.
+#[derive(Clone, Default)]
+pub struct Queue {
+    state: Arc<Mutex<State>>,
+    changed: Arc<Notify>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Waiting, per project; a project moves to the end when one of its objects was taken.
+    projects: VecDeque<String>,
+    waiting: BTreeMap<String, BTreeSet<Key>>,
+    running: BTreeSet<Key>,
+    groups: BTreeSet<String>,
+    /// Changed while running: looked at again behind it.
+    again: BTreeSet<Key>,
+    later: BTreeMap<Key, Instant>,
+}
+
+impl Queue {
+    fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Looks at an object as soon as possible.
+    pub fn push(&self, key: Key) {
+        self.with(|state| {
+            state.later.remove(&key);
+            if state.running.contains(&key) {
+                state.again.insert(key);
+            } else {
+                state.wait(key);
+            }
+        });
+        self.changed.notify_one();
+    }
+
+    /// Looks at an object at a moment, unless an earlier one is set.
+    pub fn push_at(&self, key: Key, at: Instant) {
+        self.with(|state| {
+            let earlier = state.later.get(&key).is_none_or(|known| at < *known);
+            if earlier {
+                state.later.insert(key, at);
+            }
+        });
+        self.changed.notify_one();
+    }
+
+    /// The next object; it counts as running until [`Queue::done`].
+    pub async fn next(&self) -> Key {
+        loop {
+            let (key, wake) = self.with(|state| {
+                state.ripen(Instant::now());
+                (state.take(), state.later.values().min().copied())
+            });
+            if let Some(key) = key {
+                return key;
+            }
+            let changed = self.changed.notified();
+            match wake {
+                Some(at) => tokio::select! {
+                    () = changed => {}
+                    () = tokio::time::sleep_until(at) => {}
+                },
+                None => changed.await,
+            }
+        }
+    }
+
+    /// The object was looked at.
+    pub fn done(&self, key: &Key) {
+        self.with(|state| {
+            state.running.remove(key);
+            if let Some(group) = &key.group {
+                state.groups.remove(group);
+            }
+            if state.again.remove(key) {
+                state.wait(key.clone());
+            }
+        });
+        self.changed.notify_one();
+    }
+
+    /// Forgets everything that waits.
+    pub fn clear(&self) {
+        self.with(|state| {
+            state.projects.clear();
+            state.waiting.clear();
+            state.again.clear();
+            state.later.clear();
+        });
+    }
+}
+
+impl State {
+    fn wait(&mut self, key: Key) {
+        let project = key.namespace.clone();
+        let keys = self.waiting.entry(project.clone()).or_default();
+        if keys.is_empty() && !self.projects.contains(&project) {
+            self.projects.push_back(project);
+        }
+        keys.insert(key);
+    }
+
+    fn ripen(&mut self, now: Instant) {
+        let ripe: Vec<Key> = self.later.iter().filter(|(_, at)| **at <= now).map(|(key, _)| key.clone()).collect();
+        for key in ripe {
+            self.later.remove(&key);
+            match self.running.contains(&key) {
+                true => {
+                    self.again.insert(key);
+                }
+                false => self.wait(key),
+            }
+        }
+    }
+
+    fn take(&mut self) -> Option<Key> {
+        for _ in 0..self.projects.len() {
+            let project = self.projects.pop_front()?;
+            let groups = &self.groups;
+            let keys = self.waiting.get_mut(&project)?;
+            let free = keys.iter().find(|key| key.group.as_ref().is_none_or(|group| !groups.contains(group))).cloned();
+            if let Some(key) = &free {
+                keys.remove(key);
+            }
+            if keys.is_empty() {
+                self.waiting.remove(&project);
+            } else {
+                self.projects.push_back(project);
+            }
+            if let Some(key) = free {
+                self.groups.extend(key.group.clone());
+                self.running.insert(key.clone());
+                return Some(key);
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(namespace: &str, name: &str, group: Option<&str>) -> Key {
+        Key {
+            kind: Kind::Promotion,
+            namespace: namespace.into(),
+            name: name.into(),
+            group: group.map(str::to_owned),
+        }
+    }
+
+    #[tokio::test]
+    async fn projects_take_turns() {
+        let queue = Queue::default();
+        for name in ["1", "2", "3"] {
+            queue.push(key("busy", name, None));
+        }
+        queue.push(key("quiet", "1", None));
+        let order = [queue.next().await, queue.next().await];
+        assert_eq!(order.map(|key| key.namespace), ["busy".to_owned(), "quiet".to_owned()]);
+    }
+
+    #[tokio::test]
+    async fn two_of_one_environment_never_run_side_by_side() {
+        let queue = Queue::default();
+        queue.push(key("shop", "a", Some("shop/prod")));
+        queue.push(key("shop", "b", Some("shop/prod")));
+        let first = queue.next().await;
+        let second = tokio::time::timeout(std::time::Duration::from_millis(20), queue.next()).await;
+        assert!(second.is_err(), "the second had to wait");
+        queue.done(&first);
+        assert_eq!(queue.next().await.name, "b");
+    }
+
+    #[tokio::test]
+    async fn a_change_while_running_is_looked_at_behind_it() {
+        let queue = Queue::default();
+        queue.push(key("shop", "a", None));
+        let running = queue.next().await;
+        queue.push(key("shop", "a", None));
+        queue.done(&running);
+        assert_eq!(queue.next().await.name, "a");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wake_up_keeps_the_earliest_moment() {
+        let queue = Queue::default();
+        let start = Instant::now();
+        queue.push_at(key("shop", "a", None), start + std::time::Duration::from_secs(60));
+        queue.push_at(key("shop", "a", None), start + std::time::Duration::from_secs(5));
+        queue.push_at(key("shop", "a", None), start + std::time::Duration::from_secs(30));
+        queue.next().await;
+        assert_eq!(start.elapsed().as_secs(), 5);
+    }
+}

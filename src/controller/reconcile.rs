@@ -1,0 +1,82 @@
+//! The reconcile of each kind: observe, decide, act.
+
+use super::queue::{Key, Kind};
+use crate::act::{ActError, act};
+use crate::context::Handles;
+use crate::decide::{self, action::Decision};
+use crate::observe::{self, ObserveError};
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// When to look again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// When something changes.
+    OnChange,
+    /// After this time, too.
+    In(Duration),
+}
+
+/// A pass that did not get to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    /// While looking.
+    #[error(transparent)]
+    Observe(#[from] ObserveError),
+    /// While writing.
+    #[error(transparent)]
+    Act(#[from] ActError),
+}
+
+/// One pass over one object.
+pub async fn reconcile(handles: &Handles, key: &Key) -> Result<Again, ReconcileError> {
+    let (namespace, name) = (key.namespace.as_str(), key.name.as_str());
+    match key.kind {
+        Kind::Release => {
+            let Some(world) = observe::release::observe(handles, namespace, name).await? else { return Ok(Again::OnChange) };
+            let decision = decide::release::decide(&world, handles.clock.now());
+            finish(handles, world.release.as_ref(), decision, key).await
+        }
+        Kind::Environment => {
+            let Some(world) = observe::environment::observe(handles, namespace, name).await? else {
+                return Ok(Again::OnChange);
+            };
+            let decision = decide::environment::decide(&world, handles.clock.now());
+            finish(handles, world.environment.as_ref(), decision, key).await
+        }
+        Kind::Promotion => {
+            let Some(world) = observe::promotion::observe(handles, namespace, name).await? else {
+                return Ok(Again::OnChange);
+            };
+            let decision = decide::promotion::decide(&world, handles.clock.now());
+            finish(handles, world.promotion.as_ref(), decision, key).await
+        }
+    }
+}
+
+async fn finish<K>(handles: &Handles, object: &K, decision: Decision, key: &Key) -> Result<Again, ReconcileError>
+where
+    K: crate::act::WithStatus,
+{
+    handles.metrics.decision(key.kind.as_str());
+    let wake_at = decision.wake_at;
+    tracing::debug!(
+        kind = key.kind.as_str(),
+        namespace = key.namespace,
+        name = key.name,
+        memory = decision.memory.is_some(),
+        actions = decision.actions.len(),
+        report = decision.report.is_some(),
+        "decided"
+    );
+    let at_once = act(handles, object, decision).await?;
+    Ok(match (at_once, wake_at) {
+        (true, _) => Again::In(Duration::ZERO),
+        (false, Some(at)) => Again::In(until(at, handles.clock.now())),
+        (false, None) => Again::OnChange,
+    })
+}
+
+fn until(at: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO).max(Duration::from_millis(5))
+}
