@@ -9,13 +9,14 @@ use rust_tokens::{Token, tokens};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Left may name right, and nothing else of ours. `decide::world` means that module and what is below it.
+/// Left may name right, and nothing else of ours. Observe fills the world and asks which facts are needed
+/// (`decide::lane`, `decide::needs`); it never decides. `decide::world` means that module and what is below it.
 const MAY_IMPORT: [(&str, &[&str]); 10] = [
     ("api", &[]),
     ("content", &["api"]),
     ("decide", &["api", "content"]),
-    ("context", &["api"]),
-    ("observe", &["api", "content", "decide::world", "context"]),
+    ("context", &["api", "content"]),
+    ("observe", &["api", "content", "decide::world", "decide::lane", "decide::needs", "context"]),
     ("act", &["api", "content", "decide::action", "context"]),
     ("controller", &["api", "decide", "context", "observe", "act"]),
     ("cli", &["api", "decide", "context", "observe", "controller"]),

@@ -51,7 +51,12 @@ where
 }
 
 /// Actions of one decision do not rely on each other, except that fields are taken over before the same object is applied.
-async fn carry_out(handles: &Handles, project: &str, uid: &str, actions: Vec<Action>) -> Result<bool, ActError> {
+async fn carry_out(
+    handles: &Handles,
+    project: &str,
+    uid: &str,
+    actions: Vec<Action>,
+) -> Result<bool, ActError> {
     let mut again = false;
     let (adoptions, others): (Vec<Action>, Vec<Action>) =
         actions.into_iter().partition(|action| matches!(action, Action::Adopt { .. }));
@@ -69,16 +74,22 @@ async fn carry_out(handles: &Handles, project: &str, uid: &str, actions: Vec<Act
 async fn one(handles: &Handles, project: &str, uid: &str, action: Action) -> Result<bool, ActError> {
     match action {
         Action::CreatePromotion { name, spec, application, owner } => {
-            records::create_promotion(handles, project, &name, *spec, &application, &owner).await.map(|()| false)
+            records::create_promotion(handles, project, &name, *spec, &application, &owner)
+                .await
+                .map(|()| false)
         }
         Action::DeletePromotion { name, uid } => {
             records::delete_promotion(handles, project, &name, &uid).await.map(|()| false)
         }
-        Action::DeleteContent { name } => records::delete_content(handles, project, &name).await.map(|()| false),
+        Action::DeleteContent { name } => {
+            records::delete_content(handles, project, &name).await.map(|()| false)
+        }
         Action::Preflight { target, digest, objects, adopt } => {
             preflight::preflight(handles, uid, &target, digest, objects, adopt).await.map(|()| true)
         }
-        Action::Adopt { target, key, patch } => target::adopt(handles, &target, &key, patch).await.map(|()| true),
+        Action::Adopt { target, key, patch } => {
+            target::adopt(handles, &target, &key, patch).await.map(|()| true)
+        }
         Action::Apply { target, key, object } => {
             target::apply(handles, uid, &target, &key, object).await.map(|()| true)
         }

@@ -54,7 +54,9 @@ async fn one(
 ) -> Result<Result<Arc<Value>, String>, ActError> {
     let api = match api(handles, client, target, key).await {
         Ok(api) => api,
-        Err(ActError::UnknownKind(kind)) => return Ok(Err(format!("{kind} is not served as a namespaced kind"))),
+        Err(ActError::UnknownKind(kind)) => {
+            return Ok(Err(format!("{kind} is not served as a namespaced kind")));
+        }
         Err(error) => return Err(error),
     };
     let params = PatchParams::apply(FIELD_MANAGER).dry_run();
@@ -66,7 +68,9 @@ async fn one(
     match answer {
         Ok(object) => Ok(Ok(Arc::new(whole(object, key)))),
         Err(error) if refusal(&error).is_some() => Err(ActError::write(format!("trying {key}"))(error)),
-        Err(kube::Error::Api(status)) if status.code < 500 && status.code != 429 => Ok(Err(status.message.clone())),
+        Err(kube::Error::Api(status)) if status.code < 500 && status.code != 429 => {
+            Ok(Err(status.message.clone()))
+        }
         Err(error) => Err(ActError::write(format!("trying {key}"))(error)),
     }
 }

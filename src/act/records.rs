@@ -83,7 +83,12 @@ pub async fn create_promotion(
     let api: Api<Promotion> = Api::namespaced(handles.clients.operator(), project);
     match api.create(&PostParams::default(), &promotion).await {
         Ok(created) => {
-            handles.versions.wrote("Promotion", project, name, &created.resource_version().unwrap_or_default());
+            handles.versions.wrote(
+                "Promotion",
+                project,
+                name,
+                &created.resource_version().unwrap_or_default(),
+            );
             Ok(())
         }
         Err(error) if is(&error, 409) => Ok(()),
@@ -92,11 +97,19 @@ pub async fn create_promotion(
 }
 
 /// Removes a promotion that left the history.
-pub async fn delete_promotion(handles: &Handles, project: &str, name: &str, uid: &str) -> Result<(), ActError> {
+pub async fn delete_promotion(
+    handles: &Handles,
+    project: &str,
+    name: &str,
+    uid: &str,
+) -> Result<(), ActError> {
     let api: Api<Promotion> = Api::namespaced(handles.clients.operator(), project);
     let precondition = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
     handles.versions.forget("Promotion", project, name);
-    match api.delete(name, &DeleteParams { preconditions: Some(precondition), ..DeleteParams::default() }).await {
+    match api
+        .delete(name, &DeleteParams { preconditions: Some(precondition), ..DeleteParams::default() })
+        .await
+    {
         Ok(_) => Ok(()),
         Err(error) if is(&error, 404) || is(&error, 409) => Ok(()),
         Err(error) => Err(ActError::write(format!("deleting Promotion {name}"))(error)),

@@ -19,7 +19,8 @@ pub(super) async fn api(
 ) -> Result<Api<DynamicObject>, ActError> {
     let found = handles.resources.find(&client, key.api_version(), key.kind()).await;
     let resource = found.map_err(ActError::write(format!("looking up {}", key.kind())))?;
-    let resource = resource.ok_or_else(|| ActError::UnknownKind(format!("{} {}", key.api_version(), key.kind())))?;
+    let resource =
+        resource.ok_or_else(|| ActError::UnknownKind(format!("{} {}", key.api_version(), key.kind())))?;
     Ok(Api::namespaced_with(client, &target.namespace, &resource))
 }
 
@@ -48,13 +49,20 @@ pub async fn apply(
 }
 
 /// Takes over the fields of other managers; the patch tests the version that it was made for.
-pub async fn adopt(handles: &Handles, target: &Target, key: &ObjectKey, patch: Value) -> Result<(), ActError> {
+pub async fn adopt(
+    handles: &Handles,
+    target: &Target,
+    key: &ObjectKey,
+    patch: Value,
+) -> Result<(), ActError> {
     let what = format!("taking over {key} in {}", target.namespace);
     let client = handles.clients.identity(&identity(target)?)?;
     let api = api(handles, client, target, key).await?;
-    let patch: json_patch::Patch =
-        serde_json::from_value(patch).map_err(|error| ActError::write(what.clone())(kube::Error::SerdeError(error)))?;
-    api.patch(key.name(), &PatchParams::default(), &Patch::<()>::Json(patch)).await.map_err(ActError::write(what))?;
+    let patch: json_patch::Patch = serde_json::from_value(patch)
+        .map_err(|error| ActError::write(what.clone())(kube::Error::SerdeError(error)))?;
+    api.patch(key.name(), &PatchParams::default(), &Patch::<()>::Json(patch))
+        .await
+        .map_err(ActError::write(what))?;
     Ok(())
 }
 

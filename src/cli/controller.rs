@@ -73,7 +73,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             Some(path) => {
                 let file = kube::config::Kubeconfig::read_from(path)
                     .with_context(|| format!("reading the kubeconfig {}", path.display()))?;
-                kube::Config::from_custom_kubeconfig(file, &kube::config::KubeConfigOptions::default()).await?
+                kube::Config::from_custom_kubeconfig(file, &kube::config::KubeConfigOptions::default())
+                    .await?
             }
             None => kube::Config::infer().await.context("no kubeconfig and no ServiceAccount of a pod")?,
         };
@@ -85,7 +86,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 fn settings(arguments: &Arguments) -> Settings {
-    let projects: BTreeSet<String> = arguments.projects.iter().filter(|name| !name.is_empty()).cloned().collect();
+    let projects: BTreeSet<String> =
+        arguments.projects.iter().filter(|name| !name.is_empty()).cloned().collect();
     Settings {
         lease_name: arguments.lease_name.clone(),
         lease_namespace: arguments.lease_namespace.clone(),

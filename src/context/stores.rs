@@ -175,11 +175,17 @@ impl Stores {
             }
         });
         let tell = changed.clone();
-        starter.start(&mut watches, "Namespace", &self.namespaces, |_: &ObjectMeta| true, move |delta| {
-            if let Some(object) = object(&delta) {
-                tell(Change::Namespace(object.metadata.name.to_string()));
-            }
-        });
+        starter.start(
+            &mut watches,
+            "Namespace",
+            &self.namespaces,
+            |_: &ObjectMeta| true,
+            move |delta| {
+                if let Some(object) = object(&delta) {
+                    tell(Change::Namespace(object.metadata.name.to_string()));
+                }
+            },
+        );
         while !self.own_are_ready() {
             listed.notified().await;
         }
@@ -262,14 +268,14 @@ fn place<K: kube::Resource<DynamicType = ()>>(delta: &Delta<K>) -> Option<(Strin
 }
 
 /// Keeps the targets; true when the environment came, went, or has another spec.
-fn track_targets(
-    targets: &Targets,
-    relisters: &RwLock<Vec<Relister>>,
-    delta: &Delta<Environment>,
-) -> bool {
+fn track_targets(targets: &Targets, relisters: &RwLock<Vec<Relister>>, delta: &Delta<Environment>) -> bool {
     let id = |environment: &Environment| {
         let meta = &environment.metadata;
-        format!("{}/{}", meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default())
+        format!(
+            "{}/{}",
+            meta.namespace.as_deref().unwrap_or_default(),
+            meta.name.as_deref().unwrap_or_default()
+        )
     };
     match delta {
         Delta::Applied { old, new } => {

@@ -149,7 +149,8 @@ impl State {
     }
 
     fn ripen(&mut self, now: Instant) {
-        let ripe: Vec<Key> = self.later.iter().filter(|(_, at)| **at <= now).map(|(key, _)| key.clone()).collect();
+        let ripe: Vec<Key> =
+            self.later.iter().filter(|(_, at)| **at <= now).map(|(key, _)| key.clone()).collect();
         for key in ripe {
             self.later.remove(&key);
             match self.running.contains(&key) {
@@ -166,7 +167,10 @@ impl State {
             let project = self.projects.pop_front()?;
             let groups = &self.groups;
             let keys = self.waiting.get_mut(&project)?;
-            let free = keys.iter().find(|key| key.group.as_ref().is_none_or(|group| !groups.contains(group))).cloned();
+            let free = keys
+                .iter()
+                .find(|key| key.group.as_ref().is_none_or(|group| !groups.contains(group)))
+                .cloned();
             if let Some(key) = &free {
                 keys.remove(key);
             }

@@ -33,7 +33,9 @@ pub async fn reconcile(handles: &Handles, key: &Key) -> Result<Again, ReconcileE
     let (namespace, name) = (key.namespace.as_str(), key.name.as_str());
     match key.kind {
         Kind::Release => {
-            let Some(world) = observe::release::observe(handles, namespace, name).await? else { return Ok(Again::OnChange) };
+            let Some(world) = observe::release::observe(handles, namespace, name).await? else {
+                return Ok(Again::OnChange);
+            };
             let decision = decide::release::decide(&world, handles.clock.now());
             finish(handles, world.release.as_ref(), decision, key).await
         }
@@ -54,7 +56,12 @@ pub async fn reconcile(handles: &Handles, key: &Key) -> Result<Again, ReconcileE
     }
 }
 
-async fn finish<K>(handles: &Handles, object: &K, decision: Decision, key: &Key) -> Result<Again, ReconcileError>
+async fn finish<K>(
+    handles: &Handles,
+    object: &K,
+    decision: Decision,
+    key: &Key,
+) -> Result<Again, ReconcileError>
 where
     K: crate::act::WithStatus,
 {

@@ -8,7 +8,9 @@ use super::wake::Wake;
 use crate::context::events::notes;
 use crate::context::lease::{self, LeaseConfig};
 use crate::context::server::{self, Part, Probes};
-use crate::context::{Clients, Clock, ContextError, Fence, Handles, Memo, Metrics, Resources, Settings, Stores, Versions};
+use crate::context::{
+    Clients, Clock, ContextError, Fence, Handles, Memo, Metrics, Resources, Settings, Stores, Versions,
+};
 use crate::observe::ObserveError;
 use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
@@ -30,7 +32,11 @@ pub enum ControllerError {
 }
 
 /// Runs until `shutdown`.
-pub async fn run(config: kube::Config, settings: Settings, shutdown: CancellationToken) -> Result<(), ControllerError> {
+pub async fn run(
+    config: kube::Config,
+    settings: Settings,
+    shutdown: CancellationToken,
+) -> Result<(), ControllerError> {
     let (metrics, fence, clock) = (Metrics::new(), Fence::new(), Clock::system());
     let clients = Clients::new(&config, settings.client.clone(), fence.clone(), metrics.clone())?;
     let (queue, stores) = (Queue::default(), Stores::default());
@@ -67,8 +73,14 @@ pub async fn run(config: kube::Config, settings: Settings, shutdown: Cancellatio
     };
     // The lease is given up behind the last write, so that the next leader starts from what is there.
     let drained = CancellationToken::new();
-    let election =
-        tokio::spawn(lease::run(clients.lease(), lease, fence.clone(), metrics.clone(), clock, drained.clone().cancelled_owned()));
+    let election = tokio::spawn(lease::run(
+        clients.lease(),
+        lease,
+        fence.clone(),
+        metrics.clone(),
+        clock,
+        drained.clone().cancelled_owned(),
+    ));
     let on_change = wake.clone();
     let mut watches = tokio::select! {
         watches = stores.start(&clients, &settings, &metrics, move |change| on_change.on(change)) => watches,
@@ -141,7 +153,12 @@ async fn pass(handles: &Handles, queue: &Queue, failures: &Memo<Key, u32>, key: 
         Ok(Err(error)) => Some(failed(handles, failures, key, &error)),
         Err(_) => {
             handles.metrics.reconcile_panicked(key.kind.as_str());
-            tracing::error!(kind = key.kind.as_str(), namespace = key.namespace, name = key.name, "quarantined after a panic");
+            tracing::error!(
+                kind = key.kind.as_str(),
+                namespace = key.namespace,
+                name = key.name,
+                "quarantined after a panic"
+            );
             Some(Duration::from_secs(300))
         }
     };
@@ -155,7 +172,8 @@ async fn pass(handles: &Handles, queue: &Queue, failures: &Memo<Key, u32>, key: 
 
 /// Backs off; a conflict with a version that is already old is looked at again soon.
 fn failed(handles: &Handles, failures: &Memo<Key, u32>, key: &Key, error: &ReconcileError) -> Duration {
-    let conflict = matches!(error, ReconcileError::Act(error) if error.code() == Some(409) || error.code() == Some(422));
+    let conflict =
+        matches!(error, ReconcileError::Act(error) if error.code() == Some(409) || error.code() == Some(422));
     let mut count = 0;
     failures.change(key.clone(), |failures| {
         *failures = failures.saturating_add(1);

@@ -121,7 +121,12 @@ impl Wake {
     }
 
     fn release(&self, project: &str, name: &str) {
-        self.queue.push(Key { kind: Kind::Release, namespace: project.into(), name: name.into(), group: None });
+        self.queue.push(Key {
+            kind: Kind::Release,
+            namespace: project.into(),
+            name: name.into(),
+            group: None,
+        });
     }
 
     fn environment(&self, project: &str, name: &str) {

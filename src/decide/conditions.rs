@@ -63,7 +63,8 @@ pub fn condition(
         reason: if reason.is_empty() { "Unknown".to_owned() } else { reason.to_owned() },
         message: cut(message, 4096),
         observed_generation: Some(generation),
-        last_transition_time: before.map_or(Time(seconds(now)), |condition| condition.last_transition_time.clone()),
+        last_transition_time: before
+            .map_or(Time(seconds(now)), |condition| condition.last_transition_time.clone()),
     }
 }
 

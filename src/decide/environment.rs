@@ -5,14 +5,14 @@ use super::conditions::{self, State, condition, since};
 use super::gates::{Gate, candidate, later};
 use super::housekeeping;
 use super::lane::{Lane, application_of, created, kube_meta::Meta, phase_of, revision_of};
+use super::overrides;
 use super::validate::{self, Fault};
 use super::verdict::earliest;
 use super::world::{EnvironmentWorld, Grant};
 use crate::api::{
-    ApplicationStatus, EnvironmentStatus, GateReport, Promotion, PromotionKind, PromotionPhase, PromotionSpec, RECONCILING,
-    RevisionRecord, RevisionRef, STALLED,
+    ApplicationStatus, EnvironmentStatus, GateReport, Promotion, PromotionKind, PromotionPhase,
+    PromotionSpec, RECONCILING, RevisionRecord, RevisionRef, STALLED,
 };
-use super::overrides;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::collections::BTreeSet;
@@ -58,10 +58,14 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision {
                 }
             }
         }
-        if let Some(active) = lane.running().or_else(|| lane.pending.iter().rev().copied().find(|p| !phase_of(p).is_final())) {
+        if let Some(active) =
+            lane.running().or_else(|| lane.pending.iter().rev().copied().find(|p| !phase_of(p).is_final()))
+        {
             entry.active = Some(active.name().to_owned());
-            let message = active.status.as_ref().and_then(|status| status.message.clone()).unwrap_or_default();
-            working.get_or_insert_with(|| format!("{}: {} {message}", active.name(), phase_of(active).as_str()));
+            let message =
+                active.status.as_ref().and_then(|status| status.message.clone()).unwrap_or_default();
+            working
+                .get_or_insert_with(|| format!("{}: {} {message}", active.name(), phase_of(active).as_str()));
         }
         if let Some(bad) = lane.current().filter(|promotion| is_broken(promotion)) {
             let message = bad.status.as_ref().and_then(|status| status.message.clone()).unwrap_or_default();
@@ -124,9 +128,10 @@ fn target_fault(world: &EnvironmentWorld) -> Option<Fault> {
             reason: "NamespaceMissing",
             message: format!("spec.namespace {namespace} does not exist; create it, or its owner does"),
         }),
-        Some(facts) if facts.terminating => {
-            Some(Fault { reason: "NamespaceTerminating", message: format!("the namespace {namespace} is being deleted") })
-        }
+        Some(facts) if facts.terminating => Some(Fault {
+            reason: "NamespaceTerminating",
+            message: format!("the namespace {namespace} is being deleted"),
+        }),
         Some(_) => match &world.grant {
             Grant::Missing(message) => Some(Fault { reason: "NotGranted", message: message.clone() }),
             Grant::Granted | Grant::NotAsked => None,
@@ -172,7 +177,11 @@ fn promote(world: &EnvironmentWorld, lane: &Lane<'_>, release: &str, application
             to_revision: None,
             reason: None,
         }),
-        owner: Owner { kind: "Environment", name: environment.name().to_owned(), uid: environment.uid().to_owned() },
+        owner: Owner {
+            kind: "Environment",
+            name: environment.name().to_owned(),
+            uid: environment.uid().to_owned(),
+        },
     })
 }
 
@@ -223,7 +232,12 @@ fn word(entry: &ApplicationStatus) -> String {
     match &entry.current {
         None => format!("{} -", entry.name),
         Some(current) => {
-            format!("{} {} (r{})", entry.name, current.version.as_deref().unwrap_or("baseline"), current.revision)
+            format!(
+                "{} {} (r{})",
+                entry.name,
+                current.version.as_deref().unwrap_or("baseline"),
+                current.revision
+            )
         }
     }
 }
@@ -236,13 +250,16 @@ fn summary(
     waiting: Option<String>,
     now: Timestamp,
 ) -> (State, &'static str, String) {
-    let stored = world.environment.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let stored =
+        world.environment.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     if let Some(fault) = fault {
         // What somebody else may still create is not final for a while.
         let first = since(stored, RECONCILING, "True").unwrap_or(now);
-        let is_spec = matches!(fault.reason, "UnknownEnvironment" | "OrderCycle" | "SharedNamespace" | "UnknownPolicy");
+        let is_spec =
+            matches!(fault.reason, "UnknownEnvironment" | "OrderCycle" | "SharedNamespace" | "UnknownPolicy");
         let start = first.max(created(world.environment.as_ref()));
-        let final_ = is_spec && (now >= later(start, super::release::PATIENCE) || since(stored, STALLED, "True").is_some());
+        let final_ = is_spec
+            && (now >= later(start, super::release::PATIENCE) || since(stored, STALLED, "True").is_some());
         let state = if final_ { State::Stalled } else { State::Reconciling };
         return (state, fault.reason, fault.message.clone());
     }
@@ -263,8 +280,14 @@ fn summary(
     }
 }
 
-fn note(before: Option<&EnvironmentStatus>, state: &State, reason: &'static str, message: &str) -> Option<Note> {
+fn note(
+    before: Option<&EnvironmentStatus>,
+    state: &State,
+    reason: &'static str,
+    message: &str,
+) -> Option<Note> {
     let was = before.and_then(|status| status.conditions.first()).map(|condition| condition.reason.as_str());
-    let is_news = was != Some(reason) && matches!(state, State::Stalled | State::Reconciling) && reason != "Promoting";
+    let is_news =
+        was != Some(reason) && matches!(state, State::Stalled | State::Reconciling) && reason != "Promoting";
     is_news.then(|| Note { warning: true, reason, message: conditions::cut(message, 900) })
 }

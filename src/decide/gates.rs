@@ -58,7 +58,13 @@ pub fn captured_from(source: &Source) -> Option<&str> {
 }
 
 /// Asks every gate, in the order in which people should hear of them.
-pub fn evaluate(project: &Project, environment: &Environment, release: &Release, asked: Asked, now: Timestamp) -> Gate {
+pub fn evaluate(
+    project: &Project,
+    environment: &Environment,
+    release: &Release,
+    asked: Asked,
+    now: Timestamp,
+) -> Gate {
     let lane = Lane::of(project, environment, &release.spec.application);
     let gates: [&dyn Fn() -> Gate; 8] = [
         &|| is_a_stage(project, environment, release),
@@ -83,7 +89,9 @@ fn is_a_stage(project: &Project, environment: &Environment, release: &Release) -
     }
     let source = captured_from(&release.spec.source);
     if environment.spec.delivery == Delivery::Observed && source != Some(environment.name()) {
-        return Gate::Never { message: "somebody else deploys here, and the release was not captured here".into() };
+        return Gate::Never {
+            message: "somebody else deploys here, and the release was not captured here".into(),
+        };
     }
     if environment.spec.delivery == Delivery::Managed && source == Some(environment.name()) {
         return Gate::Never { message: "the release was captured here".into() };
@@ -94,7 +102,9 @@ fn is_a_stage(project: &Project, environment: &Environment, release: &Release) -
 fn accepted(project: &Project, environment: &Environment) -> Gate {
     match validate::environment(project, environment) {
         None => Gate::Open,
-        Some(fault) => Gate::closed("Environment", format!("the environment cannot work yet: {}", fault.message)),
+        Some(fault) => {
+            Gate::closed("Environment", format!("the environment cannot work yet: {}", fault.message))
+        }
     }
 }
 
@@ -107,7 +117,9 @@ fn content_is_captured(release: &Release) -> Gate {
 
 fn not_held(release: &Release) -> Gate {
     match release.spec.hold {
-        Some(true) => Gate::closed("Hold", "spec.hold is true; it opens when the field is set to false or removed"),
+        Some(true) => {
+            Gate::closed("Hold", "spec.hold is true; it opens when the field is set to false or removed")
+        }
         Some(false) | None => Gate::Open,
     }
 }
@@ -119,7 +131,9 @@ fn not_overtaken(project: &Project, lane: &Lane<'_>, release: &Release, asked: A
     }
     let overtaking = lane
         .here()
-        .filter(|promotion| promotion.spec.kind == PromotionKind::Promote && promotion.spec.release != release.name())
+        .filter(|promotion| {
+            promotion.spec.kind == PromotionKind::Promote && promotion.spec.release != release.name()
+        })
         .filter(|promotion| phase_of(promotion) != PromotionPhase::Failed)
         .filter_map(|promotion| project.releases.get(&promotion.spec.release))
         .find(|other| newer(other, release).is_gt());
@@ -134,7 +148,10 @@ fn verified_before(project: &Project, environment: &Environment, release: &Relea
     let mut latest = None;
     for name in &environment.spec.after {
         let Some(before) = project.environments.get(name) else {
-            return Gate::closed("Order", format!("spec.after names {name}, which does not exist in this project"));
+            return Gate::closed(
+                "Order",
+                format!("spec.after names {name}, which does not exist in this project"),
+            );
         };
         match Lane::of(project, before, &release.spec.application).verified_at(release.name()) {
             Some(at) => latest = latest.max(Some(at)),
@@ -158,12 +175,16 @@ fn verified_before(project: &Project, environment: &Environment, release: &Relea
 fn not_held_by_failure(lane: &Lane<'_>, asked: Asked) -> Gate {
     let Some(current) = lane.current() else { return Gate::Open };
     let holds = current.status.as_ref().is_some_and(|status| {
-        status.phase == PromotionPhase::Failed && status.conditions.iter().any(|c| c.type_ == HOLDS && c.status == "True")
+        status.phase == PromotionPhase::Failed
+            && status.conditions.iter().any(|c| c.type_ == HOLDS && c.status == "True")
     });
     if holds && asked == Asked::ByAutomation {
         return Gate::closed(
             "FailureHold",
-            format!("{} failed and holds this environment; a person opens it by creating a Promotion", current.spec.release),
+            format!(
+                "{} failed and holds this environment; a person opens it by creating a Promotion",
+                current.spec.release
+            ),
         );
     }
     Gate::Open
@@ -220,7 +241,10 @@ fn was_tried(lane: &Lane<'_>, release: &Release) -> bool {
     let failed = |promotion: &&crate::api::Promotion| {
         here(promotion)
             && phase_of(promotion) == PromotionPhase::Failed
-            && promotion.status.as_ref().is_some_and(|status| status.reason.as_deref() != Some("NamespaceDeleted"))
+            && promotion
+                .status
+                .as_ref()
+                .is_some_and(|status| status.reason.as_deref() != Some("NamespaceDeleted"))
     };
     lane.here().any(|promotion| here(&promotion))
         || lane.revisions.iter().any(failed)

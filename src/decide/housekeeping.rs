@@ -15,7 +15,10 @@ pub fn trim(world: &EnvironmentWorld, applications: &BTreeSet<String>) -> Vec<Ac
     for application in applications {
         let lane = Lane::of(&world.project, &world.environment, application);
         for promotion in surplus(world, &lane) {
-            actions.push(Action::DeletePromotion { name: promotion.name().to_owned(), uid: promotion.uid().to_owned() });
+            actions.push(Action::DeletePromotion {
+                name: promotion.name().to_owned(),
+                uid: promotion.uid().to_owned(),
+            });
         }
     }
     if let (Some(contents), true) = (&world.contents, actions.is_empty()) {
@@ -31,7 +34,9 @@ fn surplus<'a>(world: &EnvironmentWorld, lane: &Lane<'a>) -> Vec<&'a Promotion> 
     let limit = usize::try_from(world.environment.spec.history_limit).unwrap_or(1).max(1);
     let finished: Vec<&Promotion> =
         lane.revisions.iter().copied().filter(|promotion| phase_of(promotion).is_final()).collect();
-    let Some(beyond) = finished.len().checked_sub(limit).filter(|beyond| *beyond > 0) else { return Vec::new() };
+    let Some(beyond) = finished.len().checked_sub(limit).filter(|beyond| *beyond > 0) else {
+        return Vec::new();
+    };
     let mut kept: BTreeSet<&str> = BTreeSet::new();
     kept.extend(lane.current().map(Meta::name));
     kept.extend(lane.first().map(Meta::name));
@@ -39,7 +44,11 @@ fn surplus<'a>(world: &EnvironmentWorld, lane: &Lane<'a>) -> Vec<&'a Promotion> 
     for promotion in verified.take(2) {
         kept.insert(promotion.name());
         kept.extend(lane.content_of(promotion).map(Meta::name));
-        let restored = promotion.status.as_ref().and_then(|status| status.restores).and_then(|number| lane.revision(number));
+        let restored = promotion
+            .status
+            .as_ref()
+            .and_then(|status| status.restores)
+            .and_then(|number| lane.revision(number));
         kept.extend(restored.map(Meta::name));
     }
     let _ = revision_of;
@@ -48,9 +57,13 @@ fn surplus<'a>(world: &EnvironmentWorld, lane: &Lane<'a>) -> Vec<&'a Promotion> 
 
 /// Contents that a release, a promotion or a baseline names.
 fn named(world: &EnvironmentWorld) -> BTreeSet<&str> {
-    let releases = world.project.releases.values().filter_map(|release| release.status.as_ref()?.content.as_deref());
-    let promotions = world.project.promotions.values().filter_map(|promotion| promotion.status.as_ref()).flat_map(|status| {
-        [status.content.as_deref(), status.baseline.as_deref()].into_iter().flatten()
-    });
+    let releases =
+        world.project.releases.values().filter_map(|release| release.status.as_ref()?.content.as_deref());
+    let promotions = world
+        .project
+        .promotions
+        .values()
+        .filter_map(|promotion| promotion.status.as_ref())
+        .flat_map(|status| [status.content.as_deref(), status.baseline.as_deref()].into_iter().flatten());
     releases.chain(promotions).collect()
 }

@@ -30,7 +30,9 @@ pub fn application_of<'a>(project: &'a Project, promotion: &'a Promotion) -> Opt
         .as_ref()
         .and_then(|status| status.application.as_deref())
         .or(promotion.spec.application.as_deref())
-        .or_else(|| project.releases.get(&promotion.spec.release).map(|release| release.spec.application.as_str()))
+        .or_else(|| {
+            project.releases.get(&promotion.spec.release).map(|release| release.spec.application.as_str())
+        })
 }
 
 /// The phase of a promotion; one without a status is pending.
@@ -109,7 +111,8 @@ impl<'a> Lane<'a> {
         }
         revisions.sort_by(|a, b| (revision_of(a), a.name()).cmp(&(revision_of(b), b.name())));
         pending.sort_by(|a, b| (created(*a), a.name()).cmp(&(created(*b), b.name())));
-        let namespace_uid = project.namespaces.get(&environment.spec.namespace).map(|facts| facts.uid.as_str());
+        let namespace_uid =
+            project.namespaces.get(&environment.spec.namespace).map(|facts| facts.uid.as_str());
         Self { environment: name, application, revisions, pending, namespace_uid }
     }
 
@@ -149,17 +152,15 @@ impl<'a> Lane<'a> {
 
     /// The first promotion of this lane in the namespace as it is: it holds the baseline.
     pub fn first(&self) -> Option<&'a Promotion> {
-        self.here().find(|promotion| promotion.status.as_ref().is_some_and(|status| status.baseline.is_some()))
+        self.here()
+            .find(|promotion| promotion.status.as_ref().is_some_and(|status| status.baseline.is_some()))
     }
 
     /// Promotions of one release, newest first.
     pub fn of_release<'b>(&'b self, release: &'b str) -> impl Iterator<Item = &'a Promotion> + 'b {
-        self.pending
-            .iter()
-            .rev()
-            .chain(self.revisions.iter().rev())
-            .copied()
-            .filter(move |promotion| promotion.spec.release == release && promotion.spec.kind == PromotionKind::Promote)
+        self.pending.iter().rev().chain(self.revisions.iter().rev()).copied().filter(move |promotion| {
+            promotion.spec.release == release && promotion.spec.kind == PromotionKind::Promote
+        })
     }
 
     /// When the release was verified here.
@@ -177,7 +178,9 @@ impl<'a> Lane<'a> {
         loop {
             match (at.spec.kind, at.status.as_ref().and_then(|status| status.restores)) {
                 (PromotionKind::Promote, _) => return Some(at),
-                (PromotionKind::Rollback, Some(number)) if revision_of(at).is_some_and(|own| number < own) => {
+                (PromotionKind::Rollback, Some(number))
+                    if revision_of(at).is_some_and(|own| number < own) =>
+                {
                     at = self.revision(number)?;
                 }
                 (PromotionKind::Rollback, _) => return None,
@@ -190,11 +193,13 @@ impl<'a> Lane<'a> {
 pub fn newer(a: &Release, b: &Release) -> Ordering {
     created(a)
         .cmp(&created(b))
-        .then_with(|| match (semver::Version::parse(&a.spec.version), semver::Version::parse(&b.spec.version)) {
-            (Ok(left), Ok(right)) => left.cmp(&right),
-            (Ok(_), Err(_)) => Ordering::Greater,
-            (Err(_), Ok(_)) => Ordering::Less,
-            (Err(_), Err(_)) => Ordering::Equal,
+        .then_with(|| {
+            match (semver::Version::parse(&a.spec.version), semver::Version::parse(&b.spec.version)) {
+                (Ok(left), Ok(right)) => left.cmp(&right),
+                (Ok(_), Err(_)) => Ordering::Greater,
+                (Err(_), Ok(_)) => Ordering::Less,
+                (Err(_), Err(_)) => Ordering::Equal,
+            }
         })
         .then_with(|| a.name().cmp(b.name()))
 }

@@ -16,3 +16,8 @@ pub mod stages;
 pub mod validate;
 pub mod verdict;
 pub mod world;
+
+/// What observe has to look up for a promotion; questions, no decisions.
+pub mod needs {
+    pub use super::promotion::{contents, live_objects};
+}

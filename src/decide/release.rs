@@ -40,7 +40,8 @@ pub fn decide(world: &ReleaseWorld, now: Timestamp) -> Decision {
                 owners: owners(world),
             }];
             let warning = unpinned > 0;
-            let message = format!("{} objects, {} images, {unpinned} of them not pinned", content.len(), images.len());
+            let message =
+                format!("{} objects, {} images, {unpinned} of them not pinned", content.len(), images.len());
             decision.notes.push(Note { warning, reason: "Captured", message });
             // The caches show the memory soon; the next look reports from it.
             decision
@@ -54,14 +55,24 @@ pub fn decide(world: &ReleaseWorld, now: Timestamp) -> Decision {
 fn owners(world: &ReleaseWorld) -> Vec<Owner> {
     let release =
         Owner { kind: "Release", name: world.release.name().to_owned(), uid: world.release.uid().to_owned() };
-    let environments = world.project.environments.values().filter(|environment| !environment.deleting()).map(|environment| {
-        Owner { kind: "Environment", name: environment.name().to_owned(), uid: environment.uid().to_owned() }
-    });
+    let environments = world.project.environments.values().filter(|environment| !environment.deleting()).map(
+        |environment| Owner {
+            kind: "Environment",
+            name: environment.name().to_owned(),
+            uid: environment.uid().to_owned(),
+        },
+    );
     std::iter::once(release).chain(environments).collect()
 }
 
 /// Not yet: shown as work that goes on, looked at again, and final after a while only for what a person must mend.
-fn waiting(world: &ReleaseWorld, stored: ReleaseStatus, reason: &str, message: &str, now: Timestamp) -> Decision {
+fn waiting(
+    world: &ReleaseWorld,
+    stored: ReleaseStatus,
+    reason: &str,
+    message: &str,
+    now: Timestamp,
+) -> Decision {
     let summary = Summary {
         phase: ReleasePhase::Pending,
         state: State::Reconciling,
@@ -79,7 +90,13 @@ fn waiting(world: &ReleaseWorld, stored: ReleaseStatus, reason: &str, message: &
     Decision { report: write(world, stored, &summary, false, now), wake_at, ..Decision::default() }
 }
 
-fn refused(world: &ReleaseWorld, stored: ReleaseStatus, reason: &str, message: &str, now: Timestamp) -> Decision {
+fn refused(
+    world: &ReleaseWorld,
+    stored: ReleaseStatus,
+    reason: &str,
+    message: &str,
+    now: Timestamp,
+) -> Decision {
     let summary = Summary {
         phase: ReleasePhase::Invalid,
         state: State::Stalled,
@@ -137,6 +154,14 @@ fn write(
     status.conditions =
         conditions::of_state(&summary.state, &summary.reason, &summary.message, generation, conditions, now);
     let flag = if verified { "True" } else { "False" };
-    status.conditions.push(condition(VERIFIED, flag, &summary.reason, &summary.message, generation, conditions, now));
+    status.conditions.push(condition(
+        VERIFIED,
+        flag,
+        &summary.reason,
+        &summary.message,
+        generation,
+        conditions,
+        now,
+    ));
     (stored != Some(&status)).then(|| Status::Release(Box::new(status)))
 }

@@ -125,7 +125,13 @@ pub fn stages(project: &Project, release: &Release, now: Timestamp) -> Vec<Stage
         .collect()
 }
 
-fn of_promotion(project: &Project, name: &str, lane: &Lane<'_>, release: &Release, promotion: &Promotion) -> Stage {
+fn of_promotion(
+    project: &Project,
+    name: &str,
+    lane: &Lane<'_>,
+    release: &Release,
+    promotion: &Promotion,
+) -> Stage {
     let phase = phase_of(promotion);
     let status = promotion.status.as_ref();
     let mut stage = Stage {
@@ -150,7 +156,9 @@ fn of_promotion(project: &Project, name: &str, lane: &Lane<'_>, release: &Releas
         None => stage.at,
         Some(PromotionPhase::Verified | PromotionPhase::Superseded) => At::RolledBack,
         Some(PromotionPhase::Failed | PromotionPhase::Cancelled) => At::RollbackFailed,
-        Some(PromotionPhase::Pending | PromotionPhase::Promoting | PromotionPhase::Observing) => At::RollingBack,
+        Some(PromotionPhase::Pending | PromotionPhase::Promoting | PromotionPhase::Observing) => {
+            At::RollingBack
+        }
     };
     let overtaken = lane.here().any(|other| {
         other.spec.kind == PromotionKind::Promote
@@ -181,7 +189,8 @@ pub fn summarise(project: &Project, stages: &[Stage]) -> Summary {
     if let Some(stage) = find(&|at| at == At::RolledBack) {
         return say(ReleasePhase::RolledBack, State::Stalled, "RolledBack", stage);
     }
-    if let Some(stage) = find(&|at| matches!(at, At::RollbackFailed | At::Promotion(PromotionPhase::Failed))) {
+    if let Some(stage) = find(&|at| matches!(at, At::RollbackFailed | At::Promotion(PromotionPhase::Failed)))
+    {
         return say(ReleasePhase::Failed, State::Stalled, "Failed", stage);
     }
     if let Some(stage) = find(&|at| matches!(at, At::Promotion(PromotionPhase::Pending))) {
@@ -206,7 +215,9 @@ pub fn summarise(project: &Project, stages: &[Stage]) -> Summary {
         };
         return say(ReleasePhase::Waiting, state, reason, stage);
     }
-    if let Some(stage) = find(&|at| matches!(at, At::Promotion(PromotionPhase::Superseded | PromotionPhase::Cancelled))) {
+    if let Some(stage) =
+        find(&|at| matches!(at, At::Promotion(PromotionPhase::Superseded | PromotionPhase::Cancelled)))
+    {
         return say(ReleasePhase::Superseded, State::Ready, "Superseded", stage);
     }
     let passed: Vec<&Stage> = stages.iter().filter(|stage| !stage.is_skipped()).collect();

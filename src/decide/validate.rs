@@ -38,7 +38,10 @@ fn cycle(project: &Project, environment: &Environment) -> Option<Fault> {
     let path = path_back(project, environment.name())?;
     Some(Fault {
         reason: "OrderCycle",
-        message: format!("spec.after makes a cycle: {}; remove one of these names from spec.after", path.join(" after ")),
+        message: format!(
+            "spec.after makes a cycle: {}; remove one of these names from spec.after",
+            path.join(" after ")
+        ),
     })
 }
 
@@ -47,7 +50,8 @@ fn path_back(project: &Project, start: &str) -> Option<Vec<String>> {
     let mut seen = BTreeSet::new();
     let mut stack = vec![vec![start.to_owned()]];
     while let Some(path) = stack.pop() {
-        let after = path.last().and_then(|name| project.environments.get(name)).map(|env| env.spec.after.as_slice());
+        let after =
+            path.last().and_then(|name| project.environments.get(name)).map(|env| env.spec.after.as_slice());
         for name in after.unwrap_or_default() {
             let mut longer = path.clone();
             longer.push(name.clone());
@@ -95,7 +99,10 @@ fn unknown_policy(project: &Project, environment: &Environment) -> Option<Fault>
     let name = environment.spec.rollback_policy_ref.as_ref()?;
     (!project.policies.contains_key(name)).then(|| Fault {
         reason: "UnknownPolicy",
-        message: format!("spec.rollbackPolicyRef names {name}, which does not exist in project {}", project.name),
+        message: format!(
+            "spec.rollbackPolicyRef names {name}, which does not exist in project {}",
+            project.name
+        ),
     })
 }
 
@@ -106,7 +113,10 @@ pub fn in_order(project: &Project) -> Vec<&str> {
     while !left.is_empty() {
         let ready = left.iter().position(|name| {
             project.environments.get(*name).is_none_or(|env| {
-                env.spec.after.iter().all(|before| order.contains(&before.as_str()) || !left.contains(&before.as_str()))
+                env.spec
+                    .after
+                    .iter()
+                    .all(|before| order.contains(&before.as_str()) || !left.contains(&before.as_str()))
             })
         });
         let next = left.remove(ready.unwrap_or(0));

@@ -52,7 +52,12 @@ pub struct Subject<'a> {
 }
 
 /// The verdict over all of them: failing if one fails, healthy if all are.
-pub fn verdict(subjects: &[Subject<'_>], limits: &FailureThresholds, stage: Stage, now: Timestamp) -> Verdict {
+pub fn verdict(
+    subjects: &[Subject<'_>],
+    limits: &FailureThresholds,
+    stage: Stage,
+    now: Timestamp,
+) -> Verdict {
     let mut waits: Option<(String, Option<Timestamp>)> = None;
     for subject in subjects.iter().filter(|subject| !subject.exempt) {
         match of_one(subject, limits, stage, now) {
@@ -150,7 +155,12 @@ fn rolled_out(
     }
 }
 
-fn available(key: &ObjectKey, workload: &Workload, limits: &FailureThresholds, look_at: Option<Timestamp>) -> Verdict {
+fn available(
+    key: &ObjectKey,
+    workload: &Workload,
+    limits: &FailureThresholds,
+    look_at: Option<Timestamp>,
+) -> Verdict {
     if key.kind() == "Job" {
         return Verdict::Healthy;
     }
@@ -170,7 +180,13 @@ fn available(key: &ObjectKey, workload: &Workload, limits: &FailureThresholds, l
     Verdict::Healthy
 }
 
-fn silence(key: &ObjectKey, text: &str, limits: &FailureThresholds, since: Timestamp, now: Timestamp) -> Verdict {
+fn silence(
+    key: &ObjectKey,
+    text: &str,
+    limits: &FailureThresholds,
+    since: Timestamp,
+    now: Timestamp,
+) -> Verdict {
     let deadline = later(since, SignedDuration::from_secs(i64::from(limits.progress_deadline_seconds)));
     if now >= deadline {
         return failing(
@@ -220,7 +236,16 @@ fn of_pod(key: &ObjectKey, pod: &Pod, limits: &FailureThresholds, now: Timestamp
 
 /// Reasons of a failed pod that speak of its node, not of its release.
 fn is_the_nodes_doing(reason: &str) -> bool {
-    matches!(reason, "Evicted" | "NodeLost" | "Shutdown" | "Terminated" | "Preempting" | "NodeAffinity" | "UnexpectedAdmissionError")
+    matches!(
+        reason,
+        "Evicted"
+            | "NodeLost"
+            | "Shutdown"
+            | "Terminated"
+            | "Preempting"
+            | "NodeAffinity"
+            | "UnexpectedAdmissionError"
+    )
 }
 
 fn of_container(
@@ -232,13 +257,20 @@ fn of_container(
 ) -> Verdict {
     let place = || format!("{key}: pod {}, container {}", pod.name, container.name);
     let ending = || match &container.ended {
-        Some(ended) if ended.message.is_empty() => format!(", it ended with {} (exit code {})", ended.reason, ended.code),
-        Some(ended) => format!(", it ended with {} (exit code {}): {}", ended.reason, ended.code, ended.message),
+        Some(ended) if ended.message.is_empty() => {
+            format!(", it ended with {} (exit code {})", ended.reason, ended.code)
+        }
+        Some(ended) => {
+            format!(", it ended with {} (exit code {}): {}", ended.reason, ended.code, ended.message)
+        }
         None => String::new(),
     };
     if let Some((reason, message)) = &container.waiting {
         match reason.as_str() {
-            "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" | "InvalidImageName"
+            "CreateContainerConfigError"
+            | "CreateContainerError"
+            | "RunContainerError"
+            | "InvalidImageName"
             | "ErrImageNeverPull" => return failing(reason.as_str(), format!("{}: {message}", place())),
             "ImagePullBackOff" => {
                 let since = pod.created.unwrap_or(now);
@@ -249,7 +281,10 @@ fn of_container(
                 return progressing(String::new(), Some(deadline));
             }
             "CrashLoopBackOff" if container.restarts > limits.restarts => {
-                return failing(reason.as_str(), format!("{} was restarted {} times{}", place(), container.restarts, ending()));
+                return failing(
+                    reason.as_str(),
+                    format!("{} was restarted {} times{}", place(), container.restarts, ending()),
+                );
             }
             _ => {}
         }
@@ -259,7 +294,10 @@ fn of_container(
         return failing("OOMKilled", format!("{} used more memory than its limit", place()));
     }
     if container.restarts > limits.restarts {
-        return failing("Restarts", format!("{} was restarted {} times{}", place(), container.restarts, ending()));
+        return failing(
+            "Restarts",
+            format!("{} was restarted {} times{}", place(), container.restarts, ending()),
+        );
     }
     Verdict::Healthy
 }

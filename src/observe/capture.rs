@@ -13,7 +13,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Reads the source of a release whose content is not known yet.
-pub async fn capture(handles: &Handles, project: &Project, release: &Release) -> Result<Capture, ObserveError> {
+pub async fn capture(
+    handles: &Handles,
+    project: &Project,
+    release: &Release,
+) -> Result<Capture, ObserveError> {
     let source = &release.spec.source;
     let taken = match (&source.environment, &source.manifests, &source.config_map_ref) {
         (Some(environment), _, _) => return from_environment(handles, project, release, environment).await,
@@ -24,7 +28,8 @@ pub async fn capture(handles: &Handles, project: &Project, release: &Release) ->
         },
         (None, None, None) => return Ok(refused("InvalidSource", "spec.source names nothing")),
     };
-    let kinds: Vec<_> = project.environments.values().flat_map(|environment| environment.spec.kinds.clone()).collect();
+    let kinds: Vec<_> =
+        project.environments.values().flat_map(|environment| environment.spec.kinds.clone()).collect();
     let content = taken
         .and_then(|objects| ObjectSet::new(objects, &kinds, None))
         .and_then(|content| replace_images(&content, &release.spec.images));
@@ -86,7 +91,10 @@ async fn from_environment(
     let Some(environment) = project.environments.get(&source.name) else {
         return Ok(Capture::Waiting {
             reason: "UnknownEnvironment",
-            message: format!("spec.source.environment names {}, which does not exist in this project", source.name),
+            message: format!(
+                "spec.source.environment names {}, which does not exist in this project",
+                source.name
+            ),
         });
     };
     match project.namespaces.get(&environment.spec.namespace) {
@@ -94,7 +102,10 @@ async fn from_environment(
         Some(_) | None => {
             return Ok(Capture::Waiting {
                 reason: "NamespaceMissing",
-                message: format!("the namespace {} of {} does not exist", environment.spec.namespace, source.name),
+                message: format!(
+                    "the namespace {} of {} does not exist",
+                    environment.spec.namespace, source.name
+                ),
             });
         }
     }
@@ -115,7 +126,8 @@ async fn take(
     let facts = health::workloads(handles, namespace);
     let client = handles.clients.identity(&Identity::new(&project.name, &environment.name_any())?)?;
     let kinds = kinds::capture_kinds(&environment.spec.kinds);
-    let lists = kinds.iter().map(|kind| live::list(handles, &client, namespace, &kind.api_version, &kind.kind));
+    let lists =
+        kinds.iter().map(|kind| live::list(handles, &client, namespace, &kind.api_version, &kind.kind));
     let objects: Vec<_> = futures::future::try_join_all(lists).await?.into_iter().flatten().collect();
     let selected = select(objects, &source.selector);
     let content = normalise(selected)

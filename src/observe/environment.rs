@@ -10,7 +10,11 @@ use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 
 /// What there is to know about an environment; none when it does not exist.
-pub async fn observe(handles: &Handles, namespace: &str, name: &str) -> Result<Option<EnvironmentWorld>, ObserveError> {
+pub async fn observe(
+    handles: &Handles,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<EnvironmentWorld>, ObserveError> {
     let project = project::project(handles, namespace)?;
     let Some(environment) = project.environments.get(name).cloned() else { return Ok(None) };
     let exists = project.namespaces.get(&environment.spec.namespace).is_some_and(|facts| !facts.terminating);
@@ -35,7 +39,8 @@ pub async fn observe(handles: &Handles, namespace: &str, name: &str) -> Result<O
         true => {
             handles.trimmed.forget(&(namespace.to_owned(), name.to_owned()));
             let api: Api<Content> = Api::namespaced(handles.clients.operator(), namespace);
-            let list = api.list_metadata(&ListParams::default()).await.map_err(ObserveError::read("Contents"))?;
+            let list =
+                api.list_metadata(&ListParams::default()).await.map_err(ObserveError::read("Contents"))?;
             Some(list.items.iter().map(ResourceExt::name_any).collect())
         }
         false => None,

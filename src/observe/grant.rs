@@ -31,7 +31,9 @@ pub async fn grant(
     }
     let identity = Identity::new(project, &name)?;
     let verbs: &[(&str, &str, &str)] = match environment.spec.delivery {
-        Delivery::Managed => &[("apps", "deployments", "patch"), ("apps", "deployments", "list"), ("", "configmaps", "create")],
+        Delivery::Managed => {
+            &[("apps", "deployments", "patch"), ("apps", "deployments", "list"), ("", "configmaps", "create")]
+        }
         Delivery::Observed => &[("apps", "deployments", "list"), ("", "pods", "list")],
     };
     let asked = verbs.iter().map(|(group, resource, verb)| {

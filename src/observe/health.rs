@@ -41,7 +41,12 @@ fn base(meta: &slim::Meta, observed_generation: i64) -> Workload {
     }
 }
 
-fn deployment(stores: &Stores, namespace: &str, object: &slim::Deployment, pods: &[Arc<slim::Pod>]) -> Workload {
+fn deployment(
+    stores: &Stores,
+    namespace: &str,
+    object: &slim::Deployment,
+    pods: &[Arc<slim::Pod>],
+) -> Workload {
     let (meta, status) = (&object.metadata, &object.status);
     let mut workload = base(meta, status.observed_generation);
     workload.desired = object.spec.replicas.unwrap_or(1);
@@ -53,8 +58,9 @@ fn deployment(stores: &Stores, namespace: &str, object: &slim::Deployment, pods:
     let gave_up = object
         .condition("Progressing")
         .filter(|condition| condition.reason.as_str() == "ProgressDeadlineExceeded");
-    workload.failure =
-        refusal.or(gave_up).map(|condition| (condition.reason.as_str().to_owned(), condition.message.to_string()));
+    workload.failure = refusal
+        .or(gave_up)
+        .map(|condition| (condition.reason.as_str().to_owned(), condition.message.to_string()));
     // The newest ReplicaSet carries the Deployment's own revision once its controller has seen the template.
     let newest = stores.replica_sets.list(namespace).into_iter().find(|set| {
         set.metadata.is_controlled_by(&meta.uid)
@@ -101,7 +107,8 @@ fn daemon_set(object: &slim::DaemonSet, pods: &[Arc<slim::Pod>]) -> Workload {
     workload.total = status.updated_number_scheduled;
     workload.available = status.number_available;
     let newest = meta.template_generation();
-    workload.pods = of_owner(pods, &meta.uid, |pod| newest.is_none() || pod.metadata.template_generation() == newest);
+    workload.pods =
+        of_owner(pods, &meta.uid, |pod| newest.is_none() || pod.metadata.template_generation() == newest);
     workload
 }
 
@@ -133,15 +140,19 @@ fn job(object: &slim::Job, pods: &[Arc<slim::Pod>]) -> Workload {
 }
 
 fn of_owner(pods: &[Arc<slim::Pod>], uid: &str, is_new: impl Fn(&slim::Pod) -> bool) -> Vec<Pod> {
-    pods.iter().filter(|pod| pod.metadata.is_controlled_by(uid) && is_new(pod)).map(|pod| facts(pod)).collect()
+    pods.iter()
+        .filter(|pod| pod.metadata.is_controlled_by(uid) && is_new(pod))
+        .map(|pod| facts(pod))
+        .collect()
 }
 
 fn facts(pod: &slim::Pod) -> Pod {
     let ready = pod.condition("Ready");
-    let unscheduled = pod
-        .condition("PodScheduled")
-        .filter(|condition| !condition.is_true("PodScheduled") && condition.reason.as_str() == "Unschedulable");
-    let since = |condition: &slim::Condition| condition.last_transition_time.or(pod.metadata.creation_timestamp);
+    let unscheduled = pod.condition("PodScheduled").filter(|condition| {
+        !condition.is_true("PodScheduled") && condition.reason.as_str() == "Unschedulable"
+    });
+    let since =
+        |condition: &slim::Condition| condition.last_transition_time.or(pod.metadata.creation_timestamp);
     Pod {
         name: pod.metadata.name.to_string(),
         uid: pod.metadata.uid.to_string(),
@@ -168,7 +179,9 @@ fn container(container: &slim::Container) -> Container {
         current,
     };
     let (waiting, now) = match &container.state {
-        slim::ContainerState::Waiting(why) => (Some((why.reason.as_str().to_owned(), why.message.to_string())), None),
+        slim::ContainerState::Waiting(why) => {
+            (Some((why.reason.as_str().to_owned(), why.message.to_string())), None)
+        }
         slim::ContainerState::Terminated(end) => (None, Some(ended(end, true))),
         slim::ContainerState::Running | slim::ContainerState::Unknown => (None, None),
     };

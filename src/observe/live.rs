@@ -40,7 +40,11 @@ async fn one(
     let what = || format!("{key} in {namespace}");
     let found = handles.resources.find(client, key.api_version(), key.kind()).await;
     let Some(resource) = found.map_err(ObserveError::read(what()))? else {
-        return Ok(Live::Refused(format!("{} {} is not served as a namespaced kind", key.api_version(), key.kind())));
+        return Ok(Live::Refused(format!(
+            "{} {} is not served as a namespaced kind",
+            key.api_version(),
+            key.kind()
+        )));
     };
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
     match api.get_opt(key.name()).await {

@@ -20,7 +20,8 @@ pub fn pins(content: &ObjectSet, pods: &[Arc<Pod>]) -> Vec<PinnedImage> {
 }
 
 fn one(image: &str, reported: Option<&BTreeSet<Option<String>>>) -> PinnedImage {
-    let unpinned = |reason: &str| PinnedImage { image: image.to_owned(), pinned: None, reason: Some(reason.to_owned()) };
+    let unpinned =
+        |reason: &str| PinnedImage { image: image.to_owned(), pinned: None, reason: Some(reason.to_owned()) };
     if image.contains("@sha256:") {
         return PinnedImage { image: image.to_owned(), pinned: Some(image.to_owned()), reason: None };
     }
@@ -28,7 +29,9 @@ fn one(image: &str, reported: Option<&BTreeSet<Option<String>>>) -> PinnedImage 
         None => unpinned("no Ready pod runs it"),
         Some(pins) if pins.len() > 1 => unpinned("the Ready pods that run it report different digests"),
         Some(pins) => match pins.first() {
-            Some(Some(pin)) => PinnedImage { image: image.to_owned(), pinned: Some(pin.clone()), reason: None },
+            Some(Some(pin)) => {
+                PinnedImage { image: image.to_owned(), pinned: Some(pin.clone()), reason: None }
+            }
             Some(None) | None => unpinned("the kubelet reports no digest of a registry"),
         },
     }

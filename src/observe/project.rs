@@ -24,7 +24,10 @@ pub fn project(handles: &Handles, name: &str) -> Result<Project, ObserveError> {
     for environment in project.environments.values() {
         let target = &environment.spec.namespace;
         if let Some(namespace) = stores.namespaces.get("", target) {
-            let facts = NamespaceFacts { uid: namespace.metadata.uid.to_string(), terminating: namespace.metadata.is_going() };
+            let facts = NamespaceFacts {
+                uid: namespace.metadata.uid.to_string(),
+                terminating: namespace.metadata.is_going(),
+            };
             project.namespaces.insert(target.clone(), facts);
         }
         project.targets.insert(target.clone(), stores.targets().of(target));

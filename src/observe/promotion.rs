@@ -6,14 +6,18 @@ use crate::api::{Delivery, Environment, Promotion, PromotionPhase};
 use crate::content::ObjectKey;
 use crate::context::{Handles, Identity};
 use crate::decide::lane::phase_of;
-use crate::decide::promotion::{planned_keys, source};
+use crate::decide::needs::{contents as wanted_contents, live_objects};
 use crate::decide::world::{Grant, Loaded, Project, PromotionWorld, Trial};
 use kube::ResourceExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What there is to know about a promotion; none when it does not exist or has ended.
-pub async fn observe(handles: &Handles, namespace: &str, name: &str) -> Result<Option<PromotionWorld>, ObserveError> {
+pub async fn observe(
+    handles: &Handles,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<PromotionWorld>, ObserveError> {
     let project = project::project(handles, namespace)?;
     let Some(promotion) = project.promotions.get(name).cloned() else { return Ok(None) };
     if phase_of(&promotion).is_final() {
@@ -34,7 +38,7 @@ pub async fn observe(handles: &Handles, namespace: &str, name: &str) -> Result<O
     if granted != Grant::Granted {
         return Ok(Some(PromotionWorld { grant: granted, ..world(handles, project, promotion) }));
     }
-    let (wanted, replaced) = source(&project, &promotion);
+    let (wanted, replaced) = wanted_contents(&project, &promotion);
     let content = contents::load(handles, namespace, wanted).await?;
     let replaced = contents::load(handles, namespace, replaced).await?;
     let mut seen = world(handles, project, promotion);
@@ -80,7 +84,7 @@ async fn read_live(
         return Ok(BTreeMap::new());
     }
     let keys: BTreeSet<ObjectKey> =
-        planned_keys(seen).into_iter().filter(|key| !seen.written.contains(key)).collect();
+        live_objects(seen).into_iter().filter(|key| !seen.written.contains(key)).collect();
     let client = handles.clients.identity(&Identity::new(&project.name, &environment.name_any())?)?;
     live::read(handles, &client, &environment.spec.namespace, keys).await
 }

@@ -5,7 +5,11 @@ use crate::context::Handles;
 use crate::decide::world::{Capture, ReleaseWorld};
 
 /// What there is to know about a release; none when it does not exist.
-pub async fn observe(handles: &Handles, namespace: &str, name: &str) -> Result<Option<ReleaseWorld>, ObserveError> {
+pub async fn observe(
+    handles: &Handles,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<ReleaseWorld>, ObserveError> {
     let project = project::project(handles, namespace)?;
     let Some(release) = project.releases.get(name).cloned() else { return Ok(None) };
     let is_captured = release.status.as_ref().is_some_and(|status| status.content.is_some());

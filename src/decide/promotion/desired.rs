@@ -1,21 +1,10 @@
 //! What is to be written for a content, and the body of each write.
 
 use super::Scene;
-use crate::api::{FIELD_MANAGER, PromotionKind, mark};
+use crate::api::{FIELD_MANAGER, mark};
 use crate::content::{ContentError, Desired, Destination, ObjectKey, ObjectSet, fields, materialise};
 use crate::decide::world::Live;
 use serde_json::{Value, json};
-
-/// Whether a promotion goes back to what was there before Towpath first wrote.
-pub fn is_to_baseline(promotion: &crate::api::Promotion) -> bool {
-    promotion.spec.kind == PromotionKind::Rollback
-        && promotion
-            .status
-            .as_ref()
-            .and_then(|status| status.restores)
-            .or(promotion.spec.to_revision)
-            .is_some_and(|revision| revision == 0)
-}
 
 /// The objects of a content as this environment gets them. A baseline is put back under the names that it had.
 pub fn desired(
@@ -108,7 +97,9 @@ fn keep_replicas(key: &ObjectKey, object: &mut Value, live: &Value) {
         (true, Some(replicas)) => {
             spec.insert("replicas".into(), replicas);
             let version = live.pointer("/metadata/resourceVersion").cloned();
-            if let (Some(metadata), Some(version)) = (object.get_mut("metadata").and_then(Value::as_object_mut), version) {
+            if let (Some(metadata), Some(version)) =
+                (object.get_mut("metadata").and_then(Value::as_object_mut), version)
+            {
                 metadata.insert("resourceVersion".into(), version);
             }
         }

@@ -4,8 +4,8 @@ use super::running::close_step;
 use super::start::default_target;
 use super::{Scene, normal, warning};
 use crate::api::{
-    Change, ChangeAction, Delivery, FailureAction, PromotionKind, PromotionPhase, PromotionSpec, RollbackTarget,
-    StepResult,
+    Change, ChangeAction, Delivery, FailureAction, PromotionKind, PromotionPhase, PromotionSpec,
+    RollbackTarget, StepResult,
 };
 use crate::decide::action::{Action, Decision, Owner};
 use crate::decide::conditions::condition;
@@ -29,11 +29,13 @@ pub(super) fn verified(scene: &Scene<'_>, reason: &'static str, message: &str) -
 /// A later revision has started before this one was verified.
 pub(super) fn superseded(scene: &Scene<'_>, by: &str) -> Decision {
     // A rollback that took this one back says why it was; otherwise a newer release went ahead.
-    let rollback = scene.world.project.promotions.get(by).filter(|other| other.spec.kind == PromotionKind::Rollback);
+    let rollback =
+        scene.world.project.promotions.get(by).filter(|other| other.spec.kind == PromotionKind::Rollback);
     match rollback {
         Some(other) => {
             let reason = other.spec.reason.clone().unwrap_or_else(|| "taken back".to_owned());
-            let word = reason.split(':').next().filter(|word| !word.contains(' ')).unwrap_or("TakenBack").to_owned();
+            let word =
+                reason.split(':').next().filter(|word| !word.contains(' ')).unwrap_or("TakenBack").to_owned();
             over(scene, PromotionPhase::Failed, &word, &reason)
         }
         None => over(scene, PromotionPhase::Superseded, "Superseded", &format!("{by} went ahead")),
@@ -73,7 +75,8 @@ pub(super) fn failed(scene: &Scene<'_>, reason: &str, message: &str) -> Decision
         Consequence::Leave(why) => (format!("{message}; {why}"), false, Vec::new()),
     };
     if holds {
-        status.conditions = vec![condition(HOLDS, "True", reason, &text, scene.world.promotion.generation(), &[], scene.now)];
+        status.conditions =
+            vec![condition(HOLDS, "True", reason, &text, scene.world.promotion.generation(), &[], scene.now)];
     }
     let note = warning(
         if scene.is_rollback() { "RollbackFailed" } else { "PromotionFailed" },
@@ -114,7 +117,9 @@ fn consequence(scene: &Scene<'_>, reason: &str) -> Consequence {
     }
     match target(scene) {
         Some(revision) => Consequence::RollBack(revision),
-        None => Consequence::Hold("there is no verified revision to go back to: this environment needs a person".into()),
+        None => Consequence::Hold(
+            "there is no verified revision to go back to: this environment needs a person".into(),
+        ),
     }
 }
 

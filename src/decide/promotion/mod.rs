@@ -13,12 +13,13 @@
 
 mod desired;
 mod ending;
+mod needs;
 mod pending;
 mod running;
 mod start;
+mod writes;
 
-pub use desired::{desired, is_to_baseline};
-pub use start::{planned_keys, source};
+pub use needs::{contents, live_objects};
 
 use super::action::{Action, Decision, Note, Status, Target};
 use super::conditions::{self, State, seconds};
@@ -41,7 +42,11 @@ pub fn decide(world: &PromotionWorld, now: Timestamp) -> Decision {
     }
     let spec = &world.promotion.spec;
     let Some(environment) = world.project.environments.get(&spec.environment) else {
-        return unknown(world, now, format!("spec.environment names {}, which does not exist", spec.environment));
+        return unknown(
+            world,
+            now,
+            format!("spec.environment names {}, which does not exist", spec.environment),
+        );
     };
     let Some(application) = application_of(&world.project, &world.promotion) else {
         return unknown(world, now, format!("spec.release names {}, which does not exist", spec.release));
@@ -109,7 +114,13 @@ impl Scene<'_> {
     }
 
     /// The status with this phase, reason and message, and the conditions that follow from them.
-    fn write(&self, mut status: PromotionStatus, phase: PromotionPhase, reason: &str, message: &str) -> Status {
+    fn write(
+        &self,
+        mut status: PromotionStatus,
+        phase: PromotionPhase,
+        reason: &str,
+        message: &str,
+    ) -> Status {
         status.observed_generation = self.world.promotion.generation();
         status.phase = phase;
         status.application = Some(self.application.to_owned());
@@ -139,7 +150,8 @@ fn promotion_conditions(
         PromotionPhase::Verified | PromotionPhase::Superseded => State::Ready,
         PromotionPhase::Failed | PromotionPhase::Cancelled => State::Stalled,
     };
-    let stored = world.promotion.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let stored =
+        world.promotion.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let reason = status.reason.as_deref().unwrap_or_default();
     let message = status.message.as_deref().unwrap_or_default();
     let mut list = conditions::of_state(&state, reason, message, status.observed_generation, stored, now);
@@ -189,7 +201,9 @@ fn normal(reason: &'static str, message: String) -> Note {
 /// Whether actions hold a write into the target namespace.
 pub fn writes(actions: &[Action]) -> bool {
     actions.iter().any(|action| match action {
-        Action::Apply { .. } | Action::Adopt { .. } | Action::Delete { .. } | Action::DeletePod { .. } => true,
+        Action::Apply { .. } | Action::Adopt { .. } | Action::Delete { .. } | Action::DeletePod { .. } => {
+            true
+        }
         Action::CreatePromotion { .. }
         | Action::DeletePromotion { .. }
         | Action::DeleteContent { .. }

@@ -1,10 +1,10 @@
 //! A promotion that has written nothing yet: gates, consent, the dry-run of every object, and then the intent.
 
 use super::{RETRY, Scene, changed, normal, warning};
-use crate::api::{
-    ChangeAction, Delivery, PromotionKind, PromotionPhase, PromotionStatus, Step, StepResult,
+use crate::api::{ChangeAction, Delivery, PromotionKind, PromotionPhase, PromotionStatus, Step, StepResult};
+use crate::content::{
+    Desired, ObjectSet, content_name, images::images, ingress::unchanged_hosts, render, strip::strip,
 };
-use crate::content::{Desired, ObjectSet, content_name, images::images, ingress::unchanged_hosts, render, strip::strip};
 use crate::decide::action::{Action, Decision, Owner, Record};
 use crate::decide::gates::{Asked, Gate, captured_from, evaluate, later};
 use crate::decide::lane::{created, kube_meta::Meta, phase_of, revision_of};
@@ -51,7 +51,9 @@ fn closed_gate(scene: &Scene<'_>) -> Option<Decision> {
 /// One promotion at a time per lane. A rollback goes first; a newer promotion may go ahead of one that still runs.
 fn busy_lane(scene: &Scene<'_>) -> Option<Decision> {
     let rollback_ahead = scene.lane.pending.iter().any(|other| {
-        other.name() != scene.world.promotion.name() && other.spec.kind == PromotionKind::Rollback && !phase_of(other).is_final()
+        other.name() != scene.world.promotion.name()
+            && other.spec.kind == PromotionKind::Rollback
+            && !phase_of(other).is_final()
     });
     if rollback_ahead && !scene.is_rollback() {
         return Some(scene.wait("Lane", "waits until a rollback of this application has ended", None));
@@ -65,7 +67,8 @@ fn busy_lane(scene: &Scene<'_>) -> Option<Decision> {
         (PromotionKind::Promote, false) => {
             let release = scene.release?;
             let running_release = scene.world.project.releases.get(&running.spec.release);
-            let is_newer = running_release.is_none_or(|other| crate::decide::lane::newer(release, other).is_gt());
+            let is_newer =
+                running_release.is_none_or(|other| crate::decide::lane::newer(release, other).is_gt());
             (!is_newer)
                 .then(|| scene.wait("Lane", &format!("waits until {} has ended", running.name()), None))
         }
@@ -75,15 +78,27 @@ fn busy_lane(scene: &Scene<'_>) -> Option<Decision> {
 fn no_consent(scene: &Scene<'_>) -> Option<Decision> {
     let namespace = &scene.environment.spec.namespace;
     match scene.world.project.namespaces.get(namespace) {
-        None => return Some(scene.wait("NamespaceMissing", &format!("the namespace {namespace} does not exist"), None)),
+        None => {
+            return Some(scene.wait(
+                "NamespaceMissing",
+                &format!("the namespace {namespace} does not exist"),
+                None,
+            ));
+        }
         Some(facts) if facts.terminating => {
-            return Some(scene.wait("NamespaceTerminating", &format!("the namespace {namespace} is being deleted"), None));
+            return Some(scene.wait(
+                "NamespaceTerminating",
+                &format!("the namespace {namespace} is being deleted"),
+                None,
+            ));
         }
         Some(_) => {}
     }
     match &scene.world.grant {
         Grant::Granted => None,
-        Grant::NotAsked => Some(scene.wait("NotGranted", "consent is being asked for", Some(later(scene.now, RETRY)))),
+        Grant::NotAsked => {
+            Some(scene.wait("NotGranted", "consent is being asked for", Some(later(scene.now, RETRY))))
+        }
         Grant::Missing(message) => Some(scene.wait("NotGranted", message, Some(later(scene.now, RETRY)))),
     }
 }
@@ -114,9 +129,9 @@ fn start_promotion(scene: &Scene<'_>, content: &ObjectSet) -> Decision {
         return fail(scene, "InvalidContent", &error.to_string());
     }
     let captured_elsewhere = scene.release.and_then(|release| captured_from(&release.spec.source)).is_some();
-    if let Some((ingress, host)) = captured_elsewhere.then(|| unchanged_hosts(content, &rendered)).and_then(|mut hosts| {
-        hosts.pop()
-    }) {
+    if let Some((ingress, host)) =
+        captured_elsewhere.then(|| unchanged_hosts(content, &rendered)).and_then(|mut hosts| hosts.pop())
+    {
         let message = format!(
             "Ingress {ingress} would answer for {host}, as where it was captured; change the host by spec.overrides.patches, or name the \
              Ingress in spec.keeps"
@@ -199,19 +214,26 @@ fn intend(
         });
         match ObjectSet::new(found, &scene.environment.spec.kinds, Some(&scene.environment.spec.namespace)) {
             Ok(baseline) => status.baseline = Some(record(scene, &mut records, scene.application, &baseline)),
-            Err(error) => return fail(scene, "Baseline", &format!("what is there now cannot be kept: {error}")),
+            Err(error) => {
+                return fail(scene, "Baseline", &format!("what is there now cannot be kept: {error}"));
+            }
         }
         status.baseline_healthy = Some(scene.baseline_is_sound(wanted));
     }
     status.changes = scene.changes(wanted, replaced);
     if let Some(trial) = &scene.world.tried {
-        status.warnings = trial.warnings.iter().take(20).map(|text| crate::decide::conditions::cut(text, 512)).collect();
+        status.warnings =
+            trial.warnings.iter().take(20).map(|text| crate::decide::conditions::cut(text, 512)).collect();
         status.steps.push(Step {
             name: "Preflight".into(),
             started_at: Some(scene.time()),
             finished_at: Some(scene.time()),
             result: StepResult::Passed,
-            message: Some(format!("{} objects were tried, {} differ", trial.results.len(), status.changes.len())),
+            message: Some(format!(
+                "{} objects were tried, {} differ",
+                trial.results.len(),
+                status.changes.len()
+            )),
         });
     }
     launch(scene, status, wanted, records)
@@ -243,7 +265,7 @@ fn start_rollback(scene: &Scene<'_>, content: &ObjectSet) -> Decision {
     }
     let mut status = begin(scene, content);
     status.restores = scene.restored_revision();
-    let (name, _) = super::source(&scene.world.project, &scene.world.promotion);
+    let (name, _) = super::contents(&scene.world.project, &scene.world.promotion);
     status.content = name;
     status.changes = scene.reverts(&wanted);
     status.version = status
@@ -254,7 +276,12 @@ fn start_rollback(scene: &Scene<'_>, content: &ObjectSet) -> Decision {
 }
 
 /// The intent is the memory; what it allows starts in the same pass, behind it.
-fn launch(scene: &Scene<'_>, mut status: PromotionStatus, wanted: &[Desired], records: Vec<Record>) -> Decision {
+fn launch(
+    scene: &Scene<'_>,
+    mut status: PromotionStatus,
+    wanted: &[Desired],
+    records: Vec<Record>,
+) -> Decision {
     let count = |action| status.changes.iter().filter(|change| change.action == action).count();
     let message = format!(
         "{} objects to create, {} to change, {} to remove",
@@ -271,10 +298,16 @@ fn launch(scene: &Scene<'_>, mut status: PromotionStatus, wanted: &[Desired], re
         message: Some(message.clone()),
     });
     let reason = if scene.is_rollback() { "RollingBack" } else { "RollingOut" };
-    let next = super::running::next_writes(scene, &status, wanted);
+    let next = super::writes::next_writes(scene, &status, wanted);
     let note = match scene.is_rollback() {
-        true => warning("RollbackStarted", format!("{}: revision {} starts: {message}", scene.target().environment, scene.revision())),
-        false => normal("PromotionStarted", format!("{}: revision {} starts: {message}", scene.target().environment, scene.revision())),
+        true => warning(
+            "RollbackStarted",
+            format!("{}: revision {} starts: {message}", scene.target().environment, scene.revision()),
+        ),
+        false => normal(
+            "PromotionStarted",
+            format!("{}: revision {} starts: {message}", scene.target().environment, scene.revision()),
+        ),
     };
     Decision {
         records,
@@ -294,15 +327,12 @@ fn begin(scene: &Scene<'_>, objects: &ObjectSet) -> PromotionStatus {
     status.digest = Some(objects.digest());
     status.started_at = Some(scene.time());
     if !scene.is_rollback() {
-        status.overrides_digest = Some(crate::decide::overrides::digest(scene.environment.spec.overrides.as_ref()));
+        status.overrides_digest =
+            Some(crate::decide::overrides::digest(scene.environment.spec.overrides.as_ref()));
     }
     status.version = scene.release.map(|release| release.spec.version.clone());
-    status.namespace_uid = scene
-        .world
-        .project
-        .namespaces
-        .get(&scene.environment.spec.namespace)
-        .map(|facts| facts.uid.clone());
+    status.namespace_uid =
+        scene.world.project.namespaces.get(&scene.environment.spec.namespace).map(|facts| facts.uid.clone());
     let unpinned = images(objects).into_iter().filter(|image| !image.contains("@sha256:")).count();
     if unpinned > 0 && scene.environment.spec.delivery == Delivery::Managed {
         status.warnings.push(format!("{unpinned} images are not pinned to a digest"));

@@ -1,16 +1,15 @@
 //! A promotion that may have written: the next writes in order, and what health says.
 
-use super::desired::written_by;
+use super::writes::{Next, is_written, key_of, next_writes, run_hooks};
 use super::{Scene, normal};
-use crate::api::{Change, ChangeAction, Delivery, PromotionKind, PromotionPhase, PromotionStatus, Step, StepResult};
+use crate::api::{Delivery, PromotionKind, PromotionPhase, PromotionStatus, Step, StepResult};
 use crate::content::{Desired, Hook, ObjectKey};
 use crate::decide::action::{Action, Decision};
 use crate::decide::gates::{later, span};
 use crate::decide::lane::{kube_meta::Meta, phase_of, revision_of};
 use crate::decide::verdict::{Stage, Verdict, earliest, subjects, verdict};
-use crate::decide::world::{Grant, Live, Loaded};
+use crate::decide::world::{Grant, Loaded};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeSet;
 
 /// Decides about a promotion whose intent is written.
 pub(super) fn decide(scene: &Scene<'_>) -> Decision {
@@ -23,7 +22,11 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
     let wanted = match &scene.world.content {
         Loaded::Here(content) => scene.desired(content),
         Loaded::NotAsked | Loaded::Missing(_) | Loaded::Broken(_) => {
-            return super::ending::failed(scene, "ContentMissing", "the Content of this revision cannot be read");
+            return super::ending::failed(
+                scene,
+                "ContentMissing",
+                "the Content of this revision cannot be read",
+            );
         }
     };
     let wanted = match wanted {
@@ -56,9 +59,15 @@ fn overtaken_by(scene: &Scene<'_>) -> Option<String> {
 fn target_is_gone(scene: &Scene<'_>) -> Option<Decision> {
     let facts = scene.world.project.namespaces.get(&scene.environment.spec.namespace);
     let stored = scene.world.promotion.status.as_ref().and_then(|status| status.namespace_uid.as_deref());
-    let same = facts.is_some_and(|facts| !facts.terminating && (stored.is_none() || stored == Some(facts.uid.as_str())));
+    let same = facts
+        .is_some_and(|facts| !facts.terminating && (stored.is_none() || stored == Some(facts.uid.as_str())));
     (!same).then(|| {
-        super::ending::over(scene, PromotionPhase::Failed, "NamespaceDeleted", "the target namespace was deleted on the way")
+        super::ending::over(
+            scene,
+            PromotionPhase::Failed,
+            "NamespaceDeleted",
+            "the target namespace was deleted on the way",
+        )
     })
 }
 
@@ -67,142 +76,7 @@ fn is_withdrawn(scene: &Scene<'_>) -> bool {
     scene.world.promotion.spec.kind == PromotionKind::Promote && scene.release.is_none_or(Meta::deleting)
 }
 
-/// What is written next, and whether that was the last of it.
-pub(super) struct Next {
-    /// The writes.
-    pub actions: Vec<Action>,
-    /// Waits for objects of an earlier wave: their keys.
-    pub gate: Option<Vec<ObjectKey>>,
-    /// Everything is written.
-    pub complete: bool,
-}
-
-/// The next writes of a plan, in order: config, hooks before, wave by wave, removals, hooks behind.
-pub(super) fn next_writes(scene: &Scene<'_>, status: &PromotionStatus, wanted: &[Desired]) -> Next {
-    let changed: BTreeSet<ObjectKey> = status
-        .changes
-        .iter()
-        .filter(|change| change.action != ChangeAction::Delete)
-        .filter_map(key_of)
-        .collect();
-    let is_open = |item: &&Desired| !is_written(scene, &item.key);
-    let mut writes: Vec<&Desired> = wanted.iter().filter(|item| item.hook.is_none() && changed.contains(&item.key)).collect();
-    writes.sort_by(|a, b| (!a.config, a.wave, a.rank, &a.key).cmp(&(!b.config, b.wave, b.rank, &b.key)));
-    if scene.is_rollback() {
-        // Everything at once, the last wave first: what is bad must not run a moment longer than it has to.
-        writes.sort_by(|a, b| (!a.config, -i64::from(a.wave), a.rank).cmp(&(!b.config, -i64::from(b.wave), b.rank)));
-        let hook = run_hooks(scene, wanted, Hook::PreRollback);
-        if let Some(next) = hook {
-            return next;
-        }
-        let open: Vec<&Desired> = writes.iter().copied().filter(is_open).collect();
-        if !open.is_empty() {
-            return Next { actions: open.iter().flat_map(|item| write(scene, item)).collect(), gate: None, complete: false };
-        }
-        return removals(scene, status)
-            .or_else(|| run_hooks(scene, wanted, Hook::PostRollback))
-            .unwrap_or(Next { actions: Vec::new(), gate: None, complete: true });
-    }
-    let config: Vec<Action> = writes.iter().copied().filter(|item| item.config).filter(is_open).flat_map(|item| write(scene, item)).collect();
-    if !config.is_empty() && wanted.iter().any(|item| item.hook == Some(Hook::PrePromote)) {
-        return Next { actions: config, gate: None, complete: false };
-    }
-    if let Some(next) = run_hooks(scene, wanted, Hook::PrePromote) {
-        return next;
-    }
-    let mut actions = config;
-    let mut waves: Vec<i32> = writes.iter().filter(|item| !item.config).map(|item| item.wave).collect();
-    waves.dedup();
-    for (index, wave) in waves.iter().enumerate() {
-        let in_wave = || writes.iter().copied().filter(|item| !item.config && item.wave == *wave);
-        actions.extend(in_wave().filter(is_open).flat_map(|item| write(scene, item)));
-        if index + 1 < waves.len() {
-            let keys: Vec<ObjectKey> = in_wave().map(|item| item.key.clone()).collect();
-            if !actions.is_empty() || !is_healthy(scene, &keys) {
-                return Next { actions, gate: Some(keys), complete: false };
-            }
-        }
-    }
-    if !actions.is_empty() {
-        return Next { actions, gate: None, complete: false };
-    }
-    removals(scene, status).unwrap_or(Next { actions: Vec::new(), gate: None, complete: true })
-}
-
-fn key_of(change: &Change) -> Option<ObjectKey> {
-    ObjectKey::new(&change.api_version, &change.kind, &change.name).ok()
-}
-
-fn is_written(scene: &Scene<'_>, key: &ObjectKey) -> bool {
-    if scene.world.written.contains(key) {
-        return true;
-    }
-    let revision = Some(scene.revision());
-    if scene.restores_baseline() {
-        return false;
-    }
-    scene.world.workloads.get(key).is_some_and(|workload| workload.revision == revision)
-        || matches!(scene.world.live.get(key), Some(Live::Present(live)) if written_by(live) == revision)
-}
-
-fn write(scene: &Scene<'_>, item: &Desired) -> Vec<Action> {
-    let live = scene.world.live.get(&item.key);
-    let mut body = scene.body(item, live);
-    let mut actions = Vec::new();
-    if let Some(patch) = scene.adoption(live) {
-        if let Some(metadata) = body.get_mut("metadata").and_then(serde_json::Value::as_object_mut) {
-            // The patch makes a new version of the object; its own test guards against others.
-            metadata.remove("resourceVersion");
-        }
-        actions.push(Action::Adopt { target: scene.target(), key: item.key.clone(), patch });
-    }
-    actions.push(Action::Apply { target: scene.target(), key: item.key.clone(), object: body });
-    actions
-}
-
-/// Objects that the content lacks.
-fn removals(scene: &Scene<'_>, status: &PromotionStatus) -> Option<Next> {
-    let actions: Vec<Action> = status
-        .changes
-        .iter()
-        .filter(|change| change.action == ChangeAction::Delete)
-        .filter_map(key_of)
-        .filter(|key| !scene.world.written.contains(key))
-        .filter_map(|key| match scene.world.live.get(&key) {
-            Some(Live::Present(live)) => {
-                let uid = live.pointer("/metadata/uid")?.as_str()?.to_owned();
-                Some(Action::Delete { target: scene.target(), key, uid })
-            }
-            Some(Live::Absent | Live::Refused(_)) | None => None,
-        })
-        .collect();
-    (!actions.is_empty()).then_some(Next { actions, gate: None, complete: false })
-}
-
-/// Hooks of one moment that are not complete: written if missing, waited for otherwise.
-fn run_hooks(scene: &Scene<'_>, wanted: &[Desired], moment: Hook) -> Option<Next> {
-    let hooks: Vec<&Desired> = wanted.iter().filter(|item| item.hook == Some(moment)).collect();
-    let open: Vec<&Desired> = hooks
-        .iter()
-        .copied()
-        .filter(|item| !scene.world.workloads.get(&item.key).is_some_and(|job| job.complete))
-        .collect();
-    if open.is_empty() {
-        return None;
-    }
-    let missing = open
-        .iter()
-        .filter(|item| !scene.world.workloads.contains_key(&item.key) && !scene.world.written.contains(&item.key));
-    Some(Next {
-        actions: missing
-            .map(|item| Action::Apply { target: scene.target(), key: item.key.clone(), object: scene.body(item, None) })
-            .collect(),
-        gate: Some(open.iter().map(|item| item.key.clone()).collect()),
-        complete: false,
-    })
-}
-
-fn is_healthy(scene: &Scene<'_>, keys: &[ObjectKey]) -> bool {
+pub(super) fn is_healthy(scene: &Scene<'_>, keys: &[ObjectKey]) -> bool {
     judge(scene, keys, Stage::Rollout(scene.now)) == Verdict::Healthy
 }
 
@@ -212,7 +86,8 @@ fn judge(scene: &Scene<'_>, keys: &[ObjectKey], stage: Stage) -> Verdict {
     let exempt = |key: &ObjectKey| {
         // It was failing before. If its template changes, the pods that count are new ones, and they do count.
         let unchanged = !changes.iter().any(|change| key_of(change).as_ref() == Some(key));
-        let was_failing = changes.iter().any(|change| change.was_failing && key_of(change).as_ref() == Some(key));
+        let was_failing =
+            changes.iter().any(|change| change.was_failing && key_of(change).as_ref() == Some(key));
         unchanged && was_failing
     };
     let subjects = subjects(keys.iter(), &scene.world.workloads, exempt);
@@ -234,7 +109,12 @@ fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
         (Some(keys), false) => keys.clone(),
         (None, false) => Vec::new(),
     };
-    judged.extend(wanted.iter().filter(|item| item.hook.is_none() && is_written(scene, &item.key)).map(|item| item.key.clone()));
+    judged.extend(
+        wanted
+            .iter()
+            .filter(|item| item.hook.is_none() && is_written(scene, &item.key))
+            .map(|item| item.key.clone()),
+    );
     judged.retain(|key| next.complete || is_written(scene, key) || scene.world.workloads.contains_key(key));
     judged.sort();
     judged.dedup();
@@ -251,13 +131,17 @@ fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
             decision
         }
         Verdict::Healthy if next.complete => {
-            if let Some(hooks) = (!scene.is_rollback()).then(|| run_hooks(scene, wanted, Hook::PostPromote)).flatten() {
+            if let Some(hooks) =
+                (!scene.is_rollback()).then(|| run_hooks(scene, wanted, Hook::PostPromote)).flatten()
+            {
                 let keys = hooks.gate.clone().unwrap_or_default();
                 return match judge(scene, &keys, stage) {
                     Verdict::Failing { reason, message } if hooks.actions.is_empty() => {
                         super::ending::failed(scene, &reason, &message)
                     }
-                    Verdict::Failing { .. } | Verdict::Healthy | Verdict::Progressing { .. } => proceed(scene, hooks, None),
+                    Verdict::Failing { .. } | Verdict::Healthy | Verdict::Progressing { .. } => {
+                        proceed(scene, hooks, None)
+                    }
                 };
             }
             rolled_out(scene)
@@ -272,7 +156,8 @@ fn proceed(scene: &Scene<'_>, next: Next, look_at: Option<Timestamp>) -> Decisio
     actions.extend(stuck_pods(scene));
     let soon = (!actions.is_empty()).then(|| later(scene.now, SignedDuration::from_secs(1)));
     let limit = SignedDuration::from_secs(i64::from(scene.policy.failing.progress_deadline_seconds));
-    let wake_at = earliest(earliest(look_at, soon), Some(later(scene.now, limit.min(SignedDuration::from_secs(20)))));
+    let wake_at =
+        earliest(earliest(look_at, soon), Some(later(scene.now, limit.min(SignedDuration::from_secs(20)))));
     Decision { actions, wake_at, ..Decision::default() }
 }
 
@@ -314,13 +199,21 @@ fn rolled_out(scene: &Scene<'_>) -> Decision {
     Decision {
         memory: Some(scene.write(status, PromotionPhase::Observing, "Observing", &message)),
         wake_at: Some(until),
-        notes: vec![normal("RolledOut", format!("{}: revision {} is rolled out", scene.environment.name(), scene.revision()))],
+        notes: vec![normal(
+            "RolledOut",
+            format!("{}: revision {} is rolled out", scene.environment.name(), scene.revision()),
+        )],
         ..Decision::default()
     }
 }
 
 /// Ends the step that goes on.
-pub(super) fn close_step(status: &mut PromotionStatus, scene: &Scene<'_>, result: StepResult, message: Option<&str>) {
+pub(super) fn close_step(
+    status: &mut PromotionStatus,
+    scene: &Scene<'_>,
+    result: StepResult,
+    message: Option<&str>,
+) {
     if let Some(step) = status.steps.iter_mut().rev().find(|step| step.result == StepResult::Running) {
         step.result = result;
         step.finished_at = Some(scene.time());
@@ -347,7 +240,9 @@ fn observe(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
         Verdict::Healthy | Verdict::Progressing { .. } if scene.now < until => {
             Decision { wake_at: Some(until), ..Decision::default() }
         }
-        Verdict::Healthy => super::ending::verified(scene, "Verified", "stayed healthy through the observe window"),
+        Verdict::Healthy => {
+            super::ending::verified(scene, "Verified", "stayed healthy through the observe window")
+        }
         Verdict::Progressing { look_at, message } => {
             // A judgement that is still open when the window ends is waited for; each has a deadline of its own.
             let mut decision = scene.wait("Observing", &message, look_at);

@@ -2,40 +2,15 @@
 
 use super::Scene;
 use super::desired::{annotation, is_equal};
-use crate::api::{Change, ChangeAction, Environment, Keep, Promotion, PromotionKind, PromotionPhase, mark};
-use crate::content::kinds::DEFAULT_KINDS;
-use crate::content::{Desired, ObjectKey, ownership, render};
-use crate::decide::lane::{Lane, application_of, phase_of, revision_of};
+use crate::api::{Change, ChangeAction, Promotion, PromotionPhase, mark};
+use crate::content::{Desired, ObjectKey, ownership};
+use crate::decide::lane::{Lane, phase_of, revision_of};
 use crate::decide::verdict::is_workload;
-use crate::decide::world::{Live, Loaded, Project, PromotionWorld};
+use crate::decide::world::Live;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Names of the Contents that a promotion needs: what it writes, and what that replaces.
-pub fn source(project: &Project, promotion: &Promotion) -> (Option<String>, Option<String>) {
-    let Some(environment) = project.environments.get(&promotion.spec.environment) else { return (None, None) };
-    let Some(application) = crate::decide::lane::application_of(project, promotion) else { return (None, None) };
-    let lane = Lane::of(project, environment, application);
-    let status = promotion.status.as_ref();
-    let replaced = match status.and_then(|status| status.replaces) {
-        Some(number) => lane.revision(number),
-        None if revision_of(promotion).is_some() => None,
-        None => lane.current(),
-    };
-    let replaced = replaced.and_then(|promotion| promotion.status.as_ref()?.content.clone());
-    if let Some(content) = status.and_then(|status| status.content.clone()) {
-        return (Some(content), replaced);
-    }
-    let wanted = match promotion.spec.kind {
-        PromotionKind::Promote => {
-            project.releases.get(&promotion.spec.release).and_then(|release| release.status.as_ref()?.content.clone())
-        }
-        PromotionKind::Rollback => rollback_content(&lane, rollback_revision(&lane, promotion)),
-    };
-    (wanted, replaced)
-}
-
 /// The revision that a rollback goes to: the one that it names, else the last verified, else the baseline.
-fn rollback_revision(lane: &Lane<'_>, promotion: &Promotion) -> Option<i64> {
+pub(super) fn rollback_revision(lane: &Lane<'_>, promotion: &Promotion) -> Option<i64> {
     let restores = promotion.status.as_ref().and_then(|status| status.restores);
     restores.or(promotion.spec.to_revision).or_else(|| default_target(lane))
 }
@@ -47,7 +22,9 @@ pub(super) fn default_target(lane: &Lane<'_>) -> Option<i64> {
     let verified = lane
         .here()
         .rev()
-        .filter(|promotion| phase_of(promotion) == PromotionPhase::Verified && revision_of(promotion) != current)
+        .filter(|promotion| {
+            phase_of(promotion) == PromotionPhase::Verified && revision_of(promotion) != current
+        })
         .find_map(|promotion| origin(lane, promotion).and_then(revision_of));
     verified.or_else(|| {
         let healthy = lane.first()?.status.as_ref()?.baseline_healthy;
@@ -61,58 +38,11 @@ pub(super) fn origin<'a>(lane: &Lane<'a>, promotion: &'a Promotion) -> Option<&'
 }
 
 /// The Content of a revision.
-fn rollback_content(lane: &Lane<'_>, revision: Option<i64>) -> Option<String> {
+pub(super) fn rollback_content(lane: &Lane<'_>, revision: Option<i64>) -> Option<String> {
     match revision? {
         0 => lane.first()?.status.as_ref()?.baseline.clone(),
         number => lane.revision(number)?.status.as_ref()?.content.clone(),
     }
-}
-
-/// Objects that have to be looked at live: all of them before the start, afterwards those of the plan.
-pub fn planned_keys(world: &PromotionWorld) -> BTreeSet<ObjectKey> {
-    let project = &world.project;
-    let Some(environment) = project.environments.get(&world.promotion.spec.environment) else { return BTreeSet::new() };
-    let Some(application) = application_of(project, &world.promotion) else { return BTreeSet::new() };
-    let scene = Scene {
-        world,
-        environment,
-        application,
-        release: None,
-        policy: crate::api::RollbackPolicySpec::default(),
-        lane: Lane::of(project, environment, application),
-        now: jiff::Timestamp::UNIX_EPOCH,
-    };
-    if revision_of(&world.promotion).is_some() {
-        let status = scene.status();
-        return changed_keys(status.changes.iter()).collect();
-    }
-    let mut keys = BTreeSet::new();
-    for loaded in [&world.content, &world.replaced] {
-        let Loaded::Here(content) = loaded else { continue };
-        let rendered = match scene.is_rollback() {
-            true => content.as_ref().clone(),
-            false => render(content, &environment.spec).unwrap_or_default(),
-        };
-        let wanted = scene.desired(&rendered).unwrap_or_default();
-        keys.extend(wanted.into_iter().filter(|wanted| wanted.hook.is_none()).map(|wanted| wanted.key));
-    }
-    if scene.is_rollback() {
-        let statuses = scene.lane.here().filter_map(|promotion| promotion.status.as_ref());
-        keys.extend(changed_keys(statuses.flat_map(|status| &status.changes)));
-    }
-    keys.extend(environment.spec.keeps.iter().filter_map(|keep| key_of_keep(environment, keep)));
-    keys
-}
-
-fn changed_keys<'a>(changes: impl Iterator<Item = &'a Change> + 'a) -> impl Iterator<Item = ObjectKey> + 'a {
-    changes.filter_map(|change| ObjectKey::new(&change.api_version, &change.kind, &change.name).ok())
-}
-
-/// The key of a kept object, whose version the environment or the default kinds tell.
-fn key_of_keep(environment: &Environment, keep: &Keep) -> Option<ObjectKey> {
-    let default = DEFAULT_KINDS.iter().find(|kind| kind.kind == keep.kind).map(|kind| kind.api_version);
-    let further = environment.spec.kinds.iter().find(|kind| kind.kind == keep.kind).map(|kind| kind.api_version.as_str());
-    ObjectKey::new(default.or(further)?, &keep.kind, &keep.name).ok()
 }
 
 impl Scene<'_> {
@@ -127,7 +57,9 @@ impl Scene<'_> {
         for wanted in wanted {
             match self.world.live.get(&wanted.key) {
                 Some(Live::Present(live)) => refusals.extend(self.foreign(&wanted.key, live)),
-                Some(Live::Refused(message)) => refusals.push(format!("{} cannot be read: {message}", wanted.key)),
+                Some(Live::Refused(message)) => {
+                    refusals.push(format!("{} cannot be read: {message}", wanted.key))
+                }
                 Some(Live::Absent) | None => {}
             }
         }
@@ -160,7 +92,10 @@ impl Scene<'_> {
         for wanted in wanted.iter().filter(|wanted| wanted.hook.is_none()) {
             let action = match self.world.live.get(&wanted.key) {
                 Some(Live::Present(live)) => match self.tried(&wanted.key) {
-                    Some(tried) if is_equal(live, tried) && self.adoption(self.world.live.get(&wanted.key)).is_none() => {
+                    Some(tried)
+                        if is_equal(live, tried)
+                            && self.adoption(self.world.live.get(&wanted.key)).is_none() =>
+                    {
                         continue;
                     }
                     Some(_) | None => ChangeAction::Update,
@@ -170,7 +105,8 @@ impl Scene<'_> {
             changes.push(self.change(&wanted.key, action));
         }
         let keep: BTreeSet<&ObjectKey> = wanted.iter().map(|wanted| &wanted.key).collect();
-        for old in replaced.iter().filter(|old| old.hook.is_none() && !old.config && !keep.contains(&old.key)) {
+        for old in replaced.iter().filter(|old| old.hook.is_none() && !old.config && !keep.contains(&old.key))
+        {
             if matches!(self.world.live.get(&old.key), Some(Live::Present(_))) {
                 changes.push(self.change(&old.key, ChangeAction::Delete));
             }
@@ -187,8 +123,11 @@ impl Scene<'_> {
     pub(super) fn reverts(&self, wanted: &[Desired]) -> Vec<Change> {
         let target = self.restored_revision().unwrap_or(0);
         let mut touched: BTreeMap<ObjectKey, ChangeAction> = BTreeMap::new();
-        let since = self.lane.here().filter(|promotion| revision_of(promotion).is_some_and(|number| number > target));
-        for change in since.filter_map(|promotion| promotion.status.as_ref()).flat_map(|status| &status.changes) {
+        let since =
+            self.lane.here().filter(|promotion| revision_of(promotion).is_some_and(|number| number > target));
+        for change in
+            since.filter_map(|promotion| promotion.status.as_ref()).flat_map(|status| &status.changes)
+        {
             if let Ok(key) = ObjectKey::new(&change.api_version, &change.kind, &change.name) {
                 touched.entry(key).or_insert(change.action);
             }
@@ -231,11 +170,9 @@ impl Scene<'_> {
     pub(super) fn baseline_is_sound(&self, wanted: &[Desired]) -> bool {
         wanted.iter().filter(|wanted| is_workload(&wanted.key)).all(|wanted| {
             match self.world.live.get(&wanted.key) {
-                Some(Live::Present(_)) => self
-                    .world
-                    .workloads
-                    .get(&wanted.key)
-                    .is_some_and(|workload| workload.available >= workload.desired && workload.failure.is_none()),
+                Some(Live::Present(_)) => self.world.workloads.get(&wanted.key).is_some_and(|workload| {
+                    workload.available >= workload.desired && workload.failure.is_none()
+                }),
                 Some(Live::Absent | Live::Refused(_)) | None => true,
             }
         })
