@@ -12,7 +12,7 @@ use kube::api::PostParams;
 use tokio::sync::mpsc;
 
 use super::clock::Clock;
-use super::error::brief;
+use super::error::{brief, code_of};
 use super::fence::Fence;
 use super::metrics::Metrics;
 
@@ -96,8 +96,14 @@ impl NoteWriter {
                 events.create(&PostParams::default(), &event(at, note, namespace, &replica)).await
             {
                 self.metrics.note_dropped();
-                // Debug, since an unreachable API server is said elsewhere.
-                tracing::debug!(reason, error = brief(&error), "event not written");
+                match code_of(&error) {
+                    // It will refuse the next one too: a fault of ours, or a right that is missing.
+                    Some(400..=428 | 430..=499) => {
+                        tracing::warn!(reason, error = brief(&error), "event refused");
+                    }
+                    // An API server that is busy or out of reach is told of elsewhere.
+                    Some(_) | None => tracing::debug!(reason, error = brief(&error), "event not written"),
+                }
             }
         }
     }
@@ -107,7 +113,7 @@ fn event(at: Timestamp, note: Note, namespace: String, replica: &str) -> Event {
     let about = note.object_ref.name.as_deref().unwrap_or("towpath");
     Event {
         metadata: ObjectMeta {
-            generate_name: Some(format!("{}.", cut(about, 200))),
+            generate_name: Some(generate_name(about)),
             namespace: Some(namespace),
             ..ObjectMeta::default()
         },
@@ -127,6 +133,12 @@ fn event(at: Timestamp, note: Note, namespace: String, replica: &str) -> Event {
         reporting_instance: Some(cut(replica, WORD).to_owned()),
         ..Event::default()
     }
+}
+
+/// The start of a name: the API server refuses one that ends in a dot, as the names of kubectl's Events go on after it,
+/// and one that has a dot before the dash.
+fn generate_name(about: &str) -> String {
+    format!("{}-", cut(about, 200).trim_end_matches(['.', '-']))
 }
 
 /// At most `limit` bytes of `text`, at a character boundary.
@@ -151,8 +163,14 @@ mod tests {
     fn a_message_is_cut_between_characters() {
         let event = event(Timestamp::UNIX_EPOCH, note("ä".repeat(MESSAGE)), "shop".to_owned(), "pod-0");
         assert_eq!(event.note.unwrap().len(), MESSAGE);
-        assert_eq!(event.metadata.generate_name.as_deref(), Some("web-1.2.0."));
+        assert_eq!(event.metadata.generate_name.as_deref(), Some("web-1.2.0-"));
         assert_eq!(event.type_.as_deref(), Some("Warning"));
+    }
+
+    #[test]
+    fn a_name_that_is_cut_at_a_dot_is_still_one() {
+        assert_eq!(generate_name(&format!("{}.b", "a".repeat(199))), format!("{}-", "a".repeat(199)));
+        assert_eq!(generate_name("web"), "web-");
     }
 
     #[test]

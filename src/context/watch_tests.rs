@@ -98,9 +98,9 @@ fn event(type_: &str, object: Value) -> Value {
 
 fn told(delta: &Delta<Deployment>) -> String {
     match delta {
-        Delta::Applied { old: None, new } => format!("new {}", new.metadata.name),
-        Delta::Applied { old: Some(_), new } => format!("changed {}", new.metadata.name),
-        Delta::Gone { old } => format!("gone {}", old.metadata.name),
+        Delta::Applied { old: None, new } => format!("new {}", new.metadata.name()),
+        Delta::Applied { old: Some(_), new } => format!("changed {}", new.metadata.name()),
+        Delta::Gone { old } => format!("gone {}", old.metadata.name()),
         Delta::Undecodable { new, .. } => format!("undecodable {}", new.name),
         Delta::UndecodableGone { old } => format!("undecodable gone {}", old.name),
         Delta::Listed => "listed".to_owned(),

@@ -1,9 +1,8 @@
 //! Conditions, the same shape on every kind.
 
-use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::text::{Word, message};
+use super::text::{Moment, Word, message};
 
 /// Conditions whose being true says all there is to say: their message is dropped.
 const PLAIN_WHEN_TRUE: &[&str] = &[
@@ -42,9 +41,9 @@ pub struct Condition {
     #[serde(deserialize_with = "message")]
     pub message: Box<str>,
     /// When the status changed last.
-    pub last_transition_time: Option<Timestamp>,
+    pub last_transition_time: Moment,
     /// When a Deployment's condition was written last: the time of its last progress.
-    pub last_update_time: Option<Timestamp>,
+    pub last_update_time: Moment,
 }
 
 impl Condition {

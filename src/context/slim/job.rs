@@ -1,11 +1,10 @@
 //! Jobs: tests and hooks.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
 use super::condition::{self, Condition};
 use super::meta::Meta;
-use super::text::or_default;
+use super::text::{Moment, or_default};
 use super::wire::slim;
 
 /// A Job.
@@ -35,8 +34,8 @@ pub struct JobStatus {
     pub active: i32,
     pub succeeded: i32,
     pub failed: i32,
-    pub start_time: Option<Timestamp>,
-    pub completion_time: Option<Timestamp>,
+    pub start_time: Moment,
+    pub completion_time: Moment,
     #[serde(deserialize_with = "conditions")]
     pub conditions: Box<[Condition]>,
 }

@@ -16,7 +16,7 @@ pub use condition::{Condition, ConditionStatus};
 pub use job::{Job, JobStatus};
 pub use meta::{Meta, Owner};
 pub use pod::{Container, ContainerRole, ContainerState, Pod, PodPhase, Terminated, Waiting};
-pub use text::Word;
+pub use text::{Moment, Word};
 pub use wire::{Slim, Wire};
 pub use workload::{
     DaemonSet, Deployment, Namespace, ReplicaSet, StatefulSet, TemplateImage, UpdateStrategy,

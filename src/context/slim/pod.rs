@@ -1,11 +1,10 @@
 //! Pods: what their containers do, and which images they run.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
 use super::condition::{self, Condition, ConditionStatus};
 use super::meta::Meta;
-use super::text::{Word, message, or_default};
+use super::text::{Moment, Word, message, or_default};
 use super::wire::slim;
 
 /// Conditions that say nothing while they hold.
@@ -93,7 +92,7 @@ pub struct Waiting {
 pub struct Terminated {
     pub reason: Word,
     pub exit_code: i32,
-    pub finished_at: Option<Timestamp>,
+    pub finished_at: Moment,
     #[serde(deserialize_with = "message")]
     pub message: Box<str>,
 }

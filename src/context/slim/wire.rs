@@ -35,9 +35,9 @@ impl<'de, K: Slim + Deserialize<'de>> Deserialize<'de> for Wire<K> {
         let object = K::deserialize(deserializer)?;
         let meta = object.meta();
         let metadata = ObjectMeta {
-            name: Some(meta.name.to_string()),
-            namespace: Some(meta.namespace.to_string()).filter(|namespace| !namespace.is_empty()),
-            resource_version: Some(meta.resource_version.to_string()),
+            name: Some(meta.name().to_owned()),
+            namespace: Some(meta.namespace().to_owned()).filter(|namespace| !namespace.is_empty()),
+            resource_version: Some(meta.resource_version().to_owned()),
             ..ObjectMeta::default()
         };
         Ok(Self { metadata, object })
@@ -96,7 +96,7 @@ macro_rules! slim {
             }
 
             fn version(&self) -> &str {
-                &self.metadata.resource_version
+                self.metadata.resource_version()
             }
         }
     };
