@@ -84,8 +84,9 @@ async fn one(handles: &Handles, project: &str, uid: &str, action: Action) -> Res
         Action::DeleteContent { name } => {
             records::delete_content(handles, project, &name).await.map(|()| false)
         }
-        Action::Preflight { target, digest, objects, adopt } => {
-            preflight::preflight(handles, uid, &target, digest, objects, adopt).await.map(|()| true)
+        Action::Preflight { target, digest, objects, adopt, pods, secrets } => {
+            let trial = preflight::Trial { digest, objects, adopt, pods, secrets };
+            preflight::preflight(handles, uid, &target, trial).await.map(|()| true)
         }
         Action::Adopt { target, key, patch } => {
             target::adopt(handles, &target, &key, patch).await.map(|()| true)

@@ -7,41 +7,122 @@ use crate::content::ObjectKey;
 use crate::context::{Handles, Tried, Warnings, refusal};
 use crate::decide::action::Target;
 use futures::{StreamExt, TryStreamExt};
-use kube::api::{DynamicObject, Patch, PatchParams};
-use serde_json::Value;
+use kube::Api;
+use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
+use kube::core::{ApiResource, GroupVersionKind};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Dry-runs in flight.
 const WIDTH: usize = 8;
 
-/// Tries every object. Those in `adopt` may conflict with the managers that they are taken over from: such a conflict is not
-/// a refusal, and what the write would give is asked for with force, in a dry-run only.
+/// What is tried.
+pub struct Trial {
+    /// Digest of the objects.
+    pub digest: String,
+    /// The objects.
+    pub objects: Vec<(ObjectKey, Value)>,
+    /// Those that may conflict with the managers that they are taken over from.
+    pub adopt: BTreeSet<ObjectKey>,
+    /// One pod per template.
+    pub pods: Vec<(ObjectKey, Value)>,
+    /// Secrets that must exist.
+    pub secrets: BTreeSet<String>,
+}
+
+/// Tries everything. A conflict of an object in `adopt` is not a refusal: what the write would give is asked for with force, in
+/// a dry-run only.
 pub async fn preflight(
     handles: &Handles,
     promotion: &str,
     target: &Target,
-    digest: String,
-    objects: Vec<(ObjectKey, Value)>,
-    adopt: Vec<(ObjectKey, Value)>,
+    trial: Trial,
 ) -> Result<(), ActError> {
     let warnings = Warnings::new();
     let client = handles.clients.identity_noting(&identity(target)?, &warnings)?;
-    let adopted: BTreeSet<ObjectKey> = adopt.into_iter().map(|(key, _)| key).collect();
-    let results: BTreeMap<ObjectKey, Result<Arc<Value>, String>> = futures::stream::iter(objects)
+    let adopt = &trial.adopt;
+    let results: BTreeMap<ObjectKey, Result<Arc<Value>, String>> = futures::stream::iter(trial.objects)
         .map(|(key, object)| {
-            let (client, adopted) = (client.clone(), adopted.contains(&key));
+            let client = client.clone();
             async move {
-                let result = one(handles, client, target, &key, object, adopted).await?;
+                let result = one(handles, client, target, &key, object, adopt.contains(&key)).await?;
                 Ok::<_, ActError>((key, result))
             }
         })
         .buffer_unordered(WIDTH)
         .try_collect()
         .await?;
-    let tried = Tried { digest, results, warnings: warnings.take(), at: handles.clock.now() };
+    let mut refusals = Vec::new();
+    let mut untried = BTreeSet::new();
+    for (key, pod) in trial.pods {
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(client.clone(), &target.namespace, &resource("Pod", "pods"));
+        match create(&api, &pod, "pods").await? {
+            Answer::Created | Answer::Exists => {}
+            Answer::NoRight => drop(untried.insert("pods")),
+            Answer::Refused(message) => refusals.push(format!("a pod of {key}: {message}")),
+        }
+    }
+    for name in trial.secrets {
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(client.clone(), &target.namespace, &resource("Secret", "secrets"));
+        let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name } });
+        match create(&api, &secret, "secrets").await? {
+            Answer::Exists => {}
+            Answer::NoRight => drop(untried.insert("Secrets")),
+            Answer::Created => {
+                refusals.push(format!("Secret {name} does not exist in {}; create it", target.namespace))
+            }
+            Answer::Refused(message) => refusals.push(format!("Secret {name}: {message}")),
+        }
+    }
+    let mut heard = warnings.take();
+    if !untried.is_empty() {
+        let what: Vec<&str> = untried.into_iter().collect();
+        heard.push(format!(
+            "{} were not tried before writing: the ClusterRole towpath-preflight is not bound in {}",
+            what.join(" and "),
+            target.namespace
+        ));
+    }
+    let tried = Tried { digest: trial.digest, results, refusals, warnings: heard, at: handles.clock.now() };
     handles.trials.put(promotion.to_owned(), Arc::new(tried));
     Ok(())
+}
+
+/// What a dry-run of a creation says.
+enum Answer {
+    Created,
+    Exists,
+    NoRight,
+    Refused(String),
+}
+
+async fn create(api: &Api<DynamicObject>, object: &Value, plural: &str) -> Result<Answer, ActError> {
+    let what = || format!("trying {plural}");
+    let object: DynamicObject = serde_json::from_value(object.clone())
+        .map_err(|error| ActError::write(what())(kube::Error::SerdeError(error)))?;
+    let params = PostParams { dry_run: true, ..PostParams::default() };
+    match api.create(&params, &object).await {
+        Ok(_) => Ok(Answer::Created),
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(Answer::Exists),
+        // Quota and Pod Security answer 403, too; only the authorizer names the verb and the resource.
+        Err(kube::Error::Api(status))
+            if status.code == 403
+                && status.message.contains(&format!("cannot create resource \"{plural}\"")) =>
+        {
+            Ok(Answer::NoRight)
+        }
+        Err(kube::Error::Api(status)) if status.code < 500 && status.code != 429 => {
+            Ok(Answer::Refused(status.message.clone()))
+        }
+        Err(error) => Err(ActError::write(what())(error)),
+    }
+}
+
+fn resource(kind: &str, plural: &str) -> ApiResource {
+    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("", "v1", kind), plural)
 }
 
 async fn one(

@@ -60,7 +60,8 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 /// Runs until SIGTERM or SIGINT.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&arguments.log).context("--log")?;
+    // The client library logs bodies of answers that it cannot decode: never here.
+    let filter = EnvFilter::try_new(format!("{},kube_client=error", arguments.log)).context("--log")?;
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match arguments.log_format {
         Format::Text => logs.init(),

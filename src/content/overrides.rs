@@ -43,7 +43,7 @@ impl Rendering<'_> {
     fn apply(&mut self, overrides: &Overrides) -> Result<(), ContentError> {
         for (index, replicas) in overrides.replicas.iter().enumerate() {
             let field = format!("spec.overrides.replicas[{index}]");
-            let (key, object) = self.find(&field, &replicas.kind, &replicas.name)?;
+            let Some((key, object)) = self.find(&field, &replicas.kind, &replicas.name)? else { continue };
             if key.group() != "apps" || !matches!(key.kind(), "Deployment" | "StatefulSet") {
                 return Err(fault(&field, "only a Deployment or a StatefulSet has replicas to override"));
             }
@@ -54,18 +54,24 @@ impl Rendering<'_> {
         }
         for (index, variables) in overrides.env.iter().enumerate() {
             let field = format!("spec.overrides.env[{index}]");
-            let (key, object) = self.find(&field, &variables.kind, &variables.name)?;
+            let Some((key, object)) = self.find(&field, &variables.kind, &variables.name)? else { continue };
             set_variables(&field, &key, object, variables)?;
         }
         for (index, patch) in overrides.patches.iter().enumerate() {
             let field = format!("spec.overrides.patches[{index}]");
-            let (key, object) = self.find(&field, &patch.kind, &patch.name)?;
+            let Some((key, object)) = self.find(&field, &patch.kind, &patch.name)? else { continue };
             *object = patched(&field, &key, object, patch)?;
         }
         Ok(())
     }
 
-    fn find(&mut self, field: &str, kind: &str, name: &str) -> Result<(ObjectKey, &mut Value), ContentError> {
+    /// The object that an override names; none when the content lacks it, as the environment may hold other applications.
+    fn find(
+        &mut self,
+        field: &str,
+        kind: &str,
+        name: &str,
+    ) -> Result<Option<(ObjectKey, &mut Value)>, ContentError> {
         let object = format!("{} {}", cut(kind), cut(name));
         let kept = self.keeps.iter().any(|keep| keep.kind == kind && keep.name == name);
         let mut found: Vec<(&ObjectKey, &mut Value)> =
@@ -79,19 +85,32 @@ impl Rendering<'_> {
             ));
         }
         match found.pop() {
-            Some((key, object)) => Ok((key.clone(), object)),
+            Some((key, object)) => Ok(Some((key.clone(), object))),
             None if kept => Err(fault(
                 field,
                 &format!(
                     "{object} is this environment's own (spec.keeps), so Towpath never writes it: change it there"
                 ),
             )),
-            None => Err(fault(
-                field,
-                &format!("the release holds no {object}: correct kind and name, or remove the override"),
-            )),
+            None => Ok(None),
         }
     }
+}
+
+/// Overrides of objects that the content lacks: field and object. Another application's, or a name that is misspelt.
+pub fn unmatched(content: &ObjectSet, env: &EnvironmentSpec) -> Vec<String> {
+    let Some(overrides) = &env.overrides else { return Vec::new() };
+    let replicas = overrides.replicas.iter().map(|one| ("replicas", &one.kind, &one.name));
+    let variables = overrides.env.iter().map(|one| ("env", &one.kind, &one.name));
+    let patches = overrides.patches.iter().map(|one| ("patches", &one.kind, &one.name));
+    replicas
+        .chain(variables)
+        .chain(patches)
+        .filter(|(_, kind, name)| content.named(kind, name).next().is_none())
+        .map(|(field, kind, name)| {
+            format!("spec.overrides.{field}: this release holds no {} {}", cut(kind), cut(name))
+        })
+        .collect()
 }
 
 /// A name from a spec, as it may be shown without quotes.

@@ -95,13 +95,8 @@ fn patches_see_what_the_other_overrides_made() {
 
 #[test]
 fn an_override_that_does_not_fit_names_its_field_and_object() {
-    let unknown = json!({"kind": "Deployment", "name": "api", "replicas": 1});
     let variable = json!([{"name": "A", "value": "b"}]);
     for (spec, says) in [
-        (
-            json!({"overrides": {"replicas": [unknown]}}),
-            "spec.overrides.replicas[0]: the release holds no Deployment api",
-        ),
         (
             json!({"overrides": {"replicas": [{"kind": "DaemonSet", "name": "web", "replicas": 1}]}}),
             "only a Deployment",
@@ -127,6 +122,17 @@ fn an_override_that_does_not_fit_names_its_field_and_object() {
         let error = rendered(spec).unwrap_err();
         assert!(error.contains(says), "{error} lacks {says}");
     }
+}
+
+#[test]
+fn an_override_of_another_application_is_skipped_and_told() {
+    let spec = json!({"overrides": {"replicas": [{"kind": "Deployment", "name": "api", "replicas": 1}]}});
+    assert!(rendered(spec.clone()).is_ok());
+    let mut full = json!({"namespace": "shop-prod"});
+    full["overrides"] = spec["overrides"].clone();
+    let environment = serde_json::from_value(full).unwrap();
+    let told = super::unmatched(&ObjectSet::default(), &environment);
+    assert_eq!(told, ["spec.overrides.replicas: this release holds no Deployment api"]);
 }
 
 #[test]

@@ -182,7 +182,7 @@ impl Stores {
             |_: &ObjectMeta| true,
             move |delta| {
                 if let Some(object) = object(&delta) {
-                    tell(Change::Namespace(object.metadata.name.to_string()));
+                    tell(Change::Namespace(object.metadata.name().to_owned()));
                 }
             },
         );
@@ -195,7 +195,7 @@ impl Stores {
                 let keep = move |meta: &ObjectMeta| targets.holds(meta.namespace.as_deref().unwrap_or_default());
                 let relister = starter.start(&mut watches, $kind, &self.$store, keep, move |delta| {
                     if let Some(object) = object(&delta) {
-                        tell(Change::Workload(object.metadata.namespace.to_string()));
+                        tell(Change::Workload(object.metadata.namespace().to_owned()));
                     }
                 });
                 relisters.write().unwrap_or_else(PoisonError::into_inner).push(relister);

@@ -4,6 +4,7 @@ use crate::api::{EnvironmentStatus, PromotionSpec, PromotionStatus, ReleaseStatu
 use crate::content::{ObjectKey, ObjectSet};
 use jiff::Timestamp;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// One decision about one object. Carried out in the order of the fields.
 #[derive(Clone, Debug, Default)]
@@ -91,8 +92,12 @@ pub enum Action {
         digest: String,
         /// The objects, as they would be applied.
         objects: Vec<(ObjectKey, Value)>,
-        /// Take over fields first, so that the dry-run is tried against the same object as the write: keys with a patch.
-        adopt: Vec<(ObjectKey, Value)>,
+        /// Those of them whose fields are taken over from others first: a conflict with those is no refusal.
+        adopt: BTreeSet<ObjectKey>,
+        /// One pod per template, to meet quota and pod security; by the workload.
+        pods: Vec<(ObjectKey, Value)>,
+        /// Secrets that must exist.
+        secrets: BTreeSet<String>,
     },
     /// Take over the fields of other managers.
     Adopt {

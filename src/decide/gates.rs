@@ -153,8 +153,20 @@ fn verified_before(project: &Project, environment: &Environment, release: &Relea
                 format!("spec.after names {name}, which does not exist in this project"),
             );
         };
-        match Lane::of(project, before, &release.spec.application).verified_at(release.name()) {
+        let lane = Lane::of(project, before, &release.spec.application);
+        let failed = || {
+            lane.of_release(release.name())
+                .next()
+                .is_some_and(|last| phase_of(last) == PromotionPhase::Failed)
+        };
+        match lane.verified_at(release.name()) {
             Some(at) => latest = latest.max(Some(at)),
+            None if failed() => {
+                return Gate::closed(
+                    "Order",
+                    format!("it failed in {name}; it comes here only if it is verified there after all"),
+                );
+            }
             None => return Gate::closed("Order", format!("waits until it is verified in {name}")),
         }
     }

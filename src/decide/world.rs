@@ -157,7 +157,9 @@ pub struct Trial {
     pub digest: String,
     /// The object as it would be.
     pub results: BTreeMap<ObjectKey, Result<Arc<Value>, String>>,
-    /// Warnings of the API server.
+    /// Pods that would be refused, Secrets that are missing.
+    pub refusals: Vec<String>,
+    /// Warnings of the API server, and what could not be tried.
     pub warnings: Vec<String>,
     /// When.
     pub at: Timestamp,

@@ -18,23 +18,23 @@ pub fn workloads(handles: &Handles, namespace: &str) -> BTreeMap<ObjectKey, Work
         }
     };
     for object in stores.deployments.list(namespace) {
-        add("apps/v1", "Deployment", &object.metadata.name, deployment(stores, namespace, &object, &pods));
+        add("apps/v1", "Deployment", object.metadata.name(), deployment(stores, namespace, &object, &pods));
     }
     for object in stores.stateful_sets.list(namespace) {
-        add("apps/v1", "StatefulSet", &object.metadata.name, stateful_set(&object, &pods));
+        add("apps/v1", "StatefulSet", object.metadata.name(), stateful_set(&object, &pods));
     }
     for object in stores.daemon_sets.list(namespace) {
-        add("apps/v1", "DaemonSet", &object.metadata.name, daemon_set(&object, &pods));
+        add("apps/v1", "DaemonSet", object.metadata.name(), daemon_set(&object, &pods));
     }
     for object in stores.jobs.list(namespace) {
-        add("batch/v1", "Job", &object.metadata.name, job(&object, &pods));
+        add("batch/v1", "Job", object.metadata.name(), job(&object, &pods));
     }
     facts
 }
 
 fn base(meta: &slim::Meta, observed_generation: i64) -> Workload {
     Workload {
-        uid: meta.uid.to_string(),
+        uid: meta.uid().to_owned(),
         revision: meta.revision_mark().and_then(|mark| mark.parse().ok()),
         observed: observed_generation >= meta.generation && !meta.is_going(),
         ..Workload::default()
@@ -63,12 +63,12 @@ fn deployment(
         .map(|condition| (condition.reason.as_str().to_owned(), condition.message.to_string()));
     // The newest ReplicaSet carries the Deployment's own revision once its controller has seen the template.
     let newest = stores.replica_sets.list(namespace).into_iter().find(|set| {
-        set.metadata.is_controlled_by(&meta.uid)
+        set.metadata.is_controlled_by(meta.uid())
             && set.metadata.deployment_revision().is_some()
             && set.metadata.deployment_revision() == meta.deployment_revision()
     });
     if let Some(newest) = newest {
-        workload.pods = of_owner(pods, &newest.metadata.uid, |_| true);
+        workload.pods = of_owner(pods, newest.metadata.uid(), |_| true);
     }
     workload
 }
@@ -90,8 +90,8 @@ fn stateful_set(object: &slim::StatefulSet, pods: &[Arc<slim::Pod>]) -> Workload
     workload.available = status.available_replicas;
     let newest = &status.update_revision;
     let is_new = |pod: &slim::Pod| pod.metadata.controller_revision_hash() == Some(newest);
-    workload.pods = of_owner(pods, &meta.uid, is_new);
-    workload.stuck = of_owner(pods, &meta.uid, |pod| !is_new(pod))
+    workload.pods = of_owner(pods, meta.uid(), is_new);
+    workload.stuck = of_owner(pods, meta.uid(), |pod| !is_new(pod))
         .into_iter()
         .filter(|pod| !pod.ready && !pod.deleting)
         .map(|pod| (pod.name, pod.uid))
@@ -108,7 +108,7 @@ fn daemon_set(object: &slim::DaemonSet, pods: &[Arc<slim::Pod>]) -> Workload {
     workload.available = status.number_available;
     let newest = meta.template_generation();
     workload.pods =
-        of_owner(pods, &meta.uid, |pod| newest.is_none() || pod.metadata.template_generation() == newest);
+        of_owner(pods, meta.uid(), |pod| newest.is_none() || pod.metadata.template_generation() == newest);
     workload
 }
 
@@ -118,7 +118,7 @@ fn job(object: &slim::Job, pods: &[Arc<slim::Pod>]) -> Workload {
     workload.complete = object.is_complete();
     let last_words = || {
         pods.iter()
-            .filter(|pod| pod.metadata.is_controlled_by(&object.metadata.uid))
+            .filter(|pod| pod.metadata.is_controlled_by(object.metadata.uid()))
             .flat_map(|pod| pod.containers.iter())
             .filter_map(|container| match &container.state {
                 slim::ContainerState::Terminated(end) if end.exit_code != 0 => Some(end),
@@ -151,15 +151,16 @@ fn facts(pod: &slim::Pod) -> Pod {
     let unscheduled = pod.condition("PodScheduled").filter(|condition| {
         !condition.is_true("PodScheduled") && condition.reason.as_str() == "Unschedulable"
     });
-    let since =
-        |condition: &slim::Condition| condition.last_transition_time.or(pod.metadata.creation_timestamp);
+    let since = |condition: &slim::Condition| {
+        condition.last_transition_time.get().or(pod.metadata.creation_timestamp.get())
+    };
     Pod {
-        name: pod.metadata.name.to_string(),
-        uid: pod.metadata.uid.to_string(),
+        name: pod.metadata.name().to_owned(),
+        uid: pod.metadata.uid().to_owned(),
         ready: pod.is_ready(),
-        ready_since: ready.and_then(|condition| condition.last_transition_time),
+        ready_since: ready.and_then(|condition| condition.last_transition_time.get()),
         deleting: pod.metadata.is_going(),
-        created: pod.metadata.creation_timestamp,
+        created: pod.metadata.creation_timestamp.get(),
         unschedulable: unscheduled
             .and_then(|condition| Some((since(condition)?, condition.message.to_string()))),
         failed: (pod.phase == slim::PodPhase::Failed).then(|| {
@@ -175,7 +176,7 @@ fn container(container: &slim::Container) -> Container {
         reason: end.reason.as_str().to_owned(),
         code: end.exit_code,
         message: end.message.to_string(),
-        at: end.finished_at,
+        at: end.finished_at.get(),
         current,
     };
     let (waiting, now) = match &container.state {

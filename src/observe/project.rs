@@ -25,7 +25,7 @@ pub fn project(handles: &Handles, name: &str) -> Result<Project, ObserveError> {
         let target = &environment.spec.namespace;
         if let Some(namespace) = stores.namespaces.get("", target) {
             let facts = NamespaceFacts {
-                uid: namespace.metadata.uid.to_string(),
+                uid: namespace.metadata.uid().to_owned(),
                 terminating: namespace.metadata.is_going(),
             };
             project.namespaces.insert(target.clone(), facts);

@@ -62,6 +62,7 @@ fn world(handles: &Handles, project: Project, promotion: Arc<Promotion>) -> Prom
         tried: handles.trials.get(&uid).map(|tried| Trial {
             digest: tried.digest.clone(),
             results: tried.results.clone(),
+            refusals: tried.refusals.clone(),
             warnings: tried.warnings.clone(),
             at: tried.at,
         }),

@@ -15,6 +15,7 @@ mod desired;
 mod ending;
 mod needs;
 mod pending;
+mod preflight;
 mod running;
 mod start;
 mod writes;

@@ -3,9 +3,10 @@
 use super::{RETRY, Scene, changed, normal, warning};
 use crate::api::{ChangeAction, Delivery, PromotionKind, PromotionPhase, PromotionStatus, Step, StepResult};
 use crate::content::{
-    Desired, ObjectSet, content_name, images::images, ingress::unchanged_hosts, render, strip::strip,
+    Desired, ObjectSet, content_name, images::images, ingress::unchanged_hosts, overrides::unmatched, render,
+    strip::strip,
 };
-use crate::decide::action::{Action, Decision, Owner, Record};
+use crate::decide::action::{Decision, Owner, Record};
 use crate::decide::gates::{Asked, Gate, captured_from, evaluate, later};
 use crate::decide::lane::{created, kube_meta::Meta, phase_of, revision_of};
 use crate::decide::world::{Grant, Live, Loaded};
@@ -148,18 +149,19 @@ fn start_promotion(scene: &Scene<'_>, content: &ObjectSet) -> Decision {
     }
     let digest = rendered.digest();
     let Some(trial) = scene.world.tried.as_ref().filter(|trial| trial.digest == digest) else {
-        return preflight(scene, &wanted, digest);
+        return scene.preflight(&wanted, digest);
     };
     let refused: Vec<String> = trial
         .results
         .iter()
         .filter_map(|(key, result)| result.as_ref().err().map(|message| format!("{key}: {message}")))
+        .chain(trial.refusals.iter().cloned())
         .collect();
     if !refused.is_empty() {
         if scene.now < later(trial.at, RETRY) {
             return refuse(scene, "Preflight", &refused.join("; "), RETRY);
         }
-        let mut decision = preflight(scene, &wanted, digest);
+        let mut decision = scene.preflight(&wanted, digest);
         decision.report = refuse(scene, "Preflight", &refused.join("; "), RETRY).report;
         return decision;
     }
@@ -170,25 +172,6 @@ fn replaced(scene: &Scene<'_>) -> Result<Vec<Desired>, crate::content::ContentEr
     match &scene.world.replaced {
         Loaded::Here(content) => scene.desired(content),
         Loaded::NotAsked | Loaded::Missing(_) | Loaded::Broken(_) => Ok(Vec::new()),
-    }
-}
-
-fn preflight(scene: &Scene<'_>, wanted: &[Desired], digest: String) -> Decision {
-    let mut objects = Vec::new();
-    let mut adopt = Vec::new();
-    for wanted in wanted.iter().filter(|wanted| wanted.hook.is_none()) {
-        let live = scene.world.live.get(&wanted.key);
-        let mut body = scene.body(wanted, live);
-        if let Some(metadata) = body.get_mut("metadata").and_then(serde_json::Value::as_object_mut) {
-            metadata.remove("resourceVersion");
-        }
-        objects.push((wanted.key.clone(), body));
-        adopt.extend(scene.adoption(live).map(|patch| (wanted.key.clone(), patch)));
-    }
-    Decision {
-        actions: vec![Action::Preflight { target: scene.target(), digest, objects, adopt }],
-        wake_at: Some(later(scene.now, RETRY)),
-        ..Decision::default()
     }
 }
 
@@ -221,9 +204,11 @@ fn intend(
         status.baseline_healthy = Some(scene.baseline_is_sound(wanted));
     }
     status.changes = scene.changes(wanted, replaced);
+    status.warnings.extend(unmatched(content, &scene.environment.spec));
     if let Some(trial) = &scene.world.tried {
-        status.warnings =
-            trial.warnings.iter().take(20).map(|text| crate::decide::conditions::cut(text, 512)).collect();
+        let heard = trial.warnings.iter().map(|text| crate::decide::conditions::cut(text, 512));
+        status.warnings.extend(heard);
+        status.warnings.truncate(20);
         status.steps.push(Step {
             name: "Preflight".into(),
             started_at: Some(scene.time()),
@@ -240,7 +225,8 @@ fn intend(
 }
 
 fn record(scene: &Scene<'_>, records: &mut Vec<Record>, application: &str, objects: &ObjectSet) -> String {
-    let name = content_name(application, &objects.digest());
+    // Named after the environment, too: it goes when its owner goes, and an equal one of another environment stays.
+    let name = content_name(&format!("{}-{application}", scene.environment.name()), &objects.digest());
     records.push(Record {
         name: name.clone(),
         application: application.to_owned(),

@@ -1,0 +1,63 @@
+//! What is tried before the first write: every object as it would be applied, one pod per template, and the Secrets that pods name.
+
+use super::{RETRY, Scene};
+use crate::content::references::{Need, secrets};
+use crate::content::templates::pod_template;
+use crate::content::{Desired, ObjectKey};
+use crate::decide::action::{Action, Decision};
+use crate::decide::gates::later;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+impl Scene<'_> {
+    /// Tries everything; the answers are seen at the next look.
+    pub(super) fn preflight(&self, wanted: &[Desired], digest: String) -> Decision {
+        let mut objects = Vec::new();
+        let mut adopt = BTreeSet::new();
+        for item in wanted.iter().filter(|item| item.hook.is_none()) {
+            let live = self.world.live.get(&item.key);
+            let mut body = self.body(item, live);
+            if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
+                metadata.remove("resourceVersion");
+            }
+            objects.push((item.key.clone(), body));
+            if self.adoption(live).is_some() {
+                adopt.insert(item.key.clone());
+            }
+        }
+        let templates = || wanted.iter().filter_map(|item| Some((&item.key, pod_template(&item.object)?)));
+        let needed = templates().flat_map(|(_, template)| secrets(template));
+        Decision {
+            actions: vec![Action::Preflight {
+                target: self.target(),
+                digest,
+                objects,
+                adopt,
+                pods: templates().map(|(key, template)| (key.clone(), self.pod(key, template))).collect(),
+                secrets: needed.filter(|(_, need)| *need == Need::Required).map(|(name, _)| name).collect(),
+            }],
+            wake_at: Some(later(self.now, RETRY)),
+            ..Decision::default()
+        }
+    }
+
+    /// The pod that a template would make. The ServiceAccount may be part of the release, so it is left out.
+    fn pod(&self, key: &ObjectKey, template: &Value) -> Value {
+        let mut spec = template.get("spec").cloned().unwrap_or_else(|| json!({}));
+        if let Some(spec) = spec.as_object_mut() {
+            spec.remove("serviceAccountName");
+            spec.remove("serviceAccount");
+        }
+        json!({
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "generateName": format!("{}-", key.name().chars().take(200).collect::<String>()),
+                "namespace": self.environment.spec.namespace,
+                "labels": template.pointer("/metadata/labels").cloned().unwrap_or_else(|| json!({})),
+                "annotations": template.pointer("/metadata/annotations").cloned().unwrap_or_else(|| json!({})),
+            },
+            "spec": spec,
+        })
+    }
+}
