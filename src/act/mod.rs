@@ -78,7 +78,8 @@ async fn one(handles: &Handles, project: &str, uid: &str, action: Action) -> Res
                 .await
                 .map(|()| false)
         }
-        Action::DeletePromotion { name, uid } => {
+        Action::DeletePromotion { environment, name, uid } => {
+            handles.trimmed.put((project.to_owned(), environment), true);
             records::delete_promotion(handles, project, &name, &uid).await.map(|()| false)
         }
         Action::DeleteContent { name } => {

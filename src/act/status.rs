@@ -1,7 +1,7 @@
 //! Status writes, against exactly the version that was decided about.
 
 use super::ActError;
-use crate::api::{Environment, Promotion, Release};
+use crate::api::{Environment, Promotion, PromotionStatus, Release};
 use crate::context::Handles;
 use crate::decide::action::Status;
 use kube::api::{Patch, PatchParams};
@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::fmt::Debug;
+use std::time::Duration;
 
 /// Kinds whose status Towpath writes.
 pub trait WithStatus: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Serialize
@@ -28,6 +29,20 @@ impl WithStatus for Environment {
 }
 impl WithStatus for Promotion {
     const KIND: &'static str = "Promotion";
+}
+
+/// A promotion that has ended, for the metrics.
+fn count(handles: &Handles, status: &PromotionStatus) {
+    if !status.phase.is_final() {
+        return;
+    }
+    let (start, end) = (status.started_at.as_ref(), status.finished_at.as_ref());
+    let lasted =
+        start.zip(end).and_then(|(start, end)| Duration::try_from(end.0.duration_since(start.0)).ok());
+    match status.restores {
+        Some(_) => handles.metrics.rollback_ended(status.phase.as_str()),
+        None => handles.metrics.promotion_ended(status.phase.as_str(), lasted.unwrap_or_default()),
+    }
 }
 
 /// Writes a status; gives the new version.
@@ -59,6 +74,9 @@ pub async fn write<K: WithStatus>(
         .await
         .map_err(ActError::write(what))?;
     let version = written.resource_version().unwrap_or_default();
+    if let Status::Promotion(status) = status {
+        count(handles, status);
+    }
     handles.versions.wrote(K::KIND, &namespace, &name, &version);
     Ok(version)
 }

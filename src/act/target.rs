@@ -39,9 +39,17 @@ pub async fn apply(
 ) -> Result<(), ActError> {
     let client = handles.clients.identity(&identity(target)?)?;
     let api = api(handles, client, target, key).await?;
-    api.patch(key.name(), &PatchParams::apply(FIELD_MANAGER), &Patch::Apply(object))
-        .await
-        .map_err(ActError::write(format!("applying {key} in {}", target.namespace)))?;
+    let answer = api.patch(key.name(), &PatchParams::apply(FIELD_MANAGER), &Patch::Apply(object)).await;
+    if let Err(kube::Error::Api(status)) = &answer {
+        match verdict(status) {
+            Refusal::OfRights => handles.grants.forget(&(target.project.clone(), target.environment.clone())),
+            Refusal::ForGood => handles.refused.change(promotion.to_owned(), |refused| {
+                refused.insert(key.clone(), status.message.clone());
+            }),
+            Refusal::ForNow => {}
+        }
+    }
+    answer.map_err(ActError::write(format!("applying {key} in {}", target.namespace)))?;
     handles.written.change(promotion.to_owned(), |written| {
         written.insert(key.clone());
     });
@@ -94,6 +102,31 @@ pub async fn delete_pod(handles: &Handles, target: &Target, name: &str, uid: &st
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => Ok(()),
         Err(error) => Err(ActError::write(format!("deleting pod {name} in {}", target.namespace))(error)),
+    }
+}
+
+/// What a refusal of a write means.
+enum Refusal {
+    /// Consent may have been withdrawn; it is asked for anew.
+    OfRights,
+    /// Quota, admission, schema, or another owner's field: trying again gives the same.
+    ForGood,
+    /// Another version, too many requests, or a fault of the server.
+    ForNow,
+}
+
+fn verdict(status: &kube::core::Status) -> Refusal {
+    let has_cause = |reason: &str| {
+        status.details.iter().flat_map(|details| &details.causes).any(|cause| cause.reason == reason)
+    };
+    match status.code {
+        // The authorizer names verb and resource; quota, admission and Pod Security answer 403, too.
+        403 if status.message.contains(" cannot ") && status.message.contains(" resource ") => {
+            Refusal::OfRights
+        }
+        400 | 403 | 422 => Refusal::ForGood,
+        409 if has_cause("FieldManagerConflict") => Refusal::ForGood,
+        _ => Refusal::ForNow,
     }
 }
 

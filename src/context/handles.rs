@@ -52,6 +52,8 @@ pub struct Handles {
     pub trials: Memo<String, Arc<Tried>>,
     /// Objects that were written, by UID of the promotion.
     pub written: Memo<String, BTreeSet<ObjectKey>>,
+    /// Writes that the API server refused for good, by UID of the promotion.
+    pub refused: Memo<String, BTreeMap<ObjectKey, String>>,
     /// Environments whose history was trimmed, so that Contents may have lost their last name. By project and name.
     pub trimmed: Memo<(String, String), bool>,
 }

@@ -56,6 +56,7 @@ pub async fn run(
         grants: Memo::new(10_000),
         trials: Memo::new(1_000),
         written: Memo::new(1_000),
+        refused: Memo::new(1_000),
         trimmed: Memo::new(1_000),
     };
     let identity = lease::unique_identity(&settings.replica);
@@ -150,7 +151,7 @@ async fn pass(handles: &Handles, queue: &Queue, failures: &Memo<Key, u32>, key: 
             }
         }
         Ok(Err(ReconcileError::Observe(ObserveError::Stale { .. }))) => Some(Duration::from_millis(20)),
-        Ok(Err(error)) => Some(failed(handles, failures, key, &error)),
+        Ok(Err(error)) => Some(failed(failures, key, &error)),
         Err(_) => {
             handles.metrics.reconcile_panicked(key.kind.as_str());
             tracing::error!(
@@ -171,7 +172,7 @@ async fn pass(handles: &Handles, queue: &Queue, failures: &Memo<Key, u32>, key: 
 }
 
 /// Backs off; a conflict with a version that is already old is looked at again soon.
-fn failed(handles: &Handles, failures: &Memo<Key, u32>, key: &Key, error: &ReconcileError) -> Duration {
+fn failed(failures: &Memo<Key, u32>, key: &Key, error: &ReconcileError) -> Duration {
     let conflict =
         matches!(error, ReconcileError::Act(error) if error.code() == Some(409) || error.code() == Some(422));
     let mut count = 0;
@@ -183,7 +184,6 @@ fn failed(handles: &Handles, failures: &Memo<Key, u32>, key: &Key, error: &Recon
     if count > 2 || !conflict {
         tracing::warn!(kind = key.kind.as_str(), namespace = key.namespace, name = key.name, error = %error, "pass failed");
     }
-    handles.grants.forget(&(key.namespace.clone(), key.group.clone().unwrap_or_default()));
     let base = if conflict { 20 } else { 100 };
     Duration::from_millis(base << count.min(9)).min(Duration::from_secs(30))
 }

@@ -74,6 +74,8 @@ pub enum Action {
     },
     /// Remove a promotion that left the history.
     DeletePromotion {
+        /// The environment whose history it was in.
+        environment: String,
         /// Its name.
         name: String,
         /// Its UID.

@@ -82,6 +82,12 @@ pub fn evaluate(
 /// `until` ends the way; an Observed environment holds only what was captured there.
 fn is_a_stage(project: &Project, environment: &Environment, release: &Release) -> Gate {
     if let Some(until) = &release.spec.until {
+        if !project.environments.contains_key(until) {
+            return Gate::closed(
+                "Environment",
+                format!("spec.until names {until}, which does not exist in this project"),
+            );
+        }
         let beyond = environment.name() != until && validate::comes_after(project, environment.name(), until);
         if beyond {
             return Gate::Never { message: format!("spec.until ends the way of this release at {until}") };

@@ -16,6 +16,7 @@ pub fn trim(world: &EnvironmentWorld, applications: &BTreeSet<String>) -> Vec<Ac
         let lane = Lane::of(&world.project, &world.environment, application);
         for promotion in surplus(world, &lane) {
             actions.push(Action::DeletePromotion {
+                environment: world.environment.name().to_owned(),
                 name: promotion.name().to_owned(),
                 uid: promotion.uid().to_owned(),
             });

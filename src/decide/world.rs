@@ -119,6 +119,8 @@ pub struct PromotionWorld {
     pub tried: Option<Trial>,
     /// Objects that this process wrote for this promotion.
     pub written: BTreeSet<ObjectKey>,
+    /// Writes that the API server refused for good, and why.
+    pub refused: BTreeMap<ObjectKey, String>,
     /// Workloads and hooks in the target namespace, by key.
     pub workloads: BTreeMap<ObjectKey, Workload>,
     /// The term of the replica that decides.

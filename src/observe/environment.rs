@@ -6,7 +6,8 @@ use crate::api::Content;
 use crate::context::Handles;
 use crate::decide::lane::phase_of;
 use crate::decide::world::{EnvironmentWorld, Grant};
-use kube::api::ListParams;
+use jiff::SignedDuration;
+use kube::api::{ListParams, PartialObjectMeta};
 use kube::{Api, ResourceExt};
 
 /// What there is to know about an environment; none when it does not exist.
@@ -41,7 +42,12 @@ pub async fn observe(
             let api: Api<Content> = Api::namespaced(handles.clients.operator(), namespace);
             let list =
                 api.list_metadata(&ListParams::default()).await.map_err(ObserveError::read("Contents"))?;
-            Some(list.items.iter().map(ResourceExt::name_any).collect())
+            // One that was made a moment ago is not named by anything yet.
+            let young = handles.clock.now().checked_sub(SignedDuration::from_mins(10)).unwrap_or_default();
+            let is_old = |content: &&PartialObjectMeta<Content>| {
+                content.creation_timestamp().is_some_and(|created| created.0 < young)
+            };
+            Some(list.items.iter().filter(is_old).map(ResourceExt::name_any).collect())
         }
         false => None,
     };

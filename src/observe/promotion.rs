@@ -24,6 +24,7 @@ pub async fn observe(
         let uid = promotion.uid().unwrap_or_default();
         handles.trials.forget(&uid);
         handles.written.forget(&uid);
+        handles.refused.forget(&uid);
         return Ok(None);
     }
     let environment = project.environments.get(&promotion.spec.environment).cloned();
@@ -67,6 +68,7 @@ fn world(handles: &Handles, project: Project, promotion: Arc<Promotion>) -> Prom
             at: tried.at,
         }),
         written: handles.written.get(&uid).unwrap_or_default(),
+        refused: handles.refused.get(&uid).unwrap_or_default(),
         workloads: BTreeMap::new(),
         epoch: handles.fence.epoch().unwrap_or_default(),
         promotion,

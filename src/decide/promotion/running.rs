@@ -10,11 +10,15 @@ use crate::decide::lane::{kube_meta::Meta, phase_of, revision_of};
 use crate::decide::verdict::{Stage, Verdict, earliest, subjects, verdict};
 use crate::decide::world::{Grant, Loaded};
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
 
 /// Decides about a promotion whose intent is written.
 pub(super) fn decide(scene: &Scene<'_>) -> Decision {
     if let Some(newer) = overtaken_by(scene) {
-        return super::ending::superseded(scene, &newer);
+        return match has_soaked(scene) {
+            true => super::ending::verified(scene, "Verified", "healthy until newer content replaced it"),
+            false => super::ending::superseded(scene, &newer),
+        };
     }
     if let Some(decision) = target_is_gone(scene) {
         return decision;
@@ -54,6 +58,15 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
 fn overtaken_by(scene: &Scene<'_>) -> Option<String> {
     let own = revision_of(&scene.world.promotion)?;
     scene.lane.here().find(|other| revision_of(other) > Some(own)).map(|other| other.name().to_owned())
+}
+
+/// Where somebody else deploys nobody waits for the observe window: healthy for `soak` is enough there.
+fn has_soaked(scene: &Scene<'_>) -> bool {
+    let rolled_out = scene.status().rolled_out_at.map(|time| time.0);
+    match (scene.environment.spec.delivery, scene.environment.spec.soak, rolled_out) {
+        (Delivery::Observed, Some(soak), Some(at)) => later(at, span(soak)) <= scene.now,
+        (Delivery::Managed | Delivery::Observed, _, _) => false,
+    }
 }
 
 fn target_is_gone(scene: &Scene<'_>) -> Option<Decision> {
@@ -102,7 +115,17 @@ fn workloads(wanted: &[Desired]) -> Vec<ObjectKey> {
 fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
     let status = scene.status();
     let since = status.started_at.as_ref().map_or(scene.now, |time| time.0);
+    if let Some((key, message)) = scene.world.refused.iter().next() {
+        return super::ending::failed(scene, "WriteRefused", &format!("{key} was refused: {message}"));
+    }
     let next = next_writes(scene, &status, wanted);
+    if !next.actions.is_empty() && scene.now >= write_deadline(scene, wanted, since) {
+        return super::ending::failed(
+            scene,
+            "WriteDeadlineExceeded",
+            "its objects could not be written in time",
+        );
+    }
     // What is written already is judged while the rest is still being written.
     let mut judged: Vec<ObjectKey> = match (&next.gate, next.complete) {
         (_, true) => workloads(wanted),
@@ -150,6 +173,14 @@ fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
     }
 }
 
+/// When the last object must have been written: a progress deadline per wave and one per moment of hooks.
+fn write_deadline(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -> Timestamp {
+    let waves: BTreeSet<i32> = wanted.iter().map(|item| item.wave).collect();
+    let count = i64::try_from(waves.len()).unwrap_or(i64::MAX).saturating_add(2);
+    let limit = i64::from(scene.policy.failing.progress_deadline_seconds).saturating_mul(count);
+    later(since, SignedDuration::from_secs(limit))
+}
+
 /// Carries on; the deadline for silence wakes it.
 fn proceed(scene: &Scene<'_>, next: Next, look_at: Option<Timestamp>) -> Decision {
     let mut actions = next.actions;
@@ -164,6 +195,11 @@ fn proceed(scene: &Scene<'_>, next: Next, look_at: Option<Timestamp>) -> Decisio
 /// With OrderedReady the StatefulSet controller never replaces a pod that is not ready (kubernetes#67250): the pods of the
 /// revision that is being replaced are deleted, exactly those that are not ready.
 fn stuck_pods(scene: &Scene<'_>) -> Vec<Action> {
+    let replaces = scene.status().replaces.and_then(|number| scene.lane.revision(number));
+    let replaces_a_failure = replaces.is_some_and(|promotion| phase_of(promotion) == PromotionPhase::Failed);
+    if !scene.is_rollback() && !replaces_a_failure {
+        return Vec::new();
+    }
     scene
         .world
         .workloads
