@@ -9,7 +9,7 @@ mod status;
 mod target;
 
 pub use error::ActError;
-pub use status::WithStatus;
+pub use status::{WithStatus, reject};
 
 use crate::context::{Handles, Note, NoteType};
 use crate::decide::action::{Action, Decision};

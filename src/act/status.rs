@@ -1,10 +1,12 @@
 //! Status writes, against exactly the version that was decided about.
 
 use super::ActError;
-use crate::api::{Environment, Promotion, PromotionStatus, Release};
-use crate::context::Handles;
+use crate::api::{Condition, Environment, Promotion, PromotionStatus, READY, Release};
+use crate::context::{Handles, Undecodable};
 use crate::decide::action::Status;
-use kube::api::{Patch, PatchParams};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::core::ApiResource;
 use kube::{Api, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -29,6 +31,38 @@ impl WithStatus for Environment {
 }
 impl WithStatus for Promotion {
     const KIND: &'static str = "Promotion";
+}
+
+/// Tells an object that cannot be decoded, once per fault. Only its conditions are touched.
+pub async fn reject<K: WithStatus>(
+    handles: &Handles,
+    namespace: &str,
+    name: &str,
+    fault: Option<Undecodable>,
+) -> Result<(), ActError> {
+    let Some(fault) = fault else { return Ok(()) };
+    let key = (K::KIND.to_owned(), namespace.to_owned(), name.to_owned());
+    if handles.rejected.get(&key).as_deref() == Some(fault.error.as_str()) {
+        return Ok(());
+    }
+    let now = handles.clock.now();
+    let message = format!("this object cannot be read, and is left alone: {}", fault.error);
+    let conditions = ["Accepted", READY].map(|type_| Condition {
+        type_: type_.to_owned(),
+        status: "False".to_owned(),
+        reason: "Undecodable".to_owned(),
+        message: message.clone(),
+        observed_generation: None,
+        last_transition_time: Time(now),
+    });
+    let resource = ApiResource::erase::<K>(&());
+    let api: Api<DynamicObject> = Api::namespaced_with(handles.clients.operator(), namespace, &resource);
+    let patch = json!({ "status": { "conditions": conditions } });
+    api.patch_status(name, &PatchParams::default(), &Patch::Merge(patch))
+        .await
+        .map_err(ActError::write(format!("writing the status of {} {name}", K::KIND)))?;
+    handles.rejected.put(key, fault.error);
+    Ok(())
 }
 
 /// A promotion that has ended, for the metrics.

@@ -54,6 +54,8 @@ pub struct Handles {
     pub written: Memo<String, BTreeSet<ObjectKey>>,
     /// Writes that the API server refused for good, by UID of the promotion.
     pub refused: Memo<String, BTreeMap<ObjectKey, String>>,
+    /// Objects that could not be decoded and were told so, with the error: by kind, namespace and name.
+    pub rejected: Memo<(String, String, String), String>,
     /// Environments whose history was trimmed, so that Contents may have lost their last name. By project and name.
     pub trimmed: Memo<(String, String), bool>,
 }

@@ -1,8 +1,9 @@
 //! The reconcile of each kind: observe, decide, act.
 
 use super::queue::{Key, Kind};
-use crate::act::{ActError, act};
-use crate::context::Handles;
+use crate::act::{ActError, WithStatus, act, reject};
+use crate::api::{Environment, Promotion, Release};
+use crate::context::{Handles, Undecodable};
 use crate::decide::{self, action::Decision};
 use crate::observe::{self, ObserveError};
 use jiff::Timestamp;
@@ -34,26 +35,47 @@ pub async fn reconcile(handles: &Handles, key: &Key) -> Result<Again, ReconcileE
     match key.kind {
         Kind::Release => {
             let Some(world) = observe::release::observe(handles, namespace, name).await? else {
-                return Ok(Again::OnChange);
+                return gone::<Release>(handles, key, handles.stores.releases.undecodable(namespace, name))
+                    .await;
             };
             let decision = decide::release::decide(&world, handles.clock.now());
             finish(handles, world.release.as_ref(), decision, key).await
         }
         Kind::Environment => {
             let Some(world) = observe::environment::observe(handles, namespace, name).await? else {
-                return Ok(Again::OnChange);
+                return gone::<Environment>(
+                    handles,
+                    key,
+                    handles.stores.environments.undecodable(namespace, name),
+                )
+                .await;
             };
             let decision = decide::environment::decide(&world, handles.clock.now());
             finish(handles, world.environment.as_ref(), decision, key).await
         }
         Kind::Promotion => {
             let Some(world) = observe::promotion::observe(handles, namespace, name).await? else {
-                return Ok(Again::OnChange);
+                return gone::<Promotion>(
+                    handles,
+                    key,
+                    handles.stores.promotions.undecodable(namespace, name),
+                )
+                .await;
             };
             let decision = decide::promotion::decide(&world, handles.clock.now());
             finish(handles, world.promotion.as_ref(), decision, key).await
         }
     }
+}
+
+/// Nothing to decide about: the object is gone, has ended, or cannot be decoded, which it is told.
+async fn gone<K: WithStatus>(
+    handles: &Handles,
+    key: &Key,
+    fault: Option<Undecodable>,
+) -> Result<Again, ReconcileError> {
+    reject::<K>(handles, &key.namespace, &key.name, fault).await?;
+    Ok(Again::OnChange)
 }
 
 async fn finish<K>(
@@ -63,7 +85,7 @@ async fn finish<K>(
     key: &Key,
 ) -> Result<Again, ReconcileError>
 where
-    K: crate::act::WithStatus,
+    K: WithStatus,
 {
     handles.metrics.decision(key.kind.as_str());
     let wake_at = decision.wake_at;

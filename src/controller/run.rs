@@ -57,6 +57,7 @@ pub async fn run(
         trials: Memo::new(1_000),
         written: Memo::new(1_000),
         refused: Memo::new(1_000),
+        rejected: Memo::new(1_000),
         trimmed: Memo::new(1_000),
     };
     let identity = lease::unique_identity(&settings.replica);

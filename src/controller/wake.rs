@@ -43,6 +43,14 @@ impl Wake {
                 if let Some(promotion) = self.stores.promotions.get(&project, &name) {
                     self.promotion(&project, &name, &promotion.spec.environment);
                     self.release(&project, &promotion.spec.release);
+                } else {
+                    // Gone, or undecodable, which it is told.
+                    self.queue.push(Key {
+                        kind: Kind::Promotion,
+                        namespace: project.clone(),
+                        name,
+                        group: None,
+                    });
                 }
                 self.environments(&project);
                 self.releases(&project);

@@ -3,8 +3,8 @@
 //! Never removed: the current revision, what runs, every revision that a rollback may go to, and the first one, which holds the
 //! baseline while nothing else was verified.
 
-use super::action::Action;
-use super::lane::{Lane, kube_meta::Meta, phase_of, revision_of};
+use super::action::{Action, Target};
+use super::lane::{Lane, kube_meta::Meta, phase_of};
 use super::world::EnvironmentWorld;
 use crate::api::{Promotion, PromotionPhase};
 use std::collections::BTreeSet;
@@ -27,6 +27,15 @@ pub fn trim(world: &EnvironmentWorld, applications: &BTreeSet<String>) -> Vec<Ac
         let unnamed = contents.iter().filter(|name| !named.contains(name.as_str()));
         actions.extend(unnamed.map(|name| Action::DeleteContent { name: name.clone() }));
     }
+    actions.extend(world.unnamed_copies.iter().map(|(key, uid)| Action::Delete {
+        target: Target {
+            project: world.project.name.clone(),
+            environment: world.environment.name().to_owned(),
+            namespace: world.environment.spec.namespace.clone(),
+        },
+        key: key.clone(),
+        uid: uid.clone(),
+    }));
     actions
 }
 
@@ -52,7 +61,6 @@ fn surplus<'a>(world: &EnvironmentWorld, lane: &Lane<'a>) -> Vec<&'a Promotion> 
             .and_then(|number| lane.revision(number));
         kept.extend(restored.map(Meta::name));
     }
-    let _ = revision_of;
     finished.into_iter().take(beyond).filter(|promotion| !kept.contains(promotion.name())).collect()
 }
 

@@ -59,6 +59,8 @@ pub struct EnvironmentWorld {
     pub grant: Grant,
     /// Names of the Contents that exist in the project, when something may be cleaned up.
     pub contents: Option<BTreeSet<String>>,
+    /// Copies of ConfigMaps in the target namespace that nothing names any more, with their UIDs.
+    pub unnamed_copies: Vec<(ObjectKey, String)>,
 }
 
 /// For a decision about a release.

@@ -1,14 +1,15 @@
 //! The world of an environment.
 
 use super::grant::{WHILE_SETTLED, WHILE_WRITING, grant};
-use super::{ObserveError, project};
-use crate::api::Content;
+use super::{ObserveError, copies, project};
+use crate::api::{Content, Delivery};
 use crate::context::Handles;
 use crate::decide::lane::phase_of;
 use crate::decide::world::{EnvironmentWorld, Grant};
 use jiff::SignedDuration;
 use kube::api::{ListParams, PartialObjectMeta};
 use kube::{Api, ResourceExt};
+use std::collections::BTreeSet;
 
 /// What there is to know about an environment; none when it does not exist.
 pub async fn observe(
@@ -35,21 +36,27 @@ pub async fn observe(
         .values()
         .filter(|promotion| promotion.spec.environment == name && phase_of(promotion).is_final())
         .count();
-    let trimmed = handles.trimmed.get(&(namespace.to_owned(), name.to_owned())).unwrap_or(false);
-    let contents = match trimmed && finished <= limit && !busy {
-        true => {
-            handles.trimmed.forget(&(namespace.to_owned(), name.to_owned()));
-            let api: Api<Content> = Api::namespaced(handles.clients.operator(), namespace);
-            let list =
-                api.list_metadata(&ListParams::default()).await.map_err(ObserveError::read("Contents"))?;
-            // One that was made a moment ago is not named by anything yet.
-            let young = handles.clock.now().checked_sub(SignedDuration::from_mins(10)).unwrap_or_default();
-            let is_old = |content: &&PartialObjectMeta<Content>| {
-                content.creation_timestamp().is_some_and(|created| created.0 < young)
-            };
-            Some(list.items.iter().filter(is_old).map(ResourceExt::name_any).collect())
+    let key = (namespace.to_owned(), name.to_owned());
+    let trimmed =
+        handles.trimmed.get(&key).unwrap_or(false) && finished <= limit && !busy && grant == Grant::Granted;
+    let (mut contents, mut unnamed_copies) = (None, Vec::new());
+    if trimmed {
+        handles.trimmed.forget(&key);
+        contents = Some(old_contents(handles, namespace).await?);
+        if environment.spec.delivery == Delivery::Managed {
+            unnamed_copies = copies::unnamed(handles, &project, &environment).await?;
         }
-        false => None,
+    }
+    Ok(Some(EnvironmentWorld { project, environment, grant, contents, unnamed_copies }))
+}
+
+/// Names of the Contents of a project; one that was made a moment ago is not named by anything yet.
+async fn old_contents(handles: &Handles, project: &str) -> Result<BTreeSet<String>, ObserveError> {
+    let api: Api<Content> = Api::namespaced(handles.clients.operator(), project);
+    let list = api.list_metadata(&ListParams::default()).await.map_err(ObserveError::read("Contents"))?;
+    let young = handles.clock.now().checked_sub(SignedDuration::from_mins(10)).unwrap_or_default();
+    let is_old = |content: &&PartialObjectMeta<Content>| {
+        content.creation_timestamp().is_some_and(|created| created.0 < young)
     };
-    Ok(Some(EnvironmentWorld { project, environment, grant, contents }))
+    Ok(list.items.iter().filter(is_old).map(ResourceExt::name_any).collect())
 }

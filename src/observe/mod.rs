@@ -5,6 +5,7 @@
 
 mod capture;
 mod contents;
+mod copies;
 pub mod environment;
 mod error;
 mod grant;

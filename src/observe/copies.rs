@@ -1,0 +1,82 @@
+//! Copies of ConfigMaps in a target namespace that no kept revision and no pod template names any more.
+//!
+//! Looked for only after history was trimmed: that is when a copy can lose its last name.
+
+use super::{ObserveError, contents, live};
+use crate::api::{Environment, mark};
+use crate::content::copies::original_name;
+use crate::content::references::all_config_maps;
+use crate::content::templates::pod_templates;
+use crate::content::{Destination, ObjectKey, materialise};
+use crate::context::{Handles, Identity};
+use crate::decide::world::{Loaded, Project};
+use kube::ResourceExt;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// Kinds whose templates may still name a copy; a ReplicaSet does while an old revision can be undone.
+const READERS: [(&str, &str); 6] = [
+    ("apps/v1", "Deployment"),
+    ("apps/v1", "ReplicaSet"),
+    ("apps/v1", "StatefulSet"),
+    ("apps/v1", "DaemonSet"),
+    ("batch/v1", "CronJob"),
+    ("batch/v1", "Job"),
+];
+
+/// The copies that nothing names, with their UIDs.
+pub async fn unnamed(
+    handles: &Handles,
+    project: &Project,
+    environment: &Environment,
+) -> Result<Vec<(ObjectKey, String)>, ObserveError> {
+    let namespace = environment.spec.namespace.as_str();
+    let client = handles.clients.identity(&Identity::new(&project.name, &environment.name_any())?)?;
+    let owner = format!("{}.{}.", project.name, environment.name_any());
+    let is_ours = |object: &Value| {
+        let marked = object
+            .pointer("/metadata/annotations")
+            .and_then(|all| all.get(mark::OWNER))
+            .and_then(Value::as_str);
+        marked.is_some_and(|mark| mark.starts_with(&owner)) && original_name(object).is_some()
+    };
+    let maps = live::list(handles, &client, namespace, "v1", "ConfigMap").await?;
+    let copies: Vec<(ObjectKey, String)> = maps
+        .iter()
+        .filter(|object| is_ours(object))
+        .filter_map(|object| {
+            let uid = object.pointer("/metadata/uid")?.as_str()?.to_owned();
+            Some((ObjectKey::of(object).ok()?, uid))
+        })
+        .collect();
+    let mut named = BTreeSet::new();
+    for (api_version, kind) in READERS {
+        named.extend(all_config_maps(pod_templates(
+            &live::list(handles, &client, namespace, api_version, kind).await?,
+        )));
+    }
+    for name in kept(project, &environment.name_any()) {
+        let Loaded::Here(content) = contents::load(handles, &project.name, Some(name)).await? else {
+            // What cannot be read may name any of them.
+            return Ok(Vec::new());
+        };
+        let destination = Destination { namespace, owner: "", run: "" };
+        named.extend(
+            materialise(&content, &destination)
+                .unwrap_or_default()
+                .iter()
+                .map(|one| one.key.name().to_owned()),
+        );
+    }
+    Ok(copies.into_iter().filter(|(key, _)| !named.contains(key.name())).collect())
+}
+
+/// Contents of the revisions that the environment still keeps.
+fn kept(project: &Project, environment: &str) -> BTreeSet<String> {
+    project
+        .promotions
+        .values()
+        .filter(|promotion| promotion.spec.environment == environment)
+        .filter_map(|promotion| promotion.status.as_ref()?.content.clone())
+        .collect()
+}
