@@ -161,7 +161,7 @@ async fn consent_on(cluster: &ControlPlane) -> Result<()> {
         "get secrets -n shop-prod".into(),
         "get pods -n shop-prod --as=system:serviceaccount:kube-system:default".into(),
         "get pods -n shop-prod --as=someone".into(),
-        "get contents -n shop".into(),
+        "get contents -n shop --watch".into(),
         "scale deployment web --replicas=5 -n shop-dev".into(),
         "create token default -n towpath-deployers".into(),
     ];
