@@ -1,0 +1,97 @@
+//! `cargo demo`: a release on its way to prod, and two that come back, on a real control plane, in under a minute.
+//!
+//! The controller is this program again, started as `controller ...`, with the token of the chart's own ServiceAccount:
+//! it may do exactly what a cluster that installed the chart would let it do.
+
+mod board;
+mod installation;
+mod ledger;
+mod running;
+mod screen;
+mod story;
+mod telling;
+
+use anyhow::{Result, bail};
+use board::Follower;
+use installation::Installation;
+use screen::Screen;
+use std::io::Read;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+const USAGE: &str = "usage: cargo demo [--keep]
+
+  --keep   leave the control plane and the controller running, and say how to use and to end them";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["controller", ..] => controller(),
+        [] => demo(false),
+        ["--keep"] => demo(true),
+        ["--help" | "-h"] => {
+            println!("{USAGE}");
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Ends with the demo, however that ends: the pipe on stdin is closed by the kernel.
+fn controller() -> ExitCode {
+    if std::env::var_os(installation::KEPT).is_none() {
+        std::thread::spawn(|| {
+            let _ = std::io::stdin().read_to_end(&mut Vec::new());
+            std::process::exit(0);
+        });
+    }
+    towpath::cli::main()
+}
+
+fn demo(keep: bool) -> ExitCode {
+    let screen = Arc::new(Screen::new());
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("no runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(show(&screen, keep)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            screen.close();
+            eprintln!("\nThe demo failed: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn show(screen: &Arc<Screen>, keep: bool) -> Result<()> {
+    screen.title("Towpath: one release reaches prod, two come back");
+    let (installation, mut controller) = Installation::start(screen, keep).await?;
+    let told = tokio::select! {
+        told = tell(screen, &installation) => told,
+        ended = controller.wait() => Err(anyhow::anyhow!("the controller ended: {}", ended?)),
+        _ = tokio::signal::ctrl_c() => bail!("it was interrupted"),
+    };
+    if let Err(error) = told {
+        screen.close();
+        eprintln!("\n{}", installation.logs());
+        return Err(error);
+    }
+    if keep { installation.keep(screen, &controller) } else { Ok(()) }
+}
+
+async fn tell(screen: &Arc<Screen>, installation: &Installation) -> Result<()> {
+    let follower = Follower::start(installation.cluster.admin().client()?, Arc::clone(screen));
+    let mark = installation.cluster.audit()?.mark().await?;
+    let story = story::Story { screen, installation, follower: &follower };
+    let acts = story.tell().await?;
+    let board = follower.board();
+    screen.close();
+    ledger::print(screen, installation, &board, &acts, mark).await
+}

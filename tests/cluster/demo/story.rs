@@ -1,0 +1,230 @@
+//! The three acts, and what has to come true in each.
+
+use crate::board::{Board, Follower, PROJECT};
+use crate::installation::{Installation, example};
+use crate::ledger;
+use crate::running::{self, Running};
+use crate::screen::{Screen, Tone};
+use anyhow::{Context, Result, bail, ensure};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::time::Duration;
+use towpath::api::{PromotionKind, PromotionPhase};
+
+const LIMIT: Duration = Duration::from_secs(60);
+const WEB: &str = "docker.io/nginxinc/nginx-unprivileged";
+const API: &str = "docker.io/traefik/whoami";
+
+pub struct Story<'a> {
+    pub screen: &'a Screen,
+    pub installation: &'a Installation,
+    pub follower: &'a Follower,
+}
+
+/// One release and the time from which on what happens is its doing.
+pub struct Act {
+    pub release: &'static str,
+    pub from: Timestamp,
+    /// Where it was taken back, and after how many restarts of a container.
+    pub back: Option<(&'static str, i32)>,
+}
+
+impl Story<'_> {
+    pub async fn tell(&self) -> Result<Vec<Act>> {
+        Ok(vec![self.first().await?, self.second().await?, self.third().await?])
+    }
+
+    async fn first(&self) -> Result<Act> {
+        self.screen.heading(
+            1,
+            "shop-1.0.0 goes from dev to prod",
+            "CI has put a shop into the namespace shop-dev: two Deployments, a StatefulSet, a ConfigMap for each. A Release \
+             captures what runs there. Each environment is watched for 4 s; prod waits until staging has soaked for 2 s more.",
+        );
+        let from = Timestamp::now();
+        let release = std::fs::read_to_string(example("deploy/examples/50-release.yaml"))?;
+        self.installation.apply(&release)?;
+        self.verified("prod", "shop-1.0.0").await?;
+        Ok(Act { release: "shop-1.0.0", from, back: None })
+    }
+
+    async fn second(&self) -> Result<Act> {
+        self.screen.heading(
+            2,
+            "shop-1.1.0 crashes in staging",
+            "CI changes the images and the config in dev, where all is well. But the build of api that the Release names is \
+             broken: it crashes wherever it runs. One restart is tolerated, the second is a verdict.",
+        );
+        let (release, from) = ("shop-1.1.0", Timestamp::now());
+        let before = self.look("shop-staging").await?;
+        let prod = self.look("shop-prod").await?;
+        let mark = self.installation.cluster.audit()?.mark().await?;
+        self.deploy("1.29-alpine", "v1.11", "shop, spring sale")?;
+        let broken = json!([{ "name": API, "image": format!("{API}:v1.11-crash-loop") }]);
+        self.release("1.1.0", &broken)?;
+
+        let what = "a crash in staging";
+        self.follower
+            .until(what, LIMIT, |board| Ok(board.crashed("shop-staging", from).then_some(())))
+            .await?;
+        let during = self.look("shop-staging").await?;
+        self.reaches("dev", release, PromotionKind::Promote, PromotionPhase::Verified).await?;
+        self.reaches("staging", release, PromotionKind::Promote, PromotionPhase::Failed).await?;
+        self.reaches("staging", release, PromotionKind::Rollback, PromotionPhase::Verified).await?;
+        let after = self.look("shop-staging").await?;
+        self.compare("staging", release, [&before, &during, &after])?;
+
+        ensure!(self.look("shop-prod").await? == prod, "prod is not what it was");
+        let events = self.installation.cluster.audit()?.since(mark).await?;
+        let touched = events.iter().filter(|event| ledger::writes(event, "prod")).count();
+        ensure!(touched == 0, "{touched} writes were made in prod for a release that failed in staging");
+        self.screen.event("prod", Tone::Good, "not one write was made here");
+        Ok(Act { release, from, back: Some(("staging", 2)) })
+    }
+
+    async fn third(&self) -> Result<Act> {
+        self.screen.heading(
+            3,
+            "shop-1.2.0 turns bad in prod",
+            "CI repairs api. shop-1.2.0 is verified in dev and staging and rolled out in prod; there, while it is still being \
+             watched, its api pods begin to crash.",
+        );
+        let (release, from) = ("shop-1.2.0", Timestamp::now());
+        let before = self.look("shop-prod").await?;
+        self.deploy("1.30-alpine", "v1.12", "shop, summer sale")?;
+        self.release("1.2.0", &json!([]))?;
+        self.verified("staging", release).await?;
+        self.reaches("prod", release, PromotionKind::Promote, PromotionPhase::Observing).await?;
+        let during = self.look("shop-prod").await?;
+        // The node plays what the annotation says.
+        let fate = ["fate.towpath.dev/pod=crash-after-ready", "fate.towpath.dev/seconds=1"];
+        let annotate = ["annotate", "pods", "-n", "shop-prod", "-l", "app=api", "--overwrite"];
+        self.installation.run(&[&annotate[..], &fate].concat())?;
+        self.reaches("prod", release, PromotionKind::Promote, PromotionPhase::Failed).await?;
+        self.reaches("prod", release, PromotionKind::Rollback, PromotionPhase::Verified).await?;
+        let after = self.look("shop-prod").await?;
+        self.compare("prod", release, [&before, &during, &after])?;
+        Ok(Act { release, from, back: Some(("prod", 1)) })
+    }
+
+    async fn look(&self, namespace: &str) -> Result<Running> {
+        running::look(&self.installation.cluster.admin().client()?, namespace).await
+    }
+
+    /// Shows the three, and fails unless the last is the first.
+    fn compare(&self, environment: &str, release: &str, states: [&Running; 3]) -> Result<()> {
+        self.screen.say("");
+        let with = format!("with {release}");
+        let titles = ["before", &with, "after"];
+        for line in running::side_by_side(titles, states) {
+            self.screen.say(&format!("    {line}"));
+        }
+        self.screen.say("");
+        let [before, during, after] = states;
+        ensure!(before != during, "{release} changed nothing in {environment}");
+        ensure!(before == after, "{environment} did not come back as it was before {release}");
+        self.screen.event(environment, Tone::Good, "code and config are back together, as they were");
+        Ok(())
+    }
+
+    /// What CI does: new images and a new config, in dev.
+    fn deploy(&self, web: &str, api: &str, name: &str) -> Result<()> {
+        let installation = self.installation;
+        let patch = json!({ "data": { "WHOAMI_NAME": name } }).to_string();
+        installation.run(&[
+            "patch",
+            "configmap",
+            "api-config",
+            "-n",
+            "shop-dev",
+            "--type=merge",
+            "-p",
+            &patch,
+        ])?;
+        let greeting = format!(
+            "server {{\n  listen 8080;\n  location / {{ return 200 \"welcome to the {name}\\n\"; }}\n}}\n"
+        );
+        let patch = json!({ "data": { "default.conf": greeting } }).to_string();
+        installation.run(&[
+            "patch",
+            "configmap",
+            "web-config",
+            "-n",
+            "shop-dev",
+            "--type=merge",
+            "-p",
+            &patch,
+        ])?;
+        for (deployment, image) in
+            [("web", format!("nginx={WEB}:{web}")), ("api", format!("whoami={API}:{api}"))]
+        {
+            let deployment = format!("deployment/{deployment}");
+            installation.run(&["set", "image", &deployment, &image, "-n", "shop-dev"])?;
+        }
+        installation.settle("shop-dev")?;
+        self.screen.event(
+            "dev",
+            Tone::Quiet,
+            &format!("CI deploys web {web} and api {api}, and a config for the {name}"),
+        );
+        Ok(())
+    }
+
+    /// A Release of what runs in dev.
+    fn release(&self, version: &str, images: &Value) -> Result<()> {
+        let mut release = json!({
+            "apiVersion": "towpath.dev/v1alpha1",
+            "kind": "Release",
+            "metadata": { "name": format!("shop-{version}"), "namespace": PROJECT },
+            "spec": { "application": "shop", "version": version, "source": { "environment": { "name": "dev" } } },
+        });
+        if images.as_array().is_some_and(|images| !images.is_empty()) {
+            release["spec"]["images"] = images.clone();
+        }
+        self.installation.apply(&release.to_string())?;
+        Ok(())
+    }
+
+    async fn verified(&self, environment: &str, release: &str) -> Result<()> {
+        self.reaches(environment, release, PromotionKind::Promote, PromotionPhase::Verified).await
+    }
+
+    /// Waits until the promotion is in that phase, and fails if it ends in another.
+    async fn reaches(
+        &self,
+        environment: &str,
+        release: &str,
+        kind: PromotionKind,
+        phase: PromotionPhase,
+    ) -> Result<()> {
+        let act = match kind {
+            PromotionKind::Promote => "the promotion",
+            PromotionKind::Rollback => "the rollback",
+        };
+        let what = format!("{act} of {release} in {environment} to be {}", phase.as_str());
+        let ask = |board: &Board| match board.phase(environment, release, kind) {
+            Some(found) if found == phase => Ok(Some(())),
+            Some(found) if found.is_final() => {
+                bail!("{act} of {release} in {environment} is {}", found.as_str())
+            }
+            _ => unexpected(board, environment, kind, phase).map(|()| None),
+        };
+        self.follower.until(&what, LIMIT, ask).await.context("not what was expected")
+    }
+}
+
+/// A failed promotion before this environment ends the wait for this one.
+fn unexpected(board: &Board, environment: &str, kind: PromotionKind, phase: PromotionPhase) -> Result<()> {
+    if kind == PromotionKind::Rollback || phase == PromotionPhase::Failed {
+        return Ok(());
+    }
+    let newest = board.releases.keys().next_back();
+    let failed = board.promotions.values().find(|promotion| {
+        let failed = promotion.status.as_ref().is_some_and(|status| status.phase == PromotionPhase::Failed);
+        failed && Some(&promotion.spec.release) == newest && promotion.spec.environment != environment
+    });
+    match failed {
+        Some(promotion) => bail!("{} failed in {}", promotion.spec.release, promotion.spec.environment),
+        None => Ok(()),
+    }
+}
