@@ -1,0 +1,80 @@
+//! Whole releases through a toy cluster: the real `decide`, a virtual clock, and every write carried out in order. The logs in
+//! `golden/simulate` are what happened, decision by decision; UPDATE_GOLDEN=1 writes them again.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm, reason = "it is how a test fails")]
+
+#[path = "simulate/cluster.rs"]
+mod cluster;
+#[path = "simulate/end.rs"]
+mod end;
+#[path = "simulate/ends.rs"]
+mod ends;
+#[path = "simulate/line.rs"]
+mod line;
+#[path = "simulate/run.rs"]
+mod run;
+#[path = "simulate/scenarios.rs"]
+mod scenarios;
+#[path = "simulate/store.rs"]
+mod store;
+
+use run::Run;
+use scenarios::{ALL, Scenario};
+use std::fs;
+use std::path::Path;
+
+#[test]
+fn every_scenario_goes_as_its_log_says() {
+    let again = std::env::var("UPDATE_GOLDEN").is_ok();
+    let mut faults = Vec::new();
+    for scenario in ALL {
+        let run = scenario.run().settle();
+        let text = format!("# {}\n\n{}\n", scenario.about, run.log.join("\n"));
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/simulate/{}.log", scenario.name));
+        if again {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, &text).unwrap();
+        }
+        if fs::read_to_string(&path).unwrap_or_default() != text {
+            faults.push(format!("{} is another now (UPDATE_GOLDEN=1 writes it):\n{text}", path.display()));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn the_order_of_looks_does_not_change_the_end() {
+    for scenario in ALL {
+        let plain = end::of(&scenario.run().settle().store);
+        for seed in 0..number("TOWPATH_SEEDS", 12) {
+            let run = scenario.run().in_the_order_of(seed + 1).settle();
+            same(scenario, &format!("seed {seed}"), &plain, &run);
+        }
+    }
+}
+
+#[test]
+fn a_crash_after_any_write_does_not_change_the_end() {
+    for scenario in ALL {
+        let plain = end::of(&scenario.run().settle().store);
+        scenario.run().crash_everywhere(|writes, run| {
+            same(scenario, &format!("a crash after write {writes}"), &plain, &run);
+        });
+    }
+}
+
+fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+fn same(scenario: &Scenario, what: &str, plain: &std::collections::BTreeMap<String, String>, run: &Run) {
+    let differences = end::differences(plain, &end::of(&run.store));
+    assert!(
+        differences.is_empty(),
+        "{}, {what}: the end is another one:\n{}\n\n{}",
+        scenario.name,
+        differences.join("\n"),
+        run.log.join("\n")
+    );
+}
+

@@ -1,0 +1,316 @@
+//! A toy target namespace: server-side apply with field ownership, and a controller of workloads whose pods meet the fate that
+//! the name of their image says. What it shows is a function of the objects and of the time, so a run can be repeated.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use towpath::content::ObjectKey;
+use towpath::decide::world::{Container, Ended, Live, Pod, Workload};
+
+/// How often something was done to an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub created: usize,
+    pub deleted: usize,
+    pub template_changes: usize,
+}
+
+/// One namespace with its objects.
+#[derive(Clone, Debug, Default)]
+pub struct Namespace {
+    pub name: String,
+    pub uid: String,
+    objects: BTreeMap<ObjectKey, Placed>,
+    pub counts: BTreeMap<ObjectKey, Counts>,
+    /// Objects that the server refuses, by key, and why.
+    pub refused: BTreeMap<ObjectKey, String>,
+    serial: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Placed {
+    live: Value,
+    template_since: Timestamp,
+    spec_since: Timestamp,
+    /// Replicas of an older template that still serve.
+    older: i32,
+}
+
+impl Namespace {
+    pub fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), uid: format!("uid-{name}"), ..Self::default() }
+    }
+
+    pub fn live(&self, key: &ObjectKey) -> Live {
+        match self.objects.get(key) {
+            Some(placed) => Live::Present(Arc::new(placed.live.clone())),
+            None => Live::Absent,
+        }
+    }
+
+    /// What people would see, without what only the server knows.
+    pub fn shown(&self) -> BTreeMap<String, Value> {
+        let bare = |placed: &Placed| {
+            let mut live = placed.live.clone();
+            let metadata = live["metadata"].as_object_mut().unwrap();
+            for field in ["uid", "resourceVersion", "managedFields"] {
+                metadata.remove(field);
+            }
+            live
+        };
+        self.objects.iter().map(|(key, placed)| (key.to_string(), bare(placed))).collect()
+    }
+
+    /// An object that was there before Towpath came.
+    pub fn place(&mut self, object: Value, manager: &str, now: Timestamp) {
+        let key = ObjectKey::of(&object).unwrap();
+        let entry = entry(&object, manager, "Update");
+        self.put(&key, object, vec![entry], now);
+        self.counts.remove(&key);
+    }
+
+    /// Server-side apply without force.
+    pub fn apply(&mut self, key: &ObjectKey, body: &Value, now: Timestamp) -> Result<(), String> {
+        let (object, managers) = self.applied(key, body, false)?;
+        self.put(key, object, managers, now);
+        Ok(())
+    }
+
+    /// The object as it would be; by force where it is to be taken over first.
+    pub fn try_apply(&self, key: &ObjectKey, body: &Value, force: bool) -> Result<Value, String> {
+        let (mut object, managers) = self.applied(key, body, force)?;
+        object["metadata"]["managedFields"] = managers.into();
+        Ok(object)
+    }
+
+    pub fn patch(&mut self, key: &ObjectKey, patch: Value, now: Timestamp) -> Result<(), String> {
+        let patch: json_patch::Patch = serde_json::from_value(patch).unwrap();
+        let Some(placed) = self.objects.get(key) else { return Err(format!("{key} is not there")) };
+        let mut object = placed.live.clone();
+        json_patch::patch(&mut object, &patch).map_err(|error| error.to_string())?;
+        let managers = object["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
+        self.put(key, object, managers, now);
+        Ok(())
+    }
+
+    pub fn delete(&mut self, key: &ObjectKey, uid: &str) {
+        if self.objects.get(key).is_some_and(|placed| placed.live["metadata"]["uid"] == uid) {
+            self.objects.remove(key);
+            self.counts.entry(key.clone()).or_default().deleted += 1;
+        }
+    }
+
+    fn applied(&self, key: &ObjectKey, body: &Value, force: bool) -> Result<(Value, Vec<Value>), String> {
+        if let Some(why) = self.refused.get(key) {
+            return Err(why.clone());
+        }
+        let mine = entry(body, "towpath", "Apply");
+        let Some(placed) = self.objects.get(key) else { return Ok((body.clone(), vec![mine])) };
+        let wanted = body.pointer("/metadata/resourceVersion");
+        if wanted.is_some_and(|version| *version != placed.live["metadata"]["resourceVersion"]) {
+            return Err(format!("{key}: the object has been modified"));
+        }
+        let managers = placed.live["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
+        let (ours, mut others): (Vec<Value>, Vec<Value>) =
+            managers.into_iter().partition(|entry| entry["manager"] == "towpath");
+        for other in others.iter().filter(|_| !force) {
+            if let Some(field) = conflict(&other["fieldsV1"], body, &placed.live) {
+                return Err(format!("{key}: conflict with {} over {field}", other["manager"]));
+            }
+        }
+        let mut object = placed.live.clone();
+        for owned in &ours {
+            let kept: Vec<&Value> = others.iter().map(|other| &other["fieldsV1"]).collect();
+            prune(&mut object, &owned["fieldsV1"], &mine["fieldsV1"], &kept);
+        }
+        merge(&mut object, body);
+        if object["immutable"] == true && object["data"] != placed.live["data"] {
+            return Err(format!("{key} is immutable"));
+        }
+        others.push(mine);
+        Ok((object, others))
+    }
+
+    fn put(&mut self, key: &ObjectKey, mut object: Value, managers: Vec<Value>, now: Timestamp) {
+        self.serial += 1;
+        let before = self.objects.get(key).cloned();
+        if matches!(key.kind(), "Deployment" | "StatefulSet") && object["spec"]["replicas"].is_null() {
+            object["spec"]["replicas"] = 1.into();
+        }
+        let uid = before.as_ref().map(|placed| placed.live["metadata"]["uid"].clone());
+        object["metadata"]["uid"] = uid.unwrap_or_else(|| json!(format!("uid-{}-{}", key.name(), self.serial)));
+        object["metadata"]["managedFields"] = managers.into();
+        object["metadata"]["resourceVersion"] = json!(self.serial.to_string());
+        let counts = self.counts.entry(key.clone()).or_default();
+        let (mut template_since, mut spec_since, mut older) = (now, now, 0);
+        match &before {
+            None => counts.created += 1,
+            Some(placed) => {
+                (template_since, spec_since, older) = (placed.template_since, placed.spec_since, placed.older);
+                if placed.live["spec"] != object["spec"] {
+                    spec_since = now;
+                }
+                if placed.live["spec"]["template"] != object["spec"]["template"] {
+                    counts.template_changes += 1;
+                    older = available(placed, &self.name, now);
+                    template_since = now;
+                }
+            }
+        }
+        self.objects.insert(key.clone(), Placed { live: object, template_since, spec_since, older });
+    }
+
+    /// Every workload as its controller and the kubelet show it.
+    pub fn workloads(&self, now: Timestamp) -> BTreeMap<ObjectKey, Workload> {
+        let is_workload = |key: &ObjectKey| matches!(key.kind(), "Deployment" | "StatefulSet");
+        let all = self.objects.iter().filter(|(key, _)| is_workload(key));
+        all.map(|(key, placed)| (key.clone(), workload(key, placed, &self.name, now))).collect()
+    }
+
+    /// When something changes next without anybody writing.
+    pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        let moments = self.objects.iter().filter(|(key, _)| key.kind() == "Deployment").flat_map(|(_, placed)| {
+            let fate = Fate::of(&placed.live, &self.name);
+            let pods = [fate.ready, fate.crash].into_iter().flatten();
+            pods.map(|seconds| after(placed.template_since, seconds)).chain([after(placed.spec_since, 1)])
+        });
+        moments.filter(|at| *at > now).min()
+    }
+}
+
+/// What becomes of pods, in seconds after their template was written.
+struct Fate {
+    ready: Option<i64>,
+    crash: Option<i64>,
+}
+
+impl Fate {
+    /// `crash` crashes at once, `fade` after a minute of health, `slow` needs 40 s, all else 5 s; `crash-in-shop-prod` crashes
+    /// only there.
+    fn of(live: &Value, namespace: &str) -> Self {
+        let image = live.pointer("/spec/template/spec/containers/0/image").and_then(Value::as_str).unwrap_or_default();
+        let word = image.split('@').next().and_then(|name| name.rsplit('/').next()).unwrap_or_default();
+        let (word, only) = word.split_once("-in-").unwrap_or((word, namespace));
+        match word {
+            "crash" if only == namespace => Self { ready: None, crash: Some(3) },
+            "fade" if only == namespace => Self { ready: Some(5), crash: Some(65) },
+            "slow" => Self { ready: Some(40), crash: None },
+            _ => Self { ready: Some(5), crash: None },
+        }
+    }
+}
+
+fn after(at: Timestamp, seconds: i64) -> Timestamp {
+    at.checked_add(SignedDuration::from_secs(seconds)).unwrap()
+}
+
+fn desired(placed: &Placed) -> i32 {
+    placed.live["spec"]["replicas"].as_i64().unwrap_or(1) as i32
+}
+
+fn is_ready(placed: &Placed, fate: &Fate, now: Timestamp) -> bool {
+    let passed = |seconds: Option<i64>| seconds.is_some_and(|seconds| now >= after(placed.template_since, seconds));
+    passed(fate.ready) && !passed(fate.crash)
+}
+
+fn available(placed: &Placed, namespace: &str, now: Timestamp) -> i32 {
+    if is_ready(placed, &Fate::of(&placed.live, namespace), now) { desired(placed) } else { placed.older }
+}
+
+fn workload(key: &ObjectKey, placed: &Placed, namespace: &str, now: Timestamp) -> Workload {
+    let fate = Fate::of(&placed.live, namespace);
+    let ready = is_ready(placed, &fate, now);
+    let crashed = fate.crash.is_some_and(|seconds| now >= after(placed.template_since, seconds));
+    let was_ready = fate.ready.is_some_and(|seconds| now >= after(placed.template_since, seconds));
+    let older = if was_ready { 0 } else { placed.older };
+    let since = if crashed { fate.crash } else { fate.ready }.map(|seconds| after(placed.template_since, seconds));
+    let pod = |index: i32| Pod {
+        name: format!("{}-{index}", key.name()),
+        uid: format!("{}-{index}-{}", key.name(), placed.template_since),
+        ready,
+        ready_since: since.filter(|at| *at <= now),
+        created: Some(placed.template_since),
+        containers: vec![Container {
+            name: "main".into(),
+            restarts: if crashed { 2 } else { 0 },
+            waiting: crashed.then(|| ("CrashLoopBackOff".into(), "back-off".into())),
+            ended: crashed.then(|| Ended { reason: "Error".into(), code: 1, ..Ended::default() }),
+        }],
+        ..Pod::default()
+    };
+    let mark = placed.live.pointer("/metadata/annotations").and_then(|marks| marks["towpath.dev/revision"].as_str());
+    Workload {
+        uid: placed.live["metadata"]["uid"].as_str().unwrap().to_owned(),
+        revision: mark.and_then(|mark| mark.parse().ok()),
+        observed: now > placed.spec_since,
+        desired: desired(placed),
+        updated: desired(placed),
+        total: desired(placed) + older,
+        available: available(placed, namespace, now).min(if crashed && was_ready { 0 } else { i32::MAX }),
+        pods: (0..desired(placed)).map(pod).collect(),
+        ..Workload::default()
+    }
+}
+
+fn entry(object: &Value, manager: &str, operation: &str) -> Value {
+    let mut owned = object.clone();
+    if let Some(metadata) = owned["metadata"].as_object_mut() {
+        metadata.retain(|name, _| name == "labels" || name == "annotations");
+    }
+    let is_bare = owned["metadata"].as_object().is_none_or(Map::is_empty);
+    for field in ["apiVersion", "kind"].into_iter().chain(is_bare.then_some("metadata")) {
+        owned.as_object_mut().unwrap().remove(field);
+    }
+    json!({
+        "manager": manager, "operation": operation, "apiVersion": object["apiVersion"], "fieldsType": "FieldsV1",
+        "fieldsV1": fields(&owned),
+    })
+}
+
+/// The field set of a value; lists are one field.
+fn fields(value: &Value) -> Value {
+    let members = value.as_object().into_iter().flatten();
+    Value::Object(members.map(|(name, value)| (format!("f:{name}"), fields(value))).collect())
+}
+
+/// The first field of `body` that `owned` holds with another value.
+fn conflict(owned: &Value, body: &Value, live: &Value) -> Option<String> {
+    owned.as_object()?.iter().find_map(|(field, inner)| {
+        let name = field.trim_start_matches("f:");
+        let (wanted, found) = (body.get(name)?, live.get(name)?);
+        match inner.as_object().is_none_or(Map::is_empty) {
+            true => (wanted != found).then(|| name.to_owned()),
+            false => conflict(inner, wanted, found).map(|rest| format!("{name}.{rest}")),
+        }
+    })
+}
+
+/// Removes what was owned and is not wanted any more, unless somebody else owns it too.
+fn prune(object: &mut Value, owned: &Value, wanted: &Value, others: &[&Value]) {
+    let Some(members) = object.as_object_mut() else { return };
+    let names: BTreeSet<&String> = owned.as_object().into_iter().flat_map(Map::keys).collect();
+    for field in names {
+        let name = field.trim_start_matches("f:");
+        let inside: Vec<&Value> = others.iter().filter_map(|other| other.get(field)).collect();
+        match wanted.get(field) {
+            None if inside.is_empty() => _ = members.remove(name),
+            inner => {
+                if let Some(member) = members.get_mut(name) {
+                    prune(member, &owned[field], inner.unwrap_or(&json!({})), &inside);
+                }
+            }
+        }
+    }
+}
+
+fn merge(into: &mut Value, from: &Value) {
+    match (into.as_object_mut(), from.as_object()) {
+        (Some(members), Some(from)) => {
+            for (name, value) in from {
+                merge(members.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        _ => *into = from.clone(),
+    }
+}

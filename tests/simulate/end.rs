@@ -1,0 +1,64 @@
+//! The end of a run in words that two runs can be compared by: no times, and no messages that hold one.
+
+use super::store::Store;
+use std::collections::BTreeMap;
+use towpath::api::Condition;
+
+/// Everything that is left, by object.
+pub fn of(store: &Store) -> BTreeMap<String, String> {
+    let mut end = BTreeMap::new();
+    for (name, release) in &store.releases {
+        let status = release.status.clone().unwrap_or_default();
+        let text = format!("{:?} {:?} {}", status.phase, status.summary, words(&status.conditions));
+        end.insert(format!("release {name}"), text);
+    }
+    for (name, environment) in &store.environments {
+        let status = environment.status.clone().unwrap_or_default();
+        let lanes: Vec<String> = status
+            .applications
+            .iter()
+            .map(|lane| format!("{:?} {:?} {:?} {:?}", lane.current, lane.last_verified, lane.active, lane.waiting))
+            .collect();
+        let text = format!("{:?} {} {lanes:?}", status.summary, words(&status.conditions));
+        end.insert(format!("environment {name}"), text);
+    }
+    for (name, promotion) in &store.promotions {
+        let status = promotion.status.clone().unwrap_or_default();
+        let text = format!(
+            "{:?} {:?} {:?} revision {:?} replaces {:?} restores {:?} {:?} {:?} {}",
+            promotion.spec.kind,
+            status.phase,
+            status.reason,
+            status.revision,
+            status.replaces,
+            status.restores,
+            status.content,
+            status.changes,
+            words(&status.conditions)
+        );
+        end.insert(format!("promotion {name}"), text);
+    }
+    for (name, namespace) in &store.namespaces {
+        for (key, object) in namespace.shown() {
+            end.insert(format!("{name} {key}"), object.to_string());
+        }
+        for (key, counts) in &namespace.counts {
+            end.insert(format!("{name} {key}, writes"), format!("{counts:?}"));
+        }
+    }
+    end
+}
+
+fn words(conditions: &[Condition]) -> String {
+    let words = conditions.iter().map(|condition| format!("{}={} {}", condition.type_, condition.status, condition.reason));
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// What differs, line by line.
+pub fn differences(one: &BTreeMap<String, String>, other: &BTreeMap<String, String>) -> Vec<String> {
+    let names: std::collections::BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    let differing = names.into_iter().filter(|name| one.get(*name) != other.get(*name));
+    let none = "nothing".to_owned();
+    let text = |end: &BTreeMap<String, String>, name: &String| end.get(name).unwrap_or(&none).clone();
+    differing.map(|name| format!("{name}:\n  {}\n  {}", text(one, name), text(other, name))).collect()
+}

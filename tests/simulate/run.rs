@@ -1,0 +1,340 @@
+//! The closed loop: whoever is woken looks, decides and writes; when nobody is left the clock jumps to the next moment at which
+//! something happens. A crash may come after any write; what the process knew is lost, and everything is looked at again.
+
+use super::line;
+use super::store::{Key, Memory, Store};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use towpath::api::ReleasePhase;
+use towpath::decide::action::{Action, Decision};
+use towpath::decide::lane::phase_of;
+use towpath::decide::{environment, promotion, release};
+
+/// What somebody does at a moment, in seconds after the start.
+pub type Event = (i64, &'static str, fn(&mut Store, Timestamp));
+
+/// Nothing that is simulated takes longer.
+const HORIZON: SignedDuration = SignedDuration::from_hours(48);
+const MOST_PASSES: usize = 20_000;
+
+#[derive(Clone)]
+pub struct Run {
+    pub store: Store,
+    pub now: Timestamp,
+    pub log: Vec<String>,
+    /// Writes so far: records, memory, actions and reports.
+    pub writes: usize,
+    memory: Memory,
+    queue: Vec<Key>,
+    wakes: BTreeMap<Key, Timestamp>,
+    events: Vec<Event>,
+    crash_after: Option<usize>,
+    seed: Option<u64>,
+    passes: usize,
+}
+
+/// The process ended here.
+struct Crash;
+
+pub fn start() -> Timestamp {
+    "2026-11-02T09:00:00Z".parse().unwrap()
+}
+
+impl Run {
+    pub fn new(events: &[Event]) -> Self {
+        Self {
+            store: Store::default(),
+            now: start(),
+            log: Vec::new(),
+            writes: 0,
+            memory: Memory::default(),
+            queue: Vec::new(),
+            wakes: BTreeMap::new(),
+            events: events.to_vec(),
+            crash_after: None,
+            seed: None,
+            passes: 0,
+        }
+    }
+
+    fn crashing_after(mut self, writes: usize) -> Self {
+        self.crash_after = Some(writes);
+        self
+    }
+
+    /// Runs to the end, and gives to `judge` every run that is like this one up to some write and crashes behind it.
+    pub fn crash_everywhere(mut self, mut judge: impl FnMut(usize, Run)) -> Self {
+        self.seed.get_or_insert(0);
+        self.drive(|before, after| {
+            for writes in before.writes + 1..=after {
+                let mut run = before.clone().crashing_after(writes);
+                run.drive(|_, _| {});
+                judge(writes, run);
+            }
+        });
+        self
+    }
+
+    pub fn in_the_order_of(mut self, seed: u64) -> Self {
+        self.seed = Some(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+        self
+    }
+
+    /// Runs until nothing happens any more.
+    pub fn settle(mut self) -> Self {
+        self.drive(|_, _| {});
+        if self.is_plain() {
+            self.nothing_is_left_to_do();
+        }
+        self
+    }
+
+    /// The loop. `pass` is shown the run before each pass, and the number of writes after it.
+    fn drive(&mut self, mut pass: impl FnMut(&Run, usize)) {
+        loop {
+            self.play();
+            while !self.queue.is_empty() {
+                let before = self.crash_after.is_none().then(|| self.clone());
+                self.passes += 1;
+                assert!(self.passes < MOST_PASSES, "it never settles:\n{}", self.log.join("\n"));
+                let key = self.next_key();
+                if self.reconcile(&key).is_err() {
+                    self.restart();
+                }
+                before.into_iter().for_each(|before| pass(&before, self.writes));
+            }
+            let Some(next) = self.next_moment() else { break };
+            assert!(next.duration_since(start()) < HORIZON, "it never settles:\n{}", self.log.join("\n"));
+            self.jump(next);
+        }
+    }
+
+    fn is_plain(&self) -> bool {
+        self.crash_after.is_none() && self.seed.is_none()
+    }
+
+    fn play(&mut self) {
+        while self.events.first().is_some_and(|(at, ..)| self.now >= start() + SignedDuration::from_secs(*at)) {
+            let (_, what, event) = self.events.remove(0);
+            self.log.push(format!("{} * {what}", self.clock()));
+            event(&mut self.store, self.now);
+            self.wake_everything();
+        }
+    }
+
+    fn next_key(&mut self) -> Key {
+        let index = match &mut self.seed {
+            None | Some(0) => 0,
+            Some(seed) => {
+                *seed ^= *seed << 13;
+                *seed ^= *seed >> 7;
+                *seed ^= *seed << 17;
+                (*seed % self.queue.len() as u64) as usize
+            }
+        };
+        let key = self.queue.remove(index);
+        self.wakes.remove(&key);
+        key
+    }
+
+    fn next_moment(&self) -> Option<Timestamp> {
+        let changes = self.store.namespaces.values().filter_map(|namespace| namespace.next_change(self.now));
+        let events = self.events.first().map(|(at, ..)| start() + SignedDuration::from_secs(*at));
+        self.wakes.values().copied().chain(changes).chain(events).min()
+    }
+
+    fn jump(&mut self, next: Timestamp) {
+        let changed: Vec<String> = self
+            .store
+            .namespaces
+            .iter()
+            .filter(|(_, namespace)| namespace.next_change(self.now) == Some(next))
+            .map(|(name, _)| name.clone())
+            .collect();
+        self.now = next;
+        for namespace in changed {
+            self.wake_target(&namespace);
+        }
+        let due: Vec<Key> = self.wakes.iter().filter(|(_, at)| **at <= next).map(|(key, _)| key.clone()).collect();
+        due.into_iter().for_each(|key| self.wake(key));
+        if self.is_plain() && self.events.first().is_none_or(|(at, ..)| next < start() + SignedDuration::from_secs(*at)) {
+            self.nobody_else_would_act();
+        }
+    }
+
+    /// Time alone changes a decision only for those who asked to be woken.
+    fn nobody_else_would_act(&mut self) {
+        for key in self.everything() {
+            let Some((decision, _)) = self.decide(&key).filter(|_| !self.queue.contains(&key)) else { continue };
+            let acts = decision.memory.is_some() || !decision.actions.is_empty() || !decision.records.is_empty();
+            assert!(!acts, "{}: {key:?} asked for no wake, and would now: {}", self.clock(), line::of(&decision));
+        }
+    }
+
+    fn nothing_is_left_to_do(&mut self) {
+        for key in self.everything() {
+            if let Some((decision, _)) = self.decide(&key) {
+                let text = line::of(&decision);
+                assert!(text.is_empty() && decision.wake_at.is_none(), "{key:?} has not settled: {text}");
+            }
+        }
+    }
+
+    fn decide(&self, key: &Key) -> Option<(Decision, String)> {
+        let now = self.now;
+        let (decision, uid) = match key {
+            Key::Release(name) => {
+                let world = self.store.release_world(name)?;
+                (self.twice(&world, |world| release::decide(world, now)), world.release.metadata.uid.clone())
+            }
+            Key::Environment(name) => {
+                let world = self.store.environment_world(name)?;
+                (self.twice(&world, |world| environment::decide(world, now)), world.environment.metadata.uid.clone())
+            }
+            Key::Promotion(name) => {
+                let world = self.store.promotion_world(name, &self.memory, now)?;
+                (self.twice(&world, |world| promotion::decide(world, now)), world.promotion.metadata.uid.clone())
+            }
+        };
+        assert!(decision.wake_at.is_none_or(|at| at > now), "{key:?} is woken at {:?}, and now is {now}", decision.wake_at);
+        Some((decision, uid.unwrap()))
+    }
+
+    fn twice<W: Debug>(&self, world: &W, decide: impl Fn(&W) -> Decision) -> Decision {
+        let decision = decide(world);
+        if self.is_plain() {
+            assert_eq!(format!("{decision:?}"), format!("{:?}", decide(world)), "a world has two decisions");
+        }
+        decision
+    }
+
+    fn reconcile(&mut self, key: &Key) -> Result<(), Crash> {
+        let Some((decision, uid)) = self.decide(key) else { return Ok(()) };
+        let said = line::of(&decision);
+        if !said.is_empty() {
+            self.log.push(format!("{} {} {said}", self.clock(), line::name(key)));
+        }
+        for record in &decision.records {
+            self.store.contents.entry(record.name.clone()).or_insert_with(|| record.objects.clone().into());
+            self.wrote()?;
+        }
+        if let Some(memory) = &decision.memory {
+            self.store.write_status(key, memory);
+            self.changed(key);
+            self.wrote()?;
+        }
+        let mut again = false;
+        let is_adoption = |action: &&Action| matches!(action, Action::Adopt { .. });
+        let (first, rest): (Vec<&Action>, Vec<&Action>) = decision.actions.iter().partition(is_adoption);
+        for action in first.into_iter().chain(rest) {
+            match self.store.act(action, &uid, &mut self.memory, self.now) {
+                Ok(at_once) => again |= at_once,
+                Err(error) => {
+                    self.log.push(format!("{} {} failed: {error}", self.clock(), line::name(key)));
+                    self.wakes.insert(key.clone(), self.now + SignedDuration::from_secs(1));
+                    return Ok(());
+                }
+            }
+            self.followed(action);
+            self.wrote()?;
+        }
+        if let Some(report) = &decision.report {
+            self.store.write_status(key, report);
+            self.changed(key);
+            self.wrote()?;
+        }
+        if again {
+            self.wake(key.clone());
+        } else if let Some(at) = decision.wake_at {
+            self.wakes.insert(key.clone(), at);
+        }
+        Ok(())
+    }
+
+    fn wrote(&mut self) -> Result<(), Crash> {
+        self.writes += 1;
+        if self.crash_after == Some(self.writes) { Err(Crash) } else { Ok(()) }
+    }
+
+    fn restart(&mut self) {
+        self.log.push(format!("{} ! the controller crashed and starts again", self.clock()));
+        self.memory = Memory::default();
+        self.queue.clear();
+        self.wakes.clear();
+        self.wake_everything();
+    }
+
+    /// As `controller::wake` does.
+    fn changed(&mut self, key: &Key) {
+        match key {
+            Key::Environment(_) => self.wake(key.clone()),
+            Key::Release(name) => {
+                self.wake(Key::Release(name.clone()));
+                self.wake_all(|key| !matches!(key, Key::Release(_)));
+            }
+            Key::Promotion(name) => {
+                self.wake(key.clone());
+                let release = self.store.promotions.get(name).map(|promotion| promotion.spec.release.clone());
+                release.into_iter().for_each(|name| self.wake(Key::Release(name)));
+                self.wake_all(|key| !matches!(key, Key::Release(_)));
+                let is_open = |phase| !matches!(phase, ReleasePhase::Verified | ReleasePhase::Superseded);
+                let releases = self.store.releases.iter();
+                let open = releases.filter(|(_, release)| release.status.as_ref().is_none_or(|status| is_open(status.phase)));
+                let open: Vec<Key> = open.map(|(name, _)| Key::Release(name.clone())).collect();
+                open.into_iter().for_each(|key| self.wake(key));
+            }
+        }
+    }
+
+    fn followed(&mut self, action: &Action) {
+        match action {
+            Action::CreatePromotion { name, .. } | Action::DeletePromotion { name, .. } => {
+                self.changed(&Key::Promotion(name.clone()));
+            }
+            Action::Apply { target, .. }
+            | Action::Adopt { target, .. }
+            | Action::Delete { target, .. }
+            | Action::DeletePod { target, .. } => self.wake_target(&target.namespace.clone()),
+            Action::Preflight { .. } | Action::DeleteContent { .. } => {}
+        }
+    }
+
+    fn wake_target(&mut self, namespace: &str) {
+        let store = &self.store;
+        let here = |environment: &str| {
+            store.environments.get(environment).is_some_and(|environment| environment.spec.namespace == namespace)
+        };
+        let promotions = store.promotions.iter().filter(|(_, promotion)| here(&promotion.spec.environment));
+        let concerned: Vec<Key> = promotions.map(|(name, _)| Key::Promotion(name.clone())).collect();
+        concerned.into_iter().for_each(|key| self.wake(key));
+    }
+
+    fn everything(&self) -> Vec<Key> {
+        let environments = self.store.environments.keys().map(|name| Key::Environment(name.clone()));
+        let open = self.store.promotions.iter().filter(|(_, promotion)| !phase_of(promotion).is_final());
+        let promotions = open.map(|(name, _)| Key::Promotion(name.clone()));
+        let releases = self.store.releases.keys().map(|name| Key::Release(name.clone()));
+        environments.chain(promotions).chain(releases).collect()
+    }
+
+    fn wake_everything(&mut self) {
+        self.wake_all(|_| true);
+    }
+
+    fn wake_all(&mut self, concerned: impl Fn(&Key) -> bool) {
+        let keys: Vec<Key> = self.everything().into_iter().filter(concerned).collect();
+        keys.into_iter().for_each(|key| self.wake(key));
+    }
+
+    fn wake(&mut self, key: Key) {
+        if !self.queue.contains(&key) {
+            self.queue.push(key);
+        }
+    }
+
+    fn clock(&self) -> String {
+        let seconds = self.now.duration_since(start()).as_secs();
+        format!("{:02}:{:02}", seconds / 60, seconds % 60)
+    }
+}

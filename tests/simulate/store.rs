@@ -1,0 +1,226 @@
+//! A toy API store with the objects of one project, and the worlds that `src/observe` would build from it.
+
+use super::cluster::Namespace;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use towpath::api::{
+    Delivery, Environment, EnvironmentSpec, PinnedImage, Promotion, PromotionPhase, PromotionSpec, Release, ReleaseSpec,
+    RollbackPolicySpec,
+};
+use towpath::content::{ObjectKey, ObjectSet, images::images, manifests};
+use towpath::decide::action::{Action, Status};
+use towpath::decide::lane::phase_of;
+use towpath::decide::promotion::{planned_keys, source};
+use towpath::decide::world::{
+    Capture, EnvironmentWorld, Grant, Live, Loaded, NamespaceFacts, Project, PromotionWorld, ReleaseWorld, Trial,
+};
+
+pub const PROJECT: &str = "shop";
+
+/// What the API server keeps.
+#[derive(Clone, Default)]
+pub struct Store {
+    pub releases: BTreeMap<String, Arc<Release>>,
+    pub environments: BTreeMap<String, Arc<Environment>>,
+    pub promotions: BTreeMap<String, Arc<Promotion>>,
+    pub policies: BTreeMap<String, RollbackPolicySpec>,
+    pub contents: BTreeMap<String, Arc<ObjectSet>>,
+    pub namespaces: BTreeMap<String, Namespace>,
+    serial: u64,
+}
+
+/// What one process knows and a crash takes away.
+#[derive(Clone, Default)]
+pub struct Memory {
+    pub trials: BTreeMap<String, Trial>,
+    pub written: BTreeMap<String, BTreeSet<ObjectKey>>,
+}
+
+/// An object that is looked at.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    Release(String),
+    Environment(String),
+    Promotion(String),
+}
+
+macro_rules! dressed {
+    ($object:expr, $self:expr, $now:expr) => {{
+        $self.serial += 1;
+        let mut object = $object;
+        object.metadata.namespace = Some(PROJECT.into());
+        object.metadata.uid = Some(format!("uid-{}", $self.serial));
+        object.metadata.generation = Some(1);
+        object.metadata.creation_timestamp = Some(Time(Timestamp::from_second($now.as_second()).unwrap()));
+        Arc::new(object)
+    }};
+}
+
+impl Store {
+    pub fn add_environment(&mut self, name: &str, spec: EnvironmentSpec, now: Timestamp) {
+        let namespace = spec.namespace.clone();
+        self.namespaces.entry(namespace.clone()).or_insert_with(|| Namespace::new(&namespace));
+        self.environments.insert(name.into(), dressed!(Environment::new(name, spec), self, now));
+    }
+
+    pub fn add_release(&mut self, name: &str, spec: ReleaseSpec, now: Timestamp) {
+        self.releases.insert(name.into(), dressed!(Release::new(name, spec), self, now));
+    }
+
+    pub fn add_promotion(&mut self, name: &str, spec: PromotionSpec, now: Timestamp) {
+        if !self.promotions.contains_key(name) {
+            self.promotions.insert(name.into(), dressed!(Promotion::new(name, spec), self, now));
+        }
+    }
+
+    pub fn project(&self) -> Project {
+        let mut project = Project {
+            name: PROJECT.into(),
+            environments: self.environments.clone(),
+            policies: self.policies.clone(),
+            releases: self.releases.clone(),
+            promotions: self.promotions.clone(),
+            ..Project::default()
+        };
+        for (name, namespace) in &self.namespaces {
+            project.namespaces.insert(name.clone(), NamespaceFacts { uid: namespace.uid.clone(), terminating: false });
+        }
+        for environment in self.environments.values() {
+            let id = format!("{PROJECT}/{}", environment.metadata.name.as_deref().unwrap());
+            project.targets.entry(environment.spec.namespace.clone()).or_default().insert(id);
+        }
+        project
+    }
+
+    pub fn release_world(&self, name: &str) -> Option<ReleaseWorld> {
+        let release = self.releases.get(name)?.clone();
+        let is_captured = release.status.as_ref().is_some_and(|status| status.content.is_some());
+        let capture = if is_captured { Capture::NotNeeded } else { capture(&release) };
+        Some(ReleaseWorld { project: self.project(), release, capture })
+    }
+
+    pub fn environment_world(&self, name: &str) -> Option<EnvironmentWorld> {
+        let environment = self.environments.get(name)?.clone();
+        Some(EnvironmentWorld { project: self.project(), environment, grant: Grant::Granted, contents: None })
+    }
+
+    /// As `observe::promotion` does.
+    pub fn promotion_world(&self, name: &str, memory: &Memory, now: Timestamp) -> Option<PromotionWorld> {
+        let promotion = self.promotions.get(name).filter(|promotion| !phase_of(promotion).is_final())?.clone();
+        let uid = promotion.metadata.uid.clone().unwrap();
+        let mut world = PromotionWorld {
+            project: self.project(),
+            grant: Grant::NotAsked,
+            content: Loaded::NotAsked,
+            replaced: Loaded::NotAsked,
+            live: BTreeMap::new(),
+            tried: memory.trials.get(&uid).cloned(),
+            written: memory.written.get(&uid).cloned().unwrap_or_default(),
+            workloads: BTreeMap::new(),
+            epoch: 1,
+            promotion,
+        };
+        let Some(environment) = self.environments.get(&world.promotion.spec.environment) else { return Some(world) };
+        let Some(namespace) = self.namespaces.get(&environment.spec.namespace) else { return Some(world) };
+        world.grant = Grant::Granted;
+        let (wanted, replaced) = source(&world.project, &world.promotion);
+        world.content = self.load(wanted);
+        world.replaced = self.load(replaced);
+        world.workloads = namespace.workloads(now);
+        let is_watched = phase_of(&world.promotion) == PromotionPhase::Observing;
+        if environment.spec.delivery == Delivery::Managed && !is_watched {
+            let keys = planned_keys(&world).into_iter().filter(|key| !world.written.contains(key));
+            let live: BTreeMap<ObjectKey, Live> = keys.map(|key| (key.clone(), namespace.live(&key))).collect();
+            world.live = live;
+        }
+        Some(world)
+    }
+
+    fn load(&self, name: Option<String>) -> Loaded {
+        match name {
+            None => Loaded::NotAsked,
+            Some(name) => self.contents.get(&name).cloned().map_or(Loaded::Missing(name), Loaded::Here),
+        }
+    }
+
+    /// Writes the status of an object that exists. False when it is gone.
+    pub fn write_status(&mut self, key: &Key, status: &Status) -> bool {
+        match (key, status) {
+            (Key::Release(name), Status::Release(status)) => {
+                let Some(release) = self.releases.get_mut(name) else { return false };
+                Arc::make_mut(release).status = Some(again(status.as_ref()));
+            }
+            (Key::Environment(name), Status::Environment(status)) => {
+                let Some(environment) = self.environments.get_mut(name) else { return false };
+                Arc::make_mut(environment).status = Some(again(status.as_ref()));
+            }
+            (Key::Promotion(name), Status::Promotion(status)) => {
+                let Some(promotion) = self.promotions.get_mut(name) else { return false };
+                Arc::make_mut(promotion).status = Some(again(status.as_ref()));
+            }
+            _ => panic!("a status of another kind for {key:?}"),
+        }
+        true
+    }
+
+    /// Carries out one action, as `src/act` does. True when the object should be looked at again at once.
+    pub fn act(&mut self, action: &Action, uid: &str, memory: &mut Memory, now: Timestamp) -> Result<bool, String> {
+        match action {
+            Action::CreatePromotion { name, spec, .. } => {
+                self.add_promotion(name, spec.as_ref().clone(), now);
+                Ok(false)
+            }
+            Action::DeletePromotion { name, uid } => {
+                if self.promotions.get(name).is_some_and(|found| found.metadata.uid.as_ref() == Some(uid)) {
+                    self.promotions.remove(name);
+                }
+                Ok(false)
+            }
+            Action::DeleteContent { name } => {
+                self.contents.remove(name);
+                Ok(false)
+            }
+            Action::Preflight { target, digest, objects, adopt } => {
+                let namespace = &self.namespaces[&target.namespace];
+                let adopted: BTreeSet<&ObjectKey> = adopt.iter().map(|(key, _)| key).collect();
+                let tried = |(key, body): &(ObjectKey, _)| {
+                    (key.clone(), namespace.try_apply(key, body, adopted.contains(key)).map(Arc::new))
+                };
+                let results = objects.iter().map(tried).collect();
+                let trial = Trial { digest: digest.clone(), results, warnings: Vec::new(), at: now };
+                memory.trials.insert(uid.to_owned(), trial);
+                Ok(true)
+            }
+            Action::Adopt { target, key, patch } => {
+                self.namespaces.get_mut(&target.namespace).unwrap().patch(key, patch.clone(), now)?;
+                Ok(true)
+            }
+            Action::Apply { target, key, object } => {
+                self.namespaces.get_mut(&target.namespace).unwrap().apply(key, object, now)?;
+                memory.written.entry(uid.to_owned()).or_default().insert(key.clone());
+                Ok(true)
+            }
+            Action::Delete { target, key, uid: object } => {
+                self.namespaces.get_mut(&target.namespace).unwrap().delete(key, object);
+                memory.written.entry(uid.to_owned()).or_default().insert(key.clone());
+                Ok(true)
+            }
+            Action::DeletePod { .. } => Ok(false),
+        }
+    }
+}
+
+/// What the API server gives back: times in whole seconds, nothing that the schema lacks.
+fn again<T: serde::Serialize + serde::de::DeserializeOwned>(status: &T) -> T {
+    serde_json::from_value(serde_json::to_value(status).unwrap()).unwrap()
+}
+
+fn capture(release: &Release) -> Capture {
+    let objects = release.spec.source.manifests.clone().unwrap_or_default();
+    let content = ObjectSet::new(manifests::inline(&objects).unwrap(), &[], None).unwrap();
+    let pinned = |image: String| PinnedImage { pinned: Some(image.clone()), image, reason: None };
+    let images = images(&content).into_iter().map(pinned).collect();
+    Capture::Taken { content, images }
+}
