@@ -1,7 +1,13 @@
 //! Whole releases through a toy cluster: the real `decide`, a virtual clock, and every write carried out in order. The logs in
 //! `golden/simulate` are what happened, decision by decision; UPDATE_GOLDEN=1 writes them again.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm, reason = "it is how a test fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    reason = "it is how a test fails"
+)]
 
 #[path = "simulate/cluster.rs"]
 mod cluster;
@@ -30,7 +36,8 @@ fn every_scenario_goes_as_its_log_says() {
     for scenario in ALL {
         let run = scenario.run().settle();
         let text = format!("# {}\n\n{}\n", scenario.about, run.log.join("\n"));
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/simulate/{}.log", scenario.name));
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join(format!("tests/golden/simulate/{}.log", scenario.name));
         if again {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, &text).unwrap();
@@ -77,4 +84,3 @@ fn same(scenario: &Scenario, what: &str, plain: &std::collections::BTreeMap<Stri
         run.log.join("\n")
     );
 }
-

@@ -37,7 +37,7 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision {
     let applications = applications(world);
     for application in &applications {
         let lane = Lane::of(&world.project, environment, application);
-        let mut entry = entry(&world.project, &lane, application);
+        let mut entry = entry(&lane, application);
         let next = candidate(&world.project, environment, &lane, now);
         if let Some((release, gate)) = next {
             match gate {
@@ -185,7 +185,7 @@ fn promote(world: &EnvironmentWorld, lane: &Lane<'_>, release: &str, application
     })
 }
 
-fn entry(project: &super::world::Project, lane: &Lane<'_>, application: &str) -> ApplicationStatus {
+fn entry(lane: &Lane<'_>, application: &str) -> ApplicationStatus {
     let reference = |promotion: &Promotion| -> Option<RevisionRef> {
         let origin = lane.content_of(lane.revision(revision_of(promotion)?)?);
         Some(RevisionRef {
@@ -215,7 +215,6 @@ fn entry(project: &super::world::Project, lane: &Lane<'_>, application: &str) ->
             finished_at: status.finished_at.clone(),
         })
     };
-    let _ = project;
     ApplicationStatus {
         name: application.to_owned(),
         current: current.and_then(reference),

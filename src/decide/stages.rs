@@ -1,7 +1,7 @@
 //! The way of a release through the environments: what it does in each, and what that makes of the whole.
 
 use super::conditions::State;
-use super::gates::{Asked, Gate, HOLDS, evaluate};
+use super::gates::{Asked, Gate, evaluate};
 use super::lane::{Lane, created, kube_meta::Meta, newer, phase_of, revision_of};
 use super::validate::in_order;
 use super::world::Project;
@@ -152,7 +152,6 @@ fn of_promotion(
         .filter(|other| other.spec.kind == PromotionKind::Rollback && other.spec.release == release.name())
         .rfind(|other| created(**other) >= created(promotion));
     stage.at = match rollback.map(|other| phase_of(other)) {
-        None if status.is_some_and(|status| status.conditions.iter().all(|c| c.type_ != HOLDS)) => stage.at,
         None => stage.at,
         Some(PromotionPhase::Verified | PromotionPhase::Superseded) => At::RolledBack,
         Some(PromotionPhase::Failed | PromotionPhase::Cancelled) => At::RollbackFailed,

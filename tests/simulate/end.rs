@@ -17,7 +17,9 @@ pub fn of(store: &Store) -> BTreeMap<String, String> {
         let lanes: Vec<String> = status
             .applications
             .iter()
-            .map(|lane| format!("{:?} {:?} {:?} {:?}", lane.current, lane.last_verified, lane.active, lane.waiting))
+            .map(|lane| {
+                format!("{:?} {:?} {:?} {:?}", lane.current, lane.last_verified, lane.active, lane.waiting)
+            })
             .collect();
         let text = format!("{:?} {} {lanes:?}", status.summary, words(&status.conditions));
         end.insert(format!("environment {name}"), text);
@@ -50,7 +52,9 @@ pub fn of(store: &Store) -> BTreeMap<String, String> {
 }
 
 fn words(conditions: &[Condition]) -> String {
-    let words = conditions.iter().map(|condition| format!("{}={} {}", condition.type_, condition.status, condition.reason));
+    let words = conditions
+        .iter()
+        .map(|condition| format!("{}={} {}", condition.type_, condition.status, condition.reason));
     words.collect::<Vec<_>>().join(", ")
 }
 

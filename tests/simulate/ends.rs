@@ -25,11 +25,21 @@ fn a_healthy_release_runs_everywhere_with_what_each_environment_overrides() {
 fn a_release_that_fails_in_prod_is_gone_from_there_and_only_from_there() {
     let run = TAKEN_BACK.run().settle();
     assert_eq!(release(&run, "2.0.0"), ReleasePhase::RolledBack);
-    assert_eq!((summary(&run, "dev"), summary(&run, "prod")), ("shop 2.0.0 (r2)".into(), "shop 1.0.0 (r3)".into()));
-    assert!(object(&run, "prod", "Service extra").is_null() && !object(&run, "dev", "Service extra").is_null());
-    let template = |environment: &str| object(&run, environment, "Deployment web")["spec"]["template"].clone();
+    assert_eq!(
+        (summary(&run, "dev"), summary(&run, "prod")),
+        ("shop 2.0.0 (r2)".into(), "shop 1.0.0 (r3)".into())
+    );
+    assert!(
+        object(&run, "prod", "Service extra").is_null() && !object(&run, "dev", "Service extra").is_null()
+    );
+    let template =
+        |environment: &str| object(&run, environment, "Deployment web")["spec"]["template"].clone();
     let first = HEALTHY.run().settle();
-    assert_eq!(template("prod"), object(&first, "prod", "Deployment web")["spec"]["template"], "config and code of 1.0.0");
+    assert_eq!(
+        template("prod"),
+        object(&first, "prod", "Deployment web")["spec"]["template"],
+        "config and code of 1.0.0"
+    );
     assert_ne!(template("prod"), template("dev"));
 }
 

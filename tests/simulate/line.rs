@@ -28,7 +28,9 @@ pub fn name(key: &Key) -> String {
 
 fn status(status: &Status) -> String {
     let (word, message) = match status {
-        Status::Release(status) => (format!("{:?} ({})", status.phase, of_summary(&status.summary)), &status.message),
+        Status::Release(status) => {
+            (format!("{:?} ({})", status.phase, of_summary(&status.summary)), &status.message)
+        }
         Status::Environment(status) => {
             let words: Vec<String> = status
                 .conditions
@@ -55,7 +57,9 @@ fn action(action: &Action) -> String {
         },
         Action::DeletePromotion { name, .. } => format!("deletes promotion {name}"),
         Action::DeleteContent { name } => format!("deletes content {name}"),
-        Action::Preflight { objects, adopt, .. } if adopt.is_empty() => format!("tries {} objects", objects.len()),
+        Action::Preflight { objects, adopt, .. } if adopt.is_empty() => {
+            format!("tries {} objects", objects.len())
+        }
         Action::Preflight { objects, adopt, .. } => {
             format!("tries {} objects, {} of them to be taken over", objects.len(), adopt.len())
         }

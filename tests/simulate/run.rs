@@ -115,7 +115,8 @@ impl Run {
     }
 
     fn play(&mut self) {
-        while self.events.first().is_some_and(|(at, ..)| self.now >= start() + SignedDuration::from_secs(*at)) {
+        while self.events.first().is_some_and(|(at, ..)| self.now >= start() + SignedDuration::from_secs(*at))
+        {
             let (_, what, event) = self.events.remove(0);
             self.log.push(format!("{} * {what}", self.clock()));
             event(&mut self.store, self.now);
@@ -156,9 +157,12 @@ impl Run {
         for namespace in changed {
             self.wake_target(&namespace);
         }
-        let due: Vec<Key> = self.wakes.iter().filter(|(_, at)| **at <= next).map(|(key, _)| key.clone()).collect();
+        let due: Vec<Key> =
+            self.wakes.iter().filter(|(_, at)| **at <= next).map(|(key, _)| key.clone()).collect();
         due.into_iter().for_each(|key| self.wake(key));
-        if self.is_plain() && self.events.first().is_none_or(|(at, ..)| next < start() + SignedDuration::from_secs(*at)) {
+        if self.is_plain()
+            && self.events.first().is_none_or(|(at, ..)| next < start() + SignedDuration::from_secs(*at))
+        {
             self.nobody_else_would_act();
         }
     }
@@ -166,9 +170,17 @@ impl Run {
     /// Time alone changes a decision only for those who asked to be woken.
     fn nobody_else_would_act(&mut self) {
         for key in self.everything() {
-            let Some((decision, _)) = self.decide(&key).filter(|_| !self.queue.contains(&key)) else { continue };
-            let acts = decision.memory.is_some() || !decision.actions.is_empty() || !decision.records.is_empty();
-            assert!(!acts, "{}: {key:?} asked for no wake, and would now: {}", self.clock(), line::of(&decision));
+            let Some((decision, _)) = self.decide(&key).filter(|_| !self.queue.contains(&key)) else {
+                continue;
+            };
+            let acts =
+                decision.memory.is_some() || !decision.actions.is_empty() || !decision.records.is_empty();
+            assert!(
+                !acts,
+                "{}: {key:?} asked for no wake, and would now: {}",
+                self.clock(),
+                line::of(&decision)
+            );
         }
     }
 
@@ -190,14 +202,24 @@ impl Run {
             }
             Key::Environment(name) => {
                 let world = self.store.environment_world(name)?;
-                (self.twice(&world, |world| environment::decide(world, now)), world.environment.metadata.uid.clone())
+                (
+                    self.twice(&world, |world| environment::decide(world, now)),
+                    world.environment.metadata.uid.clone(),
+                )
             }
             Key::Promotion(name) => {
                 let world = self.store.promotion_world(name, &self.memory, now)?;
-                (self.twice(&world, |world| promotion::decide(world, now)), world.promotion.metadata.uid.clone())
+                (
+                    self.twice(&world, |world| promotion::decide(world, now)),
+                    world.promotion.metadata.uid.clone(),
+                )
             }
         };
-        assert!(decision.wake_at.is_none_or(|at| at > now), "{key:?} is woken at {:?}, and now is {now}", decision.wake_at);
+        assert!(
+            decision.wake_at.is_none_or(|at| at > now),
+            "{key:?} is woken at {:?}, and now is {now}",
+            decision.wake_at
+        );
         Some((decision, uid.unwrap()))
     }
 
@@ -280,7 +302,9 @@ impl Run {
                 self.wake_all(|key| !matches!(key, Key::Release(_)));
                 let is_open = |phase| !matches!(phase, ReleasePhase::Verified | ReleasePhase::Superseded);
                 let releases = self.store.releases.iter();
-                let open = releases.filter(|(_, release)| release.status.as_ref().is_none_or(|status| is_open(status.phase)));
+                let open = releases.filter(|(_, release)| {
+                    release.status.as_ref().is_none_or(|status| is_open(status.phase))
+                });
                 let open: Vec<Key> = open.map(|(name, _)| Key::Release(name.clone())).collect();
                 open.into_iter().for_each(|key| self.wake(key));
             }
@@ -303,7 +327,10 @@ impl Run {
     fn wake_target(&mut self, namespace: &str) {
         let store = &self.store;
         let here = |environment: &str| {
-            store.environments.get(environment).is_some_and(|environment| environment.spec.namespace == namespace)
+            store
+                .environments
+                .get(environment)
+                .is_some_and(|environment| environment.spec.namespace == namespace)
         };
         let promotions = store.promotions.iter().filter(|(_, promotion)| here(&promotion.spec.environment));
         let concerned: Vec<Key> = promotions.map(|(name, _)| Key::Promotion(name.clone())).collect();

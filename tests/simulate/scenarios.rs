@@ -29,9 +29,14 @@ pub const HEALTHY: Scenario = Scenario {
     setting: |store, now| {
         environment(store, "dev", json!({}), now);
         environment(store, "staging", json!({ "after": ["dev"] }), now);
-        environment(store, "prod", json!({ "after": ["staging"], "soak": "10m", "overrides": {
+        environment(
+            store,
+            "prod",
+            json!({ "after": ["staging"], "soak": "10m", "overrides": {
             "replicas": [{ "kind": "Deployment", "name": "web", "replicas": 3 }],
-        } }), now);
+        } }),
+            now,
+        );
     },
     events: &[(0, "release 1.0.0", |store, now| shop(store, "1.0.0", "web", now))],
 };
@@ -59,7 +64,9 @@ pub const FADING: Scenario = Scenario {
     setting: |store, now| environment(store, "prod", json!({}), now),
     events: &[
         (0, "release 1.0.0", |store, now| shop(store, "1.0.0", "web", now)),
-        (1800, "release 2.0.0, whose pods crash after a minute", |store, now| shop(store, "2.0.0", "fade", now)),
+        (1800, "release 2.0.0, whose pods crash after a minute", |store, now| {
+            shop(store, "2.0.0", "fade", now)
+        }),
     ],
 };
 
@@ -85,7 +92,12 @@ pub const SECOND_WORKLOAD: Scenario = Scenario {
         store.namespaces.get_mut("shop-prod").unwrap().place(api, "kubectl", now);
     },
     events: &[(60, "release 1.0.0, whose worker crashes", |store, now| {
-        release(store, "1.0.0", vec![deployment("api", "api-2", None), deployment("worker", "crash", Some("1"))], now);
+        release(
+            store,
+            "1.0.0",
+            vec![deployment("api", "api-2", None), deployment("worker", "crash", Some("1"))],
+            now,
+        );
     })],
 };
 
@@ -120,7 +132,9 @@ pub const BUDGET: Scenario = Scenario {
             promotes the release that mends it.",
     setting: |store, now| {
         let budget = Budget { rollbacks: 1, ..Budget::default() };
-        store.policies.insert("strict".into(), RollbackPolicySpec { budget, ..RollbackPolicySpec::default() });
+        store
+            .policies
+            .insert("strict".into(), RollbackPolicySpec { budget, ..RollbackPolicySpec::default() });
         environment(store, "prod", json!({ "rollbackPolicyRef": "strict" }), now);
     },
     events: &[
@@ -160,7 +174,8 @@ pub fn shop(store: &mut Store, version: &str, image: &str, now: Timestamp) {
 
 pub fn app(version: &str, image: &str) -> Vec<Value> {
     let mut web = deployment("web", image, None);
-    web["spec"]["template"]["spec"]["containers"][0]["envFrom"] = json!([{ "configMapRef": { "name": "web" } }]);
+    web["spec"]["template"]["spec"]["containers"][0]["envFrom"] =
+        json!([{ "configMapRef": { "name": "web" } }]);
     vec![
         json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "web" }, "data": { "version": version } }),
         json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "web" }, "spec": { "ports": [{ "port": 80 }] } }),

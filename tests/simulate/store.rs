@@ -6,15 +6,16 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use towpath::api::{
-    Delivery, Environment, EnvironmentSpec, PinnedImage, Promotion, PromotionPhase, PromotionSpec, Release, ReleaseSpec,
-    RollbackPolicySpec,
+    Delivery, Environment, EnvironmentSpec, PinnedImage, Promotion, PromotionPhase, PromotionSpec, Release,
+    ReleaseSpec, RollbackPolicySpec,
 };
 use towpath::content::{ObjectKey, ObjectSet, images::images, manifests};
 use towpath::decide::action::{Action, Status};
 use towpath::decide::lane::phase_of;
 use towpath::decide::promotion::{planned_keys, source};
 use towpath::decide::world::{
-    Capture, EnvironmentWorld, Grant, Live, Loaded, NamespaceFacts, Project, PromotionWorld, ReleaseWorld, Trial,
+    Capture, EnvironmentWorld, Grant, Live, Loaded, NamespaceFacts, Project, PromotionWorld, ReleaseWorld,
+    Trial,
 };
 
 pub const PROJECT: &str = "shop";
@@ -85,7 +86,9 @@ impl Store {
             ..Project::default()
         };
         for (name, namespace) in &self.namespaces {
-            project.namespaces.insert(name.clone(), NamespaceFacts { uid: namespace.uid.clone(), terminating: false });
+            project
+                .namespaces
+                .insert(name.clone(), NamespaceFacts { uid: namespace.uid.clone(), terminating: false });
         }
         for environment in self.environments.values() {
             let id = format!("{PROJECT}/{}", environment.metadata.name.as_deref().unwrap());
@@ -108,7 +111,8 @@ impl Store {
 
     /// As `observe::promotion` does.
     pub fn promotion_world(&self, name: &str, memory: &Memory, now: Timestamp) -> Option<PromotionWorld> {
-        let promotion = self.promotions.get(name).filter(|promotion| !phase_of(promotion).is_final())?.clone();
+        let promotion =
+            self.promotions.get(name).filter(|promotion| !phase_of(promotion).is_final())?.clone();
         let uid = promotion.metadata.uid.clone().unwrap();
         let mut world = PromotionWorld {
             project: self.project(),
@@ -122,7 +126,9 @@ impl Store {
             epoch: 1,
             promotion,
         };
-        let Some(environment) = self.environments.get(&world.promotion.spec.environment) else { return Some(world) };
+        let Some(environment) = self.environments.get(&world.promotion.spec.environment) else {
+            return Some(world);
+        };
         let Some(namespace) = self.namespaces.get(&environment.spec.namespace) else { return Some(world) };
         world.grant = Grant::Granted;
         let (wanted, replaced) = source(&world.project, &world.promotion);
@@ -132,7 +138,8 @@ impl Store {
         let is_watched = phase_of(&world.promotion) == PromotionPhase::Observing;
         if environment.spec.delivery == Delivery::Managed && !is_watched {
             let keys = planned_keys(&world).into_iter().filter(|key| !world.written.contains(key));
-            let live: BTreeMap<ObjectKey, Live> = keys.map(|key| (key.clone(), namespace.live(&key))).collect();
+            let live: BTreeMap<ObjectKey, Live> =
+                keys.map(|key| (key.clone(), namespace.live(&key))).collect();
             world.live = live;
         }
         Some(world)
@@ -166,7 +173,13 @@ impl Store {
     }
 
     /// Carries out one action, as `src/act` does. True when the object should be looked at again at once.
-    pub fn act(&mut self, action: &Action, uid: &str, memory: &mut Memory, now: Timestamp) -> Result<bool, String> {
+    pub fn act(
+        &mut self,
+        action: &Action,
+        uid: &str,
+        memory: &mut Memory,
+        now: Timestamp,
+    ) -> Result<bool, String> {
         match action {
             Action::CreatePromotion { name, spec, .. } => {
                 self.add_promotion(name, spec.as_ref().clone(), now);

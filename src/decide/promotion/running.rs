@@ -144,15 +144,8 @@ fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
     let stage = Stage::Rollout(since);
     match judge(scene, &judged, stage) {
         Verdict::Failing { reason, message } => super::ending::failed(scene, &reason, &message),
-        Verdict::Progressing { message, look_at } => {
-            let mut decision = proceed(scene, next, look_at);
-            if decision.actions.is_empty() {
-                let reason = if scene.is_rollback() { "RollingBack" } else { "RollingOut" };
-                decision.report = None;
-                let _ = (reason, message);
-            }
-            decision
-        }
+        // How far each workload is stands in the workload itself; repeating it here would cost a write per pod.
+        Verdict::Progressing { look_at, .. } => proceed(scene, next, look_at),
         Verdict::Healthy if next.complete => {
             if let Some(hooks) =
                 (!scene.is_rollback()).then(|| run_hooks(scene, wanted, Hook::PostPromote)).flatten()
