@@ -68,7 +68,11 @@ pub async fn create_promotion(
     application: &str,
     owner: &Owner,
 ) -> Result<(), ActError> {
-    let labels = [(mark::ENVIRONMENT, spec.environment.as_str()), (mark::APPLICATION, application)];
+    let labels = [
+        (mark::ENVIRONMENT, spec.environment.as_str()),
+        (mark::APPLICATION, application),
+        (mark::AUTOMATIC, "true"),
+    ];
     let promotion = Promotion {
         metadata: ObjectMeta {
             name: Some(name.to_owned()),

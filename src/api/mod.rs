@@ -59,6 +59,8 @@ pub mod mark {
     pub const CONFIG: &str = "towpath.dev/config";
     /// Label on our own objects: the environment.
     pub const ENVIRONMENT: &str = "towpath.dev/environment";
+    /// Label on promotions that Towpath made by itself: they obey the gates of automation.
+    pub const AUTOMATIC: &str = "towpath.dev/automatic";
     /// Label on our own objects: the application.
     pub const APPLICATION: &str = "towpath.dev/application";
     /// Every mark of ours starts so.

@@ -40,6 +40,11 @@ pub fn phase_of(promotion: &Promotion) -> PromotionPhase {
     promotion.status.as_ref().map(|status| status.phase).unwrap_or_default()
 }
 
+/// Whether Towpath made the promotion by itself.
+pub fn is_automatic(promotion: &Promotion) -> bool {
+    promotion.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key(crate::api::mark::AUTOMATIC))
+}
+
 /// The number of a promotion in the history.
 pub fn revision_of(promotion: &Promotion) -> Option<i64> {
     promotion.status.as_ref().and_then(|status| status.revision)

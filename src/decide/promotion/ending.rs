@@ -10,7 +10,7 @@ use crate::api::{
 use crate::decide::action::{Action, Decision, Owner};
 use crate::decide::conditions::condition;
 use crate::decide::gates::{HOLDS, span};
-use crate::decide::lane::{created, kube_meta::Meta, phase_of, revision_of};
+use crate::decide::lane::{created, is_automatic, kube_meta::Meta, phase_of, revision_of};
 
 /// It is verified, or restored.
 pub(super) fn verified(scene: &Scene<'_>, reason: &'static str, message: &str) -> Decision {
@@ -160,16 +160,24 @@ fn budget_is_spent(scene: &Scene<'_>) -> bool {
         .iter()
         .chain(scene.lane.pending.iter())
         .filter(|promotion| promotion.spec.kind == PromotionKind::Rollback && promotion.name() != own)
-        .filter(|promotion| promotion.name().ends_with(ROLLBACK) && created(**promotion) >= since)
+        .filter(|promotion| is_automatic(promotion) && created(**promotion) >= since)
         .count();
     i64::try_from(made).unwrap_or(i64::MAX) >= i64::from(scene.policy.budget.rollbacks)
 }
 
-/// The end of the name of a rollback that automation made.
-const ROLLBACK: &str = "-rollback";
-
+/// The name of the rollback of this promotion: the same at every look, and not that of anything else.
 fn rollback_name(scene: &Scene<'_>) -> String {
-    format!("{}{ROLLBACK}", scene.world.promotion.name())
+    let base = format!("{}-rollback", scene.world.promotion.name());
+    let is_other = |name: &str| {
+        scene
+            .world
+            .project
+            .promotions
+            .get(name)
+            .is_some_and(|other| other.spec.kind != PromotionKind::Rollback)
+    };
+    let numbered = (2..100).map(|number| format!("{base}-{number}"));
+    std::iter::once(base.clone()).chain(numbered).find(|name| !is_other(name)).unwrap_or(base)
 }
 
 fn roll_back(scene: &Scene<'_>, revision: i64, reason: &str, message: &str) -> Action {

@@ -59,11 +59,12 @@ pub fn live_objects(world: &PromotionWorld) -> BTreeSet<ObjectKey> {
         return changed_keys(status.changes.iter()).collect();
     }
     let mut keys = BTreeSet::new();
-    for loaded in [&world.content, &world.replaced] {
+    // What is replaced was rendered when it was written; only a release's own content still has to be.
+    for (loaded, is_raw) in [(&world.content, !scene.is_rollback()), (&world.replaced, false)] {
         let Loaded::Here(content) = loaded else { continue };
-        let rendered = match scene.is_rollback() {
-            true => content.as_ref().clone(),
-            false => render(content, &environment.spec).unwrap_or_default(),
+        let rendered = match is_raw {
+            false => content.as_ref().clone(),
+            true => render(content, &environment.spec).unwrap_or_default(),
         };
         let wanted = scene.desired(&rendered).unwrap_or_default();
         keys.extend(wanted.into_iter().filter(|wanted| wanted.hook.is_none()).map(|wanted| wanted.key));

@@ -8,7 +8,7 @@ use crate::content::{
 };
 use crate::decide::action::{Decision, Owner, Record};
 use crate::decide::gates::{Asked, Gate, captured_from, evaluate, later};
-use crate::decide::lane::{created, kube_meta::Meta, phase_of, revision_of};
+use crate::decide::lane::{created, is_automatic, kube_meta::Meta, phase_of, revision_of};
 use crate::decide::world::{Grant, Live, Loaded};
 use jiff::SignedDuration;
 
@@ -41,7 +41,8 @@ fn closed_gate(scene: &Scene<'_>) -> Option<Decision> {
     let Some(release) = scene.release else {
         return Some(cancel(scene, "ReleaseDeleted", "the release was deleted before anything was written"));
     };
-    let gate = evaluate(&scene.world.project, scene.environment, release, Asked::ByPerson, scene.now);
+    let asked = if is_automatic(&scene.world.promotion) { Asked::ByAutomation } else { Asked::ByPerson };
+    let gate = evaluate(&scene.world.project, scene.environment, release, asked, scene.now);
     match gate {
         Gate::Open => None,
         Gate::Never { message } => Some(cancel(scene, "NotAStage", &message)),

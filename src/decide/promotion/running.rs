@@ -266,8 +266,9 @@ fn observe(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
     };
     match judge(scene, &keys, Stage::Observe) {
         Verdict::Failing { reason, message } => super::ending::failed(scene, &reason, &message),
-        Verdict::Healthy | Verdict::Progressing { .. } if scene.now < until => {
-            Decision { wake_at: Some(until), ..Decision::default() }
+        Verdict::Healthy if scene.now < until => Decision { wake_at: Some(until), ..Decision::default() },
+        Verdict::Progressing { look_at, .. } if scene.now < until => {
+            Decision { wake_at: earliest(look_at, Some(until)), ..Decision::default() }
         }
         Verdict::Healthy => {
             super::ending::verified(scene, "Verified", "stayed healthy through the observe window")

@@ -25,7 +25,8 @@ pub(super) fn default_target(lane: &Lane<'_>) -> Option<i64> {
         .filter(|promotion| {
             phase_of(promotion) == PromotionPhase::Verified && revision_of(promotion) != current
         })
-        .find_map(|promotion| origin(lane, promotion).and_then(revision_of));
+        .map(|promotion| origin(lane, promotion).and_then(revision_of).unwrap_or(0))
+        .next();
     verified.or_else(|| {
         let healthy = lane.first()?.status.as_ref()?.baseline_healthy;
         (healthy == Some(true)).then_some(0)
@@ -107,7 +108,9 @@ impl Scene<'_> {
         let keep: BTreeSet<&ObjectKey> = wanted.iter().map(|wanted| &wanted.key).collect();
         for old in replaced.iter().filter(|old| old.hook.is_none() && !old.config && !keep.contains(&old.key))
         {
-            if matches!(self.world.live.get(&old.key), Some(Live::Present(_))) {
+            let Some(Live::Present(live)) = self.world.live.get(&old.key) else { continue };
+            // A baseline that was put back is not Towpath's.
+            if annotation(live, mark::OWNER) == Some(self.owner().as_str()) {
                 changes.push(self.change(&old.key, ChangeAction::Delete));
             }
         }
