@@ -1,1 +1,272 @@
+//! The invariants of `decide` over arbitrary worlds, nonsense included. TOWPATH_CASES raises the number of worlds.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm, reason = "it is how a test fails")]
+
+#[path = "support/manifests.rs"]
+mod manifests;
+#[path = "support/schema.rs"]
+mod schema;
+#[path = "properties/worlds.rs"]
+mod worlds;
+
+use manifests::{documents, read, root};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::Value;
+use std::fmt::Debug;
+use std::sync::Arc;
+use towpath::api::{Delivery, PromotionKind, PromotionPhase};
+use towpath::decide::action::{Action, Decision, Status};
+use towpath::decide::gates::{Asked, Gate, evaluate};
+use towpath::decide::lane::{Lane, application_of, kube_meta::Meta, phase_of, revision_of};
+use towpath::decide::world::{EnvironmentWorld, Grant, Loaded, Project, PromotionWorld, ReleaseWorld};
+use towpath::decide::{environment, promotion, release};
+use worlds::{Choices, now};
+
+/// Runs `check` over the worlds of many projects.
+fn over_worlds(check: impl Fn(&[ReleaseWorld], &[EnvironmentWorld], &[PromotionWorld]) -> Result<(), String>) {
+    let cases = std::env::var("TOWPATH_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 3000, ..Config::default() };
+    let bytes = proptest::collection::vec(any::<u8>(), 0..900);
+    let outcome = TestRunner::new(config).run(&bytes, |bytes| {
+        let mut choices = Choices(bytes.iter());
+        let project = worlds::project(&mut choices);
+        let promotions = worlds::promotion_worlds(&project, &mut choices);
+        let environments = worlds::environment_worlds(&project, &mut choices);
+        let releases = worlds::release_worlds(&project, &mut choices);
+        check(&releases, &environments, &promotions).map_err(TestCaseError::fail)
+    });
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+}
+
+fn hold(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(what()) }
+}
+
+#[test]
+fn any_world_gives_one_decision_which_wakes_later_than_now() {
+    fn check<W: Debug>(world: &W, decide: impl Fn(&W) -> Decision) -> Result<(), String> {
+        let decision = decide(world);
+        let again = format!("{:?}", decide(world));
+        hold(format!("{decision:?}") == again, || format!("two decisions: {world:#?}"))?;
+        hold(decision.wake_at.is_none_or(|at| at > now()), || format!("{:?} is not later than now: {world:#?}", decision.wake_at))
+    }
+    over_worlds(|releases, environments, promotions| {
+        releases.iter().try_for_each(|world| check(world, |world| release::decide(world, now())))?;
+        environments.iter().try_for_each(|world| check(world, |world| environment::decide(world, now())))?;
+        promotions.iter().try_for_each(|world| check(world, |world| promotion::decide(world, now())))
+    });
+}
+
+#[test]
+fn what_was_reported_is_not_reported_again() {
+    over_worlds(|releases, environments, promotions| {
+        for world in releases {
+            let Some(Status::Release(status)) = release::decide(world, now()).report else { continue };
+            let mut next = world.clone();
+            Arc::make_mut(&mut next.release).status = Some(*status);
+            next.project.releases.insert(world.release.name().into(), Arc::clone(&next.release));
+            silent(release::decide(&next, now()), &next)?;
+        }
+        for world in environments {
+            let Some(Status::Environment(status)) = environment::decide(world, now()).report else { continue };
+            let mut next = world.clone();
+            Arc::make_mut(&mut next.environment).status = Some(*status);
+            next.project.environments.insert(world.environment.name().into(), Arc::clone(&next.environment));
+            silent(environment::decide(&next, now()), &next)?;
+        }
+        for world in promotions {
+            let decision = promotion::decide(world, now());
+            let Some(Status::Promotion(status)) = decision.report.filter(|_| decision.memory.is_none()) else { continue };
+            let next = with_status(world, *status);
+            let again = promotion::decide(&next, now());
+            let is_over = phase_of(&next.promotion).is_final();
+            hold(!is_over || (again.actions.is_empty() && again.memory.is_none()), || format!("it has ended: {again:?}"))?;
+            silent(again, &next)?;
+        }
+        Ok(())
+    });
+}
+
+fn silent(decision: Decision, world: &impl Debug) -> Result<(), String> {
+    hold(decision.report.is_none(), || format!("{:#?}\n{world:#?}", decision.report))
+}
+
+fn with_status(world: &PromotionWorld, status: towpath::api::PromotionStatus) -> PromotionWorld {
+    let mut next = world.clone();
+    Arc::make_mut(&mut next.promotion).status = Some(status);
+    next.project.promotions.insert(world.promotion.name().into(), Arc::clone(&next.promotion));
+    next
+}
+
+#[test]
+fn a_closed_gate_lets_nothing_through() {
+    over_worlds(|_, environments, promotions| {
+        for world in environments {
+            for action in environment::decide(world, now()).actions {
+                let Action::CreatePromotion { spec, .. } = action else { continue };
+                let release = &world.project.releases[&spec.release];
+                let gate = evaluate(&world.project, &world.environment, release, Asked::ByAutomation, now());
+                hold(gate == Gate::Open && world.grant != Grant::Missing(String::new()), || format!("{gate:?}: {world:#?}"))?;
+            }
+        }
+        for world in promotions.iter().filter(|world| phase_of(&world.promotion) == PromotionPhase::Pending) {
+            let spec = &world.promotion.spec;
+            let release = world.project.releases.get(&spec.release);
+            let (Some(environment), Some(release)) = (world.project.environments.get(&spec.environment), release) else { continue };
+            let gate = evaluate(&world.project, environment, release, Asked::ByPerson, now());
+            let may = spec.kind == PromotionKind::Rollback || gate == Gate::Open;
+            let decision = promotion::decide(world, now());
+            let starts = decision.memory.is_some() || !decision.actions.is_empty() || !decision.records.is_empty();
+            hold(may && world.grant == Grant::Granted || !starts, || format!("{gate:?}: {world:#?}\n{decision:#?}"))?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn an_observed_environment_is_never_written_to() {
+    over_worlds(|_, _, promotions| {
+        for world in promotions {
+            let environment = world.project.environments.get(&world.promotion.spec.environment);
+            if environment.is_none_or(|environment| environment.spec.delivery == Delivery::Managed) {
+                continue;
+            }
+            let decision = promotion::decide(world, now());
+            hold(!promotion::writes(&decision.actions), || format!("{:#?}\n{world:#?}", decision.actions))?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn automation_goes_back_only_to_what_was_verified() {
+    over_worlds(|_, _, promotions| {
+        for world in promotions {
+            for action in promotion::decide(world, now()).actions {
+                let Action::CreatePromotion { spec, .. } = action else { continue };
+                hold(spec.kind == PromotionKind::Rollback, || format!("a promotion makes a promotion: {world:#?}"))?;
+                let is_sound = goes_to_sound(&world.project, world, spec.to_revision);
+                hold(is_sound, || format!("goes back to {:?}: {world:#?}", spec.to_revision))?;
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+#[ignore = "a person's toRevision is taken as it is, though the revision may have failed"]
+fn a_rollback_restores_only_what_was_verified() {
+    over_worlds(|_, _, promotions| {
+        for world in promotions.iter().filter(|world| world.promotion.spec.kind == PromotionKind::Rollback) {
+            let decision = promotion::decide(world, now());
+            let Some(Status::Promotion(status)) = &decision.memory else { continue };
+            let starts = phase_of(&world.promotion) == PromotionPhase::Pending;
+            let is_sound = !starts || goes_to_sound(&world.project, world, status.restores);
+            hold(is_sound, || format!("restores {:?}: {world:#?}", status.restores))?;
+        }
+        Ok(())
+    });
+}
+
+fn goes_to_sound(project: &Project, world: &PromotionWorld, revision: Option<i64>) -> bool {
+    let environment = &project.environments[&world.promotion.spec.environment];
+    let lane = Lane::of(project, environment, application_of(project, &world.promotion).unwrap());
+    let is_verified = |number| {
+        let named = lane.revisions.iter().filter(|promotion| revision_of(promotion) == Some(number));
+        named.into_iter().any(|promotion| phase_of(promotion) == PromotionPhase::Verified)
+            // Where a rollback was verified, the revision that it restored is what it proved.
+            || lane.here().any(|promotion| phase_of(promotion) == PromotionPhase::Verified
+                && lane.content_of(promotion).and_then(revision_of) == Some(number))
+    };
+    revision.is_some_and(|number| number == 0 || is_verified(number))
+}
+
+#[test]
+fn deleting_a_release_ends_what_is_under_way() {
+    over_worlds(|_, _, promotions| {
+        for world in promotions {
+            let spec = &world.promotion.spec;
+            let runs = phase_of(&world.promotion).is_running() && revision_of(&world.promotion).is_some();
+            let (Some(environment), Loaded::Here(_)) = (world.project.environments.get(&spec.environment), &world.content) else {
+                continue;
+            };
+            let Some(application) = application_of(&world.project, &world.promotion).map(str::to_owned) else { continue };
+            let lane = Lane::of(&world.project, environment, &application);
+            let is_newest = lane.here().next_back().map(Meta::name) == Some(world.promotion.name());
+            let concerned = runs && is_newest && spec.kind == PromotionKind::Promote && world.grant == Grant::Granted;
+            if !concerned || world.promotion.deleting() {
+                continue;
+            }
+            let mut next = world.clone();
+            next.project.releases.remove(&spec.release);
+            Arc::make_mut(&mut next.promotion).status.as_mut().unwrap().application = Some(application.clone());
+            let decision = promotion::decide(&next, now());
+            let failed = matches!(&decision.report, Some(Status::Promotion(status)) if status.phase == PromotionPhase::Failed);
+            let writes = decision.actions.iter().any(|action| !matches!(action, Action::CreatePromotion { .. }));
+            hold(failed && !writes, || format!("goes on: {decision:#?}\n{next:#?}"))?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn every_status_fits_its_schema() {
+    let schemas: Vec<Value> = ["releases", "environments", "promotions"]
+        .into_iter()
+        .map(|plural| {
+            let text = read(&root(&format!("crds/{plural}.towpath.dev.yaml")));
+            let definition = documents(&text).remove(0);
+            definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"].clone()
+        })
+        .collect();
+    over_worlds(|releases, environments, promotions| {
+        let of_releases = releases.iter().map(|world| release::decide(world, now()));
+        let of_environments = environments.iter().map(|world| environment::decide(world, now()));
+        let of_promotions = promotions.iter().map(|world| promotion::decide(world, now()));
+        for decision in of_releases.chain(of_environments).chain(of_promotions) {
+            for status in decision.memory.iter().chain(&decision.report) {
+                let (schema, value) = match status {
+                    Status::Release(status) => (&schemas[0], serde_json::to_value(status).unwrap()),
+                    Status::Environment(status) => (&schemas[1], serde_json::to_value(status).unwrap()),
+                    Status::Promotion(status) => (&schemas[2], serde_json::to_value(status).unwrap()),
+                };
+                let misfits = schema::misfits("status", schema, &value);
+                hold(misfits.is_empty(), || misfits.join("\n"))?;
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+#[ignore = "prints what the worlds reach"]
+fn the_worlds_reach_every_kind_of_decision() {
+    let reached = std::cell::RefCell::new(std::collections::BTreeMap::<String, usize>::new());
+    over_worlds(|releases, environments, promotions| {
+        let of_releases = releases.iter().map(|world| release::decide(world, now()));
+        let of_environments = environments.iter().map(|world| environment::decide(world, now()));
+        let of_promotions = promotions.iter().map(|world| promotion::decide(world, now()));
+        for decision in of_releases.chain(of_environments).chain(of_promotions) {
+            for status in decision.memory.iter().chain(&decision.report) {
+                let word = match status {
+                    Status::Release(status) => format!("release {:?}", status.phase),
+                    Status::Environment(status) => {
+                        format!("environment {:?}", status.conditions.first().map(|first| first.reason.clone()))
+                    }
+                    Status::Promotion(status) => format!("promotion {:?} {:?}", status.phase, status.reason),
+                };
+                *reached.borrow_mut().entry(word).or_default() += 1;
+            }
+            for action in &decision.actions {
+                let word = format!("{action:?}").split(' ').next().unwrap_or_default().to_owned();
+                *reached.borrow_mut().entry(word).or_default() += 1;
+            }
+        }
+        Ok(())
+    });
+    let reached = reached.into_inner();
+    panic!("{reached:#?}");
+}

@@ -15,6 +15,8 @@ mod cluster;
 mod end;
 #[path = "simulate/ends.rs"]
 mod ends;
+#[path = "simulate/faults.rs"]
+mod faults;
 #[path = "simulate/line.rs"]
 mod line;
 #[path = "simulate/run.rs"]

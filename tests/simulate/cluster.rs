@@ -139,8 +139,7 @@ impl Namespace {
             object["spec"]["replicas"] = 1.into();
         }
         let uid = before.as_ref().map(|placed| placed.live["metadata"]["uid"].clone());
-        object["metadata"]["uid"] =
-            uid.unwrap_or_else(|| json!(format!("uid-{}-{}", key.name(), self.serial)));
+        object["metadata"]["uid"] = uid.unwrap_or_else(|| json!(format!("uid-{}-{}", key.name(), self.serial)));
         object["metadata"]["managedFields"] = managers.into();
         object["metadata"]["resourceVersion"] = json!(self.serial.to_string());
         let counts = self.counts.entry(key.clone()).or_default();
@@ -148,8 +147,7 @@ impl Namespace {
         match &before {
             None => counts.created += 1,
             Some(placed) => {
-                (template_since, spec_since, older) =
-                    (placed.template_since, placed.spec_since, placed.older);
+                (template_since, spec_since, older) = (placed.template_since, placed.spec_since, placed.older);
                 if placed.live["spec"] != object["spec"] {
                     spec_since = now;
                 }
@@ -165,19 +163,18 @@ impl Namespace {
 
     /// Every workload as its controller and the kubelet show it.
     pub fn workloads(&self, now: Timestamp) -> BTreeMap<ObjectKey, Workload> {
-        let is_workload = |key: &ObjectKey| matches!(key.kind(), "Deployment" | "StatefulSet");
+        let is_workload = |key: &ObjectKey| matches!(key.kind(), "Deployment" | "StatefulSet" | "Job");
         let all = self.objects.iter().filter(|(key, _)| is_workload(key));
         all.map(|(key, placed)| (key.clone(), workload(key, placed, &self.name, now))).collect()
     }
 
     /// When something changes next without anybody writing.
     pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
-        let moments =
-            self.objects.iter().filter(|(key, _)| key.kind() == "Deployment").flat_map(|(_, placed)| {
-                let fate = Fate::of(&placed.live, &self.name);
-                let pods = [fate.ready, fate.crash].into_iter().flatten();
-                pods.map(|seconds| after(placed.template_since, seconds)).chain([after(placed.spec_since, 1)])
-            });
+        let moments = self.objects.iter().filter(|(key, _)| key.kind() != "ConfigMap").flat_map(|(_, placed)| {
+            let fate = Fate::of(&placed.live, &self.name);
+            let pods = [fate.ready, fate.crash].into_iter().flatten();
+            pods.map(|seconds| after(placed.template_since, seconds)).chain([after(placed.spec_since, 1)])
+        });
         moments.filter(|at| *at > now).min()
     }
 }
@@ -189,18 +186,15 @@ struct Fate {
 }
 
 impl Fate {
-    /// `crash` crashes at once, `fade` after a minute of health, `slow` needs 40 s, all else 5 s; `crash-in-shop-prod` crashes
-    /// only there.
+    /// `crash` crashes at once, `fade` after a minute of health, when `stray` loses its node, `slow` needs 40 s, all else 5 s;
+    /// `crash-in-shop-prod` crashes only there.
     fn of(live: &Value, namespace: &str) -> Self {
-        let image = live
-            .pointer("/spec/template/spec/containers/0/image")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let image = live.pointer("/spec/template/spec/containers/0/image").and_then(Value::as_str).unwrap_or_default();
         let word = image.split('@').next().and_then(|name| name.rsplit('/').next()).unwrap_or_default();
         let (word, only) = word.split_once("-in-").unwrap_or((word, namespace));
         match word {
             "crash" if only == namespace => Self { ready: None, crash: Some(3) },
-            "fade" if only == namespace => Self { ready: Some(5), crash: Some(65) },
+            "fade" | "stray" if only == namespace => Self { ready: Some(5), crash: Some(65) },
             "slow" => Self { ready: Some(40), crash: None },
             _ => Self { ready: Some(5), crash: None },
         }
@@ -216,8 +210,7 @@ fn desired(placed: &Placed) -> i32 {
 }
 
 fn is_ready(placed: &Placed, fate: &Fate, now: Timestamp) -> bool {
-    let passed =
-        |seconds: Option<i64>| seconds.is_some_and(|seconds| now >= after(placed.template_since, seconds));
+    let passed = |seconds: Option<i64>| seconds.is_some_and(|seconds| now >= after(placed.template_since, seconds));
     passed(fate.ready) && !passed(fate.crash)
 }
 
@@ -231,9 +224,20 @@ fn workload(key: &ObjectKey, placed: &Placed, namespace: &str, now: Timestamp) -
     let crashed = fate.crash.is_some_and(|seconds| now >= after(placed.template_since, seconds));
     let was_ready = fate.ready.is_some_and(|seconds| now >= after(placed.template_since, seconds));
     let older = if was_ready { 0 } else { placed.older };
-    let since =
-        if crashed { fate.crash } else { fate.ready }.map(|seconds| after(placed.template_since, seconds));
+    let since = if crashed { fate.crash } else { fate.ready }.map(|seconds| after(placed.template_since, seconds));
+    if key.kind() == "Job" {
+        return Workload {
+            uid: placed.live["metadata"]["uid"].as_str().unwrap().to_owned(),
+            observed: true,
+            desired: 1,
+            complete: ready,
+            failure: crashed.then(|| ("JobFailed".into(), "exit code 1".into())),
+            ..Workload::default()
+        };
+    }
+    let is_stray = crashed && was_ready && placed.live.to_string().contains("/stray@");
     let pod = |index: i32| Pod {
+        unschedulable: is_stray.then(|| (since.unwrap(), "no node has room".to_owned())),
         name: format!("{}-{index}", key.name()),
         uid: format!("{}-{index}-{}", key.name(), placed.template_since),
         ready,
@@ -241,14 +245,13 @@ fn workload(key: &ObjectKey, placed: &Placed, namespace: &str, now: Timestamp) -
         created: Some(placed.template_since),
         containers: vec![Container {
             name: "main".into(),
-            restarts: if crashed { 2 } else { 0 },
-            waiting: crashed.then(|| ("CrashLoopBackOff".into(), "back-off".into())),
-            ended: crashed.then(|| Ended { reason: "Error".into(), code: 1, ..Ended::default() }),
+            restarts: if crashed && !is_stray { 2 } else { 0 },
+            waiting: (crashed && !is_stray).then(|| ("CrashLoopBackOff".into(), "back-off".into())),
+            ended: (crashed && !is_stray).then(|| Ended { reason: "Error".into(), code: 1, ..Ended::default() }),
         }],
         ..Pod::default()
     };
-    let mark =
-        placed.live.pointer("/metadata/annotations").and_then(|marks| marks["towpath.dev/revision"].as_str());
+    let mark = placed.live.pointer("/metadata/annotations").and_then(|marks| marks["towpath.dev/revision"].as_str());
     Workload {
         uid: placed.live["metadata"]["uid"].as_str().unwrap().to_owned(),
         revision: mark.and_then(|mark| mark.parse().ok()),

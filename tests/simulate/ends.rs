@@ -1,7 +1,7 @@
 //! How each scenario ends, in words.
 
 use super::run::Run;
-use super::scenarios::{BUDGET, DELETED, FADING, HEALTHY, HELD, SECOND_WORKLOAD, SUPERSEDED, TAKEN_BACK};
+use super::scenarios::{BUDGET, DELETED, FADING, HEALTHY, HELD, HOOKS, NEW_NAMESPACE, SECOND_WORKLOAD, SUPERSEDED, TAKEN_BACK};
 use serde_json::Value;
 use towpath::api::{PromotionPhase, ReleasePhase};
 use towpath::decide::lane::phase_of;
@@ -94,6 +94,24 @@ fn a_spent_budget_stops_automation_until_a_person_asks() {
     assert!(!run.store.promotions.contains_key("prod-shop-4.0.0"), "automation went on");
     assert_eq!(promotion(&run, "by-hand"), PromotionPhase::Verified);
     assert_eq!(summary(&run, "prod"), "shop 4.0.0 (r5)");
+}
+
+#[test]
+fn a_migration_that_fails_stops_the_release_before_its_workloads() {
+    let run = HOOKS.run().settle();
+    assert_eq!(promotion(&run, "prod-shop-2.0.0"), PromotionPhase::Failed);
+    let changes = |(key, counts): (&towpath::content::ObjectKey, &super::cluster::Counts)| {
+        (key.to_string() == "Deployment web").then_some(counts.template_changes)
+    };
+    let changed = run.store.namespaces["shop-prod"].counts.iter().find_map(changes);
+    assert_eq!(changed, Some(0), "{}", run.log.join("\n"));
+}
+
+#[test]
+fn a_namespace_that_was_created_again_gets_the_release_anew() {
+    let run = NEW_NAMESPACE.run().settle();
+    assert_eq!(summary(&run, "prod"), "shop 1.0.0 (r2)");
+    assert!(!object(&run, "prod", "Deployment web").is_null());
 }
 
 pub fn promotion(run: &Run, name: &str) -> PromotionPhase {

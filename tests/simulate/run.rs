@@ -15,8 +15,8 @@ use towpath::decide::{environment, promotion, release};
 pub type Event = (i64, &'static str, fn(&mut Store, Timestamp));
 
 /// Nothing that is simulated takes longer.
-const HORIZON: SignedDuration = SignedDuration::from_hours(48);
-const MOST_PASSES: usize = 20_000;
+const HORIZON: SignedDuration = SignedDuration::from_hours(6);
+const MOST_PASSES: usize = 3_000;
 
 #[derive(Clone)]
 pub struct Run {

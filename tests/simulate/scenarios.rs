@@ -1,5 +1,6 @@
 //! The scenarios: what is there at first, and what people do when.
 
+use super::cluster::Namespace;
 use super::run::{Event, Run, start};
 use super::store::{PROJECT, Store};
 use jiff::Timestamp;
@@ -149,8 +150,33 @@ pub const BUDGET: Scenario = Scenario {
     ],
 };
 
-pub const ALL: [&Scenario; 8] =
-    [&HEALTHY, &TAKEN_BACK, &FADING, &SUPERSEDED, &SECOND_WORKLOAD, &DELETED, &HELD, &BUDGET];
+pub const HOOKS: Scenario = Scenario {
+    name: "hooks",
+    about: "A migration runs before each release. That of the second one fails, so its Deployment is never touched.",
+    setting: |store, now| environment(store, "prod", json!({}), now),
+    events: &[
+        (0, "release 1.0.0", |store, now| with_migration(store, "1.0.0", "web", now)),
+        (600, "release 2.0.0, whose migration fails", |store, now| with_migration(store, "2.0.0", "crash", now)),
+    ],
+};
+
+pub const NEW_NAMESPACE: Scenario = Scenario {
+    name: "new-namespace",
+    about: "The namespace of prod is deleted and created again: the release is put there anew, with a baseline of its own.",
+    setting: |store, now| environment(store, "prod", json!({}), now),
+    events: &[
+        (0, "release 1.0.0", |store, now| shop(store, "1.0.0", "web", now)),
+        (600, "shop-prod is created again", |store, _| {
+            let mut anew = Namespace::new("shop-prod");
+            anew.uid = "another".into();
+            store.namespaces.insert("shop-prod".into(), anew);
+        }),
+    ],
+};
+
+pub const ALL: [&Scenario; 10] = [
+    &HEALTHY, &TAKEN_BACK, &FADING, &SUPERSEDED, &SECOND_WORKLOAD, &DELETED, &HELD, &BUDGET, &HOOKS, &NEW_NAMESPACE,
+];
 
 pub fn environment(store: &mut Store, name: &str, more: Value, now: Timestamp) {
     let mut spec = json!({ "namespace": format!("{PROJECT}-{name}") });
@@ -181,6 +207,17 @@ pub fn app(version: &str, image: &str) -> Vec<Value> {
         json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "web" }, "spec": { "ports": [{ "port": 80 }] } }),
         web,
     ]
+}
+
+fn with_migration(store: &mut Store, version: &str, image: &str, now: Timestamp) {
+    let template = deployment("migrate", image, None)["spec"]["template"].clone();
+    let mut objects = app(version, "web");
+    objects.push(json!({
+        "apiVersion": "batch/v1", "kind": "Job",
+        "metadata": { "name": "migrate", "annotations": { "towpath.dev/hook": "pre-promote" } },
+        "spec": { "template": template },
+    }));
+    release(store, version, objects, now);
 }
 
 pub fn deployment(name: &str, image: &str, wave: Option<&str>) -> Value {

@@ -12,7 +12,7 @@ use towpath::api::{
 use towpath::content::{ObjectKey, ObjectSet, images::images, manifests};
 use towpath::decide::action::{Action, Status};
 use towpath::decide::lane::phase_of;
-use towpath::decide::promotion::{planned_keys, source};
+use towpath::decide::needs::{contents, live_objects};
 use towpath::decide::world::{
     Capture, EnvironmentWorld, Grant, Live, Loaded, NamespaceFacts, Project, PromotionWorld, ReleaseWorld,
     Trial,
@@ -37,6 +37,7 @@ pub struct Store {
 pub struct Memory {
     pub trials: BTreeMap<String, Trial>,
     pub written: BTreeMap<String, BTreeSet<ObjectKey>>,
+    pub refused: BTreeMap<String, BTreeMap<ObjectKey, String>>,
 }
 
 /// An object that is looked at.
@@ -106,7 +107,7 @@ impl Store {
 
     pub fn environment_world(&self, name: &str) -> Option<EnvironmentWorld> {
         let environment = self.environments.get(name)?.clone();
-        Some(EnvironmentWorld { project: self.project(), environment, grant: Grant::Granted, contents: None })
+        Some(EnvironmentWorld { project: self.project(), environment, grant: Grant::Granted, contents: None, unnamed_copies: Vec::new() })
     }
 
     /// As `observe::promotion` does.
@@ -122,6 +123,7 @@ impl Store {
             live: BTreeMap::new(),
             tried: memory.trials.get(&uid).cloned(),
             written: memory.written.get(&uid).cloned().unwrap_or_default(),
+            refused: memory.refused.get(&uid).cloned().unwrap_or_default(),
             workloads: BTreeMap::new(),
             epoch: 1,
             promotion,
@@ -131,13 +133,13 @@ impl Store {
         };
         let Some(namespace) = self.namespaces.get(&environment.spec.namespace) else { return Some(world) };
         world.grant = Grant::Granted;
-        let (wanted, replaced) = source(&world.project, &world.promotion);
+        let (wanted, replaced) = contents(&world.project, &world.promotion);
         world.content = self.load(wanted);
         world.replaced = self.load(replaced);
         world.workloads = namespace.workloads(now);
         let is_watched = phase_of(&world.promotion) == PromotionPhase::Observing;
         if environment.spec.delivery == Delivery::Managed && !is_watched {
-            let keys = planned_keys(&world).into_iter().filter(|key| !world.written.contains(key));
+            let keys = live_objects(&world).into_iter().filter(|key| !world.written.contains(key));
             let live: BTreeMap<ObjectKey, Live> =
                 keys.map(|key| (key.clone(), namespace.live(&key))).collect();
             world.live = live;
@@ -182,10 +184,14 @@ impl Store {
     ) -> Result<bool, String> {
         match action {
             Action::CreatePromotion { name, spec, .. } => {
-                self.add_promotion(name, spec.as_ref().clone(), now);
+                if !self.promotions.contains_key(name) {
+                    self.add_promotion(name, spec.as_ref().clone(), now);
+                    let made = Arc::make_mut(self.promotions.get_mut(name).unwrap());
+                    made.metadata.labels.get_or_insert_default().insert(towpath::api::mark::AUTOMATIC.into(), "true".into());
+                }
                 Ok(false)
             }
-            Action::DeletePromotion { name, uid } => {
+            Action::DeletePromotion { name, uid, .. } => {
                 if self.promotions.get(name).is_some_and(|found| found.metadata.uid.as_ref() == Some(uid)) {
                     self.promotions.remove(name);
                 }
@@ -195,14 +201,13 @@ impl Store {
                 self.contents.remove(name);
                 Ok(false)
             }
-            Action::Preflight { target, digest, objects, adopt } => {
+            Action::Preflight { target, digest, objects, adopt, .. } => {
                 let namespace = &self.namespaces[&target.namespace];
-                let adopted: BTreeSet<&ObjectKey> = adopt.iter().map(|(key, _)| key).collect();
                 let tried = |(key, body): &(ObjectKey, _)| {
-                    (key.clone(), namespace.try_apply(key, body, adopted.contains(key)).map(Arc::new))
+                    (key.clone(), namespace.try_apply(key, body, adopt.contains(key)).map(Arc::new))
                 };
                 let results = objects.iter().map(tried).collect();
-                let trial = Trial { digest: digest.clone(), results, warnings: Vec::new(), at: now };
+                let trial = Trial { digest: digest.clone(), results, refusals: Vec::new(), warnings: Vec::new(), at: now };
                 memory.trials.insert(uid.to_owned(), trial);
                 Ok(true)
             }
@@ -211,7 +216,11 @@ impl Store {
                 Ok(true)
             }
             Action::Apply { target, key, object } => {
-                self.namespaces.get_mut(&target.namespace).unwrap().apply(key, object, now)?;
+                let answer = self.namespaces.get_mut(&target.namespace).unwrap().apply(key, object, now);
+                if let Err(message) = &answer {
+                    memory.refused.entry(uid.to_owned()).or_default().insert(key.clone(), message.clone());
+                }
+                answer?;
                 memory.written.entry(uid.to_owned()).or_default().insert(key.clone());
                 Ok(true)
             }

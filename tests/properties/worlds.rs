@@ -1,0 +1,448 @@
+//! Arbitrary worlds out of a string of bytes, which shrinks: no byte left is the simplest choice. Every stored object fits its schema;
+//! how the objects fit together is left to chance.
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use towpath::api::{
+    Change, ChangeAction, Condition, Delivery, Environment, EnvironmentSpec, PinnedImage, Promotion, PromotionPhase, PromotionSpec,
+    PromotionStatus, Release, ReleaseSpec, ReleaseStatus, RollbackPolicySpec, Step, StepResult,
+};
+use towpath::content::{ObjectKey, ObjectSet, render};
+use towpath::decide::needs::{contents, live_objects};
+use towpath::decide::world::{
+    Capture, Container, Ended, EnvironmentWorld, Grant, Live, Loaded, NamespaceFacts, Pod, Project, PromotionWorld, ReleaseWorld,
+    Trial, Workload,
+};
+
+const ENVIRONMENTS: [&str; 4] = ["dev", "staging", "prod", "nowhere"];
+const RELEASES: [&str; 4] = ["r1", "r2", "r3", "gone"];
+/// Mostly what exists in every project.
+const SOME_ENVIRONMENT: [&str; 6] = ["dev", "dev", "dev", "staging", "prod", "nowhere"];
+const SOME_RELEASE: [&str; 6] = ["r1", "r1", "r2", "r2", "r3", "gone"];
+const DURATIONS: [&str; 5] = ["5m", "0s", "500ms", "1s", "999999h"];
+
+/// Choices, one after the other.
+pub struct Choices<'a>(pub std::slice::Iter<'a, u8>);
+
+impl Choices<'_> {
+    fn number(&mut self, below: usize) -> usize {
+        usize::from(self.0.next().copied().unwrap_or_default()) % below
+    }
+
+    fn one_in(&mut self, times: usize) -> bool {
+        self.number(times) == times - 1
+    }
+
+    fn of<T: Clone>(&mut self, all: &[T]) -> T {
+        all[self.number(all.len())].clone()
+    }
+
+    fn maybe<T>(&mut self, make: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        (self.number(2) == 1).then(|| make(self))
+    }
+
+    fn text(&mut self) -> String {
+        match self.number(5) {
+            0 => "back-off".into(),
+            1 => String::new(),
+            2 => "Crash: loop".into(),
+            3 => "ü".repeat(1024),
+            _ => "語 ".repeat(3000),
+        }
+    }
+
+    fn seconds(&mut self) -> i64 {
+        [0, -1, -10, -60, -600, -3600, 30, -5_000_000][self.number(8)]
+    }
+
+    fn moment(&mut self) -> Timestamp {
+        now() + SignedDuration::from_secs(self.seconds())
+    }
+
+    fn time(&mut self) -> Time {
+        Time(Timestamp::from_second(self.moment().as_second()).unwrap())
+    }
+}
+
+/// Not a whole second.
+pub fn now() -> Timestamp {
+    "2026-11-02T09:00:00.75Z".parse().unwrap()
+}
+
+fn dress(metadata: &mut kube::core::ObjectMeta, choices: &mut Choices<'_>) {
+    metadata.namespace = Some("shop".into());
+    metadata.uid = choices.one_in(9).then(|| None).unwrap_or_else(|| metadata.name.as_ref().map(|name| format!("uid-{name}")));
+    metadata.generation = Some(1);
+    metadata.creation_timestamp = (!choices.one_in(9)).then(|| choices.time());
+    metadata.deletion_timestamp = choices.one_in(12).then(|| choices.time());
+}
+
+pub fn project(choices: &mut Choices<'_>) -> Project {
+    let mut project = Project { name: "shop".into(), ..Project::default() };
+    for name in &ENVIRONMENTS[..=choices.number(3)] {
+        let mut environment = Environment::new(name, environment_spec(name, choices));
+        dress(&mut environment.metadata, choices);
+        let namespace = environment.spec.namespace.clone();
+        if !choices.one_in(6) {
+            let facts = NamespaceFacts { uid: choices.of(&["here", "here", "here", "anew"]).into(), terminating: choices.one_in(9) };
+            project.namespaces.insert(namespace.clone(), facts);
+        }
+        project.targets.entry(namespace).or_default().insert(format!("shop/{name}"));
+        project.environments.insert((*name).into(), Arc::new(environment));
+    }
+    if !choices.one_in(6) {
+        project.policies.insert("strict".into(), policy(choices));
+    }
+    for name in &RELEASES[..=choices.number(3)] {
+        let mut release = Release::new(name, release_spec(choices));
+        dress(&mut release.metadata, choices);
+        release.status = (!choices.one_in(6)).then(|| ReleaseStatus {
+            content: (!choices.one_in(6)).then(|| format!("content-{}", choices.number(5))),
+            conditions: conditions(choices),
+            ..ReleaseStatus::default()
+        });
+        project.releases.insert((*name).into(), Arc::new(release));
+    }
+    for index in 0..choices.number(7) {
+        let name = format!("p{index}{}", choices.of(&["", "-rollback"]));
+        let mut promotion = Promotion::new(&name, promotion_spec(choices));
+        dress(&mut promotion.metadata, choices);
+        promotion.status = choices.maybe(promotion_status);
+        project.promotions.insert(name, Arc::new(promotion));
+    }
+    project
+}
+
+fn environment_spec(name: &str, choices: &mut Choices<'_>) -> EnvironmentSpec {
+    let place = ENVIRONMENTS.iter().position(|other| *other == name).unwrap_or_default();
+    let orderly = !choices.one_in(5);
+    let before = if orderly { &ENVIRONMENTS[..place] } else { &ENVIRONMENTS[..] };
+    let after: BTreeSet<&str> = before.iter().copied().filter(|_| choices.one_in(3)).collect();
+    let observed = choices.one_in(5);
+    let mut spec = json!({
+        "namespace": if choices.one_in(8) { "shared".to_owned() } else { format!("shop-{name}") },
+        "after": after,
+        "promotion": choices.of(&["Automatic", "Manual"]),
+        "delivery": if observed { "Observed" } else { "Managed" },
+        "historyLimit": choices.of(&[10, 1, 50]),
+        "adoptFrom": if choices.one_in(3) { vec!["kubectl"] } else { vec![] },
+        "keeps": if choices.one_in(4) { vec![json!({ "kind": "ConfigMap", "name": "web" })] } else { vec![] },
+    });
+    if choices.one_in(2) {
+        spec["soak"] = choices.of(&DURATIONS).into();
+    }
+    if choices.one_in(3) {
+        spec["rollbackPolicyRef"] = choices.of(&["strict", "strict", "strict", "unknown"]).into();
+    }
+    if !observed && choices.one_in(4) {
+        let path = choices.of(&["/spec/replicas", "/nothing/there"]);
+        let operations = json!([{ "op": "replace", "path": path, "value": 2 }]);
+        spec["overrides"] = json!({ "patches": [{ "kind": "Deployment", "name": "web", "operations": operations }] });
+    }
+    serde_json::from_value(spec).unwrap()
+}
+
+fn policy(choices: &mut Choices<'_>) -> RollbackPolicySpec {
+    serde_json::from_value(json!({
+        "action": choices.of(&["Rollback", "Hold", "Notify"]),
+        "target": choices.of(&["LastVerified", "Previous"]),
+        "observeWindow": choices.of(&DURATIONS),
+        "budget": { "rollbacks": choices.of(&[3, 0, 1]), "period": choices.of(&DURATIONS) },
+        "failing": {
+            "progressDeadlineSeconds": choices.of(&[600, 1, 86400]), "restarts": choices.of(&[1, 0]),
+            "imageErrors": choices.of(&DURATIONS), "unschedulable": choices.of(&DURATIONS), "unavailablePercent": choices.of(&[25, 0, 100]),
+        },
+    }))
+    .unwrap()
+}
+
+fn release_spec(choices: &mut Choices<'_>) -> ReleaseSpec {
+    let source = match choices.number(8) {
+        0..=5 => json!({ "manifests": [{ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "a" } }] }),
+        6 => json!({ "environment": { "name": choices.of(&ENVIRONMENTS) } }),
+        _ => json!({ "configMapRef": { "name": "a" } }),
+    };
+    let mut spec = json!({
+        "application": choices.of(&["shop", "shop", "shop", "shop", "other"]), "version": choices.of(&["1.0.0", "2.0.0", "x"]), "source": source,
+    });
+    if choices.one_in(4) {
+        spec["until"] = choices.of(&ENVIRONMENTS).into();
+    }
+    if choices.one_in(5) {
+        spec["hold"] = choices.of(&[true, false]).into();
+    }
+    serde_json::from_value(spec).unwrap()
+}
+
+fn promotion_spec(choices: &mut Choices<'_>) -> PromotionSpec {
+    let rollback = choices.one_in(3);
+    let mut spec = json!({
+        "release": choices.of(&SOME_RELEASE), "environment": choices.of(&SOME_ENVIRONMENT),
+        "kind": if rollback { "Rollback" } else { "Promote" },
+    });
+    if rollback {
+        spec["toRevision"] = choices.maybe(|choices| choices.number(6)).into();
+        spec["reason"] = choices.maybe(|choices| choices.text().chars().take(1024).collect::<String>()).into();
+    }
+    if choices.one_in(2) {
+        spec["application"] = "shop".into();
+    }
+    serde_json::from_value(spec).unwrap()
+}
+
+fn promotion_status(choices: &mut Choices<'_>) -> PromotionStatus {
+    use PromotionPhase::{Cancelled, Failed, Observing, Pending, Promoting, Superseded, Verified};
+    let phase = choices.of(&[Verified, Pending, Promoting, Observing, Failed, Superseded, Cancelled]);
+    let step = Step { name: "Rollout".into(), started_at: None, finished_at: None, result: StepResult::Running, message: None };
+    let is_usual = !choices.one_in(8);
+    let revision = choices.number(6) as i64;
+    PromotionStatus {
+        phase,
+        revision: (is_usual == (phase != Pending && phase != Cancelled)).then_some(revision),
+        restores: choices.maybe(|choices| choices.number(6) as i64),
+        replaces: choices.maybe(|choices| choices.number(6) as i64),
+        content: choices.maybe(|choices| format!("content-{}", choices.number(5))),
+        baseline: choices.maybe(|choices| format!("content-{}", choices.number(5))),
+        baseline_healthy: choices.maybe(|choices| choices.one_in(2)),
+        namespace_uid: choices.maybe(|choices| choices.of(&["here", "here", "here", "anew"]).into()),
+        application: choices.maybe(|choices| choices.of(&["shop", "shop", "shop", "other"]).into()),
+        started_at: choices.maybe(Choices::time),
+        rolled_out_at: choices.maybe(Choices::time),
+        finished_at: choices.maybe(Choices::time),
+        changes: keys().into_iter().filter_map(|key| choices.maybe(|choices| change(&key, choices))).collect(),
+        steps: choices.maybe(|_| step).into_iter().collect(),
+        reason: choices.maybe(|choices| choices.of(&["NamespaceDeleted", "Preflight"]).into()),
+        message: choices.maybe(|choices| choices.text().chars().take(1024).collect()),
+        conditions: conditions(choices),
+        ..PromotionStatus::default()
+    }
+}
+
+fn change(key: &ObjectKey, choices: &mut Choices<'_>) -> Change {
+    Change {
+        api_version: key.api_version().into(),
+        kind: key.kind().into(),
+        name: key.name().into(),
+        action: choices.of(&[ChangeAction::Create, ChangeAction::Update, ChangeAction::Delete]),
+        was_failing: choices.one_in(3),
+    }
+}
+
+fn conditions(choices: &mut Choices<'_>) -> Vec<Condition> {
+    let types = ["Ready", "Reconciling", "Stalled", "Holds", "Verified"];
+    let condition = |type_: &str, choices: &mut Choices<'_>| Condition {
+        type_: type_.into(),
+        status: choices.of(&["True", "False"]).into(),
+        reason: "Because".into(),
+        message: String::new(),
+        observed_generation: Some(1),
+        last_transition_time: choices.time(),
+    };
+    types.into_iter().filter_map(|type_| choices.one_in(4).then(|| condition(type_, choices))).collect()
+}
+
+fn deployment(name: &str, image: &str) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": name },
+        "spec": { "replicas": 1, "template": { "spec": { "containers": [{
+            "name": "main", "image": image, "envFrom": [{ "configMapRef": { "name": "web" } }],
+        }] } } },
+    })
+}
+
+fn objects(choices: &mut Choices<'_>) -> Vec<Value> {
+    let mut all = vec![
+        json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "web" }, "data": { "a": choices.number(3).to_string() } }),
+        deployment("web", choices.of(&["web:1", "web:2"])),
+        deployment("api", "api:1"),
+        json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "web" } }),
+        json!({
+            "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": { "name": "db" },
+            "spec": { "template": { "spec": { "containers": [] } } },
+        }),
+        json!({
+            "apiVersion": "batch/v1", "kind": "Job", "spec": { "template": { "spec": { "containers": [] } } },
+            "metadata": { "name": "job", "annotations": { "towpath.dev/hook": choices.of(&["pre-promote", "post-promote", "pre-rollback", "post-rollback", "pre-promote", "never"]) } },
+        }),
+    ];
+    all[2]["metadata"]["annotations"] = json!({ "towpath.dev/wave": choices.of(&["1", "-1", "1", "0", "2", "x"]) });
+    all.retain(|_| choices.number(3) > 0);
+    all
+}
+
+fn content(choices: &mut Choices<'_>) -> ObjectSet {
+    ObjectSet::new(objects(choices), &[], None).unwrap()
+}
+
+fn loaded(name: Option<String>, choices: &mut Choices<'_>) -> Loaded {
+    if name.is_none() {
+        return Loaded::NotAsked;
+    }
+    match choices.number(12) {
+        1 => Loaded::Missing("content-1".into()),
+        2 => Loaded::Broken(choices.text()),
+        _ => Loaded::Here(Arc::new(content(choices))),
+    }
+}
+
+fn keys() -> Vec<ObjectKey> {
+    let key = |version: &str, kind: &str, name: &str| ObjectKey::new(version, kind, name).unwrap();
+    vec![
+        key("apps/v1", "Deployment", "web"),
+        key("apps/v1", "Deployment", "api"),
+        key("apps/v1", "StatefulSet", "db"),
+        key("v1", "Service", "web"),
+        key("v1", "ConfigMap", "web"),
+        key("batch/v1", "Job", "job"),
+    ]
+}
+
+fn live(key: &ObjectKey, choices: &mut Choices<'_>) -> Live {
+    match choices.number(16) {
+        0..=3 => Live::Absent,
+        4 => Live::Refused(choices.text()),
+        5 => Live::Present(Arc::new(choices.of(&[json!(null), json!([]), json!({ "metadata": 7 })]))),
+        _ => {
+            let owner = choices.of(&["shop.dev.shop", "shop.dev.shop", "shop.dev.shop", "another"]);
+            let marks = json!({ "towpath.dev/owner": owner, "towpath.dev/revision": choices.number(6).to_string() });
+            let mut annotations = json!({});
+            if choices.one_in(2) {
+                annotations = marks;
+            }
+            let manager = choices.of(&["towpath", "kubectl"]);
+            Live::Present(Arc::new(json!({
+                "apiVersion": key.api_version(), "kind": key.kind(), "spec": { "replicas": 5 },
+                "metadata": {
+                    "name": key.name(), "uid": "u", "resourceVersion": "7", "annotations": annotations,
+                    "managedFields": [{
+                        "manager": manager, "operation": "Apply", "apiVersion": key.api_version(), "fieldsV1": { "f:spec": { "f:replicas": {} } },
+                    }],
+                },
+            })))
+        }
+    }
+}
+
+fn workload(choices: &mut Choices<'_>) -> Workload {
+    let figure = |choices: &mut Choices<'_>| choices.of(&[1, 0, 3, i32::MAX]);
+    Workload {
+        uid: "u".into(),
+        revision: choices.maybe(|choices| choices.number(6) as i64),
+        observed: !choices.one_in(4),
+        desired: figure(choices),
+        updated: figure(choices),
+        total: figure(choices),
+        available: figure(choices),
+        paused: choices.one_in(9),
+        failure: choices.one_in(9).then(|| (choices.text(), choices.text())),
+        complete: choices.one_in(2),
+        pods: (0..choices.number(3)).map(|_| pod(choices)).collect(),
+        stuck: (0..choices.number(2)).map(|_| ("db-0".into(), "u".into())).collect(),
+    }
+}
+
+fn pod(choices: &mut Choices<'_>) -> Pod {
+    let container = |choices: &mut Choices<'_>| Container {
+        name: "main".into(),
+        restarts: choices.of(&[0, 1, 2, i32::MAX]),
+        waiting: choices.maybe(|choices| {
+            (choices.of(&["ImagePullBackOff", "CrashLoopBackOff", "InvalidImageName", "Other"]).into(), choices.text())
+        }),
+        ended: choices.maybe(|choices| Ended { reason: choices.of(&["Error", "OOMKilled"]).into(), message: choices.text(), ..Ended::default() }),
+    };
+    Pod {
+        name: "pod".into(),
+        uid: "u".into(),
+        ready: choices.one_in(2),
+        ready_since: choices.maybe(Choices::moment),
+        deleting: choices.one_in(5),
+        created: choices.maybe(Choices::moment),
+        unschedulable: choices.one_in(4).then(|| (choices.moment(), choices.text())),
+        failed: choices.one_in(6).then(|| (choices.text(), choices.text())),
+        containers: (0..choices.number(3)).map(|_| container(choices)).collect(),
+    }
+}
+
+fn grant(choices: &mut Choices<'_>) -> Grant {
+    match choices.number(8) {
+        6 => Grant::NotAsked,
+        7 => Grant::Missing(choices.text()),
+        _ => Grant::Granted,
+    }
+}
+
+/// One world for each promotion of the project.
+pub fn promotion_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<PromotionWorld> {
+    let worlds = project.promotions.values().map(|promotion| {
+        let (wanted, replaced) = contents(project, promotion);
+        let mut world = PromotionWorld {
+            project: project.clone(),
+            promotion: Arc::clone(promotion),
+            grant: grant(choices),
+            content: loaded(wanted, choices),
+            replaced: loaded(replaced, choices),
+            live: BTreeMap::new(),
+            tried: None,
+            written: keys().into_iter().filter(|_| choices.one_in(6)).collect(),
+            refused: keys().into_iter().filter_map(|key| choices.one_in(20).then(|| (key, choices.text()))).collect(),
+            workloads: keys().into_iter().filter_map(|key| choices.maybe(|choices| (key, workload(choices)))).collect(),
+            epoch: choices.of(&[0, 7]),
+        };
+        let environment = project.environments.get(&promotion.spec.environment);
+        if environment.is_some_and(|environment| environment.spec.delivery == Delivery::Observed) {
+            return world;
+        }
+        world.live = live_objects(&world).into_iter().map(|key| (key.clone(), live(&key, choices))).collect();
+        world.tried = choices.maybe(|choices| trial(&world, choices));
+        world
+    });
+    worlds.collect()
+}
+
+fn trial(world: &PromotionWorld, choices: &mut Choices<'_>) -> Trial {
+    let environment = world.project.environments.get(&world.promotion.spec.environment);
+    let rendered = match (&world.content, environment) {
+        (Loaded::Here(content), Some(environment)) => render(content, &environment.spec).unwrap_or_default(),
+        _ => ObjectSet::default(),
+    };
+    let digest = if choices.one_in(5) { String::new() } else { rendered.digest() };
+    let result = |choices: &mut Choices<'_>| if choices.one_in(16) { Err(choices.text()) } else { Ok(Arc::new(json!({}))) };
+    Trial {
+        digest,
+        results: world.live.keys().map(|key| (key.clone(), result(choices))).collect(),
+        refusals: (0..choices.number(2)).map(|_| choices.text()).collect(),
+        warnings: (0..choices.number(30)).map(|_| choices.text()).collect(),
+        at: choices.moment(),
+    }
+}
+
+pub fn environment_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<EnvironmentWorld> {
+    let world = |environment: &Arc<Environment>| EnvironmentWorld {
+        project: project.clone(),
+        environment: Arc::clone(environment),
+        grant: grant(choices),
+        contents: choices.maybe(|choices| (0..choices.number(5)).map(|index| format!("content-{index}")).collect()),
+        unnamed_copies: Vec::new(),
+    };
+    project.environments.values().map(world).collect()
+}
+
+pub fn release_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<ReleaseWorld> {
+    let world = |release: &Arc<Release>| ReleaseWorld {
+        project: project.clone(),
+        release: Arc::clone(release),
+        capture: match choices.number(4) {
+            0 => Capture::NotNeeded,
+            1 => Capture::Waiting { reason: choices.of(&["SourceMissing", "Unsettled"]), message: choices.text() },
+            2 => Capture::Refused { reason: "InvalidContent", message: choices.text() },
+            _ => Capture::Taken {
+                content: content(choices),
+                images: vec![PinnedImage { image: "a".into(), pinned: None, reason: None }],
+            },
+        },
+    };
+    project.releases.values().map(world).collect()
+}
