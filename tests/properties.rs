@@ -1,6 +1,12 @@
 //! The invariants of `decide` over arbitrary worlds, nonsense included. TOWPATH_CASES raises the number of worlds.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm, reason = "it is how a test fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    reason = "it is how a test fails"
+)]
 
 #[path = "support/manifests.rs"]
 mod manifests;
@@ -24,7 +30,9 @@ use towpath::decide::{environment, promotion, release};
 use worlds::{Choices, now};
 
 /// Runs `check` over the worlds of many projects.
-fn over_worlds(check: impl Fn(&[ReleaseWorld], &[EnvironmentWorld], &[PromotionWorld]) -> Result<(), String>) {
+fn over_worlds(
+    check: impl Fn(&[ReleaseWorld], &[EnvironmentWorld], &[PromotionWorld]) -> Result<(), String>,
+) {
     let cases = std::env::var("TOWPATH_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 3000, ..Config::default() };
     let bytes = proptest::collection::vec(any::<u8>(), 0..900);
@@ -51,7 +59,9 @@ fn any_world_gives_one_decision_which_wakes_later_than_now() {
         let decision = decide(world);
         let again = format!("{:?}", decide(world));
         hold(format!("{decision:?}") == again, || format!("two decisions: {world:#?}"))?;
-        hold(decision.wake_at.is_none_or(|at| at > now()), || format!("{:?} is not later than now: {world:#?}", decision.wake_at))
+        hold(decision.wake_at.is_none_or(|at| at > now()), || {
+            format!("{:?} is not later than now: {world:#?}", decision.wake_at)
+        })
     }
     over_worlds(|releases, environments, promotions| {
         releases.iter().try_for_each(|world| check(world, |world| release::decide(world, now())))?;
@@ -71,7 +81,9 @@ fn what_was_reported_is_not_reported_again() {
             silent(release::decide(&next, now()), &next)?;
         }
         for world in environments {
-            let Some(Status::Environment(status)) = environment::decide(world, now()).report else { continue };
+            let Some(Status::Environment(status)) = environment::decide(world, now()).report else {
+                continue;
+            };
             let mut next = world.clone();
             Arc::make_mut(&mut next.environment).status = Some(*status);
             next.project.environments.insert(world.environment.name().into(), Arc::clone(&next.environment));
@@ -79,11 +91,16 @@ fn what_was_reported_is_not_reported_again() {
         }
         for world in promotions {
             let decision = promotion::decide(world, now());
-            let Some(Status::Promotion(status)) = decision.report.filter(|_| decision.memory.is_none()) else { continue };
+            let Some(Status::Promotion(status)) = decision.report.filter(|_| decision.memory.is_none())
+            else {
+                continue;
+            };
             let next = with_status(world, *status);
             let again = promotion::decide(&next, now());
             let is_over = phase_of(&next.promotion).is_final();
-            hold(!is_over || (again.actions.is_empty() && again.memory.is_none()), || format!("it has ended: {again:?}"))?;
+            hold(!is_over || (again.actions.is_empty() && again.memory.is_none()), || {
+                format!("it has ended: {again:?}")
+            })?;
             silent(again, &next)?;
         }
         Ok(())
@@ -109,18 +126,27 @@ fn a_closed_gate_lets_nothing_through() {
                 let Action::CreatePromotion { spec, .. } = action else { continue };
                 let release = &world.project.releases[&spec.release];
                 let gate = evaluate(&world.project, &world.environment, release, Asked::ByAutomation, now());
-                hold(gate == Gate::Open && world.grant != Grant::Missing(String::new()), || format!("{gate:?}: {world:#?}"))?;
+                hold(gate == Gate::Open && world.grant != Grant::Missing(String::new()), || {
+                    format!("{gate:?}: {world:#?}")
+                })?;
             }
         }
         for world in promotions.iter().filter(|world| phase_of(&world.promotion) == PromotionPhase::Pending) {
             let spec = &world.promotion.spec;
             let release = world.project.releases.get(&spec.release);
-            let (Some(environment), Some(release)) = (world.project.environments.get(&spec.environment), release) else { continue };
+            let (Some(environment), Some(release)) =
+                (world.project.environments.get(&spec.environment), release)
+            else {
+                continue;
+            };
             let gate = evaluate(&world.project, environment, release, Asked::ByPerson, now());
             let may = spec.kind == PromotionKind::Rollback || gate == Gate::Open;
             let decision = promotion::decide(world, now());
-            let starts = decision.memory.is_some() || !decision.actions.is_empty() || !decision.records.is_empty();
-            hold(may && world.grant == Grant::Granted || !starts, || format!("{gate:?}: {world:#?}\n{decision:#?}"))?;
+            let starts =
+                decision.memory.is_some() || !decision.actions.is_empty() || !decision.records.is_empty();
+            hold(may && world.grant == Grant::Granted || !starts, || {
+                format!("{gate:?}: {world:#?}\n{decision:#?}")
+            })?;
         }
         Ok(())
     });
@@ -147,7 +173,9 @@ fn automation_goes_back_only_to_what_was_verified() {
         for world in promotions {
             for action in promotion::decide(world, now()).actions {
                 let Action::CreatePromotion { spec, .. } = action else { continue };
-                hold(spec.kind == PromotionKind::Rollback, || format!("a promotion makes a promotion: {world:#?}"))?;
+                hold(spec.kind == PromotionKind::Rollback, || {
+                    format!("a promotion makes a promotion: {world:#?}")
+                })?;
                 let is_sound = goes_to_sound(&world.project, world, spec.to_revision);
                 hold(is_sound, || format!("goes back to {:?}: {world:#?}", spec.to_revision))?;
             }
@@ -190,22 +218,30 @@ fn deleting_a_release_ends_what_is_under_way() {
         for world in promotions {
             let spec = &world.promotion.spec;
             let runs = phase_of(&world.promotion).is_running() && revision_of(&world.promotion).is_some();
-            let (Some(environment), Loaded::Here(_)) = (world.project.environments.get(&spec.environment), &world.content) else {
+            let (Some(environment), Loaded::Here(_)) =
+                (world.project.environments.get(&spec.environment), &world.content)
+            else {
                 continue;
             };
-            let Some(application) = application_of(&world.project, &world.promotion).map(str::to_owned) else { continue };
+            let Some(application) = application_of(&world.project, &world.promotion).map(str::to_owned)
+            else {
+                continue;
+            };
             let lane = Lane::of(&world.project, environment, &application);
             let is_newest = lane.here().next_back().map(Meta::name) == Some(world.promotion.name());
-            let concerned = runs && is_newest && spec.kind == PromotionKind::Promote && world.grant == Grant::Granted;
+            let concerned =
+                runs && is_newest && spec.kind == PromotionKind::Promote && world.grant == Grant::Granted;
             if !concerned || world.promotion.deleting() {
                 continue;
             }
             let mut next = world.clone();
             next.project.releases.remove(&spec.release);
-            Arc::make_mut(&mut next.promotion).status.as_mut().unwrap().application = Some(application.clone());
+            Arc::make_mut(&mut next.promotion).status.as_mut().unwrap().application =
+                Some(application.clone());
             let decision = promotion::decide(&next, now());
             let failed = matches!(&decision.report, Some(Status::Promotion(status)) if status.phase == PromotionPhase::Failed);
-            let writes = decision.actions.iter().any(|action| !matches!(action, Action::CreatePromotion { .. }));
+            let writes =
+                decision.actions.iter().any(|action| !matches!(action, Action::CreatePromotion { .. }));
             hold(failed && !writes, || format!("goes on: {decision:#?}\n{next:#?}"))?;
         }
         Ok(())
@@ -254,7 +290,10 @@ fn the_worlds_reach_every_kind_of_decision() {
                 let word = match status {
                     Status::Release(status) => format!("release {:?}", status.phase),
                     Status::Environment(status) => {
-                        format!("environment {:?}", status.conditions.first().map(|first| first.reason.clone()))
+                        format!(
+                            "environment {:?}",
+                            status.conditions.first().map(|first| first.reason.clone())
+                        )
                     }
                     Status::Promotion(status) => format!("promotion {:?} {:?}", status.phase, status.reason),
                 };

@@ -85,8 +85,8 @@ async fn one(handles: &Handles, project: &str, uid: &str, action: Action) -> Res
         Action::DeleteContent { name } => {
             records::delete_content(handles, project, &name).await.map(|()| false)
         }
-        Action::Preflight { target, digest, objects, adopt, pods, secrets } => {
-            let trial = preflight::Trial { digest, objects, adopt, pods, secrets };
+        Action::Preflight { target, digest, objects, adopt, adopt_from, pods, secrets } => {
+            let trial = preflight::Trial { digest, objects, adopt, adopt_from, pods, secrets };
             preflight::preflight(handles, uid, &target, trial).await.map(|()| true)
         }
         Action::Adopt { target, key, patch } => {

@@ -25,6 +25,8 @@ pub struct Trial {
     pub objects: Vec<(ObjectKey, Value)>,
     /// Those that may conflict with the managers that they are taken over from.
     pub adopt: BTreeSet<ObjectKey>,
+    /// Those managers.
+    pub adopt_from: Vec<String>,
     /// One pod per template.
     pub pods: Vec<(ObjectKey, Value)>,
     /// Secrets that must exist.
@@ -41,12 +43,13 @@ pub async fn preflight(
 ) -> Result<(), ActError> {
     let warnings = Warnings::new();
     let client = handles.clients.identity_noting(&identity(target)?, &warnings)?;
-    let adopt = &trial.adopt;
+    let (adopt, adopt_from) = (&trial.adopt, trial.adopt_from.as_slice());
     let results: BTreeMap<ObjectKey, Result<Arc<Value>, String>> = futures::stream::iter(trial.objects)
         .map(|(key, object)| {
             let client = client.clone();
             async move {
-                let result = one(handles, client, target, &key, object, adopt.contains(&key)).await?;
+                let from = if adopt.contains(&key) { adopt_from } else { &[] };
+                let result = one(handles, client, target, &key, object, from).await?;
                 Ok::<_, ActError>((key, result))
             }
         })
@@ -131,7 +134,7 @@ async fn one(
     target: &Target,
     key: &ObjectKey,
     object: Value,
-    adopted: bool,
+    adopt_from: &[String],
 ) -> Result<Result<Arc<Value>, String>, ActError> {
     let api = match api(handles, client, target, key).await {
         Ok(api) => api,
@@ -143,7 +146,7 @@ async fn one(
     let params = PatchParams::apply(FIELD_MANAGER).dry_run();
     let patch = Patch::Apply(object);
     let mut answer = api.patch(key.name(), &params, &patch).await;
-    if adopted && matches!(&answer, Err(kube::Error::Api(status)) if status.code == 409) {
+    if matches!(&answer, Err(kube::Error::Api(status)) if conflicts_only_with(status, adopt_from)) {
         answer = api.patch(key.name(), &params.force(), &patch).await;
     }
     match answer {
@@ -154,6 +157,14 @@ async fn one(
         }
         Err(error) => Err(ActError::write(format!("trying {key}"))(error)),
     }
+}
+
+/// Whether every conflict is with one of these managers. The server names the manager in quotes.
+fn conflicts_only_with(status: &kube::core::Status, managers: &[String]) -> bool {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    let mut conflicts = causes.filter(|cause| cause.reason == "FieldManagerConflict").peekable();
+    let is_known = |message: &str| managers.iter().any(|manager| message.contains(&format!("\"{manager}\"")));
+    status.code == 409 && conflicts.peek().is_some() && conflicts.all(|cause| is_known(&cause.message))
 }
 
 /// The object with its type as the live one has it.

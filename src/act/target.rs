@@ -49,7 +49,14 @@ pub async fn apply(
             Refusal::ForNow => {}
         }
     }
-    answer.map_err(ActError::write(format!("applying {key} in {}", target.namespace)))?;
+    let written = answer.map_err(ActError::write(format!("applying {key} in {}", target.namespace)))?;
+    // Workloads are judged by what a watch shows, which may be older than this.
+    if let Some(kind) =
+        ["Deployment", "StatefulSet", "DaemonSet", "Job"].into_iter().find(|kind| *kind == key.kind())
+    {
+        let version = written.metadata.resource_version.unwrap_or_default();
+        handles.versions.wrote(kind, &target.namespace, key.name(), &version);
+    }
     handles.written.change(promotion.to_owned(), |written| {
         written.insert(key.clone());
     });

@@ -28,7 +28,9 @@ use std::collections::BTreeMap;
     printcolumn(name = "Where", type_ = "string", json_path = ".status.summary"),
     printcolumn(name = "Why", type_ = "string", json_path = ".status.message"),
     printcolumn(name = "Digest", type_ = "string", json_path = ".status.digest", priority = 1),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = Rule::new("size(self.metadata.name) <= 200")
+        .message("the name of a Release is part of the names of its promotions: at most 200 characters")
 )]
 #[x_kube(validation = Rule::new(
     "self.application == oldSelf.application && self.version == oldSelf.version && self.source == oldSelf.source \

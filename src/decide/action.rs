@@ -96,6 +96,8 @@ pub enum Action {
         objects: Vec<(ObjectKey, Value)>,
         /// Those of them whose fields are taken over from others first: a conflict with those is no refusal.
         adopt: BTreeSet<ObjectKey>,
+        /// Those others, by their field managers.
+        adopt_from: Vec<String>,
         /// One pod per template, to meet quota and pod security; by the workload.
         pods: Vec<(ObjectKey, Value)>,
         /// Secrets that must exist.

@@ -60,11 +60,20 @@ pub fn condition(
     Condition {
         type_: type_.to_owned(),
         status: status.to_owned(),
-        reason: if reason.is_empty() { "Unknown".to_owned() } else { reason.to_owned() },
+        reason: word(reason),
         message: cut(message, 4096),
         observed_generation: Some(generation),
         last_transition_time: before
             .map_or(Time(seconds(now)), |condition| condition.last_transition_time.clone()),
+    }
+}
+
+/// A reason as conditions may have it: a letter first, then letters, digits and `_`.
+fn word(reason: &str) -> String {
+    let word: String = reason.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+    match word.chars().next().is_some_and(|first| first.is_ascii_alphabetic()) {
+        true => word,
+        false => "Unknown".to_owned(),
     }
 }
 

@@ -42,9 +42,14 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision {
         if let Some((release, gate)) = next {
             match gate {
                 Gate::Open if fault.is_none() => {
-                    decision.actions.extend(promote(world, &lane, release.name(), application));
-                    working.get_or_insert_with(|| format!("{} is about to start", release.name()));
+                    if let Some((name, action)) = promote(world, &lane, release.name(), application) {
+                        decision.actions.push(action);
+                        working.get_or_insert_with(|| under_way(&name));
+                        entry.active = Some(name);
+                    }
                 }
+                // Captured in a moment, and no gate that a person could open.
+                Gate::Closed { gate: "Content", .. } => {}
                 Gate::Open | Gate::Never { .. } => {}
                 Gate::Closed { gate, message, until } => {
                     decision.wake_at = earliest(decision.wake_at, until);
@@ -62,10 +67,12 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision {
             lane.running().or_else(|| lane.pending.iter().rev().copied().find(|p| !phase_of(p).is_final()))
         {
             entry.active = Some(active.name().to_owned());
-            let message =
-                active.status.as_ref().and_then(|status| status.message.clone()).unwrap_or_default();
-            working
-                .get_or_insert_with(|| format!("{}: {} {message}", active.name(), phase_of(active).as_str()));
+            let waits = active.status.as_ref().filter(|status| status.phase == PromotionPhase::Pending);
+            let why = waits.and_then(|status| status.message.as_ref());
+            working.get_or_insert_with(|| match why {
+                Some(message) => format!("{}: {message}", active.name()),
+                None => under_way(active.name()),
+            });
         }
         if let Some(bad) = lane.current().filter(|promotion| is_broken(promotion)) {
             let message = bad.status.as_ref().and_then(|status| status.message.clone()).unwrap_or_default();
@@ -100,6 +107,11 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision {
         decision.report = Some(Status::Environment(Box::new(status)));
     }
     decision
+}
+
+/// The same from the creation of a promotion to its end: the steps stand in its own status.
+fn under_way(promotion: &str) -> String {
+    format!("{promotion} is under way")
 }
 
 /// A failed promotion that stayed, or a rollback that did not help.
@@ -151,7 +163,12 @@ fn applications(world: &EnvironmentWorld) -> BTreeSet<String> {
     released.map(|release| release.spec.application.clone()).chain(promoted.map(str::to_owned)).collect()
 }
 
-fn promote(world: &EnvironmentWorld, lane: &Lane<'_>, release: &str, application: &str) -> Option<Action> {
+fn promote(
+    world: &EnvironmentWorld,
+    lane: &Lane<'_>,
+    release: &str,
+    application: &str,
+) -> Option<(String, Action)> {
     // A rollback that goes on, or is about to, comes first; it wakes this environment when it ends.
     let rolls_back = lane
         .pending
@@ -166,8 +183,8 @@ fn promote(world: &EnvironmentWorld, lane: &Lane<'_>, release: &str, application
     if world.project.promotions.contains_key(&name) {
         name = format!("{name}-{}", lane.next_revision());
     }
-    Some(Action::CreatePromotion {
-        name,
+    let action = Action::CreatePromotion {
+        name: name.clone(),
         application: application.to_owned(),
         spec: Box::new(PromotionSpec {
             release: release.to_owned(),
@@ -182,7 +199,8 @@ fn promote(world: &EnvironmentWorld, lane: &Lane<'_>, release: &str, application
             name: environment.name().to_owned(),
             uid: environment.uid().to_owned(),
         },
-    })
+    };
+    Some((name, action))
 }
 
 fn entry(lane: &Lane<'_>, application: &str) -> ApplicationStatus {
@@ -194,11 +212,12 @@ fn entry(lane: &Lane<'_>, application: &str) -> ApplicationStatus {
             release: origin.map(|origin| origin.spec.release.clone()),
         })
     };
-    let current = lane.current();
+    // What runs is what ended last; a promotion that goes on is told as active.
+    let current = lane.here().rev().find(|promotion| phase_of(promotion).is_final());
     let number = current.and_then(revision_of);
     let previous = lane.here().rev().find(|promotion| revision_of(promotion) < number);
     let record = |promotion: &&Promotion| -> Option<RevisionRecord> {
-        let status = promotion.status.as_ref()?;
+        let status = promotion.status.as_ref().filter(|status| status.phase.is_final())?;
         Some(RevisionRecord {
             revision: status.revision?,
             promotion: promotion.name().to_owned(),

@@ -30,8 +30,8 @@ pub enum At {
     Skipped,
     /// Waits at this gate.
     Gate(&'static str),
-    /// The gates are open and a promotion will start.
-    Starting,
+    /// A promotion is about to start, or goes on; its own status says how far it is.
+    UnderWay,
     /// Its newest promotion is in this phase.
     Promotion(PromotionPhase),
     /// It failed and is being taken back.
@@ -68,7 +68,7 @@ impl Stage {
         match self.at {
             At::Skipped => "NotAStage",
             At::Gate(gate) => gate,
-            At::Starting => "Starting",
+            At::UnderWay => "Promoting",
             At::Promotion(phase) => phase.as_str(),
             At::RollingBack => "RollingBack",
             At::RolledBack => "RolledBack",
@@ -90,6 +90,9 @@ impl Stage {
     }
 }
 
+/// What is said while a promotion goes on.
+const UNDER_WAY: &str = "on its way";
+
 /// Every environment of the project, in the order in which releases pass them.
 pub fn stages(project: &Project, release: &Release, now: Timestamp) -> Vec<Stage> {
     in_order(project)
@@ -102,14 +105,14 @@ pub fn stages(project: &Project, release: &Release, now: Timestamp) -> Vec<Stage
             }
             let mut stage = Stage {
                 name: environment.name().to_owned(),
-                at: At::Starting,
+                at: At::UnderWay,
                 until: None,
                 message: String::new(),
                 revision: None,
                 promotion: None,
             };
             match evaluate(project, environment, release, Asked::ByAutomation, now) {
-                Gate::Open => stage.message = "the gates are open".into(),
+                Gate::Open => stage.message = UNDER_WAY.into(),
                 Gate::Never { message } => {
                     stage.at = At::Skipped;
                     stage.message = message;
@@ -142,6 +145,17 @@ fn of_promotion(
         revision: revision_of(promotion),
         promotion: Some(promotion.name().to_owned()),
     };
+    // From the open gate to the end the release says the same: the steps stand in the promotion.
+    let is_tried = phase == PromotionPhase::Pending && status.is_none_or(|status| status.reason.is_none());
+    if is_tried || phase.is_running() {
+        return Stage {
+            at: At::UnderWay,
+            message: UNDER_WAY.to_owned(),
+            revision: None,
+            promotion: None,
+            ..stage
+        };
+    }
     if phase != PromotionPhase::Failed {
         return stage;
     }
@@ -196,7 +210,7 @@ pub fn summarise(project: &Project, stages: &[Stage]) -> Summary {
         return say(ReleasePhase::Promoting, State::Reconciling, "Pending", stage);
     }
     let busy = |at| {
-        matches!(at, At::Starting | At::Promotion(PromotionPhase::Promoting | PromotionPhase::Observing))
+        matches!(at, At::UnderWay | At::Promotion(PromotionPhase::Promoting | PromotionPhase::Observing))
     };
     if let Some(stage) = find(&busy) {
         return say(ReleasePhase::Promoting, State::Reconciling, "Promoting", stage);

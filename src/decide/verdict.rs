@@ -167,17 +167,47 @@ fn available(
     let unavailable = i64::from(workload.desired) - i64::from(workload.available);
     let tolerated = i64::from(workload.desired) * i64::from(limits.unavailable_percent) / 100;
     // Pods that are only being moved or added are no fault of the release: one of its own must have lost readiness.
-    let lost = workload.pods.iter().any(|pod| !pod.ready && !pod.deleting && pod.unschedulable.is_none());
-    if unavailable > tolerated && lost {
+    let lost = workload.pods.iter().find(|pod| !pod.ready && !pod.deleting && pod.unschedulable.is_none());
+    if let Some(pod) = lost.filter(|_| unavailable > tolerated) {
+        let (reason, why) = why_not_ready(pod);
         return failing(
-            "Unavailable",
-            format!("{key}: {} of {} replicas are available", workload.available, workload.desired),
+            reason,
+            format!(
+                "{key}: {} of {} replicas are available; pod {} {why}",
+                workload.available, workload.desired, pod.name
+            ),
         );
     }
     if look_at.is_some() {
         return progressing(format!("{key} has a pod that may fail"), look_at);
     }
     Verdict::Healthy
+}
+
+/// What a pod that lost readiness says of itself.
+fn why_not_ready(pod: &Pod) -> (String, String) {
+    let waiting = pod.containers.iter().find_map(|container| Some((container, container.waiting.as_ref()?)));
+    let ended = pod.containers.iter().find_map(|container| Some((container, container.ended.as_ref()?)));
+    match (waiting, ended) {
+        (Some((container, (reason, _))), Some((_, end))) => (
+            reason.clone(),
+            format!(
+                "waits in {reason}: container {} ended with {} (exit code {})",
+                container.name, end.reason, end.code
+            ),
+        ),
+        (Some((container, (reason, _))), None) => {
+            (reason.clone(), format!("waits in {reason}: container {}", container.name))
+        }
+        (None, Some((container, end))) => (
+            end.reason.clone(),
+            format!(
+                "is not ready: container {} ended with {} (exit code {})",
+                container.name, end.reason, end.code
+            ),
+        ),
+        (None, None) => ("Unavailable".to_owned(), "is not ready".to_owned()),
+    }
 }
 
 fn silence(

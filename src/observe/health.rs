@@ -12,22 +12,25 @@ pub fn workloads(handles: &Handles, namespace: &str) -> BTreeMap<ObjectKey, Work
     let stores = &handles.stores;
     let pods = stores.pods.list(namespace);
     let mut facts = BTreeMap::new();
-    let mut add = |api_version: &str, kind: &str, name: &str, workload: Workload| {
+    let mut add = |api_version: &str, kind: &'static str, meta: &slim::Meta, mut workload: Workload| {
+        // A view older than our own write says how the release before it fares.
+        let name = meta.name();
+        workload.observed &= !handles.versions.is_stale(kind, namespace, name, meta.resource_version());
         if let Ok(key) = ObjectKey::new(api_version, kind, name) {
             facts.insert(key, workload);
         }
     };
     for object in stores.deployments.list(namespace) {
-        add("apps/v1", "Deployment", object.metadata.name(), deployment(stores, namespace, &object, &pods));
+        add("apps/v1", "Deployment", &object.metadata, deployment(stores, namespace, &object, &pods));
     }
     for object in stores.stateful_sets.list(namespace) {
-        add("apps/v1", "StatefulSet", object.metadata.name(), stateful_set(&object, &pods));
+        add("apps/v1", "StatefulSet", &object.metadata, stateful_set(&object, &pods));
     }
     for object in stores.daemon_sets.list(namespace) {
-        add("apps/v1", "DaemonSet", object.metadata.name(), daemon_set(&object, &pods));
+        add("apps/v1", "DaemonSet", &object.metadata, daemon_set(&object, &pods));
     }
     for object in stores.jobs.list(namespace) {
-        add("batch/v1", "Job", object.metadata.name(), job(&object, &pods));
+        add("batch/v1", "Job", &object.metadata, job(&object, &pods));
     }
     facts
 }
@@ -61,12 +64,17 @@ fn deployment(
     workload.failure = refusal
         .or(gave_up)
         .map(|condition| (condition.reason.as_str().to_owned(), condition.message.to_string()));
-    // The newest ReplicaSet carries the Deployment's own revision once its controller has seen the template.
-    let newest = stores.replica_sets.list(namespace).into_iter().find(|set| {
-        set.metadata.is_controlled_by(meta.uid())
-            && set.metadata.deployment_revision().is_some()
-            && set.metadata.deployment_revision() == meta.deployment_revision()
-    });
+    // Not by the Deployment's own revision number: while an old ReplicaSet is taken into use again, its controller reports the
+    // generation as seen one pass before it raises that number, which then still names the ReplicaSet just left. What it
+    // copies in the first pass is the annotations.
+    let newest = stores
+        .replica_sets
+        .list(namespace)
+        .into_iter()
+        .filter(|set| set.metadata.is_controlled_by(meta.uid()))
+        .filter(|set| meta.revision_mark().is_none() || set.metadata.revision_mark() == meta.revision_mark())
+        .max_by_key(|set| set.metadata.deployment_revision());
+    workload.observed &= newest.is_some();
     if let Some(newest) = newest {
         workload.pods = of_owner(pods, newest.metadata.uid(), |_| true);
     }

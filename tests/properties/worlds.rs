@@ -7,14 +7,15 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use towpath::api::{
-    Change, ChangeAction, Condition, Delivery, Environment, EnvironmentSpec, PinnedImage, Promotion, PromotionPhase, PromotionSpec,
-    PromotionStatus, Release, ReleaseSpec, ReleaseStatus, RollbackPolicySpec, Step, StepResult,
+    Change, ChangeAction, Condition, Delivery, Environment, EnvironmentSpec, PinnedImage, Promotion,
+    PromotionPhase, PromotionSpec, PromotionStatus, Release, ReleaseSpec, ReleaseStatus, RollbackPolicySpec,
+    Step, StepResult,
 };
 use towpath::content::{ObjectKey, ObjectSet, render};
 use towpath::decide::needs::{contents, live_objects};
 use towpath::decide::world::{
-    Capture, Container, Ended, EnvironmentWorld, Grant, Live, Loaded, NamespaceFacts, Pod, Project, PromotionWorld, ReleaseWorld,
-    Trial, Workload,
+    Capture, Container, Ended, EnvironmentWorld, Grant, Live, Loaded, NamespaceFacts, Pod, Project,
+    PromotionWorld, ReleaseWorld, Trial, Workload,
 };
 
 const ENVIRONMENTS: [&str; 4] = ["dev", "staging", "prod", "nowhere"];
@@ -74,7 +75,10 @@ pub fn now() -> Timestamp {
 
 fn dress(metadata: &mut kube::core::ObjectMeta, choices: &mut Choices<'_>) {
     metadata.namespace = Some("shop".into());
-    metadata.uid = choices.one_in(9).then(|| None).unwrap_or_else(|| metadata.name.as_ref().map(|name| format!("uid-{name}")));
+    metadata.uid = choices
+        .one_in(9)
+        .then(|| None)
+        .unwrap_or_else(|| metadata.name.as_ref().map(|name| format!("uid-{name}")));
     metadata.generation = Some(1);
     metadata.creation_timestamp = (!choices.one_in(9)).then(|| choices.time());
     metadata.deletion_timestamp = choices.one_in(12).then(|| choices.time());
@@ -87,7 +91,10 @@ pub fn project(choices: &mut Choices<'_>) -> Project {
         dress(&mut environment.metadata, choices);
         let namespace = environment.spec.namespace.clone();
         if !choices.one_in(6) {
-            let facts = NamespaceFacts { uid: choices.of(&["here", "here", "here", "anew"]).into(), terminating: choices.one_in(9) };
+            let facts = NamespaceFacts {
+                uid: choices.of(&["here", "here", "here", "anew"]).into(),
+                terminating: choices.one_in(9),
+            };
             project.namespaces.insert(namespace.clone(), facts);
         }
         project.targets.entry(namespace).or_default().insert(format!("shop/{name}"));
@@ -140,7 +147,8 @@ fn environment_spec(name: &str, choices: &mut Choices<'_>) -> EnvironmentSpec {
     if !observed && choices.one_in(4) {
         let path = choices.of(&["/spec/replicas", "/nothing/there"]);
         let operations = json!([{ "op": "replace", "path": path, "value": 2 }]);
-        spec["overrides"] = json!({ "patches": [{ "kind": "Deployment", "name": "web", "operations": operations }] });
+        spec["overrides"] =
+            json!({ "patches": [{ "kind": "Deployment", "name": "web", "operations": operations }] });
     }
     serde_json::from_value(spec).unwrap()
 }
@@ -161,7 +169,9 @@ fn policy(choices: &mut Choices<'_>) -> RollbackPolicySpec {
 
 fn release_spec(choices: &mut Choices<'_>) -> ReleaseSpec {
     let source = match choices.number(8) {
-        0..=5 => json!({ "manifests": [{ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "a" } }] }),
+        0..=5 => {
+            json!({ "manifests": [{ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "a" } }] })
+        }
         6 => json!({ "environment": { "name": choices.of(&ENVIRONMENTS) } }),
         _ => json!({ "configMapRef": { "name": "a" } }),
     };
@@ -185,7 +195,8 @@ fn promotion_spec(choices: &mut Choices<'_>) -> PromotionSpec {
     });
     if rollback {
         spec["toRevision"] = choices.maybe(|choices| choices.number(6)).into();
-        spec["reason"] = choices.maybe(|choices| choices.text().chars().take(1024).collect::<String>()).into();
+        spec["reason"] =
+            choices.maybe(|choices| choices.text().chars().take(1024).collect::<String>()).into();
     }
     if choices.one_in(2) {
         spec["application"] = "shop".into();
@@ -196,7 +207,13 @@ fn promotion_spec(choices: &mut Choices<'_>) -> PromotionSpec {
 fn promotion_status(choices: &mut Choices<'_>) -> PromotionStatus {
     use PromotionPhase::{Cancelled, Failed, Observing, Pending, Promoting, Superseded, Verified};
     let phase = choices.of(&[Verified, Pending, Promoting, Observing, Failed, Superseded, Cancelled]);
-    let step = Step { name: "Rollout".into(), started_at: None, finished_at: None, result: StepResult::Running, message: None };
+    let step = Step {
+        name: "Rollout".into(),
+        started_at: None,
+        finished_at: None,
+        result: StepResult::Running,
+        message: None,
+    };
     let is_usual = !choices.one_in(8);
     let revision = choices.number(6) as i64;
     PromotionStatus {
@@ -212,7 +229,10 @@ fn promotion_status(choices: &mut Choices<'_>) -> PromotionStatus {
         started_at: choices.maybe(Choices::time),
         rolled_out_at: choices.maybe(Choices::time),
         finished_at: choices.maybe(Choices::time),
-        changes: keys().into_iter().filter_map(|key| choices.maybe(|choices| change(&key, choices))).collect(),
+        changes: keys()
+            .into_iter()
+            .filter_map(|key| choices.maybe(|choices| change(&key, choices)))
+            .collect(),
         steps: choices.maybe(|_| step).into_iter().collect(),
         reason: choices.maybe(|choices| choices.of(&["NamespaceDeleted", "Preflight"]).into()),
         message: choices.maybe(|choices| choices.text().chars().take(1024).collect()),
@@ -268,7 +288,8 @@ fn objects(choices: &mut Choices<'_>) -> Vec<Value> {
             "metadata": { "name": "job", "annotations": { "towpath.dev/hook": choices.of(&["pre-promote", "post-promote", "pre-rollback", "post-rollback", "pre-promote", "never"]) } },
         }),
     ];
-    all[2]["metadata"]["annotations"] = json!({ "towpath.dev/wave": choices.of(&["1", "-1", "1", "0", "2", "x"]) });
+    all[2]["metadata"]["annotations"] =
+        json!({ "towpath.dev/wave": choices.of(&["1", "-1", "1", "0", "2", "x"]) });
     all.retain(|_| choices.number(3) > 0);
     all
 }
@@ -307,7 +328,8 @@ fn live(key: &ObjectKey, choices: &mut Choices<'_>) -> Live {
         5 => Live::Present(Arc::new(choices.of(&[json!(null), json!([]), json!({ "metadata": 7 })]))),
         _ => {
             let owner = choices.of(&["shop.dev.shop", "shop.dev.shop", "shop.dev.shop", "another"]);
-            let marks = json!({ "towpath.dev/owner": owner, "towpath.dev/revision": choices.number(6).to_string() });
+            let marks =
+                json!({ "towpath.dev/owner": owner, "towpath.dev/revision": choices.number(6).to_string() });
             let mut annotations = json!({});
             if choices.one_in(2) {
                 annotations = marks;
@@ -349,9 +371,16 @@ fn pod(choices: &mut Choices<'_>) -> Pod {
         name: "main".into(),
         restarts: choices.of(&[0, 1, 2, i32::MAX]),
         waiting: choices.maybe(|choices| {
-            (choices.of(&["ImagePullBackOff", "CrashLoopBackOff", "InvalidImageName", "Other"]).into(), choices.text())
+            (
+                choices.of(&["ImagePullBackOff", "CrashLoopBackOff", "InvalidImageName", "Other"]).into(),
+                choices.text(),
+            )
         }),
-        ended: choices.maybe(|choices| Ended { reason: choices.of(&["Error", "OOMKilled"]).into(), message: choices.text(), ..Ended::default() }),
+        ended: choices.maybe(|choices| Ended {
+            reason: choices.of(&["Error", "OOMKilled"]).into(),
+            message: choices.text(),
+            ..Ended::default()
+        }),
     };
     Pod {
         name: "pod".into(),
@@ -387,8 +416,14 @@ pub fn promotion_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<Pro
             live: BTreeMap::new(),
             tried: None,
             written: keys().into_iter().filter(|_| choices.one_in(6)).collect(),
-            refused: keys().into_iter().filter_map(|key| choices.one_in(20).then(|| (key, choices.text()))).collect(),
-            workloads: keys().into_iter().filter_map(|key| choices.maybe(|choices| (key, workload(choices)))).collect(),
+            refused: keys()
+                .into_iter()
+                .filter_map(|key| choices.one_in(20).then(|| (key, choices.text())))
+                .collect(),
+            workloads: keys()
+                .into_iter()
+                .filter_map(|key| choices.maybe(|choices| (key, workload(choices))))
+                .collect(),
             epoch: choices.of(&[0, 7]),
         };
         let environment = project.environments.get(&promotion.spec.environment);
@@ -409,7 +444,9 @@ fn trial(world: &PromotionWorld, choices: &mut Choices<'_>) -> Trial {
         _ => ObjectSet::default(),
     };
     let digest = if choices.one_in(5) { String::new() } else { rendered.digest() };
-    let result = |choices: &mut Choices<'_>| if choices.one_in(16) { Err(choices.text()) } else { Ok(Arc::new(json!({}))) };
+    let result = |choices: &mut Choices<'_>| {
+        if choices.one_in(16) { Err(choices.text()) } else { Ok(Arc::new(json!({}))) }
+    };
     Trial {
         digest,
         results: world.live.keys().map(|key| (key.clone(), result(choices))).collect(),
@@ -424,7 +461,8 @@ pub fn environment_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<E
         project: project.clone(),
         environment: Arc::clone(environment),
         grant: grant(choices),
-        contents: choices.maybe(|choices| (0..choices.number(5)).map(|index| format!("content-{index}")).collect()),
+        contents: choices
+            .maybe(|choices| (0..choices.number(5)).map(|index| format!("content-{index}")).collect()),
         unnamed_copies: Vec::new(),
     };
     project.environments.values().map(world).collect()
@@ -436,7 +474,10 @@ pub fn release_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<Relea
         release: Arc::clone(release),
         capture: match choices.number(4) {
             0 => Capture::NotNeeded,
-            1 => Capture::Waiting { reason: choices.of(&["SourceMissing", "Unsettled"]), message: choices.text() },
+            1 => Capture::Waiting {
+                reason: choices.of(&["SourceMissing", "Unsettled"]),
+                message: choices.text(),
+            },
             2 => Capture::Refused { reason: "InvalidContent", message: choices.text() },
             _ => Capture::Taken {
                 content: content(choices),

@@ -139,7 +139,8 @@ impl Namespace {
             object["spec"]["replicas"] = 1.into();
         }
         let uid = before.as_ref().map(|placed| placed.live["metadata"]["uid"].clone());
-        object["metadata"]["uid"] = uid.unwrap_or_else(|| json!(format!("uid-{}-{}", key.name(), self.serial)));
+        object["metadata"]["uid"] =
+            uid.unwrap_or_else(|| json!(format!("uid-{}-{}", key.name(), self.serial)));
         object["metadata"]["managedFields"] = managers.into();
         object["metadata"]["resourceVersion"] = json!(self.serial.to_string());
         let counts = self.counts.entry(key.clone()).or_default();
@@ -147,7 +148,8 @@ impl Namespace {
         match &before {
             None => counts.created += 1,
             Some(placed) => {
-                (template_since, spec_since, older) = (placed.template_since, placed.spec_since, placed.older);
+                (template_since, spec_since, older) =
+                    (placed.template_since, placed.spec_since, placed.older);
                 if placed.live["spec"] != object["spec"] {
                     spec_since = now;
                 }
@@ -170,11 +172,12 @@ impl Namespace {
 
     /// When something changes next without anybody writing.
     pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
-        let moments = self.objects.iter().filter(|(key, _)| key.kind() != "ConfigMap").flat_map(|(_, placed)| {
-            let fate = Fate::of(&placed.live, &self.name);
-            let pods = [fate.ready, fate.crash].into_iter().flatten();
-            pods.map(|seconds| after(placed.template_since, seconds)).chain([after(placed.spec_since, 1)])
-        });
+        let moments =
+            self.objects.iter().filter(|(key, _)| key.kind() != "ConfigMap").flat_map(|(_, placed)| {
+                let fate = Fate::of(&placed.live, &self.name);
+                let pods = [fate.ready, fate.crash].into_iter().flatten();
+                pods.map(|seconds| after(placed.template_since, seconds)).chain([after(placed.spec_since, 1)])
+            });
         moments.filter(|at| *at > now).min()
     }
 }
@@ -189,7 +192,10 @@ impl Fate {
     /// `crash` crashes at once, `fade` after a minute of health, when `stray` loses its node, `slow` needs 40 s, all else 5 s;
     /// `crash-in-shop-prod` crashes only there.
     fn of(live: &Value, namespace: &str) -> Self {
-        let image = live.pointer("/spec/template/spec/containers/0/image").and_then(Value::as_str).unwrap_or_default();
+        let image = live
+            .pointer("/spec/template/spec/containers/0/image")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let word = image.split('@').next().and_then(|name| name.rsplit('/').next()).unwrap_or_default();
         let (word, only) = word.split_once("-in-").unwrap_or((word, namespace));
         match word {
@@ -210,7 +216,8 @@ fn desired(placed: &Placed) -> i32 {
 }
 
 fn is_ready(placed: &Placed, fate: &Fate, now: Timestamp) -> bool {
-    let passed = |seconds: Option<i64>| seconds.is_some_and(|seconds| now >= after(placed.template_since, seconds));
+    let passed =
+        |seconds: Option<i64>| seconds.is_some_and(|seconds| now >= after(placed.template_since, seconds));
     passed(fate.ready) && !passed(fate.crash)
 }
 
@@ -224,7 +231,8 @@ fn workload(key: &ObjectKey, placed: &Placed, namespace: &str, now: Timestamp) -
     let crashed = fate.crash.is_some_and(|seconds| now >= after(placed.template_since, seconds));
     let was_ready = fate.ready.is_some_and(|seconds| now >= after(placed.template_since, seconds));
     let older = if was_ready { 0 } else { placed.older };
-    let since = if crashed { fate.crash } else { fate.ready }.map(|seconds| after(placed.template_since, seconds));
+    let since =
+        if crashed { fate.crash } else { fate.ready }.map(|seconds| after(placed.template_since, seconds));
     if key.kind() == "Job" {
         return Workload {
             uid: placed.live["metadata"]["uid"].as_str().unwrap().to_owned(),
@@ -247,11 +255,16 @@ fn workload(key: &ObjectKey, placed: &Placed, namespace: &str, now: Timestamp) -
             name: "main".into(),
             restarts: if crashed && !is_stray { 2 } else { 0 },
             waiting: (crashed && !is_stray).then(|| ("CrashLoopBackOff".into(), "back-off".into())),
-            ended: (crashed && !is_stray).then(|| Ended { reason: "Error".into(), code: 1, ..Ended::default() }),
+            ended: (crashed && !is_stray).then(|| Ended {
+                reason: "Error".into(),
+                code: 1,
+                ..Ended::default()
+            }),
         }],
         ..Pod::default()
     };
-    let mark = placed.live.pointer("/metadata/annotations").and_then(|marks| marks["towpath.dev/revision"].as_str());
+    let mark =
+        placed.live.pointer("/metadata/annotations").and_then(|marks| marks["towpath.dev/revision"].as_str());
     Workload {
         uid: placed.live["metadata"]["uid"].as_str().unwrap().to_owned(),
         revision: mark.and_then(|mark| mark.parse().ok()),

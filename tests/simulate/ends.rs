@@ -1,7 +1,9 @@
 //! How each scenario ends, in words.
 
 use super::run::Run;
-use super::scenarios::{BUDGET, DELETED, FADING, HEALTHY, HELD, HOOKS, NEW_NAMESPACE, SECOND_WORKLOAD, SUPERSEDED, TAKEN_BACK};
+use super::scenarios::{
+    BUDGET, DELETED, FADING, HEALTHY, HELD, HOOKS, NEW_NAMESPACE, SECOND_WORKLOAD, SUPERSEDED, TAKEN_BACK,
+};
 use serde_json::Value;
 use towpath::api::{PromotionPhase, ReleasePhase};
 use towpath::decide::lane::phase_of;

@@ -31,25 +31,40 @@ fn refuse(store: &mut Store, api_version: &str, kind: &str, name: &str, refused:
 
 #[test]
 fn an_older_release_whose_promotion_waited_does_not_follow_a_newer_one() {
-    let run = settled(prod, &[
-        (0, "release 1.0.0, whose Service is refused", |store, now| {
-            refuse(store, "v1", "Service", "web", true);
-            shop(store, "1.0.0", "web", now);
-        }),
-        (20, "release 2.0.0, without a Service", |store, now| release(store, "2.0.0", vec![deployment("web", "web-2", None)], now)),
-        (400, "Services are allowed", |store, _| refuse(store, "v1", "Service", "web", false)),
-    ]);
+    let run = settled(
+        prod,
+        &[
+            (0, "release 1.0.0, whose Service is refused", |store, now| {
+                refuse(store, "v1", "Service", "web", true);
+                shop(store, "1.0.0", "web", now);
+            }),
+            (20, "release 2.0.0, without a Service", |store, now| {
+                release(store, "2.0.0", vec![deployment("web", "web-2", None)], now)
+            }),
+            (400, "Services are allowed", |store, _| refuse(store, "v1", "Service", "web", false)),
+        ],
+    );
     assert!(summary(&run, "prod").starts_with("shop 2.0.0"), "{}", run.log.join("\n"));
 }
 
 #[test]
 fn a_write_that_is_refused_for_good_ends_the_promotion() {
-    let run = settled(prod, &[
-        (0, "release 1.0.0 in two waves", |store, now| {
-            release(store, "1.0.0", vec![deployment("api", "slow", None), deployment("worker", "web", Some("1"))], now);
-        }),
-        (10, "the second is refused from now on", |store, _| refuse(store, "apps/v1", "Deployment", "worker", true)),
-    ]);
+    let run = settled(
+        prod,
+        &[
+            (0, "release 1.0.0 in two waves", |store, now| {
+                release(
+                    store,
+                    "1.0.0",
+                    vec![deployment("api", "slow", None), deployment("worker", "web", Some("1"))],
+                    now,
+                );
+            }),
+            (10, "the second is refused from now on", |store, _| {
+                refuse(store, "apps/v1", "Deployment", "worker", true)
+            }),
+        ],
+    );
     assert_eq!(promotion(&run, "prod-shop-1.0.0"), PromotionPhase::Failed);
     assert!(object(&run, "prod", "Deployment api").is_null(), "it is taken back");
 }
@@ -61,19 +76,22 @@ fn what_a_release_lacks_is_removed_where_overrides_cannot_be_applied_twice() {
         let patches = json!([{ "kind": "Deployment", "name": "web", "operations": [operation] }]);
         environment(store, "prod", json!({ "overrides": { "patches": patches } }), now);
     };
-    let run = settled(setting, &[
-        (0, "release 1.0.0", |store, now| {
-            let mut objects = app("1.0.0", "web");
-            objects[2]["metadata"]["labels"] = json!({ "extra": "yes" });
-            release(store, "1.0.0", objects, now);
-        }),
-        (600, "release 2.0.0, without the Service", |store, now| {
-            let mut objects = app("2.0.0", "web");
-            objects[2]["metadata"]["labels"] = json!({ "extra": "yes" });
-            objects.remove(1);
-            release(store, "2.0.0", objects, now);
-        }),
-    ]);
+    let run = settled(
+        setting,
+        &[
+            (0, "release 1.0.0", |store, now| {
+                let mut objects = app("1.0.0", "web");
+                objects[2]["metadata"]["labels"] = json!({ "extra": "yes" });
+                release(store, "1.0.0", objects, now);
+            }),
+            (600, "release 2.0.0, without the Service", |store, now| {
+                let mut objects = app("2.0.0", "web");
+                objects[2]["metadata"]["labels"] = json!({ "extra": "yes" });
+                objects.remove(1);
+                release(store, "2.0.0", objects, now);
+            }),
+        ],
+    );
     assert_eq!(summary(&run, "prod"), "shop 2.0.0 (r2)");
     assert!(object(&run, "prod", "Service web").is_null(), "{}", run.log.join("\n"));
 }
@@ -86,37 +104,48 @@ fn what_was_there_before_towpath_is_not_removed_once_it_was_put_back() {
         api["metadata"]["namespace"] = "shop-prod".into();
         store.namespaces.get_mut("shop-prod").unwrap().place(api, "kubectl", now);
     };
-    let run = settled(setting, &[
-        (60, "release 1.0.0 fails, and the api is put back", |store, now| {
-            release(store, "1.0.0", vec![deployment("api", "crash", None)], now);
-        }),
-        (600, "release 2.0.0 has nothing to do with it", |store, now| release(store, "2.0.0", vec![deployment("web", "web", None)], now)),
-    ]);
+    let run = settled(
+        setting,
+        &[
+            (60, "release 1.0.0 fails, and the api is put back", |store, now| {
+                release(store, "1.0.0", vec![deployment("api", "crash", None)], now);
+            }),
+            (600, "release 2.0.0 has nothing to do with it", |store, now| {
+                release(store, "2.0.0", vec![deployment("web", "web", None)], now)
+            }),
+        ],
+    );
     assert_eq!(promotion(&run, "prod-shop-2.0.0"), PromotionPhase::Verified);
     assert!(!object(&run, "prod", "Deployment api").is_null(), "{}", run.log.join("\n"));
 }
 
 #[test]
 fn a_rollback_is_made_though_its_name_is_taken() {
-    let run = settled(prod, &[
-        (0, "release shop-1.0.0-rollback", |store, now| {
-            release(store, "1.0.0-rollback", app("0", "web"), now);
-        }),
-        (600, "release 1.0.0, which crashes", |store, now| shop(store, "1.0.0", "crash", now)),
-    ]);
+    let run = settled(
+        prod,
+        &[
+            (0, "release shop-1.0.0-rollback", |store, now| {
+                release(store, "1.0.0-rollback", app("0", "web"), now);
+            }),
+            (600, "release 1.0.0, which crashes", |store, now| shop(store, "1.0.0", "crash", now)),
+        ],
+    );
     assert!(summary(&run, "prod").starts_with("shop 1.0.0-rollback (r3)"), "{}", run.log.join("\n"));
 }
 
 #[test]
 fn what_a_person_took_back_to_the_baseline_stays_taken_back() {
-    let run = settled(prod, &[
-        (0, "release 1.0.0", |store, now| shop(store, "1.0.0", "web", now)),
-        (600, "a person takes it back to what was there before", |store, now| {
-            let spec = json!({ "release": "shop-1.0.0", "environment": "prod", "kind": "Rollback", "toRevision": 0 });
-            store.add_promotion("by-hand", serde_json::from_value(spec).unwrap(), now);
-        }),
-        (1200, "release 2.0.0, which crashes", |store, now| shop(store, "2.0.0", "crash", now)),
-    ]);
+    let run = settled(
+        prod,
+        &[
+            (0, "release 1.0.0", |store, now| shop(store, "1.0.0", "web", now)),
+            (600, "a person takes it back to what was there before", |store, now| {
+                let spec = json!({ "release": "shop-1.0.0", "environment": "prod", "kind": "Rollback", "toRevision": 0 });
+                store.add_promotion("by-hand", serde_json::from_value(spec).unwrap(), now);
+            }),
+            (1200, "release 2.0.0, which crashes", |store, now| shop(store, "2.0.0", "crash", now)),
+        ],
+    );
     assert!(object(&run, "prod", "Deployment web").is_null(), "{}", run.log.join("\n"));
 }
 
@@ -128,19 +157,32 @@ fn a_tolerance_that_runs_out_while_a_release_is_watched_is_seen_at_once() {
         store.policies.insert("strict".into(), policy);
         environment(store, "prod", json!({ "rollbackPolicyRef": "strict" }), now);
     };
-    let run = settled(setting, &[
-        (0, "release 1.0.0", |store, now| shop(store, "1.0.0", "web", now)),
-        (600, "release 2.0.0, whose pods lose their node after a minute", |store, now| shop(store, "2.0.0", "stray", now)),
-    ]);
+    let run = settled(
+        setting,
+        &[
+            (0, "release 1.0.0", |store, now| shop(store, "1.0.0", "web", now)),
+            (600, "release 2.0.0, whose pods lose their node after a minute", |store, now| {
+                shop(store, "2.0.0", "stray", now)
+            }),
+        ],
+    );
     let status = Arc::clone(&run.store.promotions["prod-shop-2.0.0"]).status.clone().unwrap();
     let failed = status.finished_at.unwrap().0;
-    assert_eq!(failed.duration_since(start() + SignedDuration::from_secs(600)).as_secs(), 95, "{}", run.log.join("\n"));
+    assert_eq!(
+        failed.duration_since(start() + SignedDuration::from_secs(600)).as_secs(),
+        95,
+        "{}",
+        run.log.join("\n")
+    );
 }
 
 #[test]
 fn an_observe_window_of_half_a_second_is_over_after_it() {
     let setting = |store: &mut Store, now: Timestamp| {
-        let policy = RollbackPolicySpec { observe_window: std::time::Duration::from_millis(500).into(), ..RollbackPolicySpec::default() };
+        let policy = RollbackPolicySpec {
+            observe_window: std::time::Duration::from_millis(500).into(),
+            ..RollbackPolicySpec::default()
+        };
         store.policies.insert("short".into(), policy);
         environment(store, "prod", json!({ "rollbackPolicyRef": "short" }), now);
     };

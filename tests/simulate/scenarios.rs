@@ -156,7 +156,9 @@ pub const HOOKS: Scenario = Scenario {
     setting: |store, now| environment(store, "prod", json!({}), now),
     events: &[
         (0, "release 1.0.0", |store, now| with_migration(store, "1.0.0", "web", now)),
-        (600, "release 2.0.0, whose migration fails", |store, now| with_migration(store, "2.0.0", "crash", now)),
+        (600, "release 2.0.0, whose migration fails", |store, now| {
+            with_migration(store, "2.0.0", "crash", now)
+        }),
     ],
 };
 
@@ -175,7 +177,16 @@ pub const NEW_NAMESPACE: Scenario = Scenario {
 };
 
 pub const ALL: [&Scenario; 10] = [
-    &HEALTHY, &TAKEN_BACK, &FADING, &SUPERSEDED, &SECOND_WORKLOAD, &DELETED, &HELD, &BUDGET, &HOOKS, &NEW_NAMESPACE,
+    &HEALTHY,
+    &TAKEN_BACK,
+    &FADING,
+    &SUPERSEDED,
+    &SECOND_WORKLOAD,
+    &DELETED,
+    &HELD,
+    &BUDGET,
+    &HOOKS,
+    &NEW_NAMESPACE,
 ];
 
 pub fn environment(store: &mut Store, name: &str, more: Value, now: Timestamp) {

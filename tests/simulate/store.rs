@@ -107,7 +107,13 @@ impl Store {
 
     pub fn environment_world(&self, name: &str) -> Option<EnvironmentWorld> {
         let environment = self.environments.get(name)?.clone();
-        Some(EnvironmentWorld { project: self.project(), environment, grant: Grant::Granted, contents: None, unnamed_copies: Vec::new() })
+        Some(EnvironmentWorld {
+            project: self.project(),
+            environment,
+            grant: Grant::Granted,
+            contents: None,
+            unnamed_copies: Vec::new(),
+        })
     }
 
     /// As `observe::promotion` does.
@@ -187,7 +193,10 @@ impl Store {
                 if !self.promotions.contains_key(name) {
                     self.add_promotion(name, spec.as_ref().clone(), now);
                     let made = Arc::make_mut(self.promotions.get_mut(name).unwrap());
-                    made.metadata.labels.get_or_insert_default().insert(towpath::api::mark::AUTOMATIC.into(), "true".into());
+                    made.metadata
+                        .labels
+                        .get_or_insert_default()
+                        .insert(towpath::api::mark::AUTOMATIC.into(), "true".into());
                 }
                 Ok(false)
             }
@@ -207,7 +216,13 @@ impl Store {
                     (key.clone(), namespace.try_apply(key, body, adopt.contains(key)).map(Arc::new))
                 };
                 let results = objects.iter().map(tried).collect();
-                let trial = Trial { digest: digest.clone(), results, refusals: Vec::new(), warnings: Vec::new(), at: now };
+                let trial = Trial {
+                    digest: digest.clone(),
+                    results,
+                    refusals: Vec::new(),
+                    warnings: Vec::new(),
+                    at: now,
+                };
                 memory.trials.insert(uid.to_owned(), trial);
                 Ok(true)
             }

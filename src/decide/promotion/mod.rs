@@ -114,6 +114,12 @@ impl Scene<'_> {
         Time(seconds(self.now))
     }
 
+    /// The next whole second: a window that starts there is never cut short.
+    fn time_after(&self) -> Time {
+        let floor = seconds(self.now);
+        Time(if floor == self.now { floor } else { super::gates::later(floor, SignedDuration::from_secs(1)) })
+    }
+
     /// The status with this phase, reason and message, and the conditions that follow from them.
     fn write(
         &self,
@@ -172,10 +178,15 @@ fn changed(world: &PromotionWorld, status: Status) -> Option<Status> {
 /// Something that the spec names does not exist (yet).
 fn unknown(world: &PromotionWorld, now: Timestamp, message: String) -> Decision {
     let deadline = super::gates::later(super::lane::created(world.promotion.as_ref()), PATIENCE);
-    let over = now >= deadline;
     let mut status = world.promotion.status.clone().unwrap_or_default();
+    let was_running = status.phase.is_running();
+    let over = was_running || now >= deadline;
     status.observed_generation = world.promotion.generation();
-    status.phase = if over { PromotionPhase::Cancelled } else { PromotionPhase::Pending };
+    status.phase = match (over, was_running) {
+        (_, true) => PromotionPhase::Failed,
+        (true, false) => PromotionPhase::Cancelled,
+        (false, false) => PromotionPhase::Pending,
+    };
     status.reason = Some("NotFound".to_owned());
     status.message = Some(conditions::cut(&message, 1024));
     if over {

@@ -115,7 +115,7 @@ fn no_target(scene: &Scene<'_>) -> Decision {
 /// Somebody else writes there: the release is watched from now on.
 fn start_observing(scene: &Scene<'_>, content: &ObjectSet) -> Decision {
     let mut status = begin(scene, content);
-    status.rolled_out_at = Some(scene.time());
+    status.rolled_out_at = Some(scene.time_after());
     status.content = scene.release.and_then(|release| release.status.as_ref()?.content.clone());
     let message = "runs there already; watched until the observe window ends";
     let memory = scene.write(status, PromotionPhase::Observing, "Observing", message);
@@ -162,9 +162,11 @@ fn start_promotion(scene: &Scene<'_>, content: &ObjectSet) -> Decision {
         if scene.now < later(trial.at, RETRY) {
             return refuse(scene, "Preflight", &refused.join("; "), RETRY);
         }
-        let mut decision = scene.preflight(&wanted, digest);
-        decision.report = refuse(scene, "Preflight", &refused.join("; "), RETRY).report;
-        return decision;
+        let told = refuse(scene, "Preflight", &refused.join("; "), RETRY);
+        if told.wake_at.is_none() {
+            return told;
+        }
+        return Decision { report: told.report, ..scene.preflight(&wanted, digest) };
     }
     intend(scene, content, &rendered, &wanted, &replaced)
 }
@@ -241,7 +243,23 @@ fn record(scene: &Scene<'_>, records: &mut Vec<Record>, application: &str, objec
     name
 }
 
+/// Only what was verified may be gone back to; the baseline, if it was sound when it was found.
+fn is_sound_target(scene: &Scene<'_>) -> bool {
+    match scene.restored_revision() {
+        None => false,
+        Some(0) => scene.lane.first().and_then(|first| first.status.as_ref()?.baseline_healthy) == Some(true),
+        Some(number) => scene
+            .lane
+            .revision(number)
+            .is_some_and(|target| phase_of(target) == crate::api::PromotionPhase::Verified),
+    }
+}
+
 fn start_rollback(scene: &Scene<'_>, content: &ObjectSet) -> Decision {
+    if !is_sound_target(scene) {
+        let message = "spec.toRevision names a revision that was not verified here; see status.applications of the environment";
+        return fail(scene, "NotVerified", message);
+    }
     let wanted = match scene.desired(content) {
         Ok(wanted) => wanted,
         Err(error) => return fail(scene, "InvalidContent", &error.to_string()),

@@ -14,7 +14,7 @@ impl Scene<'_> {
     pub(super) fn preflight(&self, wanted: &[Desired], digest: String) -> Decision {
         let mut objects = Vec::new();
         let mut adopt = BTreeSet::new();
-        for item in wanted.iter().filter(|item| item.hook.is_none()) {
+        for item in wanted {
             let live = self.world.live.get(&item.key);
             let mut body = self.body(item, live);
             if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
@@ -33,6 +33,7 @@ impl Scene<'_> {
                 digest,
                 objects,
                 adopt,
+                adopt_from: self.environment.spec.adopt_from.clone(),
                 pods: templates().map(|(key, template)| (key.clone(), self.pod(key, template))).collect(),
                 secrets: needed.filter(|(_, need)| *need == Need::Required).map(|(name, _)| name).collect(),
             }],

@@ -23,6 +23,11 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
     if let Some(decision) = target_is_gone(scene) {
         return decision;
     }
+    let is_writing = phase_of(&scene.world.promotion) == PromotionPhase::Promoting;
+    if scene.environment.spec.delivery == Delivery::Observed && is_writing {
+        let message = "the environment became Observed on the way, so nothing more is written";
+        return super::ending::over(scene, PromotionPhase::Failed, "Observed", message);
+    }
     let wanted = match &scene.world.content {
         Loaded::Here(content) => scene.desired(content),
         Loaded::NotAsked | Loaded::Missing(_) | Loaded::Broken(_) => {
@@ -214,7 +219,7 @@ fn rolled_out(scene: &Scene<'_>) -> Decision {
         return super::ending::verified(scene, "Verified", "rolled out and healthy");
     }
     let mut status = scene.status();
-    status.rolled_out_at = Some(scene.time());
+    status.rolled_out_at = Some(scene.time_after());
     close_step(&mut status, scene, StepResult::Passed, None);
     status.steps.push(Step {
         name: "Observe".into(),
@@ -223,7 +228,7 @@ fn rolled_out(scene: &Scene<'_>) -> Decision {
         result: StepResult::Running,
         message: None,
     });
-    let until = later(scene.time().0, window);
+    let until = later(scene.time_after().0, window);
     let message = format!("rolled out; watched until {until}");
     Decision {
         memory: Some(scene.write(status, PromotionPhase::Observing, "Observing", &message)),
@@ -270,14 +275,13 @@ fn observe(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
         Verdict::Progressing { look_at, .. } if scene.now < until => {
             Decision { wake_at: earliest(look_at, Some(until)), ..Decision::default() }
         }
-        Verdict::Healthy => {
-            super::ending::verified(scene, "Verified", "stayed healthy through the observe window")
-        }
-        Verdict::Progressing { look_at, message } => {
-            // A judgement that is still open when the window ends is waited for; each has a deadline of its own.
-            let mut decision = scene.wait("Observing", &message, look_at);
-            decision.wake_at = earliest(look_at, Some(later(scene.now, SignedDuration::from_secs(20))));
-            decision
-        }
+        // When the window ends everything must be there as after the rollout; what is still on its way has a deadline.
+        Verdict::Healthy | Verdict::Progressing { .. } => match judge(scene, &keys, Stage::Rollout(until)) {
+            Verdict::Healthy => {
+                super::ending::verified(scene, "Verified", "stayed healthy through the observe window")
+            }
+            Verdict::Failing { reason, message } => super::ending::failed(scene, &reason, &message),
+            Verdict::Progressing { message, look_at } => scene.wait("Observing", &message, look_at),
+        },
     }
 }

@@ -1,7 +1,7 @@
 //! The start of a promotion: which content, which objects differ, and the intent that is written before anything else.
 
 use super::Scene;
-use super::desired::{annotation, is_equal};
+use super::desired::{annotation, is_equal, written_by};
 use crate::api::{Change, ChangeAction, Promotion, PromotionPhase, mark};
 use crate::content::{Desired, ObjectKey, ownership};
 use crate::decide::lane::{Lane, phase_of, revision_of};
@@ -140,6 +140,8 @@ impl Scene<'_> {
         for wanted in wanted.iter().filter(|wanted| wanted.hook.is_none()) {
             match self.world.live.get(&wanted.key) {
                 Some(Live::Absent) => changes.push(self.change(&wanted.key, ChangeAction::Create)),
+                // What the bad revision had not come to write yet needs no write back.
+                Some(Live::Present(live)) if written_by(live).is_some_and(|revision| revision <= target) => {}
                 Some(Live::Present(_) | Live::Refused(_)) | None if touched.contains_key(&wanted.key) => {
                     changes.push(self.change(&wanted.key, ChangeAction::Update));
                 }
