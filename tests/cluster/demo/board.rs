@@ -14,7 +14,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use towpath::api::{Environment, Promotion, PromotionKind, PromotionPhase, Release};
+use towpath::api::{Environment, Promotion, PromotionKind, PromotionPhase, READY, Release};
 
 pub const PROJECT: &str = "shop";
 /// The namespaces that are written to.
@@ -45,6 +45,13 @@ impl Board {
     pub fn phase(&self, environment: &str, release: &str, kind: PromotionKind) -> Option<PromotionPhase> {
         let status = self.promotion(environment, release, kind)?.status.as_ref()?;
         Some(status.phase)
+    }
+
+    /// Whether the environment says so of itself.
+    pub fn ready(&self, environment: &str) -> bool {
+        let status = self.environments.get(environment).and_then(|environment| environment.status.as_ref());
+        let mut conditions = status.into_iter().flat_map(|status| &status.conditions);
+        conditions.any(|condition| condition.type_ == READY && condition.status == "True")
     }
 
     /// Whether a namespace has a crash since that moment.

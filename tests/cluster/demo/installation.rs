@@ -1,33 +1,28 @@
 //! The control plane, the chart, the controller and the example: everything that is there before the first release.
 
+use crate::operator::{self, Operator, path};
 use crate::screen::Screen;
-use anyhow::{Context, Result};
-use control_plane::{Access, ControlPlane, Tool, eventually};
-use k8s_openapi::api::coordination::v1::Lease;
-use kube::Api;
-use std::fs::File;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use anyhow::{Context, Result, ensure};
+use control_plane::{ControlPlane, Tool, eventually};
 use std::time::Duration;
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::process::Child;
 
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-const SYSTEM: &str = "towpath-system";
 const LIMIT: Duration = Duration::from_secs(30);
-/// Set for a controller that outlives the demo.
-pub const KEPT: &str = "TOWPATH_DEMO_KEPT";
-/// The examples watch for ten seconds and soak for thirty.
-pub const QUICK: [(&str, &str, &str); 2] = [
-    ("rollbackpolicy", "quick", r#"{"spec":{"observeWindow":"4s"}}"#),
-    ("environment", "prod", r#"{"spec":{"soak":"2s"}}"#),
+/// Shorter than the examples, but prod is watched for as long as it takes to break it on a busy machine.
+const TIMES: [(&str, &str); 2] = [
+    ("observeWindow: 10s", "observeWindow: 3s"),
+    ("soak: 30s\n  rollbackPolicyRef: quick", "soak: 2s\n  rollbackPolicyRef: careful"),
 ];
+const CAREFUL: &str = "apiVersion: towpath.dev/v1alpha1
+kind: RollbackPolicy
+metadata: { name: careful, namespace: shop }
+spec: { observeWindow: 8s }
+";
 
 pub struct Installation {
     pub cluster: ControlPlane,
     pub kubectl: Tool,
-    /// Closed when this process ends, and the controller with it.
-    _pipe: Option<ChildStdin>,
-    log: PathBuf,
+    operator: Operator,
 }
 
 impl Installation {
@@ -42,59 +37,36 @@ impl Installation {
         let kubectl = cluster.kubectl(cluster.admin());
         let account = screen
             .step("installing the chart", async {
-                let chart = example("charts/towpath");
-                let flags = ["--namespace", SYSTEM, "--create-namespace", "--set=replicas=0"];
-                let helm = cluster.helm(cluster.admin());
-                let install = [&["install", "towpath", &chart][..], &flags].concat();
-                tokio::task::block_in_place(|| helm.run(&install))?;
-                let account = cluster.service_account(SYSTEM, "towpath").await?;
+                let account = operator::install(&cluster).await?;
                 Ok(("the chart towpath, installed by helm".to_owned(), account))
             })
             .await?;
-        let log = account.kubeconfig.with_file_name("controller.log");
-        let (controller, pipe) = screen
+        let (operator, child) = screen
             .step("starting the controller", async {
-                let mut controller = spawn(&account, &log, keep)?;
-                // Waiting for a child closes the pipe that it holds.
-                let pipe = controller.stdin.take();
-                let leads = leads(&cluster);
-                tokio::select! {
-                    leads = leads => leads?,
-                    ended = controller.wait() => anyhow::bail!("the controller ended at once: {}\n{}", ended?, tail(&log)),
-                }
-                Ok(("the controller, with the rights of its ServiceAccount and no others".to_owned(), (controller, pipe)))
+                let started = Operator::start(&cluster, &account, keep).await?;
+                Ok((
+                    "the controller, with the rights of its ServiceAccount and no others".to_owned(),
+                    started,
+                ))
             })
             .await?;
-        let installation = Self { cluster, kubectl, _pipe: pipe, log };
+        let installation = Self { cluster, kubectl, operator };
         screen.step("applying deploy/examples", installation.examples()).await?;
-        Ok((installation, controller))
+        Ok((installation, child))
     }
 
-    /// Everything of the examples but the release.
+    /// Everything of the examples but the release, with shorter times.
     async fn examples(&self) -> Result<(String, ())> {
-        let mut files: Vec<String> = std::fs::read_dir(example("deploy/examples"))?
-            .filter_map(|entry| Some(entry.ok()?.path().display().to_string()))
-            .filter(|path| path.ends_with(".yaml") && !path.ends_with("-release.yaml"))
-            .collect();
-        files.sort();
-        for file in files {
-            // A kind is served a moment after it is established.
-            eventually(&file, LIMIT, async || self.run(&["apply", "--server-side", "-f", &file]).map(Some))
-                .await?;
+        let mut all = String::new();
+        for file in ["00-namespaces", "10-consent", "20-rollback-policy", "30-environments", "40-application"]
+        {
+            all.push_str(&example(&format!("deploy/examples/{file}.yaml"))?);
+            all.push_str("\n---\n");
         }
-        for (kind, name, patch) in QUICK {
-            self.run(&["patch", kind, name, "-n", "shop", "--type=merge", "-p", patch])?;
-        }
-        self.settle("shop-dev")?;
-        Ok(("deploy/examples: a shop in dev, and what lies between it and prod".to_owned(), ()))
-    }
-
-    /// Waits until what CI put there is rolled out.
-    pub fn settle(&self, namespace: &str) -> Result<()> {
-        for workload in ["deployment/web", "deployment/api", "statefulset/cache"] {
-            self.run(&["rollout", "status", workload, "-n", namespace, "--timeout=30s"])?;
-        }
-        Ok(())
+        let all = replaced(all, &TIMES)? + CAREFUL;
+        // A kind is served a moment after it is established.
+        eventually("the examples to be taken", LIMIT, async || self.apply(&all).map(Some)).await?;
+        Ok(("deploy/examples: a shop in dev, and the way from there to prod".to_owned(), ()))
     }
 
     /// kubectl as the administrator.
@@ -112,7 +84,7 @@ impl Installation {
     pub fn logs(&self) -> String {
         let objects = self.run(&["get", "releases,environments,promotions", "-n", "shop"]);
         let objects = objects.unwrap_or_else(|error| format!("{error:#}"));
-        format!("{objects}\nThe end of the controller's log:\n{}", tail(&self.log))
+        format!("{objects}\nThe end of the controller's log:\n{}", self.operator.log_end())
     }
 
     /// Leaves all of it running and says how to go on.
@@ -125,45 +97,22 @@ impl Installation {
         screen.say(&format!("    export KUBECONFIG={}", kept.kubeconfig.display()));
         screen.say(&format!("    alias kubectl={}", self.kubectl.path().display()));
         screen.say("    kubectl get releases,environments,promotions -n shop");
-        screen.say(&format!("    tail -f {}", self.log.display()));
+        screen.say(&format!("    tail -f {}", self.operator.log.display()));
         screen.say("");
         screen.say(&format!("To end it: kill {controller} {}", kept.pid));
         Ok(())
     }
 }
 
-pub fn example(path: &str) -> String {
-    Path::new(ROOT).join(path).display().to_string()
+/// A file of the repository.
+pub fn example(name: &str) -> Result<String> {
+    std::fs::read_to_string(path(name)).with_context(|| format!("cannot read {name}"))
 }
 
-fn spawn(account: &Access, log: &Path, keep: bool) -> Result<Child> {
-    let log = File::create(log).context("cannot write the controller's log")?;
-    let mut command = Command::new(std::env::current_exe()?);
-    command
-        .args(["controller", "--lease-namespace", SYSTEM, "--lease-name=towpath", "--listen=127.0.0.1:0"])
-        .args(["--log-format=json", "--kubeconfig"])
-        .arg(&account.kubeconfig)
-        .stdin(if keep { Stdio::null() } else { Stdio::piped() })
-        .stdout(log.try_clone()?)
-        .stderr(log)
-        .process_group(0);
-    if keep {
-        command.env(KEPT, "1");
-    }
-    command.spawn().context("cannot start the controller")
-}
-
-async fn leads(cluster: &ControlPlane) -> Result<()> {
-    let leases: Api<Lease> = Api::namespaced(cluster.admin().client()?, SYSTEM);
-    eventually("the controller to lead", LIMIT, async || {
-        let lease = leases.get_opt("towpath").await?;
-        Ok(lease.and_then(|lease| lease.spec?.holder_identity).map(drop))
+/// The text with each first word replaced by its second; all of them must be there.
+pub fn replaced(text: String, words: &[(&str, &str)]) -> Result<String> {
+    words.iter().try_fold(text, |text, (old, new)| {
+        ensure!(text.contains(old), "deploy/examples no longer says {old}");
+        Ok(text.replace(old, new))
     })
-    .await
-}
-
-fn tail(log: &Path) -> String {
-    let text = std::fs::read_to_string(log).unwrap_or_else(|error| error.to_string());
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(25)..].join("\n")
 }

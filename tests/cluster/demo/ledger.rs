@@ -95,7 +95,6 @@ pub async fn print(
             screen.say(&format!("    {}", way_back(board, &events, act, until)?));
         }
     }
-    screen.say("");
     screen.title(&format!(
         "One release reached prod, two came back whole, in {:.0} s.",
         screen.elapsed().as_secs_f64()

@@ -6,16 +6,16 @@
 mod board;
 mod installation;
 mod ledger;
+mod operator;
 mod running;
 mod screen;
 mod story;
 mod telling;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use board::Follower;
 use installation::Installation;
 use screen::Screen;
-use std::io::Read;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ const USAGE: &str = "usage: cargo demo [--keep]
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["controller", ..] => controller(),
+        ["controller", ..] => operator::main(),
         [] => demo(false),
         ["--keep"] => demo(true),
         ["--help" | "-h"] => {
@@ -38,17 +38,6 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
-}
-
-/// Ends with the demo, however that ends: the pipe on stdin is closed by the kernel.
-fn controller() -> ExitCode {
-    if std::env::var_os(installation::KEPT).is_none() {
-        std::thread::spawn(|| {
-            let _ = std::io::stdin().read_to_end(&mut Vec::new());
-            std::process::exit(0);
-        });
-    }
-    towpath::cli::main()
 }
 
 fn demo(keep: bool) -> ExitCode {
@@ -76,11 +65,13 @@ async fn show(screen: &Arc<Screen>, keep: bool) -> Result<()> {
     let told = tokio::select! {
         told = tell(screen, &installation) => told,
         ended = controller.wait() => Err(anyhow::anyhow!("the controller ended: {}", ended?)),
-        _ = tokio::signal::ctrl_c() => bail!("it was interrupted"),
+        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("it was interrupted")),
     };
     if let Err(error) = told {
         screen.close();
         eprintln!("\n{}", installation.logs());
+        // One that was to be kept does not end by itself.
+        let _ = controller.kill().await;
         return Err(error);
     }
     if keep { installation.keep(screen, &controller) } else { Ok(()) }

@@ -1,7 +1,7 @@
 //! The three acts, and what has to come true in each.
 
 use crate::board::{Board, Follower, PROJECT};
-use crate::installation::{Installation, example};
+use crate::installation::{Installation, example, replaced};
 use crate::ledger;
 use crate::running::{self, Running};
 use crate::screen::{Screen, Tone};
@@ -12,7 +12,6 @@ use std::time::Duration;
 use towpath::api::{PromotionKind, PromotionPhase};
 
 const LIMIT: Duration = Duration::from_secs(60);
-const WEB: &str = "docker.io/nginxinc/nginx-unprivileged";
 const API: &str = "docker.io/traefik/whoami";
 
 pub struct Story<'a> {
@@ -39,10 +38,11 @@ impl Story<'_> {
             1,
             "shop-1.0.0 goes from dev to prod",
             "CI has put a shop into the namespace shop-dev: two Deployments, a StatefulSet, a ConfigMap for each. A Release \
-             captures what runs there. Each environment is watched for 4 s; prod waits until staging has soaked for 2 s more.",
+             captures what runs there. dev and staging are watched for 3 s each; prod waits until staging has soaked for 2 s \
+             more, and is watched for 8 s.",
         );
         let from = Timestamp::now();
-        let release = std::fs::read_to_string(example("deploy/examples/50-release.yaml"))?;
+        let release = example("deploy/examples/50-release.yaml")?;
         self.installation.apply(&release)?;
         self.verified("prod", "shop-1.0.0").await?;
         Ok(Act { release: "shop-1.0.0", from, back: None })
@@ -59,7 +59,7 @@ impl Story<'_> {
         let before = self.look("shop-staging").await?;
         let prod = self.look("shop-prod").await?;
         let mark = self.installation.cluster.audit()?.mark().await?;
-        self.deploy("1.29-alpine", "v1.11", "shop, spring sale")?;
+        self.deploy("1.29-alpine", "v1.11", "spring sale")?;
         let broken = json!([{ "name": API, "image": format!("{API}:v1.11-crash-loop") }]);
         self.release("1.1.0", &broken)?;
 
@@ -67,6 +67,8 @@ impl Story<'_> {
         self.follower
             .until(what, LIMIT, |board| Ok(board.crashed("shop-staging", from).then_some(())))
             .await?;
+        ensure!(self.follower.board().ready("dev"), "dev is not healthy while {release} crashes in staging");
+        self.screen.event("dev", Tone::Good, "healthy, while api crashes in staging");
         let during = self.look("shop-staging").await?;
         self.reaches("dev", release, PromotionKind::Promote, PromotionPhase::Verified).await?;
         self.reaches("staging", release, PromotionKind::Promote, PromotionPhase::Failed).await?;
@@ -91,15 +93,15 @@ impl Story<'_> {
         );
         let (release, from) = ("shop-1.2.0", Timestamp::now());
         let before = self.look("shop-prod").await?;
-        self.deploy("1.30-alpine", "v1.12", "shop, summer sale")?;
+        self.deploy("1.30-alpine", "v1.12", "summer sale")?;
         self.release("1.2.0", &json!([]))?;
         self.verified("staging", release).await?;
         self.reaches("prod", release, PromotionKind::Promote, PromotionPhase::Observing).await?;
-        let during = self.look("shop-prod").await?;
         // The node plays what the annotation says.
         let fate = ["fate.towpath.dev/pod=crash-after-ready", "fate.towpath.dev/seconds=1"];
         let annotate = ["annotate", "pods", "-n", "shop-prod", "-l", "app=api", "--overwrite"];
         self.installation.run(&[&annotate[..], &fate].concat())?;
+        let during = self.look("shop-prod").await?;
         self.reaches("prod", release, PromotionKind::Promote, PromotionPhase::Failed).await?;
         self.reaches("prod", release, PromotionKind::Rollback, PromotionPhase::Verified).await?;
         let after = self.look("shop-prod").await?;
@@ -127,45 +129,21 @@ impl Story<'_> {
         Ok(())
     }
 
-    /// What CI does: new images and a new config, in dev.
+    /// What CI does: applies its manifests with new images and a new config, to dev.
     fn deploy(&self, web: &str, api: &str, name: &str) -> Result<()> {
-        let installation = self.installation;
-        let patch = json!({ "data": { "WHOAMI_NAME": name } }).to_string();
-        installation.run(&[
-            "patch",
-            "configmap",
-            "api-config",
-            "-n",
-            "shop-dev",
-            "--type=merge",
-            "-p",
-            &patch,
-        ])?;
-        let greeting = format!(
-            "server {{\n  listen 8080;\n  location / {{ return 200 \"welcome to the {name}\\n\"; }}\n}}\n"
-        );
-        let patch = json!({ "data": { "default.conf": greeting } }).to_string();
-        installation.run(&[
-            "patch",
-            "configmap",
-            "web-config",
-            "-n",
-            "shop-dev",
-            "--type=merge",
-            "-p",
-            &patch,
-        ])?;
-        for (deployment, image) in
-            [("web", format!("nginx={WEB}:{web}")), ("api", format!("whoami={API}:{api}"))]
-        {
-            let deployment = format!("deployment/{deployment}");
-            installation.run(&["set", "image", &deployment, &image, "-n", "shop-dev"])?;
-        }
-        installation.settle("shop-dev")?;
+        let words = [
+            ("nginx-unprivileged:1.27-alpine", format!("nginx-unprivileged:{web}")),
+            ("whoami:v1.10", format!("whoami:{api}")),
+            ("WHOAMI_NAME: shop", format!("WHOAMI_NAME: {name}")),
+            ("welcome to the shop", format!("welcome to the {name}")),
+        ];
+        let words = words.each_ref().map(|(old, new)| (*old, new.as_str()));
+        let application = replaced(example("deploy/examples/40-application.yaml")?, &words)?;
+        self.installation.apply(&application)?;
         self.screen.event(
             "dev",
             Tone::Quiet,
-            &format!("CI deploys web {web} and api {api}, and a config for the {name}"),
+            &format!("CI deploys web {web}, api {api}, and the config of a {name}"),
         );
         Ok(())
     }

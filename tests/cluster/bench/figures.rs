@@ -1,0 +1,98 @@
+//! Figures: medians, counts of writes, memory.
+
+use anyhow::{Context, Result};
+use control_plane::AuditEvent;
+use jiff::{Timestamp, Unit};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Client;
+use kube::api::{Api, Patch, PatchParams};
+use serde_json::json;
+use std::time::Instant;
+
+const RAW: usize = 25;
+
+pub fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+pub fn milliseconds(from: Timestamp, to: Timestamp) -> f64 {
+    (to - from).total(Unit::Millisecond).unwrap_or(f64::NAN)
+}
+
+/// Mebibytes that the process holds in memory.
+pub fn resident(pid: u32) -> Result<f64> {
+    let status =
+        std::fs::read_to_string(format!("/proc/{pid}/status")).context("the controller has ended")?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
+    let kibibytes = line.split_whitespace().nth(1).context("no figure")?;
+    Ok(kibibytes.parse::<f64>()? / 1024.0)
+}
+
+/// Server-side applies by a bare client on a warm connection, one after the other, in milliseconds.
+pub async fn raw_writes(client: &Client, namespace: &str) -> Result<Vec<f64>> {
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+    let mut took = Vec::new();
+    for round in 0..=RAW {
+        let map = json!({
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": { "name": "raw" },
+            "data": { "round": format!("{round} {}", Timestamp::now()) },
+        });
+        let begun = Instant::now();
+        maps.patch("raw", &PatchParams::apply("bench"), &Patch::Apply(&map)).await?;
+        // The first one opens the connection.
+        if round > 0 {
+            took.push(begun.elapsed().as_secs_f64() * 1000.0);
+        }
+    }
+    Ok(took)
+}
+
+/// What the controller wrote.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Writes {
+    /// In target namespaces, as the identity of an environment.
+    pub target: usize,
+    /// To Towpath's own kinds.
+    pub own: usize,
+    pub events: usize,
+    pub tried: usize,
+}
+
+impl Writes {
+    pub fn of(events: &[AuditEvent], project: &str) -> Self {
+        let mut writes = Self::default();
+        for event in events.iter().filter(|event| writes_something(event)) {
+            if is_deployer(event, project) {
+                if event.dry_run {
+                    writes.tried += 1;
+                } else {
+                    writes.target += 1;
+                }
+            } else if event.user.ends_with(":towpath") {
+                match event.api_group.as_str() {
+                    "towpath.dev" => writes.own += 1,
+                    "events.k8s.io" => writes.events += 1,
+                    _ => {}
+                }
+            }
+        }
+        writes
+    }
+
+    pub fn in_target(event: &AuditEvent, project: &str) -> bool {
+        writes_something(event) && is_deployer(event, project) && !event.dry_run
+    }
+}
+
+fn writes_something(event: &AuditEvent) -> bool {
+    matches!(event.verb.as_str(), "create" | "patch" | "update" | "delete" | "deletecollection")
+        && event.code < 300
+}
+
+fn is_deployer(event: &AuditEvent, project: &str) -> bool {
+    let prefix = format!("system:serviceaccount:towpath-deployers:{project}.");
+    event.impersonated_user.as_deref().is_some_and(|user| user.starts_with(&prefix))
+}

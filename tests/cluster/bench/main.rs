@@ -1,0 +1,307 @@
+//! `cargo bench`: figures of the controller on a real control plane. It prints, and judges nothing: machines differ.
+//!
+//! - how long after a failing pod is visible in the API the last revert is written, beside raw writes of the same run;
+//! - how many writes a promotion and a rollback are, from the API server's audit log;
+//! - what a thousand settled releases cost: memory, and requests while nothing happens.
+
+#[path = "../demo/operator.rs"]
+mod operator;
+
+mod figures;
+
+use anyhow::{Context, Result};
+use control_plane::{AuditEvent, ControlPlane, eventually};
+use figures::{Writes, median, milliseconds, raw_writes, resident};
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, ListParams, PostParams};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Client, ResourceExt};
+use operator::Operator;
+use serde_json::{Value, json};
+use std::process::ExitCode;
+use std::time::Duration;
+use towpath::api::{Promotion, PromotionPhase, Release, ReleasePhase};
+
+const RUNS: usize = 10;
+const RELEASES: usize = 1_000;
+const WRITERS: usize = 8;
+const IDLE: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(600);
+const PROJECT: &str = "bench";
+const TARGET: &str = "bench-target";
+
+fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("controller") {
+        return operator::main();
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let measured = runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(measure()));
+    match measured {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn measure() -> Result<()> {
+    let cluster = ControlPlane::start().await?;
+    let account = operator::install(&cluster).await?;
+    let (operator, child) = Operator::start(&cluster, &account, false).await?;
+    let pid = child.id().context("the controller has ended")?;
+    let bench = Bench { client: cluster.admin().client()?, cluster: &cluster, pid };
+    let measured = bench.all().await;
+    if measured.is_err() {
+        eprintln!("The end of the controller's log:\n{}", operator.log_end());
+    }
+    measured
+}
+
+struct Bench<'a> {
+    cluster: &'a ControlPlane,
+    client: Client,
+    pid: u32,
+}
+
+impl Bench<'_> {
+    async fn all(&self) -> Result<()> {
+        self.prepare().await?;
+        println!("resident with nothing to do          {:>8.1} MiB", resident(self.pid)?);
+        self.rollbacks().await?;
+        self.settled().await
+    }
+
+    async fn prepare(&self) -> Result<()> {
+        let namespace =
+            |name: &str| json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
+        let environment = |name: &str, promotion: &str| {
+            json!({
+                "apiVersion": "towpath.dev/v1alpha1",
+                "kind": "Environment",
+                "metadata": { "name": name, "namespace": PROJECT },
+                "spec": { "namespace": format!("{PROJECT}-{name}"), "promotion": promotion, "rollbackPolicyRef": "strict" },
+            })
+        };
+        let policy = json!({
+            "apiVersion": "towpath.dev/v1alpha1",
+            "kind": "RollbackPolicy",
+            "metadata": { "name": "strict", "namespace": PROJECT },
+            "spec": { "observeWindow": "1s", "failing": { "restarts": 0 }, "budget": { "rollbacks": 100 } },
+        });
+        let consent = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": { "name": "towpath", "namespace": TARGET },
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "towpath-deploy" },
+            "subjects": [{ "kind": "ServiceAccount", "name": "bench.target", "namespace": "towpath-deployers" }],
+        });
+        let items = [
+            namespace(PROJECT),
+            namespace(TARGET),
+            namespace("bench-manual"),
+            policy,
+            consent,
+            environment("target", "Automatic"),
+        ];
+        let list = json!({ "apiVersion": "v1", "kind": "List", "items": items }).to_string();
+        let kubectl = self.cluster.kubectl(self.cluster.admin());
+        let apply = async || {
+            tokio::task::block_in_place(|| kubectl.run_with(&["apply", "--server-side", "-f", "-"], &list))
+                .map(Some)
+        };
+        eventually("the environments to be taken", LIMIT, apply).await?;
+        Ok(())
+    }
+
+    /// A good release, then bad ones of which each is taken back.
+    async fn rollbacks(&self) -> Result<()> {
+        let audit = self.cluster.audit()?;
+        let mark = audit.mark().await?;
+        self.release("app", 0, &application("good", "first")).await?;
+        self.promotion("target-app-0", PromotionPhase::Verified).await?;
+        let first = audit.since(mark).await?;
+        let (mut reverts, mut verdicts) = (Vec::new(), Vec::new());
+        let mut last = (Vec::new(), None);
+        let raw = raw_writes(&self.client, PROJECT).await?;
+        for run in 1..=RUNS {
+            let mark = audit.mark().await?;
+            let crash = tokio::spawn(crash(self.client.clone(), run));
+            self.release("app", run, &application(&format!("bad-{run}-crash-loop"), &format!("run {run}")))
+                .await?;
+            let seen = crash.await??;
+            self.promotion(&format!("target-app-{run}-rollback"), PromotionPhase::Verified).await?;
+            let events = audit.since(mark).await?;
+            let turn = turned(&events, run).context("the audit log has no rollback")?;
+            let back = events.iter().filter(|event| Writes::in_target(event, PROJECT) && event.time >= turn);
+            let written = back.map(|event| event.time).max().context("nothing was put back")?;
+            reverts.push(milliseconds(seen, written));
+            verdicts.push(milliseconds(seen, turn));
+            last = (events, Some(turn));
+        }
+        let raw = [raw, raw_writes(&self.client, PROJECT).await?].concat();
+        let (raw, revert, verdict) = (median(raw), median(reverts), median(verdicts));
+        println!("raw write, round trip                {raw:>8.1} ms    median");
+        println!("failing pod seen -> record written   {verdict:>8.1} ms    median of {RUNS}");
+        println!(
+            "failing pod seen -> all put back     {revert:>8.1} ms    median of {RUNS}, {:.1} raw writes",
+            revert / raw
+        );
+        println!();
+        println!("writes                               in target   own objects   events   dry runs");
+        let line = |what: &str, writes: Writes| {
+            println!(
+                "{what:<36} {:>9} {:>13} {:>8} {:>10}",
+                writes.target, writes.own, writes.events, writes.tried
+            );
+        };
+        line("first promotion (2 objects)", Writes::of(&first, PROJECT));
+        let (events, turn) = last;
+        let turn = turn.context("no run")?;
+        let (before, after): (Vec<AuditEvent>, Vec<AuditEvent>) =
+            events.into_iter().partition(|event| event.time < turn);
+        line("promotion that fails (2 differ)", Writes::of(&before, PROJECT));
+        line("its rollback (1 differs)", Writes::of(&after, PROJECT));
+        println!();
+        Ok(())
+    }
+
+    /// Many releases that wait for a person, and what they cost.
+    async fn settled(&self) -> Result<()> {
+        let environment = json!({
+            "apiVersion": "towpath.dev/v1alpha1",
+            "kind": "Environment",
+            "metadata": { "name": "manual", "namespace": PROJECT },
+            "spec": { "namespace": "bench-manual", "promotion": "Manual", "after": ["target"] },
+        });
+        let kubectl = self.cluster.kubectl(self.cluster.admin());
+        tokio::task::block_in_place(|| {
+            kubectl.run_with(&["apply", "--server-side", "-f", "-"], &environment.to_string())
+        })?;
+        let before = resident(self.pid)?;
+        let begun = Timestamp::now();
+        let made = stream::iter(0..RELEASES).map(|index| async move {
+            let content = json!([{
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": { "name": "tiny" },
+                "data": { "index": index.to_string() },
+            }]);
+            // An application each, so that none is overtaken by another.
+            self.release(&format!("tiny-{index}"), 1, &content).await
+        });
+        made.buffer_unordered(WRITERS).try_collect::<Vec<()>>().await?;
+        let releases: Api<Release> = Api::namespaced(self.client.clone(), PROJECT);
+        let tiny = ListParams::default();
+        eventually("the releases to settle", LONG, async || {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            let settled = releases.list(&tiny).await?.items.into_iter().filter(|release| {
+                release.name_any().starts_with("tiny-")
+                    && release.status.as_ref().is_some_and(|status| {
+                        matches!(
+                            status.phase,
+                            ReleasePhase::Waiting | ReleasePhase::Verified | ReleasePhase::Superseded
+                        )
+                    })
+            });
+            Ok((settled.count() >= RELEASES).then_some(()))
+        })
+        .await?;
+        let took = milliseconds(begun, Timestamp::now()) / 1000.0;
+        let after = resident(self.pid)?;
+        println!("{RELEASES} releases created, promoted, waiting in {took:>5.1} s");
+        println!(
+            "resident with {RELEASES} settled releases  {after:>8.1} MiB, {:.1} KiB a release",
+            (after - before) * 1024.0 / RELEASES as f64
+        );
+        let audit = self.cluster.audit()?;
+        let mark = audit.mark().await?;
+        tokio::time::sleep(IDLE).await;
+        let requests = audit.since(mark).await?;
+        let ours = requests
+            .iter()
+            .filter(|event| event.user.ends_with(":towpath") && event.resource != "leases")
+            .count();
+        println!("requests in {} s without anything to do  {ours:>4}   the lease apart", IDLE.as_secs());
+        Ok(())
+    }
+
+    async fn release(&self, application: &str, number: usize, content: &Value) -> Result<()> {
+        let release: Release = serde_json::from_value(json!({
+            "apiVersion": "towpath.dev/v1alpha1",
+            "kind": "Release",
+            "metadata": { "name": format!("{application}-{number}"), "namespace": PROJECT },
+            "spec": { "application": application, "version": format!("1.0.{number}"), "source": { "manifests": content } },
+        }))?;
+        Api::namespaced(self.client.clone(), PROJECT).create(&PostParams::default(), &release).await?;
+        Ok(())
+    }
+
+    async fn promotion(&self, name: &str, phase: PromotionPhase) -> Result<()> {
+        let promotions: Api<Promotion> = Api::namespaced(self.client.clone(), PROJECT);
+        eventually(&format!("{name} to be {}", phase.as_str()), LIMIT, async || {
+            let status = promotions.get_opt(name).await?.and_then(|promotion| promotion.status);
+            Ok(status.is_some_and(|status| status.phase == phase).then_some(()))
+        })
+        .await
+    }
+}
+
+fn application(tag: &str, config: &str) -> Value {
+    json!([
+        { "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "config" }, "data": { "is": config } },
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": { "name": "app" },
+            "spec": {
+                "replicas": 2,
+                "selector": { "matchLabels": { "app": "app" } },
+                "template": {
+                    "metadata": { "labels": { "app": "app" } },
+                    "spec": {
+                        "containers": [{
+                            "name": "app",
+                            "image": format!("registry.example/app:{tag}"),
+                            "envFrom": [{ "configMapRef": { "name": "config" } }],
+                        }],
+                    },
+                },
+            },
+        },
+    ])
+}
+
+/// When a watch first shows a crash of that run's image.
+async fn crash(client: Client, run: usize) -> Result<Timestamp> {
+    let wanted = format!("bad-{run}-crash-loop");
+    let pods = watcher(Api::<Pod>::namespaced(client, TARGET), watcher::Config::default()).applied_objects();
+    let mut pods = std::pin::pin!(pods);
+    while let Some(pod) = pods.next().await {
+        let containers = pod?.status.and_then(|status| status.container_statuses).unwrap_or_default();
+        let crashing = |waiting: Option<&str>| waiting == Some("CrashLoopBackOff");
+        if containers.iter().any(|container| {
+            let waiting = container.state.as_ref().and_then(|state| state.waiting.as_ref());
+            container.image.ends_with(&wanted)
+                && crashing(waiting.and_then(|waiting| waiting.reason.as_deref()))
+        }) {
+            return Ok(Timestamp::now());
+        }
+    }
+    anyhow::bail!("the watch of the pods ended")
+}
+
+/// When the record of a run's rollback was made.
+fn turned(events: &[AuditEvent], run: usize) -> Option<Timestamp> {
+    let name = format!("target-app-{run}-rollback");
+    let made = |event: &&AuditEvent| {
+        event.resource == "promotions"
+            && event.subresource.is_empty()
+            && event.name == name
+            && event.verb != "get"
+    };
+    events.iter().find(made).map(|event| event.time)
+}

@@ -1,0 +1,122 @@
+//! What is deleted while it is in use: releases, target namespaces, projects.
+
+use crate::objects::{deployment, image, service};
+use crate::support::{Project, SOON, in_project, same};
+use anyhow::Result;
+use control_plane::eventually;
+use http::Method;
+use serde_json::{Value, json};
+
+fn web(tag: &str) -> [Value; 2] {
+    [service("web"), deployment("web", tag, None)]
+}
+
+async fn verified(project: &Project, version: &str, tag: &str) -> Result<String> {
+    let release = project.release(version, &web(tag)).await?;
+    project.ended(&format!("prod-{release}"), "Verified").await?;
+    Ok(release)
+}
+
+async fn delete_namespace(project: &Project, name: &str) -> Result<()> {
+    let path = format!("/api/v1/namespaces/{name}");
+    project.send(Method::DELETE, &path, "application/json", json!({})).await?;
+    eventually("the namespace to go", SOON, async || Ok(project.get(&path).await?.is_none().then_some(())))
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_release_that_is_deleted_on_its_way_is_taken_back() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        verified(project, "1.0.0", "v1").await?;
+        let before = project.snapshot("prod").await?;
+        let mut slow = web("v2-ready-after");
+        slow[1]["spec"]["template"]["metadata"]["annotations"] = json!({ "fate.towpath.dev/seconds": "600" });
+        let second = project.release("2.0.0", &slow).await?;
+        project.in_phase(&format!("prod-{second}"), "Promoting").await?;
+        eventually("the write", SOON, async || {
+            let image = project.image_of("prod", "deployments", "web").await?;
+            Ok(image.contains("v2").then_some(()))
+        })
+        .await?;
+        project.delete("releases", &second).await?;
+        let failed = project.ended(&format!("prod-{second}"), "Failed").await?;
+        same("reason", failed["status"]["reason"].as_str(), Some("Withdrawn"))?;
+        project.ended(&format!("prod-{second}-rollback"), "Verified").await?;
+        same("everything of prod", project.snapshot("prod").await?, before)?;
+        project.condition("environments", "prod", "Ready", "True", "").await.map(drop)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_verified_release_that_is_deleted_stays_where_it_is_and_can_be_gone_back_to() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let first = verified(project, "1.0.0", "v1").await?;
+        let before = project.snapshot("prod").await?;
+        project.delete("releases", &first).await?;
+        let second = project.release("2.0.0", &web("v2-crash-loop")).await?;
+        project.ended(&format!("prod-{second}-rollback"), "Verified").await?;
+        same("everything of prod", project.snapshot("prod").await?, before)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_target_namespace_that_was_made_anew_gets_the_release_again() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        verified(project, "1.0.0", "v1").await?;
+        let target = project.target("prod");
+        delete_namespace(project, &target).await?;
+        project.condition("environments", "prod", "Ready", "False", "NamespaceMissing").await?;
+        project.post("/api/v1/namespaces", json!({ "metadata": { "name": target } })).await?;
+        project.condition("environments", "prod", "Ready", "False", "NotGranted").await?;
+        project.consent("prod", "towpath-deploy").await?;
+        eventually("the workload", SOON, async || project.live("prod", "deployments", "web").await).await?;
+        project.settled("prod", "deployments", "web").await?;
+        same("image", project.image_of("prod", "deployments", "web").await?, image("v1"))?;
+        project.condition("environments", "prod", "Ready", "True", "").await.map(drop)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_project_namespace_that_is_deleted_goes_and_what_runs_stays() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        verified(project, "1.0.0", "v1").await?;
+        delete_namespace(project, &project.name).await?;
+        project.settled("prod", "deployments", "web").await?;
+        same("alive", project.operator(|operator| operator.is_alive())?, true)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_that_a_release_lacks_goes_and_comes_back_with_the_rollback() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let both =
+            [service("web"), service("old"), deployment("web", "v1", None), deployment("old", "v1", None)];
+        let first = project.release("1.0.0", &both).await?;
+        project.ended(&format!("prod-{first}"), "Verified").await?;
+        let before = project.snapshot("prod").await?;
+        let second = verified(project, "2.0.0", "v2").await?;
+        eventually("the Deployment to go", SOON, async || {
+            Ok(project.live("prod", "deployments", "old").await?.is_none().then_some(()))
+        })
+        .await?;
+        same("Service", project.live("prod", "services", "old").await?.is_none(), true)?;
+        project
+            .promotion("back", json!({ "release": second, "environment": "prod", "kind": "Rollback" }))
+            .await?;
+        project.ended("back", "Verified").await?;
+        let mut after = project.snapshot("prod").await?;
+        let mut before = before;
+        // A Service that was made again has another address.
+        for found in [&mut before, &mut after] {
+            for service in found.values_mut().filter_map(|object| object["spec"].as_object_mut()) {
+                service.retain(|field, _| !field.starts_with("clusterIP"));
+            }
+        }
+        same("everything of prod", after, before)
+    })
+    .await;
+}

@@ -1,0 +1,115 @@
+//! Content that no release may hold: refused with the reason, and nothing else suffers.
+
+use crate::objects::{config, deployment, service};
+use crate::support::{Project, in_project, same};
+use anyhow::Result;
+use serde_json::{Value, json};
+
+/// The release says these words, and nothing is written anywhere.
+async fn is_refused(project: &Project, release: &str, words: &[&str]) -> Result<()> {
+    let mark = project.cluster.audit()?.mark().await?;
+    let has = |message: &str| words.iter().all(|word| message.contains(word));
+    let says = |it: &Value| it["status"]["message"].as_str().is_some_and(has);
+    project.until("releases", release, &format!("says {words:?}"), says).await?;
+    let target = project.target("prod");
+    let writes = project.cluster.audit()?.since(mark).await?;
+    let identity = format!("system:serviceaccount:towpath-deployers:{}.prod", project.name);
+    let written = writes.iter().any(|event| {
+        event.impersonated_user.as_deref() == Some(&identity)
+            && event.namespace == target
+            && !event.dry_run
+            && !matches!(event.verb.as_str(), "get" | "list" | "watch")
+    });
+    same("written", written, false)?;
+    same("everything of prod", project.snapshot("prod").await?.len(), 0)?;
+    // Another release goes its way.
+    let good = json!({ "source": { "manifests": [service("good")] } });
+    let good = project.release_of("good", "1.0.0", good).await?;
+    project.condition("releases", &good, "Verified", "True", "").await.map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_would_change_the_request_is_refused() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let objects = [config("x?dryRun=All", "hello"), deployment("web", "v1", None)];
+        let release = project.release("1.0.0", &objects).await?;
+        is_refused(project, &release, &["x?dryRun=All"]).await
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_leads_elsewhere_is_refused() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let release = project.release("1.0.0", &[config("../../kube-system/configmaps/x", "hello")]).await?;
+        is_refused(project, &release, &["kube-system"]).await
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_for_another_namespace_is_refused() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let mut elsewhere = config("x", "hello");
+        elsewhere["metadata"]["namespace"] = json!("kube-system");
+        let release = project.release("1.0.0", &[elsewhere]).await?;
+        is_refused(project, &release, &["kube-system", "metadata.namespace"]).await
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kinds_that_hand_out_rights_are_refused() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let binding = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": { "name": "mine" },
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "admin" },
+            "subjects": [],
+        });
+        let release = project.release("1.0.0", &[binding]).await?;
+        is_refused(project, &release, &["RoleBinding"]).await
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_is_refused() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "s" }, "stringData": { "a": "b" } });
+        let release = project.release("1.0.0", &[secret]).await?;
+        is_refused(project, &release, &["Secret"]).await
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_objects_than_a_release_holds_are_refused_at_admission() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let many: Vec<Value> = (0..201).map(|index| config(&format!("c{index}"), "x")).collect();
+        let refused = project.release("1.0.0", &many).await;
+        let message = refused.err().map(|error| format!("{error:#}")).unwrap_or_default();
+        same(&message, message.contains("200"), true)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn as_many_objects_as_a_release_holds_arrive() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let many: Vec<Value> = (0..200).map(|index| config(&format!("c{index}"), "x")).collect();
+        let release = project.release("1.0.0", &many).await?;
+        project.condition("releases", &release, "Verified", "True", "").await?;
+        let live = project.list("prod", "configmaps").await?;
+        same("ConfigMaps", live.len(), 201)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_objects_of_one_name_are_refused() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let release = project.release("1.0.0", &[config("x", "1"), config("x", "2")]).await?;
+        is_refused(project, &release, &["twice"]).await
+    })
+    .await;
+}

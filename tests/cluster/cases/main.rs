@@ -1,0 +1,20 @@
+//! Does the product do what it promises, on a real control plane, with the real controller process?
+//!
+//! One control plane for all tests here, the chart installed once; each test has its own project and its own controller.
+
+mod configuration;
+mod costs;
+mod endings;
+mod failures;
+mod first;
+mod hostile;
+mod lanes;
+mod objects;
+mod operator;
+mod preflight;
+mod replicas;
+mod stories;
+mod support;
+mod takeover;
+mod waiting;
+mod waits;

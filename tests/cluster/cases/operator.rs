@@ -1,0 +1,116 @@
+//! The real controller process, with the rights of the chart's own ServiceAccount and no others.
+
+use crate::support::{LEASES, SYSTEM, installed};
+use anyhow::{Context, Result, ensure};
+use control_plane::Access;
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+
+/// How a controller is started.
+#[derive(Clone, Debug)]
+pub struct Flags {
+    /// Namespace of the lease.
+    pub lease_namespace: String,
+    /// Name of the lease.
+    pub lease: String,
+    /// `--lease-duration`.
+    pub lease_duration: String,
+}
+
+impl Flags {
+    /// A lease of this controller's own, where the tests may have as many as they like.
+    pub fn own_lease(name: &str) -> Self {
+        Self { lease_namespace: LEASES.into(), lease: name.into(), lease_duration: "3s".into() }
+    }
+
+    /// The lease that the chart grants, and nothing that it does not grant.
+    pub fn as_installed() -> Self {
+        Self { lease_namespace: SYSTEM.into(), lease: "towpath".into(), lease_duration: "3s".into() }
+    }
+}
+
+/// A running controller; killed when dropped.
+pub struct Operator {
+    child: Child,
+    log: PathBuf,
+    _dir: TempDir,
+}
+
+impl Operator {
+    /// Starts one for these projects only.
+    pub async fn start(projects: &[&str], flags: &Flags) -> Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let cluster = installed().await;
+        // One file for all: each request for the account's access would write it anew under the others' eyes.
+        static ACCESS: OnceCell<Access> = OnceCell::const_new();
+        let access = ACCESS.get_or_try_init(|| cluster.service_account(SYSTEM, "towpath")).await?;
+        let dir = tempfile::Builder::new().prefix("towpath-controller-").tempdir()?;
+        let log = dir.path().join("stderr");
+        let replica = format!("replica-{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let child = Command::new(env!("CARGO_BIN_EXE_towpath"))
+            .arg("controller")
+            .arg(format!("--kubeconfig={}", access.kubeconfig.display()))
+            .arg(format!("--projects={}", projects.join(",")))
+            .arg(format!("--lease-namespace={}", flags.lease_namespace))
+            .arg(format!("--lease-name={}", flags.lease))
+            .arg(format!("--lease-duration={}", flags.lease_duration))
+            .arg(format!("--replica={replica}"))
+            .args(["--listen=127.0.0.1:0", "--log=info"])
+            .env_remove("KUBECONFIG")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log)?)
+            .spawn()
+            .context("the controller cannot be started")?;
+        Ok(Self { child, log, _dir: dir })
+    }
+
+    /// Everything that it has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// The end of its log.
+    pub fn log_tail(&self) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        lines.get(lines.len().saturating_sub(60)..).unwrap_or_default().join("\n")
+    }
+
+    /// Whether it still runs.
+    pub fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// SIGTERM, and waits for the end.
+    pub async fn terminate(&mut self) -> Result<Duration> {
+        let begun = Instant::now();
+        let sent = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status()?;
+        ensure!(sent.success(), "kill -TERM failed");
+        while begun.elapsed() < Duration::from_secs(20) {
+            if let Some(status) = self.child.try_wait()? {
+                ensure!(status.success(), "the controller ended with {status}");
+                return Ok(begun.elapsed());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        anyhow::bail!("the controller did not end within 20 s of SIGTERM")
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,203 @@
+//! What is refused before the first write, and what is not shown without consent.
+
+use crate::objects::{config, deployment, service};
+use crate::support::{Project, in_project, same};
+use crate::waits::condition;
+use anyhow::{Context, Result};
+use http::Method;
+use serde_json::{Value, json};
+
+/// Waits until a promotion says why nothing was written, and demands that nothing was.
+async fn refused(project: &Project, release: &str, words: &[&str]) -> Result<()> {
+    let before = project.snapshot("prod").await?;
+    let name = format!("prod-{release}");
+    let has = |it: &Value| {
+        let message = it["status"]["message"].as_str().unwrap_or_default();
+        words.iter().all(|word| message.contains(word))
+    };
+    let found = project.until("promotions", &name, &format!("says {words:?}"), has).await?;
+    same("revision", found["status"]["revision"].is_null(), true)?;
+    same("everything of prod", project.snapshot("prod").await?, before)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_that_the_api_server_refuses_keeps_all_others_from_being_written() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let mut invalid = deployment("broken", "v1", None);
+        invalid["spec"]["template"]["spec"]["containers"][0]["ports"] = json!([{ "containerPort": 70000 }]);
+        let objects = [config("web-config", "hello"), deployment("web", "v1", Some("web-config")), invalid];
+        let release = project.release("1.0.0", &objects).await?;
+        refused(project, &release, &["broken", "containerPort"]).await?;
+        same("objects", project.snapshot("prod").await?.len(), 0)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_owners_object_is_left_alone() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let first = json!({ "source": { "manifests": [service("web")] } });
+        let blog = project.release_of("blog", "1.0.0", first).await?;
+        project.ended(&format!("prod-{blog}"), "Verified").await?;
+        let release = project.release("1.0.0", &[service("web"), deployment("web", "v1", None)]).await?;
+        let owner = format!("{}.prod.blog", project.name);
+        refused(project, &release, &["Service web", &owner]).await
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_under_another_controller_is_left_alone_and_the_controller_is_named() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let namespace = project.target("prod");
+        let mut synced = deployment("web", "v0", None);
+        let tracking = format!("shop:apps/Deployment:{namespace}/web");
+        synced["metadata"]["annotations"] = json!({ "argocd.argoproj.io/tracking-id": tracking });
+        let list = synced.to_string();
+        let arguments =
+            ["apply", "--server-side", "--field-manager=argocd-controller", "-n", &namespace, "-f", "-"];
+        project.kubectl().run_with(&arguments, &list)?;
+        let release = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
+        refused(project, &release, &["Argo CD"]).await
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kind_without_a_right_is_refused_before_anything_is_written() {
+    let claims = json!([{ "apiVersion": "v1", "kind": "PersistentVolumeClaim" }]);
+    in_project(&[json!({ "name": "prod", "kinds": claims })], async |project| {
+        let claim = json!({
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": { "name": "disk" },
+            "spec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } },
+        });
+        let release = project.release("1.0.0", &[service("web"), claim]).await?;
+        refused(project, &release, &["PersistentVolumeClaim disk", "persistentvolumeclaims"]).await?;
+        same("objects", project.snapshot("prod").await?.len(), 0)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_promotion_that_is_refused_goes_on_once_the_cause_is_gone() {
+    in_project(&[json!({ "name": "prod", "adoptFrom": [] })], async |project| {
+        project.apply("prod", &[service("web")])?;
+        project.kubectl().run(&[
+            "label",
+            "service",
+            "web",
+            "towpath-test=1",
+            "-n",
+            &project.target("prod"),
+        ])?;
+        let mut other = service("web");
+        other["spec"]["ports"] = json!([{ "port": 81 }]);
+        let release = project.release("1.0.0", &[other]).await?;
+        refused(project, &release, &["Service web"]).await?;
+        let path = format!("{}/web", project.live_path("prod", "services"));
+        project.send(Method::DELETE, &path, "application/json", json!({})).await?;
+        project.ended(&format!("prod-{release}"), "Verified").await.map(drop)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_the_preflight_role_a_quota_refuses_before_anything_is_written() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        project.consent("prod", "towpath-preflight").await?;
+        let quota = json!({
+            "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "pods" },
+            "spec": { "hard": { "requests.cpu": "1" } },
+        });
+        project.post(&project.live_path("prod", "resourcequotas"), quota).await?;
+        let path = format!("{}/pods", project.live_path("prod", "resourcequotas"));
+        control_plane::eventually("the quota to be counted", crate::support::SOON, async || {
+            Ok(project.get(&path).await?.filter(|it| it["status"]["used"].is_object()))
+        })
+        .await?;
+        let mut web = deployment("web", "v1", None);
+        web["spec"]["template"]["spec"]["containers"][0]["resources"] = json!({ "requests": { "cpu": "2" } });
+        let release = project.release("1.0.0", &[config("c", "x"), web]).await?;
+        refused(project, &release, &["quota"]).await?;
+        same("objects", project.snapshot("prod").await?.len(), 0)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_the_preflight_role_a_missing_secret_refuses_before_anything_is_written() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        project.consent("prod", "towpath-preflight").await?;
+        let mut web = deployment("web", "v1", None);
+        web["spec"]["template"]["spec"]["containers"][0]["envFrom"] =
+            json!([{ "secretRef": { "name": "password" } }]);
+        let release = project.release("1.0.0", &[web]).await?;
+        refused(project, &release, &["password"]).await?;
+        let secret = json!({ "metadata": { "name": "password" }, "stringData": { "P": "hunter2" } });
+        project.post(&project.live_path("prod", "secrets"), secret).await?;
+        project.ended(&format!("prod-{release}"), "Verified").await.map(drop)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_consent_nothing_of_the_namespace_is_shown_and_the_message_is_the_command_that_consents() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let target = project.target("prod");
+        let bindings =
+            format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{target}/rolebindings/towpath-deploy");
+        project.condition("environments", "prod", "Ready", "True", "").await?;
+        project.send(Method::DELETE, &bindings, "application/json", json!({})).await?;
+        project.apply("prod", &[deployment("hush-hush", "v0-crash-loop", None)])?;
+        let release = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
+        let name = format!("prod-{release}");
+        let found = project.condition("environments", "prod", "Ready", "False", "NotGranted").await;
+        let found = match found {
+            Ok(found) => found,
+            // A right that was taken away is noticed by the promotion that needs it.
+            Err(_) => project.condition("promotions", &name, "Reconciling", "True", "NotGranted").await?,
+        };
+        let message = condition(&found, "Ready").context("no Ready")?["message"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        let shown = format!(
+            "{:?}{:?}",
+            project.ours("environments", "prod").await?,
+            project.all("promotions").await?
+        );
+        same("what is shown", shown.contains("hush-hush"), false)?;
+        let command =
+            message.lines().find(|line| line.starts_with("kubectl ")).context("no command in the message")?;
+        let arguments: Vec<&str> = command.split_whitespace().skip(1).collect();
+        project.kubectl().run(&arguments)?;
+        project.ended(&name, "Verified").await.map(drop)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_observed_environment_without_consent_captures_nothing() {
+    in_project(&[json!({ "name": "dev", "delivery": "Observed" })], async |project| {
+        let target = project.target("dev");
+        let bindings =
+            format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{target}/rolebindings/towpath-observe");
+        project.send(Method::DELETE, &bindings, "application/json", json!({})).await?;
+        project.apply(
+            "dev",
+            &[config("hush-hush", "secret-ish"), deployment("hush-web", "v0", Some("hush-hush"))],
+        )?;
+        project.settled("dev", "deployments", "hush-web").await?;
+        let release = project.capture("1.0.0", "dev").await?;
+        let waits = |it: &Value| {
+            it["status"]["message"].as_str().is_some_and(|text| text.contains("towpath-observe"))
+        };
+        let found = project.until("releases", &release, "asks for consent", waits).await?;
+        same("content", found["status"]["content"].is_null(), true)?;
+        let shown = format!("{found:?}{:?}", project.ours("environments", "dev").await?);
+        same("what is shown", shown.contains("hush"), false)?;
+        project.consent("dev", "towpath-observe").await?;
+        project.condition("releases", &release, "Verified", "True", "").await.map(drop)
+    })
+    .await;
+}

@@ -1,0 +1,330 @@
+//! One control plane with the chart installed, and a project per test with its controller.
+
+use crate::objects::{Object, env_namespace};
+use crate::operator::{Flags, Operator};
+use anyhow::{Context, Result, bail};
+use control_plane::{ControlPlane, Tool, eventually};
+use http::{Method, Request};
+use kube::Client;
+use serde_json::{Value, json};
+use std::sync::Mutex;
+use std::time::Duration;
+use tokio::sync::OnceCell;
+
+/// Where the chart is installed.
+pub const SYSTEM: &str = "towpath-system";
+/// Where the tests' own leases are.
+pub const LEASES: &str = "towpath-test-leases";
+/// Long enough for anything that happens by itself.
+pub const SOON: Duration = Duration::from_secs(30);
+
+const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/towpath");
+
+/// The control plane with the chart installed.
+pub async fn installed() -> &'static ControlPlane {
+    static DONE: OnceCell<Result<(), String>> = OnceCell::const_new();
+    let cluster = ControlPlane::shared().await;
+    let done = DONE.get_or_init(async || install(cluster).await.map_err(|error| format!("{error:#}"))).await;
+    #[allow(clippy::panic, reason = "no test can run without the chart")]
+    if let Err(error) = done {
+        panic!("the chart cannot be installed: {error}");
+    }
+    cluster
+}
+
+async fn install(cluster: &ControlPlane) -> Result<()> {
+    let helm = cluster.helm(cluster.admin());
+    helm.run(&[
+        "upgrade",
+        "--install",
+        "towpath",
+        CHART,
+        "--namespace",
+        SYSTEM,
+        "--create-namespace",
+        "--set",
+        "replicas=0",
+    ])?;
+    let leases = json!({ "apiVersion": "v1", "kind": "List", "items": [
+        { "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": LEASES } },
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
+            "metadata": { "name": "leases", "namespace": LEASES },
+            "rules": [{
+                "apiGroups": ["coordination.k8s.io"], "resources": ["leases"],
+                "verbs": ["create", "get", "list", "patch", "update", "watch"],
+            }],
+        },
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+            "metadata": { "name": "leases", "namespace": LEASES },
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "leases" },
+            "subjects": [{ "kind": "ServiceAccount", "name": "towpath", "namespace": SYSTEM }],
+        },
+    ]});
+    let kubectl = cluster.kubectl(cluster.admin());
+    kubectl.run_with(&["apply", "-f", "-"], &leases.to_string())?;
+    let kinds = ["releases", "environments", "promotions", "rollbackpolicies", "contents"];
+    eventually("the kinds to be served", SOON, async || {
+        for kind in kinds {
+            kubectl.run(&["get", kind, "--all-namespaces"])?;
+        }
+        Ok(Some(()))
+    })
+    .await
+}
+
+/// A project with target namespaces, consent, a quick policy, environments, and a controller of its own.
+pub struct Project {
+    pub cluster: &'static ControlPlane,
+    pub name: String,
+    client: Client,
+    operator: Mutex<Option<Operator>>,
+    flags: Flags,
+}
+
+/// Runs the body of a test with a project; a failure shows the project and the controller's log.
+///
+/// # Panics
+/// With the body's error.
+pub async fn in_project(environments: &[Value], body: impl AsyncFnOnce(&Project) -> Result<()>) {
+    let project = match Project::new(environments).await {
+        Ok(project) => project,
+        #[allow(clippy::panic, reason = "a test fails by panicking")]
+        Err(error) => panic!("no project: {error:#}"),
+    };
+    #[allow(clippy::panic, reason = "a test fails by panicking, while the project is held")]
+    if let Err(error) = body(&project).await {
+        panic!("{error:#}");
+    }
+}
+
+impl Project {
+    /// The namespaces, consent, policy and environments; and a controller that serves this project alone.
+    pub async fn new(environments: &[Value]) -> Result<Self> {
+        let project = Self::without_controller(environments).await?;
+        project.start().await?;
+        Ok(project)
+    }
+
+    /// The same, nothing running.
+    pub async fn without_controller(environments: &[Value]) -> Result<Self> {
+        let cluster = installed().await;
+        let name = cluster.namespace("p").await?;
+        let flags = Flags::own_lease(&name);
+        let client = cluster.admin().client()?;
+        let project = Self { cluster, name, client, operator: Mutex::new(None), flags };
+        project.policy("quick", json!({})).await?;
+        for environment in environments {
+            project.environment(environment).await?;
+        }
+        Ok(project)
+    }
+
+    /// Starts the controller.
+    pub async fn start(&self) -> Result<()> {
+        self.start_as(&self.flags).await
+    }
+
+    /// Starts the controller with other flags.
+    pub async fn start_as(&self, flags: &Flags) -> Result<()> {
+        let operator = Operator::start(&[&self.name], flags).await?;
+        *self.operator.lock().map_err(|_| anyhow::anyhow!("poisoned"))? = Some(operator);
+        Ok(())
+    }
+
+    /// Does something with the controller's process.
+    pub fn operator<T>(&self, act: impl FnOnce(&mut Operator) -> T) -> Result<T> {
+        let mut held = self.operator.lock().map_err(|_| anyhow::anyhow!("poisoned"))?;
+        Ok(act(held.as_mut().context("no controller was started")?))
+    }
+
+    /// A policy with short times; `spec` is merged over it.
+    pub async fn policy(&self, name: &str, spec: Value) -> Result<()> {
+        let mut quick = json!({
+            "observeWindow": "2s",
+            "failing": { "progressDeadlineSeconds": 60, "restarts": 0 },
+        });
+        merge(&mut quick, &spec);
+        self.create("rollbackpolicies", name, quick).await.map(drop)
+    }
+
+    /// Makes the target namespace, its consent, and the environment. `{"name": .., further fields of the spec}`.
+    pub async fn environment(&self, environment: &Value) -> Result<()> {
+        let name = environment["name"].as_str().context("an environment needs a name")?;
+        let namespace = env_namespace(&self.name, name);
+        self.post("/api/v1/namespaces", json!({ "metadata": { "name": namespace } })).await?;
+        let observed = environment["delivery"] == "Observed";
+        self.consent(name, if observed { "towpath-observe" } else { "towpath-deploy" }).await?;
+        let mut spec = json!({ "namespace": namespace, "rollbackPolicyRef": "quick" });
+        merge(&mut spec, environment);
+        if let Some(fields) = spec.as_object_mut() {
+            fields.remove("name");
+        }
+        self.create("environments", name, spec).await.map(drop)
+    }
+
+    /// The consent of a target namespace's owner.
+    pub async fn consent(&self, environment: &str, role: &str) -> Result<()> {
+        let namespace = env_namespace(&self.name, environment);
+        let binding = json!({
+            "metadata": { "name": role },
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role },
+            "subjects": [{
+                "kind": "ServiceAccount", "namespace": "towpath-deployers",
+                "name": format!("{}.{environment}", self.name),
+            }],
+        });
+        let path = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings");
+        self.post(&path, binding).await.map(drop)
+    }
+
+    /// The target namespace of an environment.
+    pub fn target(&self, environment: &str) -> String {
+        env_namespace(&self.name, environment)
+    }
+
+    /// A release of `shop` by inline manifests.
+    pub async fn release(&self, version: &str, manifests: &[Object]) -> Result<String> {
+        self.release_of("shop", version, json!({ "source": { "manifests": manifests } })).await
+    }
+
+    /// A release of what runs in an environment.
+    pub async fn capture(&self, version: &str, environment: &str) -> Result<String> {
+        self.release_of("shop", version, json!({ "source": { "environment": { "name": environment } } }))
+            .await
+    }
+
+    /// A release of an application; `spec` has at least the source.
+    pub async fn release_of(&self, application: &str, version: &str, spec: Value) -> Result<String> {
+        let name = format!("{application}-{version}");
+        let mut whole = json!({ "application": application, "version": version });
+        merge(&mut whole, &spec);
+        self.create("releases", &name, whole).await?;
+        Ok(name)
+    }
+
+    /// A Promotion of a person.
+    pub async fn promotion(&self, name: &str, spec: Value) -> Result<()> {
+        self.create("promotions", name, spec).await.map(drop)
+    }
+
+    /// Creates one of our objects in the project.
+    pub async fn create(&self, plural: &str, name: &str, spec: Value) -> Result<Value> {
+        let kind = match plural {
+            "releases" => "Release",
+            "environments" => "Environment",
+            "promotions" => "Promotion",
+            _ => "RollbackPolicy",
+        };
+        let object = json!({
+            "apiVersion": "towpath.dev/v1alpha1", "kind": kind, "metadata": { "name": name }, "spec": spec,
+        });
+        self.post(&self.path(plural, ""), object).await
+    }
+
+    /// The path of one of our kinds, or of one object.
+    pub fn path(&self, plural: &str, name: &str) -> String {
+        let slash = if name.is_empty() { "" } else { "/" };
+        format!("/apis/towpath.dev/v1alpha1/namespaces/{}/{plural}{slash}{name}", self.name)
+    }
+
+    /// One of our objects.
+    pub async fn ours(&self, plural: &str, name: &str) -> Result<Value> {
+        let path = self.path(plural, name);
+        self.get(&path).await?.with_context(|| format!("there is no {plural} {name}"))
+    }
+
+    /// All of our objects of a kind.
+    pub async fn all(&self, plural: &str) -> Result<Vec<Value>> {
+        let list = self.get(&self.path(plural, "")).await?.unwrap_or_default();
+        Ok(list["items"].as_array().cloned().unwrap_or_default())
+    }
+
+    /// Patches one of our objects (merge patch).
+    pub async fn change(&self, plural: &str, name: &str, patch: Value) -> Result<()> {
+        let path = self.path(plural, name);
+        self.send(Method::PATCH, &path, "application/merge-patch+json", patch).await.map(drop)
+    }
+
+    /// Deletes one of our objects.
+    pub async fn delete(&self, plural: &str, name: &str) -> Result<()> {
+        let path = self.path(plural, name);
+        self.send(Method::DELETE, &path, "application/json", json!({})).await.map(drop)
+    }
+
+    /// An object of any kind by its path; none if it is not there.
+    pub async fn get(&self, path: &str) -> Result<Option<Value>> {
+        let request = Request::get(path).body(Vec::new())?;
+        match self.client.request::<Value>(request).await {
+            Ok(found) => Ok(Some(found)),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("GET {path}")),
+        }
+    }
+
+    /// Creates an object.
+    pub async fn post(&self, path: &str, object: Value) -> Result<Value> {
+        self.send(Method::POST, path, "application/json", object).await
+    }
+
+    /// Any request with a body.
+    pub async fn send(&self, method: Method, path: &str, content: &str, body: Value) -> Result<Value> {
+        let shown = format!("{method} {path}");
+        let request = Request::builder().method(method).uri(path).header("Content-Type", content);
+        let request = request.body(serde_json::to_vec(&body)?)?;
+        self.client.request::<Value>(request).await.with_context(|| shown)
+    }
+
+    /// kubectl as the administrator.
+    pub fn kubectl(&self) -> Tool {
+        self.cluster.kubectl(self.cluster.admin())
+    }
+
+    /// `kubectl apply` into an environment's target namespace.
+    pub fn apply(&self, environment: &str, objects: &[Object]) -> Result<()> {
+        let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects });
+        let namespace = self.target(environment);
+        self.kubectl().run_with(&["apply", "-n", &namespace, "-f", "-"], &list.to_string()).map(drop)
+    }
+
+    /// A client of the administrator.
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+}
+
+/// Merges `over` into `base`, member by member.
+pub fn merge(base: &mut Value, over: &Value) {
+    match (base, over) {
+        (Value::Object(base), Value::Object(over)) => {
+            for (name, value) in over {
+                merge(base.entry(name.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (base, over) => *base = over.clone(),
+    }
+}
+
+/// Something that must hold, with what was found.
+pub fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: T, wanted: T) -> Result<()> {
+    if found != wanted {
+        bail!("{what}\n found: {found:#?}\nwanted: {wanted:#?}");
+    }
+    Ok(())
+}
+
+impl Drop for Project {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let columns = "KIND:.kind,NAME:.metadata.name,PHASE:.status.phase,REASON:.status.reason,MESSAGE:.status.message";
+        let kinds = "releases,environments,promotions";
+        let said =
+            self.kubectl().run(&["get", kinds, "-n", &self.name, "-o", &format!("custom-columns={columns}")]);
+        eprintln!("--- project {}\n{}", self.name, said.unwrap_or_else(|error| format!("{error:#}")));
+        let log = self.operator(|operator| operator.log_tail());
+        eprintln!("--- controller of {}\n{}", self.name, log.unwrap_or_else(|error| format!("{error:#}")));
+    }
+}

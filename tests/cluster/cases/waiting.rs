@@ -1,0 +1,172 @@
+//! What people and tools that wait for conditions see.
+
+use crate::objects::deployment;
+use crate::support::{Project, SOON, in_project, same};
+use crate::waits::condition;
+use anyhow::{Result, ensure};
+use control_plane::eventually;
+use serde_json::{Value, json};
+use std::fs;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fresh_release_and_a_fresh_environment_are_not_ready() -> Result<()> {
+    let project = Project::without_controller(&[json!({ "name": "prod" })]).await?;
+    let release = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
+    for (plural, name) in [("releases", release.as_str()), ("environments", "prod")] {
+        let found = project.ours(plural, name).await?;
+        same("observed generation", found["status"]["observedGeneration"].as_i64(), Some(-1))?;
+        same("Ready", condition(&found, "Ready").is_none_or(|ready| ready["status"] != "True"), true)?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kubectl_wait_for_verified_ends_with_the_last_environment_and_not_before() {
+    let environments = [json!({ "name": "staging" }), json!({ "name": "prod", "after": ["staging"] })];
+    in_project(&environments, async |project| {
+        let release = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
+        let (kubectl, name) = (project.kubectl(), project.name.clone());
+        let object = format!("release/{release}");
+        let waited = tokio::task::spawn_blocking(move || {
+            kubectl.run(&["wait", "--for=condition=Verified", &object, "-n", &name, "--timeout=40s"])
+        });
+        waited.await??;
+        let prod = project.ours("promotions", &format!("prod-{release}")).await?;
+        same("prod", prod["status"]["phase"].as_str(), Some("Verified"))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_release_is_never_ready_between_two_environments_whose_gates_are_open() {
+    let environments = [json!({ "name": "staging" }), json!({ "name": "prod", "after": ["staging"] })];
+    in_project(&environments, async |project| {
+        let release = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
+        let path = format!("/apis/towpath.dev/v1alpha1/namespaces/{}/releases?watch=true", project.name);
+        let seen = watched(project, &path, &release).await?;
+        let early = seen.iter().any(|it| is(it, "Ready") && !is(it, "Verified"));
+        let words: Vec<_> = seen.iter().map(|it| it["status"]["summary"].clone()).collect();
+        ensure!(!early, "ready before verified: {words:?}");
+        Ok(())
+    })
+    .await;
+}
+
+fn is(object: &Value, wanted: &str) -> bool {
+    condition(object, wanted).is_some_and(|found| found["status"] == "True")
+}
+
+/// Every state of a release until it is verified.
+async fn watched(project: &Project, path: &str, release: &str) -> Result<Vec<Value>> {
+    use futures::{AsyncBufReadExt, StreamExt};
+    let request = http::Request::get(path).body(Vec::new())?;
+    let mut lines = project.client().request_stream(request).await?.lines();
+    let mut seen = Vec::new();
+    let all = async {
+        while let Some(line) = lines.next().await {
+            let event: Value = serde_json::from_str(&line?)?;
+            let object = event["object"].clone();
+            if object["metadata"]["name"] != release {
+                continue;
+            }
+            let over = is(&object, "Verified");
+            seen.push(object);
+            if over {
+                break;
+            }
+        }
+        Ok::<_, anyhow::Error>(())
+    };
+    tokio::time::timeout(SOON, all).await??;
+    Ok(seen)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn helm_install_with_wait_ends_when_the_release_is_verified() {
+    in_project(&[], async |project| {
+        let target = project.target("prod");
+        project.post("/api/v1/namespaces", json!({ "metadata": { "name": target } })).await?;
+        project.consent("prod", "towpath-deploy").await?;
+        let release = "shop-1.0.0";
+        let objects = [
+            json!({
+                "apiVersion": "towpath.dev/v1alpha1", "kind": "Environment", "metadata": { "name": "prod" },
+                "spec": { "namespace": target, "rollbackPolicyRef": "quick" },
+            }),
+            json!({
+                "apiVersion": "towpath.dev/v1alpha1", "kind": "Release", "metadata": { "name": release },
+                "spec": {
+                    "application": "shop", "version": "1.0.0", "source": { "manifests": [deployment("web", "v1", None)] },
+                },
+            }),
+        ];
+        helm_install(project, &objects).await?;
+        let found = project.ours("releases", release).await?;
+        same("Verified", is(&found, "Verified"), true)
+    })
+    .await;
+}
+
+async fn helm_install(project: &Project, objects: &[Value]) -> Result<()> {
+    let chart = tempfile::tempdir()?;
+    fs::create_dir(chart.path().join("templates"))?;
+    fs::write(chart.path().join("Chart.yaml"), "apiVersion: v2\nname: delivery\nversion: 1.0.0\n")?;
+    for (index, object) in objects.iter().enumerate() {
+        fs::write(chart.path().join("templates").join(format!("{index}.yaml")), object.to_string())?;
+    }
+    let (helm, namespace) = (project.cluster.helm(project.cluster.admin()), project.name.clone());
+    let path = chart.path().display().to_string();
+    let installed = tokio::task::spawn_blocking(move || {
+        helm.run(&["install", "delivery", &path, "--namespace", &namespace, "--wait", "--timeout", "60s"])
+    });
+    installed.await??;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_release_without_anywhere_to_go_says_so() {
+    in_project(&[], async |project| {
+        let release = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
+        project.condition("releases", &release, "Reconciling", "True", "NoEnvironment").await?;
+        project.environment(&json!({ "name": "prod" })).await?;
+        project.condition("releases", &release, "Verified", "True", "").await.map(drop)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_environment_that_names_an_unknown_one_says_which_and_works_once_it_exists() {
+    in_project(&[json!({ "name": "prod", "after": ["staging"] })], async |project| {
+        let found = project.condition("environments", "prod", "Ready", "False", "UnknownEnvironment").await?;
+        let message = found["status"]["message"].as_str().unwrap_or_default();
+        same(message, message.contains("staging"), true)?;
+        let release = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
+        project.environment(&json!({ "name": "staging" })).await?;
+        project.condition("releases", &release, "Verified", "True", "").await.map(drop)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_transition_is_one_event() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let first = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
+        project.ended(&format!("prod-{first}"), "Verified").await?;
+        let second = project.release("2.0.0", &[deployment("web", "v2-crash-loop", None)]).await?;
+        project.ended(&format!("prod-{second}-rollback"), "Verified").await?;
+        let path = format!("/apis/events.k8s.io/v1/namespaces/{}/events", project.name);
+        let wanted = ["PromotionFailed", "RolledBack", "RolledOut", "Verified"];
+        let events = eventually("the events", SOON, async || {
+            let found = project.get(&path).await?.unwrap_or_default();
+            let events = found["items"].as_array().cloned().unwrap_or_default();
+            let has = |reason: &str| events.iter().any(|event| event["reason"] == reason);
+            Ok(wanted.iter().all(|reason| has(reason)).then_some(events.clone()))
+        })
+        .await?;
+        for reason in ["PromotionFailed", "RolledBack"] {
+            same(reason, events.iter().filter(|event| event["reason"] == reason).count(), 1)?;
+        }
+        Ok(())
+    })
+    .await;
+}

@@ -1,0 +1,101 @@
+//! The chart, and the controller as a process of its own: this program again, started as `controller ...`.
+//!
+//! It has the token of the chart's ServiceAccount, so exactly the rights that a cluster would give it.
+
+use anyhow::{Context, Result, bail};
+use control_plane::{Access, ControlPlane, eventually};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::Api;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, Stdio};
+use std::time::Duration;
+use tokio::process::{Child, ChildStdin, Command};
+
+const SYSTEM: &str = "towpath-system";
+const LIMIT: Duration = Duration::from_secs(30);
+/// Set for a controller that outlives the program that started it.
+const KEPT: &str = "TOWPATH_CONTROLLER_KEPT";
+const TAIL: usize = 25;
+
+/// What `main` does when it was started as the controller. It ends with its owner, however that ends: the kernel closes the
+/// pipe on stdin.
+pub fn main() -> ExitCode {
+    if std::env::var_os(KEPT).is_none() {
+        std::thread::spawn(|| {
+            let _ = std::io::stdin().read_to_end(&mut Vec::new());
+            std::process::exit(0);
+        });
+    }
+    towpath::cli::main()
+}
+
+/// A file of the repository.
+pub fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+/// Installs the chart without a Deployment, and speaks as its ServiceAccount.
+pub async fn install(cluster: &ControlPlane) -> Result<Access> {
+    let chart = path("charts/towpath").display().to_string();
+    let flags = ["--namespace", SYSTEM, "--create-namespace", "--set=replicas=0"];
+    let install = [&["install", "towpath", &chart][..], &flags].concat();
+    tokio::task::block_in_place(|| cluster.helm(cluster.admin()).run(&install))?;
+    cluster.service_account(SYSTEM, "towpath").await
+}
+
+/// A controller that leads.
+pub struct Operator {
+    pub log: PathBuf,
+    /// Dropped with this value, and the controller with it.
+    _pipe: Option<ChildStdin>,
+}
+
+impl Operator {
+    /// Starts one; with `keep` it outlives this process.
+    pub async fn start(cluster: &ControlPlane, account: &Access, keep: bool) -> Result<(Self, Child)> {
+        let log = account.kubeconfig.with_file_name("controller.log");
+        let mut child = spawn(account, &log, keep)?;
+        // Waiting for a child closes the pipe that it holds.
+        let operator = Self { log, _pipe: child.stdin.take() };
+        tokio::select! {
+            leads = leads(cluster) => leads?,
+            ended = child.wait() => bail!("the controller ended at once: {}\n{}", ended?, operator.log_end()),
+        }
+        Ok((operator, child))
+    }
+
+    /// The last lines of its log.
+    pub fn log_end(&self) -> String {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_else(|error| error.to_string());
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(TAIL)..].join("\n")
+    }
+}
+
+fn spawn(account: &Access, log: &Path, keep: bool) -> Result<Child> {
+    let log = File::create(log).context("cannot write the controller's log")?;
+    let mut command = Command::new(std::env::current_exe()?);
+    command
+        .args(["controller", "--lease-namespace", SYSTEM, "--lease-name=towpath", "--listen=127.0.0.1:0"])
+        .args(["--log-format=json", "--kubeconfig"])
+        .arg(&account.kubeconfig)
+        .stdin(if keep { Stdio::null() } else { Stdio::piped() })
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .process_group(0);
+    if keep {
+        command.env(KEPT, "1");
+    }
+    command.spawn().context("cannot start the controller")
+}
+
+async fn leads(cluster: &ControlPlane) -> Result<()> {
+    let leases: Api<Lease> = Api::namespaced(cluster.admin().client()?, SYSTEM);
+    eventually("the controller to lead", LIMIT, async || {
+        let lease = leases.get_opt("towpath").await?;
+        Ok(lease.and_then(|lease| lease.spec?.holder_identity).map(drop))
+    })
+    .await
+}
