@@ -11,11 +11,13 @@ mod target;
 pub use error::ActError;
 pub use status::{WithStatus, reject};
 
+use crate::content::kinds;
 use crate::context::{Handles, Note, NoteType};
 use crate::decide::action::{Action, Decision};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Resource, ResourceExt};
+use std::collections::BTreeMap;
 
 /// Writes into a target namespace at a time, for one decision.
 const WIDTH: usize = 8;
@@ -50,17 +52,20 @@ where
     Ok(again)
 }
 
-/// Actions of one decision do not rely on each other, except that fields are taken over before the same object is applied.
+/// Actions of one decision do not rely on each other's answers, but their order is kept: fields are taken over before the
+/// same object is applied, and config is there before the pods that read it.
 async fn carry_out(
     handles: &Handles,
     project: &str,
     uid: &str,
     actions: Vec<Action>,
 ) -> Result<bool, ActError> {
+    let mut batches: BTreeMap<u8, Vec<Action>> = BTreeMap::new();
+    for action in actions {
+        batches.entry(turn(&action)).or_default().push(action);
+    }
     let mut again = false;
-    let (adoptions, others): (Vec<Action>, Vec<Action>) =
-        actions.into_iter().partition(|action| matches!(action, Action::Adopt { .. }));
-    for batch in [adoptions, others] {
+    for batch in batches.into_values() {
         let done: Vec<bool> = futures::stream::iter(batch)
             .map(|action| one(handles, project, uid, action))
             .buffer_unordered(WIDTH)
@@ -69,6 +74,19 @@ async fn carry_out(
         again |= done.contains(&true);
     }
     Ok(again)
+}
+
+/// Which batch an action belongs to.
+fn turn(action: &Action) -> u8 {
+    match action {
+        Action::Adopt { .. } => 0,
+        Action::Apply { key, .. } if kinds::rank(key) == 0 => 1,
+        Action::Apply { .. }
+        | Action::CreatePromotion { .. }
+        | Action::DeletePromotion { .. }
+        | Action::Preflight { .. } => 2,
+        Action::Delete { .. } | Action::DeletePod { .. } | Action::DeleteContent { .. } => 3,
+    }
 }
 
 async fn one(handles: &Handles, project: &str, uid: &str, action: Action) -> Result<bool, ActError> {

@@ -101,6 +101,11 @@ fn of_one(subject: &Subject<'_>, limits: &FailureThresholds, stage: Stage, now: 
     if let Some((reason, message)) = &workload.failure {
         return failing(reason, format!("{}: {message}", subject.key));
     }
+    if let (Some((at, message)), Stage::Rollout(since)) = (&workload.gave_up, stage)
+        && *at > since
+    {
+        return failing("ProgressDeadlineExceeded", format!("{}: {message}", subject.key));
+    }
     let mut look_at = None;
     for pod in workload.pods.iter().filter(|pod| !pod.deleting) {
         match of_pod(subject.key, pod, limits, now) {

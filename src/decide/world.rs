@@ -190,6 +190,8 @@ pub struct Workload {
     pub paused: bool,
     /// Its controller gave up, or cannot create pods: reason and message.
     pub failure: Option<(String, String)>,
+    /// Its controller gave up waiting for progress: when, and its words. Stays for a while after a newer template came.
+    pub gave_up: Option<(Timestamp, String)>,
     /// For a Job: it ended well.
     pub complete: bool,
     /// Pods of the newest template.

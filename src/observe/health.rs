@@ -57,13 +57,12 @@ fn deployment(
     workload.total = status.replicas;
     workload.available = status.available_replicas;
     workload.paused = object.spec.paused;
-    let refusal = object.condition("ReplicaFailure").filter(|condition| condition.is_true("ReplicaFailure"));
-    let gave_up = object
+    let words =
+        |condition: &slim::Condition| (condition.reason.as_str().to_owned(), condition.message.to_string());
+    workload.gave_up = object
         .condition("Progressing")
-        .filter(|condition| condition.reason.as_str() == "ProgressDeadlineExceeded");
-    workload.failure = refusal
-        .or(gave_up)
-        .map(|condition| (condition.reason.as_str().to_owned(), condition.message.to_string()));
+        .filter(|condition| condition.reason.as_str() == "ProgressDeadlineExceeded")
+        .and_then(|condition| Some((condition.last_update_time.get()?, condition.message.to_string())));
     // Not by the Deployment's own revision number: while an old ReplicaSet is taken into use again, its controller reports the
     // generation as seen one pass before it raises that number, which then still names the ReplicaSet just left. What it
     // copies in the first pass is the annotations.
@@ -76,6 +75,11 @@ fn deployment(
         .max_by_key(|set| set.metadata.deployment_revision());
     workload.observed &= newest.is_some();
     if let Some(newest) = newest {
+        // Of the newest alone: the Deployment repeats what an older one was refused.
+        workload.failure = newest
+            .condition("ReplicaFailure")
+            .filter(|condition| condition.is_true("ReplicaFailure"))
+            .map(words);
         workload.pods = of_owner(pods, newest.metadata.uid(), |_| true);
     }
     workload

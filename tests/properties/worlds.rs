@@ -360,6 +360,7 @@ fn workload(choices: &mut Choices<'_>) -> Workload {
         available: figure(choices),
         paused: choices.one_in(9),
         failure: choices.one_in(9).then(|| (choices.text(), choices.text())),
+        gave_up: choices.one_in(9).then(|| (choices.moment(), choices.text())),
         complete: choices.one_in(2),
         pods: (0..choices.number(3)).map(|_| pod(choices)).collect(),
         stuck: (0..choices.number(2)).map(|_| ("db-0".into(), "u".into())).collect(),

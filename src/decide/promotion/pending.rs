@@ -26,7 +26,12 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
         Loaded::Broken(message) => return fail(scene, "ContentBroken", message),
     };
     if scene.is_rollback() {
-        return start_rollback(scene, content);
+        return match scene.environment.spec.delivery {
+            Delivery::Managed => start_rollback(scene, content),
+            Delivery::Observed => {
+                fail(scene, "Observed", "somebody else deploys here, so it is taken back there")
+            }
+        };
     }
     if scene.environment.spec.delivery == Delivery::Observed {
         return start_observing(scene, content);
