@@ -1,5 +1,7 @@
 //! The health check for Argo CD that the README carries, run by a Lua interpreter over statuses as Towpath writes them.
 
+#![allow(clippy::expect_used, reason = "it is how a test fails")]
+
 use mlua::{Lua, Table, Value};
 
 fn check() -> String {

@@ -75,10 +75,8 @@ pub fn now() -> Timestamp {
 
 fn dress(metadata: &mut kube::core::ObjectMeta, choices: &mut Choices<'_>) {
     metadata.namespace = Some("shop".into());
-    metadata.uid = choices
-        .one_in(9)
-        .then(|| None)
-        .unwrap_or_else(|| metadata.name.as_ref().map(|name| format!("uid-{name}")));
+    let has_none = choices.one_in(9);
+    metadata.uid = metadata.name.as_ref().filter(|_| !has_none).map(|name| format!("uid-{name}"));
     metadata.generation = Some(1);
     metadata.creation_timestamp = (!choices.one_in(9)).then(|| choices.time());
     metadata.deletion_timestamp = choices.one_in(12).then(|| choices.time());
@@ -261,7 +259,13 @@ fn conditions(choices: &mut Choices<'_>) -> Vec<Condition> {
         observed_generation: Some(1),
         last_transition_time: choices.time(),
     };
-    types.into_iter().filter_map(|type_| choices.one_in(4).then(|| condition(type_, choices))).collect()
+    let mut list = Vec::new();
+    for type_ in types {
+        if choices.one_in(4) {
+            list.push(condition(type_, choices));
+        }
+    }
+    list
 }
 
 fn deployment(name: &str, image: &str) -> Value {

@@ -4,6 +4,7 @@
 
 mod configuration;
 mod costs;
+mod crash;
 mod endings;
 mod failures;
 mod first;
@@ -12,6 +13,7 @@ mod lanes;
 mod objects;
 mod operator;
 mod preflight;
+mod relay;
 mod replicas;
 mod stories;
 mod support;

@@ -3,6 +3,7 @@
 use crate::support::{LEASES, SYSTEM, installed};
 use anyhow::{Context, Result, ensure};
 use control_plane::Access;
+use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -20,17 +21,24 @@ pub struct Flags {
     pub lease: String,
     /// `--lease-duration`.
     pub lease_duration: String,
+    /// Another way to the API server than the kubeconfig's own.
+    pub server: Option<String>,
 }
 
 impl Flags {
     /// A lease of this controller's own, where the tests may have as many as they like.
     pub fn own_lease(name: &str) -> Self {
-        Self { lease_namespace: LEASES.into(), lease: name.into(), lease_duration: "3s".into() }
+        Self { lease_namespace: LEASES.into(), lease: name.into(), lease_duration: "3s".into(), server: None }
     }
 
     /// The lease that the chart grants, and nothing that it does not grant.
     pub fn as_installed() -> Self {
-        Self { lease_namespace: SYSTEM.into(), lease: "towpath".into(), lease_duration: "3s".into() }
+        Self {
+            lease_namespace: SYSTEM.into(),
+            lease: "towpath".into(),
+            lease_duration: "3s".into(),
+            server: None,
+        }
     }
 }
 
@@ -50,11 +58,17 @@ impl Operator {
         static ACCESS: OnceCell<Access> = OnceCell::const_new();
         let access = ACCESS.get_or_try_init(|| cluster.service_account(SYSTEM, "towpath")).await?;
         let dir = tempfile::Builder::new().prefix("towpath-controller-").tempdir()?;
+        let kubeconfig = dir.path().join("kubeconfig");
+        let mut written: Value = serde_yaml::from_str(&fs::read_to_string(&access.kubeconfig)?)?;
+        if let Some(server) = &flags.server {
+            written["clusters"][0]["cluster"] = json!({ "server": server });
+        }
+        fs::write(&kubeconfig, serde_yaml::to_string(&written)?)?;
         let log = dir.path().join("stderr");
         let replica = format!("replica-{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let child = Command::new(env!("CARGO_BIN_EXE_towpath"))
             .arg("controller")
-            .arg(format!("--kubeconfig={}", access.kubeconfig.display()))
+            .arg(format!("--kubeconfig={}", kubeconfig.display()))
             .arg(format!("--projects={}", projects.join(",")))
             .arg(format!("--lease-namespace={}", flags.lease_namespace))
             .arg(format!("--lease-name={}", flags.lease))

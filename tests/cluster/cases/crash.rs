@@ -1,0 +1,357 @@
+//! Crash anywhere: the controller is killed before, and after, every single write of a story, and started again.
+//!
+//! Told once without a kill, a story has so many writes, an end, and a number of times that each object was created and
+//! deleted. Told again with a kill it must have the same end and the same numbers. Generation and revision of the
+//! Deployment are part of the end, so a template that was changed once too often shows.
+//!
+//! Seeded parts of the longer stories by default; `TOWPATH_ALL=1` for every point, `TOWPATH_SEED` for another part.
+
+use crate::objects::{Object, config, deployment};
+use crate::operator::{Flags, Operator};
+use crate::relay::{Kill, Relay, Side};
+use crate::support::{LEASES, Project, SYSTEM, installed};
+use crate::waits::condition;
+use anyhow::{Result, bail, ensure};
+use control_plane::AuditEvent;
+use futures::{StreamExt, TryStreamExt};
+use http::Method;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::{Duration, Instant};
+
+/// Stories that are told side by side.
+const LANES: usize = 6;
+/// Within this, everything has come to rest.
+const LIMIT: Duration = Duration::from_secs(120);
+/// Nothing was written for so long: the story is over. Longer than the observe window.
+const QUIET: Duration = Duration::from_millis(1500);
+const ENVIRONMENTS: [&str; 2] = ["staging", "prod"];
+
+/// What happens to release 2, release 1 being verified everywhere.
+struct Story {
+    name: &'static str,
+    /// The images of release 2; they choose the fate of its pods.
+    tag: &'static str,
+    /// The promotions that must end, and how.
+    ends: &'static [(&'static str, &'static str)],
+    /// One in so many points is tried by default.
+    part: u64,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_at_any_write_of_a_healthy_release_changes_nothing() {
+    told_with_every_kill(&Story {
+        name: "healthy",
+        tag: "v2",
+        ends: &[("staging-shop-2.0.0", "Verified"), ("prod-shop-2.0.0", "Verified")],
+        part: 2,
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_at_any_write_of_a_rollback_changes_nothing() {
+    told_with_every_kill(&Story {
+        name: "rollback",
+        tag: "v2-crash-loop",
+        ends: &[("staging-shop-2.0.0", "Failed"), ("staging-shop-2.0.0-rollback", "Verified")],
+        part: 4,
+    })
+    .await;
+}
+
+async fn told_with_every_kill(story: &Story) {
+    #[allow(clippy::panic, reason = "a test fails by panicking")]
+    if let Err(error) = compare(story).await {
+        panic!("{error:#}");
+    }
+}
+
+/// A story told to its end.
+struct Told {
+    project: Project,
+    kill: Option<Kill>,
+    /// The writes of the process that was killed, or of the only one.
+    writes: Vec<String>,
+    end: Value,
+    trouble: Option<String>,
+}
+
+async fn compare(story: &Story) -> Result<()> {
+    let cluster = installed().await;
+    let begun = Instant::now();
+    let mark = cluster.audit()?.mark().await?;
+    let reference = tell(story, None, None).await?;
+    if let Some(trouble) = reference.trouble {
+        bail!("{}: without a kill: {trouble}", story.name);
+    }
+    let kills = chosen(story, reference.writes.len());
+    let end = &reference.end;
+    let told: Vec<Told> = futures::stream::iter(&kills)
+        .map(|kill| tell(story, Some(*kill), Some(end)))
+        .buffer_unordered(LANES)
+        .try_collect()
+        .await?;
+    let events = cluster.audit()?.since(mark).await?;
+    let wanted = counted(&events, &reference.project.name);
+    let mut faults = Vec::new();
+    let mut missed = BTreeSet::new();
+    for told in &told {
+        let Some(kill) = told.kill else { continue };
+        let at = told.writes.get(kill.write - 1).map(String::as_str);
+        missed.extend(at.is_none().then_some(kill));
+        let mut found = differences("", &json!(counted(&events, &told.project.name)), &json!(wanted));
+        found.extend(told.trouble.clone());
+        if !found.is_empty() {
+            let at = neutral(at.unwrap_or("none"), &told.project.name);
+            faults.push(format!("{kill} ({at}):\n    {}", found.join("\n    ")));
+        }
+    }
+    let writes = reference.writes.len();
+    eprintln!(
+        "{}: {writes} writes, {} kills, {} not reached, {} faults, in {:.1?}",
+        story.name,
+        kills.len(),
+        missed.len(),
+        faults.len(),
+        begun.elapsed(),
+    );
+    if faults.is_empty() && missed.len() * 4 <= kills.len() {
+        return Ok(());
+    }
+    let listed: Vec<String> =
+        reference.writes.iter().map(|write| neutral(write, &reference.project.name)).collect();
+    bail!(
+        "{}, not reached: {missed:?}\nwrites without a kill:\n  {}\n{}",
+        story.name,
+        listed.join("\n  "),
+        faults.join("\n")
+    )
+}
+
+/// The points that are tried.
+fn chosen(story: &Story, writes: usize) -> Vec<Kill> {
+    let all = env::var_os("TOWPATH_ALL").is_some_and(|value| value == "1");
+    let seed = env::var("TOWPATH_SEED").unwrap_or_default();
+    let mut kills: Vec<Kill> =
+        (1..=writes).flat_map(|write| [Side::Before, Side::After].map(|side| Kill { write, side })).collect();
+    if !all && story.part > 1 {
+        kills.sort_by_key(|kill| {
+            let mut hasher = DefaultHasher::new();
+            (&seed, kill.write, kill.side == Side::Before).hash(&mut hasher);
+            hasher.finish()
+        });
+        let wanted = kills.len().div_ceil(usize::try_from(story.part).unwrap_or(1));
+        kills.truncate(wanted);
+        kills.sort();
+    }
+    kills
+}
+
+fn shop(tag: &str, greeting: &str) -> [Object; 2] {
+    [config("web-config", greeting), deployment("web", tag, Some("web-config"))]
+}
+
+/// A project, and a controller behind the relay that has verified release 1 everywhere and come to rest.
+async fn prepared(relay: &Relay, flags: &Flags) -> Result<Project> {
+    let environments = [json!({ "name": "staging" }), json!({ "name": "prod", "after": ["staging"] })];
+    let project = Project::without_controller(&environments).await?;
+    project.change("rollbackpolicies", "quick", json!({ "spec": { "observeWindow": "1s" } })).await?;
+    project.release("1.0.0", &shop("v1", "hello")).await?;
+    project.start_as(&Flags { lease: project.name.clone(), ..flags.clone() }).await?;
+    let wanted = [
+        ("releases", "shop-1.0.0", "Verified"),
+        ("environments", "staging", "Ready"),
+        ("environments", "prod", "Ready"),
+    ];
+    for (plural, name, wanted) in wanted {
+        let holds = |found: &Value| condition(found, wanted).is_some_and(|found| found["status"] == "True");
+        project.until_within(LIMIT, plural, name, wanted, holds).await?;
+    }
+    quiet(relay).await?;
+    Ok(project)
+}
+
+/// Tells a story; with a kill, until it has the wanted end.
+async fn tell(story: &Story, kill: Option<Kill>, wanted: Option<&Value>) -> Result<Told> {
+    let begun = Instant::now();
+    let config = &installed().await.admin().config;
+    let relay = Relay::start(config).await?;
+    // A lease long enough for a machine that is busy.
+    let mut flags =
+        Flags { lease_duration: "15s".into(), server: Some(relay.url().to_owned()), ..Flags::own_lease("") };
+    let project = prepared(&relay, &flags).await?;
+    flags.lease.clone_from(&project.name);
+    relay.arm(kill);
+    project.release("2.0.0", &shop(story.tag, "good day")).await?;
+    let mut before = String::new();
+    let outcome = tokio::select! {
+        () = relay.due() => {
+            before = project.operator(|operator| {
+                operator.kill();
+                operator.log_tail()
+            })?;
+            let second = again(&project, &mut flags).await?;
+            reached(story, &project, &second, wanted).await
+        }
+        reached = reached(story, &project, &relay, wanted) => reached,
+    };
+    let last = project.operator(|operator| operator.log_tail())?;
+    let trouble =
+        outcome.err().map(|error| format!("{error:#}\n--- log until the kill\n{before}\n--- log\n{last}"));
+    project.operator(Operator::kill)?;
+    let end = end(&project).await?;
+    let shown = kill.map_or_else(|| "no kill".to_owned(), |kill| kill.to_string());
+    let how = if trouble.is_none() { "as wanted" } else { "another end" };
+    eprintln!("{}, {shown}: {how}, {:.1?}", story.name, begun.elapsed());
+    Ok(Told { kill, writes: relay.writes(), end, trouble, project })
+}
+
+/// Starts the controller anew. The dead one's lease is handed on at once: how it runs out is another test's question.
+async fn again(project: &Project, flags: &mut Flags) -> Result<Relay> {
+    let path = format!("/apis/coordination.k8s.io/v1/namespaces/{LEASES}/leases/{}", project.name);
+    let free = json!({ "spec": { "holderIdentity": null } });
+    project.send(Method::PATCH, &path, "application/merge-patch+json", free).await?;
+    let relay = Relay::start(&project.cluster.admin().config).await?;
+    flags.server = Some(relay.url().to_owned());
+    project.start_as(flags).await?;
+    Ok(relay)
+}
+
+/// Waits until the story is over, and says what is otherwise than wanted.
+async fn reached(story: &Story, project: &Project, relay: &Relay, wanted: Option<&Value>) -> Result<()> {
+    for (name, phase) in story.ends {
+        project
+            .until_within(LIMIT, "promotions", name, phase, |found| found["status"]["phase"] == *phase)
+            .await?;
+    }
+    quiet(relay).await?;
+    let Some(wanted) = wanted else { return Ok(()) };
+    let found = differences("", &end(project).await?, wanted);
+    ensure!(found.is_empty(), "{}", found.join("\n    "));
+    Ok(())
+}
+
+/// Waits until nothing has been written for a while.
+async fn quiet(relay: &Relay) -> Result<()> {
+    let begun = Instant::now();
+    let (mut writes, mut since) = (relay.writes().len(), begun);
+    while since.elapsed() < QUIET {
+        ensure!(begun.elapsed() < LIMIT, "it goes on writing: {:#?}", relay.writes());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let now = relay.writes().len();
+        if now != writes {
+            (writes, since) = (now, Instant::now());
+        }
+    }
+    Ok(())
+}
+
+/// Everything that is left in the project and its targets, without what is another at each telling.
+async fn end(project: &Project) -> Result<Value> {
+    let mut end = Map::new();
+    for plural in ["releases", "environments", "promotions"] {
+        for object in project.all(plural).await? {
+            let kept = json!({ "spec": object["spec"], "status": object["status"] });
+            end.insert(format!("{plural}/{}", named(&object)), kept);
+        }
+    }
+    for object in project.all("contents").await? {
+        end.insert(format!("contents/{}", named(&object)), object["spec"].clone());
+    }
+    for environment in ENVIRONMENTS {
+        for kind in ["deployments", "configmaps"] {
+            for object in project.list(environment, kind).await? {
+                let meta = &object["metadata"];
+                let kept = json!({
+                    "generation": meta["generation"], "labels": meta["labels"], "annotations": meta["annotations"],
+                    "spec": object["spec"], "data": object["data"], "immutable": object["immutable"],
+                });
+                end.insert(format!("{environment}/{kind}/{}", named(&object)), kept);
+            }
+        }
+    }
+    let mut end: Value = serde_json::from_str(&neutral(&Value::Object(end).to_string(), &project.name))?;
+    forget(&mut end);
+    Ok(end)
+}
+
+fn named(object: &Value) -> &str {
+    object["metadata"]["name"].as_str().unwrap_or_default()
+}
+
+fn neutral(text: &str, project: &str) -> String {
+    text.replace(project, "PROJECT")
+}
+
+/// Moments, terms, identities, and the sentences in which they occur. A failure may be seen before or behind the moment at
+/// which everything counts as rolled out, so the steps tell the same only of promotions that went well.
+fn forget(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|name, _| {
+                let is_moment = name.ends_with("At") || name.ends_with("Time") || name == "at";
+                let is_another =
+                    ["uid", "namespaceUid", "epoch", "message", "ca.crt"].contains(&name.as_str());
+                !is_moment && !is_another
+            });
+            // "CrashLoopBackOff: Deployment web: pod web-..": which pod is chance.
+            if let Some(Value::String(reason)) = fields.get_mut("reason") {
+                reason.truncate(reason.find(':').unwrap_or(reason.len()));
+            }
+            if fields.get("phase").is_some_and(|phase| phase == "Failed") {
+                fields.remove("steps");
+            }
+            fields.values_mut().for_each(forget);
+        }
+        Value::Array(items) => items.iter_mut().for_each(forget),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// How often the controller created and deleted each object, by the API server's own account.
+fn counted(events: &[AuditEvent], project: &str) -> BTreeMap<String, usize> {
+    let operator = format!("system:serviceaccount:{SYSTEM}:towpath");
+    let places = ENVIRONMENTS.map(|environment| format!("{project}-{environment}"));
+    let mut counts = BTreeMap::new();
+    for event in events {
+        let is_here = event.namespace == project || places.contains(&event.namespace);
+        let is_passing = event.resource == "events" || event.api_group == "authorization.k8s.io";
+        if event.user != operator || !is_here || is_passing || event.dry_run {
+            continue;
+        }
+        let done = match (event.verb.as_str(), event.code) {
+            ("create" | "patch", 201) => "created",
+            ("delete", 200..=299) => "deleted",
+            _ => continue,
+        };
+        let what = format!("{done} {}/{}/{}", event.namespace, event.resource, event.name);
+        *counts.entry(neutral(&what, project)).or_default() += 1;
+    }
+    counts
+}
+
+/// Where two values differ.
+fn differences(path: &str, found: &Value, wanted: &Value) -> Vec<String> {
+    match (found, wanted) {
+        (Value::Object(found), Value::Object(wanted)) => {
+            let names: BTreeSet<&String> = found.keys().chain(wanted.keys()).collect();
+            let of =
+                |fields: &Map<String, Value>, name: &String| fields.get(name).cloned().unwrap_or_default();
+            names
+                .into_iter()
+                .flat_map(|name| differences(&format!("{path}/{name}"), &of(found, name), &of(wanted, name)))
+                .collect()
+        }
+        (Value::Array(found), Value::Array(wanted)) if found.len() == wanted.len() => {
+            let pairs = found.iter().zip(wanted).enumerate();
+            pairs
+                .flat_map(|(at, (found, wanted))| differences(&format!("{path}/{at}"), found, wanted))
+                .collect()
+        }
+        (found, wanted) if found == wanted => Vec::new(),
+        (found, wanted) => vec![format!("{path}: found {found}, wanted {wanted}")],
+    }
+}
