@@ -8,6 +8,8 @@
     reason = "it is how a test fails"
 )]
 
+#[path = "properties/facts.rs"]
+mod facts;
 #[path = "support/manifests.rs"]
 mod manifests;
 #[path = "support/schema.rs"]

@@ -1,9 +1,10 @@
 //! Arbitrary worlds out of a string of bytes, which shrinks: no byte left is the simplest choice. Every stored object fits its schema;
 //! how the objects fit together is left to chance.
 
+use super::facts::{content, keys, live, loaded, workload};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use towpath::api::{
@@ -14,8 +15,7 @@ use towpath::api::{
 use towpath::content::{ObjectKey, ObjectSet, render};
 use towpath::decide::needs::{contents, live_objects};
 use towpath::decide::world::{
-    Capture, Container, Ended, EnvironmentWorld, Grant, Live, Loaded, NamespaceFacts, Pod, Project,
-    PromotionWorld, ReleaseWorld, Trial, Workload,
+    Capture, EnvironmentWorld, Grant, Loaded, NamespaceFacts, Project, PromotionWorld, ReleaseWorld, Trial,
 };
 
 const ENVIRONMENTS: [&str; 4] = ["dev", "staging", "prod", "nowhere"];
@@ -29,23 +29,23 @@ const DURATIONS: [&str; 5] = ["5m", "0s", "500ms", "1s", "999999h"];
 pub struct Choices<'a>(pub std::slice::Iter<'a, u8>);
 
 impl Choices<'_> {
-    fn number(&mut self, below: usize) -> usize {
+    pub fn number(&mut self, below: usize) -> usize {
         usize::from(self.0.next().copied().unwrap_or_default()) % below
     }
 
-    fn one_in(&mut self, times: usize) -> bool {
+    pub fn one_in(&mut self, times: usize) -> bool {
         self.number(times) == times - 1
     }
 
-    fn of<T: Clone>(&mut self, all: &[T]) -> T {
+    pub fn of<T: Clone>(&mut self, all: &[T]) -> T {
         all[self.number(all.len())].clone()
     }
 
-    fn maybe<T>(&mut self, make: impl FnOnce(&mut Self) -> T) -> Option<T> {
+    pub fn maybe<T>(&mut self, make: impl FnOnce(&mut Self) -> T) -> Option<T> {
         (self.number(2) == 1).then(|| make(self))
     }
 
-    fn text(&mut self) -> String {
+    pub fn text(&mut self) -> String {
         match self.number(5) {
             0 => "back-off".into(),
             1 => String::new(),
@@ -55,15 +55,15 @@ impl Choices<'_> {
         }
     }
 
-    fn seconds(&mut self) -> i64 {
+    pub fn seconds(&mut self) -> i64 {
         [0, -1, -10, -60, -600, -3600, 30, -5_000_000][self.number(8)]
     }
 
-    fn moment(&mut self) -> Timestamp {
+    pub fn moment(&mut self) -> Timestamp {
         now() + SignedDuration::from_secs(self.seconds())
     }
 
-    fn time(&mut self) -> Time {
+    pub fn time(&mut self) -> Time {
         Time(Timestamp::from_second(self.moment().as_second()).unwrap())
     }
 }
@@ -266,138 +266,6 @@ fn conditions(choices: &mut Choices<'_>) -> Vec<Condition> {
         }
     }
     list
-}
-
-fn deployment(name: &str, image: &str) -> Value {
-    json!({
-        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": name },
-        "spec": { "replicas": 1, "template": { "spec": { "containers": [{
-            "name": "main", "image": image, "envFrom": [{ "configMapRef": { "name": "web" } }],
-        }] } } },
-    })
-}
-
-fn objects(choices: &mut Choices<'_>) -> Vec<Value> {
-    let mut all = vec![
-        json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "web" }, "data": { "a": choices.number(3).to_string() } }),
-        deployment("web", choices.of(&["web:1", "web:2"])),
-        deployment("api", "api:1"),
-        json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "web" } }),
-        json!({
-            "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": { "name": "db" },
-            "spec": { "template": { "spec": { "containers": [] } } },
-        }),
-        json!({
-            "apiVersion": "batch/v1", "kind": "Job", "spec": { "template": { "spec": { "containers": [] } } },
-            "metadata": { "name": "job", "annotations": { "towpath.dev/hook": choices.of(&["pre-promote", "post-promote", "pre-rollback", "post-rollback", "pre-promote", "never"]) } },
-        }),
-    ];
-    all[2]["metadata"]["annotations"] =
-        json!({ "towpath.dev/wave": choices.of(&["1", "-1", "1", "0", "2", "x"]) });
-    all.retain(|_| choices.number(3) > 0);
-    all
-}
-
-fn content(choices: &mut Choices<'_>) -> ObjectSet {
-    ObjectSet::new(objects(choices), &[], None).unwrap()
-}
-
-fn loaded(name: Option<String>, choices: &mut Choices<'_>) -> Loaded {
-    if name.is_none() {
-        return Loaded::NotAsked;
-    }
-    match choices.number(12) {
-        1 => Loaded::Missing("content-1".into()),
-        2 => Loaded::Broken(choices.text()),
-        _ => Loaded::Here(Arc::new(content(choices))),
-    }
-}
-
-fn keys() -> Vec<ObjectKey> {
-    let key = |version: &str, kind: &str, name: &str| ObjectKey::new(version, kind, name).unwrap();
-    vec![
-        key("apps/v1", "Deployment", "web"),
-        key("apps/v1", "Deployment", "api"),
-        key("apps/v1", "StatefulSet", "db"),
-        key("v1", "Service", "web"),
-        key("v1", "ConfigMap", "web"),
-        key("batch/v1", "Job", "job"),
-    ]
-}
-
-fn live(key: &ObjectKey, choices: &mut Choices<'_>) -> Live {
-    match choices.number(16) {
-        0..=3 => Live::Absent,
-        4 => Live::Refused(choices.text()),
-        5 => Live::Present(Arc::new(choices.of(&[json!(null), json!([]), json!({ "metadata": 7 })]))),
-        _ => {
-            let owner = choices.of(&["shop.dev.shop", "shop.dev.shop", "shop.dev.shop", "another"]);
-            let marks =
-                json!({ "towpath.dev/owner": owner, "towpath.dev/revision": choices.number(6).to_string() });
-            let mut annotations = json!({});
-            if choices.one_in(2) {
-                annotations = marks;
-            }
-            let manager = choices.of(&["towpath", "kubectl"]);
-            Live::Present(Arc::new(json!({
-                "apiVersion": key.api_version(), "kind": key.kind(), "spec": { "replicas": 5 },
-                "metadata": {
-                    "name": key.name(), "uid": "u", "resourceVersion": "7", "annotations": annotations,
-                    "managedFields": [{
-                        "manager": manager, "operation": "Apply", "apiVersion": key.api_version(), "fieldsV1": { "f:spec": { "f:replicas": {} } },
-                    }],
-                },
-            })))
-        }
-    }
-}
-
-fn workload(choices: &mut Choices<'_>) -> Workload {
-    let figure = |choices: &mut Choices<'_>| choices.of(&[1, 0, 3, i32::MAX]);
-    Workload {
-        uid: "u".into(),
-        revision: choices.maybe(|choices| choices.number(6) as i64),
-        observed: !choices.one_in(4),
-        desired: figure(choices),
-        updated: figure(choices),
-        total: figure(choices),
-        available: figure(choices),
-        paused: choices.one_in(9),
-        failure: choices.one_in(9).then(|| (choices.text(), choices.text())),
-        gave_up: choices.one_in(9).then(|| (choices.moment(), choices.text())),
-        complete: choices.one_in(2),
-        pods: (0..choices.number(3)).map(|_| pod(choices)).collect(),
-        stuck: (0..choices.number(2)).map(|_| ("db-0".into(), "u".into())).collect(),
-    }
-}
-
-fn pod(choices: &mut Choices<'_>) -> Pod {
-    let container = |choices: &mut Choices<'_>| Container {
-        name: "main".into(),
-        restarts: choices.of(&[0, 1, 2, i32::MAX]),
-        waiting: choices.maybe(|choices| {
-            (
-                choices.of(&["ImagePullBackOff", "CrashLoopBackOff", "InvalidImageName", "Other"]).into(),
-                choices.text(),
-            )
-        }),
-        ended: choices.maybe(|choices| Ended {
-            reason: choices.of(&["Error", "OOMKilled"]).into(),
-            message: choices.text(),
-            ..Ended::default()
-        }),
-    };
-    Pod {
-        name: "pod".into(),
-        uid: "u".into(),
-        ready: choices.one_in(2),
-        ready_since: choices.maybe(Choices::moment),
-        deleting: choices.one_in(5),
-        created: choices.maybe(Choices::moment),
-        unschedulable: choices.one_in(4).then(|| (choices.moment(), choices.text())),
-        failed: choices.one_in(6).then(|| (choices.text(), choices.text())),
-        containers: (0..choices.number(3)).map(|_| container(choices)).collect(),
-    }
 }
 
 fn grant(choices: &mut Choices<'_>) -> Grant {
