@@ -96,14 +96,12 @@ impl Targets {
 
 /// The running watches; dropping it ends them.
 pub struct Watches {
-    own: Vec<Box<dyn std::any::Any + Send>>,
     ends: Vec<futures::future::BoxFuture<'static, ContextError>>,
 }
 
 impl Watches {
     /// The first watch that ends; none ever should.
     pub async fn ended(&mut self) -> ContextError {
-        let _ = &self.own;
         futures::future::select_all(std::mem::take(&mut self.ends)).await.0
     }
 }
@@ -142,7 +140,7 @@ impl Stores {
         changed: impl Fn(Change) + Clone + Send + Sync + 'static,
     ) -> Watches {
         let listed = Arc::new(Notify::new());
-        let mut watches = Watches { own: Vec::new(), ends: Vec::new() };
+        let mut watches = Watches { ends: Vec::new() };
         let relisters: Arc<RwLock<Vec<Relister>>> = Arc::default();
         let starter = Starter { clients, metrics, listed: &listed };
         let serves = {

@@ -1,6 +1,7 @@
 //! What was decided. Plain data: nothing here writes.
 
-use crate::api::{EnvironmentStatus, PromotionSpec, PromotionStatus, ReleaseStatus};
+use super::lane::kube_meta::Meta;
+use crate::api::{Environment, EnvironmentStatus, PromotionSpec, PromotionStatus, ReleaseStatus};
 use crate::content::{ObjectKey, ObjectSet};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -56,6 +57,13 @@ pub struct Owner {
     pub name: String,
     /// Its UID.
     pub uid: String,
+}
+
+impl Owner {
+    /// The environment as an owner.
+    pub fn environment(environment: &Environment) -> Self {
+        Self { kind: "Environment", name: environment.name().to_owned(), uid: environment.uid().to_owned() }
+    }
 }
 
 /// What is done. Every one may be done again after a crash without harm.

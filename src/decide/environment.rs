@@ -194,11 +194,7 @@ fn promote(
             to_revision: None,
             reason: None,
         }),
-        owner: Owner {
-            kind: "Environment",
-            name: environment.name().to_owned(),
-            uid: environment.uid().to_owned(),
-        },
+        owner: Owner::environment(environment),
     };
     Some((name, action))
 }

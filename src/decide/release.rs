@@ -31,7 +31,7 @@ pub fn decide(world: &ReleaseWorld, now: Timestamp) -> Decision {
                 ..stored
             };
             let unpinned = images.iter().filter(|image| image.pinned.is_none()).count();
-            let mut decision = report_as(world, status, now);
+            let mut decision = report(world, status, now);
             decision.memory = decision.report.take();
             decision.records = vec![Record {
                 name,
@@ -55,13 +55,12 @@ pub fn decide(world: &ReleaseWorld, now: Timestamp) -> Decision {
 fn owners(world: &ReleaseWorld) -> Vec<Owner> {
     let release =
         Owner { kind: "Release", name: world.release.name().to_owned(), uid: world.release.uid().to_owned() };
-    let environments = world.project.environments.values().filter(|environment| !environment.deleting()).map(
-        |environment| Owner {
-            kind: "Environment",
-            name: environment.name().to_owned(),
-            uid: environment.uid().to_owned(),
-        },
-    );
+    let environments = world
+        .project
+        .environments
+        .values()
+        .filter(|environment| !environment.deleting())
+        .map(|environment| Owner::environment(environment));
     std::iter::once(release).chain(environments).collect()
 }
 
@@ -110,11 +109,7 @@ fn refused(
     Decision { report: write(world, stored, &summary, false, now), notes, ..Decision::default() }
 }
 
-fn report(world: &ReleaseWorld, stored: ReleaseStatus, now: Timestamp) -> Decision {
-    report_as(world, stored, now)
-}
-
-fn report_as(world: &ReleaseWorld, mut status: ReleaseStatus, now: Timestamp) -> Decision {
+fn report(world: &ReleaseWorld, mut status: ReleaseStatus, now: Timestamp) -> Decision {
     // Gates look at the stored status; what is being written now counts as stored.
     let mut release = world.release.as_ref().clone();
     release.status = Some(status.clone());

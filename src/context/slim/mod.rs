@@ -19,8 +19,7 @@ pub use pod::{Container, ContainerRole, ContainerState, Pod, PodPhase, Terminate
 pub use text::{Moment, Word};
 pub use wire::{Slim, Wire};
 pub use workload::{
-    DaemonSet, Deployment, Namespace, ReplicaSet, StatefulSet, TemplateImage, UpdateStrategy,
-    UpdateStrategyType,
+    DaemonSet, Deployment, Namespace, ReplicaSet, StatefulSet, UpdateStrategy, UpdateStrategyType,
 };
 
 #[cfg(test)]

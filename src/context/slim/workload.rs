@@ -48,14 +48,6 @@ impl<'de> Deserialize<'de> for UpdateStrategy {
     }
 }
 
-/// The image of one container of a pod template.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
-pub struct TemplateImage {
-    pub name: Box<str>,
-    pub image: Box<str>,
-}
-
 fn conditions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<[Condition]>, D::Error> {
     or_default(deserializer).map(condition::kept)
 }

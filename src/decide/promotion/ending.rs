@@ -192,10 +192,6 @@ fn roll_back(scene: &Scene<'_>, revision: i64, reason: &str, message: &str) -> A
             to_revision: Some(revision),
             reason: Some(crate::decide::conditions::cut(&format!("{reason}: {message}"), 1024)),
         }),
-        owner: Owner {
-            kind: "Environment",
-            name: scene.environment.name().to_owned(),
-            uid: scene.environment.uid().to_owned(),
-        },
+        owner: Owner::environment(scene.environment),
     }
 }

@@ -239,11 +239,7 @@ fn record(scene: &Scene<'_>, records: &mut Vec<Record>, application: &str, objec
         name: name.clone(),
         application: application.to_owned(),
         objects: objects.clone(),
-        owners: vec![Owner {
-            kind: "Environment",
-            name: scene.environment.name().to_owned(),
-            uid: scene.environment.uid().to_owned(),
-        }],
+        owners: vec![Owner::environment(scene.environment)],
     });
     name
 }
