@@ -107,7 +107,7 @@ fn of_one(subject: &Subject<'_>, limits: &FailureThresholds, stage: Stage, now: 
         return failing("ProgressDeadlineExceeded", format!("{}: {message}", subject.key));
     }
     let mut look_at = None;
-    for pod in workload.pods.iter().filter(|pod| !pod.deleting) {
+    for pod in workload.pods.iter().filter(|pod| !pod.deleting && is_of(stage, pod)) {
         match of_pod(subject.key, pod, limits, now) {
             Verdict::Healthy => {}
             bad @ Verdict::Failing { .. } => return bad,
@@ -117,6 +117,14 @@ fn of_one(subject: &Subject<'_>, limits: &FailureThresholds, stage: Stage, now: 
     match stage {
         Stage::Rollout(since) => rolled_out(subject.key, workload, limits, since, look_at, now),
         Stage::Observe => available(subject.key, workload, limits, look_at),
+    }
+}
+
+/// Pods from before a rollout are not of what it brought, whatever a cache still says of their owner.
+fn is_of(stage: Stage, pod: &Pod) -> bool {
+    match stage {
+        Stage::Rollout(since) => pod.created.is_none_or(|created| created >= since),
+        Stage::Observe => true,
     }
 }
 

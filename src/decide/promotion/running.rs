@@ -146,7 +146,9 @@ fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
     judged.retain(|key| next.complete || is_written(scene, key) || scene.world.workloads.contains_key(key));
     judged.sort();
     judged.dedup();
-    let stage = Stage::Rollout(since);
+    // Times are whole seconds: what a rollback takes back may have been created in the second in which it starts.
+    let settling = SignedDuration::from_secs(i64::from(scene.is_rollback()));
+    let stage = Stage::Rollout(later(since, settling));
     match judge(scene, &judged, stage) {
         Verdict::Failing { reason, message } => super::ending::failed(scene, &reason, &message),
         // How far each workload is stands in the workload itself; repeating it here would cost a write per pod.
