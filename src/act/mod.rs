@@ -84,6 +84,7 @@ fn turn(action: &Action) -> u8 {
         Action::Apply { .. }
         | Action::CreatePromotion { .. }
         | Action::DeletePromotion { .. }
+        | Action::MarkRolledOut { .. }
         | Action::Preflight { .. } => 2,
         Action::Delete { .. } | Action::DeletePod { .. } | Action::DeleteContent { .. } => 3,
     }
@@ -115,6 +116,10 @@ async fn one(handles: &Handles, project: &str, uid: &str, action: Action) -> Res
         }
         Action::Delete { target, key, uid: object } => {
             target::delete(handles, uid, &target, &key, &object).await.map(|()| true)
+        }
+        Action::MarkRolledOut { since } => {
+            handles.rolled_out.put(uid.to_owned(), since);
+            Ok(true)
         }
         Action::DeletePod { target, name, uid } => {
             target::delete_pod(handles, &target, &name, &uid).await.map(|()| false)

@@ -195,9 +195,9 @@ pub enum PromotionPhase {
     /// Nothing has been written; a gate is closed, or the objects are being tried.
     #[default]
     Pending,
-    /// Objects are being written and workloads rolled out.
+    /// Objects are being written and workloads rolled out; once they are, they are watched until the observe window ends.
     Promoting,
-    /// Rolled out; watched until the observe window ends.
+    /// Somebody else deployed it; watched until the observe window ends.
     Observing,
     /// Rolled out and stayed healthy. For a rollback: restored and healthy.
     Verified,

@@ -52,6 +52,8 @@ pub struct Handles {
     pub trials: Memo<String, Arc<Tried>>,
     /// Objects that were written, by UID of the promotion.
     pub written: Memo<String, BTreeSet<ObjectKey>>,
+    /// Since when everything is rolled out, by UID of the promotion.
+    pub rolled_out: Memo<String, Timestamp>,
     /// Writes that the API server refused for good, by UID of the promotion.
     pub refused: Memo<String, BTreeMap<ObjectKey, String>>,
     /// Objects that could not be decoded and were told so, with the error: by kind, namespace and name.

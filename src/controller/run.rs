@@ -56,6 +56,7 @@ pub async fn run(
         grants: Memo::new(10_000),
         trials: Memo::new(1_000),
         written: Memo::new(1_000),
+        rolled_out: Memo::new(10_000),
         refused: Memo::new(1_000),
         rejected: Memo::new(1_000),
         trimmed: Memo::new(1_000),

@@ -138,6 +138,12 @@ pub enum Action {
         /// Its UID: another object of the same name is left alone.
         uid: String,
     },
+    /// Remember, in this process alone, since when everything is rolled out: the observe window is counted from there. Whoever
+    /// comes after this process sees it again from the pods.
+    MarkRolledOut {
+        /// Since when.
+        since: Timestamp,
+    },
     /// Delete a pod that its controller will never replace by itself.
     DeletePod {
         /// The environment.

@@ -123,6 +123,8 @@ pub struct PromotionWorld {
     pub written: BTreeSet<ObjectKey>,
     /// Writes that the API server refused for good, and why.
     pub refused: BTreeMap<ObjectKey, String>,
+    /// Since when this process has seen everything rolled out.
+    pub rolled_out: Option<Timestamp>,
     /// Workloads and hooks in the target namespace, by key.
     pub workloads: BTreeMap<ObjectKey, Workload>,
     /// The term of the replica that decides.

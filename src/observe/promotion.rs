@@ -2,7 +2,7 @@
 
 use super::grant::{WHILE_WRITING, grant};
 use super::{ObserveError, contents, health, live, project};
-use crate::api::{Delivery, Environment, Promotion, PromotionPhase};
+use crate::api::{Delivery, Environment, Promotion};
 use crate::content::ObjectKey;
 use crate::context::{Handles, Identity};
 use crate::decide::lane::phase_of;
@@ -25,6 +25,7 @@ pub async fn observe(
         handles.trials.forget(&uid);
         handles.written.forget(&uid);
         handles.refused.forget(&uid);
+        handles.rolled_out.forget(&uid);
         return Ok(None);
     }
     let environment = project.environments.get(&promotion.spec.environment).cloned();
@@ -69,6 +70,7 @@ fn world(handles: &Handles, project: Project, promotion: Arc<Promotion>) -> Prom
         }),
         written: handles.written.get(&uid).unwrap_or_default(),
         refused: handles.refused.get(&uid).unwrap_or_default(),
+        rolled_out: handles.rolled_out.get(&uid),
         workloads: BTreeMap::new(),
         epoch: handles.fence.epoch().unwrap_or_default(),
         promotion,
@@ -82,8 +84,7 @@ async fn read_live(
     seen: &PromotionWorld,
     environment: &Environment,
 ) -> Result<BTreeMap<ObjectKey, crate::decide::world::Live>, ObserveError> {
-    let is_watched = phase_of(&seen.promotion) == PromotionPhase::Observing;
-    if environment.spec.delivery == Delivery::Observed || is_watched {
+    if environment.spec.delivery == Delivery::Observed || seen.rolled_out.is_some() {
         return Ok(BTreeMap::new());
     }
     let keys: BTreeSet<ObjectKey> =

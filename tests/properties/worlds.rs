@@ -293,6 +293,7 @@ pub fn promotion_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<Pro
                 .into_iter()
                 .filter_map(|key| choices.one_in(20).then(|| (key, choices.text())))
                 .collect(),
+            rolled_out: choices.maybe(Choices::moment),
             workloads: keys()
                 .into_iter()
                 .filter_map(|key| choices.maybe(|choices| (key, workload(choices))))

@@ -6,8 +6,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use towpath::api::{
-    Delivery, Environment, EnvironmentSpec, PinnedImage, Promotion, PromotionPhase, PromotionSpec, Release,
-    ReleaseSpec, RollbackPolicySpec,
+    Delivery, Environment, EnvironmentSpec, PinnedImage, Promotion, PromotionSpec, Release, ReleaseSpec,
+    RollbackPolicySpec,
 };
 use towpath::content::{ObjectKey, ObjectSet, images::images, manifests};
 use towpath::decide::action::{Action, Status};
@@ -38,6 +38,7 @@ pub struct Memory {
     pub trials: BTreeMap<String, Trial>,
     pub written: BTreeMap<String, BTreeSet<ObjectKey>>,
     pub refused: BTreeMap<String, BTreeMap<ObjectKey, String>>,
+    pub rolled_out: BTreeMap<String, Timestamp>,
 }
 
 /// An object that is looked at.
@@ -130,6 +131,7 @@ impl Store {
             tried: memory.trials.get(&uid).cloned(),
             written: memory.written.get(&uid).cloned().unwrap_or_default(),
             refused: memory.refused.get(&uid).cloned().unwrap_or_default(),
+            rolled_out: memory.rolled_out.get(&uid).copied(),
             workloads: BTreeMap::new(),
             epoch: 1,
             promotion,
@@ -143,8 +145,7 @@ impl Store {
         world.content = self.load(wanted);
         world.replaced = self.load(replaced);
         world.workloads = namespace.workloads(now);
-        let is_watched = phase_of(&world.promotion) == PromotionPhase::Observing;
-        if environment.spec.delivery == Delivery::Managed && !is_watched {
+        if environment.spec.delivery == Delivery::Managed && world.rolled_out.is_none() {
             let keys = live_objects(&world).into_iter().filter(|key| !world.written.contains(key));
             let live: BTreeMap<ObjectKey, Live> =
                 keys.map(|key| (key.clone(), namespace.live(&key))).collect();
@@ -242,6 +243,10 @@ impl Store {
             Action::Delete { target, key, uid: object } => {
                 self.namespaces.get_mut(&target.namespace).unwrap().delete(key, object);
                 memory.written.entry(uid.to_owned()).or_default().insert(key.clone());
+                Ok(true)
+            }
+            Action::MarkRolledOut { since } => {
+                memory.rolled_out.insert(uid.to_owned(), *since);
                 Ok(true)
             }
             Action::DeletePod { .. } => Ok(false),

@@ -1,6 +1,6 @@
 //! How a promotion ends, and what a failure does.
 
-use super::running::close_step;
+use super::running::close_steps;
 use super::start::default_target;
 use super::{Scene, normal, warning};
 use crate::api::{
@@ -16,7 +16,7 @@ use crate::decide::lane::{created, is_automatic, kube_meta::Meta, phase_of, revi
 pub(super) fn verified(scene: &Scene<'_>, reason: &'static str, message: &str) -> Decision {
     let mut status = scene.status();
     status.finished_at = Some(scene.time());
-    close_step(&mut status, scene, StepResult::Passed, None);
+    close_steps(&mut status, scene, StepResult::Passed, None);
     let what = if scene.is_rollback() { "RolledBack" } else { "Verified" };
     let text = format!("{}: revision {}: {message}", scene.environment.name(), scene.revision());
     Decision {
@@ -47,7 +47,7 @@ pub(super) fn over(scene: &Scene<'_>, phase: PromotionPhase, reason: &str, messa
     let mut status = scene.status();
     status.finished_at = Some(scene.time());
     let result = if phase == PromotionPhase::Failed { StepResult::Failed } else { StepResult::Passed };
-    close_step(&mut status, scene, result, Some(message));
+    close_steps(&mut status, scene, result, Some(message));
     Decision { report: Some(scene.write(status, phase, reason, message)), ..Decision::default() }
 }
 
@@ -65,7 +65,7 @@ enum Consequence {
 pub(super) fn failed(scene: &Scene<'_>, reason: &str, message: &str) -> Decision {
     let mut status = scene.status();
     status.finished_at = Some(scene.time());
-    close_step(&mut status, scene, StepResult::Failed, Some(message));
+    close_steps(&mut status, scene, StepResult::Failed, Some(message));
     let (text, holds, actions) = match consequence(scene, reason) {
         Consequence::RollBack(revision) => {
             let text = format!("{message}; goes back to revision {revision}");

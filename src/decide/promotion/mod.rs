@@ -1,13 +1,17 @@
-//! A promotion: `Pending -> Promoting -> Observing -> Verified`, and `Failed` from each of them.
+//! A promotion: `Pending -> Promoting -> Verified`, and `Failed` from each of them.
 //!
 //! ```text
-//!            gates, consent, preflight         waves healthy             window over
-//!   Pending ---------------------------> Promoting ----------> Observing ----------> Verified
-//!      |  refused for too long               |  a check fails      |  a check fails
-//!      v                                     v                     v
+//!            gates, consent, preflight        waves healthy, then healthy through the observe window
+//!   Pending ---------------------------> Promoting ------------------------------------------------> Verified
+//!      |  refused for too long               |  a check fails
+//!      v                                     v
 //!    Failed                                Failed -- the policy says Rollback --> a Promotion of kind Rollback,
 //!                                                                                 which passes the same states
 //! ```
+//!
+//! The moment at which everything is rolled out is not written: the pods tell it, and the process remembers it
+//! ([`Action::MarkRolledOut`]). It stands in the record with the outcome. Where somebody else deploys, a promotion is
+//! `Observing` from its start, which nothing else could tell.
 //!
 //! A revision that a later one replaced before it was verified is `Superseded`.
 
@@ -218,6 +222,7 @@ pub fn writes(actions: &[Action]) -> bool {
         }
         Action::CreatePromotion { .. }
         | Action::DeletePromotion { .. }
+        | Action::MarkRolledOut { .. }
         | Action::DeleteContent { .. }
         | Action::Preflight { .. } => false,
     })

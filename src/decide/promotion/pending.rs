@@ -7,7 +7,7 @@ use crate::content::{
     strip::strip,
 };
 use crate::decide::action::{Decision, Owner, Record};
-use crate::decide::gates::{Asked, Gate, captured_from, evaluate, later};
+use crate::decide::gates::{Asked, Gate, captured_from, evaluate, later, span};
 use crate::decide::lane::{created, is_automatic, kube_meta::Meta, phase_of, revision_of};
 use crate::decide::world::{Grant, Live, Loaded};
 use jiff::SignedDuration;
@@ -290,12 +290,17 @@ fn launch(
 ) -> Decision {
     let count = |action| status.changes.iter().filter(|change| change.action == action).count();
     let message = format!(
-        "{} objects to create, {} to change, {} to remove",
+        "{} to create, {} to change, {} to remove",
         count(ChangeAction::Create),
         count(ChangeAction::Update),
         count(ChangeAction::Delete)
     );
-    let name = if scene.is_rollback() { "Rollback" } else { "Rollout" };
+    let window = span(scene.policy.observe_window);
+    let (name, message) = match scene.is_rollback() {
+        true => ("Rollback", message),
+        false if window.is_zero() => ("Rollout", message),
+        false => ("Rollout", format!("{message}; watched for {window:#} once rolled out")),
+    };
     status.steps.push(Step {
         name: name.into(),
         started_at: Some(scene.time()),

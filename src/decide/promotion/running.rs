@@ -5,11 +5,13 @@ use super::{Scene, normal};
 use crate::api::{Delivery, PromotionKind, PromotionPhase, PromotionStatus, Step, StepResult};
 use crate::content::{Desired, Hook, ObjectKey};
 use crate::decide::action::{Action, Decision};
+use crate::decide::conditions::{cut, seconds};
 use crate::decide::gates::{later, span};
 use crate::decide::lane::{kube_meta::Meta, phase_of, revision_of};
 use crate::decide::verdict::{Stage, Verdict, earliest, subjects, verdict};
 use crate::decide::world::{Grant, Loaded};
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::collections::BTreeSet;
 
 /// Decides about a promotion whose intent is written.
@@ -48,15 +50,15 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
     if is_withdrawn(scene) {
         return super::ending::failed(scene, "Withdrawn", "the release was deleted while it was on its way");
     }
-    match phase_of(&scene.world.promotion) {
-        PromotionPhase::Observing => observe(scene, &wanted),
-        PromotionPhase::Promoting
-        | PromotionPhase::Pending
-        | PromotionPhase::Verified
-        | PromotionPhase::Failed
-        | PromotionPhase::Superseded
-        | PromotionPhase::Cancelled => roll_out(scene, &wanted),
+    match rolled_out_at(scene) {
+        Some(since) => observe(scene, &wanted, since),
+        None => roll_out(scene, &wanted),
     }
+}
+
+/// Since when everything is rolled out, as far as that was seen.
+fn rolled_out_at(scene: &Scene<'_>) -> Option<Timestamp> {
+    scene.status().rolled_out_at.map(|time| time.0).or(scene.world.rolled_out)
 }
 
 /// A later revision of this lane that has started.
@@ -67,8 +69,7 @@ fn overtaken_by(scene: &Scene<'_>) -> Option<String> {
 
 /// Where somebody else deploys nobody waits for the observe window: healthy for `soak` is enough there.
 fn has_soaked(scene: &Scene<'_>) -> bool {
-    let rolled_out = scene.status().rolled_out_at.map(|time| time.0);
-    match (scene.environment.spec.delivery, scene.environment.spec.soak, rolled_out) {
+    match (scene.environment.spec.delivery, scene.environment.spec.soak, rolled_out_at(scene)) {
         (Delivery::Observed, Some(soak), Some(at)) => later(at, span(soak)) <= scene.now,
         (Delivery::Managed | Delivery::Observed, _, _) => false,
     }
@@ -167,7 +168,7 @@ fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
                     }
                 };
             }
-            rolled_out(scene)
+            rolled_out(scene, wanted)
         }
         Verdict::Healthy => proceed(scene, next, None),
     }
@@ -212,7 +213,7 @@ fn stuck_pods(scene: &Scene<'_>) -> Vec<Action> {
 }
 
 /// Everything is rolled out. A rollback ends here: what it restored was verified before.
-fn rolled_out(scene: &Scene<'_>) -> Decision {
+fn rolled_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
     if scene.is_rollback() {
         return super::ending::verified(scene, "Restored", "restored and healthy again");
     }
@@ -220,48 +221,67 @@ fn rolled_out(scene: &Scene<'_>) -> Decision {
     if window.is_zero() {
         return super::ending::verified(scene, "Verified", "rolled out and healthy");
     }
-    let mut status = scene.status();
-    status.rolled_out_at = Some(scene.time_after());
-    close_step(&mut status, scene, StepResult::Passed, None);
-    status.steps.push(Step {
-        name: "Observe".into(),
-        started_at: Some(scene.time()),
-        finished_at: None,
-        result: StepResult::Running,
-        message: None,
-    });
-    let until = later(scene.time_after().0, window);
-    let message = format!("rolled out; watched until {until}");
+    let since = last_ready(scene, wanted);
+    let until = later(since, window);
+    let message = format!(
+        "{}: revision {} is rolled out; watched until {until}",
+        scene.environment.name(),
+        scene.revision()
+    );
     Decision {
-        memory: Some(scene.write(status, PromotionPhase::Observing, "Observing", &message)),
-        wake_at: Some(until),
-        notes: vec![normal(
-            "RolledOut",
-            format!("{}: revision {} is rolled out", scene.environment.name(), scene.revision()),
-        )],
+        actions: vec![Action::MarkRolledOut { since }],
+        wake_at: (until > scene.now).then_some(until),
+        notes: vec![normal("RolledOut", message)],
         ..Decision::default()
     }
 }
 
-/// Ends the step that goes on.
-pub(super) fn close_step(
+/// When the last pod became ready: the same whoever looks, and whenever. Pods say whole seconds, so it is the next one.
+fn last_ready(scene: &Scene<'_>, wanted: &[Desired]) -> Timestamp {
+    let started = scene.status().started_at.map_or(scene.now, |time| time.0);
+    let ready = workloads(wanted)
+        .iter()
+        .filter_map(|key| scene.world.workloads.get(key))
+        .flat_map(|workload| &workload.pods)
+        .filter(|pod| pod.ready)
+        .filter_map(|pod| pod.ready_since)
+        .max();
+    later(ready.map_or(started, |at| at.max(started)), SignedDuration::from_secs(1)).min(scene.time_after().0)
+}
+
+/// Ends the step that goes on; the rollout has ended before it, if it was seen to.
+pub(super) fn close_steps(
     status: &mut PromotionStatus,
     scene: &Scene<'_>,
     result: StepResult,
     message: Option<&str>,
 ) {
+    if let (None, Some(at)) = (&status.rolled_out_at, scene.world.rolled_out) {
+        let at = Time(seconds(at));
+        close(status, StepResult::Passed, &at, None);
+        status.steps.push(Step {
+            name: "Observe".into(),
+            started_at: Some(at.clone()),
+            finished_at: None,
+            result: StepResult::Running,
+            message: None,
+        });
+        status.rolled_out_at = Some(at);
+    }
+    close(status, result, &scene.time(), message);
+}
+
+fn close(status: &mut PromotionStatus, result: StepResult, at: &Time, message: Option<&str>) {
     if let Some(step) = status.steps.iter_mut().rev().find(|step| step.result == StepResult::Running) {
         step.result = result;
-        step.finished_at = Some(scene.time());
+        step.finished_at = Some(at.clone());
         if let Some(message) = message {
-            step.message = Some(crate::decide::conditions::cut(message, 1024));
+            step.message = Some(cut(message, 1024));
         }
     }
 }
 
-fn observe(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
-    let status = scene.status();
-    let since = status.rolled_out_at.as_ref().map_or(scene.now, |time| time.0);
+fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -> Decision {
     let until = later(since, span(scene.policy.observe_window));
     let keys = match scene.environment.spec.delivery {
         Delivery::Managed => workloads(wanted),
@@ -283,7 +303,8 @@ fn observe(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
                 super::ending::verified(scene, "Verified", "stayed healthy through the observe window")
             }
             Verdict::Failing { reason, message } => super::ending::failed(scene, &reason, &message),
-            Verdict::Progressing { message, look_at } => scene.wait("Observing", &message, look_at),
+            // Told nowhere: how far each workload is stands in the workload itself.
+            Verdict::Progressing { look_at, .. } => Decision { wake_at: look_at, ..Decision::default() },
         },
     }
 }

@@ -286,8 +286,7 @@ fn neutral(text: &str, project: &str) -> String {
     text.replace(project, "PROJECT")
 }
 
-/// Moments, terms, identities, and the sentences in which they occur. A failure may be seen before or behind the moment at
-/// which everything counts as rolled out, so the steps tell the same only of promotions that went well.
+/// Moments, terms, identities, and the sentences in which they occur.
 fn forget(value: &mut Value) {
     match value {
         Value::Object(fields) => {
@@ -300,9 +299,6 @@ fn forget(value: &mut Value) {
             // "CrashLoopBackOff: Deployment web: pod web-..": which pod is chance.
             if let Some(Value::String(reason)) = fields.get_mut("reason") {
                 reason.truncate(reason.find(':').unwrap_or(reason.len()));
-            }
-            if fields.get("phase").is_some_and(|phase| phase == "Failed") {
-                fields.remove("steps");
             }
             fields.values_mut().for_each(forget);
         }

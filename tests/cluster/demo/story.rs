@@ -5,7 +5,9 @@ use crate::installation::{Installation, example, replaced};
 use crate::ledger;
 use crate::running::{self, Running};
 use crate::screen::{Screen, Tone};
+use crate::telling;
 use anyhow::{Context, Result, bail, ensure};
+use control_plane::eventually;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -96,7 +98,7 @@ impl Story<'_> {
         self.deploy("1.30-alpine", "v1.12", "summer sale")?;
         self.release("1.2.0", &json!([]))?;
         self.verified("staging", release).await?;
-        self.reaches("prod", release, PromotionKind::Promote, PromotionPhase::Observing).await?;
+        self.rolled_out("prod", release).await?;
         // The node plays what the annotation says.
         let fate = ["fate.towpath.dev/pod=crash-after-ready", "fate.towpath.dev/seconds=1"];
         let annotate = ["annotate", "pods", "-n", "shop-prod", "-l", "app=api", "--overwrite"];
@@ -165,6 +167,19 @@ impl Story<'_> {
 
     async fn verified(&self, environment: &str, release: &str) -> Result<()> {
         self.reaches(environment, release, PromotionKind::Promote, PromotionPhase::Verified).await
+    }
+
+    /// Waits until the promotion says that everything is rolled out, and being watched.
+    async fn rolled_out(&self, environment: &str, release: &str) -> Result<()> {
+        let promotion = format!("involvedObject.name={environment}-{release},reason=RolledOut");
+        let ask =
+            ["get", "events", "-n", PROJECT, "--field-selector", &promotion, "-o", "jsonpath={..message}"];
+        let said = eventually(&format!("{release} to be rolled out in {environment}"), LIMIT, async || {
+            Ok(Some(self.installation.run(&ask)?).filter(|said| !said.is_empty()))
+        })
+        .await?;
+        self.screen.event(environment, Tone::Busy, &telling::with_short_times(&said));
+        Ok(())
     }
 
     /// Waits until the promotion is in that phase, and fails if it ends in another.
