@@ -34,6 +34,6 @@ pub use metrics::Metrics;
 pub use resources::Resources;
 pub use settings::{LogFormat, Settings};
 pub use store::{Delta, Store, Undecodable};
-pub use stores::{Change, Stores};
+pub use stores::{Change, Stores, application_of};
 pub use versions::Versions;
 pub use watch::{Watch, WatchOptions, Watched, Whole};

@@ -117,12 +117,16 @@ impl<K> Store<K> {
         objects.map(|entry| Arc::clone(&entry.value)).collect()
     }
 
-    /// The objects whose index key is `key`, by namespace and name.
-    pub fn indexed_by(&self, key: &str) -> Vec<Arc<K>> {
+    /// The objects of one namespace whose index key is `key`, by name.
+    pub fn list_by(&self, namespace: &str, key: &str) -> Vec<Arc<K>> {
         let content = self.read();
-        let places = content.index.get(key).into_iter().flatten();
+        let (Some(places), Some(objects)) = (content.index.get(key), content.objects.get(namespace)) else {
+            return Vec::new();
+        };
         places
-            .filter_map(|(namespace, name)| content.objects.get(namespace)?.get(name))
+            .range((Box::from(namespace), Box::from(""))..)
+            .take_while(|(other, _)| other.as_ref() == namespace)
+            .filter_map(|(_, name)| objects.get(name))
             .map(|entry| Arc::clone(&entry.value))
             .collect()
     }

@@ -25,8 +25,19 @@ pub enum Change {
     Environment(String, String, bool),
     /// A rollback policy of this namespace.
     Policy(String),
-    /// A promotion: namespace and name.
-    Promotion(String, String),
+    /// A promotion: namespace, name, and, where it could be read, what it is about.
+    Promotion {
+        /// Its project.
+        project: String,
+        /// Its name.
+        name: String,
+        /// Its release.
+        release: Option<String>,
+        /// Its environment.
+        environment: Option<String>,
+        /// Its application; empty while nobody has said which it is.
+        application: Option<String>,
+    },
     /// A namespace.
     Namespace(String),
     /// A workload, pod or Job in this namespace.
@@ -34,15 +45,15 @@ pub enum Change {
 }
 
 /// The stores.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Stores {
-    /// Releases.
+    /// Releases, also by their application.
     pub releases: Store<Release>,
     /// Environments.
     pub environments: Store<Environment>,
     /// Rollback policies.
     pub policies: Store<RollbackPolicy>,
-    /// Promotions.
+    /// Promotions, also by their application; under the empty one while nobody has said which it is.
     pub promotions: Store<Promotion>,
     /// Namespaces.
     pub namespaces: Store<slim::Namespace>,
@@ -59,6 +70,31 @@ pub struct Stores {
     /// Jobs in target namespaces.
     pub jobs: Store<slim::Job>,
     targets: Targets,
+}
+
+impl Default for Stores {
+    fn default() -> Self {
+        Self {
+            releases: Store::indexed(|release| Some(&release.spec.application)),
+            environments: Store::default(),
+            policies: Store::default(),
+            promotions: Store::indexed(|promotion| Some(application_of(promotion))),
+            namespaces: Store::default(),
+            deployments: Store::default(),
+            stateful_sets: Store::default(),
+            daemon_sets: Store::default(),
+            replica_sets: Store::default(),
+            pods: Store::default(),
+            jobs: Store::default(),
+            targets: Targets::default(),
+        }
+    }
+}
+
+/// The application that a promotion names, in its status or in its spec; empty when it names none.
+pub fn application_of(promotion: &Promotion) -> &str {
+    let told = promotion.status.as_ref().and_then(|status| status.application.as_deref());
+    told.or(promotion.spec.application.as_deref()).unwrap_or_default()
 }
 
 /// Target namespaces and the environments that name them, as `project/environment`.
@@ -168,8 +204,15 @@ impl Stores {
         });
         let tell = changed.clone();
         starter.start(&mut watches, "Promotion", &self.promotions, serves, move |delta| {
-            if let Some((namespace, name)) = place(&delta) {
-                tell(Change::Promotion(namespace, name));
+            if let Some((project, name)) = place(&delta) {
+                let promotion = object(&delta);
+                tell(Change::Promotion {
+                    project,
+                    name,
+                    release: promotion.map(|promotion| promotion.spec.release.clone()),
+                    environment: promotion.map(|promotion| promotion.spec.environment.clone()),
+                    application: promotion.map(|promotion| application_of(promotion).to_owned()),
+                });
             }
         });
         let tell = changed.clone();

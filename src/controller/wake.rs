@@ -1,10 +1,11 @@
 //! From a change to the objects that have to be looked at again.
 
 use super::queue::{Key, Kind, Queue};
-use crate::api::ReleasePhase;
+use crate::api::{Promotion, Release, ReleasePhase};
 use crate::context::{Change, Stores};
 use crate::decide::lane::phase_of;
 use kube::ResourceExt;
+use std::sync::Arc;
 
 /// Wakes what a change concerns.
 #[derive(Clone)]
@@ -25,13 +26,14 @@ impl Wake {
             Change::Release(project, name) => {
                 self.release(&project, &name);
                 self.environments(&project);
-                self.promotions(&project, None);
+                let release = self.stores.releases.get(&project, &name);
+                self.promotions_of(&project, release.map(|release| release.spec.application.clone()));
             }
             Change::Environment(project, name, is_news) => {
                 self.environment(&project, &name);
                 if is_news {
                     self.environments(&project);
-                    self.releases(&project);
+                    self.releases(self.stores.releases.list(&project));
                     self.promotions(&project, None);
                 }
             }
@@ -39,22 +41,18 @@ impl Wake {
                 self.environments(&project);
                 self.promotions(&project, None);
             }
-            Change::Promotion(project, name) => {
-                if let Some(promotion) = self.stores.promotions.get(&project, &name) {
-                    self.promotion(&project, &name, &promotion.spec.environment);
-                    self.release(&project, &promotion.spec.release);
-                } else {
-                    // Gone, or undecodable, which it is told.
-                    self.queue.push(Key {
-                        kind: Kind::Promotion,
-                        namespace: project.clone(),
-                        name,
-                        group: None,
-                    });
+            Change::Promotion { project, name, release, environment, application } => {
+                // Gone or undecodable, too: the one ends what is remembered of it, the other is told so.
+                self.promotion(&project, &name, environment.as_deref());
+                self.after(&project, environment.as_deref());
+                release.iter().for_each(|release| self.release(&project, release));
+                match application.as_deref() {
+                    Some(application) if !application.is_empty() => {
+                        self.releases(self.stores.releases.list_by(&project, application));
+                    }
+                    Some(_) | None => self.releases(self.stores.releases.list(&project)),
                 }
-                self.environments(&project);
-                self.releases(&project);
-                self.promotions(&project, None);
+                self.promotions_of(&project, application);
             }
             Change::Namespace(namespace) => self.target(&namespace, true),
             Change::Workload(namespace) => self.target(&namespace, false),
@@ -69,7 +67,7 @@ impl Wake {
         for promotion in self.stores.promotions.all() {
             if !phase_of(&promotion).is_final() {
                 let project = promotion.namespace().unwrap_or_default();
-                self.promotion(&project, &promotion.name_any(), &promotion.spec.environment);
+                self.promotion(&project, &promotion.name_any(), Some(&promotion.spec.environment));
             }
         }
         for release in self.stores.releases.all() {
@@ -100,9 +98,19 @@ impl Wake {
         }
     }
 
+    /// An environment, and those that wait for what is verified in it.
+    fn after(&self, project: &str, environment: Option<&str>) {
+        for other in self.stores.environments.list(project) {
+            let waits = |name: &str| other.name_any() == name || other.spec.after.iter().any(|it| it == name);
+            if environment.is_none_or(waits) {
+                self.environment(project, &other.name_any());
+            }
+        }
+    }
+
     /// Releases whose status may follow from what others do.
-    fn releases(&self, project: &str) {
-        for release in self.stores.releases.list(project) {
+    fn releases(&self, releases: Vec<Arc<Release>>) {
+        for release in releases {
             let settled = release.status.as_ref().is_some_and(|status| match status.phase {
                 ReleasePhase::Verified | ReleasePhase::Superseded => true,
                 ReleasePhase::Pending
@@ -114,17 +122,30 @@ impl Wake {
                 | ReleasePhase::Invalid => false,
             });
             if !settled {
-                self.release(project, &release.name_any());
+                self.release(&release.namespace().unwrap_or_default(), &release.name_any());
             }
         }
     }
 
+    /// Open promotions of an application, and those of which nobody has said yet to which they belong.
+    fn promotions_of(&self, project: &str, application: Option<String>) {
+        let Some(application) = application.filter(|application| !application.is_empty()) else {
+            return self.promotions(project, None);
+        };
+        for key in [application.as_str(), ""] {
+            self.open(project, self.stores.promotions.list_by(project, key));
+        }
+    }
+
     fn promotions(&self, project: &str, environment: Option<&str>) {
-        for promotion in self.stores.promotions.list(project) {
-            let concerned = environment.is_none_or(|name| name == promotion.spec.environment);
-            if concerned && !phase_of(&promotion).is_final() {
-                self.promotion(project, &promotion.name_any(), &promotion.spec.environment);
-            }
+        let mut promotions = self.stores.promotions.list(project);
+        promotions.retain(|promotion| environment.is_none_or(|name| name == promotion.spec.environment));
+        self.open(project, promotions);
+    }
+
+    fn open(&self, project: &str, promotions: Vec<Arc<Promotion>>) {
+        for promotion in promotions.iter().filter(|promotion| !phase_of(promotion).is_final()) {
+            self.promotion(project, &promotion.name_any(), Some(&promotion.spec.environment));
         }
     }
 
@@ -146,12 +167,12 @@ impl Wake {
         });
     }
 
-    fn promotion(&self, project: &str, name: &str, environment: &str) {
+    fn promotion(&self, project: &str, name: &str, environment: Option<&str>) {
         self.queue.push(Key {
             kind: Kind::Promotion,
             namespace: project.into(),
             name: name.into(),
-            group: Some(format!("{project}/{environment}")),
+            group: environment.map(|environment| format!("{project}/{environment}")),
         });
     }
 }

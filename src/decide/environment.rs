@@ -4,19 +4,21 @@ use super::action::{Action, Decision, Note, Owner, Status};
 use super::conditions::{self, State, condition, since};
 use super::gates::{Gate, candidate, later};
 use super::housekeeping;
-use super::lane::{Lane, application_of, created, kube_meta::Meta, phase_of, revision_of};
+use super::lane::{Lane, by_application, created, kube_meta::Meta, phase_of, revision_of};
 use super::overrides;
 use super::validate::{self, Fault};
 use super::verdict::earliest;
-use super::world::{EnvironmentWorld, Grant};
+use super::world::{EnvironmentWorld, Grant, Project};
 use crate::api::{
     ApplicationStatus, EnvironmentStatus, GateReport, Promotion, PromotionKind, PromotionPhase,
     PromotionSpec, RECONCILING, RevisionRecord, RevisionRef, STALLED,
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
+/// What the status has room for; the others are led all the same.
+const MOST_APPLICATIONS: usize = 100;
 /// How soon missing consent is asked for again.
 const RETRY: SignedDuration = SignedDuration::from_secs(10);
 
@@ -35,10 +37,10 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision {
     let mut waiting: Option<String> = None;
     let mut broken: Option<(String, String)> = None;
     let applications = applications(world);
-    for application in &applications {
-        let lane = Lane::of(&world.project, environment, application);
+    for (application, project) in &applications {
+        let lane = Lane::of(project, environment, application);
         let mut entry = entry(&lane, application);
-        let next = candidate(&world.project, environment, &lane, now);
+        let next = candidate(project, environment, &lane, now);
         if let Some((release, gate)) = next {
             match gate {
                 Gate::Open if fault.is_none() => {
@@ -81,6 +83,7 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision {
         words.push(word(&entry));
         status.applications.push(entry);
     }
+    status.applications.truncate(MOST_APPLICATIONS);
     status.summary = (!words.is_empty()).then(|| conditions::cut(&words.join(", "), 1024));
     decision.actions.extend(housekeeping::trim(world, &applications));
     let (state, reason, message) = summary(world, fault.as_ref(), broken, working, waiting, now);
@@ -152,15 +155,14 @@ fn target_fault(world: &EnvironmentWorld) -> Option<Fault> {
 }
 
 /// Applications that have a release in the project or a promotion here.
-fn applications(world: &EnvironmentWorld) -> BTreeSet<String> {
-    let released = world.project.releases.values().filter(|release| !release.deleting());
-    let promoted = world
-        .project
-        .promotions
-        .values()
-        .filter(|promotion| promotion.spec.environment == world.environment.name())
-        .filter_map(|promotion| application_of(&world.project, promotion));
-    released.map(|release| release.spec.application.clone()).chain(promoted.map(str::to_owned)).collect()
+fn applications(world: &EnvironmentWorld) -> BTreeMap<String, Project> {
+    let mut applications = by_application(&world.project);
+    applications.retain(|_, project| {
+        let promoted = project.promotions.values();
+        project.releases.values().any(|release| !release.deleting())
+            || promoted.into_iter().any(|promotion| promotion.spec.environment == world.environment.name())
+    });
+    applications
 }
 
 fn promote(

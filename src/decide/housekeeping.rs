@@ -5,15 +5,15 @@
 
 use super::action::{Action, Target};
 use super::lane::{Lane, kube_meta::Meta, phase_of};
-use super::world::EnvironmentWorld;
+use super::world::{EnvironmentWorld, Project};
 use crate::api::{Promotion, PromotionPhase};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Removals for one environment.
-pub fn trim(world: &EnvironmentWorld, applications: &BTreeSet<String>) -> Vec<Action> {
+pub fn trim(world: &EnvironmentWorld, applications: &BTreeMap<String, Project>) -> Vec<Action> {
     let mut actions = Vec::new();
-    for application in applications {
-        let lane = Lane::of(&world.project, &world.environment, application);
+    for (application, project) in applications {
+        let lane = Lane::of(project, &world.environment, application);
         for promotion in surplus(world, &lane) {
             actions.push(Action::DeletePromotion {
                 environment: world.environment.name().to_owned(),

@@ -6,6 +6,7 @@ use super::world::Project;
 use crate::api::{Environment, Promotion, PromotionKind, PromotionPhase, Release};
 use jiff::Timestamp;
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One application in one environment.
@@ -33,6 +34,31 @@ pub fn application_of<'a>(project: &'a Project, promotion: &'a Promotion) -> Opt
         .or_else(|| {
             project.releases.get(&promotion.spec.release).map(|release| release.spec.application.as_str())
         })
+}
+
+/// Each application of a project by itself: a look at one does not pass all the others.
+pub fn by_application(project: &Project) -> BTreeMap<String, Project> {
+    let frame = Project {
+        name: project.name.clone(),
+        environments: project.environments.clone(),
+        policies: project.policies.clone(),
+        releases: BTreeMap::new(),
+        promotions: BTreeMap::new(),
+        undecodable: project.undecodable.clone(),
+        namespaces: project.namespaces.clone(),
+        targets: project.targets.clone(),
+    };
+    let mut parts: BTreeMap<String, Project> = BTreeMap::new();
+    for (name, release) in &project.releases {
+        let part = parts.entry(release.spec.application.clone()).or_insert_with(|| frame.clone());
+        part.releases.insert(name.clone(), Arc::clone(release));
+    }
+    for (name, promotion) in &project.promotions {
+        let Some(application) = application_of(project, promotion) else { continue };
+        let part = parts.entry(application.to_owned()).or_insert_with(|| frame.clone());
+        part.promotions.insert(name.clone(), Arc::clone(promotion));
+    }
+    parts
 }
 
 /// The phase of a promotion; one without a status is pending.

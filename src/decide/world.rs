@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// One project, as the caches hold it. All three decisions read it.
+/// One project, or one application of it, as the caches hold it. All three decisions read it.
 #[derive(Clone, Debug, Default)]
 pub struct Project {
     /// The namespace of the project.

@@ -4,7 +4,7 @@ use super::grant::{WHILE_WRITING, grant};
 use super::{ObserveError, contents, health, live, project};
 use crate::api::{Delivery, Environment, Promotion};
 use crate::content::ObjectKey;
-use crate::context::{Handles, Identity};
+use crate::context::{Handles, Identity, application_of};
 use crate::decide::lane::phase_of;
 use crate::decide::needs::{contents as wanted_contents, live_objects};
 use crate::decide::world::{Grant, Loaded, Project, PromotionWorld, Trial};
@@ -18,7 +18,8 @@ pub async fn observe(
     namespace: &str,
     name: &str,
 ) -> Result<Option<PromotionWorld>, ObserveError> {
-    let project = project::project(handles, namespace)?;
+    let Some(promotion) = handles.stores.promotions.get(namespace, name) else { return Ok(None) };
+    let project = of_application(handles, namespace, &promotion)?;
     let Some(promotion) = project.promotions.get(name).cloned() else { return Ok(None) };
     if phase_of(&promotion).is_final() {
         let uid = promotion.uid().unwrap_or_default();
@@ -50,6 +51,25 @@ pub async fn observe(
     seen.replaced = replaced;
     seen.live = read_live(handles, &seen.project, &seen, &environment).await?;
     Ok(Some(seen))
+}
+
+/// The application of a promotion, with what already has the name of its rollback, whosever it is.
+fn of_application(
+    handles: &Handles,
+    namespace: &str,
+    promotion: &Promotion,
+) -> Result<Project, ObserveError> {
+    let stores = &handles.stores;
+    let project = match (application_of(promotion), stores.releases.get(namespace, &promotion.spec.release)) {
+        ("", Some(release)) => project::application(handles, namespace, &release.spec.application),
+        (application, _) => project::application(handles, namespace, application),
+    };
+    let mut project = project?;
+    let rollback = format!("{}-rollback", promotion.name_any());
+    if let Some(other) = stores.promotions.get(namespace, &rollback) {
+        project.promotions.entry(rollback).or_insert(other);
+    }
+    Ok(project)
 }
 
 /// What the caches and this process's memory give.

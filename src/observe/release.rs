@@ -10,7 +10,8 @@ pub async fn observe(
     namespace: &str,
     name: &str,
 ) -> Result<Option<ReleaseWorld>, ObserveError> {
-    let project = project::project(handles, namespace)?;
+    let Some(release) = handles.stores.releases.get(namespace, name) else { return Ok(None) };
+    let project = project::application(handles, namespace, &release.spec.application)?;
     let Some(release) = project.releases.get(name).cloned() else { return Ok(None) };
     let is_captured = release.status.as_ref().is_some_and(|status| status.content.is_some());
     let capture = match is_captured || release.metadata.deletion_timestamp.is_some() {

@@ -25,7 +25,9 @@ use std::time::Duration;
 use towpath::api::{Promotion, PromotionPhase, Release, ReleasePhase};
 
 const RUNS: usize = 10;
-const RELEASES: usize = 1_000;
+const APPLICATIONS: usize = 20;
+const VERSIONS: usize = 50;
+const RELEASES: usize = APPLICATIONS * VERSIONS;
 const WRITERS: usize = 8;
 const IDLE: Duration = Duration::from_secs(10);
 const LIMIT: Duration = Duration::from_secs(60);
@@ -169,7 +171,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Many releases that wait for a person, and what they cost.
+    /// Many releases of several applications, the newest of each waiting for a person, and what they cost.
     async fn settled(&self) -> Result<()> {
         let environment = json!({
             "apiVersion": "towpath.dev/v1alpha1",
@@ -184,14 +186,14 @@ impl Bench<'_> {
         let before = resident(self.pid)?;
         let begun = Timestamp::now();
         let made = stream::iter(0..RELEASES).map(|index| async move {
+            let application = format!("tiny-{}", index % APPLICATIONS);
             let content = json!([{
                 "apiVersion": "v1",
                 "kind": "ConfigMap",
-                "metadata": { "name": "tiny" },
+                "metadata": { "name": application },
                 "data": { "index": index.to_string() },
             }]);
-            // An application each, so that none is overtaken by another.
-            self.release(&format!("tiny-{index}"), 1, &content).await
+            self.release(&application, index / APPLICATIONS, &content).await
         });
         made.buffer_unordered(WRITERS).try_collect::<Vec<()>>().await?;
         let releases: Api<Release> = Api::namespaced(self.client.clone(), PROJECT);
