@@ -130,7 +130,8 @@ fn not_held(release: &Release) -> Gate {
     }
 }
 
-/// An older release never follows a newer one by automation.
+/// An older release never follows a newer one by automation, whatever became of that: what failed must not bring back what
+/// is older still.
 fn not_overtaken(project: &Project, lane: &Lane<'_>, release: &Release, asked: Asked) -> Gate {
     if asked == Asked::ByPerson {
         return Gate::Open;
@@ -140,7 +141,6 @@ fn not_overtaken(project: &Project, lane: &Lane<'_>, release: &Release, asked: A
         .filter(|promotion| {
             promotion.spec.kind == PromotionKind::Promote && promotion.spec.release != release.name()
         })
-        .filter(|promotion| phase_of(promotion) != PromotionPhase::Failed)
         .filter_map(|promotion| project.releases.get(&promotion.spec.release))
         .find(|other| newer(other, release).is_gt());
     match overtaking {

@@ -1,12 +1,12 @@
 //! What left the history is removed: old promotions first, and Contents that nothing names any more.
 //!
-//! Never removed: the current revision, what runs, every revision that a rollback may go to, and the first one, which holds the
-//! baseline while nothing else was verified.
+//! Never removed: the current revision, what runs, every revision that a rollback may go to, the first one, which holds the
+//! baseline while nothing else was verified, and the last of the newest release that was tried.
 
 use super::action::{Action, Target};
-use super::lane::{Lane, kube_meta::Meta, phase_of};
+use super::lane::{Lane, kube_meta::Meta, newer, phase_of};
 use super::world::{EnvironmentWorld, Project};
-use crate::api::{Promotion, PromotionPhase};
+use crate::api::{Promotion, PromotionKind, PromotionPhase};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Removals for one environment.
@@ -14,7 +14,7 @@ pub fn trim(world: &EnvironmentWorld, applications: &BTreeMap<String, Project>) 
     let mut actions = Vec::new();
     for (application, project) in applications {
         let lane = Lane::of(project, &world.environment, application);
-        for promotion in surplus(world, &lane) {
+        for promotion in surplus(world, project, &lane) {
             actions.push(Action::DeletePromotion {
                 environment: world.environment.name().to_owned(),
                 name: promotion.name().to_owned(),
@@ -40,7 +40,7 @@ pub fn trim(world: &EnvironmentWorld, applications: &BTreeMap<String, Project>) 
 }
 
 /// Promotions beyond the limit.
-fn surplus<'a>(world: &EnvironmentWorld, lane: &Lane<'a>) -> Vec<&'a Promotion> {
+fn surplus<'a>(world: &EnvironmentWorld, project: &Project, lane: &Lane<'a>) -> Vec<&'a Promotion> {
     let limit = usize::try_from(world.environment.spec.history_limit).unwrap_or(1).max(1);
     let finished: Vec<&Promotion> =
         lane.revisions.iter().copied().filter(|promotion| phase_of(promotion).is_final()).collect();
@@ -50,6 +50,12 @@ fn surplus<'a>(world: &EnvironmentWorld, lane: &Lane<'a>) -> Vec<&'a Promotion> 
     let mut kept: BTreeSet<&str> = BTreeSet::new();
     kept.extend(lane.current().map(Meta::name));
     kept.extend(lane.first().map(Meta::name));
+    // Nothing older than the newest release that was tried here may follow by automation, and that one not again.
+    let tried = lane.revisions.iter().filter(|promotion| promotion.spec.kind == PromotionKind::Promote);
+    let newest = tried
+        .filter_map(|promotion| Some((project.releases.get(&promotion.spec.release)?, promotion)))
+        .max_by(|(a, _), (b, _)| newer(a, b));
+    kept.extend(newest.map(|(_, promotion)| promotion.name()));
     let verified = lane.here().rev().filter(|promotion| phase_of(promotion) == PromotionPhase::Verified);
     for promotion in verified.take(2) {
         kept.insert(promotion.name());

@@ -189,3 +189,26 @@ fn an_observe_window_of_half_a_second_is_over_after_it() {
     let run = settled(setting, &[(0, "release 1.0.0", |store, now| shop(store, "1.0.0", "web", now))]);
     assert_eq!(promotion(&run, "prod-shop-1.0.0"), PromotionPhase::Verified);
 }
+
+#[test]
+fn what_failed_long_ago_is_not_offered_again_when_history_has_forgotten_it() {
+    fn crash(store: &mut Store, version: &str, now: Timestamp) {
+        shop(store, version, "crash", now);
+    }
+    let run = settled(
+        |store, now| environment(store, "prod", json!({ "historyLimit": 2 }), now),
+        &[
+            (0, "release 1.0.0", |store, now| shop(store, "1.0.0", "web", now)),
+            (2000, "release 2.0.0", |store, now| crash(store, "2.0.0", now)),
+            (6000, "release 3.0.0", |store, now| crash(store, "3.0.0", now)),
+            (10000, "release 4.0.0", |store, now| crash(store, "4.0.0", now)),
+        ],
+    );
+    assert!(summary(&run, "prod").starts_with("shop 1.0.0"), "{}", run.log.join("\n"));
+    let offers = |release: &str| {
+        run.log.iter().filter(|line| line.contains(&format!("creates prod-{release}"))).count()
+    };
+    for release in ["shop-2.0.0", "shop-3.0.0", "shop-4.0.0"] {
+        assert_eq!(offers(release), 2, "{release}: itself and its rollback:\n{}", run.log.join("\n"));
+    }
+}

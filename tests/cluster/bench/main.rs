@@ -20,6 +20,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, ResourceExt};
 use operator::Operator;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 use towpath::api::{Promotion, PromotionPhase, Release, ReleasePhase};
@@ -163,6 +164,27 @@ impl Bench<'_> {
         line("first promotion (2 objects)", Writes::of(&first, PROJECT));
         let (events, turn) = last;
         let turn = turn.context("no run")?;
+        if std::env::var_os("SHOW").is_some() {
+            for event in &events {
+                if event.verb != "watch" && event.resource != "leases" {
+                    println!(
+                        "{:>8.1} {} {}/{} {} {} {} as {:?}",
+                        milliseconds(turn, event.time),
+                        event.verb,
+                        event.resource,
+                        event.subresource,
+                        event.name,
+                        event.code,
+                        event.user.rsplit(':').next().unwrap_or_default(),
+                        event.impersonated_user.as_deref().map(|u| u
+                            .rsplit(':')
+                            .next()
+                            .unwrap_or_default()
+                            .to_owned())
+                    );
+                }
+            }
+        }
         let (before, after): (Vec<AuditEvent>, Vec<AuditEvent>) =
             events.into_iter().partition(|event| event.time < turn);
         line("promotion that fails (2 differ)", Writes::of(&before, PROJECT));
@@ -223,11 +245,18 @@ impl Bench<'_> {
         let mark = audit.mark().await?;
         tokio::time::sleep(IDLE).await;
         let requests = audit.since(mark).await?;
-        let ours = requests
-            .iter()
-            .filter(|event| event.user.ends_with(":towpath") && event.resource != "leases")
-            .count();
-        println!("requests in {} s without anything to do  {ours:>4}   the lease apart", IDLE.as_secs());
+        let ours = requests.iter().filter(|event| {
+            event.user.ends_with(":towpath") && event.resource != "leases" && event.verb != "watch"
+        });
+        let ours = kinds_of(ours);
+        let count: usize = ours.values().sum();
+        println!(
+            "requests in {} s without anything to do  {count:>4}   watches and the lease apart",
+            IDLE.as_secs()
+        );
+        for (kind, count) in ours {
+            println!("    {kind:<50} {count:>5}");
+        }
         Ok(())
     }
 
@@ -250,6 +279,16 @@ impl Bench<'_> {
         })
         .await
     }
+}
+
+/// How many requests of each kind.
+fn kinds_of<'a>(events: impl Iterator<Item = &'a AuditEvent>) -> BTreeMap<String, usize> {
+    let mut kinds = BTreeMap::new();
+    for event in events {
+        let what = format!("{} {}/{} {}", event.verb, event.resource, event.subresource, event.code);
+        *kinds.entry(what).or_default() += 1;
+    }
+    kinds
 }
 
 fn application(tag: &str, config: &str) -> Value {
