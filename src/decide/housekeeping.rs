@@ -55,7 +55,11 @@ fn surplus<'a>(world: &EnvironmentWorld, project: &Project, lane: &Lane<'a>) -> 
     let newest = tried
         .filter_map(|promotion| Some((project.releases.get(&promotion.spec.release)?, promotion)))
         .max_by(|(a, _), (b, _)| newer(a, b));
-    kept.extend(newest.map(|(_, promotion)| promotion.name()));
+    if let Some((release, _)) = newest {
+        // With its rollback, or it would count as one that stayed.
+        let of_it = lane.revisions.iter().filter(|promotion| promotion.spec.release == release.name());
+        kept.extend(of_it.rev().take(2).map(|promotion| promotion.name()));
+    }
     let verified = lane.here().rev().filter(|promotion| phase_of(promotion) == PromotionPhase::Verified);
     for promotion in verified.take(2) {
         kept.insert(promotion.name());

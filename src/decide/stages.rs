@@ -103,6 +103,9 @@ pub fn stages(project: &Project, release: &Release, now: Timestamp) -> Vec<Stage
             if let Some(promotion) = lane.of_release(release.name()).next() {
                 return of_promotion(project, environment.name(), &lane, release, promotion);
             }
+            if let Some(stage) = forgotten(project, &lane, release) {
+                return stage;
+            }
             let mut stage = Stage {
                 name: environment.name().to_owned(),
                 at: At::UnderWay,
@@ -126,6 +129,45 @@ pub fn stages(project: &Project, release: &Release, now: Timestamp) -> Vec<Stage
             stage
         })
         .collect()
+}
+
+/// What was said of a promotion that has ended and that history no longer holds: its outcome stays.
+fn forgotten(project: &Project, lane: &Lane<'_>, release: &Release) -> Option<Stage> {
+    let status = release.status.as_ref()?;
+    let line = status.environments.iter().find(|line| line.name == lane.environment)?;
+    let promotion = line.promotion.as_ref().filter(|name| !project.promotions.contains_key(*name))?;
+    let had_failed = matches!(status.phase, ReleasePhase::RolledBack | ReleasePhase::Failed);
+    let ended = [
+        (At::Promotion(PromotionPhase::Verified), true),
+        (At::Promotion(PromotionPhase::Cancelled), true),
+        (At::Promotion(PromotionPhase::Superseded), !had_failed),
+        (At::Overtaken, had_failed),
+        (At::Promotion(PromotionPhase::Failed), true),
+        (At::RolledBack, true),
+        (At::RollbackFailed, true),
+    ];
+    let stage = Stage {
+        name: line.name.clone(),
+        at: At::Skipped,
+        until: None,
+        message: line.message.clone().unwrap_or_default(),
+        revision: line.revision,
+        promotion: Some(promotion.clone()),
+    };
+    let said = |(at, fits): &(At, bool)| *fits && Stage { at: *at, ..stage.clone() }.state() == line.state;
+    let (at, _) = ended.into_iter().find(said)?;
+    let failed = matches!(at, At::Promotion(PromotionPhase::Failed) | At::RolledBack | At::RollbackFailed);
+    let at = if failed && is_overtaken(project, lane, release) { At::Overtaken } else { at };
+    Some(Stage { at, ..stage })
+}
+
+/// Whether a newer release was verified here.
+fn is_overtaken(project: &Project, lane: &Lane<'_>, release: &Release) -> bool {
+    lane.here().any(|other| {
+        other.spec.kind == PromotionKind::Promote
+            && phase_of(other) == PromotionPhase::Verified
+            && project.releases.get(&other.spec.release).is_some_and(|newest| newer(newest, release).is_gt())
+    })
 }
 
 fn of_promotion(
@@ -173,12 +215,7 @@ fn of_promotion(
             At::RollingBack
         }
     };
-    let overtaken = lane.here().any(|other| {
-        other.spec.kind == PromotionKind::Promote
-            && phase_of(other) == PromotionPhase::Verified
-            && project.releases.get(&other.spec.release).is_some_and(|newest| newer(newest, release).is_gt())
-    });
-    if overtaken && stage.at != At::RollingBack {
+    if is_overtaken(project, lane, release) && stage.at != At::RollingBack {
         stage.at = At::Overtaken;
     }
     stage
