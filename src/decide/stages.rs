@@ -187,6 +187,16 @@ fn of_promotion(
         revision: revision_of(promotion),
         promotion: Some(promotion.name().to_owned()),
     };
+    let rollback = lane
+        .pending
+        .iter()
+        .chain(lane.revisions.iter())
+        .filter(|other| other.spec.kind == PromotionKind::Rollback && other.spec.release == release.name())
+        .rfind(|other| created(**other) >= created(promotion));
+    if let Some(rollback) = rollback.filter(|other| phase.is_running() && !phase_of(other).is_final()) {
+        let message = rollback.spec.reason.clone().unwrap_or_default();
+        return Stage { at: At::RollingBack, message, ..stage };
+    }
     // From the open gate to the end the release says the same: the steps stand in the promotion.
     let is_tried = phase == PromotionPhase::Pending && status.is_none_or(|status| status.reason.is_none());
     if is_tried || phase.is_running() {
@@ -201,12 +211,6 @@ fn of_promotion(
     if phase != PromotionPhase::Failed {
         return stage;
     }
-    let rollback = lane
-        .pending
-        .iter()
-        .chain(lane.revisions.iter())
-        .filter(|other| other.spec.kind == PromotionKind::Rollback && other.spec.release == release.name())
-        .rfind(|other| created(**other) >= created(promotion));
     stage.at = match rollback.map(|other| phase_of(other)) {
         None => stage.at,
         Some(PromotionPhase::Verified | PromotionPhase::Superseded) => At::RolledBack,

@@ -4,10 +4,10 @@ use super::running::close_steps;
 use super::start::default_target;
 use super::{Scene, normal, warning};
 use crate::api::{
-    Change, ChangeAction, Delivery, FailureAction, PromotionKind, PromotionPhase, PromotionSpec,
+    Change, ChangeAction, Delivery, FailureAction, Promotion, PromotionKind, PromotionPhase, PromotionSpec,
     RollbackTarget, StepResult,
 };
-use crate::decide::action::{Action, Decision, Owner};
+use crate::decide::action::{Action, Decision, Note, Owner};
 use crate::decide::conditions::condition;
 use crate::decide::gates::{HOLDS, span};
 use crate::decide::lane::{created, is_automatic, kube_meta::Meta, phase_of, revision_of};
@@ -32,14 +32,31 @@ pub(super) fn superseded(scene: &Scene<'_>, by: &str) -> Decision {
     let rollback =
         scene.world.project.promotions.get(by).filter(|other| other.spec.kind == PromotionKind::Rollback);
     match rollback {
-        Some(other) => {
-            let reason = other.spec.reason.clone().unwrap_or_else(|| "taken back".to_owned());
-            let word =
-                reason.split(':').next().filter(|word| !word.contains(' ')).unwrap_or("TakenBack").to_owned();
-            over(scene, PromotionPhase::Failed, &word, &reason)
-        }
+        Some(other) => taken_back(scene, other),
         None => over(scene, PromotionPhase::Superseded, "Superseded", &format!("{by} went ahead")),
     }
+}
+
+/// A rollback has started, which says why: for automation what failed, for a person whatever they wrote.
+fn taken_back(scene: &Scene<'_>, rollback: &Promotion) -> Decision {
+    let said = rollback.spec.reason.as_deref().unwrap_or("taken back");
+    let (word, message) =
+        said.split_once(": ").filter(|(word, _)| !word.contains(' ')).unwrap_or(("TakenBack", said));
+    let message = match rollback.status.as_ref().and_then(|status| status.restores) {
+        Some(revision) => format!("{message}; goes back to revision {revision}"),
+        None => message.to_owned(),
+    };
+    Decision {
+        notes: vec![failure(scene, word, &message)],
+        ..over(scene, PromotionPhase::Failed, word, &message)
+    }
+}
+
+fn failure(scene: &Scene<'_>, reason: &str, text: &str) -> Note {
+    warning(
+        if scene.is_rollback() { "RollbackFailed" } else { "PromotionFailed" },
+        format!("{}: revision {}: {reason}: {text}", scene.environment.name(), scene.revision()),
+    )
 }
 
 /// It ended without a verdict of its own.
@@ -61,31 +78,34 @@ enum Consequence {
     Leave(String),
 }
 
-/// The release is bad here.
+/// The release is bad here. What brings the environment back comes first; the failure is told when that has started.
 pub(super) fn failed(scene: &Scene<'_>, reason: &str, message: &str) -> Decision {
+    let (text, holds) = match consequence(scene, reason) {
+        Consequence::RollBack(revision) => match scene.world.project.promotions.get(&rollback_name(scene)) {
+            None => {
+                let actions = vec![roll_back(scene, revision, reason, message)];
+                return Decision { actions, ..Decision::default() };
+            }
+            Some(rollback) if !phase_of(rollback).is_final() => return Decision::default(),
+            Some(rollback) => {
+                let status = rollback.status.as_ref();
+                let end = status.and_then(|status| status.message.as_deref()).unwrap_or_default();
+                (format!("{message}; {} did not start: {end}", rollback.name()), true)
+            }
+        },
+        Consequence::Hold(why) => (format!("{message}; {why}"), true),
+        Consequence::Leave(why) => (format!("{message}; {why}"), false),
+    };
     let mut status = scene.status();
     status.finished_at = Some(scene.time());
     close_steps(&mut status, scene, StepResult::Failed, Some(message));
-    let (text, holds, actions) = match consequence(scene, reason) {
-        Consequence::RollBack(revision) => {
-            let text = format!("{message}; goes back to revision {revision}");
-            (text, false, vec![roll_back(scene, revision, reason, message)])
-        }
-        Consequence::Hold(why) => (format!("{message}; {why}"), true, Vec::new()),
-        Consequence::Leave(why) => (format!("{message}; {why}"), false, Vec::new()),
-    };
     if holds {
         status.conditions =
             vec![condition(HOLDS, "True", reason, &text, scene.world.promotion.generation(), &[], scene.now)];
     }
-    let note = warning(
-        if scene.is_rollback() { "RollbackFailed" } else { "PromotionFailed" },
-        format!("{}: revision {}: {reason}: {text}", scene.environment.name(), scene.revision()),
-    );
     Decision {
-        actions,
+        notes: vec![failure(scene, reason, &text)],
         report: Some(scene.write(status, PromotionPhase::Failed, reason, &text)),
-        notes: vec![note],
         ..Decision::default()
     }
 }
