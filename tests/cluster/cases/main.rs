@@ -15,6 +15,7 @@ mod operator;
 mod preflight;
 mod relay;
 mod replicas;
+mod requests;
 mod stories;
 mod support;
 mod takeover;
