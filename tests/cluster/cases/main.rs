@@ -19,5 +19,6 @@ mod requests;
 mod stories;
 mod support;
 mod takeover;
+mod undecodable;
 mod waiting;
 mod waits;
