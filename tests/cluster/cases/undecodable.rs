@@ -109,3 +109,22 @@ async fn objects_that_become_unreadable_are_told_and_work_again_once_they_are_me
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_release_that_becomes_unreadable_on_its_way_is_not_withdrawn() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        others_go_their_way(project, "1.0.0", "v1").await?;
+        let mut slow = deployment("web", "v2-ready-after", None);
+        slow["spec"]["template"]["metadata"]["annotations"] = json!({ "fate.towpath.dev/seconds": "6" });
+        let release = project.release("2.0.0", &[slow]).await?;
+        let name = format!("prod-{release}");
+        project.in_phase(&name, "Promoting").await?;
+        write_status(project, "releases", &release, unreadable("releases")).await?;
+        is_told(project, "releases", &release).await?;
+        project.quiet().await?;
+        write_status(project, "releases", &release, readable("releases")).await?;
+        project.ended(&name, "Verified").await?;
+        project.condition("releases", &release, "Verified", "True", "").await.map(drop)
+    })
+    .await;
+}
