@@ -9,6 +9,7 @@ mod crash;
 mod endings;
 mod failures;
 mod first;
+mod helm;
 mod hostile;
 mod lanes;
 mod objects;
