@@ -3,6 +3,7 @@
 //! One control plane for all tests here, the chart installed once; each test has its own project and its own controller.
 
 mod adoption;
+mod captures;
 mod configuration;
 mod consent;
 mod costs;
