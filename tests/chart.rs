@@ -13,7 +13,7 @@ use control_plane::{Access, ControlPlane, binaries, eventually};
 use manifests::{documents, read, root};
 use rights::{Grant, lines};
 use serde_json::Value;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 const OPERATOR: (&str, &str) = ("towpath-system", "towpath");
@@ -219,6 +219,68 @@ async fn people_on(cluster: &ControlPlane) -> Result<()> {
         ensure!(found.join(" ") == who, "{verb} {resource}: {found:?}, not {who:?}");
     }
     Ok(())
+}
+
+/// With everything that a controller has put there by then.
+#[tokio::test]
+async fn uninstalling_leaves_workloads_records_and_consent_and_installing_again_goes_on_from_there() {
+    let cluster = ControlPlane::start().await.unwrap();
+    let _report = cluster.on_failure(&["shop", "shop-staging", OPERATOR.0]);
+    uninstall_on(&cluster).await.unwrap();
+}
+
+async fn uninstall_on(cluster: &ControlPlane) -> Result<()> {
+    let admin = cluster.kubectl(cluster.admin());
+    let helm = cluster.helm(cluster.admin());
+    let chart = root("charts/towpath").display().to_string();
+    let flags = ["--namespace", OPERATOR.0, "--create-namespace", "--set=replicas=0"];
+    let install = [&["install", "towpath", &chart], &flags[..]].concat();
+    helm.run(&install)?;
+    apply_examples(cluster).await?;
+    let mut controller = start_controller(cluster).await?;
+    let copied = eventually("a workload in staging", LIMIT, async || {
+        admin.run(&["rollout", "status", "deployment/web", "-n", "shop-staging", "--timeout=1s"]).map(Some)
+    })
+    .await;
+    controller.kill()?;
+    controller.wait()?;
+    copied?;
+    let kinds = "releases,environments,promotions,rollbackpolicies,contents,deployments,statefulsets,configmaps,rolebindings";
+    let left = || -> Result<Vec<String>> {
+        let names = admin.run(&[
+            "get",
+            kinds,
+            "--all-namespaces",
+            "-o",
+            "custom-columns=:.kind,:.metadata.uid,:.metadata.namespace",
+        ])?;
+        let ours = names.lines().filter(|line| line.contains(" shop"));
+        Ok(ours.map(str::to_owned).collect())
+    };
+    let before = left()?;
+    for kind in ["Release", "Promotion", "Content", "Deployment", "RoleBinding"] {
+        ensure!(before.iter().any(|line| line.starts_with(kind)), "no {kind} among {before:#?}");
+    }
+    helm.run(&["uninstall", "towpath", "--namespace", OPERATOR.0, "--wait"])?;
+    ensure!(admin.run(&["get", "deployment", "towpath", "-n", OPERATOR.0]).is_err(), "the controller stays");
+    ensure!(left()? == before, "before: {before:#?}\nafter: {:#?}", left()?);
+    helm.run(&install)?;
+    ensure!(left()? == before, "before: {before:#?}\ninstalled again: {:#?}", left()?);
+    Ok(())
+}
+
+/// The controller as the chart would run it.
+async fn start_controller(cluster: &ControlPlane) -> Result<Child> {
+    let access = cluster.service_account(OPERATOR.0, OPERATOR.1).await?;
+    let child = Command::new(env!("CARGO_BIN_EXE_towpath"))
+        .args(["controller", "--listen=127.0.0.1:0", "--lease-name=towpath"])
+        .arg(format!("--kubeconfig={}", access.kubeconfig.display()))
+        .arg(format!("--lease-namespace={}", OPERATOR.0))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    child.context("the controller cannot be started")
 }
 
 /// A kind is served a moment after it is established.

@@ -164,6 +164,12 @@ impl<K> Store<K> {
         objects.map(|entry| entry.value.clone()).collect()
     }
 
+    /// Every object that cannot be decoded. For start-up.
+    pub fn undecodable_everywhere(&self) -> Vec<Undecodable> {
+        let content = self.read();
+        content.undecodable.values().flat_map(BTreeMap::values).map(|entry| entry.value.clone()).collect()
+    }
+
     /// A list begins: what it does not bring is gone when it ends.
     pub(super) fn begin_list(&self) {
         let mut content = self.write();

@@ -73,6 +73,20 @@ impl Wake {
         for release in self.stores.releases.all() {
             self.release(&release.namespace().unwrap_or_default(), &release.name_any());
         }
+        self.undecodable();
+    }
+
+    /// What cannot be decoded is told so.
+    fn undecodable(&self) {
+        for lost in self.stores.environments.undecodable_everywhere() {
+            self.environment(&lost.namespace, &lost.name);
+        }
+        for lost in self.stores.promotions.undecodable_everywhere() {
+            self.promotion(&lost.namespace, &lost.name, None);
+        }
+        for lost in self.stores.releases.undecodable_everywhere() {
+            self.release(&lost.namespace, &lost.name);
+        }
     }
 
     fn target(&self, namespace: &str, is_namespace: bool) {

@@ -20,8 +20,8 @@ pub struct Project {
     pub releases: BTreeMap<String, Arc<Release>>,
     /// Its promotions, by name.
     pub promotions: BTreeMap<String, Arc<Promotion>>,
-    /// Objects of the project that could not be decoded: kind, name, error.
-    pub undecodable: Vec<(String, String, String)>,
+    /// Environments and releases of the project that could not be decoded: kind and name, and the error.
+    pub undecodable: BTreeMap<(String, String), String>,
     /// The target namespaces that exist, by name.
     pub namespaces: BTreeMap<String, NamespaceFacts>,
     /// Environments of other projects, or of this one, that name the same target: target -> `project/environment`.

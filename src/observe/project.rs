@@ -2,7 +2,7 @@
 
 use super::ObserveError;
 use crate::api::{Environment, Promotion, Release};
-use crate::context::Handles;
+use crate::context::{Handles, Undecodable};
 use crate::decide::world::{NamespaceFacts, Project};
 use kube::{Resource, ResourceExt};
 use std::collections::BTreeMap;
@@ -52,9 +52,11 @@ fn with(
         }
         project.targets.insert(target.clone(), stores.targets().of(target));
     }
-    for lost in stores.environments.all_undecodable(name) {
-        project.undecodable.push(("Environment".into(), lost.name.to_string(), lost.error.clone()));
-    }
+    let lost = |kind: &'static str, found: Vec<Undecodable>| {
+        found.into_iter().map(move |lost| ((kind.to_owned(), lost.name), lost.error))
+    };
+    project.undecodable.extend(lost("Environment", stores.environments.all_undecodable(name)));
+    project.undecodable.extend(lost("Release", stores.releases.all_undecodable(name)));
     Ok(project)
 }
 

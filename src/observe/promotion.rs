@@ -38,17 +38,18 @@ pub async fn observe(
         return Ok(Some(world(handles, project, promotion)));
     };
     let granted = grant(handles, namespace, &environment, WHILE_WRITING).await?;
-    if granted != Grant::Granted {
-        return Ok(Some(PromotionWorld { grant: granted, ..world(handles, project, promotion) }));
-    }
     let (wanted, replaced) = wanted_contents(&project, &promotion);
     let content = contents::load(handles, namespace, wanted).await?;
     let replaced = contents::load(handles, namespace, replaced).await?;
     let mut seen = world(handles, project, promotion);
     seen.grant = granted;
-    seen.workloads = health::workloads(handles, &environment.spec.namespace);
     seen.content = content;
     seen.replaced = replaced;
+    // Contents are our own records; of the target nothing is looked at without consent.
+    if seen.grant != Grant::Granted {
+        return Ok(Some(seen));
+    }
+    seen.workloads = health::workloads(handles, &environment.spec.namespace);
     seen.live = read_live(handles, &seen.project, &seen, &environment).await?;
     Ok(Some(seen))
 }

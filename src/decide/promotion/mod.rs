@@ -45,6 +45,9 @@ pub fn decide(world: &PromotionWorld, now: Timestamp) -> Decision {
     if phase_of(&world.promotion).is_final() || world.promotion.deleting() {
         return Decision::default();
     }
+    if let Some(message) = unreadable(world) {
+        return held_up(world, now, message);
+    }
     let spec = &world.promotion.spec;
     let Some(environment) = world.project.environments.get(&spec.environment) else {
         return unknown(
@@ -177,6 +180,29 @@ fn changed(world: &PromotionWorld, status: Status) -> Option<Status> {
         Status::Promotion(new) if stored == Some(new.as_ref()) => None,
         Status::Promotion(_) | Status::Release(_) | Status::Environment(_) => Some(status),
     }
+}
+
+/// What the spec names exists and cannot be decoded: that is no absence, and nothing is concluded from it. A rollback can do
+/// without its release.
+fn unreadable(world: &PromotionWorld) -> Option<String> {
+    let spec = &world.promotion.spec;
+    let release = (spec.kind == PromotionKind::Promote).then_some(("Release", &spec.release));
+    let named = [Some(("Environment", &spec.environment)), release];
+    named.into_iter().flatten().find_map(|(kind, name)| {
+        let error = world.project.undecodable.get(&(kind.to_owned(), name.clone()))?;
+        Some(format!("{kind} {name} cannot be read: {error}"))
+    })
+}
+
+/// Stays where it is until the object can be read again, which wakes it.
+fn held_up(world: &PromotionWorld, now: Timestamp, message: String) -> Decision {
+    let mut status = world.promotion.status.clone().unwrap_or_default();
+    status.observed_generation = world.promotion.generation();
+    status.reason = Some("Undecodable".to_owned());
+    status.message = Some(conditions::cut(&message, 1024));
+    status.epoch = status.epoch.max(world.epoch);
+    status.conditions = promotion_conditions(&status, world, now);
+    Decision { report: changed(world, Status::Promotion(Box::new(status))), ..Decision::default() }
 }
 
 /// Something that the spec names does not exist (yet).

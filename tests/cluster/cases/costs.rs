@@ -1,32 +1,14 @@
 //! What promotions cost, counted from the API server's own record.
 
 use crate::objects::{config, deployment, service, stateful_set};
-use crate::support::{Project, SYSTEM, in_project};
-use anyhow::{Result, ensure};
-use control_plane::{AuditEvent, Mark};
+use crate::requests::{is_write, shown};
+use crate::support::{Project, in_project, same};
+use anyhow::ensure;
+use control_plane::AuditEvent;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-fn is_write(event: &AuditEvent) -> bool {
-    matches!(event.verb.as_str(), "create" | "update" | "patch" | "delete" | "deletecollection")
-        && !event.dry_run
-}
-
-/// Requests of this project's controller since the mark.
-async fn requests(project: &Project, mark: Mark) -> Result<Vec<AuditEvent>> {
-    let account = format!("system:serviceaccount:{SYSTEM}:towpath");
-    let all = project.cluster.audit()?.since(mark).await?;
-    let concerns =
-        |event: &AuditEvent| event.namespace.starts_with(&project.name) || event.name == project.name;
-    Ok(all.into_iter().filter(|event| event.user == account && concerns(event)).collect())
-}
-
-fn shown(events: &[&AuditEvent]) -> String {
-    let line = |event: &&AuditEvent| {
-        format!("{} {}/{} {}", event.verb, event.resource, event.subresource, event.name)
-    };
-    events.iter().map(line).collect::<Vec<_>>().join("\n")
-}
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// Writes in the target, and writes of our own objects; Events and reviews apart.
 fn split<'a>(project: &Project, events: &'a [AuditEvent]) -> (Vec<&'a AuditEvent>, Vec<&'a AuditEvent>) {
@@ -47,24 +29,20 @@ fn shop(tag: &str) -> Vec<Value> {
     ]
 }
 
-async fn settle() {
-    tokio::time::sleep(Duration::from_secs(2)).await;
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_promotion_writes_each_object_that_differs_once_and_no_other() {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let first = project.release("1.0.0", &shop("v1")).await?;
         project.condition("releases", &first, "Verified", "True", "").await?;
-        settle().await;
+        project.quiet().await?;
         let mark = project.cluster.audit()?.mark().await?;
         let second = project.release("2.0.0", &shop("v2")).await?;
         project.condition("releases", &second, "Verified", "True", "").await?;
-        settle().await;
-        let events = requests(project, mark).await?;
+        project.quiet().await?;
+        let events = project.requests(mark).await?;
         let (target, _) = split(project, &events);
         // web and api differ; the ConfigMap, the Service and the StatefulSet do not.
-        ensure!(target.len() == 2, "{} writes in the target:\n{}", target.len(), shown(&target));
+        ensure!(target.len() == 2, "{} writes in the target:\n{}", target.len(), shown(target));
         Ok(())
     })
     .await;
@@ -75,17 +53,17 @@ async fn a_promotion_writes_into_our_own_objects_seven_times() {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let first = project.release("1.0.0", &shop("v1")).await?;
         project.condition("releases", &first, "Verified", "True", "").await?;
-        settle().await;
+        project.quiet().await?;
         let mark = project.cluster.audit()?.mark().await?;
         let second = project.release("2.0.0", &shop("v2")).await?;
         project.condition("releases", &second, "Verified", "True", "").await?;
-        settle().await;
-        let events = requests(project, mark).await?;
+        project.quiet().await?;
+        let events = project.requests(mark).await?;
         let (_, ours) = split(project, &events);
         let counted: Vec<&AuditEvent> =
             ours.into_iter().filter(|event| event.resource != "contents").collect();
         // The release: captured, verified. The promotion: created, intent, outcome. The environment: start, end.
-        ensure!(counted.len() <= 7, "{} writes of our own:\n{}", counted.len(), shown(&counted));
+        ensure!(counted.len() <= 7, "{} writes of our own:\n{}", counted.len(), shown(counted));
         Ok(())
     })
     .await;
@@ -96,39 +74,41 @@ async fn a_rollback_writes_what_differs_once() {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let first = project.release("1.0.0", &shop("v1")).await?;
         project.condition("releases", &first, "Verified", "True", "").await?;
-        settle().await;
+        project.quiet().await?;
         let mark = project.cluster.audit()?.mark().await?;
         let mut bad = shop("v2-crash-loop");
         bad.push(service("new"));
         let second = project.release("2.0.0", &bad).await?;
         project.ended(&format!("prod-{second}-rollback"), "Verified").await?;
-        settle().await;
-        let events = requests(project, mark).await?;
+        project.quiet().await?;
+        let events = project.requests(mark).await?;
         let (target, ours) = split(project, &events);
         // There: web, api, new. Back: web, api, and new removed.
-        ensure!(target.len() == 6, "{} writes in the target:\n{}", target.len(), shown(&target));
+        ensure!(target.len() == 6, "{} writes in the target:\n{}", target.len(), shown(target));
         let statuses: Vec<&AuditEvent> =
             ours.into_iter().filter(|event| event.resource != "contents").collect();
-        ensure!(statuses.len() <= 14, "{} writes of our own:\n{}", statuses.len(), shown(&statuses));
+        ensure!(statuses.len() <= 14, "{} writes of our own:\n{}", statuses.len(), shown(statuses));
         Ok(())
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_settled_project_is_silent() {
+async fn a_settled_project_is_silent_for_a_minute() {
     in_project(
         &[json!({ "name": "staging" }), json!({ "name": "prod", "after": ["staging"] })],
         async |project| {
             let release = project.release("1.0.0", &shop("v1")).await?;
             project.condition("releases", &release, "Verified", "True", "").await?;
-            tokio::time::sleep(Duration::from_secs(5)).await;
+            project.quiet().await?;
             let mark = project.cluster.audit()?.mark().await?;
-            tokio::time::sleep(Duration::from_secs(20)).await;
-            let events = requests(project, mark).await?;
-            let other: Vec<&AuditEvent> =
-                events.iter().filter(|event| event.verb != "watch" && event.resource != "leases").collect();
-            ensure!(other.is_empty(), "{} requests of a settled project:\n{}", other.len(), shown(&other));
+            tokio::time::sleep(MINUTE).await;
+            let events = project.activity(mark).await?;
+            ensure!(events.is_empty(), "{} requests of a settled project:\n{}", events.len(), shown(&events));
+            same("alive", project.operator(|operator| operator.is_alive())?, true)?;
+            // The record is of this controller: its watches are in it.
+            let watches = project.requests(mark).await?.iter().filter(|event| event.verb == "watch").count();
+            ensure!(watches > 0, "no watch was renewed within a minute");
             Ok(())
         },
     )
@@ -141,16 +121,16 @@ async fn the_controller_itself_writes_nothing_in_a_target_namespace() {
         let mark = project.cluster.audit()?.mark().await?;
         let release = project.release("1.0.0", &shop("v1")).await?;
         project.condition("releases", &release, "Verified", "True", "").await?;
-        let events = requests(project, mark).await?;
+        let events = project.requests(mark).await?;
         let (target, _) = split(project, &events);
         let identity = format!("system:serviceaccount:towpath-deployers:{}.prod", project.name);
         let as_itself: Vec<&AuditEvent> = target
             .into_iter()
             .filter(|event| event.impersonated_user.as_deref() != Some(&identity))
             .collect();
-        ensure!(as_itself.is_empty(), "written as itself:\n{}", shown(&as_itself));
+        ensure!(as_itself.is_empty(), "written as itself:\n{}", shown(as_itself));
         let secrets: Vec<&AuditEvent> = events.iter().filter(|event| event.resource == "secrets").collect();
-        ensure!(secrets.is_empty(), "Secrets were asked for:\n{}", shown(&secrets));
+        ensure!(secrets.is_empty(), "Secrets were asked for:\n{}", shown(secrets));
         Ok(())
     })
     .await;

@@ -167,6 +167,44 @@ async fn pods_that_a_quota_refuses_fail_the_release() {
     .await;
 }
 
+/// Each Service alone fits into the quota, so every dry-run passes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quota_that_only_the_real_writes_meet_fails_the_release_and_everything_is_put_back() {
+    in_project(&[prod()], async |project| {
+        let quota = json!({
+            "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "services" },
+            "spec": { "hard": { "count/services": "2" } },
+        });
+        project.post(&project.live_path("prod", "resourcequotas"), quota).await?;
+        let path = format!("{}/services", project.live_path("prod", "resourcequotas"));
+        eventually("the quota to be counted", Duration::from_secs(10), async || {
+            Ok(project.get(&path).await?.filter(|it| it["status"]["used"].is_object()))
+        })
+        .await?;
+        let good = [config("c", "hello"), service("web"), deployment("web", "v1", Some("c"))];
+        let bad = [
+            config("c", "goodbye"),
+            service("web"),
+            service("more"),
+            service("most"),
+            deployment("web", "v2", Some("c")),
+            deployment("new", "v2", None),
+        ];
+        let failed = fails_and_comes_back(project, &good, &bad, "WriteRefused").await?;
+        let message = failed["status"]["message"].as_str().unwrap_or_default();
+        same(message, message.contains("exceeded quota") && message.contains("Service mo"), true)?;
+        let tried = &failed["status"]["steps"][0];
+        same(
+            "preflight",
+            (tried["name"].as_str(), tried["result"].as_str()),
+            (Some("Preflight"), Some("Passed")),
+        )?;
+        let read = project.config_of("prod", "deployments", "web").await?;
+        same("config", read, vec![json!({ "GREETING": "hello" })])
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn silence_fails_after_the_progress_deadline() {
     let mut environment = prod();

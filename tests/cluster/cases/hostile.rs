@@ -3,7 +3,10 @@
 use crate::objects::{config, deployment, service};
 use crate::support::{Project, in_project, same};
 use anyhow::Result;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 /// The release says these words, and nothing is written anywhere.
 async fn is_refused(project: &Project, release: &str, words: &[&str]) -> Result<()> {
@@ -110,6 +113,52 @@ async fn two_objects_of_one_name_are_refused() {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let release = project.release("1.0.0", &[config("x", "1"), config("x", "2")]).await?;
         is_refused(project, &release, &["twice"]).await
+    })
+    .await;
+}
+
+/// So many characters that no compression makes much smaller.
+fn noise(seed: u64, length: usize) -> String {
+    let mut bytes = Vec::new();
+    for block in 0u64.. {
+        if bytes.len() >= length {
+            break;
+        }
+        bytes.extend(Sha256::digest([seed.to_be_bytes(), block.to_be_bytes()].concat()));
+    }
+    let mut text = STANDARD.encode(bytes);
+    text.truncate(length);
+    text
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_bytes_than_a_release_holds_are_refused_with_the_figure_and_the_limit() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        // Base64 shrinks by a quarter: 750,000 characters are 560,000 bytes at best, more than 512 KiB.
+        let large: Vec<Value> =
+            (0..3).map(|seed| config(&format!("c{seed}"), &noise(seed, 250_000))).collect();
+        let release = project.release("1.0.0", &large).await?;
+        is_refused(project, &release, &["compressed", "bytes", "524288"]).await?;
+        let found = project.ours("releases", &release).await?;
+        let message = found["status"]["message"].as_str().unwrap_or_default();
+        let figures =
+            message.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse::<u64>().ok());
+        same(message, figures.filter(|figure| *figure > 524_288).count(), 1)?;
+        let contents = project.all("contents").await?;
+        same("Contents of it", contents.iter().filter(|it| it["spec"]["application"] == "shop").count(), 0)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn as_many_bytes_as_a_release_holds_arrive() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let large: Vec<Value> =
+            (0..3).map(|seed| config(&format!("c{seed}"), &noise(seed, 225_000))).collect();
+        let release = project.release("1.0.0", &large).await?;
+        project.condition("releases", &release, "Verified", "True", "").await?;
+        let live = project.here("prod", "configmaps", "c2").await?;
+        same("data", live["data"]["GREETING"].as_str(), Some(noise(2, 225_000).as_str()))
     })
     .await;
 }

@@ -2,12 +2,16 @@
 //!
 //! One control plane for all tests here, the chart installed once; each test has its own project and its own controller.
 
+mod adoption;
+mod captures;
 mod configuration;
+mod consent;
 mod costs;
 mod crash;
 mod endings;
 mod failures;
 mod first;
+mod helm;
 mod hostile;
 mod lanes;
 mod objects;
@@ -15,8 +19,10 @@ mod operator;
 mod preflight;
 mod relay;
 mod replicas;
+mod requests;
 mod stories;
 mod support;
 mod takeover;
+mod undecodable;
 mod waiting;
 mod waits;

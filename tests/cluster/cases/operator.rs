@@ -2,6 +2,8 @@
 
 use crate::support::{LEASES, SYSTEM, installed};
 use anyhow::{Context, Result, ensure};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use control_plane::Access;
 use serde_json::{Value, json};
 use std::fs::{self, File};
@@ -46,6 +48,7 @@ impl Flags {
 pub struct Operator {
     child: Child,
     log: PathBuf,
+    credential: String,
     _dir: TempDir,
 }
 
@@ -60,6 +63,9 @@ impl Operator {
         let dir = tempfile::Builder::new().prefix("towpath-controller-").tempdir()?;
         let kubeconfig = dir.path().join("kubeconfig");
         let mut written: Value = serde_yaml::from_str(&fs::read_to_string(&access.kubeconfig)?)?;
+        // A token of its own, by which the audit log tells its requests from those of the others.
+        let token = cluster.service_account_token(SYSTEM, "towpath").await?;
+        written["users"][0]["user"] = json!({ "token": token });
         if let Some(server) = &flags.server {
             written["clusters"][0]["cluster"] = json!({ "server": server });
         }
@@ -81,7 +87,12 @@ impl Operator {
             .stderr(File::create(&log)?)
             .spawn()
             .context("the controller cannot be started")?;
-        Ok(Self { child, log, _dir: dir })
+        Ok(Self { child, log, credential: credential(&token)?, _dir: dir })
+    }
+
+    /// What the audit log knows its requests by.
+    pub fn credential(&self) -> &str {
+        &self.credential
     }
 
     /// Everything that it has logged.
@@ -121,6 +132,13 @@ impl Operator {
         }
         anyhow::bail!("the controller did not end within 20 s of SIGTERM")
     }
+}
+
+/// The id of a token, as the API server records it.
+fn credential(token: &str) -> Result<String> {
+    let payload = token.split('.').nth(1).context("a token of another make")?;
+    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload)?)?;
+    Ok(format!("JTI={}", claims["jti"].as_str().context("a token without an id")?))
 }
 
 impl Drop for Operator {

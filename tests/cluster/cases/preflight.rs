@@ -141,6 +141,21 @@ async fn with_the_preflight_role_a_missing_secret_refuses_before_anything_is_wri
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_preflight_role_the_promotion_says_what_was_not_tried() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let mut web = deployment("web", "v1", None);
+        web["spec"]["template"]["spec"]["containers"][0]["envFrom"] =
+            json!([{ "secretRef": { "name": "password" } }]);
+        let release = project.release("1.0.0", &[web]).await?;
+        let ended = project.ended(&format!("prod-{release}"), "Verified").await?;
+        let warnings = ended["status"]["warnings"].to_string();
+        let words = ["pods", "Secrets", "not tried", "towpath-preflight"];
+        same(&warnings, words.iter().all(|word| warnings.contains(word)), true)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_consent_nothing_of_the_namespace_is_shown_and_the_message_is_the_command_that_consents() {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let target = project.target("prod");

@@ -1,8 +1,9 @@
 //! Replicas of what exists are never changed, at no moment.
 
 use crate::objects::{deployment, service};
-use crate::support::{Project, in_project, same};
+use crate::support::{Project, SOON, in_project, same};
 use anyhow::{Context, Result};
+use control_plane::eventually;
 use futures::{StreamExt, TryStreamExt};
 use http::Method;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -13,13 +14,14 @@ use std::sync::{Arc, Mutex};
 use tokio::task::JoinHandle;
 
 /// Every number of replicas that a Deployment has had since it was begun to be watched.
-struct Watched {
+pub struct Watched {
     seen: Arc<Mutex<Vec<i32>>>,
     task: JoinHandle<()>,
 }
 
 impl Watched {
-    async fn start(project: &Project, name: &str) -> Result<Self> {
+    /// From now on.
+    pub async fn start(project: &Project, name: &str) -> Result<Self> {
         let api: Api<Deployment> = Api::namespaced(project.client(), &project.target("prod"));
         let version = api.get(name).await?.metadata.resource_version.context("no version")?;
         let parameters = WatchParams::default().fields(&format!("metadata.name={name}"));
@@ -39,7 +41,8 @@ impl Watched {
         Ok(Self { seen, task })
     }
 
-    fn stop(self) -> Vec<i32> {
+    /// Every number so far, each once.
+    pub fn stop(self) -> Vec<i32> {
         self.task.abort();
         let mut seen = self.seen.lock().map(|seen| seen.clone()).unwrap_or_default();
         seen.sort_unstable();
@@ -49,7 +52,7 @@ impl Watched {
 }
 
 /// Promoted twice, the second time to its harm.
-async fn promoted_twice_and_rolled_back(project: &Project) -> Result<()> {
+pub async fn promoted_twice_and_rolled_back(project: &Project) -> Result<()> {
     let second = project.release("2.0.0", &[service("web"), deployment("web", "v2", None)]).await?;
     project.ended(&format!("prod-{second}"), "Verified").await?;
     let third = project.release("3.0.0", &[service("web"), deployment("web", "v3-crash-loop", None)]).await?;
@@ -127,6 +130,38 @@ async fn a_deployment_that_an_autoscaler_scales_keeps_the_autoscalers_number() {
         let watched = Watched::start(project, "web").await?;
         promoted_twice_and_rolled_back(project).await?;
         same("numbers of replicas", watched.stop(), vec![4])
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deployment_under_a_horizontal_pod_autoscaler_keeps_the_autoscalers_number() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let first = project.release("1.0.0", &[service("web"), deployment("web", "v1", None)]).await?;
+        project.ended(&format!("prod-{first}"), "Verified").await?;
+        // It has no metrics here, and scales up to its lower limit without.
+        let scaler = json!({
+            "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": { "name": "web" },
+            "spec": {
+                "minReplicas": 4, "maxReplicas": 6,
+                "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "web" },
+            },
+        });
+        project.post(&project.live_path("prod", "horizontalpodautoscalers"), scaler).await?;
+        eventually("the autoscaler to scale", SOON, async || {
+            let web = project.here("prod", "deployments", "web").await?;
+            Ok((web["spec"]["replicas"] == 4).then_some(()))
+        })
+        .await?;
+        project.settled("prod", "deployments", "web").await?;
+        let watched = Watched::start(project, "web").await?;
+        promoted_twice_and_rolled_back(project).await?;
+        same("numbers of replicas", watched.stop(), vec![4])?;
+        let web = project.here("prod", "deployments", "web").await?;
+        let entries = web["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
+        let owners = entries.iter().filter(|entry| !entry["fieldsV1"]["f:spec"]["f:replicas"].is_null());
+        let by: Vec<_> = owners.map(|entry| entry["subresource"].clone()).collect();
+        same("who owns the number", by, vec![json!("scale")])
     })
     .await;
 }

@@ -2,10 +2,12 @@
 
 use crate::objects::{deployment, image};
 use crate::operator::{Flags, Operator};
-use crate::support::{Project, same};
+use crate::requests::is_write;
+use crate::support::{Project, SOON, same};
 use anyhow::{Context, Result, ensure};
-use control_plane::eventually;
+use control_plane::{Mark, eventually};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 async fn holder(project: &Project, flags: &Flags) -> Result<Option<String>> {
@@ -67,6 +69,63 @@ async fn a_replica_that_is_killed_in_mid_rollout_is_replaced_within_the_lease_ti
     project.ended(&format!("prod-{release}"), "Failed").await?;
     project.ended(&format!("prod-{release}-rollback"), "Verified").await?;
     same("image", project.image_of("prod", "deployments", "web").await?, image("v1"))
+}
+
+/// How often two controllers together wrote each object since the mark. Statuses apart, which a successor may say anew, and what
+/// passes: leases, Events, questions to the authorizer.
+async fn written(project: &Project, mark: Mark, by: [&Operator; 2]) -> Result<BTreeMap<String, usize>> {
+    let mut found = BTreeMap::new();
+    for event in project.cluster.audit()?.since(mark).await? {
+        let is_theirs = by.iter().any(|one| event.credential.as_deref() == Some(one.credential()));
+        let passing = ["leases", "events", "subjectaccessreviews"];
+        let lasts = is_write(&event) && event.subresource.is_empty() && event.code < 300;
+        if is_theirs && lasts && !passing.contains(&event.resource.as_str()) {
+            *found.entry(format!("{}/{}", event.resource, event.name)).or_default() += 1;
+        }
+    }
+    Ok(found)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rollout_whose_leader_is_killed_is_finished_once_the_lease_has_expired_and_nothing_is_done_twice()
+-> Result<()> {
+    let project = Project::without_controller(&[json!({ "name": "prod" })]).await?;
+    let flags = Flags { lease_duration: "6s".into(), ..Flags::own_lease(&project.name) };
+    let mut first = Operator::start(&[&project.name], &flags).await?;
+    let leader = next_holder(&project, &flags, None, Duration::from_secs(10)).await?;
+    let second = Operator::start(&[&project.name], &flags).await?;
+    verified(&project, "1.0.0", "v1").await?;
+    let mark = project.cluster.audit()?.mark().await?;
+    let mut slow = deployment("web", "v2-ready-after", None);
+    slow["spec"]["template"]["metadata"]["annotations"] = json!({ "fate.towpath.dev/seconds": "3" });
+    let mut late = deployment("late", "v2", None);
+    late["metadata"]["annotations"] = json!({ "towpath.dev/wave": "1" });
+    let release = project.release("2.0.0", &[slow, late]).await?;
+    let name = format!("prod-{release}");
+    eventually("the first wave", SOON, async || {
+        let image = project.image_of("prod", "deployments", "web").await?;
+        Ok(image.contains("v2").then_some(()))
+    })
+    .await?;
+    first.kill();
+    let killed = Instant::now();
+    let next = next_holder(&project, &flags, Some(&leader), Duration::from_secs(12)).await?;
+    let vacant = killed.elapsed();
+    // Renewed every third of its duration, the dead leader's lease was good for four seconds at least, and six at most.
+    ensure!(vacant > Duration::from_secs(3), "{next} did not wait for the lease: {vacant:?}");
+    ensure!(vacant < Duration::from_secs(9), "{next} took over only after {vacant:?}");
+    project.ended(&name, "Verified").await?;
+    project.condition("releases", &release, "Verified", "True", "").await?;
+    same("image", project.image_of("prod", "deployments", "web").await?, image("v2-ready-after"))?;
+    project.condition("environments", "prod", "Ready", "True", "").await?;
+    let written = written(&project, mark, [&first, &second]).await?;
+    let once = |(object, times): (&String, &usize)| (*times == 1).then(|| object.clone());
+    let all = written.iter().filter_map(once).filter(|object| !object.starts_with("contents/"));
+    let wanted = ["deployments/late".to_owned(), "deployments/web".to_owned(), format!("promotions/{name}")];
+    same(&format!("written once, of {written:#?}"), all.collect::<Vec<_>>(), wanted.to_vec())?;
+    same("written twice", written.values().filter(|times| **times > 1).count(), 0)?;
+    same("promotions", project.all("promotions").await?.len(), 2)?;
+    same("ReplicaSets", project.list("prod", "replicasets").await?.len(), 3)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,12 +1,13 @@
 //! What people and tools that wait for conditions see.
 
+use crate::helm::helm_install;
 use crate::objects::deployment;
 use crate::support::{Project, SOON, in_project, same};
 use crate::waits::condition;
 use anyhow::{Result, ensure};
 use control_plane::eventually;
 use serde_json::{Value, json};
-use std::fs;
+use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fresh_release_and_a_fresh_environment_are_not_ready() -> Result<()> {
@@ -81,46 +82,58 @@ async fn watched(project: &Project, path: &str, release: &str) -> Result<Vec<Val
     Ok(seen)
 }
 
+/// `helm install --wait` of an Environment and a Release into the project; gives how it ended, and when.
+async fn delivered_by_helm(project: &Project, tag: &str) -> Result<(Result<()>, Instant)> {
+    let target = project.target("prod");
+    project.post("/api/v1/namespaces", json!({ "metadata": { "name": target } })).await?;
+    project.consent("prod", "towpath-deploy").await?;
+    let objects = [
+        json!({
+            "apiVersion": "towpath.dev/v1alpha1", "kind": "Environment", "metadata": { "name": "prod" },
+            "spec": { "namespace": target, "rollbackPolicyRef": "quick" },
+        }),
+        json!({
+            "apiVersion": "towpath.dev/v1alpha1", "kind": "Release", "metadata": { "name": "shop-1.0.0" },
+            "spec": {
+                "application": "shop", "version": "1.0.0", "source": { "manifests": [deployment("web", tag, None)] },
+            },
+        }),
+    ];
+    let waiting = ["--wait", "--timeout", "60s"];
+    let ended = helm_install(project, &project.name, "delivery", &objects, &waiting).await;
+    Ok((ended, Instant::now()))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn helm_install_with_wait_ends_when_the_release_is_verified() {
     in_project(&[], async |project| {
-        let target = project.target("prod");
-        project.post("/api/v1/namespaces", json!({ "metadata": { "name": target } })).await?;
-        project.consent("prod", "towpath-deploy").await?;
-        let release = "shop-1.0.0";
-        let objects = [
-            json!({
-                "apiVersion": "towpath.dev/v1alpha1", "kind": "Environment", "metadata": { "name": "prod" },
-                "spec": { "namespace": target, "rollbackPolicyRef": "quick" },
-            }),
-            json!({
-                "apiVersion": "towpath.dev/v1alpha1", "kind": "Release", "metadata": { "name": release },
-                "spec": {
-                    "application": "shop", "version": "1.0.0", "source": { "manifests": [deployment("web", "v1", None)] },
-                },
-            }),
-        ];
-        helm_install(project, &objects).await?;
-        let found = project.ours("releases", release).await?;
+        delivered_by_helm(project, "v1").await?.0?;
+        let found = project.ours("releases", "shop-1.0.0").await?;
         same("Verified", is(&found, "Verified"), true)
     })
     .await;
 }
 
-async fn helm_install(project: &Project, objects: &[Value]) -> Result<()> {
-    let chart = tempfile::tempdir()?;
-    fs::create_dir(chart.path().join("templates"))?;
-    fs::write(chart.path().join("Chart.yaml"), "apiVersion: v2\nname: delivery\nversion: 1.0.0\n")?;
-    for (index, object) in objects.iter().enumerate() {
-        fs::write(chart.path().join("templates").join(format!("{index}.yaml")), object.to_string())?;
-    }
-    let (helm, namespace) = (project.cluster.helm(project.cluster.admin()), project.name.clone());
-    let path = chart.path().display().to_string();
-    let installed = tokio::task::spawn_blocking(move || {
-        helm.run(&["install", "delivery", &path, "--namespace", &namespace, "--wait", "--timeout", "60s"])
-    });
-    installed.await??;
-    Ok(())
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn helm_install_with_wait_fails_as_soon_as_the_release_is_stalled() {
+    in_project(&[], async |project| {
+        let stalled = async {
+            eventually("the release", SOON, async || {
+                project.get(&project.path("releases", "shop-1.0.0")).await
+            })
+            .await?;
+            project.condition("releases", "shop-1.0.0", "Stalled", "True", "RolledBack").await?;
+            anyhow::Ok(Instant::now())
+        };
+        let (told, delivered) = tokio::join!(stalled, delivered_by_helm(project, "v1-crash-loop"));
+        let (told, (ended, at)) = (told?, delivered?);
+        let message = ended.err().map(|error| format!("{error:#}")).unwrap_or_default();
+        same(&message, message.contains("shop-1.0.0"), true)?;
+        let later = at.saturating_duration_since(told);
+        ensure!(later < Duration::from_secs(10), "helm waited {later:?} for a release that had failed");
+        Ok(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,6 +3,7 @@
 //! Level Metadata for every request. A dry run that is asked for in the body of a delete, not in its query, cannot
 //! be told from a real one.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use crate::wait::eventually;
 
 pub(crate) const POLICY: &str =
     "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules:\n- level: Metadata\n";
+const CREDENTIAL: &str = "authentication.kubernetes.io/credential-id";
 const FENCE: &str = "towpath-audit-fence";
 
 /// A place in the log: the end of it when the mark was made.
@@ -28,6 +30,8 @@ pub struct Mark(u64);
 #[derive(Clone, Debug)]
 pub struct AuditEvent {
     pub user: String,
+    /// What the user proved to be itself with: `JTI=..` of a service account's token. Tells two of one account apart.
+    pub credential: Option<String>,
     pub impersonated_user: Option<String>,
     pub verb: String,
     pub dry_run: bool,
@@ -141,6 +145,8 @@ struct Raw {
 struct User {
     #[serde(default)]
     username: String,
+    #[serde(default)]
+    extra: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -164,6 +170,7 @@ impl From<Raw> for AuditEvent {
         let query = raw.request_uri.split_once('?').map_or("", |(_, query)| query);
         Self {
             dry_run: query.split('&').any(|part| part == "dryRun=All"),
+            credential: raw.user.extra.get(CREDENTIAL).and_then(|ids| ids.first()).cloned(),
             user: raw.user.username,
             impersonated_user: raw.impersonated_user.map(|user| user.username),
             verb: raw.verb,

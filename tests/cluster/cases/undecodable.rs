@@ -1,0 +1,130 @@
+//! Objects that the API server took and that cannot be read, as after an upgrade of the kinds: they are told so, and
+//! nobody else suffers.
+
+use crate::objects::{deployment, image};
+use crate::support::{Project, in_project, same};
+use crate::waits::condition;
+use anyhow::{Context, Result};
+use http::Method;
+use serde_json::{Value, json};
+
+/// The schema's `date-time` takes any offset; no calendar has this one.
+const NO_MOMENT: &str = "2026-01-01T00:00:00+99:99";
+
+/// A member of the status that makes an object of this kind unreadable.
+fn unreadable(plural: &str) -> Value {
+    match plural {
+        "releases" => json!({ "environments": [{ "name": "prod", "state": "Hold", "until": NO_MOMENT }] }),
+        "environments" => json!({ "applications": [{
+            "name": "odd", "waiting": { "release": "odd-1.0.0", "gate": "Hold", "message": "", "until": NO_MOMENT },
+        }] }),
+        _ => json!({ "startedAt": NO_MOMENT }),
+    }
+}
+
+/// The same, mended.
+fn readable(plural: &str) -> Value {
+    match plural {
+        "releases" => json!({ "environments": null }),
+        "environments" => json!({ "applications": null }),
+        _ => json!({ "startedAt": null }),
+    }
+}
+
+/// Writes a part of a status, as an administrator may.
+async fn write_status(project: &Project, plural: &str, name: &str, status: Value) -> Result<()> {
+    let path = format!("{}/status", project.path(plural, name));
+    let body = json!({ "status": status });
+    project.send(Method::PATCH, &path, "application/merge-patch+json", body).await.map(drop)
+}
+
+/// One object of each kind that comes to rest by itself: a held release, a promotion of it, a Manual environment.
+async fn odd_objects(project: &Project) -> Result<[(&'static str, &'static str); 3]> {
+    let spec = json!({ "source": { "manifests": [deployment("odd", "v1", None)] }, "hold": true });
+    project.release_of("odd", "1.0.0", spec).await?;
+    project.environment(&json!({ "name": "odd", "promotion": "Manual" })).await?;
+    project.promotion("odd", json!({ "release": "odd-1.0.0", "environment": "prod" })).await?;
+    Ok([("releases", "odd-1.0.0"), ("environments", "odd"), ("promotions", "odd")])
+}
+
+/// The object says that it cannot be read, and why.
+async fn is_told(project: &Project, plural: &str, name: &str) -> Result<()> {
+    let found = project.condition(plural, name, "Accepted", "False", "Undecodable").await?;
+    let message = condition(&found, "Accepted").context("no condition")?["message"].clone();
+    let message = message.as_str().unwrap_or_default();
+    same(message, message.contains("cannot be read") && message.contains("offset"), true)?;
+    same("Ready", condition(&found, "Ready").map(|ready| ready["status"].clone()), Some(json!("False")))
+}
+
+/// A good release of another application goes all the way.
+async fn others_go_their_way(project: &Project, version: &str, tag: &str) -> Result<()> {
+    let release = project.release(version, &[deployment("web", tag, None)]).await?;
+    project.ended(&format!("prod-{release}"), "Verified").await?;
+    same("image", project.image_of("prod", "deployments", "web").await?, image(tag))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn objects_that_cannot_be_read_at_the_start_are_told_once_and_hinder_nobody() -> Result<()> {
+    let project = Project::without_controller(&[json!({ "name": "prod" })]).await?;
+    let odd = odd_objects(&project).await?;
+    for (plural, name) in odd {
+        write_status(&project, plural, name, unreadable(plural)).await?;
+    }
+    let mark = project.cluster.audit()?.mark().await?;
+    project.start().await?;
+    for (plural, name) in odd {
+        is_told(&project, plural, name).await?;
+    }
+    others_go_their_way(&project, "1.0.0", "v1").await?;
+    project.quiet().await?;
+    let writes = project.requests(mark).await?;
+    for (plural, name) in odd {
+        let told = writes.iter().filter(|event| event.resource == plural && event.name == name);
+        same(&format!("requests about {plural} {name}"), told.count(), 1)?;
+    }
+    same("alive", project.operator(|operator| operator.is_alive())?, true)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn objects_that_become_unreadable_are_told_and_work_again_once_they_are_mended() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let odd = odd_objects(project).await?;
+        project.until("promotions", "odd", "held", |it| it["status"]["reason"] == "Hold").await?;
+        for (plural, name) in odd {
+            write_status(project, plural, name, unreadable(plural)).await?;
+            is_told(project, plural, name).await?;
+        }
+        others_go_their_way(project, "1.0.0", "v1").await?;
+        project.quiet().await?;
+        same("alive", project.operator(|operator| operator.is_alive())?, true)?;
+        for (plural, name) in odd {
+            write_status(project, plural, name, readable(plural)).await?;
+        }
+        let accepted = |it: &Value| condition(it, "Accepted").is_none();
+        for (plural, name) in odd {
+            project.until(plural, name, "read again", accepted).await?;
+        }
+        project.change("releases", "odd-1.0.0", json!({ "spec": { "hold": null } })).await?;
+        project.ended("odd", "Verified").await.map(drop)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_release_that_becomes_unreadable_on_its_way_is_not_withdrawn() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        others_go_their_way(project, "1.0.0", "v1").await?;
+        let mut slow = deployment("web", "v2-ready-after", None);
+        slow["spec"]["template"]["metadata"]["annotations"] = json!({ "fate.towpath.dev/seconds": "6" });
+        let release = project.release("2.0.0", &[slow]).await?;
+        let name = format!("prod-{release}");
+        project.in_phase(&name, "Promoting").await?;
+        write_status(project, "releases", &release, unreadable("releases")).await?;
+        is_told(project, "releases", &release).await?;
+        project.quiet().await?;
+        write_status(project, "releases", &release, readable("releases")).await?;
+        project.ended(&name, "Verified").await?;
+        project.condition("releases", &release, "Verified", "True", "").await.map(drop)
+    })
+    .await;
+}
