@@ -70,7 +70,10 @@ pub fn live_objects(world: &PromotionWorld) -> BTreeSet<ObjectKey> {
         keys.extend(wanted.into_iter().filter(|wanted| wanted.hook.is_none()).map(|wanted| wanted.key));
     }
     if scene.is_rollback() {
-        let statuses = scene.lane.here().filter_map(|promotion| promotion.status.as_ref());
+        // What came after the target is taken back; what was there with it or before is none of this.
+        let target = rollback_revision(&scene.lane, &world.promotion).unwrap_or(0);
+        let later = scene.lane.here().filter(|promotion| revision_of(promotion) > Some(target));
+        let statuses = later.filter_map(|promotion| promotion.status.as_ref());
         keys.extend(changed_keys(statuses.flat_map(|status| &status.changes)));
     }
     keys.extend(environment.spec.keeps.iter().filter_map(|keep| key_of_keep(environment, keep)));
