@@ -11,6 +11,7 @@ pub mod promotion;
 pub mod release;
 pub mod rollback_policy;
 pub mod schema;
+pub mod window;
 
 pub use condition::{Condition, READY, RECONCILING, STALLED, VERIFIED};
 pub use content::{Content, ContentSpec};
@@ -31,6 +32,7 @@ pub use release::{
 pub use rollback_policy::{
     Budget, FailureAction, FailureThresholds, RollbackPolicy, RollbackPolicySpec, RollbackTarget,
 };
+pub use window::{Window, WindowKind};
 
 /// The API group of every kind.
 pub const GROUP: &str = "towpath.dev";

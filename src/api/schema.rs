@@ -53,3 +53,7 @@ pub const LABEL: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 pub const SUBDOMAIN: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
 /// The pattern of durations: a century at most, so that a sum with the clock stays a date.
 pub const DURATION: &str = "^([0-9]{1,6}(h|m|s|ms))+$";
+/// The pattern of cron expressions: five fields of digits, names and `* / , -`.
+pub const CRON: &str = "^[0-9A-Za-z*/,-]+( +[0-9A-Za-z*/,-]+){4}$";
+/// The pattern of IANA time zone names.
+pub const TIME_ZONE: &str = "^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}$";
