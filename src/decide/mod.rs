@@ -12,6 +12,7 @@ pub mod lane;
 pub mod overrides;
 pub mod promotion;
 pub mod release;
+pub mod schedule;
 pub mod stages;
 pub mod validate;
 pub mod verdict;
