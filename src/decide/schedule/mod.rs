@@ -29,6 +29,8 @@ mod zone;
 #[cfg(test)]
 mod clock_tests;
 #[cfg(test)]
+mod property_tests;
+#[cfg(test)]
 mod tests;
 
 use crate::api::{Window, WindowKind};
