@@ -65,9 +65,40 @@ fn the_chart_is_clean() -> Result<()> {
     assert!(objects.iter().any(|object| object["kind"] == "ServiceMonitor"));
     let least = documents(&template(&["--set=crds.install=false,roles.aggregate=false"])?);
     assert!(!least.iter().any(|object| object["kind"] == "CustomResourceDefinition"));
-    for wrong in ["replica=3", "replicas=two", "logFormat=xml", "image.digest=abc", "projects={A_b}"] {
+    for wrong in [
+        "admission.enabled=maybe",
+        "replica=3",
+        "replicas=two",
+        "logFormat=xml",
+        "image.digest=abc",
+        "projects={A_b}",
+    ] {
         assert!(template(&[&format!("--set={wrong}")]).is_err(), "the schema of the values takes {wrong}");
     }
+    Ok(())
+}
+
+#[test]
+fn the_policies_can_be_left_out_and_the_controller_is_told() -> Result<()> {
+    let of_admission = |objects: &[Value]| -> Vec<String> {
+        let kinds = objects.iter().filter_map(|object| object["kind"].as_str());
+        let mut kinds: Vec<_> =
+            kinds.filter(|kind| kind.contains("AdmissionPolicy")).map(str::to_owned).collect();
+        kinds.dedup();
+        kinds
+    };
+    let without = template(&["--set=admission.enabled=false"])?;
+    assert!(without.contains("- --admission=disabled\n"));
+    let without = documents(&without);
+    assert_eq!(of_admission(&without), Vec::<String>::new());
+    // Its right to create pods is worth having only as a dry-run.
+    assert_eq!(Grant::of_roles(&without, &["towpath-preflight"]), []);
+    let with = template(&[])?;
+    assert!(!with.contains("--admission"));
+    assert!(!with.contains("OPERATOR_"));
+    // A server before Kubernetes 1.36.
+    let older = documents(&helm(&["template", "towpath", "charts/towpath", "--namespace", OPERATOR.0])?);
+    assert_eq!(of_admission(&older), ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"]);
     Ok(())
 }
 
@@ -83,14 +114,50 @@ fn the_rights_are_the_reviewed_ones() -> Result<()> {
 #[test]
 fn the_controller_can_neither_write_workloads_nor_read_secrets_nor_widen_its_rights() -> Result<()> {
     let objects = documents(&template(&[])?);
-    for grant in Grant::of_roles(&objects, &["towpath", "towpath-lease"]) {
+    for grant in Grant::of_roles(&objects, &["towpath", "towpath-lease", "towpath-freezes"]) {
         let shown = format!("{grant:?}");
-        assert!(!["*", "secrets", "configmaps"].contains(&grant.resource.as_str()), "{shown}");
+        assert!(!["*", "secrets"].contains(&grant.resource.as_str()), "{shown}");
+        if grant.resource == "configmaps" {
+            assert_eq!(grant.namespace, OPERATOR.0, "{shown}");
+            // A name cannot restrict a creation.
+            assert!(grant.verb == "create" || grant.names == ["towpath-freezes"], "{shown}");
+            continue;
+        }
         assert!(!["*", "escalate", "bind", "deletecollection"].contains(&grant.verb.as_str()), "{shown}");
         let looks = ["get", "list", "watch"].contains(&grant.verb.as_str());
         let own = ["towpath.dev", "events.k8s.io", "coordination.k8s.io", "authorization.k8s.io"];
         assert!(looks || own.contains(&grant.group.as_str()) || grant.verb == "impersonate", "{shown}");
         assert_eq!(grant.verb == "impersonate", grant.namespace == "towpath-deployers", "{shown}");
+    }
+    Ok(())
+}
+
+/// Admission asks about these verbs; whoever edits or administers a namespace is not thereby a releaser or an approver.
+#[test]
+fn the_built_in_roles_gain_nothing_that_admission_asks_about_and_nobody_deletes_the_record() -> Result<()> {
+    let objects = documents(&template(&[])?);
+    let built_in = ["towpath-view", "towpath-edit", "towpath-admin"];
+    let people = [
+        "towpath-viewer",
+        "towpath-requester",
+        "towpath-approver",
+        "towpath-oncall",
+        "towpath-environment-admin",
+    ];
+    for grant in Grant::of_roles(&objects, &built_in) {
+        let shown = format!("{grant:?}");
+        assert!(
+            !["promote", "approve", "rollback", "override", "*"].contains(&grant.verb.as_str()),
+            "{shown}"
+        );
+    }
+    for grant in Grant::of_roles(&objects, &[&built_in[..], &people[..]].concat()) {
+        let shown = format!("{grant:?}");
+        let (resource, verb) = (grant.resource.as_str(), grant.verb.as_str());
+        let looks = ["get", "list", "watch"].contains(&verb);
+        assert!(resource != "contents" && !resource.contains('/') && !resource.contains('*'), "{shown}");
+        assert!(resource != "promotions" || looks || verb == "create", "{shown}");
+        assert!(resource != "clusterchangefreezes" || looks, "{shown}");
     }
     Ok(())
 }
@@ -204,10 +271,22 @@ async fn people_on(cluster: &ControlPlane) -> Result<()> {
     let cases = [
         ("get", "releases.towpath.dev", "view edit admin"),
         ("get", "promotions.towpath.dev", "view edit admin"),
+        ("get", "approvals.towpath.dev", "view edit admin"),
+        ("get", "changefreezes.towpath.dev", "view edit admin"),
         ("create", "releases.towpath.dev", "edit admin"),
         ("create", "promotions.towpath.dev", "edit admin"),
         ("create", "environments.towpath.dev", "admin"),
         ("update", "rollbackpolicies.towpath.dev", "admin"),
+        ("create", "changefreezes.towpath.dev", "admin"),
+        ("create", "clusterchangefreezes.towpath.dev", ""),
+        ("create", "approvals.towpath.dev", ""),
+        ("delete", "approvals.towpath.dev", ""),
+        ("delete", "promotions.towpath.dev", ""),
+        ("patch", "promotions.towpath.dev", ""),
+        ("promote", "environments.towpath.dev", ""),
+        ("approve", "environments.towpath.dev", ""),
+        ("rollback", "environments.towpath.dev", ""),
+        ("override", "environments.towpath.dev", ""),
         ("patch", "promotions.towpath.dev/status", ""),
         ("patch", "environments.towpath.dev/status", ""),
         ("get", "contents.towpath.dev", ""),
@@ -299,7 +378,8 @@ fn run(cluster: &ControlPlane, access: &Access, arguments: &str) -> Result<Strin
 }
 
 fn template(flags: &[&str]) -> Result<String> {
-    helm(&[&["template", "towpath", "charts/towpath", "--namespace", OPERATOR.0], flags].concat())
+    let stamps = "--api-versions=admissionregistration.k8s.io/v1/MutatingAdmissionPolicy";
+    helm(&[&["template", "towpath", "charts/towpath", "--namespace", OPERATOR.0, stamps], flags].concat())
 }
 
 fn helm(arguments: &[&str]) -> Result<String> {

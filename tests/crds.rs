@@ -14,7 +14,9 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use towpath::api::{Content, Environment, Promotion, Release, RollbackPolicy};
+use towpath::api::{
+    Approval, ChangeFreeze, ClusterChangeFreeze, Content, Environment, Promotion, Release, RollbackPolicy,
+};
 use towpath::cli::crds;
 
 const AGAIN: &str = "write them again with .ci/generate";
@@ -75,7 +77,7 @@ fn a_fresh_object_says_that_nobody_has_looked_at_it() {
     for (kind, schema) in schemas() {
         let status = &schema["properties"]["status"];
         match kind.as_str() {
-            "Environment" | "Promotion" | "Release" => {
+            "Approval" | "Environment" | "Promotion" | "Release" => {
                 assert_eq!(status["default"], json!({ "observedGeneration": -1 }), "{kind}");
                 assert_eq!(status["properties"]["observedGeneration"]["default"], -1, "{kind}");
             }
@@ -136,6 +138,9 @@ fn parse(kind: &str, object: &Value) -> Result<(), serde_json::Error> {
         T::deserialize(object).map(|_| ())
     }
     match kind {
+        "Approval" => read::<Approval>(object),
+        "ChangeFreeze" => read::<ChangeFreeze>(object),
+        "ClusterChangeFreeze" => read::<ClusterChangeFreeze>(object),
         "Content" => read::<Content>(object),
         "Environment" => read::<Environment>(object),
         "Promotion" => read::<Promotion>(object),

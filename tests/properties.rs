@@ -8,6 +8,8 @@
     reason = "it is how a test fails"
 )]
 
+#[path = "properties/consent.rs"]
+mod consent;
 #[path = "properties/facts.rs"]
 mod facts;
 #[path = "support/manifests.rs"]
@@ -21,13 +23,17 @@ use manifests::{documents, read, root};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
-use towpath::api::{Delivery, PromotionKind, PromotionPhase};
+use towpath::api::{Delivery, GateName, PromotionKind, PromotionPhase};
 use towpath::decide::action::{Action, Decision, Status};
+use towpath::decide::consent::{demanded, may_go_first};
 use towpath::decide::gates::{Asked, Gate, evaluate};
 use towpath::decide::lane::{Lane, application_of, kube_meta::Meta, phase_of, revision_of};
-use towpath::decide::world::{EnvironmentWorld, Grant, Loaded, Project, PromotionWorld, ReleaseWorld};
+use towpath::decide::world::{
+    Admission, EnvironmentWorld, Grant, Loaded, Project, PromotionWorld, ReleaseWorld,
+};
 use towpath::decide::{environment, promotion, release};
 use worlds::{Choices, now};
 
@@ -127,7 +133,8 @@ fn a_closed_gate_lets_nothing_through() {
             for action in environment::decide(world, now()).actions {
                 let Action::CreatePromotion { spec, .. } = action else { continue };
                 let release = &world.project.releases[&spec.release];
-                let gate = evaluate(&world.project, &world.environment, release, Asked::ByAutomation, now());
+                let gate =
+                    evaluate(&world.project, &world.environment, release, Asked::ByAutomation, &[], now());
                 hold(gate == Gate::Open && world.grant != Grant::Missing(String::new()), || {
                     format!("{gate:?}: {world:#?}")
                 })?;
@@ -141,7 +148,8 @@ fn a_closed_gate_lets_nothing_through() {
             else {
                 continue;
             };
-            let gate = evaluate(&world.project, environment, release, Asked::ByPerson, now());
+            let overridden = spec.override_.as_ref().map(|said| said.gates.as_slice()).unwrap_or_default();
+            let gate = evaluate(&world.project, environment, release, Asked::ByPerson, overridden, now());
             let may = spec.kind == PromotionKind::Rollback || gate == Gate::Open;
             let decision = promotion::decide(world, now());
             let starts =
@@ -149,6 +157,40 @@ fn a_closed_gate_lets_nothing_through() {
             hold(may && world.grant == Grant::Granted || !starts, || {
                 format!("{gate:?}: {world:#?}\n{decision:#?}")
             })?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn nothing_starts_that_has_not_been_approved() {
+    over_worlds(|_, _, promotions| {
+        for world in promotions.iter().filter(|world| phase_of(&world.promotion) == PromotionPhase::Pending) {
+            let spec = &world.promotion.spec;
+            let found = world
+                .project
+                .environments
+                .get(&spec.environment)
+                .zip(world.project.releases.get(&spec.release));
+            let Some((environment, release)) = found.filter(|_| spec.kind == PromotionKind::Promote) else {
+                continue;
+            };
+            let Some(rules) = demanded(environment, release) else { continue };
+            let decision = promotion::decide(world, now());
+            let Some(Status::Promotion(status)) = &decision.memory else { continue };
+            if environment.spec.delivery == Delivery::Observed {
+                continue;
+            }
+            let overridden =
+                spec.override_.as_ref().is_some_and(|said| said.gates.contains(&GateName::Approval));
+            let first = may_go_first(rules, release).is_some();
+            let people = status.approvals.as_ref().map(|report| {
+                let names: BTreeSet<&String> = report.approved.iter().map(|approved| &approved.by).collect();
+                names.len()
+            });
+            let enough = people >= Some(rules.required as usize);
+            let enforced = world.project.admission == Admission::Enforced;
+            hold(enforced && (enough || overridden || first), || format!("{status:#?}"))?;
         }
         Ok(())
     });
@@ -251,7 +293,7 @@ fn deleting_a_release_ends_what_is_under_way() {
 
 #[test]
 fn every_status_fits_its_schema() {
-    let schemas: Vec<Value> = ["releases", "environments", "promotions"]
+    let schemas: Vec<Value> = ["releases", "environments", "promotions", "approvals"]
         .into_iter()
         .map(|plural| {
             let text = read(&root(&format!("crds/{plural}.towpath.dev.yaml")));
@@ -269,6 +311,7 @@ fn every_status_fits_its_schema() {
                     Status::Release(status) => (&schemas[0], serde_json::to_value(status).unwrap()),
                     Status::Environment(status) => (&schemas[1], serde_json::to_value(status).unwrap()),
                     Status::Promotion(status) => (&schemas[2], serde_json::to_value(status).unwrap()),
+                    Status::Approval(status) => (&schemas[3], serde_json::to_value(status).unwrap()),
                 };
                 let misfits = schema::misfits("status", schema, &value);
                 hold(misfits.is_empty(), || misfits.join("\n"))?;

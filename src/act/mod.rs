@@ -3,12 +3,14 @@
 //! Order: records, memory, actions, report. The first failure ends the pass; looking again converges, as every write may be repeated.
 
 mod error;
+mod freezes;
 mod preflight;
 mod records;
 mod status;
 mod target;
 
 pub use error::ActError;
+use freezes::publish_freezes;
 pub use status::{WithStatus, reject};
 
 use crate::content::kinds;
@@ -52,6 +54,11 @@ where
     Ok(again)
 }
 
+/// Carries out a decision that is about no object of ours.
+pub async fn act_alone(handles: &Handles, decision: Decision) -> Result<bool, ActError> {
+    carry_out(handles, "", "", decision.actions).await
+}
+
 /// Actions of one decision do not rely on each other's answers, but their order is kept: fields are taken over before the
 /// same object is applied, and config is there before the pods that read it.
 async fn carry_out(
@@ -85,6 +92,7 @@ fn turn(action: &Action) -> u8 {
         | Action::CreatePromotion { .. }
         | Action::DeletePromotion { .. }
         | Action::MarkRolledOut { .. }
+        | Action::PublishFreezes { .. }
         | Action::Preflight { .. } => 2,
         Action::Delete { .. } | Action::DeletePod { .. } | Action::DeleteContent { .. } => 3,
     }
@@ -96,6 +104,9 @@ async fn one(handles: &Handles, project: &str, uid: &str, action: Action) -> Res
             records::create_promotion(handles, project, &name, *spec, &application, &owner)
                 .await
                 .map(|()| false)
+        }
+        Action::PublishFreezes { frozen, version } => {
+            publish_freezes(handles, frozen, version).await.map(|()| false)
         }
         Action::DeletePromotion { environment, name, uid } => {
             handles.trimmed.put((project.to_owned(), environment), true);

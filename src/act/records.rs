@@ -64,10 +64,12 @@ pub async fn create_promotion(
     handles: &Handles,
     project: &str,
     name: &str,
-    spec: PromotionSpec,
+    mut spec: PromotionSpec,
     application: &str,
     owner: &Owner,
 ) -> Result<(), ActError> {
+    // Where no policy fills it in the other one demands it all the same.
+    spec.requested_by = Some(handles.own.user.clone());
     let labels = [
         (mark::ENVIRONMENT, spec.environment.as_str()),
         (mark::APPLICATION, application),

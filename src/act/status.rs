@@ -1,7 +1,7 @@
 //! Status writes, against exactly the version that was decided about.
 
 use super::ActError;
-use crate::api::{Condition, Environment, Promotion, PromotionStatus, READY, Release};
+use crate::api::{Approval, Condition, Environment, Promotion, PromotionStatus, READY, Release};
 use crate::context::{Handles, Undecodable};
 use crate::decide::action::Status;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -28,6 +28,9 @@ impl WithStatus for Release {
 }
 impl WithStatus for Environment {
     const KIND: &'static str = "Environment";
+}
+impl WithStatus for Approval {
+    const KIND: &'static str = "Approval";
 }
 impl WithStatus for Promotion {
     const KIND: &'static str = "Promotion";
@@ -92,6 +95,7 @@ pub async fn write<K: WithStatus>(
         Status::Release(status) => serde_json::to_value(status),
         Status::Environment(status) => serde_json::to_value(status),
         Status::Promotion(status) => serde_json::to_value(status),
+        Status::Approval(status) => serde_json::to_value(status),
     };
     let value = value.map_err(|error| ActError::write(what.clone())(kube::Error::SerdeError(error)))?;
     // A JSON patch replaces the status as a whole, fields that are gone included, and tests the version first.

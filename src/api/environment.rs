@@ -1,6 +1,6 @@
 //! Environment: where an edition can live.
 
-use super::{Condition, Duration, schema};
+use super::{Approvals, Condition, Duration, Window, schema};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -57,6 +57,14 @@ pub struct EnvironmentSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::optional_duration")]
     pub soak: Option<Duration>,
+    /// People who have to approve a release before it comes here. Default: nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approvals: Option<Approvals>,
+    /// When promotions may start here: outside every `Deny` window and, if there is an `Allow` window, inside one. Rollbacks always
+    /// may. Default: at any time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub windows: Vec<Window>,
     /// What differs here from the content of a release. Takes effect with the next promotion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overrides: Option<Overrides>,

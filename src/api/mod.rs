@@ -4,15 +4,24 @@
 
 #![allow(clippy::duplicated_attributes, reason = "it takes two printer columns of one type for a repetition")]
 
+pub mod approval;
+pub mod change;
 pub mod condition;
 pub mod content;
 pub mod environment;
+pub mod freeze;
 pub mod promotion;
 pub mod release;
 pub mod rollback_policy;
 pub mod schema;
+pub mod user;
 pub mod window;
 
+pub use approval::{
+    Approval, ApprovalDecision, ApprovalOf, ApprovalSpec, ApprovalStatus, Approvals, ApprovalsReport,
+    Approved, ApproverGroup, ObjectIdentity,
+};
+pub use change::{ChangeType, NotBefore, ReleaseChange};
 pub use condition::{Condition, READY, RECONCILING, STALLED, VERIFIED};
 pub use content::{Content, ContentSpec};
 pub use environment::{
@@ -20,10 +29,11 @@ pub use environment::{
     GateReport, Keep, KindRef, Overrides, Patch, PatchOperation, PromotionMode, ReplicaOverride,
     RevisionRecord, RevisionRef, VariableOverride,
 };
+pub use freeze::{ChangeFreeze, ChangeFreezeSpec, ClusterChangeFreeze, ClusterChangeFreezeSpec};
 pub use kube::core::Duration;
 pub use promotion::{
-    Change, ChangeAction, Promotion, PromotionKind, PromotionPhase, PromotionSpec, PromotionStatus, Step,
-    StepResult,
+    Change, ChangeAction, GateName, Override, Promotion, PromotionKind, PromotionPhase, PromotionSpec,
+    PromotionStatus, Step, StepResult,
 };
 pub use release::{
     ConfigMapSource, EnvironmentSource, ImageOverride, PinnedImage, Release, ReleasePhase, ReleaseSpec,
@@ -32,6 +42,7 @@ pub use release::{
 pub use rollback_policy::{
     Budget, FailureAction, FailureThresholds, RollbackPolicy, RollbackPolicySpec, RollbackTarget,
 };
+pub use user::UserInfo;
 pub use window::{Window, WindowKind};
 
 /// The API group of every kind.
@@ -42,6 +53,9 @@ pub const VERSION: &str = "v1alpha1";
 pub const FIELD_MANAGER: &str = "towpath";
 /// The namespace of the derived identities; nothing runs there.
 pub const DEPLOYER_NAMESPACE: &str = "towpath-deployers";
+
+/// The ConfigMap, in the namespace of the installation, that tells the admission policy towpath-freeze what is frozen now.
+pub const FREEZES: &str = "towpath-freezes";
 
 /// Labels and annotations that Towpath writes or reads.
 pub mod mark {

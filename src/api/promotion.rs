@@ -1,6 +1,6 @@
 //! Promotion: the act, and its record, of putting one release into one environment.
 
-use super::{Condition, schema};
+use super::{ApprovalsReport, Condition, UserInfo, schema};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -55,6 +55,57 @@ pub struct PromotionSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub reason: Option<String>,
+    /// Gates that this promotion passes although they are closed. Needs the right to `override` on the environment.
+    #[serde(default, rename = "override", skip_serializing_if = "Option::is_none")]
+    pub override_: Option<Override>,
+    /// Who created the promotion. Filled in by the API server; another name than one's own is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<UserInfo>,
+}
+
+/// Gates that are passed although they are closed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Override {
+    /// The gates, by name.
+    #[schemars(length(min = 1, max = 10), extend("x-kubernetes-list-type" = "set"))]
+    pub gates: Vec<GateName>,
+    /// Why; kept in the record for ever.
+    #[schemars(length(min = 1, max = 1024))]
+    pub reason: String,
+}
+
+/// A gate that can be overridden.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum GateName {
+    /// Verified in every environment of `spec.after`.
+    Order,
+    /// Verified there for long enough.
+    Soak,
+    /// The hold of the release.
+    Hold,
+    /// `spec.change.notBefore` of the release.
+    NotBefore,
+    /// The windows of the environment.
+    Window,
+    /// Freezes.
+    Freeze,
+    /// The approvals of the environment.
+    Approval,
+}
+
+impl GateName {
+    /// The word that people read.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Order => "Order",
+            Self::Soak => "Soak",
+            Self::Hold => "Hold",
+            Self::NotBefore => "NotBefore",
+            Self::Window => "Window",
+            Self::Freeze => "Freeze",
+            Self::Approval => "Approval",
+        }
+    }
 }
 
 /// The direction of a promotion.
@@ -128,6 +179,9 @@ pub struct PromotionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub namespace_uid: Option<String>,
+    /// Who approved it and who is still needed, where the environment demands approvals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approvals: Option<ApprovalsReport>,
     /// The objects that differ, and what is done to each. An object that is equal already is not listed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 400))]
@@ -177,6 +231,7 @@ impl Default for PromotionStatus {
             baseline_healthy: None,
             overrides_digest: None,
             namespace_uid: None,
+            approvals: None,
             changes: Vec::new(),
             steps: Vec::new(),
             warnings: Vec::new(),

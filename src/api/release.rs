@@ -1,6 +1,6 @@
 //! Release: one immutable edition of an application.
 
-use super::{Condition, schema};
+use super::{Condition, ReleaseChange, UserInfo, schema};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -35,7 +35,9 @@ use std::collections::BTreeMap;
 #[x_kube(validation = Rule::new(
     "self.application == oldSelf.application && self.version == oldSelf.version && self.source == oldSelf.source \
      && has(self.images) == has(oldSelf.images) && (!has(self.images) || self.images == oldSelf.images) \
-     && has(self.until) == has(oldSelf.until) && (!has(self.until) || self.until == oldSelf.until)"
+     && has(self.until) == has(oldSelf.until) && (!has(self.until) || self.until == oldSelf.until) \
+     && has(self.change) == has(oldSelf.change) && (!has(self.change) || self.change == oldSelf.change) \
+     && has(self.requestedBy) == has(oldSelf.requestedBy) && (!has(self.requestedBy) || self.requestedBy == oldSelf.requestedBy)"
 ).message("a Release is immutable, except for spec.hold: create a new Release for a new version"))]
 #[serde(rename_all = "camelCase")]
 pub struct ReleaseSpec {
@@ -57,6 +59,13 @@ pub struct ReleaseSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 40), regex(pattern = schema::LABEL))]
     pub until: Option<String>,
+    /// What kind of change it is, and when it may go. Default: a Normal change that may go at any time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<ReleaseChange>,
+    /// Who created the release: an Automatic environment takes it only if they may `promote` there. Filled in by the API server;
+    /// another name than one's own is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<UserInfo>,
     /// Stops automation for this release: no promotion of it starts until the field is false or removed. A promotion
     /// that already runs is finished, and rollbacks are not held. Default: not held.
     #[serde(default, skip_serializing_if = "Option::is_none")]

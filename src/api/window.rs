@@ -21,7 +21,7 @@ pub struct Window {
     pub schedule: String,
     /// How long it stays open each time, in elapsed time, such as `8h` or `1h30m`: whole minutes, from `1m` to `168h`.
     #[schemars(schema_with = "schema::duration")]
-    #[x_kube(validation = Rule::new("duration(self) >= duration('1m') && duration(self) <= duration('168h') && duration(self) == duration(string(duration(self).getMinutes()) + 'm')")
+    #[x_kube(validation = Rule::new("duration(self) >= duration('1m') && duration(self) <= duration('168h') && duration(self).getSeconds() % 60 == 0")
         .message("duration has to be whole minutes, from 1m to 168h"))]
     pub duration: Duration,
     /// The time zone that `schedule` is read in, by its IANA name, such as `Europe/Berlin`. Default: UTC.

@@ -35,6 +35,10 @@ pub struct Arguments {
     /// Name of this replica in the Lease; in a pod its name.
     #[arg(long, env = "HOSTNAME", default_value = "towpath")]
     replica: String,
+    /// Whether the admission policies of the chart are installed. `disabled`: approvals and overrides are not to be had,
+    /// and nobody is asked whether the requester of a release may promote.
+    #[arg(long, env = "TOWPATH_ADMISSION", value_enum, default_value_t = Admission::Enforced)]
+    admission: Admission,
     /// How log lines look.
     #[arg(long, env = "TOWPATH_LOG_FORMAT", value_enum, default_value_t = Format::Text)]
     log_format: Format,
@@ -52,6 +56,14 @@ enum Format {
     Text,
     /// One JSON object per line.
     Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+enum Admission {
+    /// They are; while one is missing or was changed nothing starts but rollbacks.
+    Enforced,
+    /// They are not.
+    Disabled,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -98,6 +110,7 @@ fn settings(arguments: &Arguments) -> Settings {
         projects: (!projects.is_empty()).then_some(projects),
         listen: arguments.listen,
         concurrency: arguments.concurrency,
+        admission: arguments.admission == Admission::Enforced,
         log_format: match arguments.log_format {
             Format::Text => LogFormat::Text,
             Format::Json => LogFormat::Json,

@@ -2,7 +2,9 @@
 //!
 //! What the derive macros cannot say is added here, once for every kind, so that the types stay plain.
 
-use crate::api::{Content, Environment, Promotion, Release, RollbackPolicy};
+use crate::api::{
+    Approval, ChangeFreeze, ClusterChangeFreeze, Content, Environment, Promotion, Release, RollbackPolicy,
+};
 use anyhow::Context;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
@@ -49,10 +51,19 @@ pub fn documents() -> anyhow::Result<Vec<(String, String)>> {
 
 /// Every kind as the API server gets it.
 pub fn definitions() -> anyhow::Result<Vec<Value>> {
-    [Content::crd(), Environment::crd(), Promotion::crd(), Release::crd(), RollbackPolicy::crd()]
-        .into_iter()
-        .map(finish)
-        .collect()
+    [
+        Approval::crd(),
+        ChangeFreeze::crd(),
+        ClusterChangeFreeze::crd(),
+        Content::crd(),
+        Environment::crd(),
+        Promotion::crd(),
+        Release::crd(),
+        RollbackPolicy::crd(),
+    ]
+    .into_iter()
+    .map(finish)
+    .collect()
 }
 
 fn finish(definition: CustomResourceDefinition) -> anyhow::Result<Value> {

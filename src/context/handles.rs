@@ -1,6 +1,8 @@
 //! All handles of the process in one place, as observe, act and the controller pass them on.
 
+use super::whoami::Own;
 use super::{Clients, Clock, Fence, Memo, Metrics, Notes, Resources, Settings, Stores, Versions};
+use crate::api::UserInfo;
 use crate::content::{ObjectKey, ObjectSet};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -42,12 +44,18 @@ pub struct Handles {
     pub fence: Fence,
     /// Settings.
     pub settings: Arc<Settings>,
+    /// Who this process is to the API server.
+    pub own: Arc<Own>,
     /// Kinds.
     pub resources: Resources,
     /// Contents that were read: immutable, so never read twice. By namespace and name.
     pub contents: Memo<(String, String), Arc<ObjectSet>>,
-    /// Consent that was asked for, by project and environment: the answer and when.
-    pub grants: Memo<(String, String), (Option<String>, Instant)>,
+    /// Consent that was asked for, by project and environment: the answer, when, and the UID of the namespace then.
+    pub grants: Memo<(String, String), (Option<String>, Instant, String)>,
+    /// Whether the admission policies are as they were shipped, by the versions of what was compared: what is not.
+    pub policies: Memo<String, Vec<String>>,
+    /// Rights of people that were asked for: verb, project, environment and who; the answer and when.
+    pub rights: Memo<(&'static str, String, String, UserInfo), (bool, Instant)>,
     /// Dry-runs, by UID of the promotion.
     pub trials: Memo<String, Arc<Tried>>,
     /// Objects that were written, by UID of the promotion.

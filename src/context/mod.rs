@@ -22,6 +22,7 @@ pub mod store;
 pub mod stores;
 pub mod versions;
 pub mod watch;
+pub mod whoami;
 
 pub use client::{ClientOptions, Clients, Identity, Pulse, Warnings};
 pub use clock::Clock;
@@ -37,3 +38,4 @@ pub use store::{Delta, Store, Undecodable};
 pub use stores::{Change, Stores, application_of};
 pub use versions::Versions;
 pub use watch::{Watch, WatchOptions, Watched, Whole};
+pub use whoami::Own;

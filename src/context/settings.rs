@@ -41,6 +41,8 @@ pub struct Settings {
     pub client: ClientOptions,
     /// How log lines look.
     pub log_format: LogFormat,
+    /// Whether the chart's admission policies are installed. Without them approvals and overrides are not to be had.
+    pub admission: bool,
 }
 
 impl Default for Settings {
@@ -56,6 +58,7 @@ impl Default for Settings {
             concurrency: 16,
             client: ClientOptions::default(),
             log_format: LogFormat::default(),
+            admission: true,
         }
     }
 }

@@ -27,8 +27,12 @@ pub struct Key {
 pub enum Kind {
     /// A Promotion.
     Promotion,
+    /// What is frozen now: one for the whole cluster.
+    Freezes,
     /// An Environment.
     Environment,
+    /// An Approval.
+    Approval,
     /// A Release.
     Release,
 }
@@ -38,7 +42,9 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Promotion => "Promotion",
+            Self::Freezes => "Freezes",
             Self::Environment => "Environment",
+            Self::Approval => "Approval",
             Self::Release => "Release",
         }
     }

@@ -1,8 +1,8 @@
 //! The reconcile of each kind: observe, decide, act.
 
 use super::queue::{Key, Kind};
-use crate::act::{ActError, WithStatus, act, reject};
-use crate::api::{Environment, Promotion, Release};
+use crate::act::{ActError, WithStatus, act, act_alone, reject};
+use crate::api::{Approval, Environment, Promotion, Release};
 use crate::context::{Handles, Undecodable};
 use crate::decide::{self, action::Decision};
 use crate::observe::{self, ObserveError};
@@ -40,6 +40,22 @@ pub async fn reconcile(handles: &Handles, key: &Key) -> Result<Again, ReconcileE
             };
             let decision = decide::release::decide(&world, handles.clock.now());
             finish(handles, world.release.as_ref(), decision, key).await
+        }
+        Kind::Approval => {
+            let Some(world) = observe::approval::observe(handles, namespace, name).await? else {
+                return gone::<Approval>(handles, key, handles.stores.approvals.undecodable(namespace, name))
+                    .await;
+            };
+            let decision = decide::approval::decide(&world, handles.clock.now());
+            finish(handles, world.approval.as_ref(), decision, key).await
+        }
+        Kind::Freezes => {
+            let world = observe::freezes::observe(handles).await?;
+            let decision = decide::freezes::decide(&world, handles.clock.now());
+            let wake_at = decision.wake_at;
+            handles.metrics.decision(key.kind.as_str());
+            act_alone(handles, decision).await?;
+            Ok(wake_at.map_or(Again::OnChange, |at| Again::In(until(at, handles.clock.now()))))
         }
         Kind::Environment => {
             let Some(world) = observe::environment::observe(handles, namespace, name).await? else {

@@ -9,7 +9,7 @@ use crate::context::events::notes;
 use crate::context::lease::{self, LeaseConfig};
 use crate::context::server::{self, Part, Probes};
 use crate::context::{
-    Clients, Clock, ContextError, Fence, Handles, Memo, Metrics, Resources, Settings, Stores, Versions,
+    Clients, Clock, ContextError, Fence, Handles, Memo, Metrics, Own, Resources, Settings, Stores, Versions,
 };
 use crate::observe::ObserveError;
 use futures::FutureExt;
@@ -40,6 +40,10 @@ pub async fn run(
     let (metrics, fence, clock) = (Metrics::new(), Fence::new(), Clock::system());
     let clients = Clients::new(&config, settings.client.clone(), fence.clone(), metrics.clone())?;
     let (queue, stores) = (Queue::default(), Stores::default());
+    let own = tokio::select! {
+        own = Own::ask(&clients, &settings.lease_namespace) => Arc::new(own),
+        () = shutdown.cancelled() => return Ok(()),
+    };
     let wake = Wake::new(stores.clone(), queue.clone());
     let (notes, writer) = notes(clock.clone(), metrics.clone());
     let handles = Handles {
@@ -51,9 +55,12 @@ pub async fn run(
         clock: clock.clone(),
         fence: fence.clone(),
         settings: Arc::new(settings.clone()),
+        own,
         resources: Resources::default(),
         contents: Memo::new(32),
         grants: Memo::new(10_000),
+        policies: Memo::new(1),
+        rights: Memo::new(10_000),
         trials: Memo::new(1_000),
         written: Memo::new(1_000),
         rolled_out: Memo::new(10_000),

@@ -32,9 +32,8 @@ impl Wake {
             Change::Environment(project, name, is_news) => {
                 self.environment(&project, &name);
                 if is_news {
-                    self.environments(&project);
-                    self.releases(self.stores.releases.list(&project));
-                    self.promotions(&project, None);
+                    self.freezes();
+                    self.everything_of(&project);
                 }
             }
             Change::Policy(project) => {
@@ -52,8 +51,27 @@ impl Wake {
                     }
                     Some(_) | None => self.releases(self.stores.releases.list(&project)),
                 }
+                for approval in self.stores.approvals.list(&project) {
+                    if Some(&approval.spec.release.name) == release.as_ref() {
+                        self.approval(&project, &approval.name_any());
+                    }
+                }
                 self.promotions_of(&project, application);
             }
+            Change::Approval { project, name, release, environment } => {
+                self.approval(&project, &name);
+                self.after(&project, environment.as_deref());
+                let release = release.and_then(|release| self.stores.releases.get(&project, &release));
+                self.promotions_of(&project, release.map(|release| release.spec.application.clone()));
+            }
+            Change::Freeze(project) => {
+                self.freezes();
+                match project {
+                    Some(project) => self.everything_of(&project),
+                    None => self.every_project(),
+                }
+            }
+            Change::Admission => self.every_project(),
             Change::Namespace(namespace) => self.target(&namespace, true),
             Change::Workload(namespace) => self.target(&namespace, false),
         }
@@ -61,6 +79,10 @@ impl Wake {
 
     /// Everything, after this replica became the leader.
     pub fn all(&self) {
+        self.freezes();
+        for approval in self.stores.approvals.all() {
+            self.approval(&approval.namespace().unwrap_or_default(), &approval.name_any());
+        }
         for environment in self.stores.environments.all() {
             self.environment(&environment.namespace().unwrap_or_default(), &environment.name_any());
         }
@@ -87,6 +109,19 @@ impl Wake {
         for lost in self.stores.releases.undecodable_everywhere() {
             self.release(&lost.namespace, &lost.name);
         }
+    }
+
+    /// What waits in every project, as a rule that holds for all of them has changed.
+    fn every_project(&self) {
+        for project in self.stores.environments.namespaces() {
+            self.everything_of(&project);
+        }
+    }
+
+    fn everything_of(&self, project: &str) {
+        self.environments(project);
+        self.releases(self.stores.releases.list(project));
+        self.promotions(project, None);
     }
 
     fn target(&self, namespace: &str, is_namespace: bool) {
@@ -168,6 +203,24 @@ impl Wake {
             kind: Kind::Release,
             namespace: project.into(),
             name: name.into(),
+            group: None,
+        });
+    }
+
+    fn approval(&self, project: &str, name: &str) {
+        self.queue.push(Key {
+            kind: Kind::Approval,
+            namespace: project.into(),
+            name: name.into(),
+            group: None,
+        });
+    }
+
+    fn freezes(&self) {
+        self.queue.push(Key {
+            kind: Kind::Freezes,
+            namespace: String::new(),
+            name: String::new(),
             group: None,
         });
     }

@@ -1,11 +1,13 @@
 //! What was decided. Plain data: nothing here writes.
 
 use super::lane::kube_meta::Meta;
-use crate::api::{Environment, EnvironmentStatus, PromotionSpec, PromotionStatus, ReleaseStatus};
+use crate::api::{
+    ApprovalStatus, Environment, EnvironmentStatus, PromotionSpec, PromotionStatus, ReleaseStatus,
+};
 use crate::content::{ObjectKey, ObjectSet};
 use jiff::Timestamp;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One decision about one object. Carried out in the order of the fields.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +35,8 @@ pub enum Status {
     Environment(Box<EnvironmentStatus>),
     /// Of a Promotion.
     Promotion(Box<PromotionStatus>),
+    /// Of an Approval.
+    Approval(Box<ApprovalStatus>),
 }
 
 /// A Content to keep. Named by its digest, so writing it twice is writing it once.
@@ -79,6 +83,13 @@ pub enum Action {
         application: String,
         /// The environment that owns it.
         owner: Owner,
+    },
+    /// Say which target namespaces are frozen now, for the admission policy that reads it.
+    PublishFreezes {
+        /// Namespace -> whose it is, until when, why.
+        frozen: BTreeMap<String, String>,
+        /// The version that it replaces.
+        version: Option<String>,
     },
     /// Remove a promotion that left the history.
     DeletePromotion {

@@ -1,16 +1,18 @@
 //! An environment: is it sound, is there consent, which release comes next in each lane; and the report of its lanes.
 
 use super::action::{Action, Decision, Note, Owner, Status};
+use super::calendar::deadline;
 use super::conditions::{self, State, condition, since};
-use super::gates::{Gate, candidate, later};
+use super::consent::{Case, demanded, tally};
+use super::gates::{Gate, candidate, later, waits_at};
 use super::housekeeping;
-use super::lane::{Lane, by_application, created, kube_meta::Meta, phase_of, revision_of};
+use super::lane::{Lane, by_application, created, is_automatic, kube_meta::Meta, phase_of, revision_of};
 use super::overrides;
 use super::validate::{self, Fault};
 use super::verdict::earliest;
-use super::world::{EnvironmentWorld, Grant, Project};
+use super::world::{Admission, EnvironmentWorld, Grant, Project};
 use crate::api::{
-    ApplicationStatus, EnvironmentStatus, GateReport, Promotion, PromotionKind, PromotionPhase,
+    ApplicationStatus, Environment, EnvironmentStatus, GateReport, Promotion, PromotionKind, PromotionPhase,
     PromotionSpec, RECONCILING, RevisionRecord, RevisionRef, STALLED,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -31,7 +33,7 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision {
     let mut decision = Decision::default();
     let mut status = EnvironmentStatus { ..environment.status.clone().unwrap_or_default() };
     status.applications.clear();
-    let fault = validate::environment(&world.project, environment).or_else(|| target_fault(world));
+    let fault = validate::environment(&world.project, environment, now).or_else(|| target_fault(world));
     let mut words = Vec::new();
     let mut working: Option<String> = None;
     let mut waiting: Option<String> = None;
@@ -54,7 +56,11 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision {
                 Gate::Closed { gate: "Content", .. } => {}
                 Gate::Open | Gate::Never { .. } => {}
                 Gate::Closed { gate, message, until } => {
-                    decision.wake_at = earliest(decision.wake_at, until);
+                    decision.wake_at = earliest(decision.wake_at, earliest(until, deadline(release, now)));
+                    if gate == "Requester" {
+                        // Rights are not watched.
+                        decision.wake_at = earliest(decision.wake_at, Some(later(now, RETRY)));
+                    }
                     waiting.get_or_insert_with(|| format!("{} waits: {gate}: {message}", release.name()));
                     entry.waiting = Some(GateReport {
                         release: release.name().to_owned(),
@@ -65,8 +71,22 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision {
                 }
             }
         }
+        let open = |promotion: &&Promotion| !phase_of(promotion).is_final();
+        let pending = lane.pending.iter().rev().copied().find(open);
+        if let Some((promotion, gate)) = pending.and_then(|promotion| Some((promotion, waits_at(promotion)?)))
+        {
+            let message =
+                promotion.status.as_ref().and_then(|status| status.message.clone()).unwrap_or_default();
+            waiting.get_or_insert_with(|| format!("{} waits: {gate}: {message}", promotion.spec.release));
+            entry.waiting = Some(GateReport {
+                release: promotion.spec.release.clone(),
+                gate: gate.to_owned(),
+                message: conditions::cut(&message, 2048),
+                until: None,
+            });
+        }
         if let Some(active) =
-            lane.running().or_else(|| lane.pending.iter().rev().copied().find(|p| !phase_of(p).is_final()))
+            lane.running().or_else(|| pending.filter(|promotion| waits_at(promotion).is_none()))
         {
             entry.active = Some(active.name().to_owned());
             let waits = active.status.as_ref().filter(|status| status.phase == PromotionPhase::Pending);
@@ -94,6 +114,30 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision {
     status.message = Some(conditions::cut(&message, 4096));
     let stored = environment.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     status.conditions = conditions::of_state(&state, reason, &message, environment.generation(), stored, now);
+    if let Admission::Degraded(what) = &world.project.admission {
+        status.conditions.push(condition(
+            "SecurityDegraded",
+            "True",
+            "PoliciesChanged",
+            &format!("{what}; promotions that depend on them do not start, rollbacks do"),
+            environment.generation(),
+            stored,
+            now,
+        ));
+    }
+    let (overdue, due) = overdue(environment, applications.values(), now);
+    decision.wake_at = earliest(decision.wake_at, due);
+    if let Some(message) = overdue {
+        status.conditions.push(condition(
+            "ApprovalOverdue",
+            "True",
+            "Emergency",
+            &message,
+            environment.generation(),
+            stored,
+            now,
+        ));
+    }
     if overrides_are_pending(world) {
         status.conditions.push(condition(
             "OverridesPending",
@@ -110,6 +154,41 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision {
         decision.report = Some(Status::Environment(Box::new(status)));
     }
     decision
+}
+
+/// Emergency changes that went first, and have not been approved in the time that the environment gives; and when the next
+/// of them will be overdue.
+fn overdue<'a>(
+    environment: &Environment,
+    projects: impl Iterator<Item = &'a Project>,
+    now: Timestamp,
+) -> (Option<String>, Option<Timestamp>) {
+    let (mut message, mut next) = (None, None);
+    for project in projects {
+        for promotion in project.promotions.values().filter(|one| one.spec.environment == environment.name())
+        {
+            let report = promotion.status.as_ref().and_then(|status| status.approvals.as_ref());
+            let Some((report, due)) = report.and_then(|report| Some((report, report.due.as_ref()?.0))) else {
+                continue;
+            };
+            let release = project.releases.get(&promotion.spec.release);
+            let Some((release, rules)) = release.and_then(|it| Some((it, demanded(environment, it)?))) else {
+                continue;
+            };
+            let asked_by = promotion.spec.requested_by.as_ref().filter(|_| !is_automatic(promotion));
+            let case = Case { environment, release, asked_by, digest: &report.of.digest };
+            let Some(needed) = tally(project, rules, case, now).report.needed else { continue };
+            match due > now {
+                true => next = earliest(next, Some(due)),
+                false => {
+                    message.get_or_insert_with(|| {
+                        format!("{} went first and had to be approved by {due}: {needed}", release.name())
+                    });
+                }
+            }
+        }
+    }
+    (message, next)
 }
 
 /// The same from the creation of a promotion to its end: the steps stand in its own status.
@@ -195,6 +274,8 @@ fn promote(
             kind: PromotionKind::Promote,
             to_revision: None,
             reason: None,
+            override_: None,
+            requested_by: None,
         }),
         owner: Owner::environment(environment),
     };
@@ -271,8 +352,10 @@ fn summary(
     if let Some(fault) = fault {
         // What somebody else may still create is not final for a while.
         let first = since(stored, RECONCILING, "True").unwrap_or(now);
-        let is_spec =
-            matches!(fault.reason, "UnknownEnvironment" | "OrderCycle" | "SharedNamespace" | "UnknownPolicy");
+        let is_spec = matches!(
+            fault.reason,
+            "UnknownEnvironment" | "OrderCycle" | "SharedNamespace" | "UnknownPolicy" | "InvalidWindow"
+        );
         let start = first.max(created(world.environment.as_ref()));
         let final_ = is_spec
             && (now >= later(start, super::release::PATIENCE) || since(stored, STALLED, "True").is_some());

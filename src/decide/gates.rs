@@ -1,9 +1,13 @@
 //! Gates: what must hold before anything is written. An ordered list of predicates; the first that is closed is the reason.
 
+use super::calendar::{deadline_has_not_passed, is_due, is_not_frozen, window_is_open};
+use super::consent::{requester_may_promote, rules_are_in_force};
 use super::lane::{Lane, created, kube_meta::Meta, newer, phase_of};
 use super::validate;
 use super::world::Project;
-use crate::api::{Delivery, Environment, PromotionKind, PromotionMode, PromotionPhase, Release, Source};
+use crate::api::{
+    Delivery, Environment, GateName, Promotion, PromotionKind, PromotionMode, PromotionPhase, Release, Source,
+};
 use jiff::{SignedDuration, Timestamp};
 
 /// Whether a release may go into an environment now.
@@ -28,9 +32,29 @@ pub enum Gate {
 }
 
 impl Gate {
-    fn closed(gate: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn closed(gate: &'static str, message: impl Into<String>) -> Self {
         Self::Closed { gate, message: message.into(), until: None }
     }
+}
+
+/// Gates that a release may wait at for long, as a state to stay in and not as work.
+const STAYS: [&str; 10] = [
+    "Order",
+    "Soak",
+    "Hold",
+    "Manual",
+    "FailureHold",
+    "Requester",
+    "NotBefore",
+    "Window",
+    "Freeze",
+    "Approval",
+];
+
+/// The gate that a promotion waits at, if it has written nothing and that gate is one to wait at for long.
+pub fn waits_at(promotion: &Promotion) -> Option<&'static str> {
+    let status = promotion.status.as_ref().filter(|status| status.phase == PromotionPhase::Pending)?;
+    STAYS.into_iter().find(|gate| status.reason.as_deref() == Some(*gate))
 }
 
 /// Who asks for the promotion: automation obeys more gates than a person.
@@ -57,26 +81,42 @@ pub fn captured_from(source: &Source) -> Option<&str> {
     source.environment.as_ref().map(|environment| environment.name.as_str())
 }
 
-/// Asks every gate, in the order in which people should hear of them.
+/// Asks every gate but that of approvals, which needs what would be written, in the order in which people should hear of them.
+/// A gate that is overridden counts as open.
 pub fn evaluate(
     project: &Project,
     environment: &Environment,
     release: &Release,
     asked: Asked,
+    overridden: &[GateName],
     now: Timestamp,
 ) -> Gate {
     let lane = Lane::of(project, environment, &release.spec.application);
-    let gates: [&dyn Fn() -> Gate; 8] = [
+    let gates: [&dyn Fn() -> Gate; 14] = [
         &|| is_a_stage(project, environment, release),
-        &|| accepted(project, environment),
+        &|| accepted(project, environment, now),
+        &|| rules_are_in_force(project),
         &|| content_is_captured(release),
         &|| not_held(release),
         &|| not_overtaken(project, &lane, release, asked),
+        &|| deadline_has_not_passed(release, now),
         &|| verified_before(project, environment, release, now),
         &|| not_held_by_failure(&lane, asked),
         &|| asked_for(environment, asked),
+        &|| match asked {
+            Asked::ByAutomation => requester_may_promote(project, environment, release),
+            Asked::ByPerson => Gate::Open,
+        },
+        &|| is_due(environment, release, now),
+        &|| window_is_open(environment, now),
+        &|| is_not_frozen(project, environment, release, now),
     ];
-    gates.iter().map(|gate| gate()).find(|gate| *gate != Gate::Open).unwrap_or(Gate::Open)
+    let is_closed = |gate: &Gate| match gate {
+        Gate::Open => false,
+        Gate::Never { .. } => true,
+        Gate::Closed { gate, .. } => !overridden.iter().any(|name| name.as_str() == *gate),
+    };
+    gates.iter().map(|gate| gate()).find(is_closed).unwrap_or(Gate::Open)
 }
 
 /// `until` ends the way; an Observed environment holds only what was captured there.
@@ -105,8 +145,8 @@ fn is_a_stage(project: &Project, environment: &Environment, release: &Release) -
     Gate::Open
 }
 
-fn accepted(project: &Project, environment: &Environment) -> Gate {
-    match validate::environment(project, environment) {
+fn accepted(project: &Project, environment: &Environment, now: Timestamp) -> Gate {
+    match validate::environment(project, environment, now) {
         None => Gate::Open,
         Some(fault) => {
             Gate::closed("Environment", format!("the environment cannot work yet: {}", fault.message))
@@ -238,7 +278,7 @@ pub fn candidate<'a>(
             }
             continue;
         }
-        match evaluate(project, environment, release, Asked::ByAutomation, now) {
+        match evaluate(project, environment, release, Asked::ByAutomation, &[], now) {
             Gate::Never { .. } => {}
             Gate::Open => return Some((release.as_ref(), Gate::Open)),
             closed @ Gate::Closed { .. } => {

@@ -50,6 +50,13 @@ fn surplus<'a>(world: &EnvironmentWorld, project: &Project, lane: &Lane<'a>) -> 
     let mut kept: BTreeSet<&str> = BTreeSet::new();
     kept.extend(lane.current().map(Meta::name));
     kept.extend(lane.first().map(Meta::name));
+    // A gate that was overridden stays in the record for ever.
+    kept.extend(
+        finished
+            .iter()
+            .filter(|promotion| promotion.spec.override_.is_some())
+            .map(|promotion| promotion.name()),
+    );
     // Nothing older than the newest release that was tried here may follow by automation, and that one not again.
     let tried = lane.revisions.iter().filter(|promotion| promotion.spec.kind == PromotionKind::Promote);
     let newest = tried

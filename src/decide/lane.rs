@@ -47,6 +47,10 @@ pub fn by_application(project: &Project) -> BTreeMap<String, Project> {
         undecodable: project.undecodable.clone(),
         namespaces: project.namespaces.clone(),
         targets: project.targets.clone(),
+        approvals: project.approvals.clone(),
+        freezes: project.freezes.clone(),
+        rights: project.rights.clone(),
+        admission: project.admission.clone(),
     };
     let mut parts: BTreeMap<String, Project> = BTreeMap::new();
     for (name, release) in &project.releases {
@@ -120,7 +124,7 @@ pub mod kube_meta {
             }
         )* };
     }
-    meta!(crate::api::Release, crate::api::Environment, crate::api::Promotion);
+    meta!(crate::api::Release, crate::api::Environment, crate::api::Promotion, crate::api::Approval);
 }
 
 use kube_meta::Meta;

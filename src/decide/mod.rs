@@ -4,8 +4,12 @@
 //! The invariant: memory is written before the effect that it guards, and the report drives nothing.
 
 pub mod action;
+pub mod approval;
+pub mod calendar;
 pub mod conditions;
+pub mod consent;
 pub mod environment;
+pub mod freezes;
 pub mod gates;
 pub mod housekeeping;
 pub mod lane;

@@ -1,6 +1,7 @@
 //! A release: its content is captured once, then its status is read from the lanes that it passes.
 
 use super::action::{Decision, Note, Owner, Record, Status};
+use super::calendar::deadline;
 use super::conditions::{self, State, condition};
 use super::gates::later;
 use super::lane::{created, kube_meta::Meta};
@@ -118,7 +119,7 @@ fn report(world: &ReleaseWorld, mut status: ReleaseStatus, now: Timestamp) -> De
     status.environments = stages.iter().map(Stage::line).collect();
     status.summary = Some(conditions::cut(&line(&stages), 1024));
     let verified = summary.phase == ReleasePhase::Verified;
-    let wake_at = stages.iter().filter_map(|stage| stage.until).min();
+    let wake_at = stages.iter().filter_map(|stage| stage.until).chain(deadline(&release, now)).min();
     Decision { report: write(world, status, &summary, verified, now), wake_at, ..Decision::default() }
 }
 

@@ -1,7 +1,7 @@
 //! The way of a release through the environments: what it does in each, and what that makes of the whole.
 
 use super::conditions::State;
-use super::gates::{Asked, Gate, evaluate};
+use super::gates::{Asked, Gate, evaluate, waits_at};
 use super::lane::{Lane, created, kube_meta::Meta, newer, phase_of, revision_of};
 use super::validate::in_order;
 use super::world::Project;
@@ -114,7 +114,7 @@ pub fn stages(project: &Project, release: &Release, now: Timestamp) -> Vec<Stage
                 revision: None,
                 promotion: None,
             };
-            match evaluate(project, environment, release, Asked::ByAutomation, now) {
+            match evaluate(project, environment, release, Asked::ByAutomation, &[], now) {
                 Gate::Open => stage.message = UNDER_WAY.into(),
                 Gate::Never { message } => {
                     stage.at = At::Skipped;
@@ -208,6 +208,9 @@ fn of_promotion(
             ..stage
         };
     }
+    if let Some(gate) = waits_at(promotion) {
+        return Stage { at: At::Gate(gate), ..stage };
+    }
     if phase != PromotionPhase::Failed {
         return stage;
     }
@@ -264,7 +267,7 @@ pub fn summarise(project: &Project, stages: &[Stage]) -> Summary {
         let reason = stage.state();
         // A missing name or consent is being waited for like work; a gate of release management is a state to stay in.
         let state = match reason {
-            "Environment" | "Content" => State::Reconciling,
+            "Environment" | "Content" | "Security" => State::Reconciling,
             _ => State::Ready,
         };
         return say(ReleasePhase::Waiting, state, reason, stage);

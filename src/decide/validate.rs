@@ -1,8 +1,10 @@
 //! Faults of a spec that only the whole project shows: unknown names, cycles, a target that two environments share.
 
 use super::lane::kube_meta::Meta;
+use super::schedule::check_all;
 use super::world::Project;
 use crate::api::Environment;
+use jiff::Timestamp;
 use std::collections::BTreeSet;
 
 /// Why an environment cannot work.
@@ -15,11 +17,12 @@ pub struct Fault {
 }
 
 /// The first fault of an environment.
-pub fn environment(project: &Project, environment: &Environment) -> Option<Fault> {
+pub fn environment(project: &Project, environment: &Environment, now: Timestamp) -> Option<Fault> {
     unknown_name(project, environment)
         .or_else(|| cycle(project, environment))
         .or_else(|| shared_target(project, environment))
         .or_else(|| unknown_policy(project, environment))
+        .or_else(|| unusable_windows(environment, now))
 }
 
 fn unknown_name(project: &Project, environment: &Environment) -> Option<Fault> {
@@ -93,6 +96,11 @@ fn shared_target(project: &Project, environment: &Environment) -> Option<Fault> 
             environment.spec.namespace
         ),
     })
+}
+
+fn unusable_windows(environment: &Environment, now: Timestamp) -> Option<Fault> {
+    let fault = check_all(&environment.spec.windows, now).err()?;
+    Some(Fault { reason: "InvalidWindow", message: format!("spec.{}: {}", fault.field, fault.message) })
 }
 
 fn unknown_policy(project: &Project, environment: &Environment) -> Option<Fault> {

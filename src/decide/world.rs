@@ -1,6 +1,6 @@
 //! What was observed. Plain data: nothing here reads, and nothing here was decided.
 
-use crate::api::{Environment, Promotion, Release, RollbackPolicySpec};
+use crate::api::{Approval, ChangeType, Environment, Promotion, Release, RollbackPolicySpec, UserInfo};
 use crate::content::{ObjectKey, ObjectSet};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -26,6 +26,69 @@ pub struct Project {
     pub namespaces: BTreeMap<String, NamespaceFacts>,
     /// Environments of other projects, or of this one, that name the same target: target -> `project/environment`.
     pub targets: BTreeMap<String, BTreeSet<String>>,
+    /// Its approvals, by name.
+    pub approvals: BTreeMap<String, Arc<Approval>>,
+    /// The freezes that concern it.
+    pub freezes: Vec<Freeze>,
+    /// What the API server answered about people's rights, as far as it was asked.
+    pub rights: BTreeMap<(Verb, String, UserInfo), bool>,
+    /// Whether the API server holds requests to the rules.
+    pub admission: Admission,
+}
+
+impl Project {
+    /// Whether somebody has a right on an environment; none when nobody asked.
+    pub fn may(&self, verb: Verb, environment: &str, user: &UserInfo) -> Option<bool> {
+        self.rights.get(&(verb, environment.to_owned(), user.clone())).copied()
+    }
+}
+
+/// A right on environments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verb {
+    /// Put releases there.
+    Promote,
+    /// Approve releases for it.
+    Approve,
+}
+
+impl Verb {
+    /// As RBAC names it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Promote => "promote",
+            Self::Approve => "approve",
+        }
+    }
+}
+
+/// Whether the API server holds requests to the rules.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Admission {
+    /// The policies of the chart are there, as they were shipped.
+    Enforced,
+    /// The installation does without: nobody is recorded, so approvals and overrides are not to be had.
+    #[default]
+    Disabled,
+    /// Policies are missing or changed; which.
+    Degraded(String),
+}
+
+/// A period in which no change starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Freeze {
+    /// Kind and name.
+    pub name: String,
+    /// When it begins.
+    pub from: Timestamp,
+    /// When it ends.
+    pub to: Timestamp,
+    /// Why.
+    pub reason: String,
+    /// The environments of the project that it names; all when empty.
+    pub environments: Vec<String>,
+    /// Types of changes that pass.
+    pub passes: Vec<ChangeType>,
 }
 
 /// A namespace.
@@ -100,6 +163,28 @@ pub enum Capture {
         /// Its images.
         images: Vec<crate::api::PinnedImage>,
     },
+}
+
+/// For a decision about an approval.
+#[derive(Clone, Debug)]
+pub struct ApprovalWorld {
+    /// The project.
+    pub project: Project,
+    /// The approval.
+    pub approval: Arc<Approval>,
+}
+
+/// For the decision which namespaces are frozen now.
+#[derive(Clone, Debug)]
+pub struct FreezesWorld {
+    /// The projects with their environments and freezes; nothing else of them.
+    pub projects: Vec<Project>,
+    /// What is published; none when nothing ever was.
+    pub published: Option<BTreeMap<String, String>>,
+    /// The version of what is published.
+    pub version: Option<String>,
+    /// Namespaces among it that are of projects which another controller serves.
+    pub foreign: BTreeSet<String>,
 }
 
 /// For a decision about a promotion.

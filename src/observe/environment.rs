@@ -1,15 +1,17 @@
 //! The world of an environment.
 
 use super::grant::{WHILE_SETTLED, WHILE_WRITING, grant};
+use super::rights::{Questions, TO_OFFER, ask};
 use super::{ObserveError, copies, project};
-use crate::api::{Content, Delivery};
+use crate::api::{Approval, Content, Delivery, Environment, PromotionMode};
 use crate::context::Handles;
 use crate::decide::lane::phase_of;
-use crate::decide::world::{EnvironmentWorld, Grant};
+use crate::decide::world::{EnvironmentWorld, Grant, Project, Verb};
 use jiff::SignedDuration;
 use kube::api::{ListParams, PartialObjectMeta};
 use kube::{Api, ResourceExt};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What there is to know about an environment; none when it does not exist.
 pub async fn observe(
@@ -17,7 +19,7 @@ pub async fn observe(
     namespace: &str,
     name: &str,
 ) -> Result<Option<EnvironmentWorld>, ObserveError> {
-    let project = project::project(handles, namespace)?;
+    let mut project = project::project(handles, namespace)?;
     let Some(environment) = project.environments.get(name).cloned() else { return Ok(None) };
     let exists = project.namespaces.get(&environment.spec.namespace).is_some_and(|facts| !facts.terminating);
     let busy = project
@@ -29,6 +31,8 @@ pub async fn observe(
         true => grant(handles, namespace, &environment, age).await?,
         false => Grant::NotAsked,
     };
+    let questions = questions(&project, &environment);
+    ask(handles, &mut project, questions, TO_OFFER).await?;
     // Contents are looked through only when there is more history than may be kept, which trimming ends.
     let limit = usize::try_from(environment.spec.history_limit).unwrap_or(usize::MAX);
     let finished = project
@@ -48,6 +52,32 @@ pub async fn observe(
         }
     }
     Ok(Some(EnvironmentWorld { project, environment, grant, contents, unnamed_copies }))
+}
+
+/// The requesters of releases, which are few, where automation might put one; and the approvers of those that went first.
+fn questions(project: &Project, environment: &Environment) -> Questions {
+    let name = environment.name_any();
+    let automatic = environment.spec.promotion == PromotionMode::Automatic;
+    let releases = project.releases.values().filter(|_| automatic);
+    let requesters = releases
+        .filter_map(|release| Some((Verb::Promote, name.clone(), release.spec.requested_by.clone()?)));
+    let is_due = |approval: &&Arc<Approval>| {
+        project.promotions.values().any(|promotion| {
+            promotion.spec.environment == name
+                && promotion.spec.release == approval.spec.release.name
+                && promotion
+                    .status
+                    .as_ref()
+                    .and_then(|status| status.approvals.as_ref())
+                    .is_some_and(|report| report.due.is_some())
+        })
+    };
+    let approvers = project
+        .approvals
+        .values()
+        .filter(is_due)
+        .filter_map(|approval| Some((Verb::Approve, name.clone(), approval.spec.approver.clone()?)));
+    requesters.chain(approvers).collect()
 }
 
 /// Names of the Contents of a project; one that was made a moment ago is not named by anything yet.

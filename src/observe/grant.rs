@@ -23,7 +23,10 @@ pub async fn grant(
 ) -> Result<Grant, ObserveError> {
     let name = environment.name_any();
     let key = (project.to_owned(), name.clone());
-    if let Some((answer, at)) = handles.grants.get(&key) {
+    // A namespace that was made anew has another owner until it says otherwise.
+    let found = handles.stores.namespaces.get("", &environment.spec.namespace);
+    let namespace = found.map(|namespace| namespace.metadata.uid().to_owned()).unwrap_or_default();
+    if let Some((answer, at, _)) = handles.grants.get(&key).filter(|(_, _, uid)| *uid == namespace) {
         let fresh = if answer.is_some() { Duration::from_secs(3) } else { age };
         if at.elapsed() < fresh {
             return Ok(answer.map_or(Grant::Granted, Grant::Missing));
@@ -41,7 +44,7 @@ pub async fn grant(
     });
     let answers = futures::future::try_join_all(asked).await?;
     let missing = (!answers.iter().all(|allowed| *allowed)).then(|| binding(project, environment));
-    handles.grants.put(key, (missing.clone(), Instant::now()));
+    handles.grants.put(key, (missing.clone(), Instant::now(), namespace));
     Ok(missing.map_or(Grant::Granted, Grant::Missing))
 }
 

@@ -3,11 +3,14 @@
 //! Caches give our own kinds and the workloads; everything else is read as the derived identity of the environment. A world
 //! older than one of our own writes is refused: the watch that brings the newer one wakes the object again.
 
+mod admission;
+pub mod approval;
 mod capture;
 mod contents;
 mod copies;
 pub mod environment;
 mod error;
+pub mod freezes;
 mod grant;
 mod health;
 mod live;
@@ -15,5 +18,6 @@ mod pins;
 mod project;
 pub mod promotion;
 pub mod release;
+mod rights;
 
 pub use error::ObserveError;

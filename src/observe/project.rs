@@ -1,9 +1,10 @@
 //! One project, or one application of it, from the caches.
 
 use super::ObserveError;
+use super::admission::admission;
 use crate::api::{Environment, Promotion, Release};
 use crate::context::{Handles, Undecodable};
-use crate::decide::world::{NamespaceFacts, Project};
+use crate::decide::world::{Freeze, NamespaceFacts, Project};
 use kube::{Resource, ResourceExt};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,6 +23,11 @@ pub fn application(handles: &Handles, name: &str, application: &str) -> Result<P
         promotions.extend(stores.promotions.list_by(name, ""));
     }
     with(handles, name, stores.releases.list_by(name, application), promotions)
+}
+
+/// A project without its releases and promotions: environments, policies, freezes.
+pub fn frame(handles: &Handles, name: &str) -> Result<Project, ObserveError> {
+    with(handles, name, Vec::new(), Vec::new())
 }
 
 fn with(
@@ -52,12 +58,44 @@ fn with(
         }
         project.targets.insert(target.clone(), stores.targets().of(target));
     }
+    let approvals = stores.approvals.list(name).into_iter();
+    project.approvals = approvals
+        .filter(|approval| project.releases.contains_key(&approval.spec.release.name))
+        .map(|approval| (approval.name_any(), approval))
+        .collect();
+    project.freezes = freezes(handles, name);
+    project.admission = admission(handles);
     let lost = |kind: &'static str, found: Vec<Undecodable>| {
         found.into_iter().map(move |lost| ((kind.to_owned(), lost.name), lost.error))
     };
     project.undecodable.extend(lost("Environment", stores.environments.all_undecodable(name)));
     project.undecodable.extend(lost("Release", stores.releases.all_undecodable(name)));
     Ok(project)
+}
+
+/// The freezes of a project and of the cluster.
+fn freezes(handles: &Handles, project: &str) -> Vec<Freeze> {
+    let own = handles.stores.freezes.list(project).into_iter().map(|freeze| Freeze {
+        name: format!("ChangeFreeze {}", freeze.name_any()),
+        from: freeze.spec.from.0,
+        to: freeze.spec.to.0,
+        reason: freeze.spec.reason.clone(),
+        environments: freeze.spec.environments.clone(),
+        passes: freeze.spec.passes.clone(),
+    });
+    let of_all = handles.stores.cluster_freezes.list("").into_iter();
+    let concerned = of_all.filter(|freeze| {
+        freeze.spec.projects.is_empty() || freeze.spec.projects.iter().any(|name| name == project)
+    });
+    own.chain(concerned.map(|freeze| Freeze {
+        name: format!("ClusterChangeFreeze {}", freeze.name_any()),
+        from: freeze.spec.from.0,
+        to: freeze.spec.to.0,
+        reason: freeze.spec.reason.clone(),
+        environments: Vec::new(),
+        passes: freeze.spec.passes.clone(),
+    }))
+    .collect()
 }
 
 fn fresh<K: Resource<DynamicType = ()>>(

@@ -1,13 +1,14 @@
 //! The world of a promotion: contents, live objects, what the dry-run said, and health.
 
 use super::grant::{WHILE_WRITING, grant};
+use super::rights::{Questions, TO_START, ask};
 use super::{ObserveError, contents, health, live, project};
-use crate::api::{Delivery, Environment, Promotion};
+use crate::api::{Delivery, Environment, Promotion, PromotionKind, PromotionPhase};
 use crate::content::ObjectKey;
 use crate::context::{Handles, Identity, application_of};
-use crate::decide::lane::phase_of;
+use crate::decide::lane::{is_automatic, phase_of};
 use crate::decide::needs::{contents as wanted_contents, live_objects};
-use crate::decide::world::{Grant, Loaded, Project, PromotionWorld, Trial};
+use crate::decide::world::{Grant, Loaded, Project, PromotionWorld, Trial, Verb};
 use kube::ResourceExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -29,6 +30,9 @@ pub async fn observe(
         handles.rolled_out.forget(&uid);
         return Ok(None);
     }
+    let mut project = project;
+    let questions = questions(&project, &promotion);
+    ask(handles, &mut project, questions, TO_START).await?;
     let environment = project.environments.get(&promotion.spec.environment).cloned();
     let exists = environment
         .as_ref()
@@ -71,6 +75,26 @@ fn of_application(
         project.promotions.entry(rollback).or_insert(other);
     }
     Ok(project)
+}
+
+/// Before it starts: may the requester of its release promote, and may its approvers approve.
+fn questions(project: &Project, promotion: &Promotion) -> Questions {
+    let spec = &promotion.spec;
+    if phase_of(promotion) != PromotionPhase::Pending || spec.kind == PromotionKind::Rollback {
+        return Questions::new();
+    }
+    let environment = || spec.environment.clone();
+    let requester = project.releases.get(&spec.release).filter(|_| is_automatic(promotion));
+    let requester = requester.and_then(|release| release.spec.requested_by.clone());
+    let approvals = project.approvals.values().filter(|approval| {
+        approval.spec.release.name == spec.release && approval.spec.environment.name == spec.environment
+    });
+    let approvers = approvals.filter_map(|approval| approval.spec.approver.clone());
+    requester
+        .map(|user| (Verb::Promote, environment(), user))
+        .into_iter()
+        .chain(approvers.map(|user| (Verb::Approve, environment(), user)))
+        .collect()
 }
 
 /// What the caches and this process's memory give.

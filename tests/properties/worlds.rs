@@ -1,6 +1,7 @@
 //! Arbitrary worlds out of a string of bytes, which shrinks: no byte left is the simplest choice. Every stored object fits its schema;
 //! how the objects fit together is left to chance.
 
+use super::consent;
 use super::facts::{content, keys, live, loaded, workload};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -142,6 +143,7 @@ fn environment_spec(name: &str, choices: &mut Choices<'_>) -> EnvironmentSpec {
     if choices.one_in(3) {
         spec["rollbackPolicyRef"] = choices.of(&["strict", "strict", "strict", "unknown"]).into();
     }
+    consent::rules(&mut spec, choices);
     if !observed && choices.one_in(4) {
         let path = choices.of(&["/spec/replicas", "/nothing/there"]);
         let operations = json!([{ "op": "replace", "path": path, "value": 2 }]);
@@ -182,6 +184,7 @@ fn release_spec(choices: &mut Choices<'_>) -> ReleaseSpec {
     if choices.one_in(5) {
         spec["hold"] = choices.of(&[true, false]).into();
     }
+    consent::change(&mut spec, choices);
     serde_json::from_value(spec).unwrap()
 }
 
@@ -199,6 +202,7 @@ fn promotion_spec(choices: &mut Choices<'_>) -> PromotionSpec {
     if choices.one_in(2) {
         spec["application"] = "shop".into();
     }
+    consent::overridden(&mut spec, choices);
     serde_json::from_value(spec).unwrap()
 }
 
@@ -280,11 +284,20 @@ fn grant(choices: &mut Choices<'_>) -> Grant {
 pub fn promotion_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<PromotionWorld> {
     let worlds = project.promotions.values().map(|promotion| {
         let (wanted, replaced) = contents(project, promotion);
+        let content = loaded(wanted, choices);
+        let environment = project.environments.get(&promotion.spec.environment);
+        let digest = match (&content, environment) {
+            (Loaded::Here(content), Some(environment)) => render(content, &environment.spec).ok(),
+            _ => None,
+        };
+        let mut project = project.clone();
+        let digests: Vec<String> = digest.iter().map(ObjectSet::digest).collect();
+        consent::add(&mut project, &digests, choices);
         let mut world = PromotionWorld {
-            project: project.clone(),
+            project,
             promotion: Arc::clone(promotion),
             grant: grant(choices),
-            content: loaded(wanted, choices),
+            content,
             replaced: loaded(replaced, choices),
             live: BTreeMap::new(),
             tried: None,
@@ -300,7 +313,7 @@ pub fn promotion_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<Pro
                 .collect(),
             epoch: choices.of(&[0, 7]),
         };
-        let environment = project.environments.get(&promotion.spec.environment);
+        let environment = world.project.environments.get(&promotion.spec.environment);
         if environment.is_some_and(|environment| environment.spec.delivery == Delivery::Observed) {
             return world;
         }

@@ -41,6 +41,7 @@ fn status(status: &Status) -> String {
             (format!("{} ({})", words.join(" "), of_summary(&status.summary)), &status.message)
         }
         Status::Promotion(status) => (status.phase.as_str().to_owned(), &status.message),
+        Status::Approval(_) => ("approval".to_owned(), &None),
     };
     format!("{word}: {}", message.as_deref().unwrap_or_default())
 }
@@ -67,6 +68,7 @@ fn action(action: &Action) -> String {
         Action::Apply { key, .. } => format!("applies {key}"),
         Action::Delete { key, .. } => format!("deletes {key}"),
         Action::MarkRolledOut { .. } => "sees everything rolled out".to_owned(),
+        Action::PublishFreezes { frozen, .. } => format!("says that {} namespaces are frozen", frozen.len()),
         Action::DeletePod { name, .. } => format!("deletes pod {name}"),
     }
 }

@@ -320,7 +320,10 @@ impl Run {
             | Action::Adopt { target, .. }
             | Action::Delete { target, .. }
             | Action::DeletePod { target, .. } => self.wake_target(&target.namespace.clone()),
-            Action::Preflight { .. } | Action::DeleteContent { .. } | Action::MarkRolledOut { .. } => {}
+            Action::Preflight { .. }
+            | Action::DeleteContent { .. }
+            | Action::MarkRolledOut { .. }
+            | Action::PublishFreezes { .. } => {}
         }
     }
 

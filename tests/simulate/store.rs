@@ -249,7 +249,7 @@ impl Store {
                 memory.rolled_out.insert(uid.to_owned(), *since);
                 Ok(true)
             }
-            Action::DeletePod { .. } => Ok(false),
+            Action::DeletePod { .. } | Action::PublishFreezes { .. } => Ok(false),
         }
     }
 }

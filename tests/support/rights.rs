@@ -10,6 +10,8 @@ pub struct Grant {
     pub verb: String,
     /// Where a Role grants it; empty for a ClusterRole.
     pub namespace: String,
+    /// The objects that it is restricted to; empty for all.
+    pub names: Vec<String>,
 }
 
 impl Grant {
@@ -24,8 +26,10 @@ impl Grant {
                 for group in words(&rule["apiGroups"]) {
                     for resource in words(&rule["resources"]) {
                         for verb in words(&rule["verbs"]) {
-                            let (group, resource, verb) = (group.clone(), resource.clone(), verb);
-                            grants.push(Self { group, resource, verb, namespace: namespace.into() });
+                            let (group, resource, namespace) =
+                                (group.clone(), resource.clone(), namespace.into());
+                            let names = words(&rule["resourceNames"]);
+                            grants.push(Self { group, resource, verb, namespace, names });
                         }
                     }
                 }

@@ -211,6 +211,8 @@ fn roll_back(scene: &Scene<'_>, revision: i64, reason: &str, message: &str) -> A
             kind: PromotionKind::Rollback,
             to_revision: Some(revision),
             reason: Some(crate::decide::conditions::cut(&format!("{reason}: {message}"), 1024)),
+            override_: None,
+            requested_by: None,
         }),
         owner: Owner::environment(scene.environment),
     }

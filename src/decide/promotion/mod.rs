@@ -17,6 +17,7 @@
 
 mod desired;
 mod ending;
+mod gates;
 mod needs;
 mod pending;
 mod preflight;
@@ -178,7 +179,9 @@ fn changed(world: &PromotionWorld, status: Status) -> Option<Status> {
     let stored = world.promotion.status.as_ref();
     match &status {
         Status::Promotion(new) if stored == Some(new.as_ref()) => None,
-        Status::Promotion(_) | Status::Release(_) | Status::Environment(_) => Some(status),
+        Status::Promotion(_) | Status::Release(_) | Status::Environment(_) | Status::Approval(_) => {
+            Some(status)
+        }
     }
 }
 
@@ -249,6 +252,7 @@ pub fn writes(actions: &[Action]) -> bool {
         Action::CreatePromotion { .. }
         | Action::DeletePromotion { .. }
         | Action::MarkRolledOut { .. }
+        | Action::PublishFreezes { .. }
         | Action::DeleteContent { .. }
         | Action::Preflight { .. } => false,
     })

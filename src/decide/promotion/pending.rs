@@ -1,15 +1,18 @@
 //! A promotion that has written nothing yet: gates, consent, the dry-run of every object, and then the intent.
 
+use super::gates::{busy_lane, closed_gate, no_consent, unapproved};
 use super::{RETRY, Scene, changed, normal, warning};
-use crate::api::{ChangeAction, Delivery, PromotionKind, PromotionPhase, PromotionStatus, Step, StepResult};
+use crate::api::{
+    ApprovalsReport, ChangeAction, Delivery, PromotionPhase, PromotionStatus, Step, StepResult,
+};
 use crate::content::{
     Desired, ObjectSet, content_name, images::images, ingress::unchanged_hosts, overrides::unmatched, render,
     strip::strip,
 };
 use crate::decide::action::{Decision, Owner, Record};
-use crate::decide::gates::{Asked, Gate, captured_from, evaluate, later, span};
-use crate::decide::lane::{created, is_automatic, kube_meta::Meta, phase_of, revision_of};
-use crate::decide::world::{Grant, Live, Loaded};
+use crate::decide::gates::{captured_from, later, span};
+use crate::decide::lane::{created, kube_meta::Meta, phase_of, revision_of};
+use crate::decide::world::{Live, Loaded};
 use jiff::SignedDuration;
 
 /// Decides about a promotion that has written nothing.
@@ -37,77 +40,6 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
         return start_observing(scene, content);
     }
     start_promotion(scene, content)
-}
-
-fn closed_gate(scene: &Scene<'_>) -> Option<Decision> {
-    if scene.is_rollback() {
-        return None;
-    }
-    let Some(release) = scene.release else {
-        return Some(cancel(scene, "ReleaseDeleted", "the release was deleted before anything was written"));
-    };
-    let asked = if is_automatic(&scene.world.promotion) { Asked::ByAutomation } else { Asked::ByPerson };
-    let gate = evaluate(&scene.world.project, scene.environment, release, asked, scene.now);
-    match gate {
-        Gate::Open => None,
-        Gate::Never { message } => Some(cancel(scene, "NotAStage", &message)),
-        Gate::Closed { gate, message, until } => Some(scene.wait(gate, &message, until)),
-    }
-}
-
-/// One promotion at a time per lane. A rollback goes first; a newer promotion may go ahead of one that still runs.
-fn busy_lane(scene: &Scene<'_>) -> Option<Decision> {
-    let rollback_ahead = scene.lane.pending.iter().any(|other| {
-        other.name() != scene.world.promotion.name()
-            && other.spec.kind == PromotionKind::Rollback
-            && !phase_of(other).is_final()
-    });
-    if rollback_ahead && !scene.is_rollback() {
-        return Some(scene.wait("Lane", "waits until a rollback of this application has ended", None));
-    }
-    let running = scene.lane.running()?;
-    match (running.spec.kind, scene.is_rollback()) {
-        (PromotionKind::Rollback, _) => {
-            Some(scene.wait("Lane", &format!("waits until {} has ended", running.name()), None))
-        }
-        (PromotionKind::Promote, true) => None,
-        (PromotionKind::Promote, false) => {
-            let release = scene.release?;
-            let running_release = scene.world.project.releases.get(&running.spec.release);
-            let is_newer =
-                running_release.is_none_or(|other| crate::decide::lane::newer(release, other).is_gt());
-            (!is_newer)
-                .then(|| scene.wait("Lane", &format!("waits until {} has ended", running.name()), None))
-        }
-    }
-}
-
-fn no_consent(scene: &Scene<'_>) -> Option<Decision> {
-    let namespace = &scene.environment.spec.namespace;
-    match scene.world.project.namespaces.get(namespace) {
-        None => {
-            return Some(scene.wait(
-                "NamespaceMissing",
-                &format!("the namespace {namespace} does not exist"),
-                None,
-            ));
-        }
-        Some(facts) if facts.terminating => {
-            return Some(scene.wait(
-                "NamespaceTerminating",
-                &format!("the namespace {namespace} is being deleted"),
-                None,
-            ));
-        }
-        Some(_) => {}
-    }
-    match &scene.world.grant {
-        Grant::Granted => None,
-        Grant::NotAsked => {
-            Some(scene.wait("NotGranted", "consent is being asked for", Some(later(scene.now, RETRY))))
-        }
-        Grant::Missing(message) => Some(scene.wait("NotGranted", message, Some(later(scene.now, RETRY)))),
-    }
 }
 
 fn no_target(scene: &Scene<'_>) -> Decision {
@@ -154,6 +86,10 @@ fn start_promotion(scene: &Scene<'_>, content: &ObjectSet) -> Decision {
         return refuse(scene, "Preflight", &refusals.join("; "), RETRY);
     }
     let digest = rendered.digest();
+    let approvals = match unapproved(scene, &digest) {
+        Ok(approvals) => approvals,
+        Err(waits) => return *waits,
+    };
     let Some(trial) = scene.world.tried.as_ref().filter(|trial| trial.digest == digest) else {
         return scene.preflight(&wanted, digest);
     };
@@ -173,7 +109,25 @@ fn start_promotion(scene: &Scene<'_>, content: &ObjectSet) -> Decision {
         }
         return Decision { report: told.report, ..scene.preflight(&wanted, digest) };
     }
-    intend(scene, content, &rendered, &wanted, &replaced)
+    intend(scene, content, &rendered, &wanted, &replaced, approvals)
+}
+
+/// The line in the record that says which gates were passed although they were closed, by whom and why.
+fn overridden(scene: &Scene<'_>) -> Option<Step> {
+    let spec = &scene.world.promotion.spec;
+    let said = spec.override_.as_ref()?;
+    let gates: Vec<&str> = said.gates.iter().map(|gate| gate.as_str()).collect();
+    let by = spec.requested_by.as_ref().map_or("somebody", |user| user.username.as_str());
+    Some(Step {
+        name: "Override".into(),
+        started_at: Some(scene.time()),
+        finished_at: Some(scene.time()),
+        result: StepResult::Passed,
+        message: Some(crate::decide::conditions::cut(
+            &format!("{by}: {}: {}", gates.join(", "), said.reason),
+            1024,
+        )),
+    })
 }
 
 fn replaced(scene: &Scene<'_>) -> Result<Vec<Desired>, crate::content::ContentError> {
@@ -190,8 +144,11 @@ fn intend(
     rendered: &ObjectSet,
     wanted: &[Desired],
     replaced: &[Desired],
+    approvals: Option<ApprovalsReport>,
 ) -> Decision {
     let mut status = begin(scene, rendered);
+    status.approvals = approvals;
+    status.steps.extend(overridden(scene));
     let mut records = Vec::new();
     let source = scene.release.and_then(|release| release.status.as_ref()?.content.clone());
     status.content = match source {
@@ -367,7 +324,7 @@ fn fail(scene: &Scene<'_>, reason: &str, message: &str) -> Decision {
     end(scene, PromotionPhase::Failed, reason, &format!("nothing was written: {message}"))
 }
 
-fn cancel(scene: &Scene<'_>, reason: &str, message: &str) -> Decision {
+pub(super) fn cancel(scene: &Scene<'_>, reason: &str, message: &str) -> Decision {
     end(scene, PromotionPhase::Cancelled, reason, message)
 }
 

@@ -3,11 +3,14 @@
 //! One control plane for all tests here, the chart installed once; each test has its own project and its own controller.
 
 mod adoption;
+mod approvals;
+mod calendar;
 mod captures;
 mod configuration;
 mod consent;
 mod costs;
 mod crash;
+mod degraded;
 mod endings;
 mod failures;
 mod first;
@@ -16,6 +19,7 @@ mod hostile;
 mod lanes;
 mod objects;
 mod operator;
+mod people;
 mod preflight;
 mod relay;
 mod replicas;

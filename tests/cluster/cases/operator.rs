@@ -1,10 +1,10 @@
 //! The real controller process, with the rights of the chart's own ServiceAccount and no others.
 
-use crate::support::{LEASES, SYSTEM, installed};
+use crate::support::{LEASES, SYSTEM};
 use anyhow::{Context, Result, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use control_plane::Access;
+use control_plane::{Access, ControlPlane};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, MutexGuard};
 
 /// How a controller is started.
 #[derive(Clone, Debug)]
@@ -25,12 +25,14 @@ pub struct Flags {
     pub lease_duration: String,
     /// Another way to the API server than the kubeconfig's own.
     pub server: Option<String>,
+    /// `--admission`.
+    pub admission: &'static str,
 }
 
 impl Flags {
     /// A lease of this controller's own, where the tests may have as many as they like.
     pub fn own_lease(name: &str) -> Self {
-        Self { lease_namespace: LEASES.into(), lease: name.into(), lease_duration: "3s".into(), server: None }
+        Self { lease_namespace: LEASES.into(), lease: name.into(), ..Self::as_installed() }
     }
 
     /// The lease that the chart grants, and nothing that it does not grant.
@@ -40,6 +42,7 @@ impl Flags {
             lease: "towpath".into(),
             lease_duration: "3s".into(),
             server: None,
+            admission: "enforced",
         }
     }
 }
@@ -53,16 +56,26 @@ pub struct Operator {
 }
 
 impl Operator {
+    /// The ServiceAccount of the chart.
+    pub async fn access(cluster: &ControlPlane) -> Result<Access> {
+        Ok(Self::account(cluster).await?.0)
+    }
+
+    /// One file for all: each request for the account's access writes it anew under the others' eyes.
+    async fn account(cluster: &ControlPlane) -> Result<(Access, MutexGuard<'static, ()>)> {
+        static WRITING: Mutex<()> = Mutex::const_new(());
+        let held = WRITING.lock().await;
+        Ok((cluster.service_account(SYSTEM, "towpath").await?, held))
+    }
+
     /// Starts one for these projects only.
-    pub async fn start(projects: &[&str], flags: &Flags) -> Result<Self> {
+    pub async fn start(cluster: &ControlPlane, projects: &[&str], flags: &Flags) -> Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let cluster = installed().await;
-        // One file for all: each request for the account's access would write it anew under the others' eyes.
-        static ACCESS: OnceCell<Access> = OnceCell::const_new();
-        let access = ACCESS.get_or_try_init(|| cluster.service_account(SYSTEM, "towpath")).await?;
+        let (access, held) = Self::account(cluster).await?;
         let dir = tempfile::Builder::new().prefix("towpath-controller-").tempdir()?;
         let kubeconfig = dir.path().join("kubeconfig");
         let mut written: Value = serde_yaml::from_str(&fs::read_to_string(&access.kubeconfig)?)?;
+        drop(held);
         // A token of its own, by which the audit log tells its requests from those of the others.
         let token = cluster.service_account_token(SYSTEM, "towpath").await?;
         written["users"][0]["user"] = json!({ "token": token });
@@ -80,6 +93,7 @@ impl Operator {
             .arg(format!("--lease-name={}", flags.lease))
             .arg(format!("--lease-duration={}", flags.lease_duration))
             .arg(format!("--replica={replica}"))
+            .arg(format!("--admission={}", flags.admission))
             .args(["--listen=127.0.0.1:0", "--log=info"])
             .env_remove("KUBECONFIG")
             .stdin(Stdio::null())

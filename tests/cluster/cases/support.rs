@@ -109,7 +109,18 @@ impl Project {
 
     /// The same, nothing running.
     pub async fn without_controller(environments: &[Value]) -> Result<Self> {
-        let cluster = installed().await;
+        Self::on(installed().await, environments).await
+    }
+
+    /// On a control plane of its own.
+    pub async fn alone(environments: &[Value]) -> Result<Self> {
+        // Until the process ends, as all tests hold theirs.
+        let cluster: &'static ControlPlane = Box::leak(Box::new(ControlPlane::start().await?));
+        install(cluster).await?;
+        Self::on(cluster, environments).await
+    }
+
+    async fn on(cluster: &'static ControlPlane, environments: &[Value]) -> Result<Self> {
         let name = cluster.namespace("p").await?;
         let flags = Flags::own_lease(&name);
         let client = cluster.admin().client()?;
@@ -126,9 +137,14 @@ impl Project {
         self.start_as(&self.flags).await
     }
 
+    /// How the controller is started.
+    pub fn flags(&self) -> &Flags {
+        &self.flags
+    }
+
     /// Starts the controller with other flags.
     pub async fn start_as(&self, flags: &Flags) -> Result<()> {
-        let operator = Operator::start(&[&self.name], flags).await?;
+        let operator = Operator::start(self.cluster, &[&self.name], flags).await?;
         *self.operator.lock().map_err(|_| anyhow::anyhow!("poisoned"))? = Some(operator);
         Ok(())
     }
@@ -211,15 +227,7 @@ impl Project {
 
     /// Creates one of our objects in the project.
     pub async fn create(&self, plural: &str, name: &str, spec: Value) -> Result<Value> {
-        let kind = match plural {
-            "releases" => "Release",
-            "environments" => "Environment",
-            "promotions" => "Promotion",
-            _ => "RollbackPolicy",
-        };
-        let object = json!({
-            "apiVersion": "towpath.dev/v1alpha1", "kind": kind, "metadata": { "name": name }, "spec": spec,
-        });
+        let object = object(plural, name, &spec);
         self.post(&self.path(plural, ""), object).await
     }
 
@@ -292,6 +300,19 @@ impl Project {
     pub fn client(&self) -> Client {
         self.client.clone()
     }
+}
+
+/// One of our objects.
+pub fn object(plural: &str, name: &str, spec: &Value) -> Value {
+    let kind = match plural {
+        "approvals" => "Approval",
+        "changefreezes" => "ChangeFreeze",
+        "releases" => "Release",
+        "environments" => "Environment",
+        "promotions" => "Promotion",
+        _ => "RollbackPolicy",
+    };
+    json!({ "apiVersion": "towpath.dev/v1alpha1", "kind": kind, "metadata": { "name": name }, "spec": spec })
 }
 
 /// Merges `over` into `base`, member by member.

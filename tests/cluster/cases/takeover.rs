@@ -42,9 +42,9 @@ async fn verified(project: &Project, version: &str, tag: &str) -> Result<()> {
 async fn a_replica_that_is_told_to_end_hands_over_at_once() -> Result<()> {
     let project = Project::without_controller(&[json!({ "name": "prod" })]).await?;
     let flags = Flags { lease_duration: "15s".into(), ..Flags::own_lease(&project.name) };
-    let mut first = Operator::start(&[&project.name], &flags).await?;
+    let mut first = Operator::start(project.cluster, &[&project.name], &flags).await?;
     let leader = next_holder(&project, &flags, None, Duration::from_secs(10)).await?;
-    let _second = Operator::start(&[&project.name], &flags).await?;
+    let _second = Operator::start(project.cluster, &[&project.name], &flags).await?;
     verified(&project, "1.0.0", "v1").await?;
     let begun = Instant::now();
     first.terminate().await?;
@@ -58,9 +58,9 @@ async fn a_replica_that_is_told_to_end_hands_over_at_once() -> Result<()> {
 async fn a_replica_that_is_killed_in_mid_rollout_is_replaced_within_the_lease_time() -> Result<()> {
     let project = Project::without_controller(&[json!({ "name": "prod" })]).await?;
     let flags = Flags::own_lease(&project.name);
-    let mut first = Operator::start(&[&project.name], &flags).await?;
+    let mut first = Operator::start(project.cluster, &[&project.name], &flags).await?;
     let leader = next_holder(&project, &flags, None, Duration::from_secs(10)).await?;
-    let _second = Operator::start(&[&project.name], &flags).await?;
+    let _second = Operator::start(project.cluster, &[&project.name], &flags).await?;
     verified(&project, "1.0.0", "v1").await?;
     let release = project.release("2.0.0", &[deployment("web", "v2-crash-loop", None)]).await?;
     project.in_phase(&format!("prod-{release}"), "Promoting").await?;
@@ -91,9 +91,9 @@ async fn a_rollout_whose_leader_is_killed_is_finished_once_the_lease_has_expired
 -> Result<()> {
     let project = Project::without_controller(&[json!({ "name": "prod" })]).await?;
     let flags = Flags { lease_duration: "6s".into(), ..Flags::own_lease(&project.name) };
-    let mut first = Operator::start(&[&project.name], &flags).await?;
+    let mut first = Operator::start(project.cluster, &[&project.name], &flags).await?;
     let leader = next_holder(&project, &flags, None, Duration::from_secs(10)).await?;
-    let second = Operator::start(&[&project.name], &flags).await?;
+    let second = Operator::start(project.cluster, &[&project.name], &flags).await?;
     verified(&project, "1.0.0", "v1").await?;
     let mark = project.cluster.audit()?.mark().await?;
     let mut slow = deployment("web", "v2-ready-after", None);

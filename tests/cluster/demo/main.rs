@@ -3,6 +3,7 @@
 //! The controller is this program again, started as `controller ...`, with the token of the chart's own ServiceAccount:
 //! it may do exactly what a cluster that installed the chart would let it do.
 
+mod approvers;
 mod board;
 mod installation;
 mod ledger;

@@ -1,5 +1,6 @@
 //! The three acts, and what has to come true in each.
 
+use crate::approvers::Approvers;
 use crate::board::{Board, Follower, PROJECT};
 use crate::installation::{Installation, example, replaced};
 use crate::ledger;
@@ -41,11 +42,14 @@ impl Story<'_> {
             "shop-1.0.0 goes from dev to prod",
             "CI has put a shop into the namespace shop-dev: two Deployments, a StatefulSet, a ConfigMap for each. A Release \
              captures what runs there. dev and staging are watched for 3 s each; prod waits until staging has soaked for 2 s \
-             more, and is watched for 8 s.",
+             more and two people have approved, and is watched for 8 s.",
         );
         let from = Timestamp::now();
-        let release = example("deploy/examples/50-release.yaml")?;
-        self.installation.apply(&release)?;
+        let approvers =
+            Approvers { installation: self.installation, screen: self.screen, follower: self.follower };
+        approvers.demand().await?;
+        approvers.release(&example("deploy/examples/50-release.yaml")?).await?;
+        approvers.decide("shop-1.0.0").await?;
         self.verified("prod", "shop-1.0.0").await?;
         Ok(Act { release: "shop-1.0.0", from, back: None })
     }
@@ -90,8 +94,8 @@ impl Story<'_> {
         self.screen.heading(
             3,
             "shop-1.2.0 turns bad in prod",
-            "CI repairs api. shop-1.2.0 is verified in dev and staging and rolled out in prod; there, while it is still being \
-             watched, its api pods begin to crash.",
+            "CI repairs api. shop-1.2.0, a Standard change that needs no approval, is verified in dev and staging and rolled out \
+             in prod; there, while it is still being watched, its api pods begin to crash.",
         );
         let (release, from) = ("shop-1.2.0", Timestamp::now());
         let before = self.look("shop-prod").await?;
@@ -156,7 +160,10 @@ impl Story<'_> {
             "apiVersion": "towpath.dev/v1alpha1",
             "kind": "Release",
             "metadata": { "name": format!("shop-{version}"), "namespace": PROJECT },
-            "spec": { "application": "shop", "version": version, "source": { "environment": { "name": "dev" } } },
+            "spec": {
+                "application": "shop", "version": version, "source": { "environment": { "name": "dev" } },
+                "change": { "type": "Standard" },
+            },
         });
         if images.as_array().is_some_and(|images| !images.is_empty()) {
             release["spec"]["images"] = images.clone();

@@ -3,17 +3,24 @@
 //! Invariant: of workloads only those in target namespaces are kept, so cost follows what Towpath manages. The set of targets
 //! grows before the workloads of a new one are listed.
 
-use super::client::Clients;
-use super::error::ContextError;
-use super::metrics::Metrics;
-use super::settings::Settings;
-use super::slim;
-use super::store::{Delta, Store};
-use super::watch::{Watch, WatchOptions, Watched};
-use crate::api::{Environment, Promotion, Release, RollbackPolicy};
+mod targets;
+
+use crate::api::{
+    Approval, ChangeFreeze, ClusterChangeFreeze, Environment, Promotion, Release, RollbackPolicy,
+};
+use crate::context::client::Clients;
+use crate::context::error::ContextError;
+use crate::context::metrics::Metrics;
+use crate::context::settings::Settings;
+use crate::context::slim;
+use crate::context::store::{Delta, Store};
+use crate::context::watch::{Watch, WatchOptions, Watched, Whole};
+use k8s_openapi::api::admissionregistration::v1::{
+    ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
+};
 use kube::core::ObjectMeta;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
+pub use targets::Targets;
 use tokio::sync::Notify;
 
 /// What changed, as far as somebody has to look again.
@@ -38,6 +45,21 @@ pub enum Change {
         /// Its application; empty while nobody has said which it is.
         application: Option<String>,
     },
+    /// An approval: namespace and name, and, where it could be read, the release and the environment that it is about.
+    Approval {
+        /// Its project.
+        project: String,
+        /// Its name.
+        name: String,
+        /// Its release.
+        release: Option<String>,
+        /// Its environment.
+        environment: Option<String>,
+    },
+    /// A freeze of this project, or of every one.
+    Freeze(Option<String>),
+    /// An admission policy.
+    Admission,
     /// A namespace.
     Namespace(String),
     /// A workload, pod or Job in this namespace.
@@ -55,6 +77,16 @@ pub struct Stores {
     pub policies: Store<RollbackPolicy>,
     /// Promotions, also by their application; under the empty one while nobody has said which it is.
     pub promotions: Store<Promotion>,
+    /// Approvals.
+    pub approvals: Store<Approval>,
+    /// Freezes of projects.
+    pub freezes: Store<ChangeFreeze>,
+    /// Freezes of the cluster.
+    pub cluster_freezes: Store<ClusterChangeFreeze>,
+    /// Admission policies of ours; empty where the installation does without.
+    pub admission_policies: Store<Whole<ValidatingAdmissionPolicy>>,
+    /// Their bindings.
+    pub admission_bindings: Store<Whole<ValidatingAdmissionPolicyBinding>>,
     /// Namespaces.
     pub namespaces: Store<slim::Namespace>,
     /// Deployments in target namespaces.
@@ -79,6 +111,11 @@ impl Default for Stores {
             environments: Store::default(),
             policies: Store::default(),
             promotions: Store::indexed(|promotion| Some(application_of(promotion))),
+            approvals: Store::default(),
+            freezes: Store::default(),
+            cluster_freezes: Store::default(),
+            admission_policies: Store::default(),
+            admission_bindings: Store::default(),
             namespaces: Store::default(),
             deployments: Store::default(),
             stateful_sets: Store::default(),
@@ -95,39 +132,6 @@ impl Default for Stores {
 pub fn application_of(promotion: &Promotion) -> &str {
     let told = promotion.status.as_ref().and_then(|status| status.application.as_deref());
     told.or(promotion.spec.application.as_deref()).unwrap_or_default()
-}
-
-/// Target namespaces and the environments that name them, as `project/environment`.
-#[derive(Clone, Debug, Default)]
-pub struct Targets(Arc<RwLock<BTreeMap<String, BTreeSet<String>>>>);
-
-impl Targets {
-    fn holds(&self, namespace: &str) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).contains_key(namespace)
-    }
-
-    /// The environments that name this target.
-    pub fn of(&self, namespace: &str) -> BTreeSet<String> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(namespace).cloned().unwrap_or_default()
-    }
-
-    /// Whether the target is new.
-    fn add(&self, namespace: &str, environment: String) -> bool {
-        let mut targets = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let is_new = !targets.contains_key(namespace);
-        targets.entry(namespace.to_owned()).or_default().insert(environment);
-        is_new
-    }
-
-    fn remove(&self, namespace: &str, environment: &str) {
-        let mut targets = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(environments) = targets.get_mut(namespace) {
-            environments.remove(environment);
-            if environments.is_empty() {
-                targets.remove(namespace);
-            }
-        }
-    }
 }
 
 /// The running watches; dropping it ends them.
@@ -164,6 +168,9 @@ impl Stores {
             && self.environments.is_ready()
             && self.policies.is_ready()
             && self.promotions.is_ready()
+            && self.approvals.is_ready()
+            && self.freezes.is_ready()
+            && self.cluster_freezes.is_ready()
             && self.namespaces.is_ready()
     }
 
@@ -191,7 +198,12 @@ impl Stores {
         });
         let (tell, targets, again) = (changed.clone(), self.targets.clone(), Arc::clone(&relisters));
         starter.start(&mut watches, "Environment", &self.environments, serves.clone(), move |delta| {
-            let is_news = track_targets(&targets, &again, &delta);
+            let relist = || {
+                for relist in again.read().unwrap_or_else(PoisonError::into_inner).iter() {
+                    (relist.0)();
+                }
+            };
+            let is_news = targets::track(&targets, relist, &delta);
             if let Some((namespace, name)) = place(&delta) {
                 tell(Change::Environment(namespace, name, is_news));
             }
@@ -203,7 +215,7 @@ impl Stores {
             }
         });
         let tell = changed.clone();
-        starter.start(&mut watches, "Promotion", &self.promotions, serves, move |delta| {
+        starter.start(&mut watches, "Promotion", &self.promotions, serves.clone(), move |delta| {
             if let Some((project, name)) = place(&delta) {
                 let promotion = object(&delta);
                 tell(Change::Promotion {
@@ -215,6 +227,7 @@ impl Stores {
                 });
             }
         });
+        self.watch_consent(&starter, &mut watches, settings, changed.clone());
         let tell = changed.clone();
         starter.start(
             &mut watches,
@@ -227,7 +240,11 @@ impl Stores {
                 }
             },
         );
-        while !self.own_are_ready() {
+        // Nothing starts on the word of a policy that nobody has seen.
+        let policies_are_known = || {
+            !settings.admission || (self.admission_policies.is_ready() && self.admission_bindings.is_ready())
+        };
+        while !self.own_are_ready() || !policies_are_known() {
             listed.notified().await;
         }
         macro_rules! workloads {
@@ -248,6 +265,65 @@ impl Stores {
             listed.notified().await;
         }
         watches
+    }
+}
+
+impl Stores {
+    /// What people decide, and whether the API server holds them to the rules.
+    fn watch_consent(
+        &self,
+        starter: &Starter<'_>,
+        watches: &mut Watches,
+        settings: &Settings,
+        changed: impl Fn(Change) + Clone + Send + Sync + 'static,
+    ) {
+        let serves = {
+            let settings = settings.clone();
+            move |meta: &ObjectMeta| settings.serves(meta.namespace.as_deref().unwrap_or_default())
+        };
+        let tell = changed.clone();
+        starter.start(watches, "Approval", &self.approvals, serves.clone(), move |delta| {
+            if let Some((project, name)) = place(&delta) {
+                let approval = object(&delta);
+                tell(Change::Approval {
+                    project,
+                    name,
+                    release: approval.map(|approval| approval.spec.release.name.clone()),
+                    environment: approval.map(|approval| approval.spec.environment.name.clone()),
+                });
+            }
+        });
+        let tell = changed.clone();
+        starter.start(watches, "ChangeFreeze", &self.freezes, serves, move |delta| {
+            if let Some((project, _)) = place(&delta) {
+                tell(Change::Freeze(Some(project)));
+            }
+        });
+        let tell = changed.clone();
+        let every = |_: &ObjectMeta| true;
+        starter.start(watches, "ClusterChangeFreeze", &self.cluster_freezes, every, move |delta| {
+            if !matches!(delta, Delta::Listed) {
+                tell(Change::Freeze(None));
+            }
+        });
+        if !settings.admission {
+            return;
+        }
+        let is_ours =
+            |meta: &ObjectMeta| meta.name.as_deref().is_some_and(|name| name.starts_with("towpath-"));
+        let tell = changed.clone();
+        let policies = &self.admission_policies;
+        starter.start(watches, "ValidatingAdmissionPolicy", policies, is_ours, move |delta| {
+            if !matches!(delta, Delta::Listed) {
+                tell(Change::Admission);
+            }
+        });
+        let bindings = &self.admission_bindings;
+        starter.start(watches, "ValidatingAdmissionPolicyBinding", bindings, is_ours, move |delta| {
+            if !matches!(delta, Delta::Listed) {
+                changed(Change::Admission);
+            }
+        });
     }
 }
 
@@ -306,36 +382,4 @@ fn place<K: kube::Resource<DynamicType = ()>>(delta: &Delta<K>) -> Option<(Strin
     }
     let meta = object(delta)?.meta();
     Some((meta.namespace.clone()?, meta.name.clone()?))
-}
-
-/// Keeps the targets; true when the environment came, went, or has another spec.
-fn track_targets(targets: &Targets, relisters: &RwLock<Vec<Relister>>, delta: &Delta<Environment>) -> bool {
-    let id = |environment: &Environment| {
-        let meta = &environment.metadata;
-        format!(
-            "{}/{}",
-            meta.namespace.as_deref().unwrap_or_default(),
-            meta.name.as_deref().unwrap_or_default()
-        )
-    };
-    match delta {
-        Delta::Applied { old, new } => {
-            let moved = old.as_ref().filter(|old| old.spec.namespace != new.spec.namespace);
-            if let Some(old) = moved {
-                targets.remove(&old.spec.namespace, &id(old));
-            }
-            if targets.add(&new.spec.namespace, id(new)) {
-                for relist in relisters.read().unwrap_or_else(PoisonError::into_inner).iter() {
-                    (relist.0)();
-                }
-            }
-            old.as_ref().is_none_or(|old| old.metadata.generation != new.metadata.generation)
-        }
-        Delta::Gone { old } => {
-            targets.remove(&old.spec.namespace, &id(old));
-            true
-        }
-        Delta::Undecodable { .. } | Delta::UndecodableGone { .. } => true,
-        Delta::Listed => false,
-    }
 }

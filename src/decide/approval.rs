@@ -1,0 +1,83 @@
+//! An approval: whether it counts, so that whoever made it sees why not. The gate counts for itself; this is for people.
+
+use super::action::{Decision, Status};
+use super::conditions::{self, State};
+use super::consent::{Case, counts, demanded};
+use super::lane::{created, is_automatic, kube_meta::Meta, phase_of};
+use super::world::ApprovalWorld;
+use crate::api::{ApprovalStatus, Promotion, PromotionPhase};
+use jiff::Timestamp;
+
+/// Decides about one approval.
+pub fn decide(world: &ApprovalWorld, now: Timestamp) -> Decision {
+    let approval = &world.approval;
+    if approval.deleting() {
+        return Decision::default();
+    }
+    let promotion = promotion(world);
+    let is_used = promotion.is_some_and(|promotion| phase_of(promotion) != PromotionPhase::Pending);
+    let was_told = approval.status.as_ref().is_some_and(|status| status.observed_generation >= 0);
+    let is_due = promotion.and_then(|promotion| promotion.status.as_ref()?.approvals.as_ref()?.due.as_ref());
+    if is_used && was_told && is_due.is_none() {
+        // It stays in the record as it was when it was used.
+        return Decision::default();
+    }
+    let found = verdict(world, promotion, now);
+    let stored = approval.status.clone().unwrap_or_default();
+    let generation = approval.generation();
+    let (state, reason, message, wake_at) = match &found {
+        Ok(None) => (State::Ready, "Counts", "it counts".to_owned(), None),
+        Ok(Some(until)) => (State::Ready, "Counts", format!("it counts until {until}"), Some(*until)),
+        Err(why) => (State::Reconciling, "Ignored", format!("it does not count: {why}"), None),
+    };
+    let mut conditions = conditions::of_state(&state, reason, &message, generation, &stored.conditions, now);
+    // An approval is not worked on: it counts, or it does not.
+    conditions.truncate(1);
+    let status = ApprovalStatus { observed_generation: generation, conditions };
+    let is_news = approval.status.as_ref() != Some(&status);
+    Decision {
+        report: is_news.then(|| Status::Approval(Box::new(status))),
+        wake_at: wake_at.filter(|at| *at > now),
+        ..Decision::default()
+    }
+}
+
+/// The newest promotion that it may be about.
+fn promotion(world: &ApprovalWorld) -> Option<&Promotion> {
+    let spec = &world.approval.spec;
+    let is_meant = |promotion: &&Promotion| {
+        promotion.spec.release == spec.release.name && promotion.spec.environment == spec.environment.name
+    };
+    let asks =
+        |promotion: &&Promotion| promotion.status.as_ref().is_some_and(|status| status.approvals.is_some());
+    let all = world.project.promotions.values().map(AsRef::as_ref);
+    all.filter(is_meant).filter(asks).max_by_key(|promotion| (created(*promotion), promotion.name()))
+}
+
+fn verdict(
+    world: &ApprovalWorld,
+    promotion: Option<&Promotion>,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, String> {
+    let (project, spec) = (&world.project, &world.approval.spec);
+    let Some(environment) = project.environments.get(&spec.environment.name) else {
+        return Err(format!("spec.environment.name: there is no environment {}", spec.environment.name));
+    };
+    let Some(release) = project.releases.get(&spec.release.name) else {
+        return Err(format!("spec.release.name: there is no release {}", spec.release.name));
+    };
+    let Some(rules) = demanded(environment, release) else {
+        return Err(format!("{} demands no approvals of {}", environment.name(), release.name()));
+    };
+    let report = promotion.and_then(|promotion| promotion.status.as_ref()?.approvals.as_ref());
+    let (Some(promotion), Some(report)) = (promotion, report) else {
+        return Err(format!(
+            "no promotion of {} into {} waits for it yet",
+            release.name(),
+            environment.name()
+        ));
+    };
+    let asked_by = promotion.spec.requested_by.as_ref().filter(|_| !is_automatic(promotion));
+    let case = Case { environment, release, asked_by, digest: &report.of.digest };
+    counts(project, rules, case, &world.approval, now)
+}

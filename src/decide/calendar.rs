@@ -1,0 +1,102 @@
+//! Gates of time: not before a moment, not after a deadline, inside windows, outside freezes. Rollbacks pass them all.
+
+use super::gates::Gate;
+use super::lane::kube_meta::Meta;
+use super::schedule::{Opening, opening};
+use super::world::{Freeze, Project};
+use crate::api::{ChangeType, Environment, Release};
+use jiff::Timestamp;
+
+/// The type of change that a release makes.
+pub fn change_type(release: &Release) -> ChangeType {
+    release.spec.change.as_ref().map(|change| change.type_).unwrap_or_default()
+}
+
+/// Whether a freeze is in force in an environment at a moment.
+pub fn is_frozen(freeze: &Freeze, environment: &str, now: Timestamp) -> bool {
+    let concerned =
+        freeze.environments.is_empty() || freeze.environments.iter().any(|name| name == environment);
+    concerned && freeze.from <= now && now < freeze.to
+}
+
+/// The deadline of a release, while it is still to come.
+pub fn deadline(release: &Release, now: Timestamp) -> Option<Timestamp> {
+    let deadline = release.spec.change.as_ref()?.deadline.as_ref()?.0;
+    (deadline > now).then_some(deadline)
+}
+
+/// A release that has not started by its deadline is abandoned.
+pub(super) fn deadline_has_not_passed(release: &Release, now: Timestamp) -> Gate {
+    match release.spec.change.as_ref().and_then(|change| change.deadline.as_ref()) {
+        Some(deadline) if deadline.0 <= now => {
+            Gate::Never { message: format!("abandoned: spec.change.deadline was {}", deadline.0) }
+        }
+        Some(_) | None => Gate::Open,
+    }
+}
+
+/// The earliest start that the release names for this environment.
+pub(super) fn is_due(environment: &Environment, release: &Release, now: Timestamp) -> Gate {
+    let moments = release.spec.change.iter().flat_map(|change| &change.not_before);
+    let at = moments.filter(|entry| entry.environment == environment.name()).map(|entry| entry.at.0).max();
+    match at {
+        Some(at) if now < at => Gate::Closed {
+            gate: "NotBefore",
+            message: format!("spec.change.notBefore keeps it out until {at}"),
+            until: Some(at),
+        },
+        Some(_) | None => Gate::Open,
+    }
+}
+
+/// The windows of the environment.
+pub(super) fn window_is_open(environment: &Environment, now: Timestamp) -> Gate {
+    match opening(&environment.spec.windows, now) {
+        Opening::Open { .. } => Gate::Open,
+        Opening::Closed { reason, until } => Gate::Closed { gate: "Window", message: reason, until },
+    }
+}
+
+/// No freeze is in force, or each of them lets changes of this type pass. The last to end is told: until then nothing opens.
+pub(super) fn is_not_frozen(
+    project: &Project,
+    environment: &Environment,
+    release: &Release,
+    now: Timestamp,
+) -> Gate {
+    let change = change_type(release);
+    let in_force = project
+        .freezes
+        .iter()
+        .filter(|freeze| is_frozen(freeze, environment.name(), now) && !freeze.passes.contains(&change))
+        .max_by_key(|freeze| freeze.to);
+    match in_force {
+        None => Gate::Open,
+        Some(freeze) => Gate::Closed {
+            gate: "Freeze",
+            message: format!(
+                "{} is in force until {}: {}; {}",
+                freeze.name,
+                freeze.to,
+                freeze.reason,
+                match freeze.passes.as_slice() {
+                    [] => "only rollbacks pass".to_owned(),
+                    types => format!(
+                        "rollbacks and {} changes pass",
+                        types.iter().map(|passes| passes.as_str()).collect::<Vec<_>>().join(" and ")
+                    ),
+                }
+            ),
+            until: Some(freeze.to),
+        },
+    }
+}
+
+/// When a gate of time closes or opens next although nobody does anything: freezes that begin.
+pub fn next_freeze(project: &Project, environment: &str, now: Timestamp) -> Option<Timestamp> {
+    let concerned = |freeze: &&Freeze| {
+        freeze.environments.is_empty() || freeze.environments.iter().any(|name| name == environment)
+    };
+    let moments = project.freezes.iter().filter(concerned).flat_map(|freeze| [freeze.from, freeze.to]);
+    moments.filter(|at| *at > now).min()
+}

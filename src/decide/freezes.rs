@@ -1,0 +1,53 @@
+//! Which target namespaces are frozen now, for the admission policy that refuses changes there from anybody.
+//!
+//! Expressions of admission have no clock, so somebody has to say what holds now: the namespace, whose it is, until when, why.
+
+use super::action::{Action, Decision};
+use super::calendar::{is_frozen, next_freeze};
+use super::lane::kube_meta::Meta;
+use super::verdict::earliest;
+use super::world::{Freeze, FreezesWorld};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// Decides what is published.
+pub fn decide(world: &FreezesWorld, now: Timestamp) -> Decision {
+    let published = world.published.iter().flatten();
+    let mut frozen: BTreeMap<String, String> = published
+        .filter(|(namespace, _)| world.foreign.contains(*namespace))
+        .map(|(namespace, line)| (namespace.clone(), line.clone()))
+        .collect();
+    let mut wake_at = None;
+    for project in &world.projects {
+        for environment in project.environments.values().filter(|environment| !environment.deleting()) {
+            wake_at = earliest(wake_at, next_freeze(project, environment.name(), now));
+            let in_force = project
+                .freezes
+                .iter()
+                .filter(|freeze| is_frozen(freeze, environment.name(), now))
+                .max_by_key(|freeze| freeze.to);
+            if let Some(freeze) = in_force {
+                frozen.insert(
+                    environment.spec.namespace.clone(),
+                    line(&project.name, environment.name(), freeze),
+                );
+            }
+        }
+    }
+    let is_news =
+        world.published.as_ref() != Some(&frozen) && !(world.published.is_none() && frozen.is_empty());
+    Decision {
+        actions: if is_news {
+            vec![Action::PublishFreezes { frozen, version: world.version.clone() }]
+        } else {
+            Vec::new()
+        },
+        wake_at,
+        ..Decision::default()
+    }
+}
+
+/// `shop/prod until 2026-12-27T00:00:00Z: year-end (ChangeFreeze year-end)`: the policy reads the part before the first space.
+fn line(project: &str, environment: &str, freeze: &Freeze) -> String {
+    format!("{project}/{environment} until {}: {} ({})", freeze.to, freeze.reason, freeze.name)
+}

@@ -1,0 +1,146 @@
+//! What has to hold before a promotion is tried: the gates of its release, a free lane, consent, approvals.
+
+use super::pending::cancel;
+use super::{RETRY, Scene, changed};
+use crate::api::{ApprovalsReport, GateName, PromotionKind};
+use crate::decide::action::Decision;
+use crate::decide::calendar::deadline;
+use crate::decide::consent::{Case, demanded, due, may_go_first, tally};
+use crate::decide::gates::{Asked, Gate, evaluate, later};
+use crate::decide::lane::{is_automatic, kube_meta::Meta, phase_of};
+use crate::decide::verdict::earliest;
+use crate::decide::world::{Admission, Grant};
+use jiff::SignedDuration;
+
+/// How soon it is asked again whether those who decided may.
+const RIGHTS: SignedDuration = SignedDuration::from_secs(30);
+
+pub(super) fn closed_gate(scene: &Scene<'_>) -> Option<Decision> {
+    if scene.is_rollback() {
+        return None;
+    }
+    let Some(release) = scene.release else {
+        return Some(cancel(scene, "ReleaseDeleted", "the release was deleted before anything was written"));
+    };
+    let asked = if is_automatic(&scene.world.promotion) { Asked::ByAutomation } else { Asked::ByPerson };
+    let overridden = match overridden(scene) {
+        Ok(gates) => gates,
+        Err(why) => return Some(scene.wait("Override", why, None)),
+    };
+    let gate = evaluate(&scene.world.project, scene.environment, release, asked, overridden, scene.now);
+    match gate {
+        Gate::Open => None,
+        Gate::Never { message } => Some(cancel(scene, "NotAStage", &message)),
+        Gate::Closed { gate, message, until } => {
+            // Rights are not watched.
+            let again = (gate == "Requester").then(|| later(scene.now, RETRY));
+            let wake_at = earliest(earliest(until, deadline(release, scene.now)), again);
+            Some(scene.wait(gate, &message, wake_at))
+        }
+    }
+}
+
+/// One promotion at a time per lane. A rollback goes first; a newer promotion may go ahead of one that still runs.
+pub(super) fn busy_lane(scene: &Scene<'_>) -> Option<Decision> {
+    let rollback_ahead = scene.lane.pending.iter().any(|other| {
+        other.name() != scene.world.promotion.name()
+            && other.spec.kind == PromotionKind::Rollback
+            && !phase_of(other).is_final()
+    });
+    if rollback_ahead && !scene.is_rollback() {
+        return Some(scene.wait("Lane", "waits until a rollback of this application has ended", None));
+    }
+    let running = scene.lane.running()?;
+    match (running.spec.kind, scene.is_rollback()) {
+        (PromotionKind::Rollback, _) => {
+            Some(scene.wait("Lane", &format!("waits until {} has ended", running.name()), None))
+        }
+        (PromotionKind::Promote, true) => None,
+        (PromotionKind::Promote, false) => {
+            let release = scene.release?;
+            let running_release = scene.world.project.releases.get(&running.spec.release);
+            let is_newer =
+                running_release.is_none_or(|other| crate::decide::lane::newer(release, other).is_gt());
+            (!is_newer)
+                .then(|| scene.wait("Lane", &format!("waits until {} has ended", running.name()), None))
+        }
+    }
+}
+
+pub(super) fn no_consent(scene: &Scene<'_>) -> Option<Decision> {
+    let namespace = &scene.environment.spec.namespace;
+    match scene.world.project.namespaces.get(namespace) {
+        None => {
+            return Some(scene.wait(
+                "NamespaceMissing",
+                &format!("the namespace {namespace} does not exist"),
+                None,
+            ));
+        }
+        Some(facts) if facts.terminating => {
+            return Some(scene.wait(
+                "NamespaceTerminating",
+                &format!("the namespace {namespace} is being deleted"),
+                None,
+            ));
+        }
+        Some(_) => {}
+    }
+    match &scene.world.grant {
+        Grant::Granted => None,
+        Grant::NotAsked => {
+            Some(scene.wait("NotGranted", "consent is being asked for", Some(later(scene.now, RETRY))))
+        }
+        Grant::Missing(message) => Some(scene.wait("NotGranted", message, Some(later(scene.now, RETRY)))),
+    }
+}
+
+/// The gates that this promotion passes although they are closed. Without policies nobody checked who may.
+fn overridden<'a>(scene: &'a Scene<'_>) -> Result<&'a [GateName], &'static str> {
+    match (&scene.world.promotion.spec.override_, &scene.world.project.admission) {
+        (None, _) => Ok(&[]),
+        (Some(said), Admission::Enforced | Admission::Degraded(_)) => Ok(&said.gates),
+        (Some(_), Admission::Disabled) => Err(
+            "spec.override is not to be had: Towpath was installed with admission.enabled=false, so nobody checks who may",
+        ),
+    }
+}
+
+/// The approvals for the record, or the wait for them.
+pub(super) fn unapproved(scene: &Scene<'_>, digest: &str) -> Result<Option<ApprovalsReport>, Box<Decision>> {
+    let Some((release, rules)) =
+        scene.release.and_then(|release| Some((release, demanded(scene.environment, release)?)))
+    else {
+        return Ok(None);
+    };
+    if scene.world.project.admission == Admission::Disabled {
+        let message = "approvals are not to be had: Towpath was installed with admission.enabled=false, so nobody checks who \
+                       approves; remove spec.approvals of the environment, or enable admission";
+        return Err(Box::new(scene.wait("Approval", message, None)));
+    }
+    let promotion = &scene.world.promotion;
+    let asked_by = promotion.spec.requested_by.as_ref().filter(|_| !is_automatic(promotion));
+    let case = Case { environment: scene.environment, release, asked_by, digest };
+    let mut tally = tally(&scene.world.project, rules, case, scene.now);
+    let is_overridden = overridden(scene).is_ok_and(|gates| gates.contains(&GateName::Approval));
+    if tally.is_complete() || is_overridden {
+        return Ok(Some(tally.report));
+    }
+    if let (Some(within), true) = (may_go_first(rules, release), tally.report.rejected.is_empty()) {
+        tally.report.due = Some(due(scene.now, within));
+        return Ok(Some(tally.report));
+    }
+    let message = format!(
+        "{}; to approve, create an Approval with the release, environment and digest of status.approvals.of",
+        tally.report.needed.as_deref().unwrap_or_default()
+    );
+    let mut status = scene.status();
+    status.approvals = Some(tally.report);
+    let phase = status.phase;
+    let report = scene.write(status, phase, GateName::Approval.as_str(), &message);
+    let report = changed(scene.world, report);
+    // Whoever may not approve today may be let in: rights are not watched.
+    let again = (!scene.world.project.approvals.is_empty()).then(|| later(scene.now, RIGHTS));
+    let wake_at = earliest(earliest(tally.until, deadline(release, scene.now)), again);
+    Err(Box::new(Decision { report, wake_at, ..Decision::default() }))
+}

@@ -1,0 +1,109 @@
+//! Whether the admission policies of the chart are on the server as they were shipped: their files are part of this program.
+
+use crate::context::Handles;
+use crate::decide::world::Admission;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The files of the chart. Those that only fill in names are not among them: what they would fill in is demanded all the same.
+const FILES: [&str; 7] = [
+    include_str!("../../charts/towpath/files/policies/approvals.yaml"),
+    include_str!("../../charts/towpath/files/policies/bindings.yaml"),
+    include_str!("../../charts/towpath/files/policies/deployers.yaml"),
+    include_str!("../../charts/towpath/files/policies/freeze.yaml"),
+    include_str!("../../charts/towpath/files/policies/preflight.yaml"),
+    include_str!("../../charts/towpath/files/policies/record.yaml"),
+    include_str!("../../charts/towpath/files/policies/requests.yaml"),
+];
+
+/// What holds now, from what is watched.
+pub fn admission(handles: &Handles) -> Admission {
+    if !handles.settings.admission {
+        return Admission::Disabled;
+    }
+    let versions = versions(handles);
+    let faults = handles.policies.get(&versions).unwrap_or_else(|| {
+        let shipped = shipped(&handles.own.user.username, &handles.own.namespace);
+        let faults: Vec<String> =
+            shipped.iter().filter_map(|policy| fault(policy, live(handles, policy))).collect();
+        handles.policies.put(versions, faults.clone());
+        faults
+    });
+    match faults.is_empty() {
+        true => Admission::Enforced,
+        false => Admission::Degraded(faults.join(", ")),
+    }
+}
+
+/// What is on the server now, in short.
+fn versions(handles: &Handles) -> String {
+    let stores = &handles.stores;
+    let policies = stores.admission_policies.list("");
+    let bindings = stores.admission_bindings.list("");
+    let versions =
+        policies.iter().map(|one| &one.0.metadata).chain(bindings.iter().map(|one| &one.0.metadata));
+    versions
+        .map(|meta| {
+            format!("{} {}", meta.uid.as_deref().unwrap_or_default(), meta.generation.unwrap_or_default())
+        })
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+/// The policies and bindings of this installation.
+fn shipped(username: &str, namespace: &str) -> Vec<Value> {
+    let text = FILES
+        .map(|file| file.replace("OPERATOR_USERNAME", username).replace("OPERATOR_NAMESPACE", namespace));
+    text.iter()
+        .flat_map(|file| serde_yaml::Deserializer::from_str(file))
+        .filter_map(|document| Value::deserialize(document).ok())
+        .filter(|document| document.is_object())
+        .collect()
+}
+
+fn live(handles: &Handles, policy: &Value) -> Option<Value> {
+    let name = policy.pointer("/metadata/name")?.as_str()?;
+    let stores = &handles.stores;
+    let spec = match policy.get("kind")?.as_str()? {
+        "ValidatingAdmissionPolicy" => serde_json::to_value(&stores.admission_policies.get("", name)?.0.spec),
+        _ => serde_json::to_value(&stores.admission_bindings.get("", name)?.0.spec),
+    };
+    spec.ok()
+}
+
+/// Why the policy on the server is not the shipped one.
+fn fault(policy: &Value, live: Option<Value>) -> Option<String> {
+    let text = |pointer: &str| policy.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let what = format!("{} {}", text("/kind"), text("/metadata/name"));
+    match (live, policy.get("spec")) {
+        (None, _) => Some(format!("{what} is missing")),
+        (Some(live), Some(spec)) if live == *spec => None,
+        (Some(_), _) => Some(format!("{what} is not as it was shipped")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_policy_of_the_chart_has_a_binding() {
+        let shipped = shipped("system:serviceaccount:a:b", "a");
+        let named = |kind: &str| -> Vec<String> {
+            let of = shipped.iter().filter(|policy| policy["kind"] == kind);
+            of.map(|policy| policy["metadata"]["name"].as_str().unwrap().to_owned()).collect()
+        };
+        assert!(named("ValidatingAdmissionPolicy").len() >= 7);
+        assert_eq!(named("ValidatingAdmissionPolicy"), named("ValidatingAdmissionPolicyBinding"));
+    }
+
+    #[test]
+    fn a_policy_that_is_missing_or_another_is_named() {
+        let policy = &shipped("u", "n")[0];
+        assert_eq!(fault(policy, Some(policy["spec"].clone())), None);
+        assert!(fault(policy, None).unwrap().ends_with("is missing"));
+        let mut other = policy["spec"].clone();
+        other["failurePolicy"] = "Ignore".into();
+        assert!(fault(policy, Some(other)).unwrap().contains("not as it was shipped"));
+    }
+}

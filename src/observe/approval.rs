@@ -1,0 +1,28 @@
+//! The world of an approval.
+
+use super::rights::{Questions, TO_START, ask};
+use super::{ObserveError, project};
+use crate::context::Handles;
+use crate::decide::world::{ApprovalWorld, Verb};
+
+/// What there is to know about an approval; none when it does not exist.
+pub async fn observe(
+    handles: &Handles,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<ApprovalWorld>, ObserveError> {
+    let Some(approval) = handles.stores.approvals.get(namespace, name) else { return Ok(None) };
+    let version = approval.metadata.resource_version.as_deref().unwrap_or_default();
+    if handles.versions.is_stale("Approval", namespace, name, version) {
+        return Err(ObserveError::Stale { kind: "Approval", name: name.to_owned() });
+    }
+    let release = handles.stores.releases.get(namespace, &approval.spec.release.name);
+    let application = release.map(|release| release.spec.application.clone()).unwrap_or_default();
+    let mut project = project::application(handles, namespace, &application)?;
+    let approver = approval.spec.approver.clone();
+    let environment = approval.spec.environment.name.clone();
+    let questions: Questions =
+        approver.map(|approver| (Verb::Approve, environment, approver)).into_iter().collect();
+    ask(handles, &mut project, questions, TO_START).await?;
+    Ok(Some(ApprovalWorld { project, approval }))
+}

@@ -1,0 +1,80 @@
+//! What people may do: the API server is asked, with the groups that were recorded, and again after a while.
+
+use super::ObserveError;
+use crate::api::UserInfo;
+use crate::context::Handles;
+use crate::decide::world::{Admission, Project, Verb};
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
+use kube::Api;
+use kube::api::PostParams;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+/// How old a yes may be where it only offers a release: before anything is written it is asked again.
+pub const TO_OFFER: Duration = Duration::from_secs(60);
+/// How old an answer may be where something starts because of it; and a no, wherever.
+pub const TO_START: Duration = Duration::from_secs(5);
+
+/// Questions about rights: which, on which environment, whose.
+pub type Questions = BTreeSet<(Verb, String, UserInfo)>;
+
+/// Asks, and puts the answers into the project. Without policies nobody is recorded, so nobody is asked about.
+pub async fn ask(
+    handles: &Handles,
+    project: &mut Project,
+    questions: Questions,
+    age: Duration,
+) -> Result<(), ObserveError> {
+    if project.admission == Admission::Disabled {
+        return Ok(());
+    }
+    let asked = questions.into_iter().map(|question| {
+        let project = &project.name;
+        async move {
+            let answer = may(handles, project, &question, age).await?;
+            Ok::<_, ObserveError>((question, answer))
+        }
+    });
+    let answers = futures::future::try_join_all(asked).await?;
+    project.rights.extend(answers);
+    Ok(())
+}
+
+async fn may(
+    handles: &Handles,
+    project: &str,
+    (verb, environment, user): &(Verb, String, UserInfo),
+    age: Duration,
+) -> Result<bool, ObserveError> {
+    let key = (verb.as_str(), project.to_owned(), environment.clone(), user.clone());
+    if let Some((answer, at)) = handles.rights.get(&key)
+        && at.elapsed() < if answer { age } else { TO_START }
+    {
+        return Ok(answer);
+    }
+    let review = SubjectAccessReview {
+        spec: SubjectAccessReviewSpec {
+            user: Some(user.username.clone()),
+            uid: user.uid.clone(),
+            groups: Some(user.groups.clone()),
+            resource_attributes: Some(ResourceAttributes {
+                namespace: Some(project.to_owned()),
+                group: Some(crate::api::GROUP.to_owned()),
+                resource: Some("environments".to_owned()),
+                name: Some(environment.clone()),
+                verb: Some(verb.as_str().to_owned()),
+                ..ResourceAttributes::default()
+            }),
+            ..SubjectAccessReviewSpec::default()
+        },
+        ..SubjectAccessReview::default()
+    };
+    let api: Api<SubjectAccessReview> = Api::all(handles.clients.operator());
+    let answer = api
+        .create(&PostParams::default(), &review)
+        .await
+        .map_err(ObserveError::read(format!("the right to {} for {environment}", verb.as_str())))?;
+    let allowed = answer.status.is_some_and(|status| status.allowed);
+    handles.rights.put(key, (allowed, Instant::now()));
+    Ok(allowed)
+}
