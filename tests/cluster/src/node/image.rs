@@ -67,7 +67,11 @@ impl Image {
         let config = serde_json::to_vec(&json!({
             "architecture": architecture(),
             "os": "linux",
-            "config": { "Entrypoint": ["/app"], "Cmd": self.arguments, "Env": environment },
+            "config": {
+                "Entrypoint": ["/app"], "Cmd": self.arguments, "Env": environment,
+                // No two repositories hold the same content: pods would report it under either name.
+                "Labels": { "org.opencontainers.image.title": self.repository },
+            },
             "rootfs": { "type": "layers", "diff_ids": [binary.digest] },
         }))?;
         let manifest = serde_json::to_vec(&json!({
