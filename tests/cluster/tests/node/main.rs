@@ -1,6 +1,7 @@
 //! Does a real node do what its users rely on? One for all tests here, except where its own end is the question.
 
 mod lifetime;
+mod outage;
 mod pods;
 mod support;
 
@@ -17,4 +18,5 @@ control_plane::node_tests![
     pods::a_configuration_that_is_not_there_keeps_the_container_from_being_made,
     pods::a_command_that_is_not_there_cannot_be_started,
     pods::a_job_fails_with_the_code_and_the_message_of_its_process,
+    outage::a_silent_kubelet_takes_ready_from_its_pods_and_nothing_from_their_containers,
 ];
