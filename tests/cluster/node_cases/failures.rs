@@ -106,7 +106,7 @@ pub async fn a_hook_that_fails_is_told_with_its_last_words() -> Result<()> {
         });
         let status =
             shop.comes_back("web", &[web(&good)], &[web(&shop.image("v2", &[]).await?), migrate]).await?;
-        tells(&status, &["JobFailed"], &["migrate"])?;
+        tells(&status, &["JobFailed"], &["migrate", "no such table"])?;
         same("ReplicaSets", shop.project.list("prod", "replicasets").await?.len(), 1)
     })
     .await

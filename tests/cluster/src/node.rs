@@ -83,7 +83,9 @@ impl RealNode {
         let init = ending_early(guard, "its namespaces", async || Ok(process_1(outer))).await?;
         let network = Arc::new(Network::of(init)?);
         let port = admin.config.cluster_url.port_u16().context("the API server's address has no port")?;
-        let relay = Relay::start(&network, port)?;
+        // Until its loopback interface is up it has no address to listen on.
+        let relay =
+            ending_early(guard, "its network", async || Relay::start(&network, port).map(Some)).await?;
         let node =
             Self { network, binary: Arc::new(Binary::read(&programs.join("app"))?), init, _relay: relay };
         let pause = Image::of("pause", "1").running(&["pause"]);

@@ -6,12 +6,10 @@
 use std::fs::File;
 use std::io;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsFd;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// A network namespace. It lives as long as this value, or as its processes.
 pub(crate) struct Network {
@@ -35,12 +33,25 @@ impl Network {
 
     fn within<T: Send>(&self, act: impl FnOnce() -> io::Result<T> + Send) -> Result<T> {
         let inside = || {
-            move_into_link_name_space(self.namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
+            enter(&self.namespace)?;
             act()
         };
         let done = thread::scope(|scope| scope.spawn(inside).join());
         Ok(done.map_err(|_| anyhow::anyhow!("a thread in the node's network panicked"))??)
     }
+}
+
+/// Moves the calling thread.
+#[cfg(target_os = "linux")]
+fn enter(namespace: &File) -> io::Result<()> {
+    use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+    use std::os::fd::AsFd;
+    Ok(move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn enter(_: &File) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Leads connections to a loopback port inside to the same port outside, until dropped.
