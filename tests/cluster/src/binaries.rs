@@ -1,9 +1,9 @@
-//! The programs of a control plane, built once from Go modules into `target/`.
+//! The programs of a control plane and of a real node, each built once from Go modules into `target/`.
 //!
-//! `go.mod` beside this crate names every part as a `tool`; `go.sum` pins them. One directory per content of
-//! those two files and of the flags, so a change builds anew and a checkout that goes back finds the old ones.
-//! Whoever comes first builds under a file lock; others wait for it. A directory under its final name is
-//! complete: the build happens beside it and is renamed at the end.
+//! `go.mod` beside this crate names the parts of a control plane, `node/go.mod` those of a node; the `go.sum` files pin
+//! them. One directory per content of those files and of the flags, so a change builds anew and a checkout that goes back
+//! finds the old ones. Whoever comes first builds under a file lock; others wait for it. A directory under its final
+//! name is complete: the build happens beside it and is renamed at the end.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, IsTerminal, Write};
@@ -21,80 +21,164 @@ const LDFLAGS: &str = "-s -w -X k8s.io/component-base/version.gitVersion=v1.37.2
     -X k8s.io/component-base/version.gitTreeState=clean";
 /// The oldest Go that fetches the newer one named in `go.mod` by itself.
 const OLDEST_GO: (u32, u32) = (1, 21);
-const PROGRAMS: [&str; 7] =
-    ["etcd", "helm", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kwok"];
 
-/// The directory that holds the programs, built if they are not there yet. Blocks; the first build takes minutes.
+/// Programs that are built together.
+struct Recipe {
+    /// Their folder under `target/`.
+    folder: &'static str,
+    /// What is being built, for people who wait.
+    title: &'static str,
+    /// The files that decide what is built.
+    sources: &'static [&'static str],
+    programs: &'static [&'static str],
+    steps: &'static [Step],
+}
+
+/// One `go build` in a module.
+struct Step {
+    module: &'static str,
+    packages: &'static [&'static str],
+    flags: &'static [&'static str],
+    /// `CGO_ENABLED`, where it matters: runc needs C, the tests' application must not need a C library.
+    c: Option<&'static str>,
+}
+
+const CONTROL_PLANE: Recipe = Recipe {
+    folder: "control-plane",
+    title: "the Kubernetes control plane, once, about 10 minutes on two cores",
+    sources: &["go.mod", "go.sum"],
+    programs: &[
+        "etcd",
+        "helm",
+        "kube-apiserver",
+        "kube-controller-manager",
+        "kube-scheduler",
+        "kubectl",
+        "kwok",
+    ],
+    steps: &[Step { module: "", packages: &["tool"], flags: &[], c: None }],
+};
+
+/// The kubelet is of the control plane's own module, to be of the same build, but is not among its tools: whoever needs
+/// no node does not wait for it.
+const NODE: Recipe = Recipe {
+    folder: "node",
+    title: "the Kubernetes node, once, about 4 minutes on two cores",
+    sources: &["go.mod", "go.sum", "node/go.mod", "node/go.sum", "node/app/main.go", "node/app/fate.go"],
+    programs: &[
+        "app",
+        "bridge",
+        "containerd",
+        "containerd-shim-runc-v2",
+        "host-local",
+        "kubelet",
+        "loopback",
+        "registry",
+        "runc",
+    ],
+    steps: &[
+        // Without seccomp runc refuses every container.
+        Step { module: "node", packages: &["tool"], flags: &["-tags", "seccomp"], c: Some("1") },
+        Step { module: "node", packages: &["./app"], flags: &[], c: Some("0") },
+        Step { module: "", packages: &["k8s.io/kubernetes/cmd/kubelet"], flags: &[], c: None },
+    ],
+};
+
+/// The directory that holds the programs of a control plane, built if they are not there yet. Blocks; the first build
+/// takes minutes.
 pub fn ensure() -> Result<PathBuf> {
-    let bin = directory()?;
-    if complete(&bin) {
-        return Ok(bin);
-    }
-    let home = bin.parent().and_then(Path::parent).context("target/control-plane has no parent")?;
-    fs::create_dir_all(home)?;
-    let lock = File::create(home.join("lock"))?;
-    lock.lock().context("cannot lock target/control-plane/lock")?;
-    if !complete(&bin) {
-        build(home, &bin)?;
-    }
-    Ok(bin)
+    CONTROL_PLANE.ensure()
 }
 
 /// The directory of the programs when they have been built already.
 pub fn built() -> Option<PathBuf> {
-    directory().ok().filter(|bin| complete(bin))
+    CONTROL_PLANE.directory().ok().filter(|bin| CONTROL_PLANE.complete(bin))
 }
 
-fn complete(bin: &Path) -> bool {
-    PROGRAMS.iter().all(|program| bin.join(program).is_file())
+/// The same for the programs of a real node and the application that the tests run on it.
+pub fn ensure_node() -> Result<PathBuf> {
+    NODE.ensure()
 }
 
-/// Always under the workspace's own `target/`, whatever `CARGO_TARGET_DIR` says: half a gigabyte is built once.
-fn directory() -> Result<PathBuf> {
-    let mut hash = Sha256::new();
-    for file in ["go.mod", "go.sum"] {
-        hash.update(fs::read(Path::new(MODULE).join(file)).with_context(|| format!("cannot read {file}"))?);
+impl Recipe {
+    fn ensure(&self) -> Result<PathBuf> {
+        let bin = self.directory()?;
+        if self.complete(&bin) {
+            return Ok(bin);
+        }
+        let home = bin.parent().and_then(Path::parent).context("the programs have no folder")?;
+        fs::create_dir_all(home)?;
+        let lock = File::create(home.join("lock"))?;
+        lock.lock().with_context(|| format!("cannot lock target/{}/lock", self.folder))?;
+        if !self.complete(&bin) {
+            self.build(home, &bin)?;
+        }
+        Ok(bin)
     }
-    hash.update(LDFLAGS);
-    let key: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    let workspace = Path::new(MODULE).ancestors().nth(2).context("the crate is not inside the workspace")?;
-    Ok(workspace.join("target/control-plane").join(key).join("bin"))
-}
 
-fn build(home: &Path, bin: &Path) -> Result<()> {
-    check_go()?;
-    let scratch = tempfile::Builder::new().prefix("build-").tempdir_in(home)?;
-    let fresh = scratch.path().join("bin");
-    fs::create_dir(&fresh)?;
-    let mut child = Command::new("go")
-        .args(["build", "-v", "-trimpath", "-ldflags", LDFLAGS, "-o"])
-        .arg(&fresh)
-        .arg("tool")
-        .current_dir(MODULE)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context("cannot run go")?;
-    let stderr = child.stderr.take().context("go has no stderr")?;
-    let complaints = follow(BufReader::new(stderr));
-    if !child.wait()?.success() {
-        bail!(explain(&complaints));
+    fn complete(&self, bin: &Path) -> bool {
+        self.programs.iter().all(|program| bin.join(program).is_file())
     }
-    fs::rename(fresh.join("server"), fresh.join("etcd"))?;
-    fs::create_dir_all(bin.parent().context("no parent")?)?;
-    if bin.exists() {
-        fs::remove_dir_all(bin)?;
+
+    /// Always under the workspace's own `target/`, whatever `CARGO_TARGET_DIR` says: half a gigabyte is built once.
+    fn directory(&self) -> Result<PathBuf> {
+        let mut hash = Sha256::new();
+        for file in self.sources {
+            let content = fs::read(Path::new(MODULE).join(file));
+            hash.update(content.with_context(|| format!("cannot read {file}"))?);
+        }
+        hash.update(LDFLAGS);
+        let key: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let workspace =
+            Path::new(MODULE).ancestors().nth(2).context("the crate is not inside the workspace")?;
+        Ok(workspace.join("target").join(self.folder).join(key).join("bin"))
     }
-    fs::rename(fresh, bin)?;
-    Ok(())
+
+    fn build(&self, home: &Path, bin: &Path) -> Result<()> {
+        check_go()?;
+        let scratch = tempfile::Builder::new().prefix("build-").tempdir_in(home)?;
+        let fresh = scratch.path().join("bin");
+        fs::create_dir(&fresh)?;
+        for step in self.steps {
+            self.run(step, &fresh)?;
+        }
+        if fresh.join("server").exists() {
+            fs::rename(fresh.join("server"), fresh.join("etcd"))?;
+        }
+        fs::create_dir_all(bin.parent().context("no parent")?)?;
+        if bin.exists() {
+            fs::remove_dir_all(bin)?;
+        }
+        fs::rename(fresh, bin)?;
+        Ok(())
+    }
+
+    fn run(&self, step: &Step, into: &Path) -> Result<()> {
+        let mut go = Command::new("go");
+        go.args(["build", "-v", "-trimpath", "-ldflags", LDFLAGS, "-o"])
+            .arg(into)
+            .args(step.flags)
+            .args(step.packages)
+            .current_dir(Path::new(MODULE).join(step.module))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        go.envs(step.c.map(|value| ("CGO_ENABLED", value)));
+        let mut child = go.spawn().context("cannot run go")?;
+        let stderr = child.stderr.take().context("go has no stderr")?;
+        let complaints = follow(self.title, BufReader::new(stderr));
+        if !child.wait()?.success() {
+            bail!(explain(&complaints));
+        }
+        Ok(())
+    }
 }
 
 fn check_go() -> Result<()> {
     let said = Command::new("go").args(["env", "GOVERSION"]).current_dir("/").output();
     let Ok(said) = said else {
         bail!(
-            "the control plane is built from Go modules and there is no `go` on the PATH: install Go 1.26 or newer from https://go.dev/dl/"
+            "Kubernetes is built from Go modules here and there is no `go` on the PATH: install Go 1.26 or newer from https://go.dev/dl/"
         );
     };
     let version = String::from_utf8_lossy(&said.stdout).trim().to_owned();
@@ -102,7 +186,7 @@ fn check_go() -> Result<()> {
     if let (Some(Ok(major)), Some(Ok(minor))) = (numbers.next(), numbers.next()) {
         ensure!(
             (major, minor) >= OLDEST_GO,
-            "{version} is too old to build the control plane: install Go 1.26 or newer from https://go.dev/dl/"
+            "{version} is too old to build Kubernetes: install Go 1.26 or newer from https://go.dev/dl/"
         );
     }
     Ok(())
@@ -110,7 +194,7 @@ fn check_go() -> Result<()> {
 
 /// Shows one line of progress and returns what was not progress. Written to the real stderr: a test's is
 /// captured, and ten silent minutes look like a fault.
-fn follow(lines: impl BufRead) -> Vec<String> {
+fn follow(title: &str, lines: impl BufRead) -> Vec<String> {
     let begun = Instant::now();
     let terminal = std::io::stderr().is_terminal();
     let pause = if terminal { Duration::from_millis(500) } else { Duration::from_secs(30) };
@@ -128,8 +212,7 @@ fn follow(lines: impl BufRead) -> Vec<String> {
             let seconds = begun.elapsed().as_secs();
             let _ = write!(
                 std::io::stderr(),
-                "{before}building the Kubernetes control plane, once, about 10 minutes on two cores: \
-                 {packages} packages, {seconds} s{after}"
+                "{before}building {title}: {packages} packages, {seconds} s{after}"
             );
         }
     }
@@ -142,14 +225,18 @@ fn follow(lines: impl BufRead) -> Vec<String> {
 fn explain(complaints: &[String]) -> String {
     let all = complaints.join("\n");
     if all.contains("no space left on device") {
-        return "the disk is full: building the control plane needs about 6 GB for Go's caches and 600 MB under target/"
+        return "the disk is full: building Kubernetes needs about 6 GB for Go's caches and 600 MB under target/"
             .into();
     }
     if all.contains("requires go >=") || all.contains("toolchain not available") {
-        return "this Go is too old to build the control plane: install Go 1.26 or newer from https://go.dev/dl/".into();
+        return "this Go is too old to build Kubernetes: install Go 1.26 or newer from https://go.dev/dl/"
+            .into();
+    }
+    if all.contains("libseccomp") {
+        return "runc is built against libseccomp, which is not here: install libseccomp-dev, pkg-config and gcc".into();
     }
     let tail = &complaints[complaints.len().saturating_sub(20)..];
-    format!("building the control plane failed:\n{}", tail.join("\n"))
+    format!("the build failed:\n{}", tail.join("\n"))
 }
 
 #[cfg(test)]
@@ -164,6 +251,10 @@ mod tests {
                 .contains("go.dev/dl")
         );
         assert!(lines("write /root/.cache/x: no space left on device").contains("disk is full"));
+        assert!(
+            lines("Package libseccomp was not found in the pkg-config search path")
+                .contains("libseccomp-dev")
+        );
         assert!(lines("main.go:1: undefined: x").ends_with("main.go:1: undefined: x"));
     }
 }

@@ -16,6 +16,7 @@ use crate::audit::AuditLog;
 use crate::binaries;
 use crate::components::{self, Layout, Ports};
 use crate::guard::Guard;
+use crate::node::RealNode;
 use crate::pki::Authority;
 use crate::report::{OnFailure, tail, tails};
 use crate::tools::Tool;
@@ -37,6 +38,8 @@ pub struct ControlPlane {
     bin: Option<PathBuf>,
     /// Where kubeconfigs are written.
     scratch: PathBuf,
+    /// Ends with the guard: the node is among its components.
+    node: OnceCell<RealNode>,
     guard: Option<Guard>,
     _temporary: Option<tempfile::TempDir>,
 }
@@ -90,6 +93,7 @@ impl ControlPlane {
             logs: beside("logs"),
             bin: binaries::built(),
             scratch: temporary.path().into(),
+            node: OnceCell::new(),
             guard: None,
             _temporary: Some(temporary),
         };
@@ -111,25 +115,23 @@ impl ControlPlane {
 
     async fn start_once(bin: PathBuf) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("towpath-control-plane-").tempdir()?.keep();
-        let mut guard = Guard::start(&dir)?;
+        let guard = Guard::start(&dir)?;
         let layout = Layout { bin, dir };
         let ports = Ports::choose()?;
         let (authority, server) = components::prepare(&layout, &ports)?;
-        components::start_api(&mut guard, &layout, &ports)?;
+        components::start_api(&guard, &layout, &ports)?;
         let admin = Access::open(&layout.kubeconfig("admin")).await?;
-        alive(&mut guard, &layout, "the API server", async || {
+        alive(&guard, &layout, "the API server", async || {
             // Asked only once it listens: the client backs off after a refused connection.
             tokio::net::TcpStream::connect(("127.0.0.1", ports.api)).await?;
             let ready = http::Request::get("/readyz").body(Vec::new())?;
             Ok(Some(admin.client()?.request_text(ready).await?))
         })
         .await?;
-        components::start_controllers(&mut guard, &layout)?;
+        components::start_controllers(&guard, &layout)?;
         furnish(&admin).await?;
-        alive(&mut guard, &layout, "the node and the default service account", async || {
-            settled(&admin).await
-        })
-        .await?;
+        alive(&guard, &layout, "the node and the default service account", async || settled(&admin).await)
+            .await?;
         Ok(Self {
             admin,
             server,
@@ -138,6 +140,7 @@ impl ControlPlane {
             logs: Some(layout.logs()),
             bin: Some(layout.bin),
             scratch: layout.dir.join("access"),
+            node: OnceCell::new(),
             guard: Some(guard),
             _temporary: None,
         })
@@ -244,6 +247,18 @@ impl ControlPlane {
         made.metadata.name.context("a namespace without a name")
     }
 
+    /// A real node beside the played one, started at the first call; its programs are built then, which takes minutes.
+    /// Ask [`crate::lacking`] first whether this machine can have one.
+    pub async fn real_node(&self) -> Result<&RealNode> {
+        let start = async || {
+            let guard =
+                self.guard.as_ref().context("only a control plane that was started here gets a node")?;
+            let dir = self.scratch.parent().context("the control plane has no directory")?;
+            RealNode::start(guard, dir, &self.admin).await.with_context(|| self.logs())
+        };
+        self.node.get_or_try_init(start).await
+    }
+
     /// Process ids by component; empty for a given cluster.
     pub fn pids(&self) -> Vec<(String, u32)> {
         self.guard.as_ref().map(Guard::pids).unwrap_or_default()
@@ -267,7 +282,7 @@ impl Drop for ControlPlane {
 }
 
 /// Waits, and gives up at once with the component's own words if one has ended.
-async fn alive<T, F>(guard: &mut Guard, layout: &Layout, what: &str, mut ask: impl FnMut() -> F) -> Result<T>
+async fn alive<T, F>(guard: &Guard, layout: &Layout, what: &str, mut ask: impl FnMut() -> F) -> Result<T>
 where
     F: Future<Output = Result<Option<T>>>,
 {

@@ -41,8 +41,8 @@ impl Layout {
     }
 
     /// A command whose output goes to a log of its own, and that finds nothing of the user's home.
-    fn command(&self, program: &str) -> Result<Command> {
-        let log = File::create(self.logs().join(format!("{program}.log")))?;
+    pub fn command(&self, program: &str, component: &str) -> Result<Command> {
+        let log = File::create(self.logs().join(format!("{component}.log")))?;
         let mut command = Command::new(self.bin.join(program));
         command.stdout(log.try_clone()?).stderr(log).current_dir(&self.dir).env("HOME", &self.dir);
         command.env_remove("KUBECONFIG");
@@ -89,6 +89,7 @@ pub(crate) fn prepare(layout: &Layout, ports: &Ports) -> Result<(Authority, Serv
         ("kube-controller-manager", "system:kube-controller-manager", &[]),
         ("kube-scheduler", "system:kube-scheduler", &[]),
         ("kwok", "kwok", &["system:masters"]),
+        ("kubelet", "system:node:real", &["system:nodes"]),
     ] {
         server.write(&layout.kubeconfig(name), by_certificate(&authority.user(user, groups)?))?;
     }
@@ -96,11 +97,11 @@ pub(crate) fn prepare(layout: &Layout, ports: &Ports) -> Result<(Authority, Serv
 }
 
 /// Storage and the API server; the latter waits for the former by itself.
-pub(crate) fn start_api(guard: &mut Guard, layout: &Layout, ports: &Ports) -> Result<()> {
+pub(crate) fn start_api(guard: &Guard, layout: &Layout, ports: &Ports) -> Result<()> {
     let (client, peer) =
         (format!("https://127.0.0.1:{}", ports.etcd), format!("https://127.0.0.1:{}", ports.peer));
     let pki = |name: &str| layout.pki().join(name).display().to_string();
-    let mut etcd = layout.command("etcd")?;
+    let mut etcd = layout.command("etcd", "etcd")?;
     etcd.args(["--name=default", "--unsafe-no-fsync", "--log-level=warn", "--client-cert-auth"]);
     etcd.args(["--peer-client-cert-auth", "--snapshot-count=100000"]);
     etcd.arg(format!("--data-dir={}", layout.file("etcd")));
@@ -114,7 +115,7 @@ pub(crate) fn start_api(guard: &mut Guard, layout: &Layout, ports: &Ports) -> Re
     }
     guard.spawn("etcd", &mut etcd)?;
 
-    let mut api = layout.command("kube-apiserver")?;
+    let mut api = layout.command("kube-apiserver", "kube-apiserver")?;
     api.args([
         "--bind-address=127.0.0.1",
         "--advertise-address=127.0.0.1",
@@ -135,15 +136,15 @@ pub(crate) fn start_api(guard: &mut Guard, layout: &Layout, ports: &Ports) -> Re
     api.arg(format!("--service-account-signing-key-file={}", pki("service-accounts.key")));
     api.arg(format!("--audit-policy-file={}", layout.file("audit-policy.yaml")));
     api.arg(format!("--audit-log-path={}", layout.audit().display()));
-    guard.spawn("kube-apiserver", &mut api)
+    guard.spawn("kube-apiserver", &mut api).map(drop)
 }
 
 /// Everything that is a client of the API server.
-pub(crate) fn start_controllers(guard: &mut Guard, layout: &Layout) -> Result<()> {
+pub(crate) fn start_controllers(guard: &Guard, layout: &Layout) -> Result<()> {
     let kubeconfig = |name: &str| format!("--kubeconfig={}", layout.kubeconfig(name).display());
     let pki = |name: &str| layout.pki().join(name).display().to_string();
 
-    let mut manager = layout.command("kube-controller-manager")?;
+    let mut manager = layout.command("kube-controller-manager", "kube-controller-manager")?;
     manager.arg(kubeconfig("kube-controller-manager"));
     manager.args(["--leader-elect=false", "--secure-port=0", "--controllers=*,-node-ipam-controller"]);
     // Each controller under its own account: as cluster admin they would hide faults of admission policies.
@@ -152,17 +153,22 @@ pub(crate) fn start_controllers(guard: &mut Guard, layout: &Layout) -> Result<()
     manager.arg(format!("--root-ca-file={}", pki("ca.crt")));
     guard.spawn("kube-controller-manager", &mut manager)?;
 
-    let mut scheduler = layout.command("kube-scheduler")?;
+    let mut scheduler = layout.command("kube-scheduler", "kube-scheduler")?;
     scheduler.arg(kubeconfig("kube-scheduler"));
     scheduler.args(["--leader-elect=false", "--secure-port=0", "--kube-api-qps=300", "--kube-api-burst=600"]);
     guard.spawn("kube-scheduler", &mut scheduler)?;
 
-    let mut kwok = layout.command("kwok")?;
+    let mut kwok = layout.command("kwok", "kwok")?;
     kwok.arg(kubeconfig("kwok")).arg(format!("--config={}", layout.file("stages.yaml")));
+    // Of all nodes it would answer for the pods of a real one, too.
+    kwok.args([
+        "--manage-all-nodes=false",
+        "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
+    ]);
     // Without a lease the node counts as lost after 50 s and every pod loses Ready.
-    kwok.args(["--manage-all-nodes", "--node-lease-duration-seconds=40", "--cidr=10.244.0.0/16"]);
+    kwok.args(["--node-lease-duration-seconds=40", "--cidr=10.244.0.0/16"]);
     kwok.args(["--node-ip=10.0.0.1"]);
-    guard.spawn("kwok", &mut kwok)
+    guard.spawn("kwok", &mut kwok).map(drop)
 }
 
 /// The log of a component, for an error that says why it ended.

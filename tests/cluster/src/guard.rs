@@ -6,7 +6,7 @@
 //! - `cat` leads the process group that every component joins; with its pipe closed it goes by itself, so it is no
 //!   orphan even if the owner dies before the watchdog exists;
 //! - the watchdog, a shell in a group of its own, waits for its pipe to close, kills the components' group and removes
-//!   their directory. In a group of its own it also survives a Ctrl-C in the owner's terminal.
+//!   their directory and cgroups. In a group of its own it also survives a Ctrl-C in the owner's terminal.
 //!
 //! A control plane that is to outlive its owner tells the watchdog `keep`; `kill PID` of the watchdog ends it later.
 
@@ -14,16 +14,23 @@ use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 
 const WATCHDOG: &str = r#"
 group=$1 dir=$2
+# The cgroups of a real node bear the name of the directory.
+cgroups() {
+    find /sys/fs/cgroup -maxdepth 2 -type d -name "${dir##*/}" 2>/dev/null
+}
 stop() {
     kill -s KILL -- "-$group" 2>/dev/null
-    # What is being killed may still create a file.
+    # What is being killed may still create a file, and its cgroup stays until it is gone.
     tries=0
-    while [ -e "$dir" ] && [ "$tries" -lt 100 ]; do
+    while left=$(cgroups) && [ -e "$dir" -o -n "$left" ] && [ "$tries" -lt 200 ]; do
+        [ "$tries" -lt 10 ] || sleep 0.05
+        [ -z "$left" ] || find $left -depth -type d -exec rmdir {} + 2>/dev/null
         rm -rf "$dir" 2>/dev/null
         tries=$((tries + 1))
     done
@@ -42,7 +49,7 @@ stop
 pub struct Guard {
     leader: Child,
     watchdog: Child,
-    components: Vec<(String, Child)>,
+    components: Mutex<Vec<(String, Child)>>,
     kept: bool,
 }
 
@@ -58,28 +65,35 @@ impl Guard {
         let watchdog =
             spawn(Command::new("sh").args(["-c", WATCHDOG, "control-plane-watchdog", &group]).arg(dir))
                 .context("cannot start the watchdog shell")?;
-        Ok(Self { leader, watchdog, components: Vec::new(), kept: false })
+        Ok(Self { leader, watchdog, components: Mutex::new(Vec::new()), kept: false })
     }
 
-    pub fn spawn(&mut self, name: &str, command: &mut Command) -> Result<()> {
+    /// Starts a component and returns its process id.
+    pub fn spawn(&self, name: &str, command: &mut Command) -> Result<u32> {
         let group = i32::try_from(self.leader.id())?;
         let child = command.process_group(group).stdin(Stdio::null()).spawn();
         let child = child.with_context(|| format!("cannot start {name}"))?;
-        self.components.push((name.into(), child));
-        Ok(())
+        let pid = child.id();
+        self.components().push((name.into(), child));
+        Ok(pid)
     }
 
     /// A component that has ended, if one has, and how.
-    pub fn ended(&mut self) -> Option<(String, ExitStatus)> {
-        self.components.iter_mut().find_map(|(name, child)| Some((name.clone(), child.try_wait().ok()??)))
+    pub fn ended(&self) -> Option<(String, ExitStatus)> {
+        self.components().iter_mut().find_map(|(name, child)| Some((name.clone(), child.try_wait().ok()??)))
     }
 
     /// Process ids by component, the guards included.
     pub fn pids(&self) -> Vec<(String, u32)> {
-        let components = self.components.iter().map(|(name, child)| (name.clone(), child.id()));
-        components
-            .chain([("watchdog".into(), self.watchdog.id()), ("leader".into(), self.leader.id())])
-            .collect()
+        let mut pids: Vec<_> =
+            self.components().iter().map(|(name, child)| (name.clone(), child.id())).collect();
+        pids.extend([("watchdog".into(), self.watchdog.id()), ("leader".into(), self.leader.id())]);
+        pids
+    }
+
+    /// A list of processes is whole even after a panic.
+    fn components(&self) -> std::sync::MutexGuard<'_, Vec<(String, Child)>> {
+        self.components.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Leaves everything running; killing the process returned ends it.
@@ -101,7 +115,7 @@ impl Drop for Guard {
             return;
         }
         let _ = self.watchdog.wait();
-        for (_, child) in &mut self.components {
+        for (_, child) in self.components().iter_mut() {
             let _ = child.wait();
         }
     }

@@ -12,6 +12,8 @@
 //! # Ok(()) }
 //! ```
 //!
+//! Where the script of a played pod is not enough, `real_node` adds a node with a real kubelet and containerd: see `node`.
+//!
 //! Guarantees: nothing outlives the owner unless `keep` was called (see `guard`); every connection is TLS with an authority
 //! of its own; two control planes on one machine do not meet. With `TOWPATH_KUBECONFIG` set nothing is built or
 //! started: that cluster is used, which must have a node played by kwok with the same stages.
@@ -22,16 +24,20 @@ pub mod binaries;
 mod cluster;
 mod components;
 mod guard;
+mod node;
 mod pki;
 mod report;
 mod stages;
 mod tools;
+mod trials;
 mod wait;
 
 pub use access::Access;
 pub use audit::{AuditEvent, AuditLog, Mark};
 pub use cluster::{ControlPlane, Kept};
+pub use node::{Image, REGISTRY, RealNode, Reply, lacking, placed};
 pub use report::OnFailure;
 pub use stages::{image_digest, image_id};
 pub use tools::Tool;
+pub use trials::{NodeTest, run_node_tests};
 pub use wait::eventually;

@@ -13,6 +13,11 @@ const TABLE: &str = include_str!("../stages/pods.yaml");
 const STATUS: &str = include_str!("../stages/status.tpl");
 const CLUSTER: &str = include_str!("../stages/cluster.yaml");
 
+/// What the containers do: `waiting`, `running`, `terminated`.
+const STATES: &str = ".status.containerStatuses[]?.state | keys[]";
+/// How often the container was restarted that was most often.
+const RESTARTS: &str = "[.status.containerStatuses[]?.restartCount] | max | tostring";
+
 /// One line of `pods.yaml`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -64,6 +69,15 @@ fn stage(entry: &Entry, fates: &str) -> Result<Value> {
             requirement(".status.startTime", "Exists", &[]),
             requirement(ready, "NotIn", &["True"]),
         ]),
+        "running" => conditions.extend([
+            requirement(".status.startTime", "Exists", &[]),
+            requirement(ready, "NotIn", &["True"]),
+            requirement(STATES, "NotIn", &["waiting", "terminated"]),
+        ]),
+        "ended" => conditions
+            .extend([requirement(STATES, "In", &["terminated"]), requirement(RESTARTS, "NotIn", &["0"])]),
+        "ended-first" => conditions
+            .extend([requirement(STATES, "In", &["terminated"]), requirement(RESTARTS, "In", &["0"])]),
         reason => {
             conditions.push(requirement(
                 ".status.containerStatuses[]?.state.waiting.reason",

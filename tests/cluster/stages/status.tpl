@@ -1,6 +1,7 @@
 {{- /*
 What a kubelet reports about a pod, for one act of its fate. The text of each stage is a line that sets $act,
-followed by this file. Acts: creating, run, unready, crash, oom, pull-error, pull-backoff, config-error, succeed, fail.
+followed by this file. Acts: creating, run, unready, crash, oom (ends and is backed off), end, end-oom, restart, back-off (the
+same in single steps), pull-error, pull-backoff, config-error, succeed, fail.
 
 A condition's lastTransitionTime is left out while its status stays: the patch merges by type and keeps the old one.
 */}}
@@ -27,7 +28,13 @@ containerStatuses:
 {{- range $status.containerStatuses }}{{ if eq .name $container.name }}{{ $old = . }}{{ end }}{{ end }}
 {{- $restarts := $old.restartCount | default 0 | toString | atoi }}
 {{- $crashed := has $does (list "crash" "oom") }}
-{{- if $crashed }}{{ $restarts = add1 $restarts }}{{ end }}
+{{- if or $crashed (eq $does "restart") }}{{ $restarts = add1 $restarts }}{{ end }}
+{{- $ends := has $does (list "end" "end-oom") }}
+{{- $oom := has $does (list "oom" "end-oom") }}
+{{- $runs := has $does (list "run" "unready" "restart") }}
+{{- /* The end that a restart or a back-off follows; after a back-off it has been moved to lastState before. */}}
+{{- $ended := dig "state" "terminated" dict $old }}
+{{- $notFound := print "rpc error: code = NotFound desc = failed to pull and unpack image \"" .image "\": failed to resolve image: " .image ": not found" }}
 {{- $pulled := not (has $does (list "creating" "pull-error" "pull-backoff" "config-error")) }}
 {{- if $pulled }}{{ $alive = true }}{{ end }}
 {{- if ne $does "run" }}{{ $unready = append $unready .name }}{{ end }}
@@ -46,13 +53,15 @@ containerStatuses:
   imageID: {{ ternary (print $repository "@" $digest) "" $pulled | Quote }}
   containerID: {{ ternary $containerID "" $pulled | Quote }}
   ready: {{ eq $does "run" }}
-  started: {{ has $does (list "run" "unready") }}
+  started: {{ $runs }}
   restartCount: {{ $restarts }}
-  {{- if $crashed }}
+  {{- if and $ended (has $does (list "restart" "back-off")) }}
+  lastState: { terminated: {{ $ended | toJson }} }
+  {{- else if or $crashed (and (eq $does "restart") (not $old.lastState)) }}
   lastState:
     terminated:
-      exitCode: {{ ternary 137 1 (eq $does "oom") }}
-      reason: {{ ternary "OOMKilled" "Error" (eq $does "oom") }}
+      exitCode: {{ ternary 137 1 $oom }}
+      reason: {{ ternary "OOMKilled" "Error" $oom }}
       startedAt: {{ $began | Quote }}
       finishedAt: {{ $now | Quote }}
       containerID: {{ print "containerd://" (sha256sum (print $uid .name (sub $restarts 1))) | Quote }}
@@ -60,9 +69,16 @@ containerStatuses:
   lastState: {{ $old.lastState | default dict | toJson }}
   {{- end }}
   state:
-  {{- if has $does (list "run" "unready") }}
+  {{- if $runs }}
     running:
       startedAt: {{ $began | Quote }}
+  {{- else if $ends }}
+    terminated:
+      exitCode: {{ ternary 137 1 $oom }}
+      reason: {{ ternary "OOMKilled" "Error" $oom }}
+      startedAt: {{ $began | Quote }}
+      finishedAt: {{ $now | Quote }}
+      containerID: {{ $containerID | Quote }}
   {{- else if $terminal }}
     terminated:
       exitCode: {{ ternary 0 1 (eq $does "succeed") }}
@@ -72,15 +88,15 @@ containerStatuses:
       containerID: {{ $containerID | Quote }}
   {{- else }}
     waiting:
-    {{- if $crashed }}
+    {{- if or $crashed (eq $does "back-off") }}
       reason: CrashLoopBackOff
-      message: {{ print "back-off restarting failed container=" .name " pod=" $.metadata.name "_" $.metadata.namespace "(" $uid ")" | Quote }}
+      message: {{ print "back-off " (index (list "10s" "20s" "40s" "1m20s" "2m40s" "5m0s") (int (min 5 (sub $restarts 1)))) " restarting failed container=" .name " pod=" $.metadata.name "_" $.metadata.namespace "(" $uid ")" | Quote }}
     {{- else if eq $does "pull-error" }}
       reason: ErrImagePull
-      message: {{ print "failed to pull and unpack image \"" .image "\": not found" | Quote }}
+      message: {{ $notFound | Quote }}
     {{- else if eq $does "pull-backoff" }}
       reason: ImagePullBackOff
-      message: {{ print "Back-off pulling image \"" .image "\": ErrImagePull: not found" | Quote }}
+      message: {{ print "Back-off pulling image \"" .image "\": ErrImagePull: " $notFound | Quote }}
     {{- else if eq $does "config-error" }}
       reason: CreateContainerConfigError
       message: {{ print "secret \"" .name "\" not found" | Quote }}
@@ -115,7 +131,7 @@ conditions:
 {{- $reason = ternary "" "ContainersNotReady" $true }}
 {{- end }}
 {{- if $terminal }}{{ $reason = ternary "PodCompleted" "PodFailed" (eq $act "succeed") }}{{ end }}
-{{- if and $terminal (eq $type "PodReadyToStartContainers") }}{{ $true = false }}{{ $reason = "" }}{{ end }}
+{{- if and (or $terminal (eq $act "creating")) (eq $type "PodReadyToStartContainers") }}{{ $true = false }}{{ $reason = "PodSandboxNotReady" }}{{ end }}
 {{- if and $terminal (eq $type "Initialized") (eq $act "fail") }}{{ $reason = "" }}{{ end }}
 {{- $value := ternary "True" "False" $true }}
 {{- $old := "" }}
@@ -136,7 +152,7 @@ startTime: {{ $status.startTime | default $now | Quote }}
 hostIP: {{ index . 0 | Quote }}
 hostIPs: [{ ip: {{ index . 0 | Quote }} }]
 {{- end }}
-{{- if not $status.podIP }}
+{{- if not (or $status.podIP (eq $act "creating")) }}
 {{- with PodIPsWith .spec.nodeName (.spec.hostNetwork | default false) $uid .metadata.name .metadata.namespace }}
 podIP: {{ index . 0 | Quote }}
 podIPs: [{ ip: {{ index . 0 | Quote }} }]

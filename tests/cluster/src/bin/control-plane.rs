@@ -1,15 +1,19 @@
-//! A control plane in the foreground, until Ctrl-C; with `--keep`, in the background.
+//! A control plane in the foreground, until Ctrl-C; with `--keep`, in the background; with `--node`, with a real node.
 
 use anyhow::{Result, bail};
-use control_plane::ControlPlane;
+use control_plane::{ControlPlane, Image};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let keep = match std::env::args().nth(1).as_deref() {
-        None => false,
-        Some("--keep") => true,
-        Some(other) => bail!("unknown argument {other}; usage: control-plane [--keep]"),
+    let (keep, node) = match std::env::args().nth(1).as_deref() {
+        None => (false, false),
+        Some("--keep") => (true, false),
+        Some("--node") => (false, true),
+        Some(other) => bail!("unknown argument {other}; usage: control-plane [--keep | --node]"),
     };
+    if let Some(lacking) = control_plane::lacking().filter(|_| node) {
+        bail!(lacking);
+    }
     let cluster = ControlPlane::start().await?;
     if keep {
         let kept = cluster.keep()?;
@@ -17,6 +21,9 @@ async fn main() -> Result<()> {
         println!("export TOWPATH_AUDIT_LOG={}", kept.audit_log.display());
         println!("# to end it: kill {}", kept.pid);
         return Ok(());
+    }
+    if node {
+        println!("# images: {}", cluster.real_node().await?.push(&Image::of("app", "v1")).await?);
     }
     println!("export KUBECONFIG={}", cluster.admin().kubeconfig.display());
     for (name, pid) in cluster.pids() {

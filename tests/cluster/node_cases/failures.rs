@@ -1,0 +1,113 @@
+//! Ways to fail of real processes: each is told by its reason, and the edition before answers again.
+
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+
+use crate::objects::config;
+use crate::shop::{Shop, in_shop, template, web, web_with};
+use crate::support::same;
+
+/// A second edition of the Deployment fails by what its image does.
+async fn bad_image(shop: &Shop<'_>, fate: &[(&str, &str)]) -> Result<Value> {
+    let (good, bad) = (shop.image("v1", &[]).await?, shop.image("v2", fate).await?);
+    shop.comes_back("web", &[web(&good)], &[web(&bad)]).await
+}
+
+pub fn tells(status: &Value, reasons: &[&str], words: &[&str]) -> Result<()> {
+    let reason = status["reason"].as_str().unwrap_or_default();
+    ensure!(reasons.contains(&reason), "{reason} is none of {reasons:?}: {}", status["message"]);
+    let message = status["message"].as_str().unwrap_or_default();
+    for word in words {
+        ensure!(message.contains(word), "nothing of {word:?} in: {message}");
+    }
+    Ok(())
+}
+
+/// A kubelet says that a container has ended again before it says that it will wait: whichever is seen.
+pub const CRASHES: &[&str] = &["CrashLoopBackOff", "Restarts"];
+
+pub async fn a_crash_loop_comes_back() -> Result<()> {
+    in_shop("3s", async |shop| {
+        let status = bad_image(shop, &[("CRASH_AFTER", "0")]).await?;
+        tells(&status, CRASHES, &["restarted 2 times", "crashed as told"])
+    })
+    .await
+}
+
+pub async fn a_crash_three_seconds_after_becoming_ready_comes_back() -> Result<()> {
+    in_shop("12s", async |shop| {
+        let status = bad_image(shop, &[("CRASH_AFTER", "4")]).await?;
+        tells(&status, &["Error"], &["exit code 1"])
+    })
+    .await
+}
+
+pub async fn lost_readiness_comes_back() -> Result<()> {
+    in_shop("12s", async |shop| {
+        let status = bad_image(shop, &[("UNREADY_AFTER", "4")]).await?;
+        tells(&status, &["Unavailable"], &["replicas are available"])
+    })
+    .await
+}
+
+pub async fn running_out_of_memory_comes_back() -> Result<()> {
+    in_shop("12s", async |shop| {
+        let status = bad_image(shop, &[("EAT_MEMORY_AFTER", "4")]).await?;
+        tells(&status, &["OOMKilled"], &["OOMKilled (exit code 137)"])
+    })
+    .await
+}
+
+pub async fn an_image_that_the_registry_lacks_comes_back() -> Result<()> {
+    in_shop("3s", async |shop| {
+        let good = shop.image("v1", &[]).await?;
+        let status = shop.comes_back("web", &[web(&good)], &[web(&shop.edition("missing").name())]).await?;
+        tells(&status, &["ImagePullBackOff"], &[":missing", "not found"])
+    })
+    .await
+}
+
+pub async fn a_wrong_command_comes_back() -> Result<()> {
+    in_shop("3s", async |shop| {
+        let good = shop.image("v1", &[]).await?;
+        let bad = web_with(&good, json!({ "command": ["/nonexistent"] }));
+        let status = shop.comes_back("web", &[web(&good)], &[bad]).await?;
+        tells(&status, &["RunContainerError"], &["/nonexistent"])
+    })
+    .await
+}
+
+pub async fn a_key_that_its_config_map_lacks_comes_back() -> Result<()> {
+    in_shop("3s", async |shop| {
+        let good = shop.image("v1", &[]).await?;
+        let reference = json!({ "env": [{
+            "name": "GREETING", "valueFrom": { "configMapKeyRef": { "name": "web-config", "key": "MISSING" } },
+        }] });
+        let bad = [config("web-config", "hello"), web_with(&good, reference)];
+        let status = shop.comes_back("web", &[web(&good)], &bad).await?;
+        tells(&status, &["CreateContainerConfigError"], &["MISSING"])
+    })
+    .await
+}
+
+pub async fn a_hook_that_fails_is_told_with_its_last_words() -> Result<()> {
+    in_shop("3s", async |shop| {
+        let good = shop.image("v1", &[]).await?;
+        let words = [("EXIT_CODE", "3"), ("EXIT_MESSAGE", "no such table")];
+        let hook = shop.image("m2", &words).await?;
+        let mut template = template("migrate", &hook);
+        template["spec"]["restartPolicy"] = json!("Never");
+        template["spec"]["containers"][0]["args"] = json!(["job"]);
+        template["spec"]["containers"][0]["readinessProbe"].take();
+        let migrate = json!({
+            "apiVersion": "batch/v1", "kind": "Job",
+            "metadata": { "name": "migrate", "annotations": { "towpath.dev/hook": "pre-promote" } },
+            "spec": { "backoffLimit": 0, "template": template },
+        });
+        let status =
+            shop.comes_back("web", &[web(&good)], &[web(&shop.image("v2", &[]).await?), migrate]).await?;
+        tells(&status, &["JobFailed"], &["migrate", "no such table"])?;
+        same("ReplicaSets", shop.project.list("prod", "replicasets").await?.len(), 1)
+    })
+    .await
+}

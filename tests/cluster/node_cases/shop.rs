@@ -1,0 +1,171 @@
+//! The application of the stories: its objects on the real node, its images, and what it answers.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use control_plane::{Image, RealNode, eventually, placed};
+use serde_json::{Value, json};
+use tokio::sync::{RwLock, RwLockReadGuard};
+
+use crate::objects::{Object, with};
+use crate::support::{Project, in_project, installed, merge, same};
+
+/// Long enough for a few restarts with their back-off.
+pub const LONG: Duration = Duration::from_secs(150);
+
+/// Taken to read by every story, and to write by the one that stops the node's kubelet.
+static UNDISTURBED: RwLock<()> = RwLock::const_new(());
+
+/// A project and the node on which it runs.
+pub struct Shop<'a> {
+    pub project: &'a Project,
+    pub node: &'static RealNode,
+}
+
+/// A story with an environment `prod`, whose policy has the default limits and this observe window.
+pub async fn in_shop(window: &str, body: impl AsyncFnOnce(&Shop<'_>) -> Result<()>) -> Result<()> {
+    let _shared: RwLockReadGuard<'_, ()> = UNDISTURBED.read().await;
+    story(&[json!({ "name": "prod" })], window, body).await
+}
+
+/// The same with other environments.
+pub async fn in_shops(
+    environments: &[Value],
+    window: &str,
+    body: impl AsyncFnOnce(&Shop<'_>) -> Result<()>,
+) -> Result<()> {
+    let _shared = UNDISTURBED.read().await;
+    story(environments, window, body).await
+}
+
+/// The same while no other story runs.
+pub async fn alone_in_shop(window: &str, body: impl AsyncFnOnce(&Shop<'_>) -> Result<()>) -> Result<()> {
+    let _alone = UNDISTURBED.write().await;
+    story(&[json!({ "name": "prod" })], window, body).await
+}
+
+async fn story(
+    environments: &[Value],
+    window: &str,
+    body: impl AsyncFnOnce(&Shop<'_>) -> Result<()>,
+) -> Result<()> {
+    let node = installed().await.real_node().await?;
+    let mut environments = environments.to_vec();
+    for environment in &mut environments {
+        environment["rollbackPolicyRef"] = json!("usual");
+    }
+    in_project(&environments, async |project| {
+        let limits =
+            json!({ "observeWindow": window, "failing": { "restarts": 1, "progressDeadlineSeconds": 120 } });
+        project.policy("usual", limits).await?;
+        body(&Shop { project, node }).await
+    })
+    .await;
+    Ok(())
+}
+
+impl Shop<'_> {
+    /// An edition of the application. Each project has a repository of its own: a tag means one image.
+    pub fn edition(&self, tag: &str) -> Image {
+        Image::of(&self.project.name, tag)
+    }
+
+    /// Pushes an edition that fares as its environment says; returns its name for a manifest.
+    pub async fn image(&self, tag: &str, fate: &[(&str, &str)]) -> Result<String> {
+        let image = fate.iter().fold(self.edition(tag), |image, (name, value)| image.with(name, value));
+        self.node.push(&image).await?;
+        Ok(image.name())
+    }
+
+    /// A release that ends verified in prod.
+    pub async fn verified(&self, version: &str, objects: &[Object]) -> Result<String> {
+        let release = self.project.release(version, objects).await?;
+        self.ended(&format!("prod-{release}"), "Verified").await?;
+        Ok(release)
+    }
+
+    /// Waits until a promotion has ended, and demands how.
+    pub async fn ended(&self, name: &str, phase: &str) -> Result<Value> {
+        let finals = ["Verified", "Failed", "Superseded", "Cancelled"];
+        let is_over = |it: &Value| finals.iter().any(|end| it["status"]["phase"] == *end);
+        let found = self.project.until_within(LONG, "promotions", name, phase, is_over).await?;
+        let status = &found["status"];
+        ensure!(
+            status["phase"] == phase,
+            "{name} is {}: {}: {}",
+            status["phase"],
+            status["reason"],
+            status["message"]
+        );
+        Ok(found)
+    }
+
+    /// The first edition is verified, the second fails; then everything is as before and the first edition answers.
+    /// Returns the failed promotion's status.
+    pub async fn comes_back(&self, app: &str, good: &[Object], bad: &[Object]) -> Result<Value> {
+        self.verified("1.0.0", good).await?;
+        self.answers("prod", app, &json!({ "version": "v1" })).await?;
+        let before = self.project.snapshot("prod").await?;
+        let second = self.project.release("2.0.0", bad).await?;
+        let failed = self.ended(&format!("prod-{second}"), "Failed").await?;
+        self.ended(&format!("prod-{second}-rollback"), "Verified").await?;
+        same("everything of prod", self.project.snapshot("prod").await?, before)?;
+        self.project.condition("environments", "prod", "Ready", "True", "").await?;
+        self.project.condition("releases", &second, "Stalled", "True", "RolledBack").await?;
+        self.answers("prod", app, &json!({ "version": "v1" })).await?;
+        Ok(failed["status"].clone())
+    }
+
+    /// Waits until every pod of an app that is not being deleted answers so, leaving out what is not asked for.
+    pub async fn answers(&self, environment: &str, app: &str, wanted: &Value) -> Result<()> {
+        eventually(&format!("{app} in {environment} to answer {wanted}"), LONG, async || {
+            let pods = self.project.pods(environment, app).await?;
+            ensure!(!pods.is_empty(), "no pods of {app}");
+            for pod in &pods {
+                let said = self.ask(pod).await?;
+                let mut expected = said.clone();
+                merge(&mut expected, wanted);
+                ensure!(said == expected, "{} answers {said}", pod["metadata"]["name"]);
+            }
+            Ok(Some(()))
+        })
+        .await
+    }
+
+    async fn ask(&self, pod: &Value) -> Result<Value> {
+        let address: IpAddr = pod["status"]["podIP"].as_str().context("no address yet")?.parse()?;
+        let reply = self.node.get(address, 8080, "/").await?;
+        Ok(serde_json::from_str(&reply.body)?)
+    }
+}
+
+/// What every workload's pods are made of.
+pub fn template(app: &str, image: &str) -> Value {
+    let mut spec = placed();
+    spec["terminationGracePeriodSeconds"] = json!(1);
+    spec["containers"] = json!([{
+        "name": "app", "image": image,
+        "readinessProbe": { "httpGet": { "path": "/ready", "port": 8080 }, "periodSeconds": 1 },
+        "resources": { "limits": { "memory": "32Mi" } },
+    }]);
+    json!({ "metadata": { "labels": { "app": app } }, "spec": spec })
+}
+
+/// A Deployment of two replicas.
+pub fn web(image: &str) -> Object {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "web" },
+        "spec": {
+            "replicas": 2, "selector": { "matchLabels": { "app": "web" } }, "template": template("web", image),
+        },
+    })
+}
+
+/// The Deployment with fields merged over its container.
+pub fn web_with(image: &str, over: Value) -> Object {
+    let mut web = web(image);
+    let container = web["spec"]["template"]["spec"]["containers"][0].take();
+    web["spec"]["template"]["spec"]["containers"] = json!([with(container, over)]);
+    web
+}
