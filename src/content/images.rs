@@ -66,7 +66,8 @@ pub fn pin(set: &ObjectSet, pins: &BTreeMap<String, String>) -> ObjectSet {
 /// What an image is pinned to, given what the kubelet reports as its `imageID`. None when that names no digest in a
 /// repository: a bare `sha256:...` is the id of an image's config, which cannot be pulled.
 ///
-/// The repository stays as the spec has it where both are the same one; otherwise it is the one pulled from.
+/// None, too, when the kubelet names another repository: of equal content in two repositories it may report either, and nobody
+/// has said that the other one may be pulled from.
 pub fn pin_of(image_in_spec: &str, image_id: &str) -> Option<String> {
     let spec = Reference::parse(image_in_spec);
     if let Some(digest) = spec.digest {
@@ -78,8 +79,7 @@ pub fn pin_of(image_in_spec: &str, image_id: &str) -> Option<String> {
     if !is_reference(id) || pulled.name.is_empty() {
         return None;
     }
-    let name = if repository(spec.name) == repository(pulled.name) { spec.name } else { pulled.name };
-    Some(format!("{name}@{digest}"))
+    (repository(spec.name) == repository(pulled.name)).then(|| format!("{}@{digest}", spec.name))
 }
 
 /// The full name of an image without tag and digest: `nginx:1` is `docker.io/library/nginx`.
@@ -212,11 +212,7 @@ mod tests {
         for (spec, id, pinned) in [
             ("nginx:1", format!("docker.io/library/nginx@{digest}"), Some(format!("nginx@{digest}"))),
             ("nginx:1", format!("docker-pullable://nginx@{digest}"), Some(format!("nginx@{digest}"))),
-            (
-                "nginx:1",
-                format!("mirror.example.com/nginx@{digest}"),
-                Some(format!("mirror.example.com/nginx@{digest}")),
-            ),
+            ("nginx:1", format!("mirror.example.com/nginx@{digest}"), None),
             ("r.io:5000/a/b:1", format!("r.io:5000/a/b@{digest}"), Some(format!("r.io:5000/a/b@{digest}"))),
             ("nginx:1", digest.clone(), None),
             ("nginx:1", format!("docker://{digest}"), None),

@@ -10,7 +10,7 @@ use kube::{Api, ResourceExt};
 use std::time::{Duration, Instant};
 
 /// How old an answer may be while something is being written.
-pub const WHILE_WRITING: Duration = Duration::from_secs(20);
+pub const WHILE_WRITING: Duration = Duration::from_secs(10);
 /// How old an answer may be while nothing is written.
 pub const WHILE_SETTLED: Duration = Duration::from_secs(24 * 3600);
 
@@ -39,13 +39,60 @@ pub async fn grant(
         }
         Delivery::Observed => &[("apps", "deployments", "list"), ("", "pods", "list")],
     };
-    let asked = verbs.iter().map(|(group, resource, verb)| {
-        ask(handles, &identity, &environment.spec.namespace, group, resource, verb)
-    });
+    let namespace_name = environment.spec.namespace.as_str();
+    let asked = verbs
+        .iter()
+        .map(|(group, resource, verb)| ask(handles, &identity, namespace_name, group, resource, verb));
     let answers = futures::future::try_join_all(asked).await?;
-    let missing = (!answers.iter().all(|allowed| *allowed)).then(|| binding(project, environment));
+    let missing = match answers.iter().all(|allowed| *allowed) {
+        false => Some(binding(project, environment)),
+        true => further_kinds(handles, &identity, environment)
+            .await?
+            .map(|kinds| role(project, environment, &kinds)),
+    };
     handles.grants.put(key, (missing.clone(), Instant::now(), namespace));
     Ok(missing.map_or(Grant::Granted, Grant::Missing))
+}
+
+/// Kinds of `spec.kinds` that the identity may not work with, as `plural.group`. What is not served is the preflight's business.
+async fn further_kinds(
+    handles: &Handles,
+    identity: &Identity,
+    environment: &Environment,
+) -> Result<Option<Vec<String>>, ObserveError> {
+    let verb = match environment.spec.delivery {
+        Delivery::Managed => "patch",
+        Delivery::Observed => "list",
+    };
+    let mut missing = Vec::new();
+    for kind in &environment.spec.kinds {
+        let found = handles.resources.find(&handles.clients.operator(), &kind.api_version, &kind.kind).await;
+        let Some(found) = found.map_err(ObserveError::read(format!("the kind {}", kind.kind)))? else {
+            continue;
+        };
+        let namespace = &environment.spec.namespace;
+        if !ask(handles, identity, namespace, &found.group, &found.plural, verb).await? {
+            missing.push(format!("{}.{}", found.plural, found.group).trim_end_matches('.').to_owned());
+        }
+    }
+    Ok((!missing.is_empty()).then_some(missing))
+}
+
+/// The Role for further kinds that is missing, ready to make: no role of the chart has them.
+fn role(project: &str, environment: &Environment, kinds: &[String]) -> String {
+    let namespace = &environment.spec.namespace;
+    let name = environment.name_any();
+    let verbs = match environment.spec.delivery {
+        Delivery::Managed => "create,delete,get,list,patch,update,watch",
+        Delivery::Observed => "get,list,watch",
+    };
+    format!(
+        "the owner of namespace {namespace} has not consented to the kinds of spec.kinds; to consent:\n\
+         kubectl create role towpath-{name} --namespace {namespace} --verb {verbs} --resource {}\n\
+         kubectl create rolebinding towpath-{name} --namespace {namespace} --role towpath-{name} \
+         --serviceaccount {DEPLOYER_NAMESPACE}:{project}.{name}",
+        kinds.join(",")
+    )
 }
 
 async fn ask(

@@ -32,7 +32,7 @@ fn one(image: &str, reported: Option<&BTreeSet<Option<String>>>) -> PinnedImage 
             Some(Some(pin)) => {
                 PinnedImage { image: image.to_owned(), pinned: Some(pin.clone()), reason: None }
             }
-            Some(None) | None => unpinned("the kubelet reports no digest of a registry"),
+            Some(None) | None => unpinned("the kubelet reports no digest of its repository"),
         },
     }
 }

@@ -103,9 +103,14 @@ impl Pod {
         condition::find(&self.conditions, type_)
     }
 
-    /// Whether it takes traffic.
+    /// Whether it takes traffic, or would if its node were heard of: when a kubelet is silent the node controller sets Ready to
+    /// False, without a reason, while what the kubelet said last of the containers stays.
     pub fn is_ready(&self) -> bool {
-        self.conditions.iter().any(|condition| condition.is_true("Ready"))
+        let holds = |type_: &str| self.conditions.iter().any(|condition| condition.is_true(type_));
+        let is_lost = || {
+            condition::find(&self.conditions, "Ready").is_some_and(|ready| ready.reason.as_str().is_empty())
+        };
+        holds("Ready") || (holds("ContainersReady") && is_lost())
     }
 }
 

@@ -14,6 +14,9 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::collections::BTreeSet;
 
+/// How soon it is seen that consent was withdrawn.
+const CONSENT: SignedDuration = SignedDuration::from_secs(10);
+
 /// Decides about a promotion whose intent is written.
 pub(super) fn decide(scene: &Scene<'_>) -> Decision {
     if let Some(newer) = overtaken_by(scene) {
@@ -182,14 +185,13 @@ fn write_deadline(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -> Ti
     later(since, SignedDuration::from_secs(limit))
 }
 
-/// Carries on; the deadline for silence wakes it.
+/// Carries on; the deadline for silence wakes it, and the question whether consent still holds.
 fn proceed(scene: &Scene<'_>, next: Next, look_at: Option<Timestamp>) -> Decision {
     let mut actions = next.actions;
     actions.extend(stuck_pods(scene));
     let soon = (!actions.is_empty()).then(|| later(scene.now, SignedDuration::from_secs(1)));
     let limit = SignedDuration::from_secs(i64::from(scene.policy.failing.progress_deadline_seconds));
-    let wake_at =
-        earliest(earliest(look_at, soon), Some(later(scene.now, limit.min(SignedDuration::from_secs(20)))));
+    let wake_at = earliest(earliest(look_at, soon), Some(later(scene.now, limit.min(CONSENT))));
     Decision { actions, wake_at, ..Decision::default() }
 }
 

@@ -4,7 +4,6 @@ use crate::objects::{deployment, image};
 use crate::requests::{is_write, shown};
 use crate::support::{in_project, same};
 use anyhow::{Result, ensure};
-use http::Method;
 use serde_json::{Value, json};
 
 /// A Deployment whose pods are ready only after so many seconds.
@@ -30,10 +29,7 @@ async fn consent_that_is_withdrawn_in_mid_rollout_stops_every_write_until_it_is_
             Ok((project.image_of("prod", "deployments", "web").await? == tag).then_some(()))
         })
         .await?;
-        let target = project.target("prod");
-        let binding =
-            format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{target}/rolebindings/towpath-deploy");
-        project.send(Method::DELETE, &binding, "application/json", json!({})).await?;
+        project.withdraw("prod", "towpath-deploy").await?;
         let found = project
             .until("promotions", &name, "says NotGranted", |it| it["status"]["reason"] == "NotGranted");
         let message = found.await?["status"]["message"].as_str().unwrap_or_default().to_owned();
@@ -49,7 +45,7 @@ async fn consent_that_is_withdrawn_in_mid_rollout_stops_every_write_until_it_is_
         project.settled("prod", "deployments", "late").await?;
         same("image", project.image_of("prod", "deployments", "web").await?, tag)?;
         same("rollbacks", project.all("promotions").await?.len(), 2)?;
-        written_as_the_identity_alone(project, mark, &target).await
+        written_as_the_identity_alone(project, mark, &project.target("prod")).await
     })
     .await;
 }

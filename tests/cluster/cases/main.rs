@@ -17,6 +17,7 @@ mod first;
 mod helm;
 mod hostile;
 mod lanes;
+mod matrix;
 mod objects;
 mod operator;
 mod people;

@@ -64,7 +64,7 @@ async fn an_object_under_another_controller_is_left_alone_and_the_controller_is_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_kind_without_a_right_is_refused_before_anything_is_written() {
+async fn a_further_kind_needs_a_role_that_the_environment_prints_ready_to_make() {
     let claims = json!([{ "apiVersion": "v1", "kind": "PersistentVolumeClaim" }]);
     in_project(&[json!({ "name": "prod", "kinds": claims })], async |project| {
         let claim = json!({
@@ -72,8 +72,16 @@ async fn a_kind_without_a_right_is_refused_before_anything_is_written() {
             "spec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } },
         });
         let release = project.release("1.0.0", &[service("web"), claim]).await?;
-        refused(project, &release, &["PersistentVolumeClaim disk", "persistentvolumeclaims"]).await?;
-        same("objects", project.snapshot("prod").await?.len(), 0)
+        let found = project.condition("environments", "prod", "Ready", "False", "NotGranted").await?;
+        let message = found["status"]["message"].as_str().unwrap_or_default().to_owned();
+        same("objects", project.snapshot("prod").await?.len(), 0)?;
+        let commands: Vec<&str> = message.lines().filter_map(|line| line.strip_prefix("kubectl ")).collect();
+        same(&message, commands.len(), 2)?;
+        for command in commands {
+            project.kubectl().run(&command.split_whitespace().collect::<Vec<_>>())?;
+        }
+        project.ended(&format!("prod-{release}"), "Verified").await?;
+        same("disk", project.live("prod", "persistentvolumeclaims", "disk").await?.is_some(), true)
     })
     .await;
 }

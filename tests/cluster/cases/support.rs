@@ -195,6 +195,13 @@ impl Project {
         self.post(&path, binding).await.map(drop)
     }
 
+    /// The owner of a target namespace takes the consent back.
+    pub async fn withdraw(&self, environment: &str, role: &str) -> Result<()> {
+        let namespace = env_namespace(&self.name, environment);
+        let path = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings/{role}");
+        self.send(Method::DELETE, &path, "application/json", json!({})).await.map(drop)
+    }
+
     /// The target namespace of an environment.
     pub fn target(&self, environment: &str) -> String {
         env_namespace(&self.name, environment)
