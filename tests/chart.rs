@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it is how a test fails")]
 
+#[path = "support/effective_rights.rs"]
+mod effective_rights;
 #[path = "support/manifests.rs"]
 mod manifests;
 #[path = "support/rights.rs"]
@@ -10,6 +12,7 @@ mod rights;
 
 use anyhow::{Context, Result, ensure};
 use control_plane::{Access, ControlPlane, binaries, eventually};
+use effective_rights::are_reviewed;
 use manifests::{documents, read, root};
 use rights::{Grant, lines};
 use serde_json::Value;
@@ -248,6 +251,7 @@ async fn consent_on(cluster: &ControlPlane) -> Result<()> {
         let kind = if creation.starts_with("run") { "pod" } else { "secret" };
         admin.run(&["delete", kind, "b", "-n", "shop-prod", "--ignore-not-found"])?;
     }
+    are_reviewed(cluster, &cluster.service_account(OPERATOR.0, OPERATOR.1).await?)?;
     people_on(cluster).await
 }
 

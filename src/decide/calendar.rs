@@ -100,3 +100,7 @@ pub fn next_freeze(project: &Project, environment: &str, now: Timestamp) -> Opti
     let moments = project.freezes.iter().filter(concerned).flat_map(|freeze| [freeze.from, freeze.to]);
     moments.filter(|at| *at > now).min()
 }
+
+#[cfg(test)]
+#[path = "calendar_tests.rs"]
+mod tests;

@@ -1,0 +1,102 @@
+use super::*;
+use crate::api::{EnvironmentSpec, ReleaseSpec};
+use serde_json::{Value, json};
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn environment(name: &str, windows: Value) -> Environment {
+    let spec = json!({ "namespace": "shop-prod", "windows": windows });
+    Environment::new(name, serde_json::from_value::<EnvironmentSpec>(spec).unwrap())
+}
+
+fn release(change: Value) -> Release {
+    let source = json!({ "configMapRef": { "name": "a" } });
+    let spec = json!({ "application": "shop", "version": "1", "source": source, "change": change });
+    Release::new("shop-1", serde_json::from_value::<ReleaseSpec>(spec).unwrap())
+}
+
+fn frozen(environments: &[&str], passes: &[ChangeType]) -> Project {
+    let freeze = Freeze {
+        name: "ChangeFreeze year-end".into(),
+        from: at("2026-12-20T00:00:00Z"),
+        to: at("2027-01-04T00:00:00Z"),
+        reason: "year-end".into(),
+        environments: environments.iter().map(|name| (*name).to_owned()).collect(),
+        passes: passes.to_vec(),
+    };
+    Project { freezes: vec![freeze], ..Project::default() }
+}
+
+#[test]
+fn a_freeze_holds_from_its_first_moment_to_its_last_where_it_is_meant_and_for_whom() {
+    let emergency = json!({ "type": "Emergency" });
+    let normal = json!({});
+    let everything: &[&str] = &[];
+    for (now, environments, passes, change, is_closed) in [
+        ("2026-12-19T23:59:59Z", everything, vec![], &normal, false),
+        ("2026-12-20T00:00:00Z", everything, vec![], &normal, true),
+        ("2027-01-03T23:59:59Z", everything, vec![], &normal, true),
+        ("2027-01-04T00:00:00Z", everything, vec![], &normal, false),
+        ("2026-12-24T00:00:00Z", &["prod"], vec![], &normal, true),
+        ("2026-12-24T00:00:00Z", &["staging"], vec![], &normal, false),
+        ("2026-12-24T00:00:00Z", everything, vec![ChangeType::Emergency], &emergency, false),
+        ("2026-12-24T00:00:00Z", everything, vec![ChangeType::Standard], &emergency, true),
+        ("2026-12-24T00:00:00Z", everything, vec![ChangeType::Emergency], &normal, true),
+    ] {
+        let gate = is_not_frozen(
+            &frozen(environments, &passes),
+            &environment("prod", json!([])),
+            &release(change.clone()),
+            at(now),
+        );
+        assert_eq!(gate != Gate::Open, is_closed, "{now} {environments:?} {passes:?} {change}: {gate:?}");
+    }
+}
+
+#[test]
+fn the_freeze_that_ends_last_is_told() {
+    let mut project = frozen(&[], &[]);
+    let until = at("2027-02-01T00:00:00Z");
+    let longer = Freeze { name: "ChangeFreeze longer".into(), to: until, ..project.freezes[0].clone() };
+    project.freezes.insert(0, longer);
+    let prod = environment("prod", json!([]));
+    let gate = is_not_frozen(&project, &prod, &release(json!({})), at("2026-12-24T00:00:00Z"));
+    let Gate::Closed { message, until: told, .. } = gate else { panic!("{gate:?}") };
+    assert_eq!(told, Some(until));
+    assert!(message.contains("ChangeFreeze longer") && message.contains("only rollbacks pass"), "{message}");
+}
+
+#[test]
+fn a_moment_and_a_deadline_are_of_the_release() {
+    let release = release(json!({
+        "notBefore": [{ "environment": "prod", "at": "2026-11-01T00:00:00Z" }], "deadline": "2026-11-02T00:00:00Z",
+    }));
+    let prod = environment("prod", json!([]));
+    let early = is_due(&prod, &release, at("2026-10-31T23:59:59Z"));
+    assert!(matches!(early, Gate::Closed { gate: "NotBefore", .. }), "{early:?}");
+    assert_eq!(is_due(&prod, &release, at("2026-11-01T00:00:00Z")), Gate::Open);
+    assert_eq!(is_due(&environment("qa", json!([])), &release, at("2026-10-01T00:00:00Z")), Gate::Open);
+    assert_eq!(deadline_has_not_passed(&release, at("2026-11-01T23:59:59Z")), Gate::Open);
+    let late = deadline_has_not_passed(&release, at("2026-11-02T00:00:00Z"));
+    assert!(matches!(late, Gate::Never { .. }), "{late:?}");
+}
+
+#[test]
+fn a_window_follows_the_clock_on_the_wall_through_both_changes() {
+    let office = json!([{ "schedule": "0 9 * * 1-5", "duration": "8h", "timeZone": "Europe/Berlin" }]);
+    let prod = environment("prod", office);
+    for (now, is_open) in [
+        ("2026-03-27T08:00:00Z", true),
+        ("2026-03-27T07:59:59Z", false),
+        ("2026-03-30T07:00:00Z", true),
+        ("2026-03-30T06:59:59Z", false),
+        ("2026-10-23T07:00:00Z", true),
+        ("2026-10-26T07:30:00Z", false),
+        ("2026-10-26T08:00:00Z", true),
+    ] {
+        let gate = window_is_open(&prod, at(now));
+        assert_eq!(gate == Gate::Open, is_open, "{now}: {gate:?}");
+    }
+}
