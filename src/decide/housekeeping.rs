@@ -9,8 +9,11 @@ use super::world::{EnvironmentWorld, Project};
 use crate::api::{Promotion, PromotionKind, PromotionPhase};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Removals for one environment.
+/// Removals for one environment. Nothing goes while something cannot be read: it may be named there.
 pub fn trim(world: &EnvironmentWorld, applications: &BTreeMap<String, Project>) -> Vec<Action> {
+    if !world.project.undecodable.is_empty() {
+        return Vec::new();
+    }
     let mut actions = Vec::new();
     for (application, project) in applications {
         let lane = Lane::of(project, &world.environment, application);

@@ -70,6 +70,7 @@ fn with(
     };
     project.undecodable.extend(lost("Environment", stores.environments.all_undecodable(name)));
     project.undecodable.extend(lost("Release", stores.releases.all_undecodable(name)));
+    project.undecodable.extend(lost("Promotion", stores.promotions.all_undecodable(name)));
     Ok(project)
 }
 

@@ -189,7 +189,9 @@ fn changed(world: &PromotionWorld, status: Status) -> Option<Status> {
 /// without its release.
 fn unreadable(world: &PromotionWorld) -> Option<String> {
     let spec = &world.promotion.spec;
-    let release = (spec.kind == PromotionKind::Promote).then_some(("Release", &spec.release));
+    // What has started is led to its end without its release: health is judged, and what fails comes back.
+    let starts = spec.kind == PromotionKind::Promote && !phase_of(&world.promotion).is_running();
+    let release = starts.then_some(("Release", &spec.release));
     let named = [Some(("Environment", &spec.environment)), release];
     named.into_iter().flatten().find_map(|(kind, name)| {
         let error = world.project.undecodable.get(&(kind.to_owned(), name.clone()))?;

@@ -93,9 +93,12 @@ fn target_is_gone(scene: &Scene<'_>) -> Option<Decision> {
     })
 }
 
-/// Deleting a release withdraws it.
+/// Deleting a release withdraws it; one that cannot be read has not been deleted.
 fn is_withdrawn(scene: &Scene<'_>) -> bool {
-    scene.world.promotion.spec.kind == PromotionKind::Promote && scene.release.is_none_or(Meta::deleting)
+    let release = ("Release".to_owned(), scene.world.promotion.spec.release.clone());
+    !scene.world.project.undecodable.contains_key(&release)
+        && scene.world.promotion.spec.kind == PromotionKind::Promote
+        && scene.release.is_none_or(Meta::deleting)
 }
 
 pub(super) fn is_healthy(scene: &Scene<'_>, keys: &[ObjectKey]) -> bool {

@@ -148,3 +148,21 @@ async fn a_freeze_stops_promotions_and_admins_and_lets_a_rollback_through() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_freeze_of_the_cluster_holds_the_projects_that_it_names() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let freeze = json!({
+            "apiVersion": "towpath.dev/v1alpha1", "kind": "ClusterChangeFreeze", "metadata": { "name": project.name },
+            "spec": { "from": in_seconds(-60), "to": in_seconds(3600), "reason": "migration", "projects": [project.name] },
+        });
+        let path = "/apis/towpath.dev/v1alpha1/clusterchangefreezes";
+        project.post(path, freeze).await?;
+        let release = project.release("1.0.0", &web("v1")).await?;
+        waits(project, &release, "Freeze", "migration").await?;
+        let path = format!("{path}/{}", project.name);
+        project.send(Method::DELETE, &path, "application/json", json!({})).await?;
+        project.condition("releases", &release, "Verified", "True", "").await.map(drop)
+    })
+    .await;
+}

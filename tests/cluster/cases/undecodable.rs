@@ -115,6 +115,24 @@ async fn objects_that_become_unreadable_are_told_and_work_again_once_they_are_me
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_release_that_is_unreadable_while_it_fails_comes_back_all_the_same() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        others_go_their_way(project, "1.0.0", "v1").await?;
+        let mut fading = deployment("web", "v2-crash-after-ready", None);
+        fading["spec"]["template"]["metadata"]["annotations"] = json!({ "fate.towpath.dev/seconds": "4" });
+        project.policy("patient", json!({ "observeWindow": "20s" })).await?;
+        project.change("environments", "prod", json!({ "spec": { "rollbackPolicyRef": "patient" } })).await?;
+        let release = project.release("2.0.0", &[fading]).await?;
+        let name = format!("prod-{release}");
+        project.in_phase(&name, "Promoting").await?;
+        write_status(project, "releases", &release, unreadable("releases")).await?;
+        project.ended(&format!("{name}-rollback"), "Verified").await?;
+        same("image", project.image_of("prod", "deployments", "web").await?, image("v1"))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_release_that_becomes_unreadable_on_its_way_is_not_withdrawn() {
     in_project(&[json!({ "name": "prod" })], async |project| {
         others_go_their_way(project, "1.0.0", "v1").await?;
