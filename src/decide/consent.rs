@@ -4,6 +4,7 @@
 //! person who still may `approve` here and did not ask for it. Each person counts once; a reject closes until it is withdrawn.
 
 use super::calendar::change_type;
+use super::conditions::cut;
 use super::gates::{Gate, later, span};
 use super::lane::{created, kube_meta::Meta};
 use super::world::{Admission, Project, Verb};
@@ -199,13 +200,19 @@ pub fn tally(project: &Project, rules: &Approvals, case: Case<'_>, now: Timestam
     }
 }
 
+/// What `status.approvals.needed` has room for.
+const MOST_NEEDED: usize = 1024;
+
 /// Who is still needed.
 fn needed(rules: &Approvals, approved: &[&Approval], rejected: &[&Approval]) -> Option<String> {
     let name =
         |approval: &&Approval| approval.spec.approver.as_ref().map(|approver| approver.username.clone());
     if !rejected.is_empty() {
         let who: Vec<String> = rejected.iter().filter_map(name).collect();
-        return Some(format!("{} rejected it; it opens when they delete their Approval", who.join(", ")));
+        return Some(cut(
+            &format!("{} rejected it; it opens when they delete their Approval", who.join(", ")),
+            MOST_NEEDED,
+        ));
     }
     let mut parts = Vec::new();
     let have = i32::try_from(approved.len()).unwrap_or(i32::MAX);
@@ -223,7 +230,7 @@ fn needed(rules: &Approvals, approved: &[&Approval], rejected: &[&Approval]) -> 
     }
     let who: Vec<String> = approved.iter().filter_map(name).collect();
     let by = if who.is_empty() { String::new() } else { format!(" (approved by {})", who.join(", ")) };
-    (!parts.is_empty()).then(|| format!("has {}{by}", parts.join(", ")))
+    (!parts.is_empty()).then(|| cut(&format!("has {}{by}", parts.join(", ")), MOST_NEEDED))
 }
 
 /// Until when an Emergency change that started has to be approved.

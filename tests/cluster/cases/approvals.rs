@@ -293,3 +293,17 @@ async fn what_has_been_decided_is_deleted_with_its_project() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn as_many_groups_with_as_long_names_as_there_may_be_are_told() {
+    let groups: Vec<Value> =
+        (0..10).map(|index| json!({ "group": format!("{index}{}", "g".repeat(252)) })).collect();
+    in_project(&careful(json!({ "required": 20, "from": groups })), async |project| {
+        let alice = project.person("alice", &[], &["towpath-requester"]).await?;
+        releases(project, &alice, "1.0.0", Value::Null).await?;
+        let found = waits(project, PROMOTION, "0 of 20 approvals, 0 of 1 from 0g").await?;
+        ensure!(found["status"]["approvals"]["of"]["digest"].is_string(), "nothing to approve: {found:#}");
+        Ok(())
+    })
+    .await;
+}
