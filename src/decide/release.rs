@@ -8,12 +8,18 @@ use super::lane::{created, kube_meta::Meta};
 use super::stages::{Stage, Summary, stages, summarise};
 use super::verdict::earliest;
 use super::world::{Capture, ReleaseWorld};
-use crate::api::{ReleasePhase, ReleaseStatus, VERIFIED};
+use crate::api::{PinnedImage, ReleasePhase, ReleaseStatus, VERIFIED};
 use crate::content::content_name;
 use jiff::{SignedDuration, Timestamp};
 
 /// How long a name that is unknown, or consent that is missing, counts as not yet there.
 pub const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
+
+/// What the status has room for; the other environments are led all the same.
+const MOST_LINES: usize = 50;
+
+/// The same of images; the content holds them all.
+const MOST_IMAGES: usize = 200;
 
 /// Decides about one release.
 pub fn decide(world: &ReleaseWorld, now: Timestamp) -> Decision {
@@ -28,7 +34,7 @@ pub fn decide(world: &ReleaseWorld, now: Timestamp) -> Decision {
             let status = ReleaseStatus {
                 digest: Some(content.digest()),
                 content: Some(name.clone()),
-                images: images.clone(),
+                images: images.iter().take(MOST_IMAGES).map(shown).collect(),
                 ..stored
             };
             let unpinned = images.iter().filter(|image| image.pinned.is_none()).count();
@@ -49,6 +55,16 @@ pub fn decide(world: &ReleaseWorld, now: Timestamp) -> Decision {
         }
         Capture::Waiting { reason, message } => waiting(world, stored, reason, message, now),
         Capture::Refused { reason, message } => refused(world, stored, reason, message, now),
+    }
+}
+
+/// An image, as far as the status has room for it.
+fn shown(image: &PinnedImage) -> PinnedImage {
+    let cut = |text: &String| conditions::cut(text, 512);
+    PinnedImage {
+        image: cut(&image.image),
+        pinned: image.pinned.as_ref().map(cut),
+        reason: image.reason.as_ref().map(cut),
     }
 }
 
@@ -116,7 +132,7 @@ fn report(world: &ReleaseWorld, mut status: ReleaseStatus, now: Timestamp) -> De
     release.status = Some(status.clone());
     let stages = stages(&world.project, &release, now);
     let summary = summarise(&world.project, &stages);
-    status.environments = stages.iter().map(Stage::line).collect();
+    status.environments = stages.iter().map(Stage::line).take(MOST_LINES).collect();
     status.summary = Some(conditions::cut(&line(&stages), 1024));
     let verified = summary.phase == ReleasePhase::Verified;
     let wake_at = stages.iter().filter_map(|stage| stage.until).chain(deadline(&release, now)).min();

@@ -162,3 +162,40 @@ async fn as_many_bytes_as_a_release_holds_arrive() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_release_goes_its_way_among_more_environments_than_its_status_holds() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        for index in 0..60 {
+            let namespace = format!("{}-e{index}", project.name);
+            let spec = json!({ "namespace": namespace, "promotion": "Manual" });
+            project.create("environments", &format!("e{index}"), spec).await?;
+        }
+        let release = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
+        project.ended(&format!("prod-{release}"), "Verified").await?;
+        let found = project.condition("releases", &release, "Ready", "True", "Manual").await?;
+        same("lines", found["status"]["environments"].as_array().map(Vec::len), Some(50))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_and_longer_images_than_a_status_holds_are_led_all_the_same() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let many: Vec<Value> = (0..120)
+            .map(|index| {
+                let mut workload = deployment(&format!("w{index}"), &format!("v{index}"), None);
+                let image = format!("registry.example/{}:v{index}", "long/".repeat(120));
+                workload["spec"]["replicas"] = json!(0);
+                workload["spec"]["template"]["spec"]["initContainers"] =
+                    json!([{ "name": "init", "image": image }]);
+                workload
+            })
+            .collect();
+        let release = project.release("1.0.0", &many).await?;
+        project.condition("releases", &release, "Verified", "True", "").await?;
+        let found = project.ours("releases", &release).await?;
+        same("images", found["status"]["images"].as_array().map(Vec::len), Some(200))
+    })
+    .await;
+}
