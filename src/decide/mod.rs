@@ -24,5 +24,5 @@ pub mod world;
 
 /// What observe has to look up for a promotion; questions, no decisions.
 pub mod needs {
-    pub use super::promotion::{contents, live_objects};
+    pub use super::promotion::{contents, live_objects, rollback_names};
 }

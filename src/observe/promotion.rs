@@ -7,7 +7,7 @@ use crate::api::{Delivery, Environment, Promotion, PromotionKind, PromotionPhase
 use crate::content::ObjectKey;
 use crate::context::{Handles, Identity, application_of};
 use crate::decide::lane::{is_automatic, phase_of};
-use crate::decide::needs::{contents as wanted_contents, live_objects};
+use crate::decide::needs::{contents as wanted_contents, live_objects, rollback_names};
 use crate::decide::world::{Grant, Loaded, Project, PromotionWorld, Trial, Verb};
 use kube::ResourceExt;
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,9 +70,9 @@ fn of_application(
         (application, _) => project::application(handles, namespace, application),
     };
     let mut project = project?;
-    let rollback = format!("{}-rollback", promotion.name_any());
-    if let Some(other) = stores.promotions.get(namespace, &rollback) {
-        project.promotions.entry(rollback).or_insert(other);
+    for name in rollback_names(promotion) {
+        let Some(other) = stores.promotions.get(namespace, &name) else { break };
+        project.promotions.entry(name).or_insert(other);
     }
     Ok(project)
 }

@@ -12,6 +12,11 @@ use crate::decide::conditions::condition;
 use crate::decide::gates::{HOLDS, span};
 use crate::decide::lane::{created, is_automatic, kube_meta::Meta, phase_of, revision_of};
 
+/// A longer name leaves no room for `-rollback-99` in the 253 characters of a name: a part of it and the UID take its place.
+const LONGEST_NAME: usize = 241;
+/// That part.
+const CUT_NAME: usize = 200;
+
 /// It is verified, or restored.
 pub(super) fn verified(scene: &Scene<'_>, reason: &'static str, message: &str) -> Decision {
     let mut status = scene.status();
@@ -185,19 +190,32 @@ fn budget_is_spent(scene: &Scene<'_>) -> bool {
     i64::try_from(made).unwrap_or(i64::MAX) >= i64::from(scene.policy.budget.rollbacks)
 }
 
+/// The names that the rollback of a promotion may have, the first of them if nothing else has it.
+pub fn rollback_names(promotion: &Promotion) -> impl Iterator<Item = String> + use<> {
+    let own = promotion.name();
+    let base = match own.get(..CUT_NAME).filter(|_| own.len() > LONGEST_NAME) {
+        None => format!("{own}-rollback"),
+        Some(start) => format!("{}-{}-rollback", start.trim_end_matches(['-', '.']), promotion.uid()),
+    };
+    let numbered = (2..100).map({
+        let base = base.clone();
+        move |number| format!("{base}-{number}")
+    });
+    std::iter::once(base).chain(numbered)
+}
+
 /// The name of the rollback of this promotion: the same at every look, and not that of anything else.
 fn rollback_name(scene: &Scene<'_>) -> String {
-    let base = format!("{}-rollback", scene.world.promotion.name());
-    let is_other = |name: &str| {
-        scene
-            .world
-            .project
-            .promotions
-            .get(name)
-            .is_some_and(|other| other.spec.kind != PromotionKind::Rollback)
+    let own = &scene.world.promotion;
+    let is_other = |name: &String| {
+        scene.world.project.promotions.get(name).is_some_and(|other| {
+            other.spec.kind != PromotionKind::Rollback
+                || other.spec.environment != own.spec.environment
+                || !is_automatic(other)
+                || created(other.as_ref()) < created(own.as_ref())
+        })
     };
-    let numbered = (2..100).map(|number| format!("{base}-{number}"));
-    std::iter::once(base.clone()).chain(numbered).find(|name| !is_other(name)).unwrap_or(base)
+    rollback_names(own).find(|name| !is_other(name)).unwrap_or_default()
 }
 
 fn roll_back(scene: &Scene<'_>, revision: i64, reason: &str, message: &str) -> Action {

@@ -25,6 +25,7 @@ mod running;
 mod start;
 mod writes;
 
+pub use ending::rollback_names;
 pub use needs::{contents, live_objects};
 
 use super::action::{Action, Decision, Note, Status, Target};

@@ -254,3 +254,41 @@ async fn the_second_wave_is_not_written_while_the_first_is_not_healthy() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_promotion_whose_name_has_no_room_for_more_is_taken_back() {
+    in_project(&[json!({ "name": "prod", "promotion": "Manual" })], async |project| {
+        let good = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
+        project.promotion("first", json!({ "release": good, "environment": "prod" })).await?;
+        project.ended("first", "Verified").await?;
+        let bad = project.release("2.0.0", &[deployment("web", "v2-crash-loop", None)]).await?;
+        let name = "n".repeat(253);
+        project.promotion(&name, json!({ "release": bad, "environment": "prod" })).await?;
+        project.ended(&name, "Failed").await?;
+        project.condition("releases", &bad, "Stalled", "True", "RolledBack").await?;
+        same("image", project.image_of("prod", "deployments", "web").await?, image("v1"))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rollback_of_somewhere_else_that_has_its_name_does_not_stand_in_the_way() {
+    in_project(
+        &[json!({ "name": "dev" }), json!({ "name": "prod", "promotion": "Manual" })],
+        async |project| {
+            let good = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
+            project.ended(&format!("dev-{good}"), "Verified").await?;
+            project.promotion("first", json!({ "release": good, "environment": "prod" })).await?;
+            project.ended("first", "Verified").await?;
+            let back = json!({ "release": good, "environment": "dev", "kind": "Rollback" });
+            project.promotion("second-rollback", back).await?;
+            project.ended("second-rollback", "Verified").await?;
+            let bad = project.release("2.0.0", &[deployment("web", "v2-crash-loop", None)]).await?;
+            project.promotion("second", json!({ "release": bad, "environment": "prod" })).await?;
+            project.ended("second", "Failed").await?;
+            project.ended("second-rollback-2", "Verified").await?;
+            same("image", project.image_of("prod", "deployments", "web").await?, image("v1"))
+        },
+    )
+    .await;
+}
