@@ -21,7 +21,7 @@ async fn no_forged_approval_is_taken() {
 
         let created = forged_from_the_start(&cast, project, &given).await?;
         let changed = changed_afterwards(&cast, project).await?;
-        ensure!(created + changed == 21, "{created} and {changed} were tried");
+        ensure!(created + changed == 22, "{created} and {changed} were tried");
 
         let left = cast.mallory.get(&ours(project, "approvals", "")).await?.allowed()?;
         let left = left["items"].as_array().cloned().unwrap_or_default();
@@ -38,6 +38,7 @@ async fn forged_from_the_start(cast: &Cast, project: &str, given: &Value) -> Res
     let more = groups(&["developers", "release-managers", "security", "system:authenticated"]);
     let uid = merged(&whole, &json!({ "spec": { "approver": { "uid": "1" } } }));
     let as_bob = approval("staging", Some(bob.user()));
+    let renamed = approval("staging", Some(user("bob", &["developers", "system:authenticated"])));
     let mine = approval("prod", None);
     let mut replayed = given.clone();
     replayed["metadata"] = json!({ "name": "replayed" });
@@ -47,6 +48,7 @@ async fn forged_from_the_start(cast: &Cast, project: &str, given: &Value) -> Res
 
     let mut tries = Attempts::on(project, "approvals");
     tries.create("another's name", ann, as_bob.clone(), NOT_YOU).await?;
+    tries.create("only the name", ann, renamed, NOT_YOU).await?;
     tries.create("no right at all", mallory, mine.clone(), NO_RIGHT).await?;
     tries.create("the right on another environment", ann, mine.clone(), NO_RIGHT).await?;
     tries.create("a ServiceAccount", robot, mine, "is a ServiceAccount: people approve").await?;

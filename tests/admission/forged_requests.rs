@@ -31,6 +31,7 @@ async fn no_forged_release_is_taken() {
         let Cast { ann, bob, mallory, robot } = &cast;
         let held = merged(&release(), &json!({ "spec": { "hold": true } }));
         ann.post(&ours(project, "releases", ""), named("given", held)).await?.allowed()?;
+        let renamed = user("bob", &["developers", "system:authenticated"]);
         let more = user("ann", &["developers", "system:masters", "system:authenticated"]);
         let nobody = merged(&robot.user(), &json!({ "uid": "00000000-0000-0000-0000-000000000000" }));
         let requester = |who: Value| json!({ "spec": { "requestedBy": who } });
@@ -38,6 +39,7 @@ async fn no_forged_release_is_taken() {
 
         let mut tries = Attempts::on(project, "releases");
         tries.create("another's name", ann, by(release(), &bob.user()), NOT_YOU).await?;
+        tries.create("only the name", ann, by(release(), &renamed), NOT_YOU).await?;
         tries.create("a group added", ann, by(release(), &more), NOT_YOU).await?;
         tries.create("no groups", ann, by(release(), &user("ann", &[])), NOT_YOU).await?;
         tries.create("the operator's name", mallory, by(release(), &user(OPERATOR, &[])), NOT_YOU).await?;
@@ -49,7 +51,7 @@ async fn no_forged_release_is_taken() {
         tries.edit("a hold removed by no right", mallory, hold(Value::Null), NO_HOLD).await?;
         tries.edit("a hold lifted by a right on one environment", ann, hold(json!(false)), NO_HOLD).await?;
         tries.report("its status patched", mallory, json!({ "phase": "Verified" }), "forbidden").await?;
-        ensure!(tries.end()? == 12);
+        ensure!(tries.end()? == 13);
 
         let left = mallory.get(&ours(project, "releases", "")).await?.allowed()?;
         let left = left["items"].as_array().cloned().unwrap_or_default();
@@ -68,6 +70,7 @@ async fn no_forged_promotion_is_taken() {
         let given = ann.post(&ours(project, "promotions", ""), named("given", promotion("staging"))).await?;
         let given = given.allowed()?;
         let staging = || promotion("staging");
+        let renamed = user("bob", &["developers", "system:authenticated"]);
         let more = user("ann", &["developers", "system:masters", "system:authenticated"]);
         let forced = merged(&staging(), &overriding());
         let no = |verb: &str, place: &str| format!("may not {verb} in environment {place}");
@@ -76,6 +79,7 @@ async fn no_forged_promotion_is_taken() {
 
         let mut tries = Attempts::on(project, "promotions");
         tries.create("another's name", ann, by(staging(), &bob.user()), NOT_YOU).await?;
+        tries.create("only the name", ann, by(staging(), &renamed), NOT_YOU).await?;
         tries.create("a group added", ann, by(staging(), &more), NOT_YOU).await?;
         tries.create("no right at all", mallory, staging(), &no("promote", "staging")).await?;
         tries.create("the right elsewhere", ann, promotion("prod"), &no("promote", "prod")).await?;
@@ -93,7 +97,7 @@ async fn no_forged_promotion_is_taken() {
         tries.judge("by server-side apply", applied, &no("promote", "staging"));
         let abroad = ann.post(&ours("default", "promotions", ""), staging()).await?;
         tries.judge("in another project", abroad, "forbidden");
-        ensure!(tries.end()? == 15);
+        ensure!(tries.end()? == 16);
 
         let left = mallory.get(&ours(project, "promotions", "")).await?.allowed()?;
         let left = left["items"].as_array().cloned().unwrap_or_default();
