@@ -29,7 +29,8 @@ use std::sync::Arc;
 use towpath::api::{Delivery, GateName, PromotionKind, PromotionPhase};
 use towpath::decide::action::{Action, Decision, Status};
 use towpath::decide::consent::{demanded, may_go_first};
-use towpath::decide::gates::{Asked, Gate, evaluate};
+use towpath::decide::gate::Gate;
+use towpath::decide::gates::{Asked, evaluate};
 use towpath::decide::lane::{Lane, application_of, kube_meta::Meta, phase_of, revision_of};
 use towpath::decide::world::{
     Admission, EnvironmentWorld, Grant, Loaded, Project, PromotionWorld, ReleaseWorld,

@@ -1,6 +1,6 @@
 //! Promotion: the act, and its record, of putting one release into one environment.
 
-use super::{ApprovalsReport, Condition, UserInfo, schema};
+use super::{ApprovalsReport, Condition, Keep, UserInfo, schema};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -186,6 +186,11 @@ pub struct PromotionStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 400))]
     pub changes: Vec<Change>,
+    /// Workloads that were failing already before anything was written and whose template is not changed: they do not count
+    /// against the release.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200))]
+    pub failing_before: Vec<Keep>,
     /// What was done, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]
@@ -233,6 +238,7 @@ impl Default for PromotionStatus {
             namespace_uid: None,
             approvals: None,
             changes: Vec::new(),
+            failing_before: Vec::new(),
             steps: Vec::new(),
             warnings: Vec::new(),
             started_at: None,
@@ -310,10 +316,6 @@ pub struct Change {
     pub name: String,
     /// What is done to it.
     pub action: ChangeAction,
-    /// Whether it was failing already before anything was written: then its pods do not count against the release
-    /// unless its template changes.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub was_failing: bool,
 }
 
 /// What is done to an object.

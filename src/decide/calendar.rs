@@ -1,6 +1,6 @@
 //! Gates of time: not before a moment, not after a deadline, inside windows, outside freezes. Rollbacks pass them all.
 
-use super::gates::Gate;
+use super::gate::Gate;
 use super::lane::kube_meta::Meta;
 use super::schedule::{Opening, opening};
 use super::world::{Freeze, Project};

@@ -5,8 +5,9 @@
 
 use super::calendar::change_type;
 use super::conditions::cut;
-use super::gates::{Gate, later, span};
+use super::gate::Gate;
 use super::lane::{created, kube_meta::Meta};
+use super::moments::{earliest, later, span};
 use super::world::{Admission, Project, Verb};
 use crate::api::{
     Approval, ApprovalDecision, ApprovalOf, Approvals, ApprovalsReport, Approved, ChangeType, Environment,
@@ -161,7 +162,7 @@ pub fn tally(project: &Project, rules: &Approvals, case: Case<'_>, now: Timestam
     for approval in project.approvals.values() {
         let Ok(runs_out) = counts(project, rules, case, approval, now) else { continue };
         let Some(approver) = &approval.spec.approver else { continue };
-        until = super::verdict::earliest(until, runs_out);
+        until = earliest(until, runs_out);
         decisions.entry(approver.username.as_str()).or_default().push(approval);
     }
     let (rejected, approved): (Vec<_>, Vec<_>) = decisions

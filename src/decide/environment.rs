@@ -4,12 +4,13 @@ use super::action::{Action, Decision, Note, Owner, Status};
 use super::calendar::deadline;
 use super::conditions::{self, State, condition, since};
 use super::consent::{Case, demanded, tally};
-use super::gates::{Gate, candidate, later, waits_at};
+use super::gate::Gate;
+use super::gates::{candidate, waits_at};
 use super::housekeeping;
 use super::lane::{Lane, by_application, created, is_automatic, kube_meta::Meta, phase_of, revision_of};
+use super::moments::{earliest, later};
 use super::overrides;
 use super::validate::{self, Fault};
-use super::verdict::earliest;
 use super::world::{Admission, EnvironmentWorld, Grant, Project};
 use crate::api::{
     ApplicationStatus, Environment, EnvironmentStatus, GateReport, Promotion, PromotionKind, PromotionPhase,

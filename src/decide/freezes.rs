@@ -5,7 +5,7 @@
 use super::action::{Action, Decision};
 use super::calendar::{is_frozen, next_freeze};
 use super::lane::kube_meta::Meta;
-use super::verdict::earliest;
+use super::moments::earliest;
 use super::world::{Freeze, FreezesWorld};
 use jiff::Timestamp;
 use std::collections::BTreeMap;

@@ -2,40 +2,15 @@
 
 use super::calendar::{deadline_has_not_passed, is_due, is_not_frozen, window_is_open};
 use super::consent::{requester_may_promote, rules_are_in_force};
+use super::gate::Gate;
 use super::lane::{Lane, created, kube_meta::Meta, newer, phase_of};
+use super::moments::{later, span};
 use super::validate;
 use super::world::Project;
 use crate::api::{
     Delivery, Environment, GateName, Promotion, PromotionKind, PromotionMode, PromotionPhase, Release, Source,
 };
-use jiff::{SignedDuration, Timestamp};
-
-/// Whether a release may go into an environment now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Gate {
-    /// It may.
-    Open,
-    /// It must wait.
-    Closed {
-        /// Which gate.
-        gate: &'static str,
-        /// Why, and what opens it.
-        message: String,
-        /// When it opens by itself.
-        until: Option<Timestamp>,
-    },
-    /// It never will: the environment is no stage of this release.
-    Never {
-        /// Why.
-        message: String,
-    },
-}
-
-impl Gate {
-    pub(super) fn closed(gate: &'static str, message: impl Into<String>) -> Self {
-        Self::Closed { gate, message: message.into(), until: None }
-    }
-}
+use jiff::Timestamp;
 
 /// Gates that a release may wait at for long, as a state to stay in and not as work.
 const STAYS: [&str; 10] = [
@@ -64,16 +39,6 @@ pub enum Asked {
     ByAutomation,
     /// A person created a Promotion.
     ByPerson,
-}
-
-/// The duration of an API field.
-pub fn span(duration: crate::api::Duration) -> SignedDuration {
-    SignedDuration::try_from(std::time::Duration::from(duration)).unwrap_or(SignedDuration::MAX)
-}
-
-/// A moment later, saturating.
-pub fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
-    at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
 /// The environment that a release was captured from.

@@ -3,10 +3,9 @@
 use super::action::{Decision, Note, Owner, Record, Status};
 use super::calendar::deadline;
 use super::conditions::{self, State, condition};
-use super::gates::later;
 use super::lane::{created, kube_meta::Meta};
+use super::moments::{earliest, later};
 use super::stages::{Stage, Summary, stages, summarise};
-use super::verdict::earliest;
 use super::world::{Capture, ReleaseWorld};
 use crate::api::{PinnedImage, ReleasePhase, ReleaseStatus, VERIFIED};
 use crate::content::content_name;

@@ -1,7 +1,8 @@
 //! The way of a release through the environments: what it does in each, and what that makes of the whole.
 
 use super::conditions::State;
-use super::gates::{Asked, Gate, evaluate, waits_at};
+use super::gate::Gate;
+use super::gates::{Asked, evaluate, waits_at};
 use super::lane::{Lane, created, kube_meta::Meta, newer, phase_of, revision_of};
 use super::validate::in_order;
 use super::world::Project;

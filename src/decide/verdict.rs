@@ -3,7 +3,7 @@
 //! Only pods of the newest template count, and only what was not failing before. Failure is an event: whatever a pod says is
 //! used at once; the deadline is for silence only.
 
-use super::gates::{later, span};
+use super::moments::{earliest, later, span};
 use super::world::{Container, Pod, Workload};
 use crate::api::FailureThresholds;
 use crate::content::ObjectKey;
@@ -47,7 +47,7 @@ pub struct Subject<'a> {
     pub key: &'a ObjectKey,
     /// The workload, if it exists.
     pub workload: Option<&'a Workload>,
-    /// Its template was not changed, and it was failing before.
+    /// It was failing before, and its template was not changed.
     pub exempt: bool,
 }
 
@@ -72,14 +72,6 @@ pub fn verdict(
     match waits {
         None => Verdict::Healthy,
         Some((message, look_at)) => Verdict::Progressing { message, look_at },
-    }
-}
-
-/// The earlier of two moments that may be absent.
-pub fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (some, None) | (None, some) => some,
     }
 }
 

@@ -1,12 +1,12 @@
 //! Consent: may the derived identity act in the target namespace? The API server is asked, not the objects.
 
 use super::ObserveError;
+use super::review::is_allowed;
 use crate::api::{DEPLOYER_NAMESPACE, Delivery, Environment};
 use crate::context::{Handles, Identity};
 use crate::decide::world::Grant;
-use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
-use kube::api::PostParams;
-use kube::{Api, ResourceExt};
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReviewSpec};
+use kube::ResourceExt;
 use std::time::{Duration, Instant};
 
 /// How old an answer may be while something is being written.
@@ -103,31 +103,23 @@ async fn ask(
     resource: &str,
     verb: &str,
 ) -> Result<bool, ObserveError> {
-    let review = SubjectAccessReview {
-        spec: SubjectAccessReviewSpec {
-            user: Some(identity.user_name()),
-            groups: Some(vec![
-                "system:serviceaccounts".into(),
-                format!("system:serviceaccounts:{DEPLOYER_NAMESPACE}"),
-                "system:authenticated".into(),
-            ]),
-            resource_attributes: Some(ResourceAttributes {
-                namespace: Some(namespace.to_owned()),
-                group: Some(group.to_owned()),
-                resource: Some(resource.to_owned()),
-                verb: Some(verb.to_owned()),
-                ..ResourceAttributes::default()
-            }),
-            ..SubjectAccessReviewSpec::default()
-        },
-        ..SubjectAccessReview::default()
+    let spec = SubjectAccessReviewSpec {
+        user: Some(identity.user_name()),
+        groups: Some(vec![
+            "system:serviceaccounts".into(),
+            format!("system:serviceaccounts:{DEPLOYER_NAMESPACE}"),
+            "system:authenticated".into(),
+        ]),
+        resource_attributes: Some(ResourceAttributes {
+            namespace: Some(namespace.to_owned()),
+            group: Some(group.to_owned()),
+            resource: Some(resource.to_owned()),
+            verb: Some(verb.to_owned()),
+            ..ResourceAttributes::default()
+        }),
+        ..SubjectAccessReviewSpec::default()
     };
-    let api: Api<SubjectAccessReview> = Api::all(handles.clients.operator());
-    let answer = api
-        .create(&PostParams::default(), &review)
-        .await
-        .map_err(ObserveError::read(format!("the rights of {}", identity.user_name())))?;
-    Ok(answer.status.is_some_and(|status| status.allowed))
+    is_allowed(handles, spec, format!("the rights of {}", identity.user_name())).await
 }
 
 /// The RoleBinding that is missing, ready to apply.

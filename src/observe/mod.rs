@@ -18,6 +18,7 @@ mod pins;
 mod project;
 pub mod promotion;
 pub mod release;
+mod review;
 mod rights;
 
 pub use error::ObserveError;

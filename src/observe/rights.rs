@@ -1,12 +1,11 @@
 //! What people may do: the API server is asked, with the groups that were recorded, and again after a while.
 
 use super::ObserveError;
+use super::review::is_allowed;
 use crate::api::UserInfo;
 use crate::context::Handles;
 use crate::decide::world::{Admission, Project, Verb};
-use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
-use kube::Api;
-use kube::api::PostParams;
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReviewSpec};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -52,29 +51,22 @@ async fn may(
     {
         return Ok(answer);
     }
-    let review = SubjectAccessReview {
-        spec: SubjectAccessReviewSpec {
-            user: Some(user.username.clone()),
-            uid: user.uid.clone(),
-            groups: Some(user.groups.clone()),
-            resource_attributes: Some(ResourceAttributes {
-                namespace: Some(project.to_owned()),
-                group: Some(crate::api::GROUP.to_owned()),
-                resource: Some("environments".to_owned()),
-                name: Some(environment.clone()),
-                verb: Some(verb.as_str().to_owned()),
-                ..ResourceAttributes::default()
-            }),
-            ..SubjectAccessReviewSpec::default()
-        },
-        ..SubjectAccessReview::default()
+    let spec = SubjectAccessReviewSpec {
+        user: Some(user.username.clone()),
+        uid: user.uid.clone(),
+        groups: Some(user.groups.clone()),
+        resource_attributes: Some(ResourceAttributes {
+            namespace: Some(project.to_owned()),
+            group: Some(crate::api::GROUP.to_owned()),
+            resource: Some("environments".to_owned()),
+            name: Some(environment.clone()),
+            verb: Some(verb.as_str().to_owned()),
+            ..ResourceAttributes::default()
+        }),
+        ..SubjectAccessReviewSpec::default()
     };
-    let api: Api<SubjectAccessReview> = Api::all(handles.clients.operator());
-    let answer = api
-        .create(&PostParams::default(), &review)
-        .await
-        .map_err(ObserveError::read(format!("the right to {} for {environment}", verb.as_str())))?;
-    let allowed = answer.status.is_some_and(|status| status.allowed);
+    let allowed =
+        is_allowed(handles, spec, format!("the right to {} for {environment}", verb.as_str())).await?;
     handles.rights.put(key, (allowed, Instant::now()));
     Ok(allowed)
 }

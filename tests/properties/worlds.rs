@@ -249,7 +249,6 @@ fn change(key: &ObjectKey, choices: &mut Choices<'_>) -> Change {
         kind: key.kind().into(),
         name: key.name().into(),
         action: choices.of(&[ChangeAction::Create, ChangeAction::Update, ChangeAction::Delete]),
-        was_failing: choices.one_in(3),
     }
 }
 

@@ -7,7 +7,7 @@ use super::store::Store;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use std::sync::Arc;
-use towpath::api::{PromotionPhase, RollbackPolicySpec};
+use towpath::api::{FailureAction, PromotionPhase, RollbackPolicySpec};
 use towpath::content::ObjectKey;
 
 fn settled(setting: fn(&mut Store, Timestamp), events: &[Event]) -> Run {
@@ -211,4 +211,28 @@ fn what_failed_long_ago_is_not_offered_again_when_history_has_forgotten_it() {
     for release in ["shop-2.0.0", "shop-3.0.0", "shop-4.0.0"] {
         assert_eq!(offers(release), 2, "{release}: itself and its rollback:\n{}", run.log.join("\n"));
     }
+}
+
+#[test]
+fn a_workload_that_failed_before_and_is_not_changed_is_no_fault_of_the_next_release() {
+    let run = settled(
+        |store, now| {
+            environment(store, "prod", json!({ "rollbackPolicyRef": "patient" }), now);
+            let notify =
+                RollbackPolicySpec { action: FailureAction::Notify, ..RollbackPolicySpec::default() };
+            store.policies.insert("patient".into(), notify);
+        },
+        &[
+            (0, "release 1.0.0, whose worker crashes", |store, now| {
+                let objects = vec![deployment("web", "web", None), deployment("worker", "crash", None)];
+                release(store, "1.0.0", objects, now);
+            }),
+            (2000, "release 2.0.0, of web alone", |store, now| {
+                let objects = vec![deployment("web", "web-2", None), deployment("worker", "crash", None)];
+                release(store, "2.0.0", objects, now);
+            }),
+        ],
+    );
+    assert_eq!(promotion(&run, "prod-shop-1.0.0"), PromotionPhase::Failed);
+    assert_eq!(promotion(&run, "prod-shop-2.0.0"), PromotionPhase::Verified, "{}", run.log.join("\n"));
 }

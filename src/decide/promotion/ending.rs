@@ -1,7 +1,7 @@
 //! How a promotion ends, and what a failure does.
 
-use super::running::close_steps;
 use super::start::default_target;
+use super::steps::close_steps;
 use super::{Scene, normal, warning};
 use crate::api::{
     Change, ChangeAction, Delivery, FailureAction, Promotion, PromotionKind, PromotionPhase, PromotionSpec,
@@ -9,8 +9,9 @@ use crate::api::{
 };
 use crate::decide::action::{Action, Decision, Note, Owner};
 use crate::decide::conditions::condition;
-use crate::decide::gates::{HOLDS, span};
+use crate::decide::gates::HOLDS;
 use crate::decide::lane::{created, is_automatic, kube_meta::Meta, phase_of, revision_of};
+use crate::decide::moments::span;
 
 /// A longer name leaves no room for `-rollback-99` in the 253 characters of a name: a part of it and the UID take its place.
 const LONGEST_NAME: usize = 241;

@@ -1,14 +1,15 @@
 //! What has to hold before a promotion is tried: the gates of its release, a free lane, consent, approvals.
 
-use super::pending::cancel;
+use super::refusal::cancel;
 use super::{RETRY, Scene, changed};
 use crate::api::{ApprovalsReport, GateName, PromotionKind};
 use crate::decide::action::Decision;
 use crate::decide::calendar::deadline;
 use crate::decide::consent::{Case, demanded, due, may_go_first, tally};
-use crate::decide::gates::{Asked, Gate, evaluate, later};
+use crate::decide::gate::Gate;
+use crate::decide::gates::{Asked, evaluate};
 use crate::decide::lane::{is_automatic, kube_meta::Meta, phase_of};
-use crate::decide::verdict::earliest;
+use crate::decide::moments::{earliest, later};
 use crate::decide::world::{Admission, Grant};
 use jiff::SignedDuration;
 

@@ -18,11 +18,14 @@
 mod desired;
 mod ending;
 mod gates;
+mod health;
 mod needs;
 mod pending;
 mod preflight;
+mod refusal;
 mod running;
 mod start;
+mod steps;
 mod writes;
 
 pub use ending::rollback_names;
@@ -126,7 +129,11 @@ impl Scene<'_> {
     /// The next whole second: a window that starts there is never cut short.
     fn time_after(&self) -> Time {
         let floor = seconds(self.now);
-        Time(if floor == self.now { floor } else { super::gates::later(floor, SignedDuration::from_secs(1)) })
+        Time(if floor == self.now {
+            floor
+        } else {
+            super::moments::later(floor, SignedDuration::from_secs(1))
+        })
     }
 
     /// The status with this phase, reason and message, and the conditions that follow from them.
@@ -213,7 +220,7 @@ fn held_up(world: &PromotionWorld, now: Timestamp, message: String) -> Decision 
 
 /// Something that the spec names does not exist (yet).
 fn unknown(world: &PromotionWorld, now: Timestamp, message: String) -> Decision {
-    let deadline = super::gates::later(super::lane::created(world.promotion.as_ref()), PATIENCE);
+    let deadline = super::moments::later(super::lane::created(world.promotion.as_ref()), PATIENCE);
     let mut status = world.promotion.status.clone().unwrap_or_default();
     let was_running = status.phase.is_running();
     let over = was_running || now >= deadline;

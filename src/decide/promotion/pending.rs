@@ -1,7 +1,8 @@
 //! A promotion that has written nothing yet: gates, consent, the dry-run of every object, and then the intent.
 
 use super::gates::{busy_lane, closed_gate, no_consent, unapproved};
-use super::{RETRY, Scene, changed, normal, warning};
+use super::refusal::{fail, refuse};
+use super::{RETRY, Scene, normal, warning};
 use crate::api::{
     ApprovalsReport, ChangeAction, Delivery, PromotionPhase, PromotionStatus, Step, StepResult,
 };
@@ -10,8 +11,9 @@ use crate::content::{
     strip::strip,
 };
 use crate::decide::action::{Decision, Owner, Record};
-use crate::decide::gates::{captured_from, later, span};
-use crate::decide::lane::{created, kube_meta::Meta, phase_of, revision_of};
+use crate::decide::gates::captured_from;
+use crate::decide::lane::{kube_meta::Meta, phase_of, revision_of};
+use crate::decide::moments::{later, span};
 use crate::decide::world::{Live, Loaded};
 use jiff::SignedDuration;
 
@@ -169,6 +171,7 @@ fn intend(
         status.baseline_healthy = Some(scene.baseline_is_sound(wanted));
     }
     status.changes = scene.changes(wanted, replaced);
+    status.failing_before = scene.failing_before(wanted);
     status.warnings.extend(unmatched(content, &scene.environment.spec));
     if let Some(trial) = &scene.world.tried {
         let heard = trial.warnings.iter().map(|text| crate::decide::conditions::cut(text, 512));
@@ -306,37 +309,6 @@ fn begin(scene: &Scene<'_>, objects: &ObjectSet) -> PromotionStatus {
         status.warnings.push(format!("{unpinned} images are not pinned to a digest"));
     }
     status
-}
-
-/// Not now: shown, tried again, and given up after the progress deadline.
-fn refuse(scene: &Scene<'_>, reason: &str, message: &str, again: SignedDuration) -> Decision {
-    let limit = SignedDuration::from_secs(i64::from(scene.policy.failing.progress_deadline_seconds));
-    let deadline = later(created(scene.world.promotion.as_ref()), limit);
-    if scene.now >= deadline {
-        return fail(scene, reason, &format!("{message} (given up after {} s)", limit.as_secs()));
-    }
-    let message = format!("nothing was written: {message}");
-    scene.wait(reason, &message, Some(later(scene.now, again).min(deadline)))
-}
-
-/// It cannot be done; nothing was written.
-fn fail(scene: &Scene<'_>, reason: &str, message: &str) -> Decision {
-    end(scene, PromotionPhase::Failed, reason, &format!("nothing was written: {message}"))
-}
-
-pub(super) fn cancel(scene: &Scene<'_>, reason: &str, message: &str) -> Decision {
-    end(scene, PromotionPhase::Cancelled, reason, message)
-}
-
-fn end(scene: &Scene<'_>, phase: PromotionPhase, reason: &str, message: &str) -> Decision {
-    let mut status = scene.status();
-    status.finished_at = Some(scene.time());
-    let report = scene.write(status, phase, reason, message);
-    Decision {
-        report: changed(scene.world, report),
-        notes: vec![warning("PromotionRefused", format!("{}: {message}", scene.environment.name()))],
-        ..Decision::default()
-    }
 }
 
 impl Scene<'_> {

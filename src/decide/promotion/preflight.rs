@@ -5,7 +5,7 @@ use crate::content::references::{Need, secrets};
 use crate::content::templates::pod_template;
 use crate::content::{Desired, ObjectKey};
 use crate::decide::action::{Action, Decision};
-use crate::decide::gates::later;
+use crate::decide::moments::later;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 

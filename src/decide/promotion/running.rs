@@ -1,17 +1,16 @@
 //! A promotion that may have written: the next writes in order, and what health says.
 
-use super::writes::{Next, is_written, key_of, next_writes, run_hooks};
+use super::health::{judge, workloads};
+use super::writes::{Next, is_written, next_writes, run_hooks};
 use super::{Scene, normal};
-use crate::api::{Delivery, PromotionKind, PromotionPhase, PromotionStatus, Step, StepResult};
+use crate::api::{Delivery, PromotionKind, PromotionPhase};
 use crate::content::{Desired, Hook, ObjectKey};
 use crate::decide::action::{Action, Decision};
-use crate::decide::conditions::{cut, seconds};
-use crate::decide::gates::{later, span};
 use crate::decide::lane::{kube_meta::Meta, phase_of, revision_of};
-use crate::decide::verdict::{Stage, Verdict, earliest, subjects, verdict};
+use crate::decide::moments::{earliest, later, span};
+use crate::decide::verdict::{Stage, Verdict};
 use crate::decide::world::{Grant, Loaded};
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::collections::BTreeSet;
 
 /// How soon it is seen that consent was withdrawn.
@@ -99,29 +98,6 @@ fn is_withdrawn(scene: &Scene<'_>) -> bool {
     !scene.world.project.undecodable.contains_key(&release)
         && scene.world.promotion.spec.kind == PromotionKind::Promote
         && scene.release.is_none_or(Meta::deleting)
-}
-
-pub(super) fn is_healthy(scene: &Scene<'_>, keys: &[ObjectKey]) -> bool {
-    judge(scene, keys, Stage::Rollout(scene.now)) == Verdict::Healthy
-}
-
-fn judge(scene: &Scene<'_>, keys: &[ObjectKey], stage: Stage) -> Verdict {
-    let status = scene.world.promotion.status.as_ref();
-    let changes = status.map(|status| status.changes.as_slice()).unwrap_or_default();
-    let exempt = |key: &ObjectKey| {
-        // It was failing before. If its template changes, the pods that count are new ones, and they do count.
-        let unchanged = !changes.iter().any(|change| key_of(change).as_ref() == Some(key));
-        let was_failing =
-            changes.iter().any(|change| change.was_failing && key_of(change).as_ref() == Some(key));
-        unchanged && was_failing
-    };
-    let subjects = subjects(keys.iter(), &scene.world.workloads, exempt);
-    verdict(&subjects, &scene.policy.failing, stage, scene.now)
-}
-
-/// Workloads whose health counts: all of the content, without hooks of other moments.
-fn workloads(wanted: &[Desired]) -> Vec<ObjectKey> {
-    wanted.iter().filter(|item| item.hook.is_none()).map(|item| item.key.clone()).collect()
 }
 
 fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
@@ -252,38 +228,6 @@ fn last_ready(scene: &Scene<'_>, wanted: &[Desired]) -> Timestamp {
         .filter_map(|pod| pod.ready_since)
         .max();
     later(ready.map_or(started, |at| at.max(started)), SignedDuration::from_secs(1)).min(scene.time_after().0)
-}
-
-/// Ends the step that goes on; the rollout has ended before it, if it was seen to.
-pub(super) fn close_steps(
-    status: &mut PromotionStatus,
-    scene: &Scene<'_>,
-    result: StepResult,
-    message: Option<&str>,
-) {
-    if let (None, Some(at)) = (&status.rolled_out_at, scene.world.rolled_out) {
-        let at = Time(seconds(at));
-        close(status, StepResult::Passed, &at, None);
-        status.steps.push(Step {
-            name: "Observe".into(),
-            started_at: Some(at.clone()),
-            finished_at: None,
-            result: StepResult::Running,
-            message: None,
-        });
-        status.rolled_out_at = Some(at);
-    }
-    close(status, result, &scene.time(), message);
-}
-
-fn close(status: &mut PromotionStatus, result: StepResult, at: &Time, message: Option<&str>) {
-    if let Some(step) = status.steps.iter_mut().rev().find(|step| step.result == StepResult::Running) {
-        step.result = result;
-        step.finished_at = Some(at.clone());
-        if let Some(message) = message {
-            step.message = Some(cut(message, 1024));
-        }
-    }
 }
 
 fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -> Decision {

@@ -2,7 +2,7 @@
 
 use super::Scene;
 use super::desired::{annotation, is_equal, written_by};
-use crate::api::{Change, ChangeAction, Promotion, PromotionPhase, mark};
+use crate::api::{Change, ChangeAction, Keep, Promotion, PromotionPhase, mark};
 use crate::content::{Desired, ObjectKey, ownership};
 use crate::decide::lane::{Lane, phase_of, revision_of};
 use crate::decide::verdict::is_workload;
@@ -159,15 +159,31 @@ impl Scene<'_> {
         changes
     }
 
+    /// Workloads that fail already and get no other template: whatever they do is not this release's doing.
+    pub(super) fn failing_before(&self, wanted: &[Desired]) -> Vec<Keep> {
+        let template = |object: &serde_json::Value| object.pointer("/spec/template").cloned();
+        let is_failing = |key: &ObjectKey| {
+            let workload = self.world.workloads.get(key);
+            workload
+                .is_some_and(|workload| workload.available < workload.desired || workload.failure.is_some())
+        };
+        wanted
+            .iter()
+            .filter(|wanted| is_workload(&wanted.key) && wanted.hook.is_none() && is_failing(&wanted.key))
+            .filter(|wanted| match (self.world.live.get(&wanted.key), self.tried(&wanted.key)) {
+                (Some(Live::Present(live)), Some(tried)) => template(live) == template(tried),
+                (Some(Live::Present(_) | Live::Absent | Live::Refused(_)) | None, _) => false,
+            })
+            .map(|wanted| Keep { kind: wanted.key.kind().to_owned(), name: wanted.key.name().to_owned() })
+            .collect()
+    }
+
     fn change(&self, key: &ObjectKey, action: ChangeAction) -> Change {
-        let was_failing = is_workload(key)
-            && self.world.workloads.get(key).is_some_and(|workload| workload.available < workload.desired);
         Change {
             api_version: key.api_version().to_owned(),
             kind: key.kind().to_owned(),
             name: key.name().to_owned(),
             action,
-            was_failing,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::Scene;
 use super::desired::written_by;
-use super::running::is_healthy;
+use super::health::is_healthy;
 use crate::api::{Change, ChangeAction, PromotionStatus};
 use crate::content::{Desired, Hook, ObjectKey};
 use crate::decide::action::Action;

@@ -1,0 +1,38 @@
+//! The timeline of a promotion: which step goes on, and how it ended.
+
+use super::Scene;
+use crate::api::{PromotionStatus, Step, StepResult};
+use crate::decide::conditions::{cut, seconds};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+/// Ends the step that goes on; the rollout has ended before it, if it was seen to.
+pub(super) fn close_steps(
+    status: &mut PromotionStatus,
+    scene: &Scene<'_>,
+    result: StepResult,
+    message: Option<&str>,
+) {
+    if let (None, Some(at)) = (&status.rolled_out_at, scene.world.rolled_out) {
+        let at = Time(seconds(at));
+        close(status, StepResult::Passed, &at, None);
+        status.steps.push(Step {
+            name: "Observe".into(),
+            started_at: Some(at.clone()),
+            finished_at: None,
+            result: StepResult::Running,
+            message: None,
+        });
+        status.rolled_out_at = Some(at);
+    }
+    close(status, result, &scene.time(), message);
+}
+
+fn close(status: &mut PromotionStatus, result: StepResult, at: &Time, message: Option<&str>) {
+    if let Some(step) = status.steps.iter_mut().rev().find(|step| step.result == StepResult::Running) {
+        step.result = result;
+        step.finished_at = Some(at.clone());
+        if let Some(message) = message {
+            step.message = Some(cut(message, 1024));
+        }
+    }
+}
