@@ -13,7 +13,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// Writes in the target, and writes of our own objects; Events and reviews apart.
 fn split<'a>(project: &Project, events: &'a [AuditEvent]) -> (Vec<&'a AuditEvent>, Vec<&'a AuditEvent>) {
     let target = project.target("prod");
-    let writes: Vec<&AuditEvent> = events.iter().filter(|event| is_write(event)).collect();
+    // One that came too late, as a controller's status went before it, was refused and is made again: it changed nothing.
+    let writes: Vec<&AuditEvent> =
+        events.iter().filter(|event| is_write(event) && event.code < 300).collect();
     let in_target = writes.iter().copied().filter(|event| event.namespace == target).collect();
     let ours = writes.iter().copied().filter(|event| event.api_group == "towpath.dev").collect();
     (in_target, ours)
