@@ -4,7 +4,9 @@ use super::ObserveError;
 use super::admission::admission;
 use crate::api::{Environment, Promotion, Release};
 use crate::context::{Handles, Undecodable};
+use crate::decide::conditions::cut;
 use crate::decide::world::{Freeze, NamespaceFacts, Project};
+use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -74,8 +76,24 @@ fn with(
     Ok(project)
 }
 
+/// One that cannot be read freezes everything until it can: there is no telling what it was meant for.
+fn unread(kind: &str, lost: &Undecodable) -> Freeze {
+    Freeze {
+        name: format!("{kind} {}", lost.name),
+        from: Timestamp::MIN,
+        to: Timestamp::MAX,
+        reason: cut(&format!("it cannot be read: {}", lost.error), 256),
+        environments: Vec::new(),
+        passes: Vec::new(),
+    }
+}
+
 /// The freezes of a project and of the cluster.
 fn freezes(handles: &Handles, project: &str) -> Vec<Freeze> {
+    let (stores, mut lost) = (&handles.stores, Vec::new());
+    lost.extend(stores.freezes.all_undecodable(project).iter().map(|one| unread("ChangeFreeze", one)));
+    let of_all = stores.cluster_freezes.undecodable_everywhere();
+    lost.extend(of_all.iter().map(|one| unread("ClusterChangeFreeze", one)));
     let own = handles.stores.freezes.list(project).into_iter().map(|freeze| Freeze {
         name: format!("ChangeFreeze {}", freeze.name_any()),
         from: freeze.spec.from.0,
@@ -96,6 +114,7 @@ fn freezes(handles: &Handles, project: &str) -> Vec<Freeze> {
         environments: Vec::new(),
         passes: freeze.spec.passes.clone(),
     }))
+    .chain(lost)
     .collect()
 }
 

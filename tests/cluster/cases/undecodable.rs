@@ -150,3 +150,21 @@ async fn a_release_that_becomes_unreadable_on_its_way_is_not_withdrawn() {
     })
     .await;
 }
+
+/// `9999-12-31T23:59:59Z`, which people write for "for ever", is later than the last moment that we can read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_freeze_that_cannot_be_read_freezes() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let times =
+            json!({ "from": "2026-01-01T00:00:00Z", "to": "9999-12-31T23:59:59Z", "reason": "for ever" });
+        project.create("changefreezes", "ever", times).await?;
+        let release = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
+        let found = project.condition("releases", &release, "Ready", "True", "Freeze").await?;
+        let message = found["status"]["message"].as_str().unwrap_or_default();
+        same(message, message.contains("ChangeFreeze ever") && message.contains("cannot be read"), true)?;
+        same("prod", project.snapshot("prod").await?.len(), 0)?;
+        project.change("changefreezes", "ever", json!({ "spec": { "to": "2026-01-02T00:00:00Z" } })).await?;
+        project.condition("releases", &release, "Verified", "True", "").await.map(drop)
+    })
+    .await;
+}
