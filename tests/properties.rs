@@ -286,7 +286,9 @@ fn deleting_a_release_ends_what_is_under_way() {
             let failed = matches!(&decision.report, Some(Status::Promotion(status)) if status.phase == PromotionPhase::Failed);
             let writes =
                 decision.actions.iter().any(|action| !matches!(action, Action::CreatePromotion { .. }));
-            hold(failed && !writes, || format!("goes on: {decision:#?}\n{next:#?}"))?;
+            // What brings the environment back comes first; the failure is told when that has started.
+            let goes_back = !decision.actions.is_empty() && !writes;
+            hold((failed || goes_back) && !writes, || format!("goes on: {decision:#?}\n{next:#?}"))?;
         }
         Ok(())
     });

@@ -147,6 +147,11 @@ pub struct PromotionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub version: Option<String>,
+    /// Digest of the release: one that is created again under its name with another content is another release. Absent for a
+    /// rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub release_digest: Option<String>,
     /// The number that this promotion has in the history of the environment. Absent until something may be written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<i64>,
@@ -227,6 +232,7 @@ impl Default for PromotionStatus {
             message: None,
             application: None,
             version: None,
+            release_digest: None,
             revision: None,
             content: None,
             digest: None,

@@ -3,7 +3,7 @@
 use super::calendar::{deadline_has_not_passed, is_due, is_not_frozen, window_is_open};
 use super::consent::{requester_may_promote, rules_are_in_force};
 use super::gate::Gate;
-use super::lane::{Lane, created, kube_meta::Meta, newer, phase_of};
+use super::lane::{Lane, created, is_of, kube_meta::Meta, newer, phase_of};
 use super::moments::{later, span};
 use super::validate;
 use super::world::Project;
@@ -165,12 +165,9 @@ fn verified_before(project: &Project, environment: &Environment, release: &Relea
             );
         };
         let lane = Lane::of(project, before, &release.spec.application);
-        let failed = || {
-            lane.of_release(release.name())
-                .next()
-                .is_some_and(|last| phase_of(last) == PromotionPhase::Failed)
-        };
-        match lane.verified_at(release.name()) {
+        let failed =
+            || lane.of_release(release).next().is_some_and(|last| phase_of(last) == PromotionPhase::Failed);
+        match lane.verified_at(release) {
             Some(at) => latest = latest.max(Some(at)),
             None if failed() => {
                 return Gate::closed(
@@ -237,7 +234,7 @@ pub fn candidate<'a>(
     for release in super::lane::releases_of(project, lane.application) {
         if was_tried(lane, release) {
             // What was tried here is not offered again; and nothing older than what went well may follow it.
-            let went_well = lane.verified_at(release.name()).is_some();
+            let went_well = lane.verified_at(release).is_some();
             if went_well || lane.pending.iter().any(|promotion| promotion.spec.release == release.name()) {
                 return waiting;
             }
@@ -257,19 +254,22 @@ pub fn candidate<'a>(
 
 /// Whether automation or a person offered the release to this lane already, in the namespace as it is now.
 fn was_tried(lane: &Lane<'_>, release: &Release) -> bool {
-    let here = |promotion: &&crate::api::Promotion| {
-        promotion.spec.release == release.name() && promotion.spec.kind == PromotionKind::Promote
-    };
+    let offered =
+        |promotion: &&Promotion| is_of(promotion, release) && created(*promotion) >= created(release);
+    was_put_here(lane, release).is_some() || lane.pending.iter().any(offered)
+}
+
+/// The promotion that put the release here, in the namespace as it is now.
+fn was_put_here<'a>(lane: &Lane<'a>, release: &Release) -> Option<&'a Promotion> {
     // A failure counts for a namespace that was created again, too: only a person offers a failed release anew.
-    let failed = |promotion: &&crate::api::Promotion| {
-        here(promotion)
+    let failed = |promotion: &&Promotion| {
+        is_of(promotion, release)
             && phase_of(promotion) == PromotionPhase::Failed
             && promotion
                 .status
                 .as_ref()
                 .is_some_and(|status| status.reason.as_deref() != Some("NamespaceDeleted"))
     };
-    lane.here().any(|promotion| here(&promotion))
-        || lane.revisions.iter().any(failed)
-        || lane.pending.iter().any(|promotion| here(promotion) && created(*promotion) >= created(release))
+    let here = lane.here().find(|promotion| is_of(promotion, release));
+    here.or_else(|| lane.revisions.iter().copied().find(failed))
 }

@@ -75,6 +75,21 @@ pub fn is_automatic(promotion: &Promotion) -> bool {
     promotion.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key(crate::api::mark::AUTOMATIC))
 }
 
+/// Whether a promotion puts this release somewhere, and not another content that had its name and was deleted since. What
+/// failed is remembered by name, so that nobody gets around it by creating the release again.
+pub fn is_of(promotion: &Promotion, release: &Release) -> bool {
+    promotion.spec.release == release.name()
+        && promotion.spec.kind == PromotionKind::Promote
+        && (phase_of(promotion) == PromotionPhase::Failed || !is_of_other_content(promotion, release))
+}
+
+/// Whether the release was deleted and created again with another content since the promotion looked at it.
+pub fn is_of_other_content(promotion: &Promotion, release: &Release) -> bool {
+    let seen = promotion.status.as_ref().and_then(|status| status.release_digest.as_ref());
+    let now = release.status.as_ref().and_then(|status| status.digest.as_ref());
+    seen.zip(now).is_some_and(|(seen, now)| seen != now)
+}
+
 /// The number of a promotion in the history.
 pub fn revision_of(promotion: &Promotion) -> Option<i64> {
     promotion.status.as_ref().and_then(|status| status.revision)
@@ -192,14 +207,13 @@ impl<'a> Lane<'a> {
     }
 
     /// Promotions of one release, newest first.
-    pub fn of_release<'b>(&'b self, release: &'b str) -> impl Iterator<Item = &'a Promotion> + 'b {
-        self.pending.iter().rev().chain(self.revisions.iter().rev()).copied().filter(move |promotion| {
-            promotion.spec.release == release && promotion.spec.kind == PromotionKind::Promote
-        })
+    pub fn of_release<'b>(&'b self, release: &'b Release) -> impl Iterator<Item = &'a Promotion> + 'b {
+        let all = self.pending.iter().rev().chain(self.revisions.iter().rev()).copied();
+        all.filter(move |promotion| is_of(promotion, release))
     }
 
     /// When the release was verified here.
-    pub fn verified_at(&self, release: &str) -> Option<Timestamp> {
+    pub fn verified_at(&self, release: &Release) -> Option<Timestamp> {
         self.of_release(release)
             .filter(|promotion| phase_of(promotion) == PromotionPhase::Verified)
             .filter_map(|promotion| promotion.status.as_ref()?.finished_at.as_ref().map(|time| time.0))

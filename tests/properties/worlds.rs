@@ -107,6 +107,7 @@ pub fn project(choices: &mut Choices<'_>) -> Project {
         dress(&mut release.metadata, choices);
         release.status = (!choices.one_in(6)).then(|| ReleaseStatus {
             content: (!choices.one_in(6)).then(|| format!("content-{}", choices.number(5))),
+            digest: choices.maybe(|_| "here".into()),
             conditions: conditions(choices),
             ..ReleaseStatus::default()
         });
@@ -226,6 +227,7 @@ fn promotion_status(choices: &mut Choices<'_>) -> PromotionStatus {
         content: choices.maybe(|choices| format!("content-{}", choices.number(5))),
         baseline: choices.maybe(|choices| format!("content-{}", choices.number(5))),
         baseline_healthy: choices.maybe(|choices| choices.one_in(2)),
+        release_digest: choices.maybe(|choices| choices.of(&["here", "anew"]).into()),
         namespace_uid: choices.maybe(|choices| choices.of(&["here", "here", "here", "anew"]).into()),
         application: choices.maybe(|choices| choices.of(&["shop", "shop", "shop", "other"]).into()),
         started_at: choices.maybe(Choices::time),

@@ -23,6 +23,11 @@ pub(super) fn closed_gate(scene: &Scene<'_>) -> Option<Decision> {
     let Some(release) = scene.release else {
         return Some(cancel(scene, "ReleaseDeleted", "the release was deleted before anything was written"));
     };
+    if scene.is_of_another_release() {
+        let message =
+            "the release was deleted, and created again with another content, before anything was written";
+        return Some(cancel(scene, "ReleaseDeleted", message));
+    }
     let asked = if is_automatic(&scene.world.promotion) { Asked::ByAutomation } else { Asked::ByPerson };
     let overridden = match overridden(scene) {
         Ok(gates) => gates,

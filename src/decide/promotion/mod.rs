@@ -33,7 +33,7 @@ pub use needs::{contents, live_objects};
 
 use super::action::{Action, Decision, Note, Status, Target};
 use super::conditions::{self, State, seconds};
-use super::lane::{Lane, application_of, kube_meta::Meta, phase_of, revision_of};
+use super::lane::{Lane, application_of, is_of_other_content, kube_meta::Meta, phase_of, revision_of};
 use super::validate;
 use super::world::PromotionWorld;
 use crate::api::{Environment, PromotionKind, PromotionPhase, PromotionStatus, Release, RollbackPolicySpec};
@@ -104,6 +104,11 @@ impl Scene<'_> {
         self.world.promotion.spec.kind == PromotionKind::Rollback
     }
 
+    /// Whether the release that it is about was deleted and another of its name created.
+    fn is_of_another_release(&self) -> bool {
+        self.release.is_some_and(|release| is_of_other_content(&self.world.promotion, release))
+    }
+
     fn revision(&self) -> i64 {
         revision_of(&self.world.promotion).unwrap_or_else(|| self.lane.next_revision())
     }
@@ -147,6 +152,13 @@ impl Scene<'_> {
         status.observed_generation = self.world.promotion.generation();
         status.phase = phase;
         status.application = Some(self.application.to_owned());
+        // Which content it is about is settled before anything is written.
+        if status.release_digest.is_none()
+            && revision_of(&self.world.promotion).is_none()
+            && !self.is_rollback()
+        {
+            status.release_digest = self.release.and_then(|release| release.status.as_ref()?.digest.clone());
+        }
         status.reason = Some(conditions::cut(reason, 64));
         status.message = Some(conditions::cut(message, 1024));
         status.epoch = status.epoch.max(self.world.epoch);

@@ -95,9 +95,10 @@ fn target_is_gone(scene: &Scene<'_>) -> Option<Decision> {
 /// Deleting a release withdraws it; one that cannot be read has not been deleted.
 fn is_withdrawn(scene: &Scene<'_>) -> bool {
     let release = ("Release".to_owned(), scene.world.promotion.spec.release.clone());
+    let gone = scene.release.is_none_or(Meta::deleting) || scene.is_of_another_release();
     !scene.world.project.undecodable.contains_key(&release)
         && scene.world.promotion.spec.kind == PromotionKind::Promote
-        && scene.release.is_none_or(Meta::deleting)
+        && gone
 }
 
 fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {

@@ -206,3 +206,40 @@ async fn a_release_soaks_before_the_next_environment() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_release_that_was_created_again_with_another_content_is_verified_anew_before_it_goes_on() {
+    let prod = json!({ "name": "prod", "after": ["staging"], "promotion": "Manual" });
+    in_project(&[json!({ "name": "staging" }), prod], async |project| {
+        let release = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
+        project.ended("staging-shop-1.0.0", "Verified").await?;
+        project.condition("releases", &release, "Ready", "True", "Manual").await?;
+        project.delete("releases", &release).await?;
+        project.change("environments", "prod", json!({ "spec": { "promotion": "Automatic" } })).await?;
+        project.release("1.0.0", &[deployment("web", "v2-crash-loop", None)]).await?;
+        project.ended("staging-shop-1.0.0-2", "Failed").await?;
+        project.condition("releases", &release, "Stalled", "True", "RolledBack").await?;
+        same("prod", project.snapshot("prod").await?.len(), 0)?;
+        same("staging", project.image_of("staging", "deployments", "web").await?, image("v1"))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_promotion_that_waits_is_for_the_content_that_it_was_asked_for() {
+    in_project(&[json!({ "name": "prod", "promotion": "Manual" })], async |project| {
+        let release = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
+        project.condition("releases", &release, "Ready", "True", "Manual").await?;
+        project.change("releases", &release, json!({ "spec": { "hold": true } })).await?;
+        project.promotion("asked", json!({ "release": release, "environment": "prod" })).await?;
+        project.until("promotions", "asked", "waits", |it| it["status"]["reason"] == "Hold").await?;
+        project.operator(|operator| operator.kill())?;
+        project.delete("releases", &release).await?;
+        project.release("1.0.0", &[deployment("web", "v2", None)]).await?;
+        project.start().await?;
+        let ended = project.ended("asked", "Cancelled").await?;
+        same("reason", ended["status"]["reason"].as_str(), Some("ReleaseDeleted"))?;
+        same("prod", project.snapshot("prod").await?.len(), 0)
+    })
+    .await;
+}
