@@ -57,13 +57,14 @@ pub fn evaluate(
     now: Timestamp,
 ) -> Gate {
     let lane = Lane::of(project, environment, &release.spec.application);
-    let gates: [&dyn Fn() -> Gate; 14] = [
+    let gates: [&dyn Fn() -> Gate; 15] = [
         &|| is_a_stage(project, environment, release),
         &|| accepted(project, environment, now),
         &|| rules_are_in_force(project),
         &|| content_is_captured(release),
         &|| not_held(release),
         &|| not_overtaken(project, &lane, release, asked),
+        &|| not_put_here_before(&lane, release, asked),
         &|| deadline_has_not_passed(release, now),
         &|| verified_before(project, environment, release, now),
         &|| not_held_by_failure(&lane, asked),
@@ -151,6 +152,16 @@ fn not_overtaken(project: &Project, lane: &Lane<'_>, release: &Release, asked: A
     match overtaking {
         Some(other) => Gate::Never { message: format!("{} is newer and went ahead", other.name()) },
         None => Gate::Open,
+    }
+}
+
+/// What was put here once, however it ended, is not put here again by automation: the promotion that waited is no longer needed.
+fn not_put_here_before(lane: &Lane<'_>, release: &Release, asked: Asked) -> Gate {
+    match was_put_here(lane, release) {
+        Some(before) if asked == Asked::ByAutomation => Gate::Never {
+            message: format!("{} put it here before; only a person offers it again", before.name()),
+        },
+        Some(_) | None => Gate::Open,
     }
 }
 

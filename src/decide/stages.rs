@@ -101,7 +101,9 @@ pub fn stages(project: &Project, release: &Release, now: Timestamp) -> Vec<Stage
         .filter_map(|name| project.environments.get(name))
         .map(|environment| {
             let lane = Lane::of(project, environment, &release.spec.application);
-            if let Some(promotion) = lane.of_release(release).next() {
+            // One that was not needed in the end says nothing about what others did.
+            let ran = lane.of_release(release).find(|one| phase_of(one) != PromotionPhase::Cancelled);
+            if let Some(promotion) = ran.or_else(|| lane.of_release(release).next()) {
                 return of_promotion(project, environment.name(), &lane, release, promotion);
             }
             if let Some(stage) = forgotten(project, &lane, release) {

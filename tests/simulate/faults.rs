@@ -236,3 +236,24 @@ fn a_workload_that_failed_before_and_is_not_changed_is_no_fault_of_the_next_rele
     assert_eq!(promotion(&run, "prod-shop-1.0.0"), PromotionPhase::Failed);
     assert_eq!(promotion(&run, "prod-shop-2.0.0"), PromotionPhase::Verified, "{}", run.log.join("\n"));
 }
+
+#[test]
+fn a_promotion_by_automation_that_waited_does_not_offer_what_a_person_tried_and_saw_fail() {
+    let run = settled(
+        prod,
+        &[
+            (0, "release 1.0.0", |store, now| shop(store, "1.0.0", "web", now)),
+            (1000, "Services are refused", |store, _| refuse(store, "v1", "Service", "web", true)),
+            (1001, "release 2.0.0", |store, now| shop(store, "2.0.0", "crash", now)),
+            (1003, "a person tries it, too", |store, now| {
+                let spec = json!({ "release": "shop-2.0.0", "environment": "prod" });
+                store.add_promotion("by-hand", serde_json::from_value(spec).unwrap(), now);
+            }),
+            (1010, "Services are allowed", |store, _| refuse(store, "v1", "Service", "web", false)),
+        ],
+    );
+    let tried = ["by-hand", "prod-shop-2.0.0"].map(|name| promotion(&run, name));
+    let failed = tried.iter().filter(|phase| **phase == PromotionPhase::Failed).count();
+    assert_eq!(failed, 1, "{tried:?}\n{}", run.log.join("\n"));
+    assert!(summary(&run, "prod").starts_with("shop 1.0.0"), "{}", run.log.join("\n"));
+}
