@@ -4,7 +4,6 @@ use super::ObserveError;
 use super::admission::admission;
 use crate::api::{Environment, Promotion, Release};
 use crate::context::{Handles, Undecodable};
-use crate::decide::conditions::cut;
 use crate::decide::world::{Freeze, NamespaceFacts, Project};
 use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
@@ -82,7 +81,7 @@ fn unread(kind: &str, lost: &Undecodable) -> Freeze {
         name: format!("{kind} {}", lost.name),
         from: Timestamp::MIN,
         to: Timestamp::MAX,
-        reason: cut(&format!("it cannot be read: {}", lost.error), 256),
+        reason: format!("it cannot be read: {}", lost.error),
         environments: Vec::new(),
         passes: Vec::new(),
     }
