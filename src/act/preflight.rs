@@ -155,8 +155,24 @@ async fn one(
         Err(kube::Error::Api(status)) if status.code < 500 && status.code != 429 => {
             Ok(Err(status.message.clone()))
         }
+        Err(kube::Error::Api(status)) if is_about_the_object(&status) => {
+            Ok(Err(without_values(&status.message)))
+        }
         Err(error) => Err(ActError::write(format!("trying {key}"))(error)),
     }
+}
+
+/// Whether an answer that blames the server is about the object all the same: it does not fit its schema, or a webhook that has to
+/// judge it cannot be asked.
+fn is_about_the_object(status: &kube::core::Status) -> bool {
+    const SIGNS: [&str; 2] = ["failed to create typed patch object", "failed calling webhook"];
+    status.code == 500 && SIGNS.iter().any(|sign| status.message.contains(sign))
+}
+
+/// The message without what stands where something else was expected.
+fn without_values(message: &str) -> String {
+    let lines = message.lines().map(|line| line.split(", got ").next().unwrap_or_default());
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Whether every conflict is with one of these managers. The server names the manager in quotes.

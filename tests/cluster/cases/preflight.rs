@@ -224,3 +224,24 @@ async fn an_observed_environment_without_consent_captures_nothing() {
     })
     .await;
 }
+
+/// The API server answers 500 to both, as if it were its own fault.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_field_that_does_not_exist_and_a_value_of_another_type_are_named() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let mut misspelt = deployment("web", "v1", None);
+        misspelt["spec"]["replica"] = json!(3);
+        let mut number = config("numbers", "hello");
+        number["data"]["port"] = json!(80_443);
+        let release = project.release("1.0.0", &[misspelt, number]).await?;
+        let words = [
+            ".spec.replica: field not declared in schema",
+            "ConfigMap numbers",
+            ".data.port: expected string",
+        ];
+        refused(project, &release, &words).await?;
+        let found = project.ours("promotions", &format!("prod-{release}")).await?;
+        same("the value is told", found.to_string().contains("80443"), false)
+    })
+    .await;
+}
