@@ -7,6 +7,8 @@ RUN apk add --no-cache musl-dev gcc make
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY tests tests
+# The admission policies are part of the binary, which holds them against what is on the server.
+COPY charts charts
 COPY src src
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
