@@ -257,3 +257,16 @@ fn a_promotion_by_automation_that_waited_does_not_offer_what_a_person_tried_and_
     assert_eq!(failed, 1, "{tried:?}\n{}", run.log.join("\n"));
     assert!(summary(&run, "prod").starts_with("shop 1.0.0"), "{}", run.log.join("\n"));
 }
+
+#[test]
+fn an_environment_that_came_after_the_capture_keeps_a_content_of_its_own() {
+    let run = settled(
+        |_, _| {},
+        &[
+            (0, "release 1.0.0", |store, now| shop(store, "1.0.0", "web", now)),
+            (100, "prod is made", |store, now| environment(store, "prod", json!({}), now)),
+        ],
+    );
+    let content = run.store.promotions["prod-shop-1.0.0"].status.as_ref().unwrap().content.clone();
+    assert!(content.as_ref().is_some_and(|name| name.starts_with("prod-shop-")), "{content:?}");
+}

@@ -12,7 +12,7 @@ use crate::content::{
 };
 use crate::decide::action::{Decision, Owner, Record};
 use crate::decide::gates::captured_from;
-use crate::decide::lane::{kube_meta::Meta, phase_of, revision_of};
+use crate::decide::lane::{created, kube_meta::Meta, phase_of, revision_of};
 use crate::decide::moments::{later, span};
 use crate::decide::world::{Live, Loaded};
 use jiff::SignedDuration;
@@ -154,7 +154,7 @@ fn intend(
     let mut records = Vec::new();
     let source = scene.release.and_then(|release| release.status.as_ref()?.content.clone());
     status.content = match source {
-        Some(name) if content == rendered => Some(name),
+        Some(name) if content == rendered && owns_what_was_captured(scene) => Some(name),
         Some(_) | None => Some(record(scene, &mut records, scene.application, rendered)),
     };
     if scene.lane.first().is_none() {
@@ -190,6 +190,11 @@ fn intend(
         });
     }
     launch(scene, status, wanted, records)
+}
+
+/// Environments that were there when the release was captured own its Content, too; for a later one it would go with the release.
+fn owns_what_was_captured(scene: &Scene<'_>) -> bool {
+    scene.release.is_some_and(|release| created(scene.environment) <= created(release))
 }
 
 fn record(scene: &Scene<'_>, records: &mut Vec<Record>, application: &str, objects: &ObjectSet) -> String {
