@@ -67,8 +67,12 @@ fn surplus<'a>(world: &EnvironmentWorld, project: &Project, lane: &Lane<'a>) -> 
         .max_by(|(a, _), (b, _)| newer(a, b));
     if let Some((release, _)) = newest {
         // With its rollback, or it would count as one that stayed.
-        let of_it = lane.revisions.iter().filter(|promotion| promotion.spec.release == release.name());
-        kept.extend(of_it.rev().take(2).map(|promotion| promotion.name()));
+        for kind in [PromotionKind::Promote, PromotionKind::Rollback] {
+            let is_of_it = |promotion: &&&Promotion| {
+                promotion.spec.release == release.name() && promotion.spec.kind == kind
+            };
+            kept.extend(lane.revisions.iter().rev().find(is_of_it).map(|promotion| promotion.name()));
+        }
     }
     let verified = lane.here().rev().filter(|promotion| phase_of(promotion) == PromotionPhase::Verified);
     for promotion in verified.take(2) {

@@ -24,7 +24,7 @@ pub struct Project {
     pub undecodable: BTreeMap<(String, String), String>,
     /// The target namespaces that exist, by name.
     pub namespaces: BTreeMap<String, NamespaceFacts>,
-    /// Environments of other projects, or of this one, that name the same target: target -> `project/environment`.
+    /// The environments that a target may belong to: target -> `project/environment`.
     pub targets: BTreeMap<String, BTreeSet<String>>,
     /// Its approvals, by name.
     pub approvals: BTreeMap<String, Arc<Approval>>,

@@ -57,7 +57,7 @@ fn with(
             };
             project.namespaces.insert(target.clone(), facts);
         }
-        project.targets.insert(target.clone(), stores.targets().of(target));
+        project.targets.insert(target.clone(), owner_of(handles, target).into_iter().collect());
     }
     let approvals = stores.approvals.list(name).into_iter();
     project.approvals = approvals
@@ -73,6 +73,19 @@ fn with(
     project.undecodable.extend(lost("Release", stores.releases.all_undecodable(name)));
     project.undecodable.extend(lost("Promotion", stores.promotions.all_undecodable(name)));
     Ok(project)
+}
+
+/// Of several environments with one target, the one that may have it: with consent before those without, then the oldest. Nobody
+/// takes a target away from another by naming it.
+fn owner_of(handles: &Handles, target: &str) -> Option<String> {
+    handles.stores.targets().of(target).into_iter().min_by_key(|id| {
+        let (project, name) = id.split_once('/').unwrap_or_default();
+        let found = handles.stores.environments.get(project, name);
+        let created = found.and_then(|environment| environment.metadata.creation_timestamp.clone());
+        let granted = handles.grants.get(&(project.to_owned(), name.to_owned()));
+        let is_granted = granted.is_some_and(|(missing, _, _)| missing.is_none());
+        (!is_granted, created.map(|time| time.0), id.clone())
+    })
 }
 
 /// One that cannot be read freezes everything until it can: there is no telling what it was meant for.

@@ -270,3 +270,30 @@ fn an_environment_that_came_after_the_capture_keeps_a_content_of_its_own() {
     let content = run.store.promotions["prod-shop-1.0.0"].status.as_ref().unwrap().content.clone();
     assert!(content.as_ref().is_some_and(|name| name.starts_with("prod-shop-")), "{content:?}");
 }
+
+#[test]
+fn what_a_person_asked_for_before_another_release_went_in_does_not_follow_it() {
+    let run = settled(
+        |store, now| environment(store, "prod", json!({ "promotion": "Manual" }), now),
+        &[
+            (0, "release 1.0.0", |store, now| shop(store, "1.0.0", "web", now)),
+            (1, "release 2.0.0", |store, now| shop(store, "2.0.0", "web-2", now)),
+            (10, "1.0.0 is held", |store, _| hold(store, "shop-1.0.0", true)),
+            (20, "a person asks for it", |store, now| by_hand(store, "first", "shop-1.0.0", now)),
+            (30, "and for 2.0.0", |store, now| by_hand(store, "second", "shop-2.0.0", now)),
+            (2000, "the hold is lifted", |store, _| hold(store, "shop-1.0.0", false)),
+        ],
+    );
+    assert_eq!(promotion(&run, "second"), PromotionPhase::Verified);
+    assert_eq!(promotion(&run, "first"), PromotionPhase::Cancelled, "{}", run.log.join("\n"));
+    assert!(summary(&run, "prod").starts_with("shop 2.0.0"), "{}", run.log.join("\n"));
+}
+
+fn hold(store: &mut Store, release: &str, held: bool) {
+    Arc::make_mut(store.releases.get_mut(release).unwrap()).spec.hold = Some(held);
+}
+
+fn by_hand(store: &mut Store, name: &str, release: &str, now: Timestamp) {
+    let spec = json!({ "release": release, "environment": "prod" });
+    store.add_promotion(name, serde_json::from_value(spec).unwrap(), now);
+}

@@ -2,13 +2,13 @@
 
 use super::refusal::cancel;
 use super::{RETRY, Scene, changed};
-use crate::api::{ApprovalsReport, GateName, PromotionKind};
+use crate::api::{ApprovalsReport, GateName, Promotion, PromotionKind};
 use crate::decide::action::Decision;
 use crate::decide::calendar::deadline;
 use crate::decide::consent::{Case, demanded, due, may_go_first, tally};
 use crate::decide::gate::Gate;
 use crate::decide::gates::{Asked, evaluate};
-use crate::decide::lane::{is_automatic, kube_meta::Meta, phase_of};
+use crate::decide::lane::{created, is_automatic, kube_meta::Meta, phase_of};
 use crate::decide::moments::{earliest, later};
 use crate::decide::world::{Admission, Grant};
 use jiff::SignedDuration;
@@ -29,6 +29,14 @@ pub(super) fn closed_gate(scene: &Scene<'_>) -> Option<Decision> {
         return Some(cancel(scene, "ReleaseDeleted", message));
     }
     let asked = if is_automatic(&scene.world.promotion) { Asked::ByAutomation } else { Asked::ByPerson };
+    // What a person asked for before another release went in is not what anybody asks for now.
+    let is_later = |other: &&Promotion| {
+        other.spec.kind == PromotionKind::Promote && created(*other) > created(scene.world.promotion.as_ref())
+    };
+    if let (Asked::ByPerson, Some(other)) = (asked, scene.lane.here().find(is_later)) {
+        let message = format!("{} went ahead of it; create another Promotion", other.name());
+        return Some(cancel(scene, "Overtaken", &message));
+    }
     let overridden = match overridden(scene) {
         Ok(gates) => gates,
         Err(why) => return Some(scene.wait("Override", why, None)),

@@ -53,7 +53,11 @@ impl Approvers<'_> {
     /// Alice makes a release.
     pub async fn release(&self, manifest: &str) -> Result<()> {
         let alice = self.kubectl("alice").await?;
-        tokio::task::block_in_place(|| alice.run_with(&["create", "-f", "-"], manifest))?;
+        // A kind is served a moment after it is established, and not by every part of the server at once.
+        eventually("alice's release to be taken", LIMIT, async || {
+            tokio::task::block_in_place(|| alice.run_with(&["create", "-f", "-"], manifest)).map(Some)
+        })
+        .await?;
         Ok(())
     }
 
