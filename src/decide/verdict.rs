@@ -326,7 +326,7 @@ fn of_container(
     }
     let killed_for_memory = container.ended.as_ref().is_some_and(|ended| ended.reason == "OOMKilled");
     if killed_for_memory && container.restarts >= limits.restarts {
-        return failing("OOMKilled", format!("{} used more memory than its limit", place()));
+        return failing("OOMKilled", format!("{} used more memory than its limit{}", place(), ending()));
     }
     if container.restarts > limits.restarts {
         return failing(
