@@ -106,11 +106,14 @@ impl Pod {
     /// Whether it takes traffic, or would if its node were heard of: when a kubelet is silent the node controller sets Ready to
     /// False, without a reason, while what the kubelet said last of the containers stays.
     pub fn is_ready(&self) -> bool {
-        let holds = |type_: &str| self.conditions.iter().any(|condition| condition.is_true(type_));
-        let is_lost = || {
-            condition::find(&self.conditions, "Ready").is_some_and(|ready| ready.reason.as_str().is_empty())
-        };
-        holds("Ready") || (holds("ContainersReady") && is_lost())
+        // Of conditions that are usual only those that do not hold are kept.
+        let containers_are_ready =
+            || self.condition("ContainersReady").is_none_or(|it| it.is_true("ContainersReady"));
+        self.condition("Ready").is_some_and(|ready| match ready.status {
+            ConditionStatus::True => true,
+            ConditionStatus::False => ready.reason.as_str().is_empty() && containers_are_ready(),
+            ConditionStatus::Unknown => false,
+        })
     }
 }
 

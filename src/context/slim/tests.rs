@@ -231,3 +231,18 @@ fn long_strings_are_cut_and_do_not_run_into_each_other() {
     assert_eq!(meta.deployment_revision(), None);
     assert_eq!(meta.annotation("pod-template-hash"), None, "it is a label here");
 }
+
+#[test]
+fn a_pod_whose_node_is_silent_is_as_ready_as_its_kubelet_said_last() {
+    let pod = |reason: &str, containers: &str| -> Pod {
+        read(json!({ "metadata": {"name": "web-1"}, "status": { "phase": "Running", "conditions": [
+            {"type": "Ready", "status": "False", "reason": reason},
+            {"type": "ContainersReady", "status": containers},
+        ] } }))
+    };
+    assert!(pod("", "True").is_ready(), "the node controller gives no reason");
+    assert!(!pod("ContainersNotReady", "False").is_ready());
+    assert!(!pod("", "False").is_ready());
+    let fresh: Pod = read(json!({ "metadata": {"name": "web-1"}, "status": { "phase": "Pending" } }));
+    assert!(!fresh.is_ready());
+}
