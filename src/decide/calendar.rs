@@ -29,7 +29,7 @@ pub fn deadline(release: &Release, now: Timestamp) -> Option<Timestamp> {
 pub(super) fn deadline_has_not_passed(release: &Release, now: Timestamp) -> Gate {
     match release.spec.change.as_ref().and_then(|change| change.deadline.as_ref()) {
         Some(deadline) if deadline.0 <= now => {
-            Gate::Never { message: format!("abandoned: spec.change.deadline was {}", deadline.0) }
+            Gate::closed("Deadline", format!("abandoned: spec.change.deadline was {}", deadline.0))
         }
         Some(_) | None => Gate::Open,
     }

@@ -7,8 +7,10 @@ use super::calendar::{is_frozen, next_freeze};
 use super::lane::kube_meta::Meta;
 use super::moments::earliest;
 use super::world::{Freeze, FreezesWorld};
+use crate::api::Environment;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Decides what is published.
 pub fn decide(world: &FreezesWorld, now: Timestamp) -> Decision {
@@ -19,7 +21,13 @@ pub fn decide(world: &FreezesWorld, now: Timestamp) -> Decision {
         .collect();
     let mut wake_at = None;
     for project in &world.projects {
-        for environment in project.environments.values().filter(|environment| !environment.deleting()) {
+        // Who only names another's target freezes nothing there.
+        let owns = |environment: &&Arc<Environment>| {
+            let id = format!("{}/{}", project.name, environment.name());
+            project.targets.get(&environment.spec.namespace).is_some_and(|owners| owners.contains(&id))
+        };
+        let environments = project.environments.values().filter(|environment| !environment.deleting());
+        for environment in environments.filter(owns) {
             wake_at = earliest(wake_at, next_freeze(project, environment.name(), now));
             let in_force = project
                 .freezes

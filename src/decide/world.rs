@@ -50,6 +50,8 @@ pub enum Verb {
     Promote,
     /// Approve releases for it.
     Approve,
+    /// Pass its gates although they are closed.
+    Override,
 }
 
 impl Verb {
@@ -58,6 +60,7 @@ impl Verb {
         match self {
             Self::Promote => "promote",
             Self::Approve => "approve",
+            Self::Override => "override",
         }
     }
 }

@@ -86,13 +86,18 @@ fn questions(project: &Project, promotion: &Promotion) -> Questions {
     let environment = || spec.environment.clone();
     let requester = project.releases.get(&spec.release).filter(|_| is_automatic(promotion));
     let requester = requester.and_then(|release| release.spec.requested_by.clone());
+    // Somebody may have asked while no policy judged it.
+    let person = spec.requested_by.clone().filter(|_| !is_automatic(promotion));
+    let overrides = person.clone().filter(|_| spec.override_.is_some());
     let approvals = project.approvals.values().filter(|approval| {
         approval.spec.release.name == spec.release && approval.spec.environment.name == spec.environment
     });
     let approvers = approvals.filter_map(|approval| approval.spec.approver.clone());
     requester
-        .map(|user| (Verb::Promote, environment(), user))
         .into_iter()
+        .chain(person)
+        .map(|user| (Verb::Promote, environment(), user))
+        .chain(overrides.map(|user| (Verb::Override, environment(), user)))
         .chain(approvers.map(|user| (Verb::Approve, environment(), user)))
         .collect()
 }

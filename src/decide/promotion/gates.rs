@@ -10,7 +10,7 @@ use crate::decide::gate::Gate;
 use crate::decide::gates::{Asked, evaluate};
 use crate::decide::lane::{created, is_automatic, kube_meta::Meta, phase_of};
 use crate::decide::moments::{earliest, later};
-use crate::decide::world::{Admission, Grant};
+use crate::decide::world::{Admission, Grant, Verb};
 use jiff::SignedDuration;
 
 /// How soon it is asked again whether those who decided may.
@@ -37,6 +37,9 @@ pub(super) fn closed_gate(scene: &Scene<'_>) -> Option<Decision> {
         let message = format!("{} went ahead of it; create another Promotion", other.name());
         return Some(cancel(scene, "Overtaken", &message));
     }
+    if let (Asked::ByPerson, Some(why)) = (asked, unjudged(scene)) {
+        return Some(scene.wait("Requester", &why, Some(later(scene.now, RIGHTS))));
+    }
     let overridden = match overridden(scene) {
         Ok(gates) => gates,
         Err(why) => return Some(scene.wait("Override", why, None)),
@@ -45,6 +48,7 @@ pub(super) fn closed_gate(scene: &Scene<'_>) -> Option<Decision> {
     match gate {
         Gate::Open => None,
         Gate::Never { message } => Some(cancel(scene, "NotAStage", &message)),
+        Gate::Closed { gate: "Deadline", message, .. } => Some(cancel(scene, "Deadline", &message)),
         Gate::Closed { gate, message, until } => {
             // Rights are not watched.
             let again = (gate == "Requester").then(|| later(scene.now, RETRY));
@@ -107,6 +111,26 @@ pub(super) fn no_consent(scene: &Scene<'_>) -> Option<Decision> {
         }
         Grant::Missing(message) => Some(scene.wait("NotGranted", message, Some(later(scene.now, RETRY)))),
     }
+}
+
+/// Why a person's promotion may not start: the policies judged it when it was made, if they were there, and rights may have gone since.
+fn unjudged(scene: &Scene<'_>) -> Option<String> {
+    if scene.world.project.admission != Admission::Enforced {
+        return None;
+    }
+    let spec = &scene.world.promotion.spec;
+    let Some(user) = &spec.requested_by else {
+        return Some("nobody is recorded as its requester, as it was made while no policy was there; create another one".into());
+    };
+    let environment = scene.environment.name();
+    let verbs = [Some(Verb::Promote), spec.override_.as_ref().map(|_| Verb::Override)];
+    verbs.into_iter().flatten().find_map(|verb| match scene.world.project.may(verb, environment, user) {
+        Some(true) => None,
+        Some(false) => Some(format!("{} may not {} in {environment}", user.username, verb.as_str())),
+        None => {
+            Some(format!("the API server is being asked whether {} may {}", user.username, verb.as_str()))
+        }
+    })
 }
 
 /// The gates that this promotion passes although they are closed. Without policies nobody checked who may.
