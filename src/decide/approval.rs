@@ -3,7 +3,7 @@
 use super::action::{Decision, Status};
 use super::conditions::{self, State};
 use super::consent::{Case, counts, demanded};
-use super::lane::{created, is_automatic, kube_meta::Meta, phase_of};
+use super::lane::{asked_by, created, kube_meta::Meta, phase_of};
 use super::world::ApprovalWorld;
 use crate::api::{ApprovalStatus, Promotion, PromotionPhase};
 use jiff::Timestamp;
@@ -77,7 +77,6 @@ fn verdict(
             environment.name()
         ));
     };
-    let asked_by = promotion.spec.requested_by.as_ref().filter(|_| !is_automatic(promotion));
-    let case = Case { environment, release, asked_by, digest: &report.of.digest };
+    let case = Case { environment, release, asked_by: asked_by(promotion), digest: &report.of.digest };
     counts(project, rules, case, &world.approval, now)
 }

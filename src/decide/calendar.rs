@@ -14,9 +14,11 @@ pub fn change_type(release: &Release) -> ChangeType {
 
 /// Whether a freeze is in force in an environment at a moment.
 pub fn is_frozen(freeze: &Freeze, environment: &str, now: Timestamp) -> bool {
-    let concerned =
-        freeze.environments.is_empty() || freeze.environments.iter().any(|name| name == environment);
-    concerned && freeze.from <= now && now < freeze.to
+    concerns(freeze, environment) && freeze.from <= now && now < freeze.to
+}
+
+fn concerns(freeze: &Freeze, environment: &str) -> bool {
+    freeze.environments.is_empty() || freeze.environments.iter().any(|name| name == environment)
 }
 
 /// The deadline of a release, while it is still to come.
@@ -94,10 +96,11 @@ pub(super) fn is_not_frozen(
 
 /// When a gate of time closes or opens next although nobody does anything: freezes that begin.
 pub fn next_freeze(project: &Project, environment: &str, now: Timestamp) -> Option<Timestamp> {
-    let concerned = |freeze: &&Freeze| {
-        freeze.environments.is_empty() || freeze.environments.iter().any(|name| name == environment)
-    };
-    let moments = project.freezes.iter().filter(concerned).flat_map(|freeze| [freeze.from, freeze.to]);
+    let moments = project
+        .freezes
+        .iter()
+        .filter(|freeze| concerns(freeze, environment))
+        .flat_map(|freeze| [freeze.from, freeze.to]);
     moments.filter(|at| *at > now).min()
 }
 

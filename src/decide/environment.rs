@@ -7,7 +7,7 @@ use super::consent::{Case, demanded, tally};
 use super::gate::Gate;
 use super::gates::{candidate, waits_at};
 use super::housekeeping;
-use super::lane::{Lane, by_application, created, is_automatic, kube_meta::Meta, phase_of, revision_of};
+use super::lane::{Lane, asked_by, by_application, created, kube_meta::Meta, phase_of, revision_of};
 use super::moments::{earliest, later};
 use super::overrides;
 use super::validate::{self, Fault};
@@ -176,8 +176,8 @@ fn overdue<'a>(
             let Some((release, rules)) = release.and_then(|it| Some((it, demanded(environment, it)?))) else {
                 continue;
             };
-            let asked_by = promotion.spec.requested_by.as_ref().filter(|_| !is_automatic(promotion));
-            let case = Case { environment, release, asked_by, digest: &report.of.digest };
+            let case =
+                Case { environment, release, asked_by: asked_by(promotion), digest: &report.of.digest };
             let Some(needed) = tally(project, rules, case, now).report.needed else { continue };
             match due > now {
                 true => next = earliest(next, Some(due)),

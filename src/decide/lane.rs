@@ -90,6 +90,11 @@ pub fn is_of_other_content(promotion: &Promotion, release: &Release) -> bool {
     seen.zip(now).is_some_and(|(seen, now)| seen != now)
 }
 
+/// Who asked for a promotion; nobody for those that Towpath made by itself.
+pub fn asked_by(promotion: &Promotion) -> Option<&crate::api::UserInfo> {
+    promotion.spec.requested_by.as_ref().filter(|_| !is_automatic(promotion))
+}
+
 /// The number of a promotion in the history.
 pub fn revision_of(promotion: &Promotion) -> Option<i64> {
     promotion.status.as_ref().and_then(|status| status.revision)

@@ -6,7 +6,7 @@ use super::{ObserveError, contents, health, live, project};
 use crate::api::{Delivery, Environment, Promotion, PromotionKind, PromotionPhase};
 use crate::content::ObjectKey;
 use crate::context::{Handles, Identity, application_of};
-use crate::decide::lane::{is_automatic, phase_of};
+use crate::decide::lane::{asked_by, is_automatic, phase_of};
 use crate::decide::needs::{contents as wanted_contents, live_objects, rollback_names};
 use crate::decide::world::{Grant, Loaded, Project, PromotionWorld, Trial, Verb};
 use kube::ResourceExt;
@@ -87,7 +87,7 @@ fn questions(project: &Project, promotion: &Promotion) -> Questions {
     let requester = project.releases.get(&spec.release).filter(|_| is_automatic(promotion));
     let requester = requester.and_then(|release| release.spec.requested_by.clone());
     // Somebody may have asked while no policy judged it.
-    let person = spec.requested_by.clone().filter(|_| !is_automatic(promotion));
+    let person = asked_by(promotion).cloned();
     let overrides = person.clone().filter(|_| spec.override_.is_some());
     let approvals = project.approvals.values().filter(|approval| {
         approval.spec.release.name == spec.release && approval.spec.environment.name == spec.environment

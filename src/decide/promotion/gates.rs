@@ -8,7 +8,7 @@ use crate::decide::calendar::deadline;
 use crate::decide::consent::{Case, demanded, due, may_go_first, tally};
 use crate::decide::gate::Gate;
 use crate::decide::gates::{Asked, evaluate};
-use crate::decide::lane::{created, is_automatic, kube_meta::Meta, phase_of};
+use crate::decide::lane::{asked_by, created, is_automatic, kube_meta::Meta, phase_of};
 use crate::decide::moments::{earliest, later};
 use crate::decide::world::{Admission, Grant, Verb};
 use jiff::SignedDuration;
@@ -157,8 +157,7 @@ pub(super) fn unapproved(scene: &Scene<'_>, digest: &str) -> Result<Option<Appro
         return Err(Box::new(scene.wait("Approval", message, None)));
     }
     let promotion = &scene.world.promotion;
-    let asked_by = promotion.spec.requested_by.as_ref().filter(|_| !is_automatic(promotion));
-    let case = Case { environment: scene.environment, release, asked_by, digest };
+    let case = Case { environment: scene.environment, release, asked_by: asked_by(promotion), digest };
     let mut tally = tally(&scene.world.project, rules, case, scene.now);
     let is_overridden = overridden(scene).is_ok_and(|gates| gates.contains(&GateName::Approval));
     if tally.is_complete() || is_overridden {
