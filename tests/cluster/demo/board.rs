@@ -5,7 +5,7 @@ use crate::telling::Teller;
 use anyhow::{Context, Result};
 use futures::StreamExt;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
 use serde::de::DeserializeOwned;
@@ -28,7 +28,7 @@ pub struct Board {
     pub promotions: BTreeMap<String, Promotion>,
     /// When a promotion was first seen in a phase.
     pub phases: BTreeMap<(String, PromotionPhase), Timestamp>,
-    /// Crashes by namespace: when first seen, and the restarts of the container by then.
+    /// Crashes by namespace: when seen, and the restarts of the container by then.
     pub crashes: BTreeMap<String, Vec<(Timestamp, i32)>>,
 }
 
@@ -166,13 +166,20 @@ fn insert_promotion(board: &mut Board, promotion: Promotion) {
 }
 
 fn insert_crash(board: &mut Board, pod: Pod) {
+    // A container that is told to stop may end in any way.
+    if pod.metadata.deletion_timestamp.is_some() {
+        return;
+    }
     let containers = pod.status.and_then(|status| status.container_statuses).unwrap_or_default();
-    let crashing = containers.iter().filter(|container| {
-        let waiting = container.state.as_ref().and_then(|state| state.waiting.as_ref());
-        waiting.and_then(|waiting| waiting.reason.as_deref()) == Some("CrashLoopBackOff")
-    });
     let namespace = pod.metadata.namespace.unwrap_or_default();
-    for container in crashing {
+    for container in containers.iter().filter(|container| has_crashed(container)) {
         board.crashes.entry(namespace.clone()).or_default().push((Timestamp::now(), container.restart_count));
     }
+}
+
+/// Whether the container has ended with an error: now, or before its last restart.
+fn has_crashed(container: &ContainerStatus) -> bool {
+    let states = [&container.state, &container.last_state];
+    let mut ends = states.into_iter().flatten().filter_map(|state| state.terminated.as_ref());
+    ends.any(|end| end.exit_code != 0)
 }

@@ -1,6 +1,8 @@
 //! The control plane, the chart, the controller and the example: everything that is there before the first release.
 
+use crate::containers;
 use crate::operator::{self, Operator, path};
+use crate::running::{self, Running};
 use crate::screen::Screen;
 use anyhow::{Context, Result, ensure};
 use control_plane::{ControlPlane, Tool, eventually};
@@ -23,18 +25,32 @@ pub struct Installation {
     pub cluster: ControlPlane,
     pub kubectl: Tool,
     operator: Operator,
+    /// Whether pods are real containers, or played.
+    pub real: bool,
 }
 
 impl Installation {
-    pub async fn start(screen: &Screen, keep: bool) -> Result<(Self, Child)> {
+    pub async fn start(screen: &Screen, keep: bool, real: bool) -> Result<(Self, Child)> {
         let cluster = screen
-            .step("starting a control plane (the first time on a machine, Go builds it in ten minutes)", async {
-                let cluster = ControlPlane::start().await?;
-                let version = cluster.admin().client()?.apiserver_version().await?.git_version;
-                Ok((format!("Kubernetes {version}: API server, controllers, scheduler, and a node that plays its pods"), cluster))
-            })
+            .step(
+                "starting a control plane (the first time on a machine, Go builds it in ten minutes)",
+                async {
+                    let cluster = ControlPlane::start().await?;
+                    let version = cluster.admin().client()?.apiserver_version().await?.git_version;
+                    let node = if real { "" } else { ", and a node that plays its pods" };
+                    Ok((format!("Kubernetes {version}: API server, controllers, scheduler{node}"), cluster))
+                },
+            )
             .await?;
         let kubectl = cluster.kubectl(cluster.admin());
+        if real {
+            screen
+                .step(
+                    "starting a real node (the first time on a machine, Go builds it in four minutes)",
+                    containers::start(&cluster),
+                )
+                .await?;
+        }
         let account = screen
             .step("installing the chart", async {
                 let account = operator::install(&cluster).await?;
@@ -50,7 +66,7 @@ impl Installation {
                 ))
             })
             .await?;
-        let installation = Self { cluster, kubectl, operator };
+        let installation = Self { cluster, kubectl, operator, real };
         screen.step("applying deploy/examples", installation.examples()).await?;
         Ok((installation, child))
     }
@@ -75,9 +91,25 @@ impl Installation {
     }
 
     pub fn apply(&self, manifest: &str) -> Result<String> {
+        let manifest = self.named(manifest);
         tokio::task::block_in_place(|| {
-            self.kubectl.run_with(&["apply", "--server-side", "-f", "-"], manifest)
+            self.kubectl.run_with(&["apply", "--server-side", "-f", "-"], &manifest)
         })
+    }
+
+    /// With the images that the node has.
+    pub fn named(&self, manifest: &str) -> String {
+        if self.real { containers::named(manifest) } else { manifest.to_owned() }
+    }
+
+    /// What a namespace runs, and what its containers answer to that path where they are real.
+    pub async fn look(&self, namespace: &str, path: &str) -> Result<Running> {
+        let client = self.cluster.admin().client()?;
+        let mut running = running::look(&client, namespace).await?;
+        if self.real {
+            running.extend(containers::answers(&self.cluster, namespace, path).await?);
+        }
+        Ok(running)
     }
 
     /// What may explain a failure.

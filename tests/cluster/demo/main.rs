@@ -1,10 +1,12 @@
-//! `cargo demo`: a release on its way to prod, and two that come back, on a real control plane, in under a minute.
+//! `cargo demo`: a release on its way to prod, and two that come back, on a real control plane, in under a minute. With
+//! `--real` its pods are containers, and it shows what they answer.
 //!
 //! The controller is this program again, started as `controller ...`, with the token of the chart's own ServiceAccount:
 //! it may do exactly what a cluster that installed the chart would let it do.
 
 mod approvers;
 mod board;
+mod containers;
 mod installation;
 mod ledger;
 mod operator;
@@ -20,16 +22,27 @@ use screen::Screen;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-const USAGE: &str = "usage: cargo demo [--keep]
+const USAGE: &str = "usage: cargo demo [--real | --keep]
 
+  --real   run real containers on a real node, and show what they answer (Linux, as root)
   --keep   leave the control plane and the controller running, and say how to use and to end them";
+
+/// How the demo is run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Played,
+    /// A real node ends with this program, which is its way to the API server; so it cannot be kept.
+    Real,
+    Kept,
+}
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["controller", ..] => operator::main(),
-        [] => demo(false),
-        ["--keep"] => demo(true),
+        [] => demo(Mode::Played),
+        ["--real"] => demo(Mode::Real),
+        ["--keep"] => demo(Mode::Kept),
         ["--help" | "-h"] => {
             println!("{USAGE}");
             ExitCode::SUCCESS
@@ -41,7 +54,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn demo(keep: bool) -> ExitCode {
+fn demo(mode: Mode) -> ExitCode {
+    if let (Mode::Real, Some(lacking)) = (mode, control_plane::lacking()) {
+        eprintln!("{lacking}; `cargo demo` plays its pods and needs none");
+        return ExitCode::FAILURE;
+    }
     let screen = Arc::new(Screen::new());
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
@@ -50,7 +67,7 @@ fn demo(keep: bool) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(show(&screen, keep)) {
+    match runtime.block_on(show(&screen, mode)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             screen.close();
@@ -60,9 +77,10 @@ fn demo(keep: bool) -> ExitCode {
     }
 }
 
-async fn show(screen: &Arc<Screen>, keep: bool) -> Result<()> {
+async fn show(screen: &Arc<Screen>, mode: Mode) -> Result<()> {
     screen.title("Towpath: one release reaches prod, two come back");
-    let (installation, mut controller) = Installation::start(screen, keep).await?;
+    let keep = mode == Mode::Kept;
+    let (installation, mut controller) = Installation::start(screen, keep, mode == Mode::Real).await?;
     let told = tokio::select! {
         told = tell(screen, &installation) => told,
         ended = controller.wait() => Err(anyhow::anyhow!("the controller ended: {}", ended?)),

@@ -2,6 +2,7 @@
 
 use crate::approvers::Approvers;
 use crate::board::{Board, Follower, PROJECT};
+use crate::containers::CHECKOUT;
 use crate::installation::{Installation, example, replaced};
 use crate::ledger;
 use crate::running::{self, Running};
@@ -51,6 +52,11 @@ impl Story<'_> {
         approvers.release(&example("deploy/examples/50-release.yaml")?).await?;
         approvers.decide("shop-1.0.0").await?;
         self.verified("prod", "shop-1.0.0").await?;
+        for ((workload, aspect), (said, _)) in self.look("shop-prod", "/").await? {
+            if aspect == "says" {
+                self.screen.event("prod", Tone::Good, &format!("{workload} answers: {said}"));
+            }
+        }
         Ok(Act { release: "shop-1.0.0", from, back: None })
     }
 
@@ -62,8 +68,8 @@ impl Story<'_> {
              broken: it crashes wherever it runs. One restart is tolerated, the second is a verdict.",
         );
         let (release, from) = ("shop-1.1.0", Timestamp::now());
-        let before = self.look("shop-staging").await?;
-        let prod = self.look("shop-prod").await?;
+        let before = self.look("shop-staging", "/").await?;
+        let prod = self.look("shop-prod", "/").await?;
         let mark = self.installation.cluster.audit()?.mark().await?;
         self.deploy("1.29-alpine", "v1.11", "spring sale")?;
         let broken = json!([{ "name": API, "image": format!("{API}:v1.11-crash-loop") }]);
@@ -75,14 +81,14 @@ impl Story<'_> {
             .await?;
         ensure!(self.follower.board().ready("dev"), "dev is not healthy while {release} crashes in staging");
         self.screen.event("dev", Tone::Good, "healthy, while api crashes in staging");
-        let during = self.look("shop-staging").await?;
+        let during = self.look("shop-staging", "/").await?;
         self.reaches("dev", release, PromotionKind::Promote, PromotionPhase::Verified).await?;
         self.reaches("staging", release, PromotionKind::Promote, PromotionPhase::Failed).await?;
         self.reaches("staging", release, PromotionKind::Rollback, PromotionPhase::Verified).await?;
-        let after = self.look("shop-staging").await?;
+        let after = self.look("shop-staging", "/").await?;
         self.compare("staging", release, [&before, &during, &after])?;
 
-        ensure!(self.look("shop-prod").await? == prod, "prod is not what it was");
+        ensure!(self.look("shop-prod", "/").await? == prod, "prod is not what it was");
         let events = self.installation.cluster.audit()?.since(mark).await?;
         let touched = events.iter().filter(|event| ledger::writes(event, "prod")).count();
         ensure!(touched == 0, "{touched} writes were made in prod for a release that failed in staging");
@@ -95,28 +101,37 @@ impl Story<'_> {
             3,
             "shop-1.2.0 turns bad in prod",
             "CI repairs api. shop-1.2.0, a Standard change that needs no approval, is verified in dev and staging and rolled out \
-             in prod; there, while it is still being watched, its api pods begin to crash.",
+             in prod; there, while it is still being watched, customers check out, which nobody had tried, and api crashes.",
         );
         let (release, from) = ("shop-1.2.0", Timestamp::now());
-        let before = self.look("shop-prod").await?;
+        let before = self.look("shop-prod", CHECKOUT).await?;
         self.deploy("1.30-alpine", "v1.12", "summer sale")?;
         self.release("1.2.0", &json!([]))?;
         self.verified("staging", release).await?;
         self.rolled_out("prod", release).await?;
+        let during = self.check_out().await?;
+        self.reaches("prod", release, PromotionKind::Promote, PromotionPhase::Failed).await?;
+        self.reaches("prod", release, PromotionKind::Rollback, PromotionPhase::Verified).await?;
+        let after = self.look("shop-prod", CHECKOUT).await?;
+        self.compare("prod", release, [&before, &during, &after])?;
+        Ok(Act { release, from, back: Some(("prod", 0)) })
+    }
+
+    /// The customers of prod ask for what api does not survive.
+    async fn check_out(&self) -> Result<Running> {
+        self.screen.event("prod", Tone::Quiet, "customers check out");
+        if self.installation.real {
+            return self.look("shop-prod", CHECKOUT).await;
+        }
         // The node plays what the annotation says.
         let fate = ["fate.towpath.dev/pod=crash-after-ready", "fate.towpath.dev/seconds=1"];
         let annotate = ["annotate", "pods", "-n", "shop-prod", "-l", "app=api", "--overwrite"];
         self.installation.run(&[&annotate[..], &fate].concat())?;
-        let during = self.look("shop-prod").await?;
-        self.reaches("prod", release, PromotionKind::Promote, PromotionPhase::Failed).await?;
-        self.reaches("prod", release, PromotionKind::Rollback, PromotionPhase::Verified).await?;
-        let after = self.look("shop-prod").await?;
-        self.compare("prod", release, [&before, &during, &after])?;
-        Ok(Act { release, from, back: Some(("prod", 1)) })
+        self.look("shop-prod", CHECKOUT).await
     }
 
-    async fn look(&self, namespace: &str) -> Result<Running> {
-        running::look(&self.installation.cluster.admin().client()?, namespace).await
+    async fn look(&self, namespace: &str, path: &str) -> Result<Running> {
+        self.installation.look(namespace, path).await
     }
 
     /// Shows the three, and fails unless the last is the first.
@@ -131,7 +146,9 @@ impl Story<'_> {
         let [before, during, after] = states;
         ensure!(before != during, "{release} changed nothing in {environment}");
         ensure!(before == after, "{environment} did not come back as it was before {release}");
-        self.screen.event(environment, Tone::Good, "code and config are back together, as they were");
+        let answers = if self.installation.real { ", and answer as before" } else { "" };
+        let back = format!("code and config are back together, as they were{answers}");
+        self.screen.event(environment, Tone::Good, &back);
         Ok(())
     }
 

@@ -9,9 +9,11 @@ import (
 
 // What the environment may ask for; times are whole seconds since the process began.
 //
+//	PORT=8080              where it listens
 //	START_AFTER=5          listens only then
 //	CRASH_AFTER=3          exits with 1 then
 //	CRASH_ONCE=/state/x    exits with 1 at once unless that file exists, and writes it
+//	CRASH_ON=/checkout     exits with 1 when it is asked for that path
 //	UNREADY_AFTER=3        /ready answers 503 from then on
 //	EAT_MEMORY_AFTER=3     takes memory from then on, without end
 //	EXIT_AFTER=1           a job ends then,
@@ -24,6 +26,13 @@ const terminationLog = "/dev/termination-log"
 func given(name string) (time.Duration, bool) {
 	number, err := strconv.Atoi(os.Getenv(name))
 	return time.Duration(number) * time.Second, err == nil
+}
+
+func port() string {
+	if port := os.Getenv("PORT"); port != "" {
+		return port
+	}
+	return "8080"
 }
 
 func seconds(name string) time.Duration {

@@ -71,7 +71,10 @@ func serve() {
 		}
 		fmt.Fprintln(reply, "ready")
 	})
-	http.HandleFunc("/", func(reply http.ResponseWriter, _ *http.Request) {
+	http.HandleFunc("/", func(reply http.ResponseWriter, request *http.Request) {
+		if request.URL.Path == os.Getenv("CRASH_ON") {
+			die(1, "crashed on "+request.URL.Path+", as told")
+		}
 		file, err := os.ReadFile(os.Getenv("CONFIG_FILE"))
 		if err != nil {
 			file = nil
@@ -80,5 +83,5 @@ func serve() {
 		json.NewEncoder(reply).Encode(answer{os.Getenv("VERSION"), os.Getenv("GREETING"), string(file)})
 	})
 	fmt.Println("listening")
-	die(1, http.ListenAndServe(":8080", nil).Error())
+	die(1, http.ListenAndServe(":"+port(), nil).Error())
 }
