@@ -72,7 +72,7 @@ impl Operator {
     pub async fn start(cluster: &ControlPlane, projects: &[&str], flags: &Flags) -> Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let (access, held) = Self::account(cluster).await?;
-        let dir = tempfile::Builder::new().prefix("towpath-controller-").tempdir()?;
+        let dir = tempfile::Builder::new().prefix("controller-").tempdir_in(cluster.scratch())?;
         let kubeconfig = dir.path().join("kubeconfig");
         let mut written: Value = serde_yaml::from_str(&fs::read_to_string(&access.kubeconfig)?)?;
         drop(held);
@@ -85,7 +85,9 @@ impl Operator {
         fs::write(&kubeconfig, serde_yaml::to_string(&written)?)?;
         let log = dir.path().join("stderr");
         let replica = format!("replica-{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        let child = Command::new(env!("CARGO_BIN_EXE_towpath"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_towpath"));
+        cluster.include(&mut command)?;
+        let child = command
             .arg("controller")
             .arg(format!("--kubeconfig={}", kubeconfig.display()))
             .arg(format!("--projects={}", projects.join(",")))

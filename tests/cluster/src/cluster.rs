@@ -1,6 +1,7 @@
 //! The control plane as one value: started, or a given cluster, and what one does with it.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -257,6 +258,17 @@ impl ControlPlane {
             RealNode::start(guard, dir, &self.admin).await.with_context(|| self.logs())
         };
         self.node.get_or_try_init(start).await
+    }
+
+    /// Makes what the command starts end with the control plane, and with this process however it ends. A given cluster
+    /// ends nothing.
+    pub fn include(&self, command: &mut Command) -> Result<()> {
+        self.guard.as_ref().map_or(Ok(()), |guard| guard.include(command))
+    }
+
+    /// A directory that goes with the control plane.
+    pub fn scratch(&self) -> &Path {
+        &self.scratch
     }
 
     /// Process ids by component; empty for a given cluster.

@@ -68,10 +68,16 @@ impl Guard {
         Ok(Self { leader, watchdog, components: Mutex::new(Vec::new()), kept: false })
     }
 
+    /// What this starts ends with the components.
+    pub fn include(&self, command: &mut Command) -> Result<()> {
+        command.process_group(i32::try_from(self.leader.id())?);
+        Ok(())
+    }
+
     /// Starts a component and returns its process id.
     pub fn spawn(&self, name: &str, command: &mut Command) -> Result<u32> {
-        let group = i32::try_from(self.leader.id())?;
-        let child = command.process_group(group).stdin(Stdio::null()).spawn();
+        self.include(command)?;
+        let child = command.stdin(Stdio::null()).spawn();
         let child = child.with_context(|| format!("cannot start {name}"))?;
         let pid = child.id();
         self.components().push((name.into(), child));
