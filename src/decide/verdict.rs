@@ -315,12 +315,6 @@ fn of_container(
                 }
                 return progressing(String::new(), Some(deadline));
             }
-            "CrashLoopBackOff" if container.restarts > limits.restarts => {
-                return failing(
-                    reason.as_str(),
-                    format!("{} was restarted {} times{}", place(), container.restarts, ending()),
-                );
-            }
             _ => {}
         }
     }
@@ -329,8 +323,9 @@ fn of_container(
         return failing("OOMKilled", format!("{} used more memory than its limit{}", place(), ending()));
     }
     if container.restarts > limits.restarts {
+        // In one word, whether it is seen waiting, running again, or ended once more.
         return failing(
-            "Restarts",
+            "CrashLoopBackOff",
             format!("{} was restarted {} times{}", place(), container.restarts, ending()),
         );
     }
@@ -355,3 +350,7 @@ pub fn is_workload(key: &ObjectKey) -> bool {
         ("apps/v1", "Deployment" | "StatefulSet" | "DaemonSet") | ("batch/v1", "Job")
     )
 }
+
+#[cfg(test)]
+#[path = "verdict_tests.rs"]
+mod tests;
