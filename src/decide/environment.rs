@@ -1,19 +1,18 @@
 //! An environment: is it sound, is there consent, which release comes next in each lane; and the report of its lanes.
 
 use super::action::{Action, Decision, Note, Owner, Status};
+use super::alarms::alarms;
 use super::calendar::deadline;
-use super::conditions::{self, State, condition, since};
-use super::consent::{Case, demanded, tally};
+use super::conditions::{self, State, since};
 use super::gate::Gate;
 use super::gates::{candidate, waits_at};
 use super::housekeeping;
-use super::lane::{Lane, asked_by, by_application, created, kube_meta::Meta, phase_of, revision_of};
+use super::lane::{Lane, by_application, created, kube_meta::Meta, phase_of, revision_of};
 use super::moments::{earliest, later};
-use super::overrides;
 use super::validate::{self, Fault};
-use super::world::{Admission, EnvironmentWorld, Grant, Project};
+use super::world::{EnvironmentWorld, Grant, Project};
 use crate::api::{
-    ApplicationStatus, Environment, EnvironmentStatus, GateReport, Promotion, PromotionKind, PromotionPhase,
+    ApplicationStatus, EnvironmentStatus, GateReport, Promotion, PromotionKind, PromotionPhase,
     PromotionSpec, RECONCILING, RevisionRecord, RevisionRef, STALLED,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -115,81 +114,14 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision {
     status.message = Some(conditions::cut(&message, 4096));
     let stored = environment.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     status.conditions = conditions::of_state(&state, reason, &message, environment.generation(), stored, now);
-    if let Admission::Degraded(what) = &world.project.admission {
-        status.conditions.push(condition(
-            "SecurityDegraded",
-            "True",
-            "PoliciesChanged",
-            &format!("{what}; promotions that depend on them do not start, rollbacks do"),
-            environment.generation(),
-            stored,
-            now,
-        ));
-    }
-    let (overdue, due) = overdue(environment, applications.values(), now);
-    decision.wake_at = earliest(decision.wake_at, due);
-    if let Some(message) = overdue {
-        status.conditions.push(condition(
-            "ApprovalOverdue",
-            "True",
-            "Emergency",
-            &message,
-            environment.generation(),
-            stored,
-            now,
-        ));
-    }
-    if overrides_are_pending(world) {
-        status.conditions.push(condition(
-            "OverridesPending",
-            "True",
-            "OverridesChanged",
-            "spec.overrides changed since the last promotion; promote the current release again to apply them",
-            environment.generation(),
-            stored,
-            now,
-        ));
-    }
+    let (alarms, next) = alarms(world, applications.values(), stored, now);
+    status.conditions.extend(alarms);
+    decision.wake_at = earliest(decision.wake_at, next);
     if environment.status.as_ref() != Some(&status) {
         decision.notes.extend(note(environment.status.as_ref(), &state, reason, &message));
         decision.report = Some(Status::Environment(Box::new(status)));
     }
     decision
-}
-
-/// Emergency changes that went first, and have not been approved in the time that the environment gives; and when the next
-/// of them will be overdue.
-fn overdue<'a>(
-    environment: &Environment,
-    projects: impl Iterator<Item = &'a Project>,
-    now: Timestamp,
-) -> (Option<String>, Option<Timestamp>) {
-    let (mut message, mut next) = (None, None);
-    for project in projects {
-        for promotion in project.promotions.values().filter(|one| one.spec.environment == environment.name())
-        {
-            let report = promotion.status.as_ref().and_then(|status| status.approvals.as_ref());
-            let Some((report, due)) = report.and_then(|report| Some((report, report.due.as_ref()?.0))) else {
-                continue;
-            };
-            let release = project.releases.get(&promotion.spec.release);
-            let Some((release, rules)) = release.and_then(|it| Some((it, demanded(environment, it)?))) else {
-                continue;
-            };
-            let case =
-                Case { environment, release, asked_by: asked_by(promotion), digest: &report.of.digest };
-            let Some(needed) = tally(project, rules, case, now).report.needed else { continue };
-            match due > now {
-                true => next = earliest(next, Some(due)),
-                false => {
-                    message.get_or_insert_with(|| {
-                        format!("{} went first and had to be approved by {due}: {needed}", release.name())
-                    });
-                }
-            }
-        }
-    }
-    (message, next)
 }
 
 /// The same from the creation of a promotion to its end: the steps stand in its own status.
@@ -200,20 +132,6 @@ fn under_way(promotion: &str) -> String {
 /// A failed promotion that stayed, or a rollback that did not help.
 fn is_broken(promotion: &Promotion) -> bool {
     phase_of(promotion) == PromotionPhase::Failed
-}
-
-/// Overrides were changed after the last promotion started.
-fn overrides_are_pending(world: &EnvironmentWorld) -> bool {
-    let last = world
-        .project
-        .promotions
-        .values()
-        .filter(|promotion| promotion.spec.environment == world.environment.name())
-        .filter_map(|promotion| promotion.status.as_ref())
-        .filter(|status| status.overrides_digest.is_some())
-        .max_by_key(|status| status.revision);
-    let now = overrides::digest(world.environment.spec.overrides.as_ref());
-    last.is_some_and(|status| status.overrides_digest.as_ref() != Some(&now))
 }
 
 fn target_fault(world: &EnvironmentWorld) -> Option<Fault> {

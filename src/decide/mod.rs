@@ -4,6 +4,7 @@
 //! The invariant: memory is written before the effect that it guards, and the report drives nothing.
 
 pub mod action;
+pub mod alarms;
 pub mod approval;
 pub mod calendar;
 pub mod conditions;

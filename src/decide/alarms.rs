@@ -1,0 +1,89 @@
+//! What an environment says beside being Ready: conditions that are there only while something asks for attention.
+
+use super::conditions::condition;
+use super::consent::{Case, demanded, tally};
+use super::lane::{asked_by, kube_meta::Meta};
+use super::moments::earliest;
+use super::overrides;
+use super::world::{Admission, EnvironmentWorld, Project};
+use crate::api::{Condition, Environment};
+use jiff::Timestamp;
+
+/// The conditions that hold now, and when the next one will by itself.
+pub fn alarms<'a>(
+    world: &EnvironmentWorld,
+    applications: impl Iterator<Item = &'a Project>,
+    stored: &[Condition],
+    now: Timestamp,
+) -> (Vec<Condition>, Option<Timestamp>) {
+    let environment = &world.environment;
+    let say = |type_, reason, message: &str| {
+        condition(type_, "True", reason, message, environment.generation(), stored, now)
+    };
+    let mut alarms = Vec::new();
+    if let Admission::Degraded(what) = &world.project.admission {
+        let message = format!("{what}; promotions that depend on them do not start, rollbacks do");
+        alarms.push(say("SecurityDegraded", "PoliciesChanged", &message));
+    }
+    let (overdue, next) = overdue(environment, applications, now);
+    if let Some(message) = overdue {
+        alarms.push(say("ApprovalOverdue", "Emergency", &message));
+    }
+    if overrides_are_pending(world) {
+        alarms.push(say(
+            "OverridesPending",
+            "OverridesChanged",
+            "spec.overrides changed since the last promotion; promote the current release again to apply them",
+        ));
+    }
+    (alarms, next)
+}
+
+/// Emergency changes that went first, and have not been approved in the time that the environment gives; and when the next
+/// of them will be overdue.
+fn overdue<'a>(
+    environment: &Environment,
+    projects: impl Iterator<Item = &'a Project>,
+    now: Timestamp,
+) -> (Option<String>, Option<Timestamp>) {
+    let (mut message, mut next) = (None, None);
+    for project in projects {
+        for promotion in project.promotions.values().filter(|one| one.spec.environment == environment.name())
+        {
+            let report = promotion.status.as_ref().and_then(|status| status.approvals.as_ref());
+            let Some((report, due)) = report.and_then(|report| Some((report, report.due.as_ref()?.0))) else {
+                continue;
+            };
+            let release = project.releases.get(&promotion.spec.release);
+            let Some((release, rules)) = release.and_then(|it| Some((it, demanded(environment, it)?))) else {
+                continue;
+            };
+            let case =
+                Case { environment, release, asked_by: asked_by(promotion), digest: &report.of.digest };
+            let Some(needed) = tally(project, rules, case, now).report.needed else { continue };
+            match due > now {
+                true => next = earliest(next, Some(due)),
+                false => {
+                    message.get_or_insert_with(|| {
+                        format!("{} went first and had to be approved by {due}: {needed}", release.name())
+                    });
+                }
+            }
+        }
+    }
+    (message, next)
+}
+
+/// Overrides were changed after the last promotion started.
+fn overrides_are_pending(world: &EnvironmentWorld) -> bool {
+    let last = world
+        .project
+        .promotions
+        .values()
+        .filter(|promotion| promotion.spec.environment == world.environment.name())
+        .filter_map(|promotion| promotion.status.as_ref())
+        .filter(|status| status.overrides_digest.is_some())
+        .max_by_key(|status| status.revision);
+    let now = overrides::digest(world.environment.spec.overrides.as_ref());
+    last.is_some_and(|status| status.overrides_digest.as_ref() != Some(&now))
+}
