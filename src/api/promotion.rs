@@ -184,7 +184,8 @@ pub struct PromotionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub namespace_uid: Option<String>,
-    /// Who approved it and who is still needed, where the environment demands approvals.
+    /// Who approved it and who is still needed, where the environment demands approvals. People may decide while it waits at a
+    /// gate that opens by itself: `Soak`, `NotBefore`, `Window`, `Freeze`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approvals: Option<ApprovalsReport>,
     /// The objects that differ, and what is done to each. An object that is equal already is not listed.
@@ -204,6 +205,9 @@ pub struct PromotionStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20), inner(length(max = 512)))]
     pub warnings: Vec<String>,
+    /// Since when it is refused without a break, after its gates had opened: given up after the policy's progress deadline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused_since: Option<Time>,
     /// When the first write was about to be made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Time>,
@@ -247,6 +251,7 @@ impl Default for PromotionStatus {
             failing_before: Vec::new(),
             steps: Vec::new(),
             warnings: Vec::new(),
+            refused_since: None,
             started_at: None,
             rolled_out_at: None,
             finished_at: None,

@@ -5,7 +5,7 @@ use super::alarms::alarms;
 use super::calendar::deadline;
 use super::conditions::{self, State, since};
 use super::gate::Gate;
-use super::gates::{candidate, waits_at};
+use super::gates::{candidate, opens_at, waits_at};
 use super::housekeeping;
 use super::lane::{Lane, by_application, created, kube_meta::Meta, phase_of, revision_of};
 use super::moments::{earliest, later};
@@ -82,7 +82,11 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision {
                 release: promotion.spec.release.clone(),
                 gate: gate.to_owned(),
                 message: conditions::cut(&message, 2048),
-                until: None,
+                until: project
+                    .releases
+                    .get(&promotion.spec.release)
+                    .and_then(|release| opens_at(project, environment, release, promotion, now))
+                    .map(Time),
             });
         }
         if let Some(active) =

@@ -1,9 +1,9 @@
 //! Gates: what must hold before anything is written. An ordered list of predicates; the first that is closed is the reason.
 
 use super::calendar::{deadline_has_not_passed, is_due, is_not_frozen, window_is_open};
-use super::consent::{requester_may_promote, rules_are_in_force};
+use super::consent::{demanded, requester_may_promote, rules_are_in_force};
 use super::gate::Gate;
-use super::lane::{Lane, created, is_of, kube_meta::Meta, newer, phase_of};
+use super::lane::{Lane, created, is_automatic, is_of, kube_meta::Meta, newer, phase_of};
 use super::moments::{later, span};
 use super::validate;
 use super::world::Project;
@@ -26,10 +26,65 @@ const STAYS: [&str; 10] = [
     "Approval",
 ];
 
+/// What else keeps a promotion from starting: somebody has to mend it, or something else to end.
+const BLOCKS: [&str; 11] = [
+    "NotGranted",
+    "NamespaceMissing",
+    "NamespaceTerminating",
+    "Environment",
+    "Security",
+    "Override",
+    "Lane",
+    "Preflight",
+    "ContentMissing",
+    "NotFound",
+    "Undecodable",
+];
+
+/// Gates that open by themselves: what waits there may be approved meanwhile.
+const OPEN_BY_THEMSELVES: [GateName; 4] =
+    [GateName::Soak, GateName::NotBefore, GateName::Window, GateName::Freeze];
+
 /// The gate that a promotion waits at, if it has written nothing and that gate is one to wait at for long.
 pub fn waits_at(promotion: &Promotion) -> Option<&'static str> {
+    pending_for(promotion, &STAYS)
+}
+
+/// What blocks a promotion that has written nothing.
+pub fn blocked_by(promotion: &Promotion) -> Option<&'static str> {
+    pending_for(promotion, &BLOCKS)
+}
+
+/// What blocks every promotion into an environment, and the first line about it: the environment says the rest.
+pub fn shut(environment: &Environment) -> Option<(&'static str, &str)> {
+    let why = environment.shut()?;
+    let word = BLOCKS.into_iter().find(|reason| why.reason == *reason)?;
+    Some((word, why.message.lines().next().unwrap_or_default()))
+}
+
+fn pending_for(promotion: &Promotion, reasons: &[&'static str]) -> Option<&'static str> {
     let status = promotion.status.as_ref().filter(|status| status.phase == PromotionPhase::Pending)?;
-    STAYS.into_iter().find(|gate| status.reason.as_deref() == Some(*gate))
+    reasons.iter().copied().find(|reason| status.reason.as_deref() == Some(*reason))
+}
+
+/// Whether a gate opens by itself.
+pub fn opens_by_itself(gate: &str) -> bool {
+    OPEN_BY_THEMSELVES.iter().any(|name| name.as_str() == gate)
+}
+
+/// When the gate opens that a pending promotion waits at.
+pub fn opens_at(
+    project: &Project,
+    environment: &Environment,
+    release: &Release,
+    promotion: &Promotion,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let overridden = promotion.spec.override_.as_ref().map(|said| said.gates.as_slice()).unwrap_or_default();
+    match evaluate(project, environment, release, Asked::of(promotion), overridden, now) {
+        Gate::Closed { gate, until, .. } if waits_at(promotion) == Some(gate) => until,
+        Gate::Closed { .. } | Gate::Open | Gate::Never { .. } => None,
+    }
 }
 
 /// Who asks for the promotion: automation obeys more gates than a person.
@@ -39,6 +94,13 @@ pub enum Asked {
     ByAutomation,
     /// A person created a Promotion.
     ByPerson,
+}
+
+impl Asked {
+    /// Who asked for this one.
+    pub fn of(promotion: &Promotion) -> Self {
+        if is_automatic(promotion) { Self::ByAutomation } else { Self::ByPerson }
+    }
 }
 
 /// The environment that a release was captured from.
@@ -234,7 +296,8 @@ fn asked_for(environment: &Environment, asked: Asked) -> Gate {
     }
 }
 
-/// The newest release that automation could put here: captured, not overtaken, not tried here before.
+/// The newest release that automation could put here: captured, not overtaken, not tried here before; and what keeps it from
+/// making a promotion.
 pub fn candidate<'a>(
     project: &'a Project,
     environment: &Environment,
@@ -254,6 +317,11 @@ pub fn candidate<'a>(
         match evaluate(project, environment, release, Asked::ByAutomation, &[], now) {
             Gate::Never { .. } => {}
             Gate::Open => return Some((release.as_ref(), Gate::Open)),
+            Gate::Closed { gate, .. }
+                if opens_by_itself(gate) && may_be_approved(project, environment, release, now) =>
+            {
+                return Some((release.as_ref(), Gate::Open));
+            }
             closed @ Gate::Closed { .. } => {
                 // The newest that waits is the one to speak of; an older one that may go, goes.
                 waiting.get_or_insert((release.as_ref(), closed));
@@ -261,6 +329,13 @@ pub fn candidate<'a>(
         }
     }
     waiting
+}
+
+/// Whether a promotion is made although its gates are closed: they open by themselves, and people may decide about it meanwhile.
+fn may_be_approved(project: &Project, environment: &Environment, release: &Release, now: Timestamp) -> bool {
+    demanded(environment, release).is_some()
+        && evaluate(project, environment, release, Asked::ByAutomation, &OPEN_BY_THEMSELVES, now)
+            == Gate::Open
 }
 
 /// Whether automation or a person offered the release to this lane already, in the namespace as it is now.

@@ -1,16 +1,17 @@
 //! What has to hold before a promotion is tried: the gates of its release, a free lane, consent, approvals.
 
 use super::refusal::cancel;
-use super::{RETRY, Scene, changed};
+use super::{RETRY, Scene};
 use crate::api::{ApprovalsReport, GateName, Promotion, PromotionKind};
+use crate::content::render;
 use crate::decide::action::Decision;
 use crate::decide::calendar::deadline;
-use crate::decide::consent::{Case, demanded, due, may_go_first, tally};
+use crate::decide::consent::{Case, Tally, demanded, due, may_go_first, tally};
 use crate::decide::gate::Gate;
-use crate::decide::gates::{Asked, evaluate};
-use crate::decide::lane::{asked_by, created, is_automatic, kube_meta::Meta, phase_of};
+use crate::decide::gates::{Asked, evaluate, opens_by_itself};
+use crate::decide::lane::{asked_by, created, kube_meta::Meta, phase_of};
 use crate::decide::moments::{earliest, later};
-use crate::decide::world::{Admission, Grant, Verb};
+use crate::decide::world::{Admission, Grant, Loaded, Verb};
 use jiff::SignedDuration;
 
 /// How soon it is asked again whether those who decided may.
@@ -28,7 +29,7 @@ pub(super) fn closed_gate(scene: &Scene<'_>) -> Option<Decision> {
             "the release was deleted, and created again with another content, before anything was written";
         return Some(cancel(scene, "ReleaseDeleted", message));
     }
-    let asked = if is_automatic(&scene.world.promotion) { Asked::ByAutomation } else { Asked::ByPerson };
+    let asked = Asked::of(&scene.world.promotion);
     // What a person asked for before another release went in is not what anybody asks for now.
     let is_later = |other: &&Promotion| {
         other.spec.kind == PromotionKind::Promote && created(*other) > created(scene.world.promotion.as_ref())
@@ -53,7 +54,15 @@ pub(super) fn closed_gate(scene: &Scene<'_>) -> Option<Decision> {
             // Rights are not watched.
             let again = (gate == "Requester").then(|| later(scene.now, RETRY));
             let wake_at = earliest(earliest(until, deadline(release, scene.now)), again);
-            Some(scene.wait(gate, &message, wake_at))
+            match opens_by_itself(gate).then(|| counted(scene)).flatten() {
+                None => Some(scene.wait(gate, &message, wake_at)),
+                Some(tally) => {
+                    let message = format!("{message}; meanwhile {}", how_to_approve(&tally.report));
+                    let mut status = scene.status();
+                    status.approvals = Some(tally.report);
+                    Some(scene.wait_with(status, gate, &message, earliest(wake_at, tally.until)))
+                }
+            }
         }
     }
 }
@@ -144,6 +153,26 @@ fn overridden<'a>(scene: &'a Scene<'_>) -> Result<&'a [GateName], &'static str> 
     }
 }
 
+/// The approvals of what would be written if the gates were open now.
+fn counted(scene: &Scene<'_>) -> Option<Tally> {
+    let release = scene.release.filter(|_| scene.world.project.admission != Admission::Disabled)?;
+    let rules = demanded(scene.environment, release)?;
+    let Loaded::Here(content) = &scene.world.content else { return None };
+    let digest = render(content, &scene.environment.spec).ok()?.digest();
+    let asked_by = asked_by(&scene.world.promotion);
+    let case = Case { environment: scene.environment, release, asked_by, digest: &digest };
+    Some(tally(&scene.world.project, rules, case, scene.now))
+}
+
+fn how_to_approve(report: &ApprovalsReport) -> String {
+    match &report.needed {
+        None => "it has all approvals".to_owned(),
+        Some(needed) => format!(
+            "it {needed}; to approve, create an Approval with the release, environment and digest of status.approvals.of"
+        ),
+    }
+}
+
 /// The approvals for the record, or the wait for them.
 pub(super) fn unapproved(scene: &Scene<'_>, digest: &str) -> Result<Option<ApprovalsReport>, Box<Decision>> {
     let Some((release, rules)) =
@@ -167,17 +196,11 @@ pub(super) fn unapproved(scene: &Scene<'_>, digest: &str) -> Result<Option<Appro
         tally.report.due = Some(due(scene.now, within));
         return Ok(Some(tally.report));
     }
-    let message = format!(
-        "{}; to approve, create an Approval with the release, environment and digest of status.approvals.of",
-        tally.report.needed.as_deref().unwrap_or_default()
-    );
+    let message = how_to_approve(&tally.report);
     let mut status = scene.status();
     status.approvals = Some(tally.report);
-    let phase = status.phase;
-    let report = scene.write(status, phase, GateName::Approval.as_str(), &message);
-    let report = changed(scene.world, report);
     // Whoever may not approve today may be let in: rights are not watched.
     let again = (!scene.world.project.approvals.is_empty()).then(|| later(scene.now, RIGHTS));
     let wake_at = earliest(earliest(tally.until, deadline(release, scene.now)), again);
-    Err(Box::new(Decision { report, wake_at, ..Decision::default() }))
+    Err(Box::new(scene.wait_with(status, GateName::Approval.as_str(), &message, wake_at)))
 }

@@ -168,7 +168,29 @@ impl Scene<'_> {
 
     /// Waits: the reason is shown, and nothing else is done.
     fn wait(&self, reason: &str, message: &str, wake_at: Option<Timestamp>) -> Decision {
-        let status = self.status();
+        self.wait_with(self.status(), reason, message, wake_at)
+    }
+
+    /// The same, with something new to show.
+    fn wait_with(
+        &self,
+        status: PromotionStatus,
+        reason: &str,
+        message: &str,
+        wake_at: Option<Timestamp>,
+    ) -> Decision {
+        // Whoever waits is not refused.
+        self.stay(PromotionStatus { refused_since: None, ..status }, reason, message, wake_at)
+    }
+
+    /// The phase stays, and nothing is done.
+    fn stay(
+        &self,
+        status: PromotionStatus,
+        reason: &str,
+        message: &str,
+        wake_at: Option<Timestamp>,
+    ) -> Decision {
         let phase = status.phase;
         let report = self.write(status, phase, reason, message);
         Decision { report: changed(self.world, report), wake_at, ..Decision::default() }

@@ -302,6 +302,7 @@ fn begin(scene: &Scene<'_>, objects: &ObjectSet) -> PromotionStatus {
     status.replaces = scene.lane.current().and_then(revision_of);
     status.digest = Some(objects.digest());
     status.started_at = Some(scene.time());
+    status.refused_since = None;
     if !scene.is_rollback() {
         status.overrides_digest =
             Some(crate::decide::overrides::digest(scene.environment.spec.overrides.as_ref()));

@@ -3,19 +3,22 @@
 use super::{Scene, changed, warning};
 use crate::api::PromotionPhase;
 use crate::decide::action::Decision;
-use crate::decide::lane::{created, kube_meta::Meta};
+use crate::decide::lane::kube_meta::Meta;
 use crate::decide::moments::later;
 use jiff::SignedDuration;
 
-/// Not now: shown, tried again, and given up after the progress deadline.
+/// Not now: shown, tried again, and given up after the progress deadline, however long its gates were closed before.
 pub(super) fn refuse(scene: &Scene<'_>, reason: &str, message: &str, again: SignedDuration) -> Decision {
     let limit = SignedDuration::from_secs(i64::from(scene.policy.failing.progress_deadline_seconds));
-    let deadline = later(created(scene.world.promotion.as_ref()), limit);
+    let mut status = scene.status();
+    let since = status.refused_since.get_or_insert_with(|| scene.time()).0;
+    let deadline = later(since, limit);
     if scene.now >= deadline {
         return fail(scene, reason, &format!("{message} (given up after {} s)", limit.as_secs()));
     }
     let message = format!("nothing was written: {message}");
-    scene.wait(reason, &message, Some(later(scene.now, again).min(deadline)))
+    let wake_at = Some(later(scene.now, again).min(deadline));
+    scene.stay(status, reason, &message, wake_at)
 }
 
 /// It cannot be done; nothing was written.

@@ -6,6 +6,7 @@ use crate::support::{Project, in_project, same};
 use crate::waits::condition;
 use anyhow::{Result, ensure};
 use http::Method;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 const PROMOTION: &str = "prod-shop-1.0.0";
@@ -72,6 +73,36 @@ async fn prod_waits_for_two_people_of_whom_the_requester_does_not_count() {
         same("the record", by, vec!["bob", "carol"])?;
         ensure!(approved.iter().all(|line| line["at"].is_string()), "no times: {approved:#?}");
         Ok(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_approve_what_waits_for_a_window_and_it_goes_when_that_opens() {
+    let later = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).hour().wrapping_add(6).rem_euclid(24);
+    let window = json!({ "schedule": format!("0 {later} * * *"), "duration": "1h" });
+    let prod = json!({ "name": "prod", "approvals": { "required": 1 }, "windows": [window] });
+    in_project(&[prod], async |project| {
+        let alice = project.person("alice", &[], &["towpath-requester"]).await?;
+        let bob = project.person("bob", &[], &["towpath-approver"]).await?;
+        let release = releases(project, &alice, "1.0.0", Value::Null).await?;
+        let told = async |words: &str| {
+            let says = |it: &Value| {
+                it["status"]["reason"] == "Window"
+                    && it["status"]["message"].as_str().is_some_and(|text| text.contains(words))
+            };
+            project.until("promotions", PROMOTION, &format!("waits: {words}"), says).await
+        };
+        told("meanwhile it has 0 of 1 approvals; to approve").await?;
+        let waits = project.condition("releases", &release, "Ready", "True", "Window").await?;
+        ensure!(waits["status"]["environments"][0]["until"].is_string(), "nothing says when: {waits:#}");
+        let counts = bob.decides(project, PROMOTION, "Approve").await?;
+        project.condition("approvals", &counts, "Ready", "True", "Counts").await?;
+        told("meanwhile it has all approvals").await?;
+        same("prod", project.snapshot("prod").await?.len(), 0)?;
+        project.change("environments", "prod", json!({ "spec": { "windows": null } })).await?;
+        let ended = project.ended(PROMOTION, "Verified").await?;
+        same("who approved", ended["status"]["approvals"]["approved"][0]["by"].as_str(), Some("bob"))
     })
     .await;
 }
