@@ -1,6 +1,6 @@
 //! Environment: where an edition can live.
 
-use super::{Approvals, Condition, Duration, Window, schema};
+use super::{Approvals, Condition, Duration, READY, Window, schema};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -366,4 +366,16 @@ pub struct RevisionRecord {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Time>,
+}
+
+impl Environment {
+    /// Why nothing can be put there whatever the gates say, as its status has it: no consent, no namespace.
+    pub fn shut(&self) -> Option<&Condition> {
+        let conditions = self.status.iter().flat_map(|status| &status.conditions);
+        let mut ready =
+            conditions.filter(|condition| condition.type_ == READY && condition.status == "False");
+        ready.find(|condition| {
+            matches!(condition.reason.as_str(), "NotGranted" | "NamespaceMissing" | "NamespaceTerminating")
+        })
+    }
 }

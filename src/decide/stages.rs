@@ -2,11 +2,11 @@
 
 use super::conditions::State;
 use super::gate::Gate;
-use super::gates::{Asked, evaluate, waits_at};
-use super::lane::{Lane, created, kube_meta::Meta, newer, phase_of, revision_of};
+use super::gates::{Asked, blocked_by, evaluate, opens_at, shut, waits_at};
+use super::lane::{Lane, kube_meta::Meta, newer, phase_of, revision_of};
 use super::validate::in_order;
 use super::world::Project;
-use crate::api::{Promotion, PromotionKind, PromotionPhase, Release, ReleasePhase, StageStatus};
+use crate::api::{Environment, Promotion, PromotionKind, PromotionPhase, Release, ReleasePhase, StageStatus};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -31,6 +31,8 @@ pub enum At {
     Skipped,
     /// Waits at this gate.
     Gate(&'static str),
+    /// A promotion would start, but for this.
+    Blocked(&'static str),
     /// A promotion is about to start, or goes on; its own status says how far it is.
     UnderWay,
     /// Its newest promotion is in this phase.
@@ -68,7 +70,7 @@ impl Stage {
     pub fn state(&self) -> &'static str {
         match self.at {
             At::Skipped => "NotAStage",
-            At::Gate(gate) => gate,
+            At::Gate(word) | At::Blocked(word) => word,
             At::UnderWay => "Promoting",
             At::Promotion(phase) => phase.as_str(),
             At::RollingBack => "RollingBack",
@@ -104,7 +106,7 @@ pub fn stages(project: &Project, release: &Release, now: Timestamp) -> Vec<Stage
             // One that was not needed in the end says nothing about what others did.
             let ran = lane.of_release(release).find(|one| phase_of(one) != PromotionPhase::Cancelled);
             if let Some(promotion) = ran.or_else(|| lane.of_release(release).next()) {
-                return of_promotion(project, environment.name(), &lane, release, promotion);
+                return of_promotion(project, environment, &lane, release, promotion, now);
             }
             if let Some(stage) = forgotten(project, &lane, release) {
                 return stage;
@@ -118,7 +120,13 @@ pub fn stages(project: &Project, release: &Release, now: Timestamp) -> Vec<Stage
                 promotion: None,
             };
             match evaluate(project, environment, release, Asked::ByAutomation, &[], now) {
-                Gate::Open => stage.message = UNDER_WAY.into(),
+                Gate::Open => match shut(environment) {
+                    None => stage.message = UNDER_WAY.into(),
+                    Some((word, message)) => {
+                        stage.at = At::Blocked(word);
+                        stage.message = message.to_owned();
+                    }
+                },
                 Gate::Never { message } => {
                     stage.at = At::Skipped;
                     stage.message = message;
@@ -175,27 +183,30 @@ fn is_overtaken(project: &Project, lane: &Lane<'_>, release: &Release) -> bool {
 
 fn of_promotion(
     project: &Project,
-    name: &str,
+    environment: &Environment,
     lane: &Lane<'_>,
     release: &Release,
     promotion: &Promotion,
+    now: Timestamp,
 ) -> Stage {
     let phase = phase_of(promotion);
     let status = promotion.status.as_ref();
     let mut stage = Stage {
-        name: name.to_owned(),
+        name: environment.name().to_owned(),
         at: At::Promotion(phase),
         until: None,
         message: status.and_then(|status| status.message.clone()).unwrap_or_default(),
         revision: revision_of(promotion),
         promotion: Some(promotion.name().to_owned()),
     };
+    // One that has not started comes after all that have.
+    let number = |promotion: &Promotion| revision_of(promotion).unwrap_or(i64::MAX);
     let rollback = lane
-        .pending
+        .revisions
         .iter()
-        .chain(lane.revisions.iter())
+        .chain(lane.pending.iter())
         .filter(|other| other.spec.kind == PromotionKind::Rollback && other.spec.release == release.name())
-        .rfind(|other| created(**other) >= created(promotion));
+        .rfind(|other| number(other) > number(promotion));
     if let Some(rollback) = rollback.filter(|other| phase.is_running() && !phase_of(other).is_final()) {
         let message = rollback.spec.reason.clone().unwrap_or_default();
         return Stage { at: At::RollingBack, message, ..stage };
@@ -212,10 +223,25 @@ fn of_promotion(
         };
     }
     if let Some(gate) = waits_at(promotion) {
-        return Stage { at: At::Gate(gate), ..stage };
+        let until = opens_at(project, environment, release, promotion, now);
+        return Stage { at: At::Gate(gate), until, ..stage };
     }
-    if phase != PromotionPhase::Failed {
-        return stage;
+    if let Some(fault) = blocked_by(promotion) {
+        return Stage { at: At::Blocked(fault), ..stage };
+    }
+    let rollback = match phase {
+        PromotionPhase::Failed => rollback,
+        // What was verified may be taken back as well, by a person.
+        PromotionPhase::Verified => rollback.filter(|other| phase_of(other) != PromotionPhase::Cancelled),
+        PromotionPhase::Pending
+        | PromotionPhase::Promoting
+        | PromotionPhase::Observing
+        | PromotionPhase::Superseded
+        | PromotionPhase::Cancelled => return stage,
+    };
+    if let (PromotionPhase::Verified, Some(rollback)) = (phase, rollback) {
+        let reason = rollback.spec.reason.as_deref().unwrap_or("no reason was given");
+        stage.message = format!("taken back by {}: {reason}", rollback.name());
     }
     stage.at = match rollback.map(|other| phase_of(other)) {
         None => stage.at,
@@ -225,7 +251,8 @@ fn of_promotion(
             At::RollingBack
         }
     };
-    if is_overtaken(project, lane, release) && stage.at != At::RollingBack {
+    let was_bad = !matches!(stage.at, At::RollingBack | At::Promotion(PromotionPhase::Verified));
+    if was_bad && is_overtaken(project, lane, release) {
         stage.at = At::Overtaken;
     }
     stage
@@ -255,6 +282,9 @@ pub fn summarise(project: &Project, stages: &[Stage]) -> Summary {
     }
     if let Some(stage) = find(&|at| matches!(at, At::Promotion(PromotionPhase::Pending))) {
         return say(ReleasePhase::Promoting, State::Reconciling, "Pending", stage);
+    }
+    if let Some(stage) = find(&|at| matches!(at, At::Blocked(_))) {
+        return say(ReleasePhase::Waiting, State::Reconciling, stage.state(), stage);
     }
     let busy = |at| {
         matches!(at, At::UnderWay | At::Promotion(PromotionPhase::Promoting | PromotionPhase::Observing))

@@ -38,7 +38,7 @@ impl Targets {
     }
 }
 
-/// Keeps the targets; true when the environment came, went, or has another spec.
+/// Keeps the targets; true when the environment came, went, has another spec, or is shut or open again.
 pub(super) fn track(targets: &Targets, relist: impl Fn(), delta: &Delta<Environment>) -> bool {
     let id = |environment: &Environment| {
         let meta = &environment.metadata;
@@ -57,7 +57,10 @@ pub(super) fn track(targets: &Targets, relist: impl Fn(), delta: &Delta<Environm
             if targets.add(&new.spec.namespace, id(new)) {
                 relist();
             }
-            old.as_ref().is_none_or(|old| old.metadata.generation != new.metadata.generation)
+            let shut = |environment: &Environment| environment.shut().map(|why| why.reason.clone());
+            old.as_ref().is_none_or(|old| {
+                old.metadata.generation != new.metadata.generation || shut(old) != shut(new)
+            })
         }
         Delta::Gone { old } => {
             targets.remove(&old.spec.namespace, &id(old));

@@ -49,6 +49,28 @@ async fn a_release_that_is_deleted_on_its_way_is_taken_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_verified_release_that_a_person_takes_back_is_verified_no_more() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        verified(project, "1.0.0", "v1").await?;
+        let second = verified(project, "2.0.0", "v2").await?;
+        project.condition("releases", &second, "Verified", "True", "").await?;
+        let back = json!({
+            "release": second, "environment": "prod", "kind": "Rollback", "reason": "prices are wrong",
+        });
+        project.promotion("back", back).await?;
+        project.ended("back", "Verified").await?;
+        let found = project.condition("releases", &second, "Verified", "False", "RolledBack").await?;
+        same("why", found["status"]["message"].as_str(), Some("prod: taken back by back: prices are wrong"))?;
+        project.condition("releases", &second, "Stalled", "True", "RolledBack").await?;
+        // What a person puts back is verified again.
+        project.promotion("again", json!({ "release": second, "environment": "prod" })).await?;
+        project.ended("again", "Verified").await?;
+        project.condition("releases", &second, "Verified", "True", "").await.map(drop)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_verified_release_that_is_deleted_stays_where_it_is_and_can_be_gone_back_to() {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let first = verified(project, "1.0.0", "v1").await?;

@@ -75,6 +75,9 @@ async fn a_further_kind_needs_a_role_that_the_environment_prints_ready_to_make()
         let found = project.condition("environments", "prod", "Ready", "False", "NotGranted").await?;
         let message = found["status"]["message"].as_str().unwrap_or_default().to_owned();
         same("objects", project.snapshot("prod").await?.len(), 0)?;
+        let waits = project.condition("releases", &release, "Reconciling", "True", "NotGranted").await?;
+        same("phase", waits["status"]["phase"].as_str(), Some("Waiting"))?;
+        same("summary", waits["status"]["summary"].as_str(), Some("prod:NotGranted"))?;
         let commands: Vec<&str> = message.lines().filter_map(|line| line.strip_prefix("kubectl ")).collect();
         same(&message, commands.len(), 2)?;
         for command in commands {
