@@ -210,6 +210,7 @@ fn not_overtaken(project: &Project, lane: &Lane<'_>, release: &Release, asked: A
             promotion.spec.kind == PromotionKind::Promote && promotion.spec.release != release.name()
         })
         .filter_map(|promotion| project.releases.get(&promotion.spec.release))
+        .filter(|other| other.spec.application == release.spec.application)
         .find(|other| newer(other, release).is_gt());
     match overtaking {
         Some(other) => Gate::Never { message: format!("{} is newer and went ahead", other.name()) },

@@ -58,9 +58,14 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
     }
 }
 
-/// Since when everything is rolled out, as far as that was seen.
+/// Since when everything is rolled out, as far as that was seen. Where somebody else deploys it was so from the start.
 fn rolled_out_at(scene: &Scene<'_>) -> Option<Timestamp> {
-    scene.status().rolled_out_at.map(|time| time.0).or(scene.world.rolled_out)
+    let status = scene.status();
+    let from_the_start = match scene.environment.spec.delivery {
+        Delivery::Managed => None,
+        Delivery::Observed => status.started_at.or_else(|| Some(scene.time())),
+    };
+    status.rolled_out_at.map(|time| time.0).or(scene.world.rolled_out).or(from_the_start.map(|time| time.0))
 }
 
 /// A later revision of this lane that has started.
