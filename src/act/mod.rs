@@ -1,6 +1,7 @@
 //! What was decided, carried out. One file per family of writes.
 //!
-//! Order: records, memory, actions, report. The first failure ends the pass; looking again converges, as every write may be repeated.
+//! Order: records, memory, actions, report; memory that is told to follow is written behind the actions. The first failure ends
+//! the pass; looking again converges, as every write may be repeated.
 
 mod error;
 mod freezes;
@@ -34,11 +35,19 @@ where
         records::create_content(handles, &project, record).await?;
     }
     let mut version = object.meta().resource_version.clone();
-    if let Some(memory) = &decision.memory {
+    let (first, behind) = match decision.memory_follows {
+        false => (decision.memory, None),
+        true => (None, decision.memory),
+    };
+    if let Some(memory) = &first {
         version = Some(status::write(handles, object, version.as_deref(), memory).await?);
     }
     let uid = object.uid().unwrap_or_default();
-    let again = carry_out(handles, &project, &uid, decision.actions).await?;
+    let done = carry_out(handles, &project, &uid, decision.actions).await;
+    if let Some(memory) = &behind {
+        version = Some(status::write(handles, object, version.as_deref(), memory).await?);
+    }
+    let again = done?;
     if let Some(report) = &decision.report {
         status::write(handles, object, version.as_deref(), report).await?;
     }

@@ -193,6 +193,10 @@ fn failed(failures: &Memo<Key, u32>, key: &Key, error: &ReconcileError) -> Durat
     if count > 2 || !conflict {
         tracing::warn!(kind = key.kind.as_str(), namespace = key.namespace, name = key.name, error = %error, "pass failed");
     }
+    // A workload's controller may write its status between our look and our write: the next look is all it takes.
+    if conflict && count == 1 {
+        return Duration::ZERO;
+    }
     let base = if conflict { 20 } else { 100 };
     Duration::from_millis(base << count.min(9)).min(Duration::from_secs(30))
 }

@@ -16,6 +16,9 @@ pub struct Decision {
     pub records: Vec<Record>,
     /// What cannot be observed again; written before the actions that it guards.
     pub memory: Option<Status>,
+    /// The object itself is the intent, as nothing but its spec is needed to decide the same again: the memory is written
+    /// behind the actions, whether they succeed or not. So nothing stands between a failure and what takes it back.
+    pub memory_follows: bool,
     /// What is done.
     pub actions: Vec<Action>,
     /// For people; written last; never drives a decision.

@@ -1,7 +1,8 @@
 //! The pure core: from what was observed to what is to be done. No I/O, no clock, no randomness.
 //!
 //! One decision per reconciled kind. `Decision` holds, in the order in which it is carried out: records, memory, actions, report.
-//! The invariant: memory is written before the effect that it guards, and the report drives nothing.
+//! The invariant: memory is written before the effect that it guards, and the report drives nothing. A rollback is guarded by its own
+//! creation, so its memory follows what it does.
 
 pub mod action;
 pub mod alarms;

@@ -3,11 +3,11 @@
 use super::action::{Decision, Note, Owner, Record, Status};
 use super::calendar::deadline;
 use super::conditions::{self, State, condition};
-use super::lane::{created, kube_meta::Meta};
+use super::lane::{created, is_automatic, kube_meta::Meta};
 use super::moments::{earliest, later};
 use super::stages::{Stage, Summary, stages, summarise};
 use super::world::{Capture, ReleaseWorld};
-use crate::api::{PinnedImage, ReleasePhase, ReleaseStatus, VERIFIED};
+use crate::api::{PinnedImage, PromotionKind, ReleasePhase, ReleaseStatus, VERIFIED};
 use crate::content::content_name;
 use jiff::{SignedDuration, Timestamp};
 
@@ -126,6 +126,9 @@ fn refused(
 }
 
 fn report(world: &ReleaseWorld, mut status: ReleaseStatus, now: Timestamp) -> Decision {
+    if is_about_to_be_taken_back(world) {
+        return Decision::default();
+    }
     // Gates look at the stored status; what is being written now counts as stored.
     let mut release = world.release.as_ref().clone();
     release.status = Some(status.clone());
@@ -136,6 +139,17 @@ fn report(world: &ReleaseWorld, mut status: ReleaseStatus, now: Timestamp) -> De
     let verified = summary.phase == ReleasePhase::Verified;
     let wake_at = stages.iter().filter_map(|stage| stage.until).chain(deadline(&release, now)).min();
     Decision { report: write(world, status, &summary, verified, now), wake_at, ..Decision::default() }
+}
+
+/// A rollback of it was made and nobody has looked at it yet: what it puts back is written first, and its status wakes this
+/// release.
+fn is_about_to_be_taken_back(world: &ReleaseWorld) -> bool {
+    world.project.promotions.values().any(|promotion| {
+        promotion.spec.kind == PromotionKind::Rollback
+            && promotion.spec.release == world.release.name()
+            && is_automatic(promotion)
+            && promotion.status.as_ref().is_none_or(|status| status.reason.is_none())
+    })
 }
 
 /// `dev:Verified staging:Observing prod:Order`.

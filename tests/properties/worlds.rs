@@ -76,8 +76,8 @@ pub fn now() -> Timestamp {
 
 fn dress(metadata: &mut kube::core::ObjectMeta, choices: &mut Choices<'_>) {
     metadata.namespace = Some("shop".into());
-    let has_none = choices.one_in(9);
-    metadata.uid = metadata.name.as_ref().filter(|_| !has_none).map(|name| format!("uid-{name}"));
+    // The API server gives every object one.
+    metadata.uid = metadata.name.as_ref().map(|name| format!("uid-{name}"));
     metadata.generation = Some(1);
     metadata.creation_timestamp = (!choices.one_in(9)).then(|| choices.time());
     metadata.deletion_timestamp = choices.one_in(12).then(|| choices.time());

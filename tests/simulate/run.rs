@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use towpath::api::ReleasePhase;
-use towpath::decide::action::{Action, Decision};
+use towpath::decide::action::{Action, Decision, Status};
 use towpath::decide::lane::phase_of;
 use towpath::decide::{environment, promotion, release};
 
@@ -241,10 +241,8 @@ impl Run {
             self.store.contents.entry(record.name.clone()).or_insert_with(|| record.objects.clone().into());
             self.wrote()?;
         }
-        if let Some(memory) = &decision.memory {
-            self.store.write_status(key, memory);
-            self.changed(key);
-            self.wrote()?;
+        if let Some(memory) = decision.memory.as_ref().filter(|_| !decision.memory_follows) {
+            self.write_status(key, memory)?;
         }
         let mut again = false;
         let is_adoption = |action: &&Action| matches!(action, Action::Adopt { .. });
@@ -255,16 +253,20 @@ impl Run {
                 Err(error) => {
                     self.log.push(format!("{} {} failed: {error}", self.clock(), line::name(key)));
                     self.wakes.insert(key.clone(), self.now + SignedDuration::from_secs(1));
+                    if let Some(memory) = decision.memory.as_ref().filter(|_| decision.memory_follows) {
+                        self.write_status(key, memory)?;
+                    }
                     return Ok(());
                 }
             }
             self.followed(action);
             self.wrote()?;
         }
+        if let Some(memory) = decision.memory.as_ref().filter(|_| decision.memory_follows) {
+            self.write_status(key, memory)?;
+        }
         if let Some(report) = &decision.report {
-            self.store.write_status(key, report);
-            self.changed(key);
-            self.wrote()?;
+            self.write_status(key, report)?;
         }
         if again {
             self.wake(key.clone());
@@ -272,6 +274,12 @@ impl Run {
             self.wakes.insert(key.clone(), at);
         }
         Ok(())
+    }
+
+    fn write_status(&mut self, key: &Key, status: &Status) -> Result<(), Crash> {
+        self.store.write_status(key, status);
+        self.changed(key);
+        self.wrote()
     }
 
     fn wrote(&mut self) -> Result<(), Crash> {

@@ -1,7 +1,7 @@
 //! What has to be observed before a promotion can be decided about: which Contents, and which live objects.
 
 use super::Scene;
-use super::start::{rollback_content, rollback_revision};
+use super::start::{rollback_content, rollback_revision, undone};
 use crate::api::{Change, Environment, Keep, Promotion, PromotionKind};
 use crate::content::kinds::DEFAULT_KINDS;
 use crate::content::{ObjectKey, render};
@@ -72,8 +72,8 @@ pub fn live_objects(world: &PromotionWorld) -> BTreeSet<ObjectKey> {
     if scene.is_rollback() {
         // What came after the target is taken back; what was there with it or before is none of this.
         let target = rollback_revision(&scene.lane, &world.promotion).unwrap_or(0);
-        let later = scene.lane.here().filter(|promotion| revision_of(promotion) > Some(target));
-        let statuses = later.filter_map(|promotion| promotion.status.as_ref());
+        let (_, undone) = undone(&scene.lane, target);
+        let statuses = undone.filter_map(|promotion| promotion.status.as_ref());
         keys.extend(changed_keys(statuses.flat_map(|status| &status.changes)));
     }
     keys.extend(environment.spec.keeps.iter().filter_map(|keep| key_of_keep(environment, keep)));

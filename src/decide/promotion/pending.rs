@@ -246,7 +246,7 @@ fn start_rollback(scene: &Scene<'_>, content: &ObjectSet) -> Decision {
     launch(scene, status, &wanted, Vec::new())
 }
 
-/// The intent is the memory; what it allows starts in the same pass, behind it.
+/// The intent is the memory, or the rollback itself; what it allows starts in the same pass.
 fn launch(
     scene: &Scene<'_>,
     mut status: PromotionStatus,
@@ -288,6 +288,8 @@ fn launch(
     Decision {
         records,
         memory: Some(scene.write(status, PromotionPhase::Promoting, reason, &message)),
+        // What a rollback restores, and which revision it is, follows from its spec until it has ended.
+        memory_follows: scene.is_rollback(),
         actions: next.actions,
         wake_at: Some(later(scene.now, SignedDuration::from_secs(1))),
         notes: vec![note],

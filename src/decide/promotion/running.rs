@@ -3,7 +3,7 @@
 use super::health::{judge, workloads};
 use super::writes::{Next, is_written, next_writes, run_hooks};
 use super::{Scene, normal};
-use crate::api::{Delivery, PromotionKind, PromotionPhase};
+use crate::api::{Delivery, Promotion, PromotionKind, PromotionPhase};
 use crate::content::{Desired, Hook, ObjectKey};
 use crate::decide::action::{Action, Decision};
 use crate::decide::lane::{kube_meta::Meta, phase_of, revision_of};
@@ -26,6 +26,10 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
     }
     if let Some(decision) = target_is_gone(scene) {
         return decision;
+    }
+    if !scene.is_rollback() && rollback_is_pending(scene) {
+        // It may have written already, and wakes this one when it starts or ends.
+        return Decision::default();
     }
     let is_writing = phase_of(&scene.world.promotion) == PromotionPhase::Promoting;
     if scene.environment.spec.delivery == Delivery::Observed && is_writing {
@@ -72,6 +76,12 @@ fn rolled_out_at(scene: &Scene<'_>) -> Option<Timestamp> {
 fn overtaken_by(scene: &Scene<'_>) -> Option<String> {
     let own = revision_of(&scene.world.promotion)?;
     scene.lane.here().find(|other| revision_of(other) > Some(own)).map(|other| other.name().to_owned())
+}
+
+/// Somebody, or automation, wants back what was here before.
+fn rollback_is_pending(scene: &Scene<'_>) -> bool {
+    let is_rollback = |other: &&Promotion| other.spec.kind == PromotionKind::Rollback;
+    scene.lane.pending.iter().copied().filter(is_rollback).any(|other| !phase_of(other).is_final())
 }
 
 /// Where somebody else deploys nobody waits for the observe window: healthy for `soak` is enough there.

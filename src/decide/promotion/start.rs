@@ -33,6 +33,20 @@ pub(super) fn default_target(lane: &Lane<'_>) -> Option<i64> {
     })
 }
 
+/// The revisions that have to be undone to be at the target again: those since it was last what runs here.
+pub(super) fn undone<'a, 'b>(
+    lane: &'b Lane<'a>,
+    target: i64,
+) -> (i64, impl Iterator<Item = &'a Promotion> + use<'a, 'b>) {
+    let content = |promotion: &'a Promotion| origin(lane, promotion).and_then(revision_of).unwrap_or(0);
+    let wanted = lane.revision(target).map_or(0, content);
+    let holds_it = |promotion: &&'a Promotion| {
+        phase_of(promotion) == PromotionPhase::Verified && content(promotion) == wanted
+    };
+    let last = lane.here().rev().find(holds_it).and_then(revision_of).unwrap_or(target);
+    (last, lane.here().filter(move |promotion| revision_of(promotion) > Some(last)))
+}
+
 /// The promotion that first wrote the content which a revision holds; none for the baseline.
 pub(super) fn origin<'a>(lane: &Lane<'a>, promotion: &'a Promotion) -> Option<&'a Promotion> {
     lane.content_of(promotion)
@@ -126,10 +140,9 @@ impl Scene<'_> {
     pub(super) fn reverts(&self, wanted: &[Desired]) -> Vec<Change> {
         let target = self.restored_revision().unwrap_or(0);
         let mut touched: BTreeMap<ObjectKey, ChangeAction> = BTreeMap::new();
-        let since =
-            self.lane.here().filter(|promotion| revision_of(promotion).is_some_and(|number| number > target));
+        let (last, undone) = undone(&self.lane, target);
         for change in
-            since.filter_map(|promotion| promotion.status.as_ref()).flat_map(|status| &status.changes)
+            undone.filter_map(|promotion| promotion.status.as_ref()).flat_map(|status| &status.changes)
         {
             if let Ok(key) = ObjectKey::new(&change.api_version, &change.kind, &change.name) {
                 touched.entry(key).or_insert(change.action);
@@ -140,8 +153,12 @@ impl Scene<'_> {
         for wanted in wanted.iter().filter(|wanted| wanted.hook.is_none()) {
             match self.world.live.get(&wanted.key) {
                 Some(Live::Absent) => changes.push(self.change(&wanted.key, ChangeAction::Create)),
+                // Written by this very rollback, before a crash kept it from saying so.
+                Some(Live::Present(live)) if written_by(live) == Some(self.revision()) => {
+                    changes.push(self.change(&wanted.key, ChangeAction::Update));
+                }
                 // What the bad revision had not come to write yet needs no write back.
-                Some(Live::Present(live)) if written_by(live).is_some_and(|revision| revision <= target) => {}
+                Some(Live::Present(live)) if written_by(live).is_some_and(|revision| revision <= last) => {}
                 Some(Live::Present(_) | Live::Refused(_)) | None if touched.contains_key(&wanted.key) => {
                     changes.push(self.change(&wanted.key, ChangeAction::Update));
                 }

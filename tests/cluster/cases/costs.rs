@@ -3,7 +3,7 @@
 use crate::objects::{config, deployment, service, stateful_set};
 use crate::requests::{is_write, shown};
 use crate::support::{Project, in_project, same};
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use control_plane::AuditEvent;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -90,6 +90,39 @@ async fn a_rollback_writes_what_differs_once() {
         let statuses: Vec<&AuditEvent> =
             ours.into_iter().filter(|event| event.resource != "contents").collect();
         ensure!(statuses.len() <= 14, "{} writes of our own:\n{}", statuses.len(), shown(statuses));
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn between_a_rollback_and_what_it_puts_back_nothing_of_our_own_is_written() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let first = project.release("1.0.0", &shop("v1")).await?;
+        project.condition("releases", &first, "Verified", "True", "").await?;
+        // The second failure, so that there is a history that could be looked at in vain.
+        for version in ["2.0.0", "3.0.0"] {
+            let mark = project.cluster.audit()?.mark().await?;
+            let release = project.release(version, &shop("v2-crash-loop")).await?;
+            let rollback = format!("prod-{release}-rollback");
+            project.ended(&rollback, "Verified").await?;
+            project.quiet().await?;
+            let mut events = project.requests(mark).await?;
+            events.sort_by_key(|event| event.time);
+            let made = events.iter().position(|event| event.verb == "create" && event.name == rollback);
+            let behind = &events[made.context("no rollback was created")? + 1..];
+            // web and api; one that a controller's status overtakes is made again.
+            let reverts = behind
+                .iter()
+                .enumerate()
+                .filter(|(_, event)| event.verb == "patch" && event.namespace == project.target("prod"));
+            let last = reverts.map(|(index, _)| index).nth(1).context("two objects are put back")?;
+            let (_, ours) = split(project, &behind[..=last]);
+            ensure!(ours.is_empty(), "written in front of them:\n{}", shown(ours));
+            // Five objects of the content and the copy of its ConfigMap.
+            let reads: Vec<_> = behind[..=last].iter().filter(|event| event.verb == "get").collect();
+            ensure!(reads.len() <= 6, "{} objects were read:\n{}", reads.len(), shown(reads));
+        }
         Ok(())
     })
     .await;
