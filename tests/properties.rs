@@ -292,7 +292,10 @@ fn deleting_a_release_ends_what_is_under_way() {
             let writes =
                 decision.actions.iter().any(|action| !matches!(action, Action::CreatePromotion { .. }));
             // What brings the environment back comes first; the failure is told when that has started.
-            let goes_back = !decision.actions.is_empty() && !writes;
+            let is_made = lane.pending.iter().any(|other| {
+                other.spec.kind == PromotionKind::Rollback && !phase_of(other).is_final() && !other.deleting()
+            });
+            let goes_back = is_made || !decision.actions.is_empty() && !writes;
             hold((failed || goes_back) && !writes, || format!("goes on: {decision:#?}\n{next:#?}"))?;
         }
         Ok(())

@@ -81,7 +81,8 @@ fn overtaken_by(scene: &Scene<'_>) -> Option<String> {
 /// Somebody, or automation, wants back what was here before.
 fn rollback_is_pending(scene: &Scene<'_>) -> bool {
     let is_rollback = |other: &&Promotion| other.spec.kind == PromotionKind::Rollback;
-    scene.lane.pending.iter().copied().filter(is_rollback).any(|other| !phase_of(other).is_final())
+    let mut rollbacks = scene.lane.pending.iter().copied().filter(is_rollback);
+    rollbacks.any(|other| !phase_of(other).is_final() && !other.deleting())
 }
 
 /// Where somebody else deploys nobody waits for the observe window: healthy for `soak` is enough there.
