@@ -49,16 +49,17 @@ struct Shared<K> {
 struct Content<K> {
     objects: Spaces<Entry<Arc<K>>>,
     undecodable: Spaces<Entry<Undecodable>>,
-    index: BTreeMap<Box<str>, BTreeSet<Place>>,
+    index: Index,
     count: usize,
     list: u32,
     is_ready: bool,
 }
 
-/// Namespace and name.
-type Place = (Box<str>, Box<str>);
+/// Values by namespace and name. The index shares the names.
+type Spaces<V> = BTreeMap<Box<str>, BTreeMap<Arc<str>, V>>;
 
-type Spaces<V> = BTreeMap<Box<str>, BTreeMap<Box<str>, V>>;
+/// Names by namespace and key.
+type Index = BTreeMap<Box<str>, BTreeMap<Box<str>, BTreeSet<Arc<str>>>>;
 
 struct Entry<V> {
     value: V,
@@ -120,15 +121,9 @@ impl<K> Store<K> {
     /// The objects of one namespace whose index key is `key`, by name.
     pub fn list_by(&self, namespace: &str, key: &str) -> Vec<Arc<K>> {
         let content = self.read();
-        let (Some(places), Some(objects)) = (content.index.get(key), content.objects.get(namespace)) else {
-            return Vec::new();
-        };
-        places
-            .range((Box::from(namespace), Box::from(""))..)
-            .take_while(|(other, _)| other.as_ref() == namespace)
-            .filter_map(|(_, name)| objects.get(name))
-            .map(|entry| Arc::clone(&entry.value))
-            .collect()
+        let names = content.index.get(namespace).and_then(|keys| keys.get(key)).into_iter().flatten();
+        let Some(objects) = content.objects.get(namespace) else { return Vec::new() };
+        names.filter_map(|name| objects.get(name)).map(|entry| Arc::clone(&entry.value)).collect()
     }
 
     /// The namespaces that hold objects.
@@ -256,17 +251,14 @@ impl<K> Store<K> {
         if old == new {
             return;
         }
-        let place = (Box::from(place.0), Box::from(place.1));
-        if let Some(key) = old
-            && let Some(places) = content.index.get_mut(key)
-        {
-            places.remove(&place);
-            if places.is_empty() {
-                content.index.remove(key);
-            }
+        let (namespace, name) = place;
+        if let Some(key) = old {
+            forget(&mut content.index, namespace, key, name);
         }
-        if let Some(key) = new {
-            content.index.entry(key.into()).or_default().insert(place);
+        let found = content.objects.get(namespace).and_then(|space| space.get_key_value(name));
+        if let (Some(key), Some((name, _))) = (new, found) {
+            let keys = content.index.entry(namespace.into()).or_default();
+            keys.entry(key.into()).or_default().insert(Arc::clone(name));
         }
     }
 
@@ -311,12 +303,25 @@ fn remove<V>(spaces: &mut Spaces<V>, namespace: &str, name: &str) -> Option<V> {
     removed
 }
 
-fn older<V>(spaces: &Spaces<Entry<V>>, list: u32) -> Vec<Place> {
+/// Takes a name out of an index, and leaves nothing empty behind.
+fn forget(index: &mut Index, namespace: &str, key: &str, name: &str) {
+    let Some(keys) = index.get_mut(namespace) else { return };
+    let Some(names) = keys.get_mut(key) else { return };
+    names.remove(name);
+    if names.is_empty() {
+        keys.remove(key);
+    }
+    if keys.is_empty() {
+        index.remove(namespace);
+    }
+}
+
+fn older<V>(spaces: &Spaces<Entry<V>>, list: u32) -> Vec<(Box<str>, Arc<str>)> {
     let entries =
         spaces.iter().flat_map(|(namespace, space)| space.iter().map(move |entry| (namespace, entry)));
     entries
         .filter(|(_, (_, entry))| entry.list != list)
-        .map(|(namespace, (name, _))| (namespace.clone(), name.clone()))
+        .map(|(namespace, (name, _))| (namespace.clone(), Arc::clone(name)))
         .collect()
 }
 
