@@ -85,7 +85,7 @@ fn what_was_reported_is_not_reported_again() {
         for world in releases {
             let Some(Status::Release(status)) = release::decide(world, now()).report else { continue };
             let mut next = world.clone();
-            Arc::make_mut(&mut next.release).status = Some(*status);
+            next.release = Arc::new(next.release.with_status(&status));
             next.project.releases.insert(world.release.name().into(), Arc::clone(&next.release));
             silent(release::decide(&next, now()), &next)?;
         }

@@ -19,41 +19,44 @@ use crate::context::{Handles, Note, NoteType};
 use crate::decide::action::{Action, Decision};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::{Resource, ResourceExt};
+use kube::Resource;
+use kube::core::ObjectMeta;
 use std::collections::BTreeMap;
 
 /// Writes into a target namespace at a time, for one decision.
 const WIDTH: usize = 8;
 
-/// Carries out a decision about `object`. True when something was done that the next look should see at once.
-pub async fn act<K>(handles: &Handles, object: &K, decision: Decision) -> Result<bool, ActError>
-where
-    K: WithStatus,
-{
-    let project = object.namespace().unwrap_or_default();
+/// Carries out a decision about the object of kind `K` that `object` names, at the version that it was decided about. True when
+/// something was done that the next look should see at once.
+pub async fn act<K: WithStatus>(
+    handles: &Handles,
+    object: &ObjectMeta,
+    decision: Decision,
+) -> Result<bool, ActError> {
+    let project = object.namespace.clone().unwrap_or_default();
     for record in &decision.records {
         records::create_content(handles, &project, record).await?;
     }
-    let mut version = object.meta().resource_version.clone();
+    let mut version = object.resource_version.clone();
     let (first, behind) = match decision.memory_follows {
         false => (decision.memory, None),
         true => (None, decision.memory),
     };
     if let Some(memory) = &first {
-        version = Some(status::write(handles, object, version.as_deref(), memory).await?);
+        version = Some(status::write::<K>(handles, object, version.as_deref(), memory).await?);
     }
-    let uid = object.uid().unwrap_or_default();
+    let uid = object.uid.clone().unwrap_or_default();
     let done = carry_out(handles, &project, &uid, decision.actions).await;
     if let Some(memory) = &behind {
-        version = Some(status::write(handles, object, version.as_deref(), memory).await?);
+        version = Some(status::write::<K>(handles, object, version.as_deref(), memory).await?);
     }
     let again = done?;
     if let Some(report) = &decision.report {
-        status::write(handles, object, version.as_deref(), report).await?;
+        status::write::<K>(handles, object, version.as_deref(), report).await?;
     }
     for note in decision.notes {
         handles.notes.push(Note {
-            object_ref: reference(object),
+            object_ref: reference::<K>(object),
             type_: if note.warning { NoteType::Warning } else { NoteType::Normal },
             reason: note.reason,
             message: note.message,
@@ -147,13 +150,13 @@ async fn one(handles: &Handles, project: &str, uid: &str, action: Action) -> Res
     }
 }
 
-fn reference<K: Resource<DynamicType = ()>>(object: &K) -> ObjectReference {
+fn reference<K: Resource<DynamicType = ()>>(object: &ObjectMeta) -> ObjectReference {
     ObjectReference {
         api_version: Some(K::api_version(&()).into_owned()),
         kind: Some(K::kind(&()).into_owned()),
-        name: object.meta().name.clone(),
-        namespace: object.meta().namespace.clone(),
-        uid: object.meta().uid.clone(),
+        name: object.name.clone(),
+        namespace: object.namespace.clone(),
+        uid: object.uid.clone(),
         resource_version: None,
         field_path: None,
     }

@@ -6,7 +6,7 @@ use crate::context::{Handles, Undecodable};
 use crate::decide::action::Status;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{DynamicObject, Patch, PatchParams};
-use kube::core::ApiResource;
+use kube::core::{ApiResource, ObjectMeta};
 use kube::{Api, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -82,14 +82,15 @@ fn count(handles: &Handles, status: &PromotionStatus) {
     }
 }
 
-/// Writes a status; gives the new version.
+/// Writes the status of an object of kind `K`; gives the new version.
 pub async fn write<K: WithStatus>(
     handles: &Handles,
-    object: &K,
+    object: &ObjectMeta,
     version: Option<&str>,
     status: &Status,
 ) -> Result<String, ActError> {
-    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    let (namespace, name) =
+        (object.namespace.clone().unwrap_or_default(), object.name.clone().unwrap_or_default());
     let what = format!("writing the status of {} {name}", K::KIND);
     let value = match status {
         Status::Release(status) => serde_json::to_value(status),

@@ -8,5 +8,7 @@ pub const READY: &str = "Ready";
 pub const RECONCILING: &str = "Reconciling";
 /// A final verdict against the object, or a spec that cannot work.
 pub const STALLED: &str = "Stalled";
+/// A failed promotion stops automation in its lane.
+pub const HOLDS: &str = "Holds";
 /// Verified in the last environment that the release may reach.
 pub const VERIFIED: &str = "Verified";

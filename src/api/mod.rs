@@ -10,10 +10,12 @@ pub mod condition;
 pub mod content;
 pub mod environment;
 pub mod freeze;
+pub mod kept;
 pub mod promotion;
 pub mod release;
 pub mod rollback_policy;
 pub mod schema;
+pub mod trim;
 pub mod user;
 pub mod window;
 
@@ -22,7 +24,7 @@ pub use approval::{
     Approved, ApproverGroup, ObjectIdentity,
 };
 pub use change::{ChangeType, NotBefore, ReleaseChange};
-pub use condition::{Condition, READY, RECONCILING, STALLED, VERIFIED};
+pub use condition::{Condition, HOLDS, READY, RECONCILING, STALLED, VERIFIED};
 pub use content::{Content, ContentSpec};
 pub use environment::{
     ApplicationStatus, Delivery, Environment, EnvironmentSpec, EnvironmentStatus, EnvironmentVariable,
@@ -30,6 +32,7 @@ pub use environment::{
     RevisionRecord, RevisionRef, VariableOverride,
 };
 pub use freeze::{ChangeFreeze, ChangeFreezeSpec, ClusterChangeFreeze, ClusterChangeFreezeSpec};
+pub use kept::{KeptRelease, Uncaptured, requesters};
 pub use kube::core::Duration;
 pub use promotion::{
     Change, ChangeAction, GateName, Override, Promotion, PromotionKind, PromotionPhase, PromotionSpec,
@@ -42,6 +45,7 @@ pub use release::{
 pub use rollback_policy::{
     Budget, FailureAction, FailureThresholds, RollbackPolicy, RollbackPolicySpec, RollbackTarget,
 };
+pub use trim::Trim;
 pub use user::UserInfo;
 pub use window::{Window, WindowKind};
 

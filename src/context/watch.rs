@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::{Api, CustomResourceExt, Resource};
+use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -25,6 +25,7 @@ use super::client::{Clients, Pulse};
 use super::error::ContextError;
 use super::metrics::Metrics;
 use super::store::{Delta, Store};
+use crate::api::{KeptRelease, Release, Trim};
 use feed::Feed;
 use supervisor::Supervisor;
 
@@ -38,33 +39,51 @@ pub trait Watched: Send + Sync + Sized + 'static {
 
     /// The version at which it was seen.
     fn version(&self) -> &str;
+
+    /// Its namespace, empty for a cluster-scoped kind, and its name.
+    fn place(&self) -> (&str, &str);
 }
 
-/// Our own kinds are kept whole, but for the managed fields.
+/// Thousands of releases are watched.
+impl Watched for KeptRelease {
+    type Wire = Release;
+
+    fn keep(wire: Release) -> Self {
+        wire.into()
+    }
+
+    fn version(&self) -> &str {
+        self.resource_version()
+    }
+
+    fn place(&self) -> (&str, &str) {
+        (self.namespace(), self.name())
+    }
+}
+
+/// Our other kinds are kept whole, but for what each says that nobody reads.
 impl<K> Watched for K
 where
-    K: CustomResourceExt
-        + Resource<DynamicType = ()>
-        + Clone
-        + Debug
-        + DeserializeOwned
-        + Send
-        + Sync
-        + 'static,
+    K: Trim + Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
     type Wire = K;
 
     fn keep(mut wire: K) -> K {
-        wire.meta_mut().managed_fields = None;
+        trim_metadata(wire.meta_mut());
+        wire.trim();
         wire
     }
 
     fn version(&self) -> &str {
         self.meta().resource_version.as_deref().unwrap_or_default()
     }
+
+    fn place(&self) -> (&str, &str) {
+        place(self.meta())
+    }
 }
 
-/// A kind of Kubernetes kept whole, but for the managed fields.
+/// A kind of Kubernetes kept whole, but for metadata that nobody reads.
 #[derive(Debug, Clone)]
 pub struct Whole<K>(pub K);
 
@@ -75,13 +94,27 @@ where
     type Wire = K;
 
     fn keep(mut wire: K) -> Self {
-        wire.meta_mut().managed_fields = None;
+        trim_metadata(wire.meta_mut());
         Self(wire)
     }
 
     fn version(&self) -> &str {
         self.0.meta().resource_version.as_deref().unwrap_or_default()
     }
+
+    fn place(&self) -> (&str, &str) {
+        place(self.0.meta())
+    }
+}
+
+/// Nobody reads what owned the fields, what was applied last, or who the owner is.
+fn trim_metadata(meta: &mut ObjectMeta) {
+    (meta.managed_fields, meta.annotations, meta.owner_references) = (None, None, None);
+}
+
+/// Namespace and name.
+fn place(meta: &ObjectMeta) -> (&str, &str) {
+    (meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default())
 }
 
 /// How a watch is kept alive.

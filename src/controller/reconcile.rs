@@ -7,6 +7,7 @@ use crate::context::{Handles, Undecodable};
 use crate::decide::{self, action::Decision};
 use crate::observe::{self, ObserveError};
 use jiff::Timestamp;
+use kube::core::ObjectMeta;
 use std::time::Duration;
 
 /// When to look again.
@@ -39,7 +40,7 @@ pub async fn reconcile(handles: &Handles, key: &Key) -> Result<Again, ReconcileE
                     .await;
             };
             let decision = decide::release::decide(&world, handles.clock.now());
-            finish(handles, world.release.as_ref(), decision, key).await
+            finish::<Release>(handles, &world.release.identity(), decision, key).await
         }
         Kind::Approval => {
             let Some(world) = observe::approval::observe(handles, namespace, name).await? else {
@@ -47,7 +48,7 @@ pub async fn reconcile(handles: &Handles, key: &Key) -> Result<Again, ReconcileE
                     .await;
             };
             let decision = decide::approval::decide(&world, handles.clock.now());
-            finish(handles, world.approval.as_ref(), decision, key).await
+            finish::<Approval>(handles, &world.approval.metadata, decision, key).await
         }
         Kind::Freezes => {
             let world = observe::freezes::observe(handles).await?;
@@ -67,7 +68,7 @@ pub async fn reconcile(handles: &Handles, key: &Key) -> Result<Again, ReconcileE
                 .await;
             };
             let decision = decide::environment::decide(&world, handles.clock.now());
-            finish(handles, world.environment.as_ref(), decision, key).await
+            finish::<Environment>(handles, &world.environment.metadata, decision, key).await
         }
         Kind::Promotion => {
             let Some(world) = observe::promotion::observe(handles, namespace, name).await? else {
@@ -79,7 +80,7 @@ pub async fn reconcile(handles: &Handles, key: &Key) -> Result<Again, ReconcileE
                 .await;
             };
             let decision = decide::promotion::decide(&world, handles.clock.now());
-            finish(handles, world.promotion.as_ref(), decision, key).await
+            finish::<Promotion>(handles, &world.promotion.metadata, decision, key).await
         }
     }
 }
@@ -94,15 +95,12 @@ async fn gone<K: WithStatus>(
     Ok(Again::OnChange)
 }
 
-async fn finish<K>(
+async fn finish<K: WithStatus>(
     handles: &Handles,
-    object: &K,
+    object: &ObjectMeta,
     decision: Decision,
     key: &Key,
-) -> Result<Again, ReconcileError>
-where
-    K: WithStatus,
-{
+) -> Result<Again, ReconcileError> {
     handles.metrics.decision(key.kind.as_str());
     let wake_at = decision.wake_at;
     tracing::debug!(
@@ -114,7 +112,7 @@ where
         report = decision.report.is_some(),
         "decided"
     );
-    let at_once = act(handles, object, decision).await?;
+    let at_once = act::<K>(handles, object, decision).await?;
     Ok(match (at_once, wake_at) {
         (true, _) => Again::In(Duration::ZERO),
         (false, Some(at)) => Again::In(until(at, handles.clock.now())),

@@ -1,7 +1,7 @@
 //! From a change to the objects that have to be looked at again.
 
 use super::queue::{Key, Kind, Queue};
-use crate::api::{Promotion, Release, ReleasePhase};
+use crate::api::{KeptRelease, Promotion, ReleasePhase};
 use crate::context::{Change, Stores};
 use crate::decide::lane::phase_of;
 use kube::ResourceExt;
@@ -27,7 +27,7 @@ impl Wake {
                 self.release(&project, &name);
                 self.environments(&project);
                 let release = self.stores.releases.get(&project, &name);
-                self.promotions_of(&project, release.map(|release| release.spec.application.clone()));
+                self.promotions_of(&project, release.map(|release| release.application().to_owned()));
             }
             Change::Environment(project, name, is_news) => {
                 self.environment(&project, &name);
@@ -62,7 +62,7 @@ impl Wake {
                 self.approval(&project, &name);
                 self.after(&project, environment.as_deref());
                 let release = release.and_then(|release| self.stores.releases.get(&project, &release));
-                self.promotions_of(&project, release.map(|release| release.spec.application.clone()));
+                self.promotions_of(&project, release.map(|release| release.application().to_owned()));
             }
             Change::Freeze(project) => {
                 self.freezes();
@@ -93,7 +93,7 @@ impl Wake {
             }
         }
         for release in self.stores.releases.all() {
-            self.release(&release.namespace().unwrap_or_default(), &release.name_any());
+            self.release(release.namespace(), release.name());
         }
         self.undecodable();
     }
@@ -133,9 +133,8 @@ impl Wake {
             }
             // A capture waits until workloads have settled.
             for release in self.stores.releases.list(project) {
-                let is_captured = release.status.as_ref().is_some_and(|status| status.content.is_some());
-                if !is_captured {
-                    self.release(project, &release.name_any());
+                if release.uncaptured.is_some() {
+                    self.release(project, release.name());
                 }
             }
         }
@@ -158,9 +157,9 @@ impl Wake {
     }
 
     /// Releases whose status may follow from what others do.
-    fn releases(&self, releases: Vec<Arc<Release>>) {
+    fn releases(&self, releases: Vec<Arc<KeptRelease>>) {
         for release in releases {
-            let settled = release.status.as_ref().is_some_and(|status| match status.phase {
+            let settled = match release.phase() {
                 ReleasePhase::Verified | ReleasePhase::Superseded => true,
                 ReleasePhase::Pending
                 | ReleasePhase::Promoting
@@ -169,9 +168,9 @@ impl Wake {
                 | ReleasePhase::Failed
                 | ReleasePhase::RolledBack
                 | ReleasePhase::Invalid => false,
-            });
+            };
             if !settled {
-                self.release(&release.namespace().unwrap_or_default(), &release.name_any());
+                self.release(release.namespace(), release.name());
             }
         }
     }

@@ -4,12 +4,12 @@ use super::gate::Gate;
 use super::lane::kube_meta::Meta;
 use super::schedule::{Opening, opening};
 use super::world::{Freeze, Project};
-use crate::api::{ChangeType, Environment, Release};
+use crate::api::{ChangeType, Environment, KeptRelease};
 use jiff::Timestamp;
 
 /// The type of change that a release makes.
-pub fn change_type(release: &Release) -> ChangeType {
-    release.spec.change.as_ref().map(|change| change.type_).unwrap_or_default()
+pub fn change_type(release: &KeptRelease) -> ChangeType {
+    release.change.as_ref().map(|change| change.type_).unwrap_or_default()
 }
 
 /// Whether a freeze is in force in an environment at a moment.
@@ -22,14 +22,14 @@ fn concerns(freeze: &Freeze, environment: &str) -> bool {
 }
 
 /// The deadline of a release, while it is still to come.
-pub fn deadline(release: &Release, now: Timestamp) -> Option<Timestamp> {
-    let deadline = release.spec.change.as_ref()?.deadline.as_ref()?.0;
+pub fn deadline(release: &KeptRelease, now: Timestamp) -> Option<Timestamp> {
+    let deadline = release.change.as_ref()?.deadline.as_ref()?.0;
     (deadline > now).then_some(deadline)
 }
 
 /// A release that has not started by its deadline is abandoned.
-pub(super) fn deadline_has_not_passed(release: &Release, now: Timestamp) -> Gate {
-    match release.spec.change.as_ref().and_then(|change| change.deadline.as_ref()) {
+pub(super) fn deadline_has_not_passed(release: &KeptRelease, now: Timestamp) -> Gate {
+    match release.change.as_ref().and_then(|change| change.deadline.as_ref()) {
         Some(deadline) if deadline.0 <= now => {
             Gate::closed("Deadline", format!("abandoned: spec.change.deadline was {}", deadline.0))
         }
@@ -38,8 +38,8 @@ pub(super) fn deadline_has_not_passed(release: &Release, now: Timestamp) -> Gate
 }
 
 /// The earliest start that the release names for this environment.
-pub(super) fn is_due(environment: &Environment, release: &Release, now: Timestamp) -> Gate {
-    let moments = release.spec.change.iter().flat_map(|change| &change.not_before);
+pub(super) fn is_due(environment: &Environment, release: &KeptRelease, now: Timestamp) -> Gate {
+    let moments = release.change.iter().flat_map(|change| &change.not_before);
     let at = moments.filter(|entry| entry.environment == environment.name()).map(|entry| entry.at.0).max();
     match at {
         Some(at) if now < at => Gate::Closed {
@@ -63,7 +63,7 @@ pub(super) fn window_is_open(environment: &Environment, now: Timestamp) -> Gate 
 pub(super) fn is_not_frozen(
     project: &Project,
     environment: &Environment,
-    release: &Release,
+    release: &KeptRelease,
     now: Timestamp,
 ) -> Gate {
     let change = change_type(release);

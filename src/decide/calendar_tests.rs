@@ -1,5 +1,5 @@
 use super::*;
-use crate::api::{EnvironmentSpec, ReleaseSpec};
+use crate::api::{EnvironmentSpec, Release, ReleaseSpec};
 use serde_json::{Value, json};
 
 fn at(text: &str) -> Timestamp {
@@ -11,10 +11,10 @@ fn environment(name: &str, windows: Value) -> Environment {
     Environment::new(name, serde_json::from_value::<EnvironmentSpec>(spec).unwrap())
 }
 
-fn release(change: Value) -> Release {
+fn release(change: Value) -> KeptRelease {
     let source = json!({ "configMapRef": { "name": "a" } });
     let spec = json!({ "application": "shop", "version": "1", "source": source, "change": change });
-    Release::new("shop-1", serde_json::from_value::<ReleaseSpec>(spec).unwrap())
+    Release::new("shop-1", serde_json::from_value::<ReleaseSpec>(spec).unwrap()).into()
 }
 
 fn frozen(environments: &[&str], passes: &[ChangeType]) -> Project {

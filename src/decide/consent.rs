@@ -11,7 +11,7 @@ use super::moments::{earliest, later, span};
 use super::world::{Admission, Project, Verb};
 use crate::api::{
     Approval, ApprovalDecision, ApprovalOf, Approvals, ApprovalsReport, Approved, ChangeType, Environment,
-    ObjectIdentity, Release, UserInfo,
+    KeptRelease, ObjectIdentity, UserInfo,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -29,17 +29,21 @@ pub(super) fn rules_are_in_force(project: &Project) -> Gate {
 }
 
 /// Automation takes a release only if whoever created it may promote here.
-pub(super) fn requester_may_promote(project: &Project, environment: &Environment, release: &Release) -> Gate {
+pub(super) fn requester_may_promote(
+    project: &Project,
+    environment: &Environment,
+    release: &KeptRelease,
+) -> Gate {
     if project.admission != Admission::Enforced {
         return Gate::Open;
     }
-    let Some(requester) = &release.spec.requested_by else {
+    let Some(requester) = release.requested_by() else {
         return Gate::closed(
             "Requester",
             "nobody is recorded as its requester, as it is older than the policies; somebody who may promote here creates a Promotion",
         );
     };
-    match project.may(Verb::Promote, environment.name(), requester) {
+    match project.may(Verb::Promote, environment.name(), &requester) {
         Some(true) => Gate::Open,
         Some(false) => Gate::closed(
             "Requester",
@@ -63,7 +67,7 @@ pub struct Case<'a> {
     /// The environment.
     pub environment: &'a Environment,
     /// The release.
-    pub release: &'a Release,
+    pub release: &'a KeptRelease,
     /// Who created the promotion, if that was a person.
     pub asked_by: Option<&'a UserInfo>,
     /// Digest of what would be written.
@@ -87,12 +91,12 @@ impl Tally {
 }
 
 /// The rules of the environment, if they demand approvals for this release.
-pub fn demanded<'a>(environment: &'a Environment, release: &Release) -> Option<&'a Approvals> {
+pub fn demanded<'a>(environment: &'a Environment, release: &KeptRelease) -> Option<&'a Approvals> {
     environment.spec.approvals.as_ref().filter(|rules| !rules.not_for.contains(&change_type(release)))
 }
 
 /// How long an Emergency change may go without.
-pub fn may_go_first(rules: &Approvals, release: &Release) -> Option<jiff::SignedDuration> {
+pub fn may_go_first(rules: &Approvals, release: &KeptRelease) -> Option<jiff::SignedDuration> {
     rules.emergency_within.filter(|_| change_type(release) == ChangeType::Emergency).map(span)
 }
 
@@ -140,8 +144,9 @@ pub fn counts(
         }
         None => return Err("the API server is being asked whether its approver may approve".to_owned()),
     }
-    let asked = [release.spec.requested_by.as_ref(), case.asked_by].into_iter().flatten();
-    let is_own = asked.into_iter().any(|requester| is_same(requester, approver));
+    let requester = release.requested_by();
+    let mut asked = [requester.as_ref(), case.asked_by].into_iter().flatten();
+    let is_own = asked.any(|asker| is_same(asker, approver));
     if is_own && !rules.requester_may_approve && spec.decision == ApprovalDecision::Approve {
         return Err(format!(
             "spec.approver: {} asked for it and does not count; spec.approvals.requesterMayApprove is false",

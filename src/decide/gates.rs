@@ -8,7 +8,8 @@ use super::moments::{later, span};
 use super::validate;
 use super::world::Project;
 use crate::api::{
-    Delivery, Environment, GateName, Promotion, PromotionKind, PromotionMode, PromotionPhase, Release, Source,
+    Delivery, Environment, GateName, HOLDS, KeptRelease, Promotion, PromotionKind, PromotionMode,
+    PromotionPhase,
 };
 use jiff::Timestamp;
 
@@ -76,7 +77,7 @@ pub fn opens_by_itself(gate: &str) -> bool {
 pub fn opens_at(
     project: &Project,
     environment: &Environment,
-    release: &Release,
+    release: &KeptRelease,
     promotion: &Promotion,
     now: Timestamp,
 ) -> Option<Timestamp> {
@@ -103,22 +104,17 @@ impl Asked {
     }
 }
 
-/// The environment that a release was captured from.
-pub fn captured_from(source: &Source) -> Option<&str> {
-    source.environment.as_ref().map(|environment| environment.name.as_str())
-}
-
 /// Asks every gate but that of approvals, which needs what would be written, in the order in which people should hear of them.
 /// A gate that is overridden counts as open.
 pub fn evaluate(
     project: &Project,
     environment: &Environment,
-    release: &Release,
+    release: &KeptRelease,
     asked: Asked,
     overridden: &[GateName],
     now: Timestamp,
 ) -> Gate {
-    let lane = Lane::of(project, environment, &release.spec.application);
+    let lane = Lane::of(project, environment, release.application());
     let gates: [&dyn Fn() -> Gate; 15] = [
         &|| is_a_stage(project, environment, release),
         &|| accepted(project, environment, now),
@@ -148,8 +144,8 @@ pub fn evaluate(
 }
 
 /// `until` ends the way; an Observed environment holds only what was captured there.
-fn is_a_stage(project: &Project, environment: &Environment, release: &Release) -> Gate {
-    if let Some(until) = &release.spec.until {
+fn is_a_stage(project: &Project, environment: &Environment, release: &KeptRelease) -> Gate {
+    if let Some(until) = release.until() {
         if !project.environments.contains_key(until) {
             return Gate::closed(
                 "Environment",
@@ -161,7 +157,7 @@ fn is_a_stage(project: &Project, environment: &Environment, release: &Release) -
             return Gate::Never { message: format!("spec.until ends the way of this release at {until}") };
         }
     }
-    let source = captured_from(&release.spec.source);
+    let source = release.captured_from();
     if environment.spec.delivery == Delivery::Observed && source != Some(environment.name()) {
         return Gate::Never {
             message: "somebody else deploys here, and the release was not captured here".into(),
@@ -182,15 +178,15 @@ fn accepted(project: &Project, environment: &Environment, now: Timestamp) -> Gat
     }
 }
 
-fn content_is_captured(release: &Release) -> Gate {
-    match release.status.as_ref().and_then(|status| status.content.as_ref()) {
+fn content_is_captured(release: &KeptRelease) -> Gate {
+    match release.content() {
         Some(_) => Gate::Open,
         None => Gate::closed("Content", "the content of the release has not been captured yet"),
     }
 }
 
-fn not_held(release: &Release) -> Gate {
-    match release.spec.hold {
+fn not_held(release: &KeptRelease) -> Gate {
+    match release.hold {
         Some(true) => {
             Gate::closed("Hold", "spec.hold is true; it opens when the field is set to false or removed")
         }
@@ -200,7 +196,7 @@ fn not_held(release: &Release) -> Gate {
 
 /// An older release never follows a newer one by automation, whatever became of that: what failed must not bring back what
 /// is older still.
-fn not_overtaken(project: &Project, lane: &Lane<'_>, release: &Release, asked: Asked) -> Gate {
+fn not_overtaken(project: &Project, lane: &Lane<'_>, release: &KeptRelease, asked: Asked) -> Gate {
     if asked == Asked::ByPerson {
         return Gate::Open;
     }
@@ -210,7 +206,7 @@ fn not_overtaken(project: &Project, lane: &Lane<'_>, release: &Release, asked: A
             promotion.spec.kind == PromotionKind::Promote && promotion.spec.release != release.name()
         })
         .filter_map(|promotion| project.releases.get(&promotion.spec.release))
-        .filter(|other| other.spec.application == release.spec.application)
+        .filter(|other| other.application() == release.application())
         .find(|other| newer(other, release).is_gt());
     match overtaking {
         Some(other) => Gate::Never { message: format!("{} is newer and went ahead", other.name()) },
@@ -219,7 +215,7 @@ fn not_overtaken(project: &Project, lane: &Lane<'_>, release: &Release, asked: A
 }
 
 /// What was put here once, however it ended, is not put here again by automation: the promotion that waited is no longer needed.
-fn not_put_here_before(lane: &Lane<'_>, release: &Release, asked: Asked) -> Gate {
+fn not_put_here_before(lane: &Lane<'_>, release: &KeptRelease, asked: Asked) -> Gate {
     match was_put_here(lane, release) {
         Some(before) if asked == Asked::ByAutomation => Gate::Never {
             message: format!("{} put it here before; only a person offers it again", before.name()),
@@ -229,7 +225,12 @@ fn not_put_here_before(lane: &Lane<'_>, release: &Release, asked: Asked) -> Gate
 }
 
 /// The order: verified in every environment of `after`, for at least `soak`.
-fn verified_before(project: &Project, environment: &Environment, release: &Release, now: Timestamp) -> Gate {
+fn verified_before(
+    project: &Project,
+    environment: &Environment,
+    release: &KeptRelease,
+    now: Timestamp,
+) -> Gate {
     let mut latest = None;
     for name in &environment.spec.after {
         let Some(before) = project.environments.get(name) else {
@@ -238,7 +239,7 @@ fn verified_before(project: &Project, environment: &Environment, release: &Relea
                 format!("spec.after names {name}, which does not exist in this project"),
             );
         };
-        let lane = Lane::of(project, before, &release.spec.application);
+        let lane = Lane::of(project, before, release.application());
         let failed =
             || lane.of_release(release).next().is_some_and(|last| phase_of(last) == PromotionPhase::Failed);
         match lane.verified_at(release) {
@@ -284,9 +285,6 @@ fn not_held_by_failure(lane: &Lane<'_>, asked: Asked) -> Gate {
     Gate::Open
 }
 
-/// The condition of a failed promotion that stops automation in its lane.
-pub const HOLDS: &str = "Holds";
-
 fn asked_for(environment: &Environment, asked: Asked) -> Gate {
     match (environment.spec.promotion, asked) {
         (PromotionMode::Automatic, _) | (PromotionMode::Manual, Asked::ByPerson) => Gate::Open,
@@ -304,7 +302,7 @@ pub fn candidate<'a>(
     environment: &Environment,
     lane: &Lane<'_>,
     now: Timestamp,
-) -> Option<(&'a Release, Gate)> {
+) -> Option<(&'a KeptRelease, Gate)> {
     let mut waiting = None;
     for release in super::lane::releases_of(project, lane.application) {
         if was_tried(lane, release) {
@@ -333,21 +331,26 @@ pub fn candidate<'a>(
 }
 
 /// Whether a promotion is made although its gates are closed: they open by themselves, and people may decide about it meanwhile.
-fn may_be_approved(project: &Project, environment: &Environment, release: &Release, now: Timestamp) -> bool {
+fn may_be_approved(
+    project: &Project,
+    environment: &Environment,
+    release: &KeptRelease,
+    now: Timestamp,
+) -> bool {
     demanded(environment, release).is_some()
         && evaluate(project, environment, release, Asked::ByAutomation, &OPEN_BY_THEMSELVES, now)
             == Gate::Open
 }
 
 /// Whether automation or a person offered the release to this lane already, in the namespace as it is now.
-fn was_tried(lane: &Lane<'_>, release: &Release) -> bool {
+fn was_tried(lane: &Lane<'_>, release: &KeptRelease) -> bool {
     let offered =
         |promotion: &&Promotion| is_of(promotion, release) && created(*promotion) >= created(release);
     was_put_here(lane, release).is_some() || lane.pending.iter().any(offered)
 }
 
 /// The promotion that put the release here, in the namespace as it is now.
-fn was_put_here<'a>(lane: &Lane<'a>, release: &Release) -> Option<&'a Promotion> {
+fn was_put_here<'a>(lane: &Lane<'a>, release: &KeptRelease) -> Option<&'a Promotion> {
     // A failure counts for a namespace that was created again, too: only a person offers a failed release anew.
     let failed = |promotion: &&Promotion| {
         is_of(promotion, release)

@@ -90,8 +90,7 @@ fn surplus<'a>(world: &EnvironmentWorld, project: &Project, lane: &Lane<'a>) -> 
 
 /// Contents that a release, a promotion or a baseline names.
 fn named(world: &EnvironmentWorld) -> BTreeSet<&str> {
-    let releases =
-        world.project.releases.values().filter_map(|release| release.status.as_ref()?.content.as_deref());
+    let releases = world.project.releases.values().filter_map(|release| release.content());
     let promotions = world
         .project
         .promotions

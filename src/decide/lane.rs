@@ -3,7 +3,7 @@
 //! Every fact about what runs where comes from here: promotions are the record, everything else is computed from it.
 
 use super::world::Project;
-use crate::api::{Environment, Promotion, PromotionKind, PromotionPhase, Release};
+use crate::api::{Environment, KeptRelease, Promotion, PromotionKind, PromotionPhase};
 use jiff::Timestamp;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -31,9 +31,7 @@ pub fn application_of<'a>(project: &'a Project, promotion: &'a Promotion) -> Opt
         .as_ref()
         .and_then(|status| status.application.as_deref())
         .or(promotion.spec.application.as_deref())
-        .or_else(|| {
-            project.releases.get(&promotion.spec.release).map(|release| release.spec.application.as_str())
-        })
+        .or_else(|| project.releases.get(&promotion.spec.release).map(|release| release.application()))
 }
 
 /// Each application of a project by itself: a look at one does not pass all the others.
@@ -54,7 +52,7 @@ pub fn by_application(project: &Project) -> BTreeMap<String, Project> {
     };
     let mut parts: BTreeMap<String, Project> = BTreeMap::new();
     for (name, release) in &project.releases {
-        let part = parts.entry(release.spec.application.clone()).or_insert_with(|| frame.clone());
+        let part = parts.entry(release.application().to_owned()).or_insert_with(|| frame.clone());
         part.releases.insert(name.clone(), Arc::clone(release));
     }
     for (name, promotion) in &project.promotions {
@@ -77,16 +75,16 @@ pub fn is_automatic(promotion: &Promotion) -> bool {
 
 /// Whether a promotion puts this release somewhere, and not another content that had its name and was deleted since. What
 /// failed is remembered by name, so that nobody gets around it by creating the release again.
-pub fn is_of(promotion: &Promotion, release: &Release) -> bool {
+pub fn is_of(promotion: &Promotion, release: &KeptRelease) -> bool {
     promotion.spec.release == release.name()
         && promotion.spec.kind == PromotionKind::Promote
         && (phase_of(promotion) == PromotionPhase::Failed || !is_of_other_content(promotion, release))
 }
 
 /// Whether the release was deleted and created again with another content since the promotion looked at it.
-pub fn is_of_other_content(promotion: &Promotion, release: &Release) -> bool {
-    let seen = promotion.status.as_ref().and_then(|status| status.release_digest.as_ref());
-    let now = release.status.as_ref().and_then(|status| status.digest.as_ref());
+pub fn is_of_other_content(promotion: &Promotion, release: &KeptRelease) -> bool {
+    let seen = promotion.status.as_ref().and_then(|status| status.release_digest.as_deref());
+    let now = release.digest();
     seen.zip(now).is_some_and(|(seen, now)| seen != now)
 }
 
@@ -144,7 +142,25 @@ pub mod kube_meta {
             }
         )* };
     }
-    meta!(crate::api::Release, crate::api::Environment, crate::api::Promotion, crate::api::Approval);
+    meta!(crate::api::Environment, crate::api::Promotion, crate::api::Approval);
+
+    impl Meta for crate::api::KeptRelease {
+        fn name(&self) -> &str {
+            self.name()
+        }
+        fn uid(&self) -> &str {
+            self.uid()
+        }
+        fn generation(&self) -> i64 {
+            self.generation
+        }
+        fn created(&self) -> Option<Timestamp> {
+            self.created
+        }
+        fn deleting(&self) -> bool {
+            self.deleting
+        }
+    }
 }
 
 use kube_meta::Meta;
@@ -212,13 +228,13 @@ impl<'a> Lane<'a> {
     }
 
     /// Promotions of one release, newest first.
-    pub fn of_release<'b>(&'b self, release: &'b Release) -> impl Iterator<Item = &'a Promotion> + 'b {
+    pub fn of_release<'b>(&'b self, release: &'b KeptRelease) -> impl Iterator<Item = &'a Promotion> + 'b {
         let all = self.pending.iter().rev().chain(self.revisions.iter().rev()).copied();
         all.filter(move |promotion| is_of(promotion, release))
     }
 
     /// When the release was verified here.
-    pub fn verified_at(&self, release: &Release) -> Option<Timestamp> {
+    pub fn verified_at(&self, release: &KeptRelease) -> Option<Timestamp> {
         self.of_release(release)
             .filter(|promotion| phase_of(promotion) == PromotionPhase::Verified)
             .filter_map(|promotion| promotion.status.as_ref()?.finished_at.as_ref().map(|time| time.0))
@@ -244,26 +260,24 @@ impl<'a> Lane<'a> {
 }
 
 /// The order of releases: creation, then semantic version, then name.
-pub fn newer(a: &Release, b: &Release) -> Ordering {
+pub fn newer(a: &KeptRelease, b: &KeptRelease) -> Ordering {
     created(a)
         .cmp(&created(b))
-        .then_with(|| {
-            match (semver::Version::parse(&a.spec.version), semver::Version::parse(&b.spec.version)) {
-                (Ok(left), Ok(right)) => left.cmp(&right),
-                (Ok(_), Err(_)) => Ordering::Greater,
-                (Err(_), Ok(_)) => Ordering::Less,
-                (Err(_), Err(_)) => Ordering::Equal,
-            }
+        .then_with(|| match (semver::Version::parse(a.version()), semver::Version::parse(b.version())) {
+            (Ok(left), Ok(right)) => left.cmp(&right),
+            (Ok(_), Err(_)) => Ordering::Greater,
+            (Err(_), Ok(_)) => Ordering::Less,
+            (Err(_), Err(_)) => Ordering::Equal,
         })
         .then_with(|| a.name().cmp(b.name()))
 }
 
 /// The releases of one application, newest first; those being deleted take part in nothing.
-pub fn releases_of<'a>(project: &'a Project, application: &str) -> Vec<&'a Arc<Release>> {
+pub fn releases_of<'a>(project: &'a Project, application: &str) -> Vec<&'a Arc<KeptRelease>> {
     let mut releases: Vec<_> = project
         .releases
         .values()
-        .filter(|release| release.spec.application == application && !release.deleting())
+        .filter(|release| release.application() == application && !release.deleting())
         .collect();
     releases.sort_by(|a, b| newer(b, a));
     releases

@@ -25,11 +25,11 @@ pub fn decide(world: &ReleaseWorld, now: Timestamp) -> Decision {
     if world.release.deleting() {
         return Decision::default();
     }
-    let stored = world.release.status.clone().unwrap_or_default();
+    let stored = world.release.status().unwrap_or_default();
     match &world.capture {
         Capture::NotNeeded => report(world, stored, now),
         Capture::Taken { content, images } => {
-            let name = content_name(&world.release.spec.application, &content.digest());
+            let name = content_name(world.release.application(), &content.digest());
             let status = ReleaseStatus {
                 digest: Some(content.digest()),
                 content: Some(name.clone()),
@@ -41,7 +41,7 @@ pub fn decide(world: &ReleaseWorld, now: Timestamp) -> Decision {
             decision.memory = decision.report.take();
             decision.records = vec![Record {
                 name,
-                application: world.release.spec.application.clone(),
+                application: world.release.application().to_owned(),
                 objects: content.clone(),
                 owners: owners(world),
             }];
@@ -130,9 +130,8 @@ fn report(world: &ReleaseWorld, mut status: ReleaseStatus, now: Timestamp) -> De
         return Decision::default();
     }
     // Gates look at the stored status; what is being written now counts as stored.
-    let mut release = world.release.as_ref().clone();
-    release.status = Some(status.clone());
-    let stages = stages(&world.project, &release, now);
+    let release = world.release.with_status(&status);
+    let stages = stages(&world.project, &release, &status, now);
     let summary = summarise(&world.project, &stages);
     status.environments = stages.iter().map(Stage::line).take(MOST_LINES).collect();
     status.summary = Some(conditions::cut(&line(&stages), 1024));
@@ -170,8 +169,8 @@ fn write(
     verified: bool,
     now: Timestamp,
 ) -> Option<Status> {
-    let stored = world.release.status.as_ref();
-    let conditions = stored.map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let stored = world.release.status();
+    let conditions = stored.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let generation = world.release.generation();
     status.observed_generation = generation;
     status.phase = summary.phase;
@@ -188,5 +187,5 @@ fn write(
         conditions,
         now,
     ));
-    (stored != Some(&status)).then(|| Status::Release(Box::new(status)))
+    (stored.as_ref() != Some(&status)).then(|| Status::Release(Box::new(status)))
 }

@@ -6,7 +6,10 @@ use super::gates::{Asked, blocked_by, evaluate, opens_at, shut, waits_at};
 use super::lane::{Lane, kube_meta::Meta, newer, phase_of, revision_of};
 use super::validate::in_order;
 use super::world::Project;
-use crate::api::{Environment, Promotion, PromotionKind, PromotionPhase, Release, ReleasePhase, StageStatus};
+use crate::api::{
+    Environment, KeptRelease, Promotion, PromotionKind, PromotionPhase, ReleasePhase, ReleaseStatus,
+    StageStatus,
+};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -96,19 +99,24 @@ impl Stage {
 /// What is said while a promotion goes on.
 const UNDER_WAY: &str = "on its way";
 
-/// Every environment of the project, in the order in which releases pass them.
-pub fn stages(project: &Project, release: &Release, now: Timestamp) -> Vec<Stage> {
+/// Every environment of the project, in the order in which releases pass them. `status` is the last that was said of it.
+pub fn stages(
+    project: &Project,
+    release: &KeptRelease,
+    status: &ReleaseStatus,
+    now: Timestamp,
+) -> Vec<Stage> {
     in_order(project)
         .into_iter()
         .filter_map(|name| project.environments.get(name))
         .map(|environment| {
-            let lane = Lane::of(project, environment, &release.spec.application);
+            let lane = Lane::of(project, environment, release.application());
             // One that was not needed in the end says nothing about what others did.
             let ran = lane.of_release(release).find(|one| phase_of(one) != PromotionPhase::Cancelled);
             if let Some(promotion) = ran.or_else(|| lane.of_release(release).next()) {
                 return of_promotion(project, environment, &lane, release, promotion, now);
             }
-            if let Some(stage) = forgotten(project, &lane, release) {
+            if let Some(stage) = forgotten(project, &lane, release, status) {
                 return stage;
             }
             let mut stage = Stage {
@@ -143,8 +151,12 @@ pub fn stages(project: &Project, release: &Release, now: Timestamp) -> Vec<Stage
 }
 
 /// What was said of a promotion that has ended and that history no longer holds: its outcome stays.
-fn forgotten(project: &Project, lane: &Lane<'_>, release: &Release) -> Option<Stage> {
-    let status = release.status.as_ref()?;
+fn forgotten(
+    project: &Project,
+    lane: &Lane<'_>,
+    release: &KeptRelease,
+    status: &ReleaseStatus,
+) -> Option<Stage> {
     let line = status.environments.iter().find(|line| line.name == lane.environment)?;
     let promotion = line.promotion.as_ref().filter(|name| !project.promotions.contains_key(*name))?;
     let had_failed = matches!(status.phase, ReleasePhase::RolledBack | ReleasePhase::Failed);
@@ -173,7 +185,7 @@ fn forgotten(project: &Project, lane: &Lane<'_>, release: &Release) -> Option<St
 }
 
 /// Whether a newer release was verified here.
-fn is_overtaken(project: &Project, lane: &Lane<'_>, release: &Release) -> bool {
+fn is_overtaken(project: &Project, lane: &Lane<'_>, release: &KeptRelease) -> bool {
     lane.here().any(|other| {
         other.spec.kind == PromotionKind::Promote
             && phase_of(other) == PromotionPhase::Verified
@@ -185,7 +197,7 @@ fn of_promotion(
     project: &Project,
     environment: &Environment,
     lane: &Lane<'_>,
-    release: &Release,
+    release: &KeptRelease,
     promotion: &Promotion,
     now: Timestamp,
 ) -> Stage {

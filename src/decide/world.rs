@@ -1,6 +1,6 @@
 //! What was observed. Plain data: nothing here reads, and nothing here was decided.
 
-use crate::api::{Approval, ChangeType, Environment, Promotion, Release, RollbackPolicySpec, UserInfo};
+use crate::api::{Approval, ChangeType, Environment, KeptRelease, Promotion, RollbackPolicySpec, UserInfo};
 use crate::content::{ObjectKey, ObjectSet};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -17,7 +17,7 @@ pub struct Project {
     /// Its rollback policies, by name.
     pub policies: BTreeMap<String, RollbackPolicySpec>,
     /// Its releases, by name.
-    pub releases: BTreeMap<String, Arc<Release>>,
+    pub releases: BTreeMap<String, Arc<KeptRelease>>,
     /// Its promotions, by name.
     pub promotions: BTreeMap<String, Arc<Promotion>>,
     /// Environments and releases of the project that could not be decoded: kind and name, and the error.
@@ -135,7 +135,7 @@ pub struct ReleaseWorld {
     /// The project.
     pub project: Project,
     /// The release.
-    pub release: Arc<Release>,
+    pub release: Arc<KeptRelease>,
     /// What its source gave, when that had to be read.
     pub capture: Capture,
 }

@@ -17,7 +17,7 @@ pub async fn observe(
         return Err(ObserveError::Stale { kind: "Approval", name: name.to_owned() });
     }
     let release = handles.stores.releases.get(namespace, &approval.spec.release.name);
-    let application = release.map(|release| release.spec.application.clone()).unwrap_or_default();
+    let application = release.map(|release| release.application().to_owned()).unwrap_or_default();
     let mut project = project::application(handles, namespace, &application)?;
     let approver = approval.spec.approver.clone();
     let environment = approval.spec.environment.name.clone();

@@ -2,7 +2,7 @@
 
 use super::grant::{WHILE_WRITING, grant};
 use super::{ObserveError, health, live, pins};
-use crate::api::{ConfigMapSource, Environment, EnvironmentSource, Release};
+use crate::api::{ConfigMapSource, Environment, EnvironmentSource, ImageOverride, Uncaptured};
 use crate::content::images::{pin, replace_images};
 use crate::content::{ContentError, ObjectSet, kinds, manifests, normalise, select};
 use crate::context::{Handles, Identity};
@@ -16,11 +16,13 @@ use std::sync::Arc;
 pub async fn capture(
     handles: &Handles,
     project: &Project,
-    release: &Release,
+    wanted: &Uncaptured,
 ) -> Result<Capture, ObserveError> {
-    let source = &release.spec.source;
+    let source = &wanted.source;
     let taken = match (&source.environment, &source.manifests, &source.config_map_ref) {
-        (Some(environment), _, _) => return from_environment(handles, project, release, environment).await,
+        (Some(environment), _, _) => {
+            return from_environment(handles, project, &wanted.images, environment).await;
+        }
         (None, Some(objects), _) => manifests::inline(objects),
         (None, None, Some(reference)) => match from_config_map(handles, project, reference).await? {
             Ok(objects) => objects,
@@ -32,7 +34,7 @@ pub async fn capture(
         project.environments.values().flat_map(|environment| environment.spec.kinds.clone()).collect();
     let content = taken
         .and_then(|objects| ObjectSet::new(objects, &kinds, None))
-        .and_then(|content| replace_images(&content, &release.spec.images));
+        .and_then(|content| replace_images(&content, &wanted.images));
     Ok(match content {
         Ok(content) => finished(content, &[]),
         Err(error) => refused("InvalidContent", &error.to_string()),
@@ -85,7 +87,7 @@ async fn from_config_map(
 async fn from_environment(
     handles: &Handles,
     project: &Project,
-    release: &Release,
+    images: &[ImageOverride],
     source: &EnvironmentSource,
 ) -> Result<Capture, ObserveError> {
     let Some(environment) = project.environments.get(&source.name) else {
@@ -112,13 +114,13 @@ async fn from_environment(
     if let Grant::Missing(message) = grant(handles, &project.name, environment, WHILE_WRITING).await? {
         return Ok(Capture::Waiting { reason: "NotGranted", message });
     }
-    take(handles, project, release, environment, source).await
+    take(handles, project, images, environment, source).await
 }
 
 async fn take(
     handles: &Handles,
     project: &Project,
-    release: &Release,
+    images: &[ImageOverride],
     environment: &Environment,
     source: &EnvironmentSource,
 ) -> Result<Capture, ObserveError> {
@@ -146,7 +148,7 @@ async fn take(
             message: format!("{key} in {} is still rolling out; captured when it has settled", source.name),
         });
     }
-    match replace_images(&content, &release.spec.images) {
+    match replace_images(&content, images) {
         Ok(content) => Ok(finished(content, &handles.stores.pods.list(namespace))),
         Err(error) => Ok(refused("InvalidContent", &error.to_string())),
     }

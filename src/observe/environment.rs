@@ -3,7 +3,7 @@
 use super::grant::{WHILE_SETTLED, WHILE_WRITING, grant};
 use super::rights::{Questions, TO_OFFER, ask};
 use super::{ObserveError, copies, project};
-use crate::api::{Approval, Content, Delivery, Environment, PromotionMode};
+use crate::api::{Approval, Content, Delivery, Environment, PromotionMode, requesters};
 use crate::context::Handles;
 use crate::decide::lane::phase_of;
 use crate::decide::world::{EnvironmentWorld, Grant, Project, Verb};
@@ -58,9 +58,8 @@ pub async fn observe(
 fn questions(project: &Project, environment: &Environment) -> Questions {
     let name = environment.name_any();
     let automatic = environment.spec.promotion == PromotionMode::Automatic;
-    let releases = project.releases.values().filter(|_| automatic);
-    let requesters = releases
-        .filter_map(|release| Some((Verb::Promote, name.clone(), release.spec.requested_by.clone()?)));
+    let releases = project.releases.values().filter(|_| automatic).map(Arc::as_ref);
+    let requesters = requesters(releases).into_iter().map(|user| (Verb::Promote, name.clone(), user));
     let is_due = |approval: &&Arc<Approval>| {
         project.promotions.values().any(|promotion| {
             promotion.spec.environment == name

@@ -2,11 +2,11 @@
 
 use super::ObserveError;
 use super::admission::admission;
-use crate::api::{Environment, Promotion, Release};
-use crate::context::{Handles, Undecodable};
+use crate::api::{KeptRelease, Promotion};
+use crate::context::{Handles, Undecodable, Watched};
 use crate::decide::world::{Freeze, NamespaceFacts, Project};
 use jiff::Timestamp;
-use kube::{Resource, ResourceExt};
+use kube::ResourceExt;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -34,15 +34,15 @@ pub fn frame(handles: &Handles, name: &str) -> Result<Project, ObserveError> {
 fn with(
     handles: &Handles,
     name: &str,
-    releases: Vec<Arc<Release>>,
+    releases: Vec<Arc<KeptRelease>>,
     promotions: Vec<Arc<Promotion>>,
 ) -> Result<Project, ObserveError> {
     let stores = &handles.stores;
     let mut project = Project {
         name: name.to_owned(),
-        environments: fresh::<Environment>(handles, "Environment", stores.environments.list(name), name)?,
-        releases: fresh::<Release>(handles, "Release", releases, name)?,
-        promotions: fresh::<Promotion>(handles, "Promotion", promotions, name)?,
+        environments: fresh(handles, "Environment", stores.environments.list(name), name)?,
+        releases: fresh(handles, "Release", releases, name)?,
+        promotions: fresh(handles, "Promotion", promotions, name)?,
         ..Project::default()
     };
     for policy in stores.policies.list(name) {
@@ -130,7 +130,7 @@ fn freezes(handles: &Handles, project: &str) -> Vec<Freeze> {
     .collect()
 }
 
-fn fresh<K: Resource<DynamicType = ()>>(
+fn fresh<K: Watched>(
     handles: &Handles,
     kind: &'static str,
     found: Vec<Arc<K>>,
@@ -138,9 +138,8 @@ fn fresh<K: Resource<DynamicType = ()>>(
 ) -> Result<BTreeMap<String, Arc<K>>, ObserveError> {
     let mut objects = BTreeMap::new();
     for object in found {
-        let name = object.meta().name.clone().unwrap_or_default();
-        let version = object.meta().resource_version.as_deref().unwrap_or_default();
-        if handles.versions.is_stale(kind, project, &name, version) {
+        let name = object.place().1.to_owned();
+        if handles.versions.is_stale(kind, project, &name, object.version()) {
             return Err(ObserveError::Stale { kind, name });
         }
         objects.insert(name, object);

@@ -66,7 +66,7 @@ fn of_application(
 ) -> Result<Project, ObserveError> {
     let stores = &handles.stores;
     let project = match (application_of(promotion), stores.releases.get(namespace, &promotion.spec.release)) {
-        ("", Some(release)) => project::application(handles, namespace, &release.spec.application),
+        ("", Some(release)) => project::application(handles, namespace, release.application()),
         (application, _) => project::application(handles, namespace, application),
     };
     let mut project = project?;
@@ -85,7 +85,7 @@ fn questions(project: &Project, promotion: &Promotion) -> Questions {
     }
     let environment = || spec.environment.clone();
     let requester = project.releases.get(&spec.release).filter(|_| is_automatic(promotion));
-    let requester = requester.and_then(|release| release.spec.requested_by.clone());
+    let requester = requester.and_then(|release| release.requested_by());
     // Somebody may have asked while no policy judged it.
     let person = asked_by(promotion).cloned();
     let overrides = person.clone().filter(|_| spec.override_.is_some());

@@ -2,7 +2,7 @@
 
 use super::rights::{Questions, TO_OFFER, ask};
 use super::{ObserveError, capture, project};
-use crate::api::{PromotionMode, Release};
+use crate::api::{KeptRelease, PromotionMode};
 use crate::context::Handles;
 use crate::decide::world::{Capture, Project, ReleaseWorld, Verb};
 
@@ -13,25 +13,23 @@ pub async fn observe(
     name: &str,
 ) -> Result<Option<ReleaseWorld>, ObserveError> {
     let Some(release) = handles.stores.releases.get(namespace, name) else { return Ok(None) };
-    let mut project = project::application(handles, namespace, &release.spec.application)?;
+    let mut project = project::application(handles, namespace, release.application())?;
     let Some(release) = project.releases.get(name).cloned() else { return Ok(None) };
     let questions = questions(&project, &release);
     ask(handles, &mut project, questions, TO_OFFER).await?;
-    let is_captured = release.status.as_ref().is_some_and(|status| status.content.is_some());
-    let capture = match is_captured || release.metadata.deletion_timestamp.is_some() {
-        true => Capture::NotNeeded,
-        false => capture::capture(handles, &project, &release).await?,
+    let capture = match release.uncaptured.as_deref().filter(|_| !release.deleting) {
+        None => Capture::NotNeeded,
+        Some(uncaptured) => capture::capture(handles, &project, uncaptured).await?,
     };
     Ok(Some(ReleaseWorld { project, release, capture }))
 }
 
 /// Where automation might put it, its requester has to have the right to.
-fn questions(project: &Project, release: &Release) -> Questions {
+fn questions(project: &Project, release: &KeptRelease) -> Questions {
     let automatic = project
         .environments
         .iter()
         .filter(|(_, environment)| environment.spec.promotion == PromotionMode::Automatic);
-    let asked = automatic
-        .filter_map(|(name, _)| Some((Verb::Promote, name.clone(), release.spec.requested_by.clone()?)));
-    asked.collect()
+    let Some(requester) = release.requested_by() else { return Questions::new() };
+    automatic.map(|(name, _)| (Verb::Promote, name.clone(), requester.clone())).collect()
 }

@@ -9,9 +9,9 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use towpath::api::{
-    Change, ChangeAction, Condition, Delivery, Environment, EnvironmentSpec, PinnedImage, Promotion,
-    PromotionPhase, PromotionSpec, PromotionStatus, Release, ReleaseSpec, ReleaseStatus, RollbackPolicySpec,
-    Step, StepResult,
+    Change, ChangeAction, Condition, Delivery, Environment, EnvironmentSpec, KeptRelease, PinnedImage,
+    Promotion, PromotionPhase, PromotionSpec, PromotionStatus, Release, ReleaseSpec, ReleaseStatus,
+    RollbackPolicySpec, Step, StepResult,
 };
 use towpath::content::{ObjectKey, ObjectSet, render};
 use towpath::decide::needs::{contents, live_objects};
@@ -111,7 +111,7 @@ pub fn project(choices: &mut Choices<'_>) -> Project {
             conditions: conditions(choices),
             ..ReleaseStatus::default()
         });
-        project.releases.insert((*name).into(), Arc::new(release));
+        project.releases.insert((*name).into(), Arc::new(release.into()));
     }
     for index in 0..choices.number(7) {
         let name = format!("p{index}{}", choices.of(&["", "-rollback"]));
@@ -357,7 +357,7 @@ pub fn environment_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<E
 }
 
 pub fn release_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<ReleaseWorld> {
-    let world = |release: &Arc<Release>| ReleaseWorld {
+    let world = |release: &Arc<KeptRelease>| ReleaseWorld {
         project: project.clone(),
         release: Arc::clone(release),
         capture: match choices.number(4) {

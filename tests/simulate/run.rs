@@ -198,7 +198,10 @@ impl Run {
         let (decision, uid) = match key {
             Key::Release(name) => {
                 let world = self.store.release_world(name)?;
-                (self.twice(&world, |world| release::decide(world, now)), world.release.metadata.uid.clone())
+                (
+                    self.twice(&world, |world| release::decide(world, now)),
+                    Some(world.release.uid().to_owned()),
+                )
             }
             Key::Environment(name) => {
                 let world = self.store.environment_world(name)?;

@@ -6,8 +6,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use towpath::api::{
-    Delivery, Environment, EnvironmentSpec, PinnedImage, Promotion, PromotionSpec, Release, ReleaseSpec,
-    RollbackPolicySpec,
+    Delivery, Environment, EnvironmentSpec, KeptRelease, PinnedImage, Promotion, PromotionSpec, Release,
+    ReleaseSpec, RollbackPolicySpec,
 };
 use towpath::content::{ObjectKey, ObjectSet, images::images, manifests};
 use towpath::decide::action::{Action, Status};
@@ -83,7 +83,7 @@ impl Store {
             name: PROJECT.into(),
             environments: self.environments.clone(),
             policies: self.policies.clone(),
-            releases: self.releases.clone(),
+            releases: self.releases.iter().map(|(name, release)| (name.clone(), kept(release))).collect(),
             promotions: self.promotions.clone(),
             ..Project::default()
         };
@@ -103,7 +103,7 @@ impl Store {
         let release = self.releases.get(name)?.clone();
         let is_captured = release.status.as_ref().is_some_and(|status| status.content.is_some());
         let capture = if is_captured { Capture::NotNeeded } else { capture(&release) };
-        Some(ReleaseWorld { project: self.project(), release, capture })
+        Some(ReleaseWorld { project: self.project(), release: kept(&release), capture })
     }
 
     pub fn environment_world(&self, name: &str) -> Option<EnvironmentWorld> {
@@ -257,6 +257,11 @@ impl Store {
 /// What the API server gives back: times in whole seconds, nothing that the schema lacks.
 fn again<T: serde::Serialize + serde::de::DeserializeOwned>(status: &T) -> T {
     serde_json::from_value(serde_json::to_value(status).unwrap()).unwrap()
+}
+
+/// As the watch keeps it.
+fn kept(release: &Release) -> Arc<KeptRelease> {
+    Arc::new(release.clone().into())
 }
 
 fn capture(release: &Release) -> Capture {

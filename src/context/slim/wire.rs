@@ -98,6 +98,10 @@ macro_rules! slim {
             fn version(&self) -> &str {
                 self.metadata.resource_version()
             }
+
+            fn place(&self) -> (&str, &str) {
+                (self.metadata.namespace(), self.metadata.name())
+            }
         }
     };
 }

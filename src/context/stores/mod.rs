@@ -6,7 +6,7 @@
 mod targets;
 
 use crate::api::{
-    Approval, ChangeFreeze, ClusterChangeFreeze, Environment, Promotion, Release, RollbackPolicy,
+    Approval, ChangeFreeze, ClusterChangeFreeze, Environment, KeptRelease, Promotion, RollbackPolicy,
 };
 use crate::context::client::Clients;
 use crate::context::error::ContextError;
@@ -70,7 +70,7 @@ pub enum Change {
 #[derive(Clone, Debug)]
 pub struct Stores {
     /// Releases, also by their application.
-    pub releases: Store<Release>,
+    pub releases: Store<KeptRelease>,
     /// Environments.
     pub environments: Store<Environment>,
     /// Rollback policies.
@@ -107,7 +107,7 @@ pub struct Stores {
 impl Default for Stores {
     fn default() -> Self {
         Self {
-            releases: Store::indexed(|release| Some(&release.spec.application)),
+            releases: Store::indexed(|release| Some(release.application())),
             environments: Store::default(),
             policies: Store::default(),
             promotions: Store::indexed(|promotion| Some(application_of(promotion))),
@@ -376,10 +376,10 @@ fn object<K>(delta: &Delta<K>) -> Option<&Arc<K>> {
     }
 }
 
-fn place<K: kube::Resource<DynamicType = ()>>(delta: &Delta<K>) -> Option<(String, String)> {
+fn place<K: Watched>(delta: &Delta<K>) -> Option<(String, String)> {
     if let Delta::Undecodable { new, .. } | Delta::UndecodableGone { old: new } = delta {
         return Some((new.namespace.to_string(), new.name.to_string()));
     }
-    let meta = object(delta)?.meta();
-    Some((meta.namespace.clone()?, meta.name.clone()?))
+    let (namespace, name) = object(delta)?.place();
+    Some((namespace.to_owned(), name.to_owned()))
 }

@@ -8,7 +8,7 @@ use kube::Resource;
 use kube::core::DeserializeGuard;
 use kube::runtime::watcher::Event;
 
-use super::Watched;
+use super::{Watched, place};
 use crate::context::metrics::Metrics;
 use crate::context::store::{Delta, Store, Undecodable};
 
@@ -66,8 +66,4 @@ where
     fn tell(&self, deltas: impl IntoIterator<Item = Delta<K>>) {
         deltas.into_iter().for_each(&self.changed);
     }
-}
-
-fn place(meta: &ObjectMeta) -> (&str, &str) {
-    (meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default())
 }

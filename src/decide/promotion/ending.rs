@@ -4,12 +4,11 @@ use super::start::default_target;
 use super::steps::close_steps;
 use super::{Scene, normal, warning};
 use crate::api::{
-    Change, ChangeAction, Delivery, FailureAction, Promotion, PromotionKind, PromotionPhase, PromotionSpec,
-    RollbackTarget, StepResult,
+    Change, ChangeAction, Delivery, FailureAction, HOLDS, Promotion, PromotionKind, PromotionPhase,
+    PromotionSpec, RollbackTarget, StepResult,
 };
 use crate::decide::action::{Action, Decision, Note, Owner};
 use crate::decide::conditions::condition;
-use crate::decide::gates::HOLDS;
 use crate::decide::lane::{created, is_automatic, kube_meta::Meta, phase_of, revision_of};
 use crate::decide::moments::span;
 

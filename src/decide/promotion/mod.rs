@@ -36,7 +36,9 @@ use super::conditions::{self, State, seconds};
 use super::lane::{Lane, application_of, is_of_other_content, kube_meta::Meta, phase_of, revision_of};
 use super::validate;
 use super::world::PromotionWorld;
-use crate::api::{Environment, PromotionKind, PromotionPhase, PromotionStatus, Release, RollbackPolicySpec};
+use crate::api::{
+    Environment, KeptRelease, PromotionKind, PromotionPhase, PromotionStatus, RollbackPolicySpec,
+};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -89,7 +91,7 @@ pub(super) struct Scene<'a> {
     world: &'a PromotionWorld,
     environment: &'a Environment,
     application: &'a str,
-    release: Option<&'a Release>,
+    release: Option<&'a KeptRelease>,
     policy: RollbackPolicySpec,
     lane: Lane<'a>,
     now: Timestamp,
@@ -157,7 +159,7 @@ impl Scene<'_> {
             && revision_of(&self.world.promotion).is_none()
             && !self.is_rollback()
         {
-            status.release_digest = self.release.and_then(|release| release.status.as_ref()?.digest.clone());
+            status.release_digest = self.release.and_then(|release| Some(release.digest()?.to_owned()));
         }
         status.reason = Some(conditions::cut(reason, 64));
         status.message = Some(conditions::cut(message, 1024));
@@ -212,7 +214,7 @@ fn promotion_conditions(
     let reason = status.reason.as_deref().unwrap_or_default();
     let message = status.message.as_deref().unwrap_or_default();
     let mut list = conditions::of_state(&state, reason, message, status.observed_generation, stored, now);
-    list.extend(status.conditions.iter().filter(|condition| condition.type_ == super::gates::HOLDS).cloned());
+    list.extend(status.conditions.iter().filter(|condition| condition.type_ == crate::api::HOLDS).cloned());
     list
 }
 

@@ -32,7 +32,7 @@ pub fn contents(project: &Project, promotion: &Promotion) -> (Option<String>, Op
         PromotionKind::Promote => project
             .releases
             .get(&promotion.spec.release)
-            .and_then(|release| release.status.as_ref()?.content.clone()),
+            .and_then(|release| Some(release.content()?.to_owned())),
         PromotionKind::Rollback => rollback_content(&lane, rollback_revision(&lane, promotion)),
     };
     (wanted, replaced)

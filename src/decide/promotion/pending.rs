@@ -11,7 +11,6 @@ use crate::content::{
     strip::strip,
 };
 use crate::decide::action::{Decision, Owner, Record};
-use crate::decide::gates::captured_from;
 use crate::decide::lane::{created, kube_meta::Meta, phase_of, revision_of};
 use crate::decide::moments::{later, span};
 use crate::decide::world::{Live, Loaded};
@@ -55,7 +54,7 @@ fn no_target(scene: &Scene<'_>) -> Decision {
 fn start_observing(scene: &Scene<'_>, content: &ObjectSet) -> Decision {
     let mut status = begin(scene, content);
     status.rolled_out_at = Some(scene.time_after());
-    status.content = scene.release.and_then(|release| release.status.as_ref()?.content.clone());
+    status.content = scene.release.and_then(|release| Some(release.content()?.to_owned()));
     let message = "runs there already; watched until the observe window ends";
     let memory = scene.write(status, PromotionPhase::Observing, "Observing", message);
     Decision { memory: Some(memory), wake_at: Some(scene.now_and_a_bit()), ..Decision::default() }
@@ -69,7 +68,7 @@ fn start_promotion(scene: &Scene<'_>, content: &ObjectSet) -> Decision {
     if let Err(error) = rendered.admit(&scene.environment.spec.kinds) {
         return fail(scene, "InvalidContent", &error.to_string());
     }
-    let captured_elsewhere = scene.release.and_then(|release| captured_from(&release.spec.source)).is_some();
+    let captured_elsewhere = scene.release.is_some_and(|release| release.captured_from().is_some());
     if let Some((ingress, host)) =
         captured_elsewhere.then(|| unchanged_hosts(content, &rendered)).and_then(|mut hosts| hosts.pop())
     {
@@ -152,7 +151,7 @@ fn intend(
     status.approvals = approvals;
     status.steps.extend(overridden(scene));
     let mut records = Vec::new();
-    let source = scene.release.and_then(|release| release.status.as_ref()?.content.clone());
+    let source = scene.release.and_then(|release| Some(release.content()?.to_owned()));
     status.content = match source {
         Some(name) if content == rendered && owns_what_was_captured(scene) => Some(name),
         Some(_) | None => Some(record(scene, &mut records, scene.application, rendered)),
@@ -309,7 +308,7 @@ fn begin(scene: &Scene<'_>, objects: &ObjectSet) -> PromotionStatus {
         status.overrides_digest =
             Some(crate::decide::overrides::digest(scene.environment.spec.overrides.as_ref()));
     }
-    status.version = scene.release.map(|release| release.spec.version.clone());
+    status.version = scene.release.map(|release| release.version().to_owned());
     status.namespace_uid =
         scene.world.project.namespaces.get(&scene.environment.spec.namespace).map(|facts| facts.uid.clone());
     let unpinned = images(objects).into_iter().filter(|image| !image.contains("@sha256:")).count();

@@ -1,0 +1,93 @@
+//! What of our own kinds is not kept in memory.
+//!
+//! Invariant: nothing that a decision reads goes, and nothing at all of what is still to be compared or written again.
+
+use super::condition::HOLDS;
+use super::{
+    Approval, ChangeFreeze, ClusterChangeFreeze, Environment, Promotion, PromotionStatus, RollbackPolicy,
+    mark,
+};
+
+/// A kind of ours, as it is kept.
+pub trait Trim {
+    /// Drops what nobody reads again.
+    fn trim(&mut self) {}
+}
+
+impl Trim for Approval {}
+impl Trim for ChangeFreeze {}
+impl Trim for ClusterChangeFreeze {}
+impl Trim for Environment {}
+impl Trim for RollbackPolicy {}
+
+/// Histories are long. Of a promotion that has ended the outcome is read, and what it changed; the record with its steps stays
+/// at the API server, and nobody writes it again.
+impl Trim for Promotion {
+    fn trim(&mut self) {
+        let Some(status) = self.status.as_mut().filter(|status| status.phase.is_final()) else { return };
+        let PromotionStatus { steps, warnings, failing_before, conditions, changes, .. } = status;
+        (*steps, *warnings, *failing_before) = (Vec::new(), Vec::new(), Vec::new());
+        conditions.retain(|condition| condition.type_ == HOLDS);
+        conditions.shrink_to_fit();
+        changes.shrink_to_fit();
+        // The one label that is read: nobody asked for what Towpath began by itself.
+        self.metadata.labels =
+            self.metadata.labels.take().filter(|labels| labels.contains_key(mark::AUTOMATIC));
+        if let Some(labels) = &mut self.metadata.labels {
+            labels.retain(|label, _| label == mark::AUTOMATIC);
+            self.spec.requested_by = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn promotion(phase: &str, labels: serde_json::Value) -> Promotion {
+        let condition = |type_: &str| json!({ "type": type_, "status": "True", "reason": "Failed", "message": "", "lastTransitionTime": "2026-11-25T02:58:45Z" });
+        let mut promotion: Promotion = serde_json::from_value(json!({
+            "apiVersion": "towpath.dev/v1alpha1",
+            "kind": "Promotion",
+            "metadata": { "name": "prod-shop-1.4.0", "namespace": "shop", "labels": labels },
+            "spec": { "release": "shop-1.4.0", "environment": "prod", "requestedBy": { "username": "alice" } },
+            "status": {
+                "phase": phase,
+                "revision": 3,
+                "message": "restarted",
+                "changes": [{ "apiVersion": "v1", "kind": "ConfigMap", "name": "web", "action": "Update" }],
+                "steps": [{ "name": "Preflight", "result": "Passed" }],
+                "warnings": ["an image is not pinned"],
+                "conditions": [condition("Ready"), condition(HOLDS)],
+            },
+        }))
+        .unwrap();
+        promotion.trim();
+        promotion
+    }
+
+    #[test]
+    fn of_one_that_has_ended_the_outcome_stays() {
+        let ended = promotion("Failed", json!({}));
+        let status = ended.status.unwrap();
+        assert_eq!((status.revision, status.message.as_deref()), (Some(3), Some("restarted")));
+        assert_eq!((status.steps.len(), status.warnings.len(), status.changes.len()), (0, 0, 1));
+        let conditions: Vec<String> =
+            status.conditions.into_iter().map(|condition| condition.type_).collect();
+        assert_eq!(conditions, [HOLDS]);
+        assert!(ended.spec.requested_by.is_some(), "a person asked for it");
+        let automatic =
+            promotion("Failed", json!({ (mark::AUTOMATIC): "true", (mark::APPLICATION): "shop" }));
+        assert!(automatic.spec.requested_by.is_none());
+        assert_eq!(automatic.metadata.labels, Some([(mark::AUTOMATIC.into(), "true".into())].into()));
+    }
+
+    #[test]
+    fn one_that_goes_on_stays_whole() {
+        let open = promotion("Promoting", json!({ (mark::AUTOMATIC): "true" }));
+        assert!(open.metadata.labels.is_some() && open.spec.requested_by.is_some());
+        let status = open.status.unwrap();
+        assert_eq!((status.steps.len(), status.warnings.len(), status.conditions.len()), (1, 1, 2));
+    }
+}
