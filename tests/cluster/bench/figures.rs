@@ -20,13 +20,16 @@ pub fn milliseconds(from: Timestamp, to: Timestamp) -> f64 {
     (to - from).total(Unit::Millisecond).unwrap_or(f64::NAN)
 }
 
-/// Mebibytes that the process holds in memory.
-pub fn resident(pid: u32) -> Result<f64> {
+/// Mebibytes that the process holds in memory, and how many of them are pages of the program itself.
+pub fn resident(pid: u32) -> Result<(f64, f64)> {
     let status =
         std::fs::read_to_string(format!("/proc/{pid}/status")).context("the controller has ended")?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
-    let kibibytes = line.split_whitespace().nth(1).context("no figure")?;
-    Ok(kibibytes.parse::<f64>()? / 1024.0)
+    let mebibytes = |name: &str| -> Result<f64> {
+        let line = status.lines().find(|line| line.starts_with(name)).context("no such figure")?;
+        let kibibytes = line.split_whitespace().nth(1).context("no figure")?;
+        Ok(kibibytes.parse::<f64>()? / 1024.0)
+    };
+    Ok((mebibytes("VmRSS:")?, mebibytes("RssFile:")?))
 }
 
 /// Server-side applies by a bare client on a warm connection, one after the other, in milliseconds.

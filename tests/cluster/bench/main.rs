@@ -2,7 +2,9 @@
 //!
 //! - how long after a failing pod is visible in the API the last revert is written, beside raw writes of the same run;
 //! - how many writes a promotion and a rollback are, from the API server's audit log;
-//! - what a thousand settled releases cost: memory, and requests while nothing happens.
+//! - what a thousand settled releases cost: memory, and requests while nothing happens (`RELEASES=10000 cargo bench` for more).
+//!
+//! The controller is the program that is installed, so its memory is what a cluster would see.
 
 #[path = "../demo/operator.rs"]
 mod operator;
@@ -21,14 +23,15 @@ use kube::{Client, ResourceExt};
 use operator::Operator;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 use towpath::api::{Promotion, PromotionPhase, Release, ReleasePhase};
 
 const RUNS: usize = 10;
 const APPLICATIONS: usize = 20;
-const VERSIONS: usize = 50;
-const RELEASES: usize = APPLICATIONS * VERSIONS;
+/// Settled releases, unless the variable RELEASES says another number.
+const RELEASES: usize = 1_000;
 const WRITERS: usize = 8;
 const IDLE: Duration = Duration::from_secs(10);
 const LIMIT: Duration = Duration::from_secs(60);
@@ -37,9 +40,6 @@ const PROJECT: &str = "bench";
 const TARGET: &str = "bench-target";
 
 fn main() -> ExitCode {
-    if std::env::args().nth(1).as_deref() == Some("controller") {
-        return operator::main();
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let measured = runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(measure()));
     match measured {
@@ -54,7 +54,9 @@ fn main() -> ExitCode {
 async fn measure() -> Result<()> {
     let cluster = ControlPlane::start().await?;
     let account = operator::install(&cluster).await?;
-    let (operator, child) = Operator::start(&cluster, &account, false).await?;
+    // What is installed, not this program, which holds more.
+    let program = Path::new(env!("CARGO_BIN_EXE_towpath"));
+    let (operator, child) = Operator::start(&cluster, &account, program, false).await?;
     let pid = child.id().context("the controller has ended")?;
     let bench = Bench { client: cluster.admin().client()?, cluster: &cluster, pid };
     let measured = bench.all().await;
@@ -73,7 +75,10 @@ struct Bench<'a> {
 impl Bench<'_> {
     async fn all(&self) -> Result<()> {
         self.prepare().await?;
-        println!("resident with nothing to do          {:>8.1} MiB", resident(self.pid)?);
+        let (all, program) = resident(self.pid)?;
+        println!(
+            "resident with nothing to do          {all:>8.1} MiB, {program:.1} of them the program itself"
+        );
         self.rollbacks().await?;
         self.settled().await
     }
@@ -205,9 +210,13 @@ impl Bench<'_> {
         tokio::task::block_in_place(|| {
             kubectl.run_with(&["apply", "--server-side", "-f", "-"], &environment.to_string())
         })?;
-        let before = resident(self.pid)?;
+        let count = match std::env::var("RELEASES") {
+            Ok(count) => count.parse().context("RELEASES is not a number")?,
+            Err(_) => RELEASES,
+        };
+        let (before, _) = resident(self.pid)?;
         let begun = Timestamp::now();
-        let made = stream::iter(0..RELEASES).map(|index| async move {
+        let made = stream::iter(0..count).map(|index| async move {
             let application = format!("tiny-{}", index % APPLICATIONS);
             let content = json!([{
                 "apiVersion": "v1",
@@ -231,15 +240,15 @@ impl Bench<'_> {
                         )
                     })
             });
-            Ok((settled.count() >= RELEASES).then_some(()))
+            Ok((settled.count() >= count).then_some(()))
         })
         .await?;
         let took = milliseconds(begun, Timestamp::now()) / 1000.0;
-        let after = resident(self.pid)?;
-        println!("{RELEASES} releases created, promoted, waiting in {took:>5.1} s");
+        let (after, _) = resident(self.pid)?;
+        println!("{count} releases created, promoted, waiting in {took:>5.1} s");
         println!(
-            "resident with {RELEASES} settled releases  {after:>8.1} MiB, {:.1} KiB a release",
-            (after - before) * 1024.0 / RELEASES as f64
+            "resident with {count} settled releases  {after:>8.1} MiB, {:.1} KiB a release",
+            (after - before) * 1024.0 / count as f64
         );
         let audit = self.cluster.audit()?;
         let mark = audit.mark().await?;
@@ -249,9 +258,9 @@ impl Bench<'_> {
             event.user.ends_with(":towpath") && event.resource != "leases" && event.verb != "watch"
         });
         let ours = kinds_of(ours);
-        let count: usize = ours.values().sum();
+        let requests: usize = ours.values().sum();
         println!(
-            "requests in {} s without anything to do  {count:>4}   watches and the lease apart",
+            "requests in {} s without anything to do  {requests:>4}   watches and the lease apart",
             IDLE.as_secs()
         );
         for (kind, count) in ours {

@@ -59,7 +59,7 @@ impl Installation {
             .await?;
         let (operator, child) = screen
             .step("starting the controller", async {
-                let started = Operator::start(&cluster, &account, keep).await?;
+                let started = Operator::start(&cluster, &account, &std::env::current_exe()?, keep).await?;
                 Ok((
                     "the controller, with the rights of its ServiceAccount and no others".to_owned(),
                     started,

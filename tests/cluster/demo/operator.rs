@@ -1,4 +1,4 @@
-//! The chart, and the controller as a process of its own: this program again, started as `controller ...`.
+//! The chart, and the controller as a process of its own, started as `controller ...`.
 //!
 //! It has the token of the chart's ServiceAccount, so exactly the rights that a cluster would give it.
 
@@ -7,29 +7,17 @@ use control_plane::{Access, ControlPlane, eventually};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use std::fs::File;
-use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{ExitCode, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::{Child, ChildStdin, Command};
 
 const SYSTEM: &str = "towpath-system";
 const LIMIT: Duration = Duration::from_secs(30);
 /// Set for a controller that outlives the program that started it.
-const KEPT: &str = "TOWPATH_CONTROLLER_KEPT";
+pub const KEPT: &str = "TOWPATH_CONTROLLER_KEPT";
 const TAIL: usize = 25;
-
-/// What `main` does when it was started as the controller. It ends with its owner, however that ends: the kernel closes the
-/// pipe on stdin.
-pub fn main() -> ExitCode {
-    if std::env::var_os(KEPT).is_none() {
-        std::thread::spawn(|| {
-            let _ = std::io::stdin().read_to_end(&mut Vec::new());
-            std::process::exit(0);
-        });
-    }
-    towpath::cli::main()
-}
 
 /// A file of the repository.
 pub fn path(name: &str) -> PathBuf {
@@ -53,10 +41,20 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Starts one; with `keep` it outlives this process.
-    pub async fn start(cluster: &ControlPlane, account: &Access, keep: bool) -> Result<(Self, Child)> {
+    /// Starts one; with `keep` it outlives this process, else it ends with the control plane.
+    pub async fn start(
+        cluster: &ControlPlane,
+        account: &Access,
+        program: &Path,
+        keep: bool,
+    ) -> Result<(Self, Child)> {
         let log = account.kubeconfig.with_file_name("controller.log");
-        let mut child = spawn(account, &log, keep)?;
+        let mut command = std::process::Command::new(program);
+        command.process_group(0);
+        if !keep {
+            cluster.include(&mut command)?;
+        }
+        let mut child = spawn(command.into(), account, &log, keep)?;
         // Waiting for a child closes the pipe that it holds.
         let operator = Self { log, _pipe: child.stdin.take() };
         tokio::select! {
@@ -74,17 +72,15 @@ impl Operator {
     }
 }
 
-fn spawn(account: &Access, log: &Path, keep: bool) -> Result<Child> {
+fn spawn(mut command: Command, account: &Access, log: &Path, keep: bool) -> Result<Child> {
     let log = File::create(log).context("cannot write the controller's log")?;
-    let mut command = Command::new(std::env::current_exe()?);
     command
         .args(["controller", "--lease-namespace", SYSTEM, "--lease-name=towpath", "--listen=127.0.0.1:0"])
         .args(["--log-format=json", "--kubeconfig"])
         .arg(&account.kubeconfig)
         .stdin(if keep { Stdio::null() } else { Stdio::piped() })
         .stdout(log.try_clone()?)
-        .stderr(log)
-        .process_group(0);
+        .stderr(log);
     if keep {
         command.env(KEPT, "1");
     }
