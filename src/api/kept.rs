@@ -7,8 +7,8 @@
 use super::{ImageOverride, Release, ReleaseChange, ReleasePhase, ReleaseStatus, Source, UserInfo};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// The strings of a release, each in its place. What is empty is absent.
@@ -28,9 +28,11 @@ enum Text {
     RequestedBy,
     /// As JSON, without content and digest.
     Status,
+    /// As JSON.
+    Uncaptured,
 }
 
-const TEXTS: usize = Text::Status as usize + 1;
+const TEXTS: usize = Text::Uncaptured as usize + 1;
 
 /// A release without what nobody reads again.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,8 +47,6 @@ pub struct KeptRelease {
     pub hold: Option<bool>,
     /// `spec.change`.
     pub change: Option<Box<ReleaseChange>>,
-    /// What is to be captured; none once it is.
-    pub uncaptured: Option<Box<Uncaptured>>,
     phase: ReleasePhase,
     /// All strings, one after the other: apart they would take twice as much.
     text: Box<str>,
@@ -54,7 +54,7 @@ pub struct KeptRelease {
 }
 
 /// Where the content will come from.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Uncaptured {
     /// `spec.source`.
     pub source: Source,
@@ -123,6 +123,11 @@ impl KeptRelease {
         unfold(self.text(Text::RequestedBy))
     }
 
+    /// What is to be captured, unfolded; none once it is.
+    pub fn uncaptured(&self) -> Option<Uncaptured> {
+        unfold(self.text(Text::Uncaptured))
+    }
+
     /// The status as it is stored, unfolded.
     pub fn status(&self) -> Option<ReleaseStatus> {
         let status: ReleaseStatus = unfold(self.text(Text::Status))?;
@@ -137,9 +142,11 @@ impl KeptRelease {
         texts[Text::Content as usize] = status.content.as_deref().unwrap_or_default();
         texts[Text::Digest as usize] = status.digest.as_deref().unwrap_or_default();
         texts[Text::Status as usize] = &folded;
+        if status.content.is_some() {
+            texts[Text::Uncaptured as usize] = "";
+        }
         let (text, ends) = join(texts);
-        let uncaptured = self.uncaptured.clone().filter(|_| status.content.is_none());
-        Self { phase: status.phase, text, ends, uncaptured, ..self.clone() }
+        Self { phase: status.phase, text, ends, ..self.clone() }
     }
 
     /// What names the object in a request.
@@ -176,6 +183,11 @@ impl From<Release> for KeptRelease {
         let requested_by = spec.requested_by.as_ref().map(fold).unwrap_or_default();
         let folded = status.as_ref().map(fold_status).unwrap_or_default();
         let status = status.unwrap_or_default();
+        let captured_from = spec.source.environment.as_ref().map(|source| source.name.clone());
+        let uncaptured = match status.content {
+            Some(_) => String::new(),
+            None => fold(&Uncaptured { source: spec.source, images: spec.images }),
+        };
         let texts = ALL.map(|text| match text {
             Text::Name => metadata.name.as_deref().unwrap_or_default(),
             Text::Namespace => metadata.namespace.as_deref().unwrap_or_default(),
@@ -184,11 +196,12 @@ impl From<Release> for KeptRelease {
             Text::Application => &spec.application,
             Text::Version => &spec.version,
             Text::Until => spec.until.as_deref().unwrap_or_default(),
-            Text::CapturedFrom => spec.source.environment.as_ref().map_or("", |source| &source.name),
+            Text::CapturedFrom => captured_from.as_deref().unwrap_or_default(),
             Text::Content => status.content.as_deref().unwrap_or_default(),
             Text::Digest => status.digest.as_deref().unwrap_or_default(),
             Text::RequestedBy => &requested_by,
             Text::Status => &folded,
+            Text::Uncaptured => &uncaptured,
         });
         let (text, ends) = join(texts);
         Self {
@@ -197,10 +210,6 @@ impl From<Release> for KeptRelease {
             deleting: metadata.deletion_timestamp.is_some(),
             hold: spec.hold,
             change: spec.change.map(Box::new),
-            uncaptured: status
-                .content
-                .is_none()
-                .then(|| Box::new(Uncaptured { source: spec.source, images: spec.images })),
             phase: status.phase,
             text,
             ends,
@@ -222,6 +231,7 @@ const ALL: [Text; TEXTS] = [
     Text::Digest,
     Text::RequestedBy,
     Text::Status,
+    Text::Uncaptured,
 ];
 
 /// One string, and where each of its parts ends. The API server takes no object of 2^32 bytes.
@@ -307,7 +317,9 @@ mod tests {
                 ("shop", "shop-1.4.0", "shop", "1.4.0", Some("dev"))
             );
             assert_eq!((kept.until(), kept.content(), kept.phase()), (None, content, ReleasePhase::Waiting));
-            assert_eq!(kept.uncaptured.is_some(), content.is_none(), "the source goes with the capture");
+            let source = kept.uncaptured().map(|uncaptured| uncaptured.source);
+            let expected = content.is_none().then(|| whole.spec.source.clone());
+            assert_eq!(source, expected, "it goes with the capture");
             assert_eq!(requesters([&kept, &kept].into_iter()).len(), 1);
         }
         let mut fresh = release(None);
@@ -322,6 +334,7 @@ mod tests {
         let next = kept.with_status(&status);
         assert_eq!(next.status(), Some(status));
         assert_eq!((next.name(), next.content()), (kept.name(), Some("shop-d323cb4bdb234c77")));
+        assert_eq!(next.uncaptured(), None);
     }
 
     /// What `size_of` and the one string come to; the allocator adds some ten bytes to each.

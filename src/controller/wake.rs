@@ -133,7 +133,7 @@ impl Wake {
             }
             // A capture waits until workloads have settled.
             for release in self.stores.releases.list(project) {
-                if release.uncaptured.is_some() {
+                if release.content().is_none() {
                     self.release(project, release.name());
                 }
             }

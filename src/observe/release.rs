@@ -17,9 +17,9 @@ pub async fn observe(
     let Some(release) = project.releases.get(name).cloned() else { return Ok(None) };
     let questions = questions(&project, &release);
     ask(handles, &mut project, questions, TO_OFFER).await?;
-    let capture = match release.uncaptured.as_deref().filter(|_| !release.deleting) {
+    let capture = match release.uncaptured().filter(|_| !release.deleting) {
         None => Capture::NotNeeded,
-        Some(uncaptured) => capture::capture(handles, &project, uncaptured).await?,
+        Some(uncaptured) => capture::capture(handles, &project, &uncaptured).await?,
     };
     Ok(Some(ReleaseWorld { project, release, capture }))
 }
