@@ -137,7 +137,7 @@ impl Default for WatchOptions {
         Self {
             server_timeout: 50,
             silence: Duration::from_secs(60),
-            page_size: 500,
+            page_size: 100,
             first_pause: Duration::from_millis(200),
             longest_pause: Duration::from_secs(10),
         }

@@ -2,7 +2,7 @@
 //!
 //! - how long after a failing pod is visible in the API the last revert is written, beside raw writes of the same run;
 //! - how many writes a promotion and a rollback are, from the API server's audit log;
-//! - what a thousand settled releases cost: memory, and requests while nothing happens (`RELEASES=10000 cargo bench` for more).
+//! - what a thousand settled releases cost: memory, also after a start, and requests while nothing happens (`RELEASES=10000 cargo bench` for more).
 //!
 //! The controller is the program that is installed, so its memory is what a cluster would see.
 
@@ -56,14 +56,22 @@ async fn measure() -> Result<()> {
     let account = operator::install(&cluster).await?;
     // What is installed, not this program, which holds more.
     let program = Path::new(env!("CARGO_BIN_EXE_towpath"));
-    let (operator, child) = Operator::start(&cluster, &account, program, false).await?;
+    let (operator, mut child) = Operator::start(&cluster, &account, program, false).await?;
     let pid = child.id().context("the controller has ended")?;
     let bench = Bench { client: cluster.admin().client()?, cluster: &cluster, pid };
     let measured = bench.all().await;
     if measured.is_err() {
         eprintln!("The end of the controller's log:\n{}", operator.log_end());
+        return measured;
     }
-    measured
+    // Now it lists everything at once. Asked to end, it gives the lease up.
+    tokio::process::Command::new("kill").arg(pid.to_string()).status().await?;
+    child.wait().await?;
+    let (_operator, child) = Operator::start(&cluster, &account, program, false).await?;
+    tokio::time::sleep(IDLE).await;
+    let (all, program) = resident(child.id().context("the controller has ended")?)?;
+    println!("resident after it was started again  {all:>8.1} MiB, {program:.1} of them the program itself");
+    Ok(())
 }
 
 struct Bench<'a> {
