@@ -1,6 +1,6 @@
 //! Good releases, and what could be taken for a bad one.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
 use crate::objects::config;
@@ -22,6 +22,31 @@ pub async fn two_editions_go_to_prod_by_the_digests_of_the_registry() -> Result<
             shop.project.condition("releases", &release, "Verified", "True", "").await?;
         }
         Ok(())
+    })
+    .await
+}
+
+pub async fn an_image_that_no_registry_knows_is_told_and_not_pinned() -> Result<()> {
+    let environments =
+        [json!({ "name": "dev", "delivery": "Observed" }), json!({ "name": "prod", "after": ["dev"] })];
+    in_shops(&environments, "3s", async |shop| {
+        let image = shop.edition("imported");
+        shop.node.import(&image).await?;
+        shop.project.apply("dev", &[web(&image.name())])?;
+        shop.project.settled("dev", "deployments", "web").await?;
+        let pods = shop.project.pods("dev", "web").await?;
+        let id = pods[0]["status"]["containerStatuses"][0]["imageID"].as_str().unwrap_or_default();
+        ensure!(id.starts_with("sha256:"), "the kubelet reports {id}");
+        let release = shop.project.capture("1.0.0", "dev").await?;
+        let ended = shop.ended(&format!("prod-{release}"), "Verified").await?;
+        let warnings = ended["status"]["warnings"].to_string();
+        ensure!(warnings.contains("1 images are not pinned"), "nothing of it in {warnings}");
+        let found = shop.project.ours("releases", &release).await?;
+        let told =
+            json!([{ "image": image.name(), "reason": "the kubelet reports no digest of its repository" }]);
+        same("images", &found["status"]["images"], &told)?;
+        same("image", shop.project.image_of("prod", "deployments", "web").await?, image.name())?;
+        shop.answers("prod", "web", &json!({ "version": "imported" })).await
     })
     .await
 }

@@ -23,6 +23,7 @@ mod shop;
 
 control_plane::node_tests![
     good::two_editions_go_to_prod_by_the_digests_of_the_registry,
+    good::an_image_that_no_registry_knows_is_told_and_not_pinned,
     good::a_config_only_release_and_its_rollback_are_seen_by_the_process,
     good::a_slow_start_is_not_taken_for_a_bad_release,
     good::a_single_restart_at_the_start_is_not_taken_for_a_bad_release,

@@ -70,6 +70,7 @@ const NODE: Recipe = Recipe {
         "bridge",
         "containerd",
         "containerd-shim-runc-v2",
+        "ctr",
         "host-local",
         "kubelet",
         "loopback",

@@ -11,8 +11,8 @@ mod network;
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use kube::api::{Api, PostParams};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 
 use crate::access::Access;
 use crate::binaries;
@@ -61,6 +62,7 @@ pub fn placed() -> Value {
 pub struct RealNode {
     network: Arc<Network>,
     binary: Arc<Binary>,
+    programs: PathBuf,
     /// Process 1 of the node, as this machine numbers it.
     init: u32,
     _relay: Relay,
@@ -86,8 +88,8 @@ impl RealNode {
         // Until its loopback interface is up it has no address to listen on.
         let relay =
             ending_early(guard, "its network", async || Relay::start(&network, port).map(Some)).await?;
-        let node =
-            Self { network, binary: Arc::new(Binary::read(&programs.join("app"))?), init, _relay: relay };
+        let binary = Arc::new(Binary::read(&programs.join("app"))?);
+        let node = Self { network, binary, programs, init, _relay: relay };
         let pause = Image::of("pause", "1").running(&["pause"]);
         ending_early(guard, "its registry", async || node.push(&pause).await.map(Some)).await?;
         permit(admin).await?;
@@ -100,6 +102,22 @@ impl RealNode {
     pub async fn push(&self, image: &Image) -> Result<String> {
         let (network, binary, image) = (self.network.clone(), self.binary.clone(), image.clone());
         tokio::task::spawn_blocking(move || image.push(&network, &binary)).await?
+    }
+
+    /// Gives the image to the node alone, as a file: no registry knows it.
+    pub async fn import(&self, image: &Image) -> Result<()> {
+        let archive = image.archive(&self.binary)?;
+        // The socket's folder is of the node's own; it is reached through process 1.
+        let socket = format!("/proc/{}/root/run/containerd/containerd.sock", self.init);
+        let mut ctr = tokio::process::Command::new(self.programs.join("ctr"));
+        ctr.args(["--address", &socket, "--namespace", "k8s.io", "images", "import", "-"]);
+        ctr.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = ctr.spawn().context("ctr cannot be started")?;
+        child.stdin.take().context("ctr has no input")?.write_all(&archive).await?;
+        let ended = child.wait_with_output().await?;
+        let said = String::from_utf8_lossy(&ended.stderr);
+        anyhow::ensure!(ended.status.success(), "ctr ended with {}: {said}", ended.status);
+        Ok(())
     }
 
     /// One HTTP request to a pod.

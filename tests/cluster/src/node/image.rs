@@ -62,6 +62,37 @@ impl Image {
     }
 
     pub(super) fn push(&self, network: &Network, binary: &Binary) -> Result<String> {
+        let Parts { config, manifest } = self.parts(binary)?;
+        let registry = Registry { network, repository: &self.repository };
+        registry.upload(&binary.layer, &binary.digest)?;
+        registry.upload(&config, &digest(&config))?;
+        registry.expect(201, &Request::new("PUT", &self.path(), MANIFEST, &manifest))?;
+        Ok(format!("{REGISTRY}/{}@{}", self.repository, digest(&manifest)))
+    }
+
+    /// The image as a file, in the layout of the OCI.
+    pub(super) fn archive(&self, binary: &Binary) -> Result<Vec<u8>> {
+        let Parts { config, manifest } = self.parts(binary)?;
+        let index = serde_json::to_vec(&json!({
+            "schemaVersion": 2,
+            "manifests": [{
+                "mediaType": MANIFEST, "digest": digest(&manifest), "size": manifest.len(),
+                "annotations": { "io.containerd.image.name": self.name() },
+            }],
+        }))?;
+        let layout = serde_json::to_vec(&json!({ "imageLayoutVersion": "1.0.0" }))?;
+        let blob = |content: &[u8]| format!("blobs/{}", digest(content).replace(':', "/"));
+        let files: [(String, &[u8]); 5] = [
+            ("oci-layout".into(), &layout),
+            ("index.json".into(), &index),
+            (blob(&manifest), &manifest),
+            (blob(&config), &config),
+            (blob(&binary.layer), &binary.layer),
+        ];
+        Ok(archive(&files))
+    }
+
+    fn parts(&self, binary: &Binary) -> Result<Parts> {
         let environment: Vec<_> =
             self.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let config = serde_json::to_vec(&json!({
@@ -80,16 +111,18 @@ impl Image {
             "config": { "mediaType": CONFIG, "digest": digest(&config), "size": config.len() },
             "layers": [{ "mediaType": LAYER, "digest": binary.digest, "size": binary.layer.len() }],
         }))?;
-        let registry = Registry { network, repository: &self.repository };
-        registry.upload(&binary.layer, &binary.digest)?;
-        registry.upload(&config, &digest(&config))?;
-        registry.expect(201, &Request::new("PUT", &self.path(), MANIFEST, &manifest))?;
-        Ok(format!("{REGISTRY}/{}@{}", self.repository, digest(&manifest)))
+        Ok(Parts { config, manifest })
     }
 
     fn path(&self) -> String {
         format!("/v2/{}/manifests/{}", self.repository, self.tag)
     }
+}
+
+/// What of an image is not its layer.
+struct Parts {
+    config: Vec<u8>,
+    manifest: Vec<u8>,
 }
 
 struct Registry<'a> {
@@ -132,21 +165,32 @@ pub(super) struct Binary {
 impl Binary {
     pub fn read(path: &Path) -> Result<Self> {
         let program = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let layer = archive("app", &program);
+        let layer = archive(&[("app".into(), &program)]);
         let digest = digest(&layer);
         Ok(Self { layer, digest })
     }
 }
 
-/// A tar file of one executable.
-fn archive(name: &str, content: &[u8]) -> Vec<u8> {
+/// A tar file of executables.
+fn archive(files: &[(String, &[u8])]) -> Vec<u8> {
+    let mut archive = Vec::new();
+    for (name, content) in files {
+        archive.extend(header(name, content.len()));
+        archive.extend_from_slice(content);
+        archive.resize(archive.len().next_multiple_of(512), 0);
+    }
+    archive.resize(archive.len() + 1024, 0);
+    archive
+}
+
+fn header(name: &str, size: usize) -> [u8; 512] {
     let mut header = [0_u8; 512];
     let mut put = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
     put(0, name);
     put(100, "0000755\0");
     put(108, "0000000\0");
     put(116, "0000000\0");
-    put(124, &format!("{:011o}\0", content.len()));
+    put(124, &format!("{size:011o}\0"));
     put(136, "00000000000\0");
     // The sum is taken with blanks in its own place.
     put(148, "        ");
@@ -154,9 +198,7 @@ fn archive(name: &str, content: &[u8]) -> Vec<u8> {
     put(257, "ustar\x0000");
     let sum: u32 = header.iter().copied().map(u32::from).sum();
     header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-    let mut archive = [&header, content].concat();
-    archive.resize(archive.len().next_multiple_of(512) + 1024, 0);
-    archive
+    header
 }
 
 fn digest(bytes: &[u8]) -> String {
