@@ -1,6 +1,7 @@
 //! What an environment says beside being Ready: conditions that are there only while something asks for attention.
 
-use super::conditions::condition;
+use super::action::Note;
+use super::conditions::{condition, cut};
 use super::consent::{Case, demanded, tally};
 use super::lane::{asked_by, kube_meta::Meta};
 use super::moments::earliest;
@@ -9,34 +10,51 @@ use super::world::{Admission, EnvironmentWorld, Project};
 use crate::api::{Condition, Environment};
 use jiff::Timestamp;
 
-/// The conditions that hold now, and when the next one will by itself.
+/// What asks for attention now.
+#[derive(Debug, Default)]
+pub struct Alarms {
+    /// The conditions that hold.
+    pub conditions: Vec<Condition>,
+    /// Of those that did not hold before.
+    pub notes: Vec<Note>,
+    /// What the environment's own message adds: of alarms that need somebody at once.
+    pub urgent: Vec<String>,
+    /// When the next one will hold by itself.
+    pub next: Option<Timestamp>,
+}
+
+/// The alarms of an environment.
 pub fn alarms<'a>(
     world: &EnvironmentWorld,
     applications: impl Iterator<Item = &'a Project>,
     stored: &[Condition],
     now: Timestamp,
-) -> (Vec<Condition>, Option<Timestamp>) {
+) -> Alarms {
     let environment = &world.environment;
-    let say = |type_, reason, message: &str| {
-        condition(type_, "True", reason, message, environment.generation(), stored, now)
+    let mut alarms = Alarms::default();
+    let mut raise = |type_: &'static str, reason, warning, message: String| {
+        if !stored.iter().any(|condition| condition.type_ == type_) {
+            alarms.notes.push(Note { warning, reason: type_, message: cut(&message, 900) });
+        }
+        let generation = environment.generation();
+        alarms.conditions.push(condition(type_, "True", reason, &message, generation, stored, now));
+        if warning {
+            alarms.urgent.push(message);
+        }
     };
-    let mut alarms = Vec::new();
     if let Admission::Degraded(what) = &world.project.admission {
         let message = format!("{what}; promotions that depend on them do not start, rollbacks do");
-        alarms.push(say("SecurityDegraded", "PoliciesChanged", &message));
+        raise("SecurityDegraded", "PoliciesChanged", true, message);
     }
     let (overdue, next) = overdue(environment, applications, now);
     if let Some(message) = overdue {
-        alarms.push(say("ApprovalOverdue", "Emergency", &message));
+        raise("ApprovalOverdue", "Emergency", true, message);
     }
     if overrides_are_pending(world) {
-        alarms.push(say(
-            "OverridesPending",
-            "OverridesChanged",
-            "spec.overrides changed since the last promotion; promote the current release again to apply them",
-        ));
+        let message = "spec.overrides changed since the last promotion; promote the current release again to apply them";
+        raise("OverridesPending", "OverridesChanged", false, message.to_owned());
     }
-    (alarms, next)
+    Alarms { next, ..alarms }
 }
 
 /// Emergency changes that went first, and have not been approved in the time that the environment gives; and when the next

@@ -115,12 +115,14 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision {
         decision.wake_at = earliest(decision.wake_at, Some(later(now, RETRY)));
     }
     status.observed_generation = environment.generation();
-    status.message = Some(conditions::cut(&message, 4096));
     let stored = environment.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let alarms = alarms(world, applications.values(), stored, now);
+    let message = [vec![message], alarms.urgent].concat().join("; ");
+    status.message = Some(conditions::cut(&message, 4096));
     status.conditions = conditions::of_state(&state, reason, &message, environment.generation(), stored, now);
-    let (alarms, next) = alarms(world, applications.values(), stored, now);
-    status.conditions.extend(alarms);
-    decision.wake_at = earliest(decision.wake_at, next);
+    status.conditions.extend(alarms.conditions);
+    decision.notes.extend(alarms.notes);
+    decision.wake_at = earliest(decision.wake_at, alarms.next);
     if environment.status.as_ref() != Some(&status) {
         decision.notes.extend(note(environment.status.as_ref(), &state, reason, &message));
         decision.report = Some(Status::Environment(Box::new(status)));

@@ -2,9 +2,10 @@
 
 use crate::objects::{config, deployment, service};
 use crate::people::Person;
-use crate::support::{Project, in_project, same};
+use crate::support::{Project, SOON, in_project, same};
 use crate::waits::condition;
 use anyhow::{Result, ensure};
+use control_plane::eventually;
 use http::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -247,6 +248,14 @@ async fn standard_changes_are_approved_beforehand_and_emergencies_afterwards() {
         let found = project.condition("environments", "prod", "ApprovalOverdue", "True", "Emergency").await?;
         let message = condition(&found, "ApprovalOverdue").map(|it| it["message"].to_string());
         ensure!(message.as_ref().is_some_and(|text| text.contains("shop-2.0.0")), "{message:?}");
+        let column = found["status"]["message"].as_str().unwrap_or_default();
+        ensure!(column.contains("shop-2.0.0 went first and had to be approved by"), "{column}");
+        let path = format!("/api/v1/namespaces/{}/events?fieldSelector=reason=ApprovalOverdue", project.name);
+        eventually("the event", SOON, async || {
+            let found = project.get(&path).await?.unwrap_or_default();
+            Ok(found["items"].as_array().filter(|items| items.len() == 1).map(drop))
+        })
+        .await?;
         bob.decides(project, "prod-shop-2.0.0", "Approve").await?;
         let is_settled = |it: &Value| condition(it, "ApprovalOverdue").is_none();
         project.until("environments", "prod", "not overdue", is_settled).await.map(drop)
