@@ -17,6 +17,18 @@ pub fn is_frozen(freeze: &Freeze, environment: &str, now: Timestamp) -> bool {
     concerns(freeze, environment) && freeze.from <= now && now < freeze.to
 }
 
+/// The freeze in force in an environment that ends last, of those that do not let such a change pass: until then nothing opens.
+pub fn freeze_in_force<'a>(
+    project: &'a Project,
+    environment: &str,
+    change: Option<ChangeType>,
+    now: Timestamp,
+) -> Option<&'a Freeze> {
+    let passes = |freeze: &Freeze| change.is_some_and(|change| freeze.passes.contains(&change));
+    let in_force = project.freezes.iter().filter(|freeze| is_frozen(freeze, environment, now));
+    in_force.filter(|freeze| !passes(freeze)).max_by_key(|freeze| freeze.to)
+}
+
 fn concerns(freeze: &Freeze, environment: &str) -> bool {
     freeze.environments.is_empty() || freeze.environments.iter().any(|name| name == environment)
 }
@@ -59,20 +71,14 @@ pub(super) fn window_is_open(environment: &Environment, now: Timestamp) -> Gate 
     }
 }
 
-/// No freeze is in force, or each of them lets changes of this type pass. The last to end is told: until then nothing opens.
+/// No freeze is in force, or each of them lets changes of this type pass.
 pub(super) fn is_not_frozen(
     project: &Project,
     environment: &Environment,
     release: &KeptRelease,
     now: Timestamp,
 ) -> Gate {
-    let change = change_type(release);
-    let in_force = project
-        .freezes
-        .iter()
-        .filter(|freeze| is_frozen(freeze, environment.name(), now) && !freeze.passes.contains(&change))
-        .max_by_key(|freeze| freeze.to);
-    match in_force {
+    match freeze_in_force(project, environment.name(), Some(change_type(release)), now) {
         None => Gate::Open,
         Some(freeze) => Gate::Closed {
             gate: "Freeze",

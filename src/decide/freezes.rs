@@ -3,7 +3,7 @@
 //! Expressions of admission have no clock, so somebody has to say what holds now: the namespace, whose it is, until when, why.
 
 use super::action::{Action, Decision};
-use super::calendar::{is_frozen, next_freeze};
+use super::calendar::{freeze_in_force, next_freeze};
 use super::lane::kube_meta::Meta;
 use super::moments::earliest;
 use super::world::{Freeze, FreezesWorld};
@@ -29,12 +29,7 @@ pub fn decide(world: &FreezesWorld, now: Timestamp) -> Decision {
         let environments = project.environments.values().filter(|environment| !environment.deleting());
         for environment in environments.filter(owns) {
             wake_at = earliest(wake_at, next_freeze(project, environment.name(), now));
-            let in_force = project
-                .freezes
-                .iter()
-                .filter(|freeze| is_frozen(freeze, environment.name(), now))
-                .max_by_key(|freeze| freeze.to);
-            if let Some(freeze) = in_force {
+            if let Some(freeze) = freeze_in_force(project, environment.name(), None, now) {
                 frozen.insert(
                     environment.spec.namespace.clone(),
                     line(&project.name, environment.name(), freeze),

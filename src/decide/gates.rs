@@ -157,6 +157,15 @@ fn is_a_stage(project: &Project, environment: &Environment, release: &KeptReleas
             return Gate::Never { message: format!("spec.until ends the way of this release at {until}") };
         }
     }
+    let moments = release.change.iter().flat_map(|change| &change.not_before);
+    let mut unknown = moments.filter(|entry| !project.environments.contains_key(&entry.environment));
+    if let Some(entry) = unknown.next() {
+        let name = &entry.environment;
+        return Gate::closed(
+            "Environment",
+            format!("spec.change.notBefore names {name}, which does not exist in this project"),
+        );
+    }
     let source = release.captured_from();
     if environment.spec.delivery == Delivery::Observed && source != Some(environment.name()) {
         return Gate::Never {

@@ -92,6 +92,23 @@ async fn a_release_comes_not_before_its_moment_and_not_after_its_deadline() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_moment_for_an_environment_that_does_not_exist_keeps_a_release_out_and_is_named() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let change = json!({ "notBefore": [{ "environment": "production", "at": in_seconds(1) }] });
+        let source = json!({ "manifests": web("v1") });
+        let release =
+            project.release_of("shop", "1.0.0", json!({ "source": source, "change": change })).await?;
+        let found = project.condition("releases", &release, "Reconciling", "True", "Environment").await?;
+        let message = found["status"]["message"].as_str().unwrap_or_default();
+        ensure!(message.contains("spec.change.notBefore names production"), "{message}");
+        same("prod", project.snapshot("prod").await?.len(), 0)?;
+        project.environment(&json!({ "name": "production" })).await?;
+        project.ended(&format!("prod-{release}"), "Verified").await.map(drop)
+    })
+    .await;
+}
+
 /// `kubectl set image` by an admin of the target namespace.
 fn set_image(project: &Project, person: &Person, tag: &str) -> Result<String> {
     let kubectl = project.cluster.kubectl(&person.access);

@@ -36,12 +36,15 @@ impl Project {
 
     /// Waits until a promotion has ended, and demands how.
     pub async fn ended(&self, name: &str, phase: &str) -> Result<Value> {
+        self.ended_within(SOON, name, phase).await
+    }
+
+    /// The same with a limit.
+    pub async fn ended_within(&self, limit: Duration, name: &str, phase: &str) -> Result<Value> {
         let finals = ["Verified", "Failed", "Superseded", "Cancelled"];
-        let promotion = self
-            .until("promotions", name, &format!("ended, {phase}"), |promotion| {
-                finals.iter().any(|end| promotion["status"]["phase"] == *end)
-            })
-            .await?;
+        let is_over = |it: &Value| finals.iter().any(|end| it["status"]["phase"] == *end);
+        let what = format!("ended, {phase}");
+        let promotion = self.until_within(limit, "promotions", name, &what, is_over).await?;
         let status = &promotion["status"];
         ensure!(
             status["phase"] == phase,

@@ -87,18 +87,7 @@ impl Shop<'_> {
 
     /// Waits until a promotion has ended, and demands how.
     pub async fn ended(&self, name: &str, phase: &str) -> Result<Value> {
-        let finals = ["Verified", "Failed", "Superseded", "Cancelled"];
-        let is_over = |it: &Value| finals.iter().any(|end| it["status"]["phase"] == *end);
-        let found = self.project.until_within(LONG, "promotions", name, phase, is_over).await?;
-        let status = &found["status"];
-        ensure!(
-            status["phase"] == phase,
-            "{name} is {}: {}: {}",
-            status["phase"],
-            status["reason"],
-            status["message"]
-        );
-        Ok(found)
+        self.project.ended_within(LONG, name, phase).await
     }
 
     /// The first edition is verified, the second fails; then everything is as before and the first edition answers.
