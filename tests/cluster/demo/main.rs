@@ -19,7 +19,6 @@ use anyhow::Result;
 use board::Follower;
 use installation::Installation;
 use screen::Screen;
-use std::io::Read;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -40,7 +39,7 @@ enum Mode {
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["controller", ..] => controller(),
+        ["controller", ..] => towpath::cli::main(),
         [] => demo(Mode::Played),
         ["--real"] => demo(Mode::Real),
         ["--keep"] => demo(Mode::Kept),
@@ -53,17 +52,6 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
-}
-
-/// This program as the controller. It ends with its owner, however that ends: the kernel closes the pipe on stdin.
-fn controller() -> ExitCode {
-    if std::env::var_os(operator::KEPT).is_none() {
-        std::thread::spawn(|| {
-            let _ = std::io::stdin().read_to_end(&mut Vec::new());
-            std::process::exit(0);
-        });
-    }
-    towpath::cli::main()
 }
 
 fn demo(mode: Mode) -> ExitCode {

@@ -11,12 +11,10 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::process::{Child, Command};
 
 const SYSTEM: &str = "towpath-system";
 const LIMIT: Duration = Duration::from_secs(30);
-/// Set for a controller that outlives the program that started it.
-pub const KEPT: &str = "TOWPATH_CONTROLLER_KEPT";
 const TAIL: usize = 25;
 
 /// A file of the repository.
@@ -36,8 +34,6 @@ pub async fn install(cluster: &ControlPlane) -> Result<Access> {
 /// A controller that leads.
 pub struct Operator {
     pub log: PathBuf,
-    /// Dropped with this value, and the controller with it.
-    _pipe: Option<ChildStdin>,
 }
 
 impl Operator {
@@ -54,9 +50,8 @@ impl Operator {
         if !keep {
             cluster.include(&mut command)?;
         }
-        let mut child = spawn(command.into(), account, &log, keep)?;
-        // Waiting for a child closes the pipe that it holds.
-        let operator = Self { log, _pipe: child.stdin.take() };
+        let mut child = spawn(command.into(), account, &log)?;
+        let operator = Self { log };
         tokio::select! {
             leads = leads(cluster) => leads?,
             ended = child.wait() => bail!("the controller ended at once: {}\n{}", ended?, operator.log_end()),
@@ -72,18 +67,15 @@ impl Operator {
     }
 }
 
-fn spawn(mut command: Command, account: &Access, log: &Path, keep: bool) -> Result<Child> {
+fn spawn(mut command: Command, account: &Access, log: &Path) -> Result<Child> {
     let log = File::create(log).context("cannot write the controller's log")?;
     command
         .args(["controller", "--lease-namespace", SYSTEM, "--lease-name=towpath", "--listen=127.0.0.1:0"])
         .args(["--log-format=json", "--kubeconfig"])
         .arg(&account.kubeconfig)
-        .stdin(if keep { Stdio::null() } else { Stdio::piped() })
+        .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log);
-    if keep {
-        command.env(KEPT, "1");
-    }
     command.spawn().context("cannot start the controller")
 }
 
