@@ -15,9 +15,12 @@ pub fn trim(world: &EnvironmentWorld, applications: &BTreeMap<String, Project>) 
         return Vec::new();
     }
     let mut actions = Vec::new();
+    let limit = usize::try_from(world.environment.spec.history_limit).unwrap_or(1).max(1);
     for (application, project) in applications {
         let lane = Lane::of(project, &world.environment, application);
-        for promotion in surplus(world, project, &lane) {
+        for promotion in
+            surplus(project, &lane, limit).into_iter().chain(never_started(project, &lane, limit))
+        {
             actions.push(Action::DeletePromotion {
                 environment: world.environment.name().to_owned(),
                 name: promotion.name().to_owned(),
@@ -43,8 +46,7 @@ pub fn trim(world: &EnvironmentWorld, applications: &BTreeMap<String, Project>) 
 }
 
 /// Promotions beyond the limit.
-fn surplus<'a>(world: &EnvironmentWorld, project: &Project, lane: &Lane<'a>) -> Vec<&'a Promotion> {
-    let limit = usize::try_from(world.environment.spec.history_limit).unwrap_or(1).max(1);
+fn surplus<'a>(project: &Project, lane: &Lane<'a>, limit: usize) -> Vec<&'a Promotion> {
     let finished: Vec<&Promotion> =
         lane.revisions.iter().copied().filter(|promotion| phase_of(promotion).is_final()).collect();
     let Some(beyond) = finished.len().checked_sub(limit).filter(|beyond| *beyond > 0) else {
@@ -86,6 +88,23 @@ fn surplus<'a>(world: &EnvironmentWorld, project: &Project, lane: &Lane<'a>) -> 
         kept.extend(restored.map(Meta::name));
     }
     finished.into_iter().take(beyond).filter(|promotion| !kept.contains(promotion.name())).collect()
+}
+
+/// Promotions that ended before they began, beyond the limit: of releases that are gone, or that a newer one has overtaken here, so
+/// that automation does not offer them again.
+fn never_started<'a>(project: &Project, lane: &Lane<'a>, limit: usize) -> Vec<&'a Promotion> {
+    let put_here = lane.here().filter(|promotion| promotion.spec.kind == PromotionKind::Promote);
+    let releases = put_here.filter_map(|promotion| project.releases.get(&promotion.spec.release));
+    let newest = releases.max_by(|a, b| newer(a, b));
+    let is_past = |promotion: &&Promotion| match (project.releases.get(&promotion.spec.release), newest) {
+        (None, _) => true,
+        (Some(release), Some(newest)) => newer(newest, release).is_gt(),
+        (Some(_), None) => false,
+    };
+    let ended = lane.pending.iter().copied().filter(|promotion| phase_of(promotion).is_final());
+    let past: Vec<&Promotion> = ended.filter(is_past).collect();
+    let beyond = past.len().saturating_sub(limit);
+    past.into_iter().take(beyond).collect()
 }
 
 /// Contents that a release, a promotion or a baseline names.
