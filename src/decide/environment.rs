@@ -66,7 +66,7 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision {
                         release: release.name().to_owned(),
                         gate: gate.to_owned(),
                         message: conditions::cut(&message, 2048),
-                        until: until.map(Time),
+                        until: until.map(|at| Time(conditions::seconds(at))),
                     });
                 }
             }
@@ -86,7 +86,7 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision {
                     .releases
                     .get(&promotion.spec.release)
                     .and_then(|release| opens_at(project, environment, release, promotion, now))
-                    .map(Time),
+                    .map(|at| Time(conditions::seconds(at))),
             });
         }
         if let Some(active) =
@@ -176,11 +176,9 @@ fn promote(
     application: &str,
 ) -> Option<(String, Action)> {
     // A rollback that goes on, or is about to, comes first; it wakes this environment when it ends.
-    let rolls_back = lane
-        .pending
-        .iter()
-        .chain(lane.revisions.iter())
-        .any(|other| other.spec.kind == PromotionKind::Rollback && !phase_of(other).is_final());
+    let rolls_back = lane.pending.iter().chain(lane.revisions.iter()).any(|other| {
+        other.spec.kind == PromotionKind::Rollback && !phase_of(other).is_final() && !other.deleting()
+    });
     if rolls_back {
         return None;
     }

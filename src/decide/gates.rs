@@ -252,6 +252,12 @@ fn verified_before(
         let failed =
             || lane.of_release(release).next().is_some_and(|last| phase_of(last) == PromotionPhase::Failed);
         match lane.verified_at(release) {
+            Some(_) if lane.was_taken_back(release) => {
+                return Gate::closed(
+                    "Order",
+                    format!("it was taken back in {name}; it comes here only if it is verified there again"),
+                );
+            }
             Some(at) => latest = latest.max(Some(at)),
             None if failed() => {
                 return Gate::closed(

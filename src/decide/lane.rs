@@ -241,6 +241,19 @@ impl<'a> Lane<'a> {
             .next()
     }
 
+    /// Whether a rollback to something older followed the newest promotion that verified the release.
+    pub fn was_taken_back(&self, release: &KeptRelease) -> bool {
+        let verified = |promotion: &&Promotion| phase_of(promotion) == PromotionPhase::Verified;
+        let Some(number) = self.of_release(release).find(verified).and_then(revision_of) else {
+            return false;
+        };
+        let restored = |other: &&Promotion| other.status.as_ref().and_then(|status| status.restores);
+        let last = self.here().rev().find(|other| other.spec.kind == PromotionKind::Rollback);
+        last.is_some_and(|other| {
+            revision_of(other) > Some(number) && restored(&other).is_some_and(|to| to < number)
+        })
+    }
+
     /// The release whose content runs here: a rollback restored the release of an earlier revision.
     pub fn content_of(&self, promotion: &'a Promotion) -> Option<&'a Promotion> {
         let mut at = promotion;

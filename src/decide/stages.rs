@@ -1,9 +1,9 @@
 //! The way of a release through the environments: what it does in each, and what that makes of the whole.
 
-use super::conditions::State;
+use super::conditions::{State, seconds};
 use super::gate::Gate;
 use super::gates::{Asked, blocked_by, evaluate, opens_at, shut, waits_at};
-use super::lane::{Lane, kube_meta::Meta, newer, phase_of, revision_of};
+use super::lane::{Lane, is_automatic, kube_meta::Meta, newer, phase_of, revision_of};
 use super::validate::in_order;
 use super::world::Project;
 use crate::api::{
@@ -91,7 +91,7 @@ impl Stage {
             message: (!self.message.is_empty()).then(|| super::conditions::cut(&self.message, 1024)),
             revision: self.revision,
             promotion: self.promotion.clone(),
-            until: self.until.map(Time),
+            until: self.until.map(|at| Time(seconds(at))),
         }
     }
 }
@@ -211,14 +211,20 @@ fn of_promotion(
         revision: revision_of(promotion),
         promotion: Some(promotion.name().to_owned()),
     };
-    // One that has not started comes after all that have.
+    // One that has not started comes after all that have; one that never did says nothing, unless automation wanted it.
     let number = |promotion: &Promotion| revision_of(promotion).unwrap_or(i64::MAX);
-    let rollback = lane
-        .revisions
-        .iter()
-        .chain(lane.pending.iter())
-        .filter(|other| other.spec.kind == PromotionKind::Rollback && other.spec.release == release.name())
-        .rfind(|other| number(other) > number(promotion));
+    let is_of_it = |other: &&&Promotion| {
+        other.spec.kind == PromotionKind::Rollback
+            && other.spec.release == release.name()
+            && number(other) > number(promotion)
+    };
+    let waiting = lane.pending.iter().filter(is_of_it).rfind(|other| !phase_of(other).is_final());
+    let started = || lane.revisions.iter().rfind(is_of_it);
+    let refused = || {
+        let failed = lane.pending.iter().filter(is_of_it).filter(|_| phase == PromotionPhase::Failed);
+        failed.rev().find(|other| is_automatic(other))
+    };
+    let rollback = waiting.or_else(started).or_else(refused);
     if let Some(rollback) = rollback.filter(|other| phase.is_running() && !phase_of(other).is_final()) {
         let message = rollback.spec.reason.clone().unwrap_or_default();
         return Stage { at: At::RollingBack, message, ..stage };
@@ -244,6 +250,9 @@ fn of_promotion(
     let rollback = match phase {
         PromotionPhase::Failed => rollback,
         // What was verified may be taken back as well, by a person.
+        PromotionPhase::Verified if runs_here(lane, promotion) => {
+            rollback.filter(|other| !phase_of(other).is_final())
+        }
         PromotionPhase::Verified => rollback.filter(|other| phase_of(other) != PromotionPhase::Cancelled),
         PromotionPhase::Pending
         | PromotionPhase::Promoting
@@ -268,6 +277,12 @@ fn of_promotion(
         stage.at = At::Overtaken;
     }
     stage
+}
+
+/// Whether its content is what runs here, or runs here again.
+fn runs_here(lane: &Lane<'_>, promotion: &Promotion) -> bool {
+    let last = lane.here().rev().find(|other| phase_of(other) == PromotionPhase::Verified);
+    last.and_then(|other| lane.content_of(other)).is_some_and(|origin| origin.name() == promotion.name())
 }
 
 /// The whole release: the worst that is final, else what is being done, else what it waits for, else verified.

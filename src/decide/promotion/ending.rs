@@ -213,6 +213,7 @@ fn rollback_name(scene: &Scene<'_>) -> String {
                 || other.spec.environment != own.spec.environment
                 || !is_automatic(other)
                 || created(other.as_ref()) < created(own.as_ref())
+                || other.deleting()
         })
     };
     rollback_names(own).find(|name| !is_other(name)).unwrap_or_default()

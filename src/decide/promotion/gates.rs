@@ -2,14 +2,14 @@
 
 use super::refusal::cancel;
 use super::{RETRY, Scene};
-use crate::api::{ApprovalsReport, GateName, Promotion, PromotionKind};
+use crate::api::{ApprovalsReport, GateName, KeptRelease, Promotion, PromotionKind};
 use crate::content::render;
 use crate::decide::action::Decision;
 use crate::decide::calendar::deadline;
 use crate::decide::consent::{Case, Tally, demanded, due, may_go_first, tally};
 use crate::decide::gate::Gate;
 use crate::decide::gates::{Asked, evaluate, opens_by_itself};
-use crate::decide::lane::{asked_by, created, kube_meta::Meta, phase_of};
+use crate::decide::lane::{asked_by, created, is_automatic, kube_meta::Meta, newer, phase_of};
 use crate::decide::moments::{earliest, later};
 use crate::decide::world::{Admission, Grant, Loaded, Verb};
 use jiff::SignedDuration;
@@ -19,7 +19,7 @@ const RIGHTS: SignedDuration = SignedDuration::from_secs(30);
 
 pub(super) fn closed_gate(scene: &Scene<'_>) -> Option<Decision> {
     if scene.is_rollback() {
-        return None;
+        return overtaken_rollback(scene);
     }
     let Some(release) = scene.release else {
         return Some(cancel(scene, "ReleaseDeleted", "the release was deleted before anything was written"));
@@ -67,15 +67,36 @@ pub(super) fn closed_gate(scene: &Scene<'_>) -> Option<Decision> {
     }
 }
 
+/// What failed is not what runs here any more: somebody else took it back, or the namespace is another one.
+fn overtaken_rollback(scene: &Scene<'_>) -> Option<Decision> {
+    let own = &scene.world.promotion;
+    let current = scene.lane.current();
+    let is_still_here = current.is_some_and(|other| {
+        other.spec.kind == PromotionKind::Promote && other.spec.release == own.spec.release
+    });
+    (is_automatic(own) && !is_still_here).then(|| {
+        let what = current.map_or("the namespace was created again", Meta::name);
+        cancel(scene, "Overtaken", &format!("what failed is not here any more: {what}"))
+    })
+}
+
 /// One promotion at a time per lane. A rollback goes first; a newer promotion may go ahead of one that still runs.
 pub(super) fn busy_lane(scene: &Scene<'_>) -> Option<Decision> {
     let rollback_ahead = scene.lane.pending.iter().any(|other| {
         other.name() != scene.world.promotion.name()
             && other.spec.kind == PromotionKind::Rollback
             && !phase_of(other).is_final()
+            && !other.deleting()
     });
     if rollback_ahead && !scene.is_rollback() {
         return Some(scene.wait("Lane", "waits until a rollback of this application has ended", None));
+    }
+    if let Some(other) = newer_that_may_go(scene) {
+        return Some(scene.wait(
+            "Lane",
+            &format!("waits, as {} is newer and may go, too", other.name()),
+            None,
+        ));
     }
     let running = scene.lane.running()?;
     match (running.spec.kind, scene.is_rollback()) {
@@ -92,6 +113,31 @@ pub(super) fn busy_lane(scene: &Scene<'_>) -> Option<Decision> {
                 .then(|| scene.wait("Lane", &format!("waits until {} has ended", running.name()), None))
         }
     }
+}
+
+/// Of several that automation made ahead of their gates the newest goes.
+fn newer_that_may_go<'a>(scene: &'a Scene<'_>) -> Option<&'a Promotion> {
+    let release = scene.release.filter(|_| !scene.is_rollback() && is_automatic(&scene.world.promotion))?;
+    scene.lane.pending.iter().copied().find(|other| {
+        let may_go = |newest: &KeptRelease| {
+            newer(newest, release).is_gt()
+                && evaluate(
+                    &scene.world.project,
+                    scene.environment,
+                    newest,
+                    Asked::ByAutomation,
+                    &[],
+                    scene.now,
+                ) == Gate::Open
+        };
+        let approvals = other.status.as_ref().and_then(|status| status.approvals.as_ref());
+        is_automatic(other)
+            && other.spec.kind == PromotionKind::Promote
+            && !phase_of(other).is_final()
+            && !other.deleting()
+            && approvals.is_some_and(|report| report.needed.is_none())
+            && scene.world.project.releases.get(&other.spec.release).is_some_and(|newest| may_go(newest))
+    })
 }
 
 pub(super) fn no_consent(scene: &Scene<'_>) -> Option<Decision> {

@@ -4,7 +4,7 @@ use super::gates::{busy_lane, closed_gate, no_consent, unapproved};
 use super::refusal::{fail, refuse};
 use super::{RETRY, Scene, normal, warning};
 use crate::api::{
-    ApprovalsReport, ChangeAction, Delivery, PromotionPhase, PromotionStatus, Step, StepResult,
+    ApprovalsReport, ChangeAction, Delivery, Keep, PromotionPhase, PromotionStatus, Step, StepResult,
 };
 use crate::content::{
     Desired, ObjectSet, content_name, images::images, ingress::unchanged_hosts, overrides::unmatched, render,
@@ -237,7 +237,14 @@ fn start_rollback(scene: &Scene<'_>, content: &ObjectSet) -> Decision {
     status.restores = scene.restored_revision();
     let (name, _) = super::contents(&scene.world.project, &scene.world.promotion);
     status.content = name;
-    status.changes = scene.reverts(&wanted);
+    status.changes = scene.reverts(&wanted, &replaced(scene).unwrap_or_default());
+    // What failed before the bad revision came and is not put back now is no fault of the rollback either.
+    let before = scene.lane.current().and_then(|current| current.status.as_ref());
+    let before = before.map(|status| status.failing_before.clone()).unwrap_or_default();
+    let is_changed = |keep: &Keep| {
+        status.changes.iter().any(|change| change.kind == keep.kind && change.name == keep.name)
+    };
+    status.failing_before = before.into_iter().filter(|keep| !is_changed(keep)).collect();
     status.version = status
         .restores
         .and_then(|number| scene.lane.revision(number))
@@ -287,8 +294,9 @@ fn launch(
     Decision {
         records,
         memory: Some(scene.write(status, PromotionPhase::Promoting, reason, &message)),
-        // What a rollback restores, and which revision it is, follows from its spec until it has ended.
-        memory_follows: scene.is_rollback(),
+        // What a rollback restores, and which revision it is, follows from its spec until it has ended. One that was refused
+        // before is in no hurry, and nobody waits for it.
+        memory_follows: scene.is_rollback() && scene.status().refused_since.is_none(),
         actions: next.actions,
         wake_at: Some(later(scene.now, SignedDuration::from_secs(1))),
         notes: vec![note],

@@ -6,7 +6,7 @@ use super::{Scene, normal};
 use crate::api::{Delivery, Promotion, PromotionKind, PromotionPhase};
 use crate::content::{Desired, Hook, ObjectKey};
 use crate::decide::action::{Action, Decision};
-use crate::decide::lane::{kube_meta::Meta, phase_of, revision_of};
+use crate::decide::lane::{is_automatic, kube_meta::Meta, phase_of, revision_of};
 use crate::decide::moments::{earliest, later, span};
 use crate::decide::verdict::{Stage, Verdict};
 use crate::decide::world::{Grant, Loaded};
@@ -82,7 +82,11 @@ fn overtaken_by(scene: &Scene<'_>) -> Option<String> {
 fn rollback_is_pending(scene: &Scene<'_>) -> bool {
     let is_rollback = |other: &&Promotion| other.spec.kind == PromotionKind::Rollback;
     let mut rollbacks = scene.lane.pending.iter().copied().filter(is_rollback);
-    rollbacks.any(|other| !phase_of(other).is_final() && !other.deleting())
+    // A person's that is refused keeps nobody from seeing a failure.
+    let is_refused = |other: &Promotion| {
+        !is_automatic(other) && other.status.as_ref().is_some_and(|status| status.refused_since.is_some())
+    };
+    rollbacks.any(|other| !phase_of(other).is_final() && !other.deleting() && !is_refused(other))
 }
 
 /// Where somebody else deploys nobody waits for the observe window: healthy for `soak` is enough there.

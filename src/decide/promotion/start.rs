@@ -38,10 +38,11 @@ pub(super) fn undone<'a, 'b>(
     lane: &'b Lane<'a>,
     target: i64,
 ) -> (i64, impl Iterator<Item = &'a Promotion> + use<'a, 'b>) {
-    let content = |promotion: &'a Promotion| origin(lane, promotion).and_then(revision_of).unwrap_or(0);
-    let wanted = lane.revision(target).map_or(0, content);
+    // By the content itself: history may have forgotten which revision it came from.
+    let wanted = rollback_content(lane, Some(target));
     let holds_it = |promotion: &&'a Promotion| {
-        phase_of(promotion) == PromotionPhase::Verified && content(promotion) == wanted
+        let content = promotion.status.as_ref().and_then(|status| status.content.as_ref());
+        phase_of(promotion) == PromotionPhase::Verified && content.is_some() && content == wanted.as_ref()
     };
     let last = lane.here().rev().find(holds_it).and_then(revision_of).unwrap_or(target);
     (last, lane.here().filter(move |promotion| revision_of(promotion) > Some(last)))
@@ -137,7 +138,7 @@ impl Scene<'_> {
 
     /// For a rollback nothing needs to be tried: what the revisions since the target changed is put back, and what
     /// they created is removed.
-    pub(super) fn reverts(&self, wanted: &[Desired]) -> Vec<Change> {
+    pub(super) fn reverts(&self, wanted: &[Desired], replaced: &[Desired]) -> Vec<Change> {
         let target = self.restored_revision().unwrap_or(0);
         let mut touched: BTreeMap<ObjectKey, ChangeAction> = BTreeMap::new();
         let (last, undone) = undone(&self.lane, target);
@@ -155,10 +156,16 @@ impl Scene<'_> {
                 Some(Live::Absent) => changes.push(self.change(&wanted.key, ChangeAction::Create)),
                 // Written by this very rollback, before a crash kept it from saying so.
                 Some(Live::Present(live)) if written_by(live) == Some(self.revision()) => {
-                    changes.push(self.change(&wanted.key, ChangeAction::Update));
+                    let was_there = replaced.iter().any(|old| old.key == wanted.key);
+                    let action = if was_there { ChangeAction::Update } else { ChangeAction::Create };
+                    changes.push(self.change(&wanted.key, action));
                 }
                 // What the bad revision had not come to write yet needs no write back.
                 Some(Live::Present(live)) if written_by(live).is_some_and(|revision| revision <= last) => {}
+                // History may have forgotten who wrote it since.
+                Some(Live::Present(live)) if written_by(live).is_some_and(|revision| revision > last) => {
+                    changes.push(self.change(&wanted.key, ChangeAction::Update));
+                }
                 Some(Live::Present(_) | Live::Refused(_)) | None if touched.contains_key(&wanted.key) => {
                     changes.push(self.change(&wanted.key, ChangeAction::Update));
                 }
@@ -171,6 +178,15 @@ impl Scene<'_> {
             let is_copy = target != 0 && annotation(live, mark::ORIGINAL_NAME).is_some();
             if *action == ChangeAction::Create && !is_copy {
                 changes.push(self.change(key, ChangeAction::Delete));
+            }
+        }
+        // What runs now, and was created by a revision that history has forgotten.
+        for old in replaced.iter().filter(|old| old.hook.is_none() && !old.config) {
+            let Some(Live::Present(live)) = self.world.live.get(&old.key) else { continue };
+            let is_ours = annotation(live, mark::OWNER) == Some(self.owner().as_str());
+            let is_later = written_by(live).is_some_and(|revision| revision > last);
+            if is_ours && is_later && !keep.contains(&old.key) && !touched.contains_key(&old.key) {
+                changes.push(self.change(&old.key, ChangeAction::Delete));
             }
         }
         changes

@@ -6,6 +6,7 @@ use super::health::is_healthy;
 use crate::api::{Change, ChangeAction, PromotionStatus};
 use crate::content::{Desired, Hook, ObjectKey};
 use crate::decide::action::Action;
+use crate::decide::lane::revision_of;
 use crate::decide::world::Live;
 use std::collections::BTreeSet;
 
@@ -92,8 +93,9 @@ pub(super) fn is_written(scene: &Scene<'_>, key: &ObjectKey) -> bool {
     if scene.world.written.contains(key) {
         return true;
     }
-    let revision = Some(scene.revision());
-    if scene.restores_baseline() {
+    // Before its number is in the record another may have written with the same one.
+    let revision = revision_of(&scene.world.promotion);
+    if revision.is_none() || scene.restores_baseline() {
         return false;
     }
     scene.world.workloads.get(key).is_some_and(|workload| workload.revision == revision)

@@ -109,6 +109,31 @@ async fn people_approve_what_waits_for_a_window_and_it_goes_when_that_opens() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_that_were_approved_ahead_the_newest_goes() {
+    let later = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).hour().wrapping_add(6).rem_euclid(24);
+    let window = json!({ "schedule": format!("0 {later} * * *"), "duration": "1h" });
+    let prod = json!({ "name": "prod", "approvals": { "required": 1 }, "windows": [window] });
+    in_project(&[prod], async |project| {
+        let alice = project.person("alice", &[], &["towpath-requester"]).await?;
+        let bob = project.person("bob", &[], &["towpath-approver"]).await?;
+        for version in ["1.0.0", "2.0.0"] {
+            let promotion = format!("prod-{}", releases(project, &alice, version, Value::Null).await?);
+            let waits = |it: &Value| it["status"]["reason"] == "Window";
+            project.until("promotions", &promotion, "waits", waits).await?;
+            bob.decides(project, &promotion, "Approve").await?;
+            let is_approved = |it: &Value| it["status"]["message"].to_string().contains("has all approvals");
+            project.until("promotions", &promotion, "approved", is_approved).await?;
+        }
+        project.change("environments", "prod", json!({ "spec": { "windows": null } })).await?;
+        project.ended("prod-shop-2.0.0", "Verified").await?;
+        let old = project.ended(PROMOTION, "Cancelled").await?;
+        ensure!(old["status"]["revision"].is_null(), "the older one was started: {:#}", old["status"]);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reject_closes_the_gate_until_the_same_person_withdraws_it() {
     in_project(&careful(json!({ "required": 1 })), async |project| {
         let alice = project.person("alice", &[], &["towpath-requester"]).await?;

@@ -71,6 +71,51 @@ async fn a_verified_release_that_a_person_takes_back_is_verified_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rollback_that_is_refused_says_nothing_about_the_release() {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let first = verified(project, "1.0.0", "v1").await?;
+        let wrong = json!({ "release": first, "environment": "prod", "kind": "Rollback", "toRevision": 9 });
+        project.promotion("wrong", wrong).await?;
+        project.ended("wrong", "Failed").await?;
+        project.quiet().await?;
+        let found = project.ours("releases", &first).await?;
+        same("the release", found["status"]["phase"].as_str(), Some("Verified"))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rollback_restores_what_a_revision_changed_that_history_has_forgotten() {
+    in_project(&[json!({ "name": "prod", "historyLimit": 2 })], async |project| {
+        let mut newest = String::new();
+        // Only the second touches the worker.
+        for (version, web, worker) in [
+            ("1.0.0", "v1", "v1"),
+            ("2.0.0", "v1", "v2"),
+            ("3.0.0", "v2", "v2"),
+            ("4.0.0", "v3", "v2"),
+            ("5.0.0", "v4", "v2"),
+        ] {
+            let content = [deployment("web", web, None), deployment("worker", worker, None)];
+            newest = project.release(version, &content).await?;
+            project.condition("releases", &newest, "Verified", "True", "").await?;
+        }
+        project.quiet().await?;
+        same(
+            "the second revision",
+            project.get(&project.path("promotions", "prod-shop-2.0.0")).await?,
+            None,
+        )?;
+        let back = json!({ "release": newest, "environment": "prod", "kind": "Rollback", "toRevision": 1 });
+        project.promotion("back", back).await?;
+        project.ended("back", "Verified").await?;
+        same("web", project.image_of("prod", "deployments", "web").await?, image("v1"))?;
+        same("worker", project.image_of("prod", "deployments", "worker").await?, image("v1"))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_verified_release_that_is_deleted_stays_where_it_is_and_can_be_gone_back_to() {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let first = verified(project, "1.0.0", "v1").await?;
