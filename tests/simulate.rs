@@ -9,6 +9,10 @@
     reason = "it is how a test fails"
 )]
 
+#[path = "simulate/again.rs"]
+mod again;
+#[path = "simulate/ahead.rs"]
+mod ahead;
 #[path = "simulate/cluster.rs"]
 mod cluster;
 #[path = "simulate/end.rs"]
@@ -19,6 +23,10 @@ mod ends;
 mod faults;
 #[path = "simulate/line.rs"]
 mod line;
+#[path = "simulate/refused.rs"]
+mod refused;
+#[path = "simulate/rollbacks.rs"]
+mod rollbacks;
 #[path = "simulate/run.rs"]
 mod run;
 #[path = "simulate/scenarios.rs"]
@@ -26,8 +34,7 @@ mod scenarios;
 #[path = "simulate/store.rs"]
 mod store;
 
-use run::Run;
-use scenarios::{ALL, Scenario};
+use scenarios::ALL;
 use std::fs;
 use std::path::Path;
 
@@ -54,35 +61,17 @@ fn every_scenario_goes_as_its_log_says() {
 #[test]
 fn the_order_of_looks_does_not_change_the_end() {
     for scenario in ALL {
-        let plain = end::of(&scenario.run().settle().store);
-        for seed in 0..number("TOWPATH_SEEDS", 12) {
-            let run = scenario.run().in_the_order_of(seed + 1).settle();
-            same(scenario, &format!("seed {seed}"), &plain, &run);
-        }
+        end::same_in_any_order(scenario.name, scenario.setting, scenario.events);
     }
 }
 
 #[test]
 fn a_crash_after_any_write_does_not_change_the_end() {
     for scenario in ALL {
-        let plain = end::of(&scenario.run().settle().store);
-        scenario.run().crash_everywhere(|writes, run| {
-            same(scenario, &format!("a crash after write {writes}"), &plain, &run);
-        });
+        end::same_after_a_crash(scenario.name, scenario.setting, scenario.events);
     }
 }
 
 fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
-
-fn same(scenario: &Scenario, what: &str, plain: &std::collections::BTreeMap<String, String>, run: &Run) {
-    let differences = end::differences(plain, &end::of(&run.store));
-    assert!(
-        differences.is_empty(),
-        "{}, {what}: the end is another one:\n{}\n\n{}",
-        scenario.name,
-        differences.join("\n"),
-        run.log.join("\n")
-    );
 }

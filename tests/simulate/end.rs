@@ -1,6 +1,8 @@
 //! The end of a run in words that two runs can be compared by: no times, and no messages that hold one.
 
+use super::run::{Event, Run};
 use super::store::Store;
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use towpath::api::Condition;
 
@@ -59,10 +61,33 @@ fn words(conditions: &[Condition]) -> String {
 }
 
 /// What differs, line by line.
-pub fn differences(one: &BTreeMap<String, String>, other: &BTreeMap<String, String>) -> Vec<String> {
+fn differences(one: &BTreeMap<String, String>, other: &BTreeMap<String, String>) -> Vec<String> {
     let names: std::collections::BTreeSet<&String> = one.keys().chain(other.keys()).collect();
     let differing = names.into_iter().filter(|name| one.get(*name) != other.get(*name));
     let none = "nothing".to_owned();
     let text = |end: &BTreeMap<String, String>, name: &String| end.get(name).unwrap_or(&none).clone();
     differing.map(|name| format!("{name}:\n  {}\n  {}", text(one, name), text(other, name))).collect()
+}
+
+/// Holds that a run ends as the plain one did.
+fn same(what: &str, plain: &BTreeMap<String, String>, run: &Run) {
+    let differences = differences(plain, &of(&run.store));
+    let text = differences.join("\n");
+    assert!(differences.is_empty(), "{what}: the end is another one:\n{text}\n\n{}", run.log.join("\n"));
+}
+
+/// Holds that the order of looks does not change the end.
+pub fn same_in_any_order(what: &str, setting: fn(&mut Store, Timestamp), events: &[Event]) {
+    let plain = of(&Run::of(setting, events).settle().store);
+    for seed in 0..super::number("TOWPATH_SEEDS", 12) {
+        let run = Run::of(setting, events).in_the_order_of(seed + 1).settle();
+        same(&format!("{what}, seed {seed}"), &plain, &run);
+    }
+}
+
+/// Holds that a crash after any write does not change the end.
+pub fn same_after_a_crash(what: &str, setting: fn(&mut Store, Timestamp), events: &[Event]) {
+    let plain = of(&Run::of(setting, events).settle().store);
+    Run::of(setting, events)
+        .crash_everywhere(|writes, run| same(&format!("{what}, a crash after write {writes}"), &plain, &run));
 }

@@ -131,3 +131,11 @@ pub fn summary(run: &Run, environment: &str) -> String {
 pub fn object(run: &Run, environment: &str, name: &str) -> Value {
     run.store.namespaces[&format!("shop-{environment}")].shown().remove(name).unwrap_or_default()
 }
+
+/// What a container of a Deployment in prod runs: the name of its image, or nothing.
+pub fn image(run: &Run, deployment: &str) -> String {
+    let object = object(run, "prod", &format!("Deployment {deployment}"));
+    let image = object.pointer("/spec/template/spec/containers/0/image").and_then(Value::as_str);
+    let name = image.and_then(|image| image.split('@').next()).and_then(|name| name.rsplit('/').next());
+    name.unwrap_or_default().to_owned()
+}

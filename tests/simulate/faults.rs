@@ -1,24 +1,14 @@
 //! Worlds in which `decide` once went wrong, each as small as it could be made.
 
 use super::ends::{object, promotion, summary};
-use super::run::{Event, Run, start};
-use super::scenarios::{app, deployment, environment, release, shop};
+use super::run::start;
+use super::scenarios::{app, deployment, environment, pair, prod, release, settled, shop};
 use super::store::Store;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use std::sync::Arc;
 use towpath::api::{FailureAction, PromotionPhase, RollbackPolicySpec};
 use towpath::content::ObjectKey;
-
-fn settled(setting: fn(&mut Store, Timestamp), events: &[Event]) -> Run {
-    let mut run = Run::new(events);
-    setting(&mut run.store, start());
-    run.settle()
-}
-
-fn prod(store: &mut Store, now: Timestamp) {
-    environment(store, "prod", json!({}), now);
-}
 
 fn refuse(store: &mut Store, api_version: &str, kind: &str, name: &str, refused: bool) {
     let key = ObjectKey::new(api_version, kind, name).unwrap();
@@ -224,12 +214,10 @@ fn a_workload_that_failed_before_and_is_not_changed_is_no_fault_of_the_next_rele
         },
         &[
             (0, "release 1.0.0, whose worker crashes", |store, now| {
-                let objects = vec![deployment("web", "web", None), deployment("worker", "crash", None)];
-                release(store, "1.0.0", objects, now);
+                release(store, "1.0.0", pair("web", "crash"), now);
             }),
             (2000, "release 2.0.0, of web alone", |store, now| {
-                let objects = vec![deployment("web", "web-2", None), deployment("worker", "crash", None)];
-                release(store, "2.0.0", objects, now);
+                release(store, "2.0.0", pair("web-2", "crash"), now);
             }),
         ],
     );

@@ -32,6 +32,8 @@ pub struct Run {
     crash_after: Option<usize>,
     seed: Option<u64>,
     passes: usize,
+    /// What somebody does while the controller is down.
+    pub while_down: Option<fn(&mut Store, Timestamp)>,
 }
 
 /// The process ended here.
@@ -42,8 +44,9 @@ pub fn start() -> Timestamp {
 }
 
 impl Run {
-    pub fn new(events: &[Event]) -> Self {
-        Self {
+    /// What is there at the start, and what happens then.
+    pub fn of(setting: fn(&mut Store, Timestamp), events: &[Event]) -> Self {
+        let mut run = Self {
             store: Store::default(),
             now: start(),
             log: Vec::new(),
@@ -55,7 +58,10 @@ impl Run {
             crash_after: None,
             seed: None,
             passes: 0,
-        }
+            while_down: None,
+        };
+        setting(&mut run.store, run.now);
+        run
     }
 
     fn crashing_after(mut self, writes: usize) -> Self {
@@ -292,6 +298,9 @@ impl Run {
 
     fn restart(&mut self) {
         self.log.push(format!("{} ! the controller crashed and starts again", self.clock()));
+        if let Some(event) = self.while_down {
+            event(&mut self.store, self.now);
+        }
         self.memory = Memory::default();
         self.queue.clear();
         self.wakes.clear();

@@ -1,7 +1,7 @@
 //! The scenarios: what is there at first, and what people do when.
 
 use super::cluster::Namespace;
-use super::run::{Event, Run, start};
+use super::run::{Event, Run};
 use super::store::{PROJECT, Store};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -18,9 +18,7 @@ pub struct Scenario {
 
 impl Scenario {
     pub fn run(&self) -> Run {
-        let mut run = Run::new(self.events);
-        (self.setting)(&mut run.store, start());
-        run
+        Run::of(self.setting, self.events)
     }
 }
 
@@ -168,11 +166,7 @@ pub const NEW_NAMESPACE: Scenario = Scenario {
     setting: |store, now| environment(store, "prod", json!({}), now),
     events: &[
         (0, "release 1.0.0", |store, now| shop(store, "1.0.0", "web", now)),
-        (600, "shop-prod is created again", |store, _| {
-            let mut anew = Namespace::new("shop-prod");
-            anew.uid = "another".into();
-            store.namespaces.insert("shop-prod".into(), anew);
-        }),
+        (600, "shop-prod is created again", made_anew),
     ],
 };
 
@@ -188,6 +182,15 @@ pub const ALL: [&Scenario; 10] = [
     &HOOKS,
     &NEW_NAMESPACE,
 ];
+
+pub fn settled(setting: fn(&mut Store, Timestamp), events: &[Event]) -> Run {
+    Run::of(setting, events).settle()
+}
+
+/// One environment with its defaults.
+pub fn prod(store: &mut Store, now: Timestamp) {
+    environment(store, "prod", json!({}), now);
+}
 
 pub fn environment(store: &mut Store, name: &str, more: Value, now: Timestamp) {
     let mut spec = json!({ "namespace": format!("{PROJECT}-{name}") });
@@ -218,6 +221,18 @@ pub fn app(version: &str, image: &str) -> Vec<Value> {
         json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "web" }, "spec": { "ports": [{ "port": 80 }] } }),
         web,
     ]
+}
+
+/// The target namespace of prod was deleted and created again.
+pub fn made_anew(store: &mut Store, _: Timestamp) {
+    let mut anew = Namespace::new("shop-prod");
+    anew.uid = "another".into();
+    store.namespaces.insert("shop-prod".into(), anew);
+}
+
+/// Two Deployments, by their images.
+pub fn pair(web: &str, worker: &str) -> Vec<Value> {
+    vec![deployment("web", web, None), deployment("worker", worker, None)]
 }
 
 fn with_migration(store: &mut Store, version: &str, image: &str, now: Timestamp) {

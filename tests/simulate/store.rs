@@ -6,16 +6,16 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use towpath::api::{
-    Delivery, Environment, EnvironmentSpec, KeptRelease, PinnedImage, Promotion, PromotionSpec, Release,
-    ReleaseSpec, RollbackPolicySpec,
+    Approval, ApprovalDecision, ApprovalSpec, Delivery, Environment, EnvironmentSpec, KeptRelease,
+    PinnedImage, Promotion, PromotionSpec, Release, ReleaseSpec, RollbackPolicySpec, UserInfo,
 };
 use towpath::content::{ObjectKey, ObjectSet, images::images, manifests};
 use towpath::decide::action::{Action, Status};
 use towpath::decide::lane::phase_of;
 use towpath::decide::needs::{contents, live_objects};
 use towpath::decide::world::{
-    Capture, EnvironmentWorld, Grant, Live, Loaded, NamespaceFacts, Project, PromotionWorld, ReleaseWorld,
-    Trial,
+    Admission, Capture, EnvironmentWorld, Grant, Live, Loaded, NamespaceFacts, Project, PromotionWorld,
+    ReleaseWorld, Trial, Verb,
 };
 
 pub const PROJECT: &str = "shop";
@@ -29,6 +29,9 @@ pub struct Store {
     pub policies: BTreeMap<String, RollbackPolicySpec>,
     pub contents: BTreeMap<String, Arc<ObjectSet>>,
     pub namespaces: BTreeMap<String, Namespace>,
+    pub approvals: BTreeMap<String, Arc<Approval>>,
+    /// Whether the API server says who asks, so that approvals can be demanded.
+    pub enforced: bool,
     serial: u64,
 }
 
@@ -78,6 +81,23 @@ impl Store {
         }
     }
 
+    /// Bob approves what a promotion waits for.
+    pub fn approve(&mut self, promotion: &str, now: Timestamp) {
+        let status = self.promotions[promotion].status.clone().unwrap();
+        let of = status.approvals.expect("nothing to approve").of;
+        let spec = ApprovalSpec {
+            release: of.release,
+            environment: of.environment,
+            digest: of.digest,
+            decision: ApprovalDecision::Approve,
+            comment: None,
+            expires_at: None,
+            approver: Some(user("bob")),
+        };
+        let name = format!("of-{promotion}");
+        self.approvals.insert(name.clone(), dressed!(Approval::new(&name, spec), self, now));
+    }
+
     pub fn project(&self) -> Project {
         let mut project = Project {
             name: PROJECT.into(),
@@ -85,8 +105,19 @@ impl Store {
             policies: self.policies.clone(),
             releases: self.releases.iter().map(|(name, release)| (name.clone(), kept(release))).collect(),
             promotions: self.promotions.clone(),
+            approvals: self.approvals.clone(),
             ..Project::default()
         };
+        if self.enforced {
+            project.admission = Admission::Enforced;
+            let verbs = [Verb::Promote, Verb::Approve, Verb::Override];
+            let people = verbs.into_iter().flat_map(|verb| [(verb, user("alice")), (verb, user("bob"))]);
+            for environment in self.environments.keys() {
+                project
+                    .rights
+                    .extend(people.clone().map(|(verb, user)| ((verb, environment.clone(), user), true)));
+            }
+        }
         for (name, namespace) in &self.namespaces {
             project
                 .namespaces
@@ -257,6 +288,10 @@ impl Store {
 /// What the API server gives back: times in whole seconds, nothing that the schema lacks.
 fn again<T: serde::Serialize + serde::de::DeserializeOwned>(status: &T) -> T {
     serde_json::from_value(serde_json::to_value(status).unwrap()).unwrap()
+}
+
+fn user(name: &str) -> UserInfo {
+    UserInfo { username: name.into(), uid: None, groups: Vec::new() }
 }
 
 /// As the watch keeps it.

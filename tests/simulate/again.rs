@@ -1,0 +1,144 @@
+//! Back, and back again, with a crash after any write: what a rollback did and could not record is known to the next one.
+
+use super::end;
+use super::ends::image;
+use super::rollbacks::{FIRST, SECOND, back};
+use super::run::{Event, Run};
+use super::scenarios::{app, deployment, environment, pair, prod, release, settled, shop};
+use super::store::Store;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use towpath::api::PromotionPhase;
+use towpath::decide::lane::{phase_of, revision_of};
+
+const BACK_AND_FORTH: [Event; 4] = [
+    (0, "release 1.0.0 with a worker", |store, now| release(store, "1.0.0", pair("web-1", "worker"), now)),
+    (1000, "release 2.0.0 without", |store, now| {
+        release(store, "2.0.0", vec![deployment("web", "web-2", None)], now)
+    }),
+    (2000, "back to the first", |store, now| back(store, "hand-1", "shop-2.0.0", 1, now)),
+    (3000, "and to the second again", |store, now| back(store, "hand-2", "shop-2.0.0", 2, now)),
+];
+
+fn same(what: &str, setting: fn(&mut Store, Timestamp), events: &[Event]) {
+    end::same_in_any_order(what, setting, events);
+    end::same_after_a_crash(what, setting, events);
+}
+
+#[test]
+fn to_a_revision_and_forth_again() {
+    let run = settled(prod, &BACK_AND_FORTH);
+    assert_eq!((image(&run, "web"), image(&run, "worker")), ("web-2".into(), String::new()));
+    same("back and forth", prod, &BACK_AND_FORTH);
+}
+
+#[test]
+fn to_the_baseline_and_forth_and_back_again() {
+    fn with_api(store: &mut Store, now: Timestamp) {
+        environment(store, "prod", json!({ "adoptFrom": ["kubectl"] }), now);
+        let mut api = deployment("api", "api", None);
+        api["spec"]["replicas"] = 3.into();
+        api["metadata"]["namespace"] = "shop-prod".into();
+        store.namespaces.get_mut("shop-prod").unwrap().place(api, "kubectl", now);
+    }
+    let events: [Event; 4] = [
+        (10, "release 1.0.0 takes the api over", |store, now| {
+            let objects = vec![deployment("api", "api-1", None), deployment("worker", "worker", None)];
+            release(store, "1.0.0", objects, now);
+        }),
+        (1000, "back to the baseline", |store, now| back(store, "hand-1", "shop-1.0.0", 0, now)),
+        (2000, "and to the first again", |store, now| back(store, "hand-2", "shop-1.0.0", 1, now)),
+        (3000, "and to the baseline again", |store, now| back(store, "hand-3", "shop-1.0.0", 0, now)),
+    ];
+    let run = settled(with_api, &events);
+    assert_eq!((image(&run, "api"), image(&run, "worker")), ("api".into(), String::new()));
+    same("the baseline", with_api, &events);
+}
+
+#[test]
+fn with_hooks_around_the_rollback() {
+    fn hooked(version: &str, image: &str, moment: &str) -> Vec<Value> {
+        let template = deployment("migrate", "web", None)["spec"]["template"].clone();
+        let mut objects = app(version, image);
+        objects.push(json!({
+            "apiVersion": "batch/v1", "kind": "Job", "spec": { "template": template },
+            "metadata": { "name": "migrate", "annotations": { "towpath.dev/hook": moment } },
+        }));
+        objects
+    }
+    let before: [Event; 2] = [
+        (0, "release 1.0.0", |store, now| {
+            release(store, "1.0.0", hooked("1.0.0", "web", "pre-rollback"), now)
+        }),
+        (1000, "release 2.0.0, which crashes", |store, now| {
+            release(store, "2.0.0", hooked("2.0.0", "crash", "pre-rollback"), now)
+        }),
+    ];
+    let after: [Event; 2] = [
+        (0, "release 1.0.0", |store, now| {
+            release(store, "1.0.0", hooked("1.0.0", "web", "post-rollback"), now)
+        }),
+        (1000, "release 2.0.0, which crashes", |store, now| {
+            release(store, "2.0.0", hooked("2.0.0", "crash", "post-rollback"), now)
+        }),
+    ];
+    for (moment, events) in [("pre-rollback", before), ("post-rollback", after)] {
+        assert_eq!(image(&settled(prod, &events), "web"), "web", "{moment}");
+        same(moment, prod, &events);
+    }
+}
+
+#[test]
+fn to_none_there_is_and_to_one_after_the_other() {
+    let events: [Event; 6] = [
+        FIRST,
+        SECOND,
+        (2000, "release 3.0.0, which is slow", |store, now| shop(store, "3.0.0", "slow", now)),
+        (2020, "to none there is", |store, now| back(store, "hand-1", "shop-3.0.0", 9, now)),
+        (2021, "back to the first", |store, now| back(store, "hand-2", "shop-3.0.0", 1, now)),
+        (3021, "back to the second", |store, now| back(store, "hand-3", "shop-3.0.0", 2, now)),
+    ];
+    assert_eq!(image(&settled(prod, &events), "web"), "web-2");
+    same("one after the other", prod, &events);
+}
+
+/// A crash may come between what the automatic rollback writes and the record that it began; its number is free till then.
+#[test]
+fn two_rollbacks_at_once_end_at_what_the_last_one_restores() {
+    fn asks(store: &mut Store, now: Timestamp) {
+        if store.promotions.contains_key("prod-shop-3.0.0-rollback") {
+            back(store, "by-hand", "shop-3.0.0", 1, now);
+        }
+    }
+    fn asks_instead(store: &mut Store, now: Timestamp) {
+        if store.promotions.remove("prod-shop-3.0.0-rollback").is_some() {
+            back(store, "by-hand", "shop-3.0.0", 1, now);
+        }
+    }
+    let crashes: Event =
+        (2000, "release 3.0.0, which crashes", |store, now| shop(store, "3.0.0", "crash", now));
+    for (what, event) in [("beside", asks as fn(&mut Store, Timestamp)), ("instead", asks_instead)] {
+        let mut run = Run::of(prod, &[FIRST, SECOND, crashes]);
+        run.while_down = Some(event);
+        let mut seen = 0;
+        run.crash_everywhere(|writes, run| {
+            if !run.store.promotions.contains_key("by-hand") {
+                return;
+            }
+            seen += 1;
+            let text =
+                format!("{what} the automatic one, a crash after write {writes}:\n{}", run.log.join("\n"));
+            let last = run.store.promotions.values().max_by_key(|promotion| revision_of(promotion)).unwrap();
+            let restored = match last.status.as_ref().unwrap().restores {
+                Some(1) => "web-1",
+                Some(2) => "web-2",
+                other => panic!("restores {other:?}, {text}"),
+            };
+            assert_eq!(phase_of(last), PromotionPhase::Verified, "{text}");
+            assert_eq!(image(&run, "web"), restored, "{text}");
+            let by_hand = phase_of(&run.store.promotions["by-hand"]);
+            assert_eq!(by_hand == PromotionPhase::Verified, restored == "web-1", "{by_hand:?} {text}");
+        });
+        assert!(seen > 0, "nobody asked {what} the automatic one");
+    }
+}
