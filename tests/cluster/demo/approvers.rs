@@ -75,7 +75,7 @@ impl Approvers<'_> {
             })
             .await?;
         let message = message.split(';').next().unwrap_or_default().to_owned();
-        self.screen.event("prod", Tone::Busy, &format!("{release} waits: it {message}"));
+        self.screen.event("prod", Tone::Busy, &format!("{release} waits: {message}"));
         self.approve("alice", release).await?;
         let path = "jsonpath={.items[?(@.spec.approver.username==\"alice\")].status.conditions[0].message}";
         let ask = ["get", "approvals", "-n", PROJECT, "-o", path];
