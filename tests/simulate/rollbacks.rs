@@ -177,3 +177,39 @@ fn what_a_person_took_back_in_staging_while_it_soaked_does_not_go_on_to_prod() {
     assert_eq!(promotion(&run, "by-hand"), PromotionPhase::Verified);
     assert_eq!(image(&run, "web"), "web-1", "{}", run.log.join("\n"));
 }
+
+/// A person wants a release out of prod, and leaves it to Towpath what comes back.
+fn out(store: &mut Store, name: &str, release: &str, now: Timestamp) {
+    let spec = json!({ "release": release, "environment": "prod", "kind": "Rollback" });
+    store.add_promotion(name, serde_json::from_value(spec).unwrap(), now);
+}
+
+#[test]
+fn a_release_that_two_people_take_back_stays_out() {
+    let run = settled(
+        prod,
+        &[
+            FIRST,
+            SECOND,
+            (2000, "one person", |store, now| out(store, "by-one", "shop-2.0.0", now)),
+            (2000, "another", |store, now| out(store, "by-two", "shop-2.0.0", now)),
+        ],
+    );
+    for name in ["by-one", "by-two"] {
+        assert_eq!(promotion(&run, name), PromotionPhase::Verified, "{name}\n{}", run.log.join("\n"));
+    }
+    assert_eq!(image(&run, "web"), "web-1", "{}", run.log.join("\n"));
+}
+
+#[test]
+fn taking_back_a_release_that_does_not_run_leaves_what_runs() {
+    let run = settled(
+        prod,
+        &[
+            FIRST,
+            SECOND,
+            (2000, "the first is taken back", |store, now| out(store, "by-hand", "shop-1.0.0", now)),
+        ],
+    );
+    assert_eq!(image(&run, "web"), "web-2", "{}", run.log.join("\n"));
+}

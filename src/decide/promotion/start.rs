@@ -9,22 +9,26 @@ use crate::decide::verdict::is_workload;
 use crate::decide::world::Live;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The revision that a rollback goes to: the one that it names, else the last verified, else the baseline.
+/// The revision that a rollback goes to: the one that it names, else the last verified of another release than the one that is
+/// taken back, else the baseline. So whoever takes back what was taken back already changes nothing.
 pub(super) fn rollback_revision(lane: &Lane<'_>, promotion: &Promotion) -> Option<i64> {
     let restores = promotion.status.as_ref().and_then(|status| status.restores);
-    restores.or(promotion.spec.to_revision).or_else(|| default_target(lane))
+    let is_other =
+        |other| origin(lane, other).is_none_or(|origin| origin.spec.release != promotion.spec.release);
+    restores.or(promotion.spec.to_revision).or_else(|| last_verified(lane, is_other))
 }
 
-/// The last verified revision; the baseline when nothing was verified and it was sound.
+/// The last verified revision before the current one; the baseline when nothing was verified and it was sound.
 pub(super) fn default_target(lane: &Lane<'_>) -> Option<i64> {
-    // A person who asks for a rollback while the current revision is verified means the one before it.
     let current = lane.current().and_then(revision_of);
+    last_verified(lane, |promotion| revision_of(promotion) != current)
+}
+
+fn last_verified<'a>(lane: &Lane<'a>, may_be: impl Fn(&'a Promotion) -> bool) -> Option<i64> {
     let verified = lane
         .here()
         .rev()
-        .filter(|promotion| {
-            phase_of(promotion) == PromotionPhase::Verified && revision_of(promotion) != current
-        })
+        .filter(|promotion| phase_of(promotion) == PromotionPhase::Verified && may_be(promotion))
         .map(|promotion| origin(lane, promotion).and_then(revision_of).unwrap_or(0))
         .next();
     verified.or_else(|| {
