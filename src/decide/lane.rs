@@ -216,6 +216,15 @@ impl<'a> Lane<'a> {
         self.revisions.iter().rev().copied().find(|promotion| phase_of(promotion).is_running())
     }
 
+    /// Rollbacks that have not started, and may still.
+    pub fn waiting_rollbacks(&self) -> impl Iterator<Item = &'a Promotion> + '_ {
+        self.pending.iter().copied().filter(|promotion| {
+            promotion.spec.kind == PromotionKind::Rollback
+                && !phase_of(promotion).is_final()
+                && !promotion.deleting()
+        })
+    }
+
     /// A promotion by its number.
     pub fn revision(&self, number: i64) -> Option<&'a Promotion> {
         self.revisions.iter().copied().find(|promotion| revision_of(promotion) == Some(number))

@@ -2,7 +2,7 @@
 
 use super::refusal::cancel;
 use super::{RETRY, Scene};
-use crate::api::{ApprovalsReport, GateName, KeptRelease, Promotion, PromotionKind};
+use crate::api::{Approvals, ApprovalsReport, GateName, KeptRelease, Promotion, PromotionKind};
 use crate::content::render;
 use crate::decide::action::Decision;
 use crate::decide::calendar::deadline;
@@ -82,13 +82,7 @@ fn overtaken_rollback(scene: &Scene<'_>) -> Option<Decision> {
 
 /// One promotion at a time per lane. A rollback goes first; a newer promotion may go ahead of one that still runs.
 pub(super) fn busy_lane(scene: &Scene<'_>) -> Option<Decision> {
-    let rollback_ahead = scene.lane.pending.iter().any(|other| {
-        other.name() != scene.world.promotion.name()
-            && other.spec.kind == PromotionKind::Rollback
-            && !phase_of(other).is_final()
-            && !other.deleting()
-    });
-    if rollback_ahead && !scene.is_rollback() {
+    if !scene.is_rollback() && scene.lane.waiting_rollbacks().next().is_some() {
         return Some(scene.wait("Lane", "waits until a rollback of this application has ended", None));
     }
     if let Some(other) = newer_that_may_go(scene) {
@@ -205,9 +199,13 @@ fn counted(scene: &Scene<'_>) -> Option<Tally> {
     let rules = demanded(scene.environment, release)?;
     let Loaded::Here(content) = &scene.world.content else { return None };
     let digest = render(content, &scene.environment.spec).ok()?.digest();
+    Some(tallied(scene, release, rules, &digest))
+}
+
+fn tallied(scene: &Scene<'_>, release: &KeptRelease, rules: &Approvals, digest: &str) -> Tally {
     let asked_by = asked_by(&scene.world.promotion);
-    let case = Case { environment: scene.environment, release, asked_by, digest: &digest };
-    Some(tally(&scene.world.project, rules, case, scene.now))
+    let case = Case { environment: scene.environment, release, asked_by, digest };
+    tally(&scene.world.project, rules, case, scene.now)
 }
 
 fn how_to_approve(report: &ApprovalsReport) -> String {
@@ -231,9 +229,7 @@ pub(super) fn unapproved(scene: &Scene<'_>, digest: &str) -> Result<Option<Appro
                        approves; remove spec.approvals of the environment, or enable admission";
         return Err(Box::new(scene.wait("Approval", message, None)));
     }
-    let promotion = &scene.world.promotion;
-    let case = Case { environment: scene.environment, release, asked_by: asked_by(promotion), digest };
-    let mut tally = tally(&scene.world.project, rules, case, scene.now);
+    let mut tally = tallied(scene, release, rules, digest);
     let is_overridden = overridden(scene).is_ok_and(|gates| gates.contains(&GateName::Approval));
     if tally.is_complete() || is_overridden {
         return Ok(Some(tally.report));

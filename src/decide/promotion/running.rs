@@ -80,13 +80,11 @@ fn overtaken_by(scene: &Scene<'_>) -> Option<String> {
 
 /// Somebody, or automation, wants back what was here before.
 fn rollback_is_pending(scene: &Scene<'_>) -> bool {
-    let is_rollback = |other: &&Promotion| other.spec.kind == PromotionKind::Rollback;
-    let mut rollbacks = scene.lane.pending.iter().copied().filter(is_rollback);
     // A person's that is refused keeps nobody from seeing a failure.
     let is_refused = |other: &Promotion| {
         !is_automatic(other) && other.status.as_ref().is_some_and(|status| status.refused_since.is_some())
     };
-    rollbacks.any(|other| !phase_of(other).is_final() && !other.deleting() && !is_refused(other))
+    scene.lane.waiting_rollbacks().any(|other| !is_refused(other))
 }
 
 /// Where somebody else deploys nobody waits for the observe window: healthy for `soak` is enough there.
