@@ -5,8 +5,9 @@
 pub mod act;
 pub mod api;
 pub mod cli;
+pub mod cluster;
 pub mod content;
-pub mod context;
 pub mod controller;
 pub mod decide;
 pub mod observe;
+pub mod process;

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use towpath::api::{
     Approval, ChangeFreeze, ClusterChangeFreeze, Content, Environment, Promotion, Release, RollbackPolicy,
 };
-use towpath::cli::crds;
+use towpath::cli::verbs::crds;
 
 const AGAIN: &str = "write them again with .ci/generate";
 

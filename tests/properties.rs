@@ -27,11 +27,12 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 use towpath::api::{Delivery, GateName, PromotionKind, PromotionPhase};
-use towpath::decide::action::{Action, Decision, Status};
-use towpath::decide::consent::{demanded, may_go_first};
-use towpath::decide::gate::Gate;
+use towpath::decide::decision::{Action, Decision, Status};
+use towpath::decide::gates::approvals::{demanded, may_go_first};
+use towpath::decide::gates::gate::Gate;
 use towpath::decide::gates::{Asked, evaluate};
-use towpath::decide::lane::{Lane, application_of, kube_meta::Meta, phase_of, revision_of};
+use towpath::decide::history::lane::kube_meta::Meta;
+use towpath::decide::history::lane::{Lane, application_of, phase_of, revision_of};
 use towpath::decide::world::{
     Admission, EnvironmentWorld, Grant, Loaded, Project, PromotionWorld, ReleaseWorld,
 };

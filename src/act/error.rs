@@ -1,6 +1,6 @@
 //! What can go wrong while writing.
 
-use crate::context::{ContextError, brief};
+use crate::cluster::{ContextError, brief};
 
 /// A write that did not happen, or may not have.
 #[derive(Debug, thiserror::Error)]

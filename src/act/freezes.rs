@@ -2,7 +2,7 @@
 
 use super::ActError;
 use crate::api::FREEZES;
-use crate::context::Handles;
+use crate::process::Handles;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::PostParams;

@@ -14,9 +14,10 @@ pub use error::ActError;
 use freezes::publish_freezes;
 pub use status::{WithStatus, reject};
 
-use crate::content::kinds;
-use crate::context::{Handles, Note, NoteType};
-use crate::decide::action::{Action, Decision};
+use crate::cluster::{Note, NoteType};
+use crate::content::object::kinds;
+use crate::decide::decision::{Action, Decision};
+use crate::process::Handles;
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource;

@@ -3,9 +3,10 @@
 use super::ActError;
 use super::target::{api, identity};
 use crate::api::FIELD_MANAGER;
+use crate::cluster::{Warnings, refusal};
 use crate::content::ObjectKey;
-use crate::context::{Handles, Tried, Warnings, refusal};
-use crate::decide::action::Target;
+use crate::decide::decision::Target;
+use crate::process::{Handles, Tried};
 use futures::{StreamExt, TryStreamExt};
 use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};

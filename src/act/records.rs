@@ -2,8 +2,8 @@
 
 use super::ActError;
 use crate::api::{Content, Promotion, PromotionSpec, mark};
-use crate::context::Handles;
-use crate::decide::action::{Owner, Record};
+use crate::decide::decision::{Owner, Record};
+use crate::process::Handles;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{DeleteParams, PostParams, Preconditions};
 use kube::core::ObjectMeta;

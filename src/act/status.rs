@@ -2,8 +2,9 @@
 
 use super::ActError;
 use crate::api::{Approval, Condition, Environment, Promotion, PromotionStatus, READY, Release};
-use crate::context::{Handles, Undecodable};
-use crate::decide::action::Status;
+use crate::cluster::Undecodable;
+use crate::decide::decision::Status;
+use crate::process::Handles;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, ObjectMeta};

@@ -2,9 +2,10 @@
 
 use super::ActError;
 use crate::api::FIELD_MANAGER;
+use crate::cluster::Identity;
 use crate::content::ObjectKey;
-use crate::context::{Handles, Identity};
-use crate::decide::action::Target;
+use crate::decide::decision::Target;
+use crate::process::Handles;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{

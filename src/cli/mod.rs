@@ -1,11 +1,11 @@
 //! The command line: arguments in, exit code out. Results go to stdout, everything else to stderr.
 
-pub mod controller;
-pub mod crds;
+pub mod verbs;
 
 use clap::{Parser, Subcommand};
 use std::io::{self, Write};
 use std::process::ExitCode;
+use verbs::{controller, crds};
 
 /// Leads a release of an application through its environments on Kubernetes, and back when it is not healthy.
 #[derive(Debug, Parser)]

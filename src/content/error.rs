@@ -179,7 +179,7 @@ pub enum ContentError {
 }
 
 /// A foreign string as it may be shown: escaped, at most 80 characters.
-pub(super) fn shown(text: &str) -> String {
+pub(in crate::content) fn shown(text: &str) -> String {
     let cut: String = text.chars().take(80).collect();
     let dots = if cut.len() < text.len() { "..." } else { "" };
     format!("\"{}{dots}\"", cut.escape_debug())

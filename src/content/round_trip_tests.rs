@@ -1,8 +1,8 @@
 //! The invariant of the whole module: captured, written and captured again is the same content, whatever the server,
 //! controllers and Towpath itself put into the objects meanwhile.
 
-use super::kinds::{DEFAULT_KINDS, capture_kinds};
-use super::templates::pod_template_mut;
+use super::object::kinds::{DEFAULT_KINDS, capture_kinds};
+use super::object::templates::pod_template_mut;
 use super::{Destination, ObjectSet, materialise, normalise, select};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -181,6 +181,6 @@ fn materialising_is_the_same_every_time_and_every_name_is_safe() {
     assert_eq!(written, materialise(&content, &TO).unwrap());
     assert_eq!(written.len(), content.len());
     for desired in &written {
-        assert!(super::names::is_subdomain(desired.key.name()));
+        assert!(super::object::names::is_subdomain(desired.key.name()));
     }
 }

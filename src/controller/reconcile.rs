@@ -3,9 +3,12 @@
 use super::queue::{Key, Kind};
 use crate::act::{ActError, WithStatus, act, act_alone, reject};
 use crate::api::{Approval, Environment, Promotion, Release};
-use crate::context::{Handles, Undecodable};
-use crate::decide::{self, action::Decision};
-use crate::observe::{self, ObserveError};
+use crate::cluster::Undecodable;
+use crate::decide;
+use crate::decide::decision::Decision;
+use crate::observe;
+use crate::observe::ObserveError;
+use crate::process::Handles;
 use jiff::Timestamp;
 use kube::core::ObjectMeta;
 use std::time::Duration;

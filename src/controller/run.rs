@@ -5,13 +5,14 @@
 use super::queue::{Key, Queue};
 use super::reconcile::{Again, ReconcileError, reconcile};
 use super::wake::Wake;
-use crate::context::events::notes;
-use crate::context::lease::{self, LeaseConfig};
-use crate::context::server::{self, Part, Probes};
-use crate::context::{
-    Clients, Clock, ContextError, Fence, Handles, Memo, Metrics, Own, Resources, Settings, Stores, Versions,
-};
+use crate::cluster::events::notes;
+use crate::cluster::lease;
+use crate::cluster::lease::LeaseConfig;
+use crate::cluster::{Clients, Clock, ContextError, Fence, Memo, Metrics, Own, Resources, Stores, Versions};
 use crate::observe::ObserveError;
+use crate::process::probes;
+use crate::process::probes::{Part, Probes};
+use crate::process::{Handles, Settings};
 use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -72,8 +73,8 @@ pub async fn run(
     tokio::spawn(writer.run(clients.operator(), fence.clone(), identity.clone()));
     let ready = stores.clone();
     let probes = Probes::new(metrics.clone(), [Part::new("watches", move || ready.are_ready())]);
-    let listener = server::listen(settings.listen).await?;
-    let server = tokio::spawn(server::serve(listener, probes, shutdown.clone().cancelled_owned()));
+    let listener = probes::listen(settings.listen).await?;
+    let server = tokio::spawn(probes::serve(listener, probes, shutdown.clone().cancelled_owned()));
     let lease = LeaseConfig {
         namespace: settings.lease_namespace.clone(),
         name: settings.lease_name.clone(),

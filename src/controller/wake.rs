@@ -2,8 +2,8 @@
 
 use super::queue::{Key, Kind, Queue};
 use crate::api::{KeptRelease, Promotion, ReleasePhase};
-use crate::context::{Change, Stores};
-use crate::decide::lane::phase_of;
+use crate::cluster::{Change, Stores};
+use crate::decide::history::lane::phase_of;
 use kube::ResourceExt;
 use std::sync::Arc;
 

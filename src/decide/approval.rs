@@ -1,9 +1,11 @@
 //! An approval: whether it counts, so that whoever made it sees why not. The gate counts for itself; this is for people.
 
-use super::action::{Decision, Status};
-use super::conditions::{self, State};
-use super::consent::{Case, counts, demanded};
-use super::lane::{asked_by, created, kube_meta::Meta, phase_of};
+use super::conditions;
+use super::conditions::State;
+use super::decision::{Decision, Status};
+use super::gates::approvals::{Case, counts, demanded};
+use super::history::lane::kube_meta::Meta;
+use super::history::lane::{asked_by, created, phase_of};
 use super::world::ApprovalWorld;
 use crate::api::{ApprovalStatus, Promotion, PromotionPhase};
 use jiff::Timestamp;

@@ -2,9 +2,9 @@
 //!
 //! Expressions of admission have no clock, so somebody has to say what holds now: the namespace, whose it is, until when, why.
 
-use super::action::{Action, Decision};
-use super::calendar::{freeze_in_force, next_freeze};
-use super::lane::kube_meta::Meta;
+use super::decision::{Action, Decision};
+use super::gates::calendar::{freeze_in_force, next_freeze};
+use super::history::lane::kube_meta::Meta;
 use super::moments::earliest;
 use super::world::{Freeze, FreezesWorld};
 use crate::api::Environment;

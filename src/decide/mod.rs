@@ -4,26 +4,17 @@
 //! The invariant: memory is written before the effect that it guards, and the report drives nothing. A rollback is guarded by its own
 //! creation, so its memory follows what it does.
 
-pub mod action;
-pub mod alarms;
 pub mod approval;
-pub mod calendar;
 pub mod conditions;
-pub mod consent;
+pub mod decision;
 pub mod environment;
 pub mod freezes;
-pub mod gate;
 pub mod gates;
-pub mod housekeeping;
-pub mod lane;
+pub mod health;
+pub mod history;
 pub mod moments;
-pub mod overrides;
 pub mod promotion;
 pub mod release;
-pub mod schedule;
-pub mod stages;
-pub mod validate;
-pub mod verdict;
 pub mod world;
 
 /// What observe has to look up for a promotion; questions, no decisions.

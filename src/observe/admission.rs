@@ -1,7 +1,7 @@
 //! Whether the admission policies of the chart are on the server as they were shipped: their files are part of this program.
 
-use crate::context::Handles;
 use crate::decide::world::Admission;
+use crate::process::Handles;
 use serde::Deserialize;
 use serde_json::Value;
 

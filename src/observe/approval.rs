@@ -2,8 +2,8 @@
 
 use super::rights::{Questions, TO_START, ask};
 use super::{ObserveError, project};
-use crate::context::Handles;
 use crate::decide::world::{ApprovalWorld, Verb};
+use crate::process::Handles;
 
 /// What there is to know about an approval; none when it does not exist.
 pub async fn observe(

@@ -3,10 +3,13 @@
 use super::grant::{WHILE_WRITING, grant};
 use super::{ObserveError, health, live, pins};
 use crate::api::{ConfigMapSource, Environment, EnvironmentSource, ImageOverride, Uncaptured};
-use crate::content::images::{pin, replace_images};
-use crate::content::{ContentError, ObjectSet, kinds, manifests, normalise, select};
-use crate::context::{Handles, Identity};
+use crate::cluster::Identity;
+use crate::content::capture::images::{pin, replace_images};
+use crate::content::object::kinds;
+use crate::content::{ContentError, ObjectSet, manifests};
+use crate::content::{normalise, select};
 use crate::decide::world::{Capture, Grant, Project, Workload};
+use crate::process::Handles;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, ResourceExt};
 use std::collections::BTreeMap;
@@ -46,7 +49,7 @@ fn refused(reason: &'static str, message: &str) -> Capture {
 }
 
 /// Pinned where the pods tell; refused when it is too large to keep.
-fn finished(content: ObjectSet, pods: &[Arc<crate::context::slim::Pod>]) -> Capture {
+fn finished(content: ObjectSet, pods: &[Arc<crate::cluster::slim::Pod>]) -> Capture {
     let images = pins::pins(&content, pods);
     let known: BTreeMap<String, String> =
         images.iter().filter_map(|image| Some((image.image.clone(), image.pinned.clone()?))).collect();

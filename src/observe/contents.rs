@@ -3,8 +3,8 @@
 use super::ObserveError;
 use crate::api::Content;
 use crate::content::ObjectSet;
-use crate::context::Handles;
 use crate::decide::world::Loaded;
+use crate::process::Handles;
 use kube::Api;
 use std::sync::Arc;
 

@@ -4,12 +4,13 @@
 
 use super::{ObserveError, contents, live};
 use crate::api::{Environment, mark};
-use crate::content::copies::original_name;
-use crate::content::references::all_config_maps;
-use crate::content::templates::pod_templates;
+use crate::cluster::Identity;
+use crate::content::object::copies::original_name;
+use crate::content::object::references::all_config_maps;
+use crate::content::object::templates::pod_templates;
 use crate::content::{Destination, ObjectKey, materialise};
-use crate::context::{Handles, Identity};
 use crate::decide::world::{Loaded, Project};
+use crate::process::Handles;
 use kube::ResourceExt;
 use serde_json::Value;
 use std::collections::BTreeSet;

@@ -1,6 +1,6 @@
 //! What can go wrong while looking.
 
-use crate::context::ContextError;
+use crate::cluster::ContextError;
 
 /// A look that gave nothing to decide about.
 #[derive(Debug, thiserror::Error)]
@@ -17,7 +17,7 @@ pub enum ObserveError {
     #[error(transparent)]
     Context(#[from] ContextError),
     /// A read failed.
-    #[error("reading {what}: {}", crate::context::brief(source))]
+    #[error("reading {what}: {}", crate::cluster::brief(source))]
     Read {
         /// What was read.
         what: String,

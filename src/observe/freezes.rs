@@ -2,8 +2,8 @@
 
 use super::{ObserveError, project};
 use crate::api::FREEZES;
-use crate::context::Handles;
 use crate::decide::world::FreezesWorld;
+use crate::process::Handles;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 

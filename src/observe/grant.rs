@@ -3,8 +3,9 @@
 use super::ObserveError;
 use super::review::is_allowed;
 use crate::api::{DEPLOYER_NAMESPACE, Delivery, Environment};
-use crate::context::{Handles, Identity};
+use crate::cluster::Identity;
 use crate::decide::world::Grant;
+use crate::process::Handles;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReviewSpec};
 use kube::ResourceExt;
 use std::time::{Duration, Instant};

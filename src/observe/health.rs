@@ -1,9 +1,10 @@
 //! Workloads as health sees them: the newest template, its pods, and what their controller says.
 
+use crate::cluster::Stores;
+use crate::cluster::slim;
 use crate::content::ObjectKey;
-use crate::context::slim;
-use crate::context::{Handles, Stores};
 use crate::decide::world::{Container, Ended, Pod, Workload};
+use crate::process::Handles;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

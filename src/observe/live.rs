@@ -2,8 +2,8 @@
 
 use super::ObserveError;
 use crate::content::ObjectKey;
-use crate::context::Handles;
 use crate::decide::world::Live;
+use crate::process::Handles;
 use futures::{StreamExt, TryStreamExt};
 use kube::Api;
 use kube::api::{DynamicObject, ListParams};

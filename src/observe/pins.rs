@@ -1,9 +1,9 @@
 //! Which digest an image has, from what the kubelet reports: all Ready pods of the newest templates must agree.
 
 use crate::api::PinnedImage;
+use crate::cluster::slim::Pod;
 use crate::content::ObjectSet;
-use crate::content::images::{images, pin_of};
-use crate::context::slim::Pod;
+use crate::content::capture::images::{images, pin_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

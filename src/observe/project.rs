@@ -3,8 +3,9 @@
 use super::ObserveError;
 use super::admission::admission;
 use crate::api::{KeptRelease, Promotion};
-use crate::context::{Handles, Undecodable, Watched};
+use crate::cluster::{Undecodable, Watched};
 use crate::decide::world::{Freeze, NamespaceFacts, Project};
+use crate::process::Handles;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use std::collections::BTreeMap;

@@ -3,8 +3,8 @@
 use super::rights::{Questions, TO_OFFER, ask};
 use super::{ObserveError, capture, project};
 use crate::api::{KeptRelease, PromotionMode};
-use crate::context::Handles;
 use crate::decide::world::{Capture, Project, ReleaseWorld, Verb};
+use crate::process::Handles;
 
 /// What there is to know about a release; none when it does not exist.
 pub async fn observe(

@@ -1,7 +1,7 @@
 //! One question to the authorizer.
 
 use super::ObserveError;
-use crate::context::Handles;
+use crate::process::Handles;
 use k8s_openapi::api::authorization::v1::{SubjectAccessReview, SubjectAccessReviewSpec};
 use kube::Api;
 use kube::api::PostParams;

@@ -3,8 +3,8 @@
 use super::ObserveError;
 use super::review::is_allowed;
 use crate::api::UserInfo;
-use crate::context::Handles;
 use crate::decide::world::{Admission, Project, Verb};
+use crate::process::Handles;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReviewSpec};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

@@ -9,7 +9,7 @@ use super::store::Store;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use towpath::api::PromotionPhase;
-use towpath::decide::lane::{phase_of, revision_of};
+use towpath::decide::history::lane::{phase_of, revision_of};
 
 const BACK_AND_FORTH: [Event; 4] = [
     (0, "release 1.0.0 with a worker", |store, now| release(store, "1.0.0", pair("web-1", "worker"), now)),

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use std::sync::Arc;
 use towpath::api::PromotionPhase;
-use towpath::decide::lane::phase_of;
+use towpath::decide::history::lane::phase_of;
 
 const FIRST: Event = (0, "release 1.0.0", |store, now| asked(store, "1.0.0", now));
 const FIRST_APPROVED: Event = (100, "approved", |store, now| store.approve("prod-shop-1.0.0", now));

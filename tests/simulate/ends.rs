@@ -6,7 +6,7 @@ use super::scenarios::{
 };
 use serde_json::Value;
 use towpath::api::{PromotionPhase, ReleasePhase};
-use towpath::decide::lane::phase_of;
+use towpath::decide::history::lane::phase_of;
 
 #[test]
 fn a_healthy_release_runs_everywhere_with_what_each_environment_overrides() {

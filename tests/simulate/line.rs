@@ -1,7 +1,7 @@
 //! A decision in one line, as the golden logs have it. A decision that does nothing is an empty line.
 
 use super::store::Key;
-use towpath::decide::action::{Action, Decision, Status};
+use towpath::decide::decision::{Action, Decision, Status};
 
 pub fn of(decision: &Decision) -> String {
     let mut parts = Vec::new();

@@ -10,7 +10,7 @@ use serde_json::json;
 use std::sync::Arc;
 use towpath::api::{Delivery, PromotionPhase, ReleasePhase};
 use towpath::content::ObjectKey;
-use towpath::decide::lane::phase_of;
+use towpath::decide::history::lane::phase_of;
 
 const NONE_THERE_IS: Event =
     (2000, "back to none there is", |store, now| back(store, "by-hand", "shop-2.0.0", 9, now));

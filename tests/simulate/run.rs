@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use towpath::api::ReleasePhase;
-use towpath::decide::action::{Action, Decision, Status};
-use towpath::decide::lane::phase_of;
+use towpath::decide::decision::{Action, Decision, Status};
+use towpath::decide::history::lane::phase_of;
 use towpath::decide::{environment, promotion, release};
 
 /// What somebody does at a moment, in seconds after the start.

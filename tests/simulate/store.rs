@@ -9,9 +9,10 @@ use towpath::api::{
     Approval, ApprovalDecision, ApprovalSpec, Delivery, Environment, EnvironmentSpec, KeptRelease,
     PinnedImage, Promotion, PromotionSpec, Release, ReleaseSpec, RollbackPolicySpec, UserInfo,
 };
-use towpath::content::{ObjectKey, ObjectSet, images::images, manifests};
-use towpath::decide::action::{Action, Status};
-use towpath::decide::lane::phase_of;
+use towpath::content::capture::images::images;
+use towpath::content::{ObjectKey, ObjectSet, manifests};
+use towpath::decide::decision::{Action, Status};
+use towpath::decide::history::lane::phase_of;
 use towpath::decide::needs::{contents, live_objects};
 use towpath::decide::world::{
     Admission, Capture, EnvironmentWorld, Grant, Live, Loaded, NamespaceFacts, Project, PromotionWorld,

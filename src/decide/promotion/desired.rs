@@ -2,7 +2,8 @@
 
 use super::Scene;
 use crate::api::{FIELD_MANAGER, mark};
-use crate::content::{ContentError, Desired, Destination, ObjectKey, ObjectSet, fields, materialise};
+use crate::content::ownership::fields;
+use crate::content::{ContentError, Desired, Destination, ObjectKey, ObjectSet, materialise};
 use crate::decide::world::Live;
 use serde_json::{Value, json};
 
@@ -30,7 +31,7 @@ pub fn desired(
                 object,
                 config: false,
                 wave: 0,
-                rank: crate::content::kinds::rank(key),
+                rank: crate::content::object::kinds::rank(key),
                 hook: None,
             }
         })

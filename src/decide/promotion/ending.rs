@@ -7,9 +7,10 @@ use crate::api::{
     Change, ChangeAction, Delivery, FailureAction, HOLDS, Promotion, PromotionKind, PromotionPhase,
     PromotionSpec, RollbackTarget, StepResult,
 };
-use crate::decide::action::{Action, Decision, Note, Owner};
 use crate::decide::conditions::condition;
-use crate::decide::lane::{created, is_automatic, kube_meta::Meta, phase_of, revision_of};
+use crate::decide::decision::{Action, Decision, Note, Owner};
+use crate::decide::history::lane::kube_meta::Meta;
+use crate::decide::history::lane::{created, is_automatic, phase_of, revision_of};
 use crate::decide::moments::span;
 
 /// A longer name leaves no room for `-rollback-99` in the 253 characters of a name: a part of it and the UID take its place.

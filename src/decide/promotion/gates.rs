@@ -4,12 +4,13 @@ use super::refusal::cancel;
 use super::{RETRY, Scene};
 use crate::api::{Approvals, ApprovalsReport, GateName, KeptRelease, Promotion, PromotionKind};
 use crate::content::render;
-use crate::decide::action::Decision;
-use crate::decide::calendar::deadline;
-use crate::decide::consent::{Case, Tally, demanded, due, may_go_first, tally};
-use crate::decide::gate::Gate;
+use crate::decide::decision::Decision;
+use crate::decide::gates::approvals::{Case, Tally, demanded, due, may_go_first, tally};
+use crate::decide::gates::calendar::deadline;
+use crate::decide::gates::gate::Gate;
 use crate::decide::gates::{Asked, evaluate, opens_by_itself};
-use crate::decide::lane::{asked_by, created, is_automatic, kube_meta::Meta, newer, phase_of};
+use crate::decide::history::lane::kube_meta::Meta;
+use crate::decide::history::lane::{asked_by, created, is_automatic, newer, phase_of};
 use crate::decide::moments::{earliest, later};
 use crate::decide::world::{Admission, Grant, Loaded, Verb};
 use jiff::SignedDuration;
@@ -101,8 +102,8 @@ pub(super) fn busy_lane(scene: &Scene<'_>) -> Option<Decision> {
         (PromotionKind::Promote, false) => {
             let release = scene.release?;
             let running_release = scene.world.project.releases.get(&running.spec.release);
-            let is_newer =
-                running_release.is_none_or(|other| crate::decide::lane::newer(release, other).is_gt());
+            let is_newer = running_release
+                .is_none_or(|other| crate::decide::history::lane::newer(release, other).is_gt());
             (!is_newer)
                 .then(|| scene.wait("Lane", &format!("waits until {} has ended", running.name()), None))
         }

@@ -2,7 +2,7 @@
 
 use super::Scene;
 use crate::content::{Desired, ObjectKey};
-use crate::decide::verdict::{Stage, Verdict, subjects, verdict};
+use crate::decide::health::{Stage, Verdict, subjects, verdict};
 
 pub(super) fn is_healthy(scene: &Scene<'_>, keys: &[ObjectKey]) -> bool {
     judge(scene, keys, Stage::Rollout(scene.now)) == Verdict::Healthy

@@ -31,10 +31,12 @@ mod writes;
 pub use ending::rollback_names;
 pub use needs::{contents, live_objects};
 
-use super::action::{Action, Decision, Note, Status, Target};
-use super::conditions::{self, State, seconds};
-use super::lane::{Lane, application_of, is_of_other_content, kube_meta::Meta, phase_of, revision_of};
-use super::validate;
+use super::conditions;
+use super::conditions::{State, seconds};
+use super::decision::{Action, Decision, Note, Status, Target};
+use super::environment::validate;
+use super::history::lane::kube_meta::Meta;
+use super::history::lane::{Lane, application_of, is_of_other_content, phase_of, revision_of};
 use super::world::PromotionWorld;
 use crate::api::{
     Environment, KeptRelease, PromotionKind, PromotionPhase, PromotionStatus, RollbackPolicySpec,
@@ -256,7 +258,7 @@ fn held_up(world: &PromotionWorld, now: Timestamp, message: String) -> Decision 
 
 /// Something that the spec names does not exist (yet).
 fn unknown(world: &PromotionWorld, now: Timestamp, message: String) -> Decision {
-    let deadline = super::moments::later(super::lane::created(world.promotion.as_ref()), PATIENCE);
+    let deadline = super::moments::later(super::history::lane::created(world.promotion.as_ref()), PATIENCE);
     let mut status = world.promotion.status.clone().unwrap_or_default();
     let was_running = status.phase.is_running();
     let over = was_running || now >= deadline;

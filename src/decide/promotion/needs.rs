@@ -3,9 +3,9 @@
 use super::Scene;
 use super::start::{rollback_content, rollback_revision, undone};
 use crate::api::{Change, Environment, Keep, Promotion, PromotionKind};
-use crate::content::kinds::DEFAULT_KINDS;
+use crate::content::object::kinds::DEFAULT_KINDS;
 use crate::content::{ObjectKey, render};
-use crate::decide::lane::{Lane, application_of, revision_of};
+use crate::decide::history::lane::{Lane, application_of, revision_of};
 use crate::decide::world::{Loaded, Project, PromotionWorld};
 use std::collections::BTreeSet;
 

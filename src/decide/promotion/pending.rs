@@ -6,12 +6,14 @@ use super::{RETRY, Scene, normal, warning};
 use crate::api::{
     ApprovalsReport, ChangeAction, Delivery, Keep, PromotionPhase, PromotionStatus, Step, StepResult,
 };
-use crate::content::{
-    Desired, ObjectSet, content_name, images::images, ingress::unchanged_hosts, overrides::unmatched, render,
-    strip::strip,
-};
-use crate::decide::action::{Decision, Owner, Record};
-use crate::decide::lane::{created, kube_meta::Meta, phase_of, revision_of};
+use crate::content::capture::images::images;
+use crate::content::capture::strip::strip;
+use crate::content::plan::ingress::unchanged_hosts;
+use crate::content::plan::overrides::unmatched;
+use crate::content::{Desired, ObjectSet, content_name, render};
+use crate::decide::decision::{Decision, Owner, Record};
+use crate::decide::history::lane::kube_meta::Meta;
+use crate::decide::history::lane::{created, phase_of, revision_of};
 use crate::decide::moments::{later, span};
 use crate::decide::world::{Live, Loaded};
 use jiff::SignedDuration;
@@ -314,7 +316,7 @@ fn begin(scene: &Scene<'_>, objects: &ObjectSet) -> PromotionStatus {
     status.refused_since = None;
     if !scene.is_rollback() {
         status.overrides_digest =
-            Some(crate::decide::overrides::digest(scene.environment.spec.overrides.as_ref()));
+            Some(crate::decide::environment::overrides::digest(scene.environment.spec.overrides.as_ref()));
     }
     status.version = scene.release.map(|release| release.version().to_owned());
     status.namespace_uid =

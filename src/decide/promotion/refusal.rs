@@ -2,8 +2,8 @@
 
 use super::{Scene, changed, warning};
 use crate::api::PromotionPhase;
-use crate::decide::action::Decision;
-use crate::decide::lane::kube_meta::Meta;
+use crate::decide::decision::Decision;
+use crate::decide::history::lane::kube_meta::Meta;
 use crate::decide::moments::later;
 use jiff::SignedDuration;
 

@@ -4,8 +4,8 @@ use super::Scene;
 use super::desired::{annotation, is_equal, written_by};
 use crate::api::{Change, ChangeAction, Keep, Promotion, PromotionPhase, mark};
 use crate::content::{Desired, ObjectKey, ownership};
-use crate::decide::lane::{Lane, phase_of, revision_of};
-use crate::decide::verdict::is_workload;
+use crate::decide::health::is_workload;
+use crate::decide::history::lane::{Lane, phase_of, revision_of};
 use crate::decide::world::Live;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -5,8 +5,8 @@ use super::desired::written_by;
 use super::health::is_healthy;
 use crate::api::{Change, ChangeAction, PromotionStatus};
 use crate::content::{Desired, Hook, ObjectKey};
-use crate::decide::action::Action;
-use crate::decide::lane::revision_of;
+use crate::decide::decision::Action;
+use crate::decide::history::lane::revision_of;
 use crate::decide::world::Live;
 use std::collections::BTreeSet;
 

@@ -1,0 +1,136 @@
+//! `towpath controller`: the operator itself. Logs go to stderr.
+
+use crate::controller;
+use crate::process::{LogFormat, Settings};
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// Run the operator: leads releases through their environments, watches their health, and takes them back.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Namespace of the Lease by which replicas agree who acts.
+    #[arg(long, env = "TOWPATH_LEASE_NAMESPACE", default_value = "towpath-system")]
+    lease_namespace: String,
+    /// Name of that Lease.
+    #[arg(long, env = "TOWPATH_LEASE_NAME", default_value = "towpath")]
+    lease_name: String,
+    /// How long a silent leader keeps its place; whole seconds, renewed at a third of it.
+    #[arg(long, env = "TOWPATH_LEASE_DURATION", default_value = "15s", value_parser = duration)]
+    lease_duration: Duration,
+    /// Serve only these project namespaces, separated by commas. Default: all.
+    #[arg(long, env = "TOWPATH_PROJECTS", value_delimiter = ',')]
+    projects: Vec<String>,
+    /// Address of /healthz, /readyz and /metrics.
+    #[arg(long, env = "TOWPATH_LISTEN", default_value = "0.0.0.0:8080")]
+    listen: SocketAddr,
+    /// Objects that are looked at side by side.
+    #[arg(long, env = "TOWPATH_CONCURRENCY", default_value_t = 16)]
+    concurrency: usize,
+    /// Name of this replica in the Lease; in a pod its name.
+    #[arg(long, env = "HOSTNAME", default_value = "towpath")]
+    replica: String,
+    /// Whether the admission policies of the chart are installed. `disabled`: approvals and overrides are not to be had,
+    /// and nobody is asked whether the requester of a release may promote.
+    #[arg(long, env = "TOWPATH_ADMISSION", value_enum, default_value_t = Admission::Enforced)]
+    admission: Admission,
+    /// How log lines look.
+    #[arg(long, env = "TOWPATH_LOG_FORMAT", value_enum, default_value_t = Format::Text)]
+    log_format: Format,
+    /// Which log lines are written, as `error`, `warn`, `info`, `debug` or a filter of `tracing`.
+    #[arg(long, env = "TOWPATH_LOG", default_value = "info")]
+    log: String,
+    /// Kubeconfig to use. Default: $KUBECONFIG, or the ServiceAccount of the pod.
+    #[arg(long, env = "TOWPATH_CONTROLLER_KUBECONFIG")]
+    kubeconfig: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+enum Admission {
+    /// They are; while one is missing or was changed nothing starts but rollbacks.
+    Enforced,
+    /// They are not.
+    Disabled,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    text.parse::<crate::api::Duration>().map(Duration::from).map_err(|error| error.to_string())
+}
+
+/// Runs until SIGTERM or SIGINT.
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    // The client library logs bodies of answers that it cannot decode: never here.
+    let filter = EnvFilter::try_new(format!("{},kube_client=error", arguments.log)).context("--log")?;
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match arguments.log_format {
+        Format::Text => logs.init(),
+        Format::Json => logs.json().init(),
+    }
+    let settings = settings(&arguments);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async move {
+        let config = match &arguments.kubeconfig {
+            Some(path) => {
+                let file = kube::config::Kubeconfig::read_from(path)
+                    .with_context(|| format!("reading the kubeconfig {}", path.display()))?;
+                kube::Config::from_custom_kubeconfig(file, &kube::config::KubeConfigOptions::default())
+                    .await?
+            }
+            None => kube::Config::infer().await.context("no kubeconfig and no ServiceAccount of a pod")?,
+        };
+        let shutdown = CancellationToken::new();
+        tokio::spawn(on_signal(shutdown.clone()));
+        controller::run(config, settings, shutdown).await?;
+        Ok(())
+    })
+}
+
+fn settings(arguments: &Arguments) -> Settings {
+    let projects: BTreeSet<String> =
+        arguments.projects.iter().filter(|name| !name.is_empty()).cloned().collect();
+    Settings {
+        lease_name: arguments.lease_name.clone(),
+        lease_namespace: arguments.lease_namespace.clone(),
+        lease_duration: arguments.lease_duration,
+        lease_renewal: arguments.lease_duration / 3,
+        replica: arguments.replica.clone(),
+        projects: (!projects.is_empty()).then_some(projects),
+        listen: arguments.listen,
+        concurrency: arguments.concurrency,
+        admission: arguments.admission == Admission::Enforced,
+        log_format: match arguments.log_format {
+            Format::Text => LogFormat::Text,
+            Format::Json => LogFormat::Json,
+        },
+        ..Settings::default()
+    }
+}
+
+async fn on_signal(shutdown: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let wait = async {
+        let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        Ok::<_, std::io::Error>(())
+    };
+    if let Err(error) = wait.await {
+        tracing::error!(%error, "signals cannot be received");
+    }
+    shutdown.cancel();
+}

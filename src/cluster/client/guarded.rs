@@ -1,0 +1,53 @@
+//! The body of a write, which asks the fence once more as its first byte is about to leave.
+//!
+//! Invariant: a process that was stopped between the fence and the socket (while a connection was being set up, say)
+//! does not send the write after it resumes in a term that is over. The server then sees a request cut short, which it
+//! does not carry out.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use kube::client::Body;
+use tower::BoxError;
+
+use crate::cluster::error::Refusal;
+use crate::cluster::fence::Pass;
+
+/// A request body under a pass; without one, a plain body.
+pub struct Guarded {
+    body: Body,
+    pass: Option<Arc<Pass>>,
+}
+
+impl Guarded {
+    pub(super) fn new(body: Body, pass: Option<Arc<Pass>>) -> Self {
+        Self { body, pass }
+    }
+}
+
+impl HttpBody for Guarded {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if self.pass.as_ref().is_some_and(|pass| !pass.holds()) {
+            return Poll::Ready(Some(Err(Refusal::NotLeading.into())));
+        }
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        Poll::Ready(frame.map(|frame| frame.map_err(BoxError::from)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,125 @@
+//! Whose rights a request uses: the operator's own, or those of one environment's derived identity.
+//!
+//! Invariant: the impersonated name is built here from a project and an environment that were both checked, never taken
+//! from a spec. A project is a DNS label, so it has no dot, and `project.environment` splits in one way only. No groups
+//! are sent: for a ServiceAccount's name the API server adds them itself.
+
+use std::fmt;
+
+use http::HeaderValue;
+
+use crate::api::DEPLOYER_NAMESPACE;
+use crate::cluster::error::ContextError;
+
+/// The derived identity of one environment.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Identity {
+    project: String,
+    environment: String,
+}
+
+impl Identity {
+    /// The identity of `environment` in the namespace `project`; refuses what is not the name of either.
+    pub fn new(project: &str, environment: &str) -> Result<Self, ContextError> {
+        let refused = |reason| ContextError::InvalidIdentity {
+            project: project.to_owned(),
+            environment: environment.to_owned(),
+            reason,
+        };
+        // https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
+        if project.len() > 63 || !is_label(project) {
+            return Err(refused("a project is a namespace: at most 63 of a-z, 0-9 and '-'"));
+        }
+        if !environment.split('.').all(is_label) {
+            return Err(refused("the environment's name is not a DNS subdomain"));
+        }
+        if project.len() + 1 + environment.len() > 253 {
+            return Err(refused("together they exceed the 253 characters of a ServiceAccount's name"));
+        }
+        Ok(Self { project: project.to_owned(), environment: environment.to_owned() })
+    }
+
+    /// The project namespace.
+    pub fn project(&self) -> &str {
+        &self.project
+    }
+
+    /// The environment's name.
+    pub fn environment(&self) -> &str {
+        &self.environment
+    }
+
+    /// Name of the ServiceAccount, which need not exist.
+    pub fn service_account(&self) -> String {
+        format!("{}.{}", self.project, self.environment)
+    }
+
+    /// The user name to impersonate, and to name in a SubjectAccessReview.
+    pub fn user_name(&self) -> String {
+        format!("system:serviceaccount:{DEPLOYER_NAMESPACE}:{}.{}", self.project, self.environment)
+    }
+
+    /// The groups that the API server adds to that user, to name in a SubjectAccessReview.
+    pub fn groups(&self) -> [String; 3] {
+        [
+            "system:serviceaccounts".to_owned(),
+            format!("system:serviceaccounts:{DEPLOYER_NAMESPACE}"),
+            "system:authenticated".to_owned(),
+        ]
+    }
+
+    pub(super) fn header(&self) -> Result<HeaderValue, ContextError> {
+        HeaderValue::from_str(&self.user_name()).map_err(|_| ContextError::InvalidIdentity {
+            project: self.project.clone(),
+            environment: self.environment.clone(),
+            reason: "not a header value",
+        })
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.user_name())
+    }
+}
+
+fn is_label(text: &str) -> bool {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    !text.is_empty()
+        && text.starts_with(inner)
+        && text.ends_with(inner)
+        && text.chars().all(|c| inner(c) || c == '-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_is_derived_from_project_and_environment() {
+        let identity = Identity::new("shop", "prod").unwrap();
+        assert_eq!(identity.user_name(), "system:serviceaccount:towpath-deployers:shop.prod");
+        assert_eq!(identity.groups()[1], "system:serviceaccounts:towpath-deployers");
+    }
+
+    #[test]
+    fn what_is_not_a_name_is_refused() {
+        let long = "a".repeat(64);
+        for (project, environment) in [
+            ("", "prod"),
+            ("shop", ""),
+            ("shop.a", "prod"),
+            ("Shop", "prod"),
+            ("../x", "prod"),
+            ("shop", "x?dryRun=All"),
+            ("shop", "a..b"),
+            ("shop", "-a"),
+            ("shop\n", "prod"),
+            (long.as_str(), "prod"),
+        ] {
+            assert!(Identity::new(project, environment).is_err(), "{project:?} {environment:?}");
+        }
+        assert!(Identity::new("shop", &"a".repeat(248)).is_ok());
+        assert!(Identity::new("shop", &"a".repeat(249)).is_err());
+    }
+}

@@ -1,0 +1,101 @@
+//! Which answers to a read are worth asking again for, and how long to wait before.
+//!
+//! Invariant: only reads come here; a write is never sent twice by this process without somebody looking first.
+
+use std::time::Duration;
+
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, Response, StatusCode};
+use tower::BoxError;
+
+use crate::cluster::backoff::Backoff;
+use crate::cluster::error::Refusal;
+
+/// Times that a read is asked, the first included.
+const ATTEMPTS: u32 = 4;
+/// The longest Retry-After that is obeyed; an answer that asks for more is handed to the caller.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// The retries of one read.
+pub(super) struct Retries {
+    backoff: Backoff,
+}
+
+impl Retries {
+    pub(super) fn new() -> Self {
+        Self { backoff: Backoff::new(Duration::from_millis(100), Duration::from_secs(2)) }
+    }
+
+    /// How long to wait before asking again, or `None` to hand the answer to the caller.
+    pub(super) fn after<B>(&mut self, answer: &Result<Response<B>, BoxError>) -> Option<Duration> {
+        if self.backoff.failures() + 1 >= ATTEMPTS {
+            return None;
+        }
+        match answer {
+            Ok(response) if is_transient(response.status()) => {
+                let delay = self.backoff.next_delay();
+                match retry_after(response.headers()) {
+                    Some(wait) if wait > LONGEST_WAIT => None,
+                    Some(wait) => Some(wait.max(delay)),
+                    None => Some(delay),
+                }
+            }
+            Ok(_) => None,
+            Err(error) => match error.downcast_ref::<Refusal>() {
+                Some(Refusal::NotLeading | Refusal::MalformedPath | Refusal::Closed) => None,
+                Some(Refusal::Unanswered(_)) | None => Some(self.backoff.next_delay()),
+            },
+        }
+    }
+}
+
+fn is_transient(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::INTERNAL_SERVER_ERROR
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT
+    )
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok().map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, wait: Option<&str>) -> Result<Response<()>, BoxError> {
+        let mut response = Response::builder().status(status);
+        if let Some(wait) = wait {
+            response = response.header(RETRY_AFTER, wait);
+        }
+        Ok(response.body(()).unwrap())
+    }
+
+    #[test]
+    fn final_answers_are_handed_on() {
+        for status in [200, 400, 403, 404, 409, 410, 422] {
+            assert_eq!(Retries::new().after(&answer(status, None)), None, "{status}");
+        }
+        assert_eq!(Retries::new().after::<()>(&Err(Refusal::NotLeading.into())), None);
+    }
+
+    #[test]
+    fn transient_answers_are_asked_again_a_few_times() {
+        let mut retries = Retries::new();
+        let delays = (0..10).map_while(|_| retries.after(&answer(503, None))).count();
+        assert_eq!(delays, 3);
+        assert!(Retries::new().after::<()>(&Err(Refusal::Unanswered(Duration::ZERO).into())).is_some());
+    }
+
+    #[test]
+    fn retry_after_is_obeyed_up_to_ten_seconds() {
+        assert_eq!(Retries::new().after(&answer(429, Some("3"))), Some(Duration::from_secs(3)));
+        assert_eq!(Retries::new().after(&answer(429, Some("11"))), None);
+        assert!(Retries::new().after(&answer(429, Some("soon"))).is_some());
+    }
+}

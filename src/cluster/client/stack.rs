@@ -1,0 +1,184 @@
+//! The way of one request: classify, wait for a place, pass the fence, send, await the whole answer, count.
+//!
+//! Invariants: a write passes the fence after it waited for its place, not before; it is sent at most once; no plain
+//! call outlives its deadline, body included; the stack is always ready, since `kube::Client` is dead for good once
+//! the service under it fails to become so.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use http::{Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Body as HttpBody;
+use kube::client::Body;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
+use tower::{BoxError, Service, ServiceExt};
+
+use super::ClientOptions;
+use super::call::{Call, Effect};
+use super::guarded::Guarded;
+use super::pulse::{Beating, Pulse};
+use super::retry::Retries;
+use super::warnings::Warnings;
+use crate::cluster::error::Refusal;
+use crate::cluster::fence::{Fence, Pass};
+use crate::cluster::metrics::Metrics;
+
+/// The body of an answer: whole for a plain call, a stream for a watch.
+pub type Reply = UnsyncBoxBody<Bytes, BoxError>;
+
+/// Everything between `kube::Client` and the connection.
+#[derive(Clone)]
+pub(super) struct Stack<T> {
+    transport: T,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    fence: Fence,
+    metrics: Metrics,
+    options: ClientOptions,
+    reads: Semaphore,
+    writes: Semaphore,
+}
+
+impl<T, B> Stack<T>
+where
+    T: Service<Request<Guarded>, Response = Response<B>, Error = BoxError> + Clone + Send + Sync + 'static,
+    T::Future: Send,
+    B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    pub(super) fn new(transport: T, options: ClientOptions, fence: Fence, metrics: Metrics) -> Self {
+        let (reads, writes) = (Semaphore::new(options.reads), Semaphore::new(options.writes));
+        Self { transport, shared: Arc::new(Shared { fence, metrics, options, reads, writes }) }
+    }
+
+    async fn answer(self, request: Request<Body>) -> Result<Response<Reply>, BoxError> {
+        let call = Call::of(&request)?;
+        match call.effect {
+            Effect::Watch => self.counted(call, self.open(request)).await,
+            Effect::Read => self.read(call, request).await,
+            Effect::Review | Effect::DryRun | Effect::Write | Effect::Lease => {
+                let _place = self.place(call).await?;
+                self.counted(call, self.send(call, request)).await
+            }
+        }
+    }
+
+    /// A read, asked again as long as that may help.
+    async fn read(&self, call: Call, request: Request<Body>) -> Result<Response<Reply>, BoxError> {
+        let (parts, body) = request.into_parts();
+        let mut retries = Retries::new();
+        loop {
+            let again = body.try_clone().unwrap_or_else(Body::empty);
+            let request = Request::from_parts(parts.clone(), again);
+            let place = self.place(call).await?;
+            let answer = self.counted(call, self.send(call, request)).await;
+            drop(place);
+            match retries.after(&answer) {
+                Some(delay) => tokio::time::sleep(delay).await,
+                None => return answer,
+            }
+        }
+    }
+
+    /// One plain call: the answer comes back whole, or not at all.
+    async fn send(&self, call: Call, request: Request<Body>) -> Result<Response<Reply>, BoxError> {
+        let pass = self.pass(call)?;
+        let limit = match &pass {
+            Some(pass) => self.shared.options.deadline.min(pass.expires() - Instant::now()),
+            None => self.shared.options.deadline,
+        };
+        let warnings = request.extensions().get::<Warnings>().cloned();
+        let pulse = request.extensions().get::<Pulse>().cloned();
+        let exchange = async {
+            let response =
+                self.transport.clone().oneshot(request.map(|body| Guarded::new(body, pass))).await?;
+            let (parts, body) = response.into_parts();
+            let whole = body.collect().await.map_err(Into::into)?.to_bytes();
+            Ok::<_, BoxError>(Response::from_parts(parts, whole))
+        };
+        let response =
+            tokio::time::timeout(limit, exchange).await.map_err(|_| Refusal::Unanswered(limit))??;
+        if let Some(warnings) = warnings {
+            warnings.collect(response.headers());
+        }
+        if let Some(pulse) = pulse.filter(|_| response.status().is_success()) {
+            pulse.beat();
+        }
+        Ok(response.map(|whole| Full::new(whole).map_err(|never| match never {}).boxed_unsync()))
+    }
+
+    /// A watch: the deadline holds for its opening only.
+    async fn open(&self, request: Request<Body>) -> Result<Response<Reply>, BoxError> {
+        let limit = self.shared.options.deadline;
+        let pulse = request.extensions().get::<Pulse>().cloned();
+        let opening = self.transport.clone().oneshot(request.map(|body| Guarded::new(body, None)));
+        let response =
+            tokio::time::timeout(limit, opening).await.map_err(|_| Refusal::Unanswered(limit))??;
+        Ok(response.map(|body| Beating::new(body, pulse).map_err(Into::into).boxed_unsync()))
+    }
+
+    fn pass(&self, call: Call) -> Result<Option<Arc<Pass>>, Refusal> {
+        match call.effect {
+            Effect::Write => self.shared.fence.enter().map(|pass| Some(Arc::new(pass))),
+            Effect::Read | Effect::Watch | Effect::Review | Effect::DryRun | Effect::Lease => Ok(None),
+        }
+    }
+
+    /// A place among the calls in flight. The lease waits for nobody, or a burst of writes could cost it its term.
+    async fn place(&self, call: Call) -> Result<Option<SemaphorePermit<'_>>, Refusal> {
+        let places = match call.effect {
+            Effect::Watch | Effect::Lease => return Ok(None),
+            Effect::Read | Effect::Review => &self.shared.reads,
+            Effect::DryRun | Effect::Write => &self.shared.writes,
+        };
+        places.acquire().await.map(Some).map_err(|_| Refusal::Closed)
+    }
+
+    async fn counted(
+        &self,
+        call: Call,
+        answer: impl Future<Output = Result<Response<Reply>, BoxError>>,
+    ) -> Result<Response<Reply>, BoxError> {
+        let answer = answer.await;
+        let code = match &answer {
+            Ok(response) => Cow::Owned(response.status().as_u16().to_string()),
+            Err(error) => Cow::Borrowed(match error.downcast_ref::<Refusal>() {
+                Some(Refusal::NotLeading) => "not-leading",
+                Some(Refusal::Unanswered(_)) => "unanswered",
+                Some(Refusal::MalformedPath | Refusal::Closed) => "refused",
+                None => "error",
+            }),
+        };
+        self.shared.metrics.request(call.verb, code);
+        answer
+    }
+}
+
+impl<T, B> Service<Request<Body>> for Stack<T>
+where
+    T: Service<Request<Guarded>, Response = Response<B>, Error = BoxError> + Clone + Send + Sync + 'static,
+    T::Future: Send,
+    B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<Reply>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Response<Reply>, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        self.clone().answer(request).boxed()
+    }
+}

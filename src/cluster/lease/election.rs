@@ -1,0 +1,237 @@
+//! Who may lead, as a pure state machine over observed Leases and the local monotonic clock.
+//!
+//! Invariants: no time written by another machine is ever compared with ours: another holder's lease is expired when we
+//! saw no change of its record for its duration, by our clock. Every write carries the resourceVersion of the record
+//! it replaces, so of two candidates one loses. Each term has a number of its own, greater than that of every term
+//! before it, a term of the same replica included.
+//!
+//! ```text
+//!              read           free, expired or ours          write won
+//!   unknown ----------> seen ------------------------> taking ---------> leading --+
+//!      ^                 |  ^                            |                | ^      | renewed
+//!      |   conflict,     |  | changed                    | conflict       | +------+
+//!      +---- gone -------+  +-- (watch)                  v                v
+//!      +<---------------------------------------------- unknown     renew_by passed, or
+//!                                                                   another holder seen: seen
+//! ```
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use tokio::time::Instant;
+
+use super::LeaseConfig;
+use crate::cluster::fence::Term;
+
+/// The longest duration that is believed of another holder's record; a longer one would shut everybody out.
+const LONGEST_DURATION: Duration = Duration::from_secs(300);
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Move {
+    /// Read the Lease: what we know of it is gone.
+    Read,
+    /// Create it; the writer leads if that works.
+    Create(Box<Lease>),
+    /// Replace the record, with the version that it was seen at; the writer leads if that works.
+    Replace(Box<Lease>),
+    /// We lead; nothing is due before this moment.
+    Rest(Instant),
+    /// Another replica leads; look for changes until this moment.
+    Follow(Instant),
+}
+
+#[derive(Debug)]
+enum Sight {
+    Unknown,
+    Absent,
+    Seen { lease: Box<Lease>, since: Instant },
+}
+
+/// One candidate's view.
+#[derive(Debug)]
+pub(super) struct Election {
+    config: LeaseConfig,
+    sight: Sight,
+    term: Option<(Term, Instant)>,
+    last_epoch: i64,
+}
+
+impl Election {
+    pub(super) fn new(config: LeaseConfig) -> Self {
+        Self { config, sight: Sight::Unknown, term: None, last_epoch: 0 }
+    }
+
+    /// The Lease was read or watched.
+    pub(super) fn observe(&mut self, now: Instant, lease: Option<Lease>) {
+        let Some(lease) = lease else {
+            self.sight = Sight::Absent;
+            self.term = None;
+            return;
+        };
+        self.last_epoch = self.last_epoch.max(epoch_of(&lease));
+        if let Some((term, _)) = self.term
+            && (!self.is_ours(&lease) || epoch_of(&lease) != term.epoch)
+        {
+            self.term = None;
+        }
+        let unchanged = match &self.sight {
+            Sight::Seen { lease: seen, since } if same_record(seen, &lease) => Some(*since),
+            Sight::Seen { .. } | Sight::Absent | Sight::Unknown => None,
+        };
+        self.sight = Sight::Seen { lease: Box::new(lease), since: unchanged.unwrap_or(now) };
+    }
+
+    /// A write was refused because the record is not what we thought.
+    pub(super) fn doubt(&mut self) {
+        self.sight = Sight::Unknown;
+    }
+
+    /// A write that was asked for at `asked` was answered with `lease`: we lead.
+    pub(super) fn won(&mut self, asked: Instant, lease: Lease) -> Term {
+        let epoch = epoch_of(&lease);
+        self.last_epoch = self.last_epoch.max(epoch);
+        // Counted from before the request: the record cannot have changed earlier than that, so nobody else may take
+        // it for expired before `expires`.
+        let term = Term {
+            epoch,
+            renew_by: asked + self.config.renew_deadline(),
+            expires: asked + self.config.duration,
+        };
+        self.term = Some((term, asked + self.config.renewal));
+        self.sight = Sight::Seen { lease: Box::new(lease), since: asked };
+        term
+    }
+
+    /// Whether we lead now.
+    pub(super) fn leads(&self, now: Instant) -> bool {
+        self.term.is_some_and(|(term, _)| now < term.renew_by)
+    }
+
+    /// What to do now. `wall` is only written down for people to read.
+    pub(super) fn next(&mut self, now: Instant, wall: Timestamp) -> Move {
+        if !self.leads(now) {
+            self.term = None;
+        }
+        match &self.sight {
+            Sight::Unknown => Move::Read,
+            Sight::Absent => Move::Create(Box::new(self.fresh(wall))),
+            Sight::Seen { lease, since } => match self.term {
+                Some((_, due)) if now < due => Move::Rest(due),
+                Some(_) => Move::Replace(Box::new(self.renewed(lease, wall))),
+                None if self.is_free(lease) => Move::Replace(Box::new(self.taken(lease, wall))),
+                None => {
+                    let expiry = *since + self.patience(lease);
+                    if now < expiry {
+                        Move::Follow(expiry)
+                    } else {
+                        Move::Replace(Box::new(self.taken(lease, wall)))
+                    }
+                }
+            },
+        }
+    }
+
+    /// The record without us, for the others to take at once; `None` if it is not ours.
+    pub(super) fn released(&self, wall: Timestamp) -> Option<Lease> {
+        let Sight::Seen { lease, .. } = &self.sight else { return None };
+        if !self.is_ours(lease) {
+            return None;
+        }
+        let mut lease = (**lease).clone();
+        let spec = lease.spec.get_or_insert_default();
+        spec.holder_identity = None;
+        spec.renew_time = Some(MicroTime(wall));
+        Some(lease)
+    }
+
+    /// Whether nothing is known of the record.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        matches!(self.sight, Sight::Unknown)
+    }
+
+    /// The version at which the record was seen.
+    pub(super) fn version(&self) -> Option<&str> {
+        match &self.sight {
+            Sight::Seen { lease, .. } => lease.metadata.resource_version.as_deref(),
+            Sight::Absent | Sight::Unknown => None,
+        }
+    }
+
+    fn is_ours(&self, lease: &Lease) -> bool {
+        holder(lease) == Some(&self.config.identity)
+    }
+
+    /// Nobody's, or ours from a term that is over (or from a write whose answer never came).
+    fn is_free(&self, lease: &Lease) -> bool {
+        holder(lease).is_none_or(str::is_empty) || self.is_ours(lease)
+    }
+
+    fn patience(&self, lease: &Lease) -> Duration {
+        let seconds = lease.spec.as_ref().and_then(|spec| spec.lease_duration_seconds).unwrap_or_default();
+        Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
+            .clamp(self.config.duration.min(LONGEST_DURATION), LONGEST_DURATION)
+    }
+
+    fn fresh(&self, wall: Timestamp) -> Lease {
+        // Somebody may delete the Lease while every replica is down, and an epoch that starts over would lose against
+        // every epoch on record. Minutes since 1970 outgrow any number of takeovers and fit the field until 6053.
+        let minutes = i32::try_from(wall.as_second() / 60).unwrap_or_default();
+        Lease {
+            metadata: ObjectMeta {
+                name: Some(self.config.name.clone()),
+                namespace: Some(self.config.namespace.clone()),
+                ..ObjectMeta::default()
+            },
+            spec: Some(LeaseSpec {
+                holder_identity: Some(self.config.identity.clone()),
+                lease_duration_seconds: Some(self.config.duration_seconds()),
+                lease_transitions: Some(minutes.max(next_epoch(self.last_epoch))),
+                acquire_time: Some(MicroTime(wall)),
+                renew_time: Some(MicroTime(wall)),
+                ..LeaseSpec::default()
+            }),
+        }
+    }
+
+    fn taken(&self, lease: &Lease, wall: Timestamp) -> Lease {
+        let mut lease = self.renewed(lease, wall);
+        let spec = lease.spec.get_or_insert_default();
+        spec.acquire_time = Some(MicroTime(wall));
+        spec.lease_transitions = Some(next_epoch(self.last_epoch));
+        lease
+    }
+
+    fn renewed(&self, lease: &Lease, wall: Timestamp) -> Lease {
+        let mut lease = lease.clone();
+        lease.metadata.managed_fields = None;
+        let spec = lease.spec.get_or_insert_default();
+        spec.holder_identity = Some(self.config.identity.clone());
+        spec.lease_duration_seconds = Some(self.config.duration_seconds());
+        spec.renew_time = Some(MicroTime(wall));
+        lease
+    }
+}
+
+fn holder(lease: &Lease) -> Option<&str> {
+    lease.spec.as_ref()?.holder_identity.as_deref()
+}
+
+fn epoch_of(lease: &Lease) -> i64 {
+    lease.spec.as_ref().and_then(|spec| spec.lease_transitions).unwrap_or_default().into()
+}
+
+fn next_epoch(last: i64) -> i32 {
+    i32::try_from(last.saturating_add(1)).unwrap_or(i32::MAX)
+}
+
+fn same_record(left: &Lease, right: &Lease) -> bool {
+    left.metadata.uid == right.metadata.uid
+        && left.metadata.resource_version == right.metadata.resource_version
+}
+
+#[cfg(test)]
+#[path = "election_tests.rs"]
+mod tests;

@@ -1,0 +1,36 @@
+//! Handles on the outside: the client stack, leadership, stores fed by watches, events, metrics, configuration, time.
+//!
+//! Invariant: nothing here decides anything about a release. Every handle is a cheap clone of shared state that its
+//! owner passes on as an argument; there are no globals. What leaves this process towards the API server leaves it
+//! through [`client::Clients`], and a write only while [`fence::Fence`] says that this replica leads.
+
+pub mod backoff;
+pub mod client;
+pub mod clock;
+pub mod discovery;
+pub mod error;
+pub mod events;
+pub mod fence;
+pub mod lease;
+pub mod memo;
+pub mod metrics;
+pub mod slim;
+pub mod store;
+pub mod stores;
+pub mod versions;
+pub mod watch;
+pub mod whoami;
+
+pub use client::{ClientOptions, Clients, Identity, Pulse, Warnings};
+pub use clock::Clock;
+pub use discovery::Resources;
+pub use error::{ContextError, Refusal, brief, code_of, refusal, status_of};
+pub use events::{Note, NoteType, Notes};
+pub use fence::Fence;
+pub use memo::Memo;
+pub use metrics::Metrics;
+pub use store::{Delta, Store, Undecodable};
+pub use stores::{Change, Stores, application_of};
+pub use versions::Versions;
+pub use watch::{Watch, WatchOptions, Watched, Whole};
+pub use whoami::Own;

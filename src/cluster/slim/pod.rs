@@ -1,0 +1,250 @@
+//! Pods: what their containers do, and which images they run.
+
+use serde::{Deserialize, Deserializer};
+
+use super::condition;
+use super::condition::{Condition, ConditionStatus};
+use super::meta::Meta;
+use super::text::{Moment, Word, message, or_default};
+use super::wire::slim;
+
+/// Conditions that say nothing while they hold.
+const SILENT_WHEN_TRUE: &[&str] = &["ContainersReady", "Initialized", "PodReadyToStartContainers"];
+
+/// Where a pod is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum PodPhase {
+    Pending,
+    Running,
+    Succeeded,
+    Failed,
+    /// Also any word that is none of the others.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+/// Which list of the pod a container is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContainerRole {
+    Main,
+    Init,
+    Ephemeral,
+}
+
+/// A pod.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pod {
+    pub metadata: Meta,
+    pub phase: PodPhase,
+    /// Why the pod as a whole failed, such as `Evicted`.
+    pub reason: Word,
+    /// Why, in a sentence of at most 512 characters.
+    pub message: Box<str>,
+    /// `Ready`, `PodScheduled`, and whatever else does not hold or is not usual.
+    pub conditions: Box<[Condition]>,
+    /// Main containers first, then init, then ephemeral ones; each as in the spec, with its status if there is one.
+    pub containers: Box<[Container]>,
+}
+
+/// A container, as it should be and as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
+    pub role: ContainerRole,
+    pub name: Box<str>,
+    /// The image that the spec names.
+    pub spec_image: Box<str>,
+    /// Whether it restarts on its own: an init container that stays.
+    pub is_sidecar: bool,
+    pub ready: bool,
+    pub restart_count: i32,
+    /// The image that the kubelet reports; empty before it does.
+    pub image: Box<str>,
+    /// `repository@sha256:...` where the kubelet knows it.
+    pub image_id: Box<str>,
+    pub state: ContainerState,
+    /// How it ended last time.
+    pub last_terminated: Option<Box<Terminated>>,
+}
+
+/// What a container does now.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ContainerState {
+    /// The kubelet has not said.
+    #[default]
+    Unknown,
+    Running,
+    Waiting(Box<Waiting>),
+    Terminated(Box<Terminated>),
+}
+
+/// Why a container waits.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+pub struct Waiting {
+    pub reason: Word,
+    #[serde(deserialize_with = "message")]
+    pub message: Box<str>,
+}
+
+/// How a container ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Terminated {
+    pub reason: Word,
+    pub exit_code: i32,
+    pub finished_at: Moment,
+    #[serde(deserialize_with = "message")]
+    pub message: Box<str>,
+}
+
+impl Pod {
+    /// The condition of this type.
+    pub fn condition(&self, type_: &str) -> Option<&Condition> {
+        condition::find(&self.conditions, type_)
+    }
+
+    /// Whether it takes traffic, or would if its node were heard of: when a kubelet is silent the node controller sets Ready to
+    /// False, without a reason, while what the kubelet said last of the containers stays.
+    pub fn is_ready(&self) -> bool {
+        // Of conditions that are usual only those that do not hold are kept.
+        let containers_are_ready =
+            || self.condition("ContainersReady").is_none_or(|it| it.is_true("ContainersReady"));
+        self.condition("Ready").is_some_and(|ready| match ready.status {
+            ConditionStatus::True => true,
+            ConditionStatus::False => ready.reason.as_str().is_empty() && containers_are_ready(),
+            ConditionStatus::Unknown => false,
+        })
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct WirePod {
+    metadata: Meta,
+    #[serde(deserialize_with = "or_default")]
+    spec: WireSpec,
+    #[serde(deserialize_with = "or_default")]
+    status: WireStatus,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct WireSpec {
+    #[serde(deserialize_with = "or_default")]
+    containers: Vec<WireContainer>,
+    #[serde(deserialize_with = "or_default")]
+    init_containers: Vec<WireContainer>,
+    #[serde(deserialize_with = "or_default")]
+    ephemeral_containers: Vec<WireContainer>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct WireContainer {
+    name: Box<str>,
+    image: Option<Box<str>>,
+    restart_policy: Option<Word>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct WireStatus {
+    phase: PodPhase,
+    reason: Word,
+    #[serde(deserialize_with = "message")]
+    message: Box<str>,
+    #[serde(deserialize_with = "or_default")]
+    conditions: Vec<Condition>,
+    #[serde(deserialize_with = "or_default")]
+    container_statuses: Vec<WireContainerStatus>,
+    #[serde(deserialize_with = "or_default")]
+    init_container_statuses: Vec<WireContainerStatus>,
+    #[serde(deserialize_with = "or_default")]
+    ephemeral_container_statuses: Vec<WireContainerStatus>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct WireContainerStatus {
+    name: Box<str>,
+    ready: bool,
+    restart_count: i32,
+    image: Box<str>,
+    #[serde(rename = "imageID")]
+    image_id: Box<str>,
+    #[serde(deserialize_with = "or_default")]
+    state: WireState,
+    #[serde(deserialize_with = "or_default")]
+    last_state: WireState,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct WireState {
+    running: Option<serde::de::IgnoredAny>,
+    waiting: Option<Box<Waiting>>,
+    terminated: Option<Box<Terminated>>,
+}
+
+impl From<WireState> for ContainerState {
+    fn from(state: WireState) -> Self {
+        match (state.terminated, state.waiting, state.running) {
+            (Some(terminated), _, _) => Self::Terminated(terminated),
+            (None, Some(waiting), _) => Self::Waiting(waiting),
+            (None, None, Some(_)) => Self::Running,
+            (None, None, None) => Self::Unknown,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Pod {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let WirePod { metadata, spec, status } = WirePod::deserialize(deserializer)?;
+        let mut containers = Vec::with_capacity(spec.containers.len() + spec.init_containers.len());
+        join(&mut containers, ContainerRole::Main, spec.containers, status.container_statuses);
+        join(&mut containers, ContainerRole::Init, spec.init_containers, status.init_container_statuses);
+        let ephemeral = (spec.ephemeral_containers, status.ephemeral_container_statuses);
+        join(&mut containers, ContainerRole::Ephemeral, ephemeral.0, ephemeral.1);
+        let mut conditions = status.conditions;
+        conditions.retain(|condition| {
+            condition.status != ConditionStatus::True || !SILENT_WHEN_TRUE.contains(&condition.type_.as_str())
+        });
+        Ok(Self {
+            metadata,
+            phase: status.phase,
+            reason: status.reason,
+            message: status.message,
+            conditions: condition::kept(conditions),
+            containers: containers.into(),
+        })
+    }
+}
+
+/// Puts each container of the spec together with its status.
+fn join(
+    into: &mut Vec<Container>,
+    role: ContainerRole,
+    containers: Vec<WireContainer>,
+    mut statuses: Vec<WireContainerStatus>,
+) {
+    for container in containers {
+        let place = statuses.iter().position(|status| status.name == container.name);
+        let status = place.map(|place| statuses.swap_remove(place)).unwrap_or_default();
+        let policy = container.restart_policy.unwrap_or_default();
+        into.push(Container {
+            role,
+            name: container.name,
+            spec_image: container.image.unwrap_or_default(),
+            is_sidecar: role == ContainerRole::Init && policy == "Always",
+            ready: status.ready,
+            restart_count: status.restart_count,
+            image: status.image,
+            image_id: status.image_id,
+            state: status.state.into(),
+            last_terminated: status.last_state.terminated,
+        });
+    }
+}
+
+slim!(Pod: "" "v1" "Pod" "pods" NamespaceResourceScope);

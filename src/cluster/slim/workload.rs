@@ -1,0 +1,217 @@
+//! Deployments, StatefulSets, DaemonSets, ReplicaSets, and Namespaces.
+
+use serde::{Deserialize, Deserializer};
+
+use super::condition;
+use super::condition::Condition;
+use super::meta::Meta;
+use super::text::or_default;
+use super::wire::slim;
+
+/// How a workload replaces its pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum UpdateStrategyType {
+    /// All at once (Deployments).
+    Recreate,
+    /// When somebody deletes them (StatefulSets, DaemonSets).
+    OnDelete,
+    /// Step by step; also any word that is none of the others.
+    #[default]
+    #[serde(other)]
+    RollingUpdate,
+}
+
+/// The update strategy of a workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct UpdateStrategy {
+    pub type_: UpdateStrategyType,
+    /// Pods of a StatefulSet below this ordinal keep their old revision.
+    pub partition: i32,
+}
+
+impl<'de> Deserialize<'de> for UpdateStrategy {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize, Default)]
+        #[serde(rename_all = "camelCase", default)]
+        struct Strategy {
+            #[serde(rename = "type")]
+            type_: UpdateStrategyType,
+            rolling_update: Option<RollingUpdate>,
+        }
+        #[derive(Deserialize, Default)]
+        #[serde(default)]
+        struct RollingUpdate {
+            partition: Option<i32>,
+        }
+        let wire = Strategy::deserialize(deserializer)?;
+        let partition = wire.rolling_update.and_then(|rolling| rolling.partition).unwrap_or_default();
+        Ok(Self { type_: wire.type_, partition })
+    }
+}
+
+fn conditions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<[Condition]>, D::Error> {
+    or_default(deserializer).map(condition::kept)
+}
+
+/// A Deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Deployment {
+    pub metadata: Meta,
+    #[serde(deserialize_with = "or_default")]
+    pub spec: DeploymentSpec,
+    #[serde(deserialize_with = "or_default")]
+    pub status: DeploymentStatus,
+}
+
+/// What a Deployment should be.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DeploymentSpec {
+    pub replicas: Option<i32>,
+    pub paused: bool,
+    pub min_ready_seconds: i32,
+    pub progress_deadline_seconds: Option<i32>,
+    pub strategy: UpdateStrategy,
+}
+
+/// What a Deployment is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DeploymentStatus {
+    pub observed_generation: i64,
+    pub replicas: i32,
+    pub updated_replicas: i32,
+    pub ready_replicas: i32,
+    pub available_replicas: i32,
+    pub unavailable_replicas: i32,
+    #[serde(deserialize_with = "conditions")]
+    pub conditions: Box<[Condition]>,
+}
+
+/// A StatefulSet.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StatefulSet {
+    pub metadata: Meta,
+    #[serde(deserialize_with = "or_default")]
+    pub spec: StatefulSetSpec,
+    #[serde(deserialize_with = "or_default")]
+    pub status: StatefulSetStatus,
+}
+
+/// What a StatefulSet should be.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StatefulSetSpec {
+    pub replicas: Option<i32>,
+    pub min_ready_seconds: i32,
+    pub update_strategy: UpdateStrategy,
+}
+
+/// What a StatefulSet is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StatefulSetStatus {
+    pub observed_generation: i64,
+    pub replicas: i32,
+    pub updated_replicas: i32,
+    pub current_replicas: i32,
+    pub ready_replicas: i32,
+    pub available_replicas: i32,
+    pub current_revision: Box<str>,
+    pub update_revision: Box<str>,
+    #[serde(deserialize_with = "conditions")]
+    pub conditions: Box<[Condition]>,
+}
+
+/// A DaemonSet.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DaemonSet {
+    pub metadata: Meta,
+    #[serde(deserialize_with = "or_default")]
+    pub spec: DaemonSetSpec,
+    #[serde(deserialize_with = "or_default")]
+    pub status: DaemonSetStatus,
+}
+
+/// What a DaemonSet should be.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DaemonSetSpec {
+    pub min_ready_seconds: i32,
+    pub update_strategy: UpdateStrategy,
+}
+
+/// What a DaemonSet is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DaemonSetStatus {
+    pub observed_generation: i64,
+    pub desired_number_scheduled: i32,
+    pub current_number_scheduled: i32,
+    pub updated_number_scheduled: i32,
+    pub number_ready: i32,
+    pub number_available: i32,
+    pub number_unavailable: i32,
+    pub number_misscheduled: i32,
+    #[serde(deserialize_with = "conditions")]
+    pub conditions: Box<[Condition]>,
+}
+
+/// A ReplicaSet.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ReplicaSet {
+    pub metadata: Meta,
+    #[serde(deserialize_with = "or_default")]
+    pub spec: ReplicaSetSpec,
+    #[serde(deserialize_with = "or_default")]
+    pub status: ReplicaSetStatus,
+}
+
+/// What a ReplicaSet should be.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ReplicaSetSpec {
+    pub replicas: Option<i32>,
+    pub min_ready_seconds: i32,
+}
+
+/// What a ReplicaSet is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ReplicaSetStatus {
+    pub observed_generation: i64,
+    pub replicas: i32,
+    pub ready_replicas: i32,
+    pub available_replicas: i32,
+    #[serde(deserialize_with = "conditions")]
+    pub conditions: Box<[Condition]>,
+}
+
+/// A Namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Namespace {
+    pub metadata: Meta,
+}
+
+macro_rules! find_condition {
+    ($($type:ident)*) => {$(
+        impl $type {
+            /// The condition of this type.
+            pub fn condition(&self, type_: &str) -> Option<&Condition> {
+                condition::find(&self.status.conditions, type_)
+            }
+        }
+    )*};
+}
+
+find_condition!(Deployment StatefulSet DaemonSet ReplicaSet);
+slim!(Deployment: "apps" "v1" "Deployment" "deployments" NamespaceResourceScope);
+slim!(StatefulSet: "apps" "v1" "StatefulSet" "statefulsets" NamespaceResourceScope);
+slim!(DaemonSet: "apps" "v1" "DaemonSet" "daemonsets" NamespaceResourceScope);
+slim!(ReplicaSet: "apps" "v1" "ReplicaSet" "replicasets" NamespaceResourceScope);
+slim!(Namespace: "" "v1" "Namespace" "namespaces" ClusterResourceScope);

@@ -1,0 +1,69 @@
+//! From the events of a watch to the store, and from there to whoever wants to know.
+//!
+//! Invariant: every event changes the store before it is told of; an object that does not fit its type becomes an
+//! [`Undecodable`], and what `keep` does not accept leaves.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
+use kube::core::DeserializeGuard;
+use kube::runtime::watcher::Event;
+
+use super::{Watched, place};
+use crate::cluster::metrics::Metrics;
+use crate::cluster::store::{Delta, Store, Undecodable};
+
+/// Most bytes of what is kept of a decoding error.
+const ERROR_LENGTH: usize = 512;
+
+/// Puts events into the store and tells of the changes.
+pub(super) struct Feed<K, F, C> {
+    pub(super) kind: &'static str,
+    pub(super) store: Store<K>,
+    pub(super) metrics: Metrics,
+    pub(super) keep: F,
+    pub(super) changed: C,
+}
+
+impl<K, F, C> Feed<K, F, C>
+where
+    K: Watched,
+    F: Fn(&ObjectMeta) -> bool,
+    C: Fn(Delta<K>),
+{
+    pub(super) fn take(&self, event: Event<DeserializeGuard<K::Wire>>) {
+        match event {
+            Event::Init => self.store.begin_list(),
+            Event::InitApply(object) | Event::Apply(object) => self.apply(object),
+            Event::Delete(object) => {
+                let (namespace, name) = place(object.meta());
+                self.tell(self.store.remove(namespace, name));
+            }
+            Event::InitDone => self.tell(self.store.end_list()),
+        }
+    }
+
+    fn apply(&self, object: DeserializeGuard<K::Wire>) {
+        let meta = object.meta();
+        let (namespace, name) = (place(meta).0.to_owned(), place(meta).1.to_owned());
+        if !(self.keep)(meta) {
+            return self.tell(self.store.remove(&namespace, &name));
+        }
+        match object.0 {
+            Ok(wire) => {
+                let is_same = |old: &K, new: &K| !old.version().is_empty() && old.version() == new.version();
+                self.tell(self.store.apply(&namespace, &name, K::keep(wire), is_same));
+            }
+            Err(invalid) => {
+                self.metrics.decode_error(self.kind);
+                let mut error = invalid.error;
+                error.truncate(error.floor_char_boundary(ERROR_LENGTH));
+                let version = invalid.metadata.resource_version.unwrap_or_default();
+                self.tell(self.store.apply_undecodable(Undecodable { namespace, name, version, error }));
+            }
+        }
+    }
+
+    fn tell(&self, deltas: impl IntoIterator<Item = Delta<K>>) {
+        deltas.into_iter().for_each(&self.changed);
+    }
+}

@@ -1,0 +1,237 @@
+//! What an object's owner meant, without what the server, controllers and other tools wrote into it.
+//!
+//! Kept on purpose: `spec.replicas` (a new object starts with it; an environment where nothing was scaled by hand or by an
+//! autoscaler gives the same digest when captured again), what the API server defaulted (it defaults the same
+//! everywhere), labels of pod templates and all selectors (changing either orphans pods).
+
+use crate::api::mark;
+use crate::content::object::copies::{ORIGINAL_IMMUTABLE, ORIGINAL_LABELS};
+use crate::content::object::key::{group_kind, name_of};
+use crate::content::object::places::{drop_if_empty, prune};
+use crate::content::object::templates::pod_template_mut;
+use serde_json::{Map, Value};
+
+/// Metadata of a captured object that its owner wrote. Finalizers are not among it: controllers add them, and a copy
+/// whose controller does not know it could never be deleted.
+const CAPTURED_METADATA: [&str; 3] = ["name", "labels", "annotations"];
+/// The same of a manifest. The namespace stays, so that it is refused by name and not lost in silence.
+const MANIFEST_METADATA: [&str; 5] = ["name", "namespace", "labels", "annotations", "finalizers"];
+
+/// Annotations that other tools mark their objects with, by prefix. Argo CD prunes whatever carries its mark.
+const TOOL_PREFIXES: [&str; 4] =
+    ["argocd.argoproj.io/", "meta.helm.sh/", "kustomize.toolkit.fluxcd.io/", "helm.toolkit.fluxcd.io/"];
+
+/// Annotations that servers and controllers write.
+const SERVER_ANNOTATIONS: [&str; 16] = [
+    "deployment.kubernetes.io/revision",
+    "deployment.kubernetes.io/desired-replicas",
+    "deployment.kubernetes.io/max-replicas",
+    "deployment.kubernetes.io/revision-history",
+    "deprecated.daemonset.template.generation",
+    "kubectl.kubernetes.io/last-applied-configuration",
+    "kubectl.kubernetes.io/restartedAt",
+    "batch.kubernetes.io/job-tracking",
+    "cloud.google.com/neg-status",
+    "field.cattle.io/publicEndpoints",
+    "openshift.io/internal-registry-pull-secret-ref",
+    "pv.kubernetes.io/bind-completed",
+    "pv.kubernetes.io/bound-by-controller",
+    "volume.beta.kubernetes.io/storage-provisioner",
+    "volume.kubernetes.io/selected-node",
+    "volume.kubernetes.io/storage-provisioner",
+];
+
+/// Annotations that Towpath writes. Those that users write (`wave`, `hook`, `config`) are content.
+const OUR_ANNOTATIONS: [&str; 6] = [
+    mark::OWNER,
+    mark::REVISION,
+    mark::ORIGINAL_NAME,
+    mark::CONFIG_DIGEST,
+    ORIGINAL_LABELS,
+    ORIGINAL_IMMUTABLE,
+];
+
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+const INSTANCE: &str = "app.kubernetes.io/instance";
+
+/// Labels that the Job controller generates along with the selector.
+const JOB_LABELS: [&str; 4] =
+    ["controller-uid", "job-name", "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name"];
+
+/// What the owner of a live object meant. A copy of a ConfigMap is one more ConfigMap here; see `normalise`.
+pub fn strip(live: &Value) -> Value {
+    let mut object = common(live, &CAPTURED_METADATA);
+    match group_kind(live) {
+        ("", "Service") => strip_service(&mut object),
+        ("", "ServiceAccount") => strip_service_account(&mut object),
+        ("", "PersistentVolumeClaim") => prune(&mut object, &["spec"], "volumeName"),
+        _ => {}
+    }
+    object
+}
+
+/// A manifest without what an export or a generator left in it. Unlike [`strip`] it keeps what somebody may have
+/// written on purpose, such as a node port.
+pub fn clean(manifest: &Value) -> Value {
+    common(manifest, &MANIFEST_METADATA)
+}
+
+fn common(source: &Value, metadata: &[&str]) -> Value {
+    let mut object = without_bulk(source);
+    strip_metadata(&mut object, metadata, is_argos(source));
+    if let Some(template) = pod_template_mut(&mut object) {
+        strip_template_metadata(template);
+        drop_if_empty(template, "metadata");
+    }
+    match group_kind(source) {
+        ("batch", "CronJob") => {
+            if let Some(template) = object.pointer_mut("/spec/jobTemplate") {
+                strip_template_metadata(template);
+                drop_if_empty(template, "metadata");
+            }
+        }
+        ("batch", "Job") => strip_job(&mut object),
+        ("apps", "StatefulSet") => strip_claims(&mut object),
+        // Said or left out, it is the same; a copy of the ConfigMap could not tell the two apart.
+        ("", "ConfigMap") if object.get("immutable").and_then(Value::as_bool) == Some(false) => {
+            prune(&mut object, &[], "immutable");
+        }
+        _ => {}
+    }
+    object
+}
+
+/// A copy without the two members that are large and never content.
+fn without_bulk(source: &Value) -> Value {
+    let Some(members) = source.as_object() else { return source.clone() };
+    let mut object = Map::new();
+    for (key, member) in members.iter().filter(|(key, _)| *key != "status") {
+        let kept = match member.as_object().filter(|_| key == "metadata") {
+            Some(metadata) => Value::Object(
+                metadata
+                    .iter()
+                    .filter(|(k, _)| *k != "managedFields")
+                    .map(|(k, v)| (k.clone(), v.clone()))
+                    .collect(),
+            ),
+            None => member.clone(),
+        };
+        object.insert(key.clone(), kept);
+    }
+    Value::Object(object)
+}
+
+fn strip_metadata(object: &mut Value, kept: &[&str], argos: bool) {
+    let Some(metadata) = object.get_mut("metadata") else { return };
+    if let Some(members) = metadata.as_object_mut() {
+        members.retain(|key, _| kept.contains(&key.as_str()));
+    }
+    if let Some(labels) = metadata.get_mut("labels").and_then(Value::as_object_mut) {
+        labels.retain(|key, _| {
+            let ours = key.starts_with(mark::PREFIX);
+            !(ours || is_tools(key) || key == MANAGED_BY || (argos && key == INSTANCE))
+        });
+    }
+    drop_if_empty(metadata, "labels");
+    strip_annotations(metadata);
+}
+
+/// The metadata of a template: annotations only, since selectors select by its labels.
+fn strip_template_metadata(template: &mut Value) {
+    let Some(metadata) = template.get_mut("metadata") else { return };
+    if let Some(members) = metadata.as_object_mut() {
+        members.remove("creationTimestamp");
+    }
+    strip_annotations(metadata);
+}
+
+fn strip_annotations(metadata: &mut Value) {
+    if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+        annotations.retain(|key, _| {
+            let key = key.as_str();
+            !(is_tools(key) || SERVER_ANNOTATIONS.contains(&key) || OUR_ANNOTATIONS.contains(&key))
+        });
+    }
+    drop_if_empty(metadata, "annotations");
+}
+
+fn is_tools(key: &str) -> bool {
+    TOOL_PREFIXES.iter().any(|prefix| key.starts_with(prefix))
+}
+
+/// Whether Argo CD manages the object. Its label mode has no mark of its own, only `app.kubernetes.io/instance`, which
+/// others use too; there its field manager gives it away.
+pub(in crate::content) fn is_argos(live: &Value) -> bool {
+    let has_mark = |pointer| {
+        let marks: Option<&Map<String, Value>> = live.pointer(pointer).and_then(Value::as_object);
+        marks.is_some_and(|marks| marks.keys().any(|key| key.starts_with("argocd.argoproj.io/")))
+    };
+    let is_manager = |entry: &Value| {
+        entry.get("manager").and_then(Value::as_str).is_some_and(|manager| manager.starts_with("argocd"))
+    };
+    let managers = live.pointer("/metadata/managedFields").and_then(Value::as_array);
+    has_mark("/metadata/annotations")
+        || has_mark("/metadata/labels")
+        || managers.is_some_and(|entries| entries.iter().any(is_manager))
+}
+
+/// Addresses and ports that the server allocated. All environments share one cluster, so a node port would clash.
+/// A dual-stack policy was asked for and stays, with its families; `SingleStack` is what everybody gets.
+fn strip_service(service: &mut Value) {
+    let headless = service.pointer("/spec/clusterIP").and_then(Value::as_str) == Some("None");
+    let single = service.pointer("/spec/ipFamilyPolicy").and_then(Value::as_str) == Some("SingleStack");
+    let Some(spec) = service.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    spec.remove("healthCheckNodePort");
+    if !headless {
+        spec.remove("clusterIP");
+        spec.remove("clusterIPs");
+        if single {
+            spec.remove("ipFamilyPolicy");
+            spec.remove("ipFamilies");
+        }
+    }
+    for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(port) = port.as_object_mut() {
+            port.remove("nodePort");
+        }
+    }
+}
+
+/// Tokens, and the pull secrets that OpenShift generates; pull secrets that somebody named stay.
+fn strip_service_account(account: &mut Value) {
+    let generated = format!("{}-dockercfg-", name_of(account));
+    let Some(members) = account.as_object_mut() else { return };
+    members.remove("secrets");
+    let Some(pull) = members.get_mut("imagePullSecrets").and_then(Value::as_array_mut) else { return };
+    pull.retain(|secret| {
+        !secret.get("name").and_then(Value::as_str).is_some_and(|name| name.starts_with(&generated))
+    });
+    if pull.is_empty() {
+        members.remove("imagePullSecrets");
+    }
+}
+
+/// The selector and the labels that the controller generated from the Job's uid.
+fn strip_job(job: &mut Value) {
+    if job.pointer("/spec/manualSelector").and_then(Value::as_bool) == Some(true) {
+        return;
+    }
+    prune(job, &["spec"], "selector");
+    for label in JOB_LABELS {
+        prune(job, &["metadata", "labels"], label);
+        prune(job, &["spec", "template", "metadata", "labels"], label);
+    }
+}
+
+/// A StatefulSet's claim templates come back with a status.
+fn strip_claims(set: &mut Value) {
+    let claims = set.pointer_mut("/spec/volumeClaimTemplates").and_then(Value::as_array_mut);
+    for claim in claims.into_iter().flatten() {
+        prune(claim, &[], "status");
+        prune(claim, &["metadata"], "creationTimestamp");
+    }
+}
+
+#[cfg(test)]
+#[path = "strip_tests.rs"]
+mod tests;

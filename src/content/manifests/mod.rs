@@ -1,0 +1,180 @@
+//! Manifests as people and generators write them: YAML or JSON, several documents in one text, Lists. What comes out is
+//! ready for `ObjectSet::new`.
+//!
+//! Invariant: errors name the key, the document and the line, never what stands there: a ConfigMap was not meant to be
+//! shown in a condition.
+
+mod budgeted;
+
+use super::capture::strip::clean;
+use super::error::{ContentError, shown};
+use super::object::key::ObjectKey;
+use super::object::kinds::admit_anywhere;
+use super::object::places;
+use super::object::places::Place;
+use super::object::templates::pod_template_mut;
+use budgeted::{Budget, Read};
+use serde::de::DeserializeSeed;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Bytes of all texts: what a ConfigMap may hold.
+const MAX_TEXT: usize = 1024 * 1024;
+/// Brackets open at one time. The YAML scanner looks at all of them for each token.
+const MAX_OPEN: usize = 100;
+/// Lists within Lists.
+const MAX_LISTS: usize = 3;
+/// What all documents together may hold once read.
+const MAX_VALUES: usize = 200_000;
+const MAX_BYTES: usize = 8 * 1024 * 1024;
+
+/// Reads the objects of a ConfigMap's values, in the order of the keys.
+pub fn parse(texts: &BTreeMap<String, String>) -> Result<Vec<Value>, ContentError> {
+    let bytes = texts.values().map(String::len).sum();
+    if bytes > MAX_TEXT {
+        return Err(ContentError::TooLarge { what: "the manifests".into(), bytes, limit: MAX_TEXT });
+    }
+    let mut budget = Budget::new(MAX_VALUES, MAX_BYTES);
+    let mut objects = Vec::new();
+    for (key, text) in texts {
+        let place = format!("key {}", shown(key));
+        for (index, document) in documents(&place, text, &mut budget)?.into_iter().enumerate() {
+            // Nothing between two separators.
+            if !document.is_null() {
+                collect(&format!("{place}, document {}", index + 1), document, MAX_LISTS, &mut objects)?;
+            }
+        }
+    }
+    Ok(objects)
+}
+
+/// Reads the objects that a Release holds itself, in `spec.source.manifests`.
+pub fn inline(manifests: &[Value]) -> Result<Vec<Value>, ContentError> {
+    let mut objects = Vec::new();
+    for (index, manifest) in manifests.iter().enumerate() {
+        collect(&format!("spec.source.manifests[{index}]"), manifest.clone(), MAX_LISTS, &mut objects)?;
+    }
+    Ok(objects)
+}
+
+fn fault(place: &str, problem: impl Into<String>) -> ContentError {
+    ContentError::Manifest { place: place.to_owned(), problem: problem.into() }
+}
+
+fn documents(place: &str, text: &str, budget: &mut Budget) -> Result<Vec<Value>, ContentError> {
+    if text.trim_start().starts_with(['{', '[']) {
+        let mut json = serde_json::Deserializer::from_str(text);
+        // A budget of its own: when this is not JSON, it may still be YAML in flow style.
+        let mut attempt = budget.clone();
+        match Read(&mut attempt).deserialize(&mut json) {
+            Ok(document) if json.end().is_ok() => {
+                *budget = attempt;
+                return Ok(vec![document]);
+            }
+            // It is JSON, and what it says is wrong; as YAML it would be no better.
+            Err(error) if error.is_data() => {
+                let line = format!(" at line {} column {}", error.line(), error.column());
+                return Err(fault(
+                    &format!("{place}, document 1"),
+                    problem(&attempt, &error.to_string(), &line),
+                ));
+            }
+            Ok(_) | Err(_) => {}
+        }
+    }
+    if opens_more_than(text, MAX_OPEN) {
+        return Err(fault(place, format!("more than {MAX_OPEN} brackets are open at one time: flatten it")));
+    }
+    // The scanner compares each directive with all others. These are its line breaks.
+    if text.split(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']).any(|line| line.starts_with("%TAG")) {
+        return Err(fault(place, "a %TAG directive: remove it, tags mean nothing here"));
+    }
+    let mut documents = Vec::new();
+    for (index, document) in serde_yaml::Deserializer::from_str(text).enumerate() {
+        match Read(budget).deserialize(document) {
+            Ok(document) => documents.push(document),
+            Err(error) => {
+                let line =
+                    error.location().map(|at| format!(" at line {} column {}", at.line(), at.column()));
+                let problem = problem(budget, &error.to_string(), &line.unwrap_or_default());
+                return Err(fault(&format!("{place}, document {}", index + 1), problem));
+            }
+        }
+    }
+    Ok(documents)
+}
+
+/// What a parser found wrong, without the path of keys that it puts in front of what its caller said.
+fn problem(budget: &Budget, error: &str, line: &str) -> String {
+    const OWN: &str = "invalid type: ";
+    match (budget.fault, error.rfind(OWN)) {
+        (Some(what), _) => format!("{what}{line}"),
+        (None, Some(start)) => error.get(start..).unwrap_or(OWN).to_owned(),
+        (None, None) => error.to_owned(),
+    }
+}
+
+/// Whether more than `limit` brackets are open at some point. Brackets in quotes count too; they are closed as a rule.
+fn opens_more_than(text: &str, limit: usize) -> bool {
+    let mut open = 0_usize;
+    text.bytes().any(|byte| {
+        match byte {
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        open > limit
+    })
+}
+
+fn collect(place: &str, document: Value, lists: usize, objects: &mut Vec<Value>) -> Result<(), ContentError> {
+    let kind = document.get("kind").and_then(Value::as_str).unwrap_or_default();
+    if kind.ends_with("List") && document.get("items").is_some_and(Value::is_array) {
+        if lists == 0 {
+            return Err(fault(place, "Lists are nested too deeply: write the objects one after another"));
+        }
+        let Value::Object(mut list) = document else { return Ok(()) };
+        let items = list.remove("items").and_then(|items| match items {
+            Value::Array(items) => Some(items),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => None,
+        });
+        for (index, item) in items.into_iter().flatten().enumerate() {
+            collect(&format!("{place}, item {}", index + 1), item, lists - 1, objects)?;
+        }
+        return Ok(());
+    }
+    let key = ObjectKey::of(&document).map_err(|error| fault(place, error.to_string()))?;
+    admit_anywhere(&key).map_err(|error| fault(place, error.to_string()))?;
+    let mut object = clean(&document);
+    if let Some(template) = pod_template_mut(&mut object) {
+        read_octal_modes(template);
+    }
+    objects.push(object);
+    Ok(())
+}
+
+/// File modes of volumes. `0644` is a number to YAML 1.1, which kubectl reads, and a text to YAML 1.2, which we read.
+fn read_octal_modes(template: &mut Value) {
+    const MODES: [Place; 10] = [
+        &["spec", "volumes", "*", "configMap", "defaultMode"],
+        &["spec", "volumes", "*", "configMap", "items", "*", "mode"],
+        &["spec", "volumes", "*", "secret", "defaultMode"],
+        &["spec", "volumes", "*", "secret", "items", "*", "mode"],
+        &["spec", "volumes", "*", "downwardAPI", "defaultMode"],
+        &["spec", "volumes", "*", "downwardAPI", "items", "*", "mode"],
+        &["spec", "volumes", "*", "projected", "defaultMode"],
+        &["spec", "volumes", "*", "projected", "sources", "*", "configMap", "items", "*", "mode"],
+        &["spec", "volumes", "*", "projected", "sources", "*", "secret", "items", "*", "mode"],
+        &["spec", "volumes", "*", "projected", "sources", "*", "downwardAPI", "items", "*", "mode"],
+    ];
+    places::change_all(template, &MODES, |mode| {
+        let octal = mode.as_str().filter(|text| text.len() <= 5 && text.starts_with('0'));
+        if let Some(number) = octal.and_then(|text| i64::from_str_radix(text, 8).ok()) {
+            *mode = number.into();
+        }
+    });
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,113 @@
+//! Values at a place in a JSON tree. Places are written as lists of keys; `*` stands for every element.
+
+use serde_json::Value;
+
+/// A place: keys from the root, `*` for every element of an array or every value of a map.
+pub(in crate::content) type Place = &'static [&'static str];
+
+/// Adds every value at `place` below `root` to `found`.
+pub(in crate::content) fn at<'a>(root: &'a Value, place: &[&str], found: &mut Vec<&'a Value>) {
+    match place.split_first() {
+        None => found.push(root),
+        Some((&"*", rest)) => {
+            if let Some(elements) = root.as_array() {
+                elements.iter().for_each(|element| at(element, rest, found));
+            } else if let Some(members) = root.as_object() {
+                members.values().for_each(|member| at(member, rest, found));
+            }
+        }
+        Some((key, rest)) => {
+            if let Some(member) = root.get(*key) {
+                at(member, rest, found);
+            }
+        }
+    }
+}
+
+/// As [`at`], to be changed.
+pub(in crate::content) fn at_mut<'a>(root: &'a mut Value, place: &[&str], found: &mut Vec<&'a mut Value>) {
+    match place.split_first() {
+        None => found.push(root),
+        Some((&"*", rest)) => match root {
+            Value::Array(elements) => elements.iter_mut().for_each(|element| at_mut(element, rest, found)),
+            Value::Object(members) => members.values_mut().for_each(|member| at_mut(member, rest, found)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        },
+        Some((key, rest)) => {
+            if let Some(member) = root.get_mut(*key) {
+                at_mut(member, rest, found);
+            }
+        }
+    }
+}
+
+/// Every value at any of `places`.
+pub(in crate::content) fn all<'a>(root: &'a Value, places: &[Place]) -> Vec<&'a Value> {
+    let mut found = Vec::new();
+    places.iter().for_each(|place| at(root, place, &mut found));
+    found
+}
+
+/// Calls `change` on every value at any of `places`.
+pub(in crate::content) fn change_all(root: &mut Value, places: &[Place], mut change: impl FnMut(&mut Value)) {
+    for place in places {
+        let mut found = Vec::new();
+        at_mut(root, place, &mut found);
+        found.into_iter().for_each(&mut change);
+    }
+}
+
+/// Calls `visit` on every string below `root`, keys excepted.
+pub(in crate::content) fn every_text<'a>(root: &'a Value, visit: &mut impl FnMut(&'a str)) {
+    match root {
+        Value::String(text) => visit(text),
+        Value::Array(elements) => elements.iter().for_each(|element| every_text(element, visit)),
+        Value::Object(members) => members.values().for_each(|member| every_text(member, visit)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Removes `key` from the map at `place`, and the maps on the way that are empty then.
+pub(in crate::content) fn prune(root: &mut Value, place: &[&str], key: &str) {
+    match place.split_first() {
+        None => {
+            if let Some(map) = root.as_object_mut() {
+                map.remove(key);
+            }
+        }
+        Some((first, rest)) => {
+            if let Some(member) = root.get_mut(*first) {
+                prune(member, rest, key);
+                drop_if_empty(root, first);
+            }
+        }
+    }
+}
+
+/// Removes the member `key` of `parent` when it is an empty map or null.
+pub(in crate::content) fn drop_if_empty(parent: &mut Value, key: &str) {
+    let empty =
+        parent.get(key).is_some_and(|v| v.is_null() || v.as_object().is_some_and(serde_json::Map::is_empty));
+    if empty && let Some(map) = parent.as_object_mut() {
+        map.remove(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_star_is_every_element_and_shapes_that_differ_are_passed_over() {
+        let root = json!({"a": [{"b": 1}, {"c": 2}, 3, {"b": 4}], "d": {"x": {"b": 5}}});
+        assert_eq!(all(&root, &[&["a", "*", "b"], &["d", "*", "b"], &["a", "b"], &["z", "*"]]), [1, 4, 5]);
+    }
+
+    #[test]
+    fn pruning_takes_the_maps_that_it_empties() {
+        let mut root = json!({"metadata": {"annotations": {"x": "y"}, "name": "n"}});
+        prune(&mut root, &["metadata", "annotations"], "x");
+        assert_eq!(root, json!({"metadata": {"name": "n"}}));
+    }
+}

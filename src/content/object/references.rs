@@ -1,0 +1,172 @@
+//! What a pod template refers to by name: ConfigMaps, Secrets, its ServiceAccount. The places are those of the pod's
+//! schema; a name anywhere else is a mention (see `mentions`), not a reference.
+
+use super::places;
+use super::places::Place;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Whether pods start without the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// `optional: true` at every reference.
+    Optional,
+    /// At least one reference is not optional.
+    Required,
+}
+
+/// Objects that refer to a ConfigMap by their member `name`.
+const CONFIG_MAPS: [Place; 8] = [
+    &["spec", "volumes", "*", "configMap"],
+    &["spec", "volumes", "*", "projected", "sources", "*", "configMap"],
+    &["spec", "initContainers", "*", "env", "*", "valueFrom", "configMapKeyRef"],
+    &["spec", "initContainers", "*", "envFrom", "*", "configMapRef"],
+    &["spec", "containers", "*", "env", "*", "valueFrom", "configMapKeyRef"],
+    &["spec", "containers", "*", "envFrom", "*", "configMapRef"],
+    &["spec", "ephemeralContainers", "*", "env", "*", "valueFrom", "configMapKeyRef"],
+    &["spec", "ephemeralContainers", "*", "envFrom", "*", "configMapRef"],
+];
+
+/// Objects that refer to a Secret by their member `name`.
+const SECRETS: [Place; 16] = [
+    &["spec", "imagePullSecrets", "*"],
+    &["spec", "volumes", "*", "projected", "sources", "*", "secret"],
+    &["spec", "volumes", "*", "csi", "nodePublishSecretRef"],
+    &["spec", "volumes", "*", "cephfs", "secretRef"],
+    &["spec", "volumes", "*", "cinder", "secretRef"],
+    &["spec", "volumes", "*", "flexVolume", "secretRef"],
+    &["spec", "volumes", "*", "iscsi", "secretRef"],
+    &["spec", "volumes", "*", "rbd", "secretRef"],
+    &["spec", "volumes", "*", "scaleIO", "secretRef"],
+    &["spec", "volumes", "*", "storageos", "secretRef"],
+    &["spec", "initContainers", "*", "env", "*", "valueFrom", "secretKeyRef"],
+    &["spec", "initContainers", "*", "envFrom", "*", "secretRef"],
+    &["spec", "containers", "*", "env", "*", "valueFrom", "secretKeyRef"],
+    &["spec", "containers", "*", "envFrom", "*", "secretRef"],
+    &["spec", "ephemeralContainers", "*", "env", "*", "valueFrom", "secretKeyRef"],
+    &["spec", "ephemeralContainers", "*", "envFrom", "*", "secretRef"],
+];
+
+/// Objects that refer to a Secret by their member `secretName`.
+const SECRET_VOLUMES: [Place; 2] =
+    [&["spec", "volumes", "*", "secret"], &["spec", "volumes", "*", "azureFile"]];
+
+/// Names of the ConfigMaps that a pod template refers to.
+pub fn config_maps(template: &Value) -> BTreeMap<String, Need> {
+    let mut names = BTreeMap::new();
+    collect(template, &CONFIG_MAPS, "name", &mut names);
+    names
+}
+
+/// Names of the Secrets that a pod template refers to. Names only: Secrets are never read.
+pub fn secrets(template: &Value) -> BTreeMap<String, Need> {
+    let mut names = BTreeMap::new();
+    collect(template, &SECRETS, "name", &mut names);
+    collect(template, &SECRET_VOLUMES, "secretName", &mut names);
+    names
+}
+
+/// Name of the ServiceAccount that the pods run as; none when it is `default` by omission.
+pub fn service_account(template: &Value) -> Option<&str> {
+    // `serviceAccount` is the deprecated alias; the API server keeps both equal.
+    ["/spec/serviceAccountName", "/spec/serviceAccount"]
+        .iter()
+        .find_map(|pointer| template.pointer(pointer).and_then(Value::as_str))
+        .filter(|name| !name.is_empty())
+}
+
+/// Names of the ConfigMaps that any of the templates refers to.
+pub fn all_config_maps<'a>(templates: impl IntoIterator<Item = &'a Value>) -> BTreeSet<String> {
+    templates.into_iter().flat_map(|template| config_maps(template).into_keys()).collect()
+}
+
+/// Rewrites references to ConfigMaps: each name that is a key of `names` becomes its value. A volume keeps its own name,
+/// so mounts are untouched.
+pub fn rename_config_maps(template: &mut Value, names: &BTreeMap<String, String>) {
+    places::change_all(template, &CONFIG_MAPS, |reference| {
+        let renamed = reference.get("name").and_then(Value::as_str).and_then(|name| names.get(name)).cloned();
+        if let (Some(new), Some(name)) = (renamed, reference.get_mut("name")) {
+            *name = Value::String(new);
+        }
+    });
+}
+
+fn collect(template: &Value, places: &[Place], member: &str, names: &mut BTreeMap<String, Need>) {
+    for reference in places::all(template, places) {
+        let Some(name) = reference.get(member).and_then(Value::as_str).filter(|name| !name.is_empty()) else {
+            continue;
+        };
+        let optional = reference.get("optional").and_then(Value::as_bool).unwrap_or(false);
+        let need = if optional { Need::Optional } else { Need::Required };
+        let known = names.entry(name.to_owned()).or_insert(need);
+        *known = need.max(*known);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn template() -> Value {
+        let uses = |tag: &str| {
+            json!([{
+                "name": "c",
+                "env": [
+                    {"name": "A", "valueFrom": {"configMapKeyRef": {"name": format!("key-{tag}"), "key": "a"}}},
+                    {"name": "B", "valueFrom": {"secretKeyRef": {"name": format!("secret-{tag}"), "key": "a"}}},
+                ],
+                "envFrom": [
+                    {"configMapRef": {"name": format!("all-{tag}"), "optional": true}},
+                    {"secretRef": {"name": "shared", "optional": true}},
+                ],
+            }])
+        };
+        json!({"spec": {
+            "serviceAccountName": "runner",
+            "imagePullSecrets": [{"name": "pull"}],
+            "containers": uses("main"),
+            "initContainers": uses("init"),
+            "ephemeralContainers": uses("debug"),
+            "volumes": [
+                {"name": "v", "configMap": {"name": "volume"}},
+                {"name": "p", "projected": {"sources": [
+                    {"configMap": {"name": "projected"}}, {"secret": {"name": "shared"}}, {"serviceAccountToken": {}},
+                ]}},
+                {"name": "s", "secret": {"secretName": "mounted"}},
+                {"name": "e", "emptyDir": {}},
+            ],
+        }})
+    }
+
+    #[test]
+    fn every_place_of_a_reference_is_found() {
+        let names: Vec<String> = config_maps(&template()).into_keys().collect();
+        assert_eq!(
+            names,
+            ["all-debug", "all-init", "all-main", "key-debug", "key-init", "key-main", "projected", "volume"]
+        );
+        let names: Vec<String> = secrets(&template()).into_keys().collect();
+        assert_eq!(names, ["mounted", "pull", "secret-debug", "secret-init", "secret-main", "shared"]);
+        assert_eq!(service_account(&template()), Some("runner"));
+    }
+
+    #[test]
+    fn one_reference_that_is_not_optional_makes_the_object_required() {
+        assert_eq!(config_maps(&template())["all-main"], Need::Optional);
+        assert_eq!(secrets(&template())["shared"], Need::Required);
+    }
+
+    #[test]
+    fn renaming_reaches_every_reference_and_nothing_else() {
+        let mut renamed = template();
+        let names =
+            config_maps(&renamed).into_keys().map(|name| (name.clone(), format!("{name}-new"))).collect();
+        rename_config_maps(&mut renamed, &names);
+        assert!(config_maps(&renamed).keys().all(|name| name.ends_with("-new")));
+        assert_eq!(secrets(&renamed), secrets(&template()));
+        let back = names.iter().map(|(old, new): (&String, &String)| (new.clone(), old.clone())).collect();
+        rename_config_maps(&mut renamed, &back);
+        assert_eq!(renamed, template());
+    }
+}

@@ -1,0 +1,142 @@
+//! Who owns which fields of a live object, by its managedFields, and how Towpath takes over those it was told to.
+//!
+//! Invariant: an adoption moves ownership and changes no field. The ordinary apply that follows removes what the content
+//! lacks, and still conflicts with every manager that was not named.
+
+use crate::content::object::places::prune;
+use json_patch::jsonptr::PointerBuf;
+use json_patch::{Patch, PatchOperation, ReplaceOperation, TestOperation};
+use serde_json::{Map, Value, json};
+
+/// One manager of a field.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Manager {
+    /// Its name, such as `kubectl-client-side-apply`.
+    pub name: String,
+    /// The subresource through which it wrote, such as `scale`.
+    pub subresource: Option<String>,
+}
+
+/// Who owns `spec.replicas`, sorted.
+pub fn replicas_owners(live: &Value) -> Vec<Manager> {
+    let mut owners: Vec<Manager> = entries(live)
+        .iter()
+        .filter(|entry| entry.pointer("/fieldsV1/f:spec/f:replicas").is_some())
+        .filter_map(|entry| {
+            Some(Manager {
+                name: manager(entry)?.to_owned(),
+                subresource: subresource(entry).map(str::to_owned),
+            })
+        })
+        .collect();
+    owners.sort();
+    owners.dedup();
+    owners
+}
+
+/// Whether `our` manager owns `spec.replicas` and nobody else does. Then each apply must repeat the live value, because
+/// leaving out a field that only we own resets it.
+pub fn only_ours(live: &Value, our: &str) -> bool {
+    let owners = replicas_owners(live);
+    !owners.is_empty() && owners.iter().all(|owner| owner.name == our && owner.subresource.is_none())
+}
+
+/// The patch that moves the fields of exactly the managers in `adopt_from` into our Apply entry, if there are any to
+/// move. `spec.replicas` stays with whom it belongs to: whoever set it, a person or a tool, set it for this environment.
+///
+/// Entries of a subresource stay (`status`, `scale`), and so do entries written through another version of the kind, whose
+/// field paths may mean something else.
+pub fn adoption_patch(live: &Value, adopt_from: &[String], our: &str) -> Option<Patch> {
+    let resource_version = live.pointer("/metadata/resourceVersion")?.as_str()?;
+    let is_ours =
+        |entry: &Value| manager(entry) == Some(our) && operation(entry) == Some("Apply") && is_plain(entry);
+    let ours = entries(live).iter().find(|entry| is_ours(entry));
+    let version = ours.unwrap_or(live).get("apiVersion")?.as_str()?;
+    let mut remaining = Vec::new();
+    let mut moved = json!({});
+    let mut time = None;
+    for entry in entries(live) {
+        let named = manager(entry).is_some_and(|name| adopt_from.iter().any(|adopted| adopted == name));
+        let same_version = entry.get("apiVersion").and_then(Value::as_str) == Some(version);
+        match entry.get("fieldsV1").filter(|_| named && same_version && is_plain(entry) && !is_ours(entry)) {
+            Some(fields) => {
+                let mut fields = fields.clone();
+                if fields.pointer("/f:spec/f:replicas").is_some() {
+                    let mut kept = entry.clone();
+                    kept["fieldsV1"] = json!({"f:spec": {"f:replicas": {}}});
+                    remaining.push(kept);
+                    prune(&mut fields, &["f:spec"], "f:replicas");
+                }
+                merge(&mut moved, fields);
+                time = time.max(entry.get("time").and_then(Value::as_str));
+            }
+            None => remaining.push(entry.clone()),
+        }
+    }
+    if moved.as_object().is_none_or(Map::is_empty) {
+        return None;
+    }
+    match remaining.iter_mut().find(|entry| is_ours(entry)).and_then(|entry| entry.get_mut("fieldsV1")) {
+        Some(fields) => merge(fields, moved),
+        None => {
+            remaining.retain(|entry| !is_ours(entry));
+            let mut entry = json!({
+                "manager": our, "operation": "Apply", "apiVersion": version, "fieldsType": "FieldsV1", "fieldsV1": moved,
+            });
+            if let Some(time) = time {
+                entry["time"] = time.into();
+            }
+            remaining.push(entry);
+        }
+    }
+    let at = |field| PointerBuf::from_tokens(["metadata", field]);
+    Some(Patch(vec![
+        PatchOperation::Test(TestOperation { path: at("resourceVersion"), value: resource_version.into() }),
+        PatchOperation::Replace(ReplaceOperation { path: at("managedFields"), value: remaining.into() }),
+    ]))
+}
+
+/// The managers without subresource that own fields of the object, for messages about conflicts.
+pub fn managers(live: &Value) -> Vec<String> {
+    let mut names: Vec<String> =
+        entries(live).iter().filter(|e| is_plain(e)).filter_map(manager).map(str::to_owned).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn entries(live: &Value) -> &[Value] {
+    live.pointer("/metadata/managedFields").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn manager(entry: &Value) -> Option<&str> {
+    entry.get("manager")?.as_str()
+}
+
+fn operation(entry: &Value) -> Option<&str> {
+    entry.get("operation")?.as_str()
+}
+
+fn subresource(entry: &Value) -> Option<&str> {
+    entry.get("subresource").and_then(Value::as_str).filter(|subresource| !subresource.is_empty())
+}
+
+fn is_plain(entry: &Value) -> bool {
+    subresource(entry).is_none()
+}
+
+/// The union of two field sets: maps all the way down, whose leaves are empty.
+fn merge(into: &mut Value, from: Value) {
+    let Value::Object(from) = from else { return };
+    let Some(members) = into.as_object_mut() else {
+        *into = Value::Object(from);
+        return;
+    };
+    for (key, value) in from {
+        merge(members.entry(key).or_insert_with(|| json!({})), value);
+    }
+}
+
+#[cfg(test)]
+#[path = "fields_tests.rs"]
+mod tests;

@@ -1,0 +1,133 @@
+//! Whose a live object is, when it is another controller's: a rollback that will be reverted in ten seconds is worse
+//! than none.
+
+pub mod fields;
+
+use super::capture::skip::{controller, label};
+use super::error::shown;
+use super::object::key::{group_kind, name_of};
+use fields::managers;
+use serde_json::Value;
+
+const TRACKING_ID: &str = "argocd.argoproj.io/tracking-id";
+const ARGO_INSTANCE: &str = "argocd.argoproj.io/instance";
+const HELM_RELEASE: &str = "meta.helm.sh/release-name";
+
+/// Says whose the object is when another controller would undo what Towpath writes; none when it may be written.
+/// `adopt_from`: the managers that the environment hands over, of which `helm` stands for objects of Helm releases.
+pub fn other_controllers(live: &Value, adopt_from: &[String]) -> Option<String> {
+    let (_, kind) = group_kind(live);
+    let object = format!("{kind} {}", name_of(live));
+    let adopted = |manager: &str| adopt_from.iter().any(|name| name == manager);
+    if let Some(owner) = controller(live) {
+        let text = |key| owner.get(key).and_then(Value::as_str).unwrap_or_default();
+        let owner = format!("{} {}", text("kind"), text("name"));
+        return Some(format!(
+            "{object} is controlled by {}: put that into the release instead, or keep {object} (spec.keeps)",
+            shown(&owner)
+        ));
+    }
+    if let Some(application) = argo_application(live, &adopted) {
+        return Some(format!(
+            "{object} belongs to the Argo CD application {}, which would undo what Towpath writes: remove it from \
+             that application, or set delivery: Observed",
+            shown(application)
+        ));
+    }
+    for (tool, key) in [
+        ("Flux Kustomization", "kustomize.toolkit.fluxcd.io/name"),
+        ("Flux HelmRelease", "helm.toolkit.fluxcd.io/name"),
+    ] {
+        if let Some(name) = label(live, key) {
+            return Some(format!(
+                "{object} belongs to the {tool} {}, which would undo what Towpath writes: remove it from there, or \
+                 set delivery: Observed",
+                shown(name)
+            ));
+        }
+    }
+    let release = annotation(live, HELM_RELEASE)
+        .filter(|_| label(live, "app.kubernetes.io/managed-by") == Some("Helm") && !adopted("helm"))?;
+    Some(format!(
+        "{object} belongs to the Helm release {}: add helm to spec.adoptFrom to take it over, and upgrade that \
+         release no more",
+        shown(release)
+    ))
+}
+
+/// The Argo CD application that manages the object: by tracking id, by label, or by the label that its older versions
+/// share with everybody, where its field manager wrote the object.
+fn argo_application<'a>(live: &'a Value, adopted: &impl Fn(&str) -> bool) -> Option<&'a str> {
+    if let Some(id) = annotation(live, TRACKING_ID) {
+        // `app:group/Kind:namespace/name`. An id of another object came along with a copied manifest; Argo CD
+        // ignores it, and so do we.
+        let of_this = |rest: &str| {
+            let namespace = live.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default();
+            rest.rsplit_once(':').is_none_or(|(_, target)| target == format!("{namespace}/{}", name_of(live)))
+        };
+        let (application, rest) = id.split_once(':').unwrap_or((id, ""));
+        if of_this(rest) {
+            return Some(application);
+        }
+    }
+    let written = || managers(live).iter().any(|manager| manager.starts_with("argocd") && !adopted(manager));
+    label(live, ARGO_INSTANCE).or_else(|| label(live, "app.kubernetes.io/instance").filter(|_| written()))
+}
+
+fn annotation<'a>(live: &'a Value, key: &str) -> Option<&'a str> {
+    live.pointer("/metadata/annotations")?.get(key)?.as_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn live(metadata: Value) -> Value {
+        let mut all = json!({"name": "web", "namespace": "shop"});
+        all.as_object_mut().unwrap().append(&mut metadata.as_object().unwrap().clone());
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": all})
+    }
+
+    #[test]
+    fn another_controller_is_named() {
+        let helm = json!({
+            "labels": {"app.kubernetes.io/managed-by": "Helm"}, "annotations": {HELM_RELEASE: "shop"},
+        });
+        for (metadata, says) in [
+            (json!({"ownerReferences": [{"kind": "Shop", "name": "s", "controller": true}]}), "\"Shop s\""),
+            (
+                json!({"annotations": {TRACKING_ID: "a:apps/Deployment:shop/web"}}),
+                "Argo CD application \"a\"",
+            ),
+            (json!({"annotations": {TRACKING_ID: "odd"}}), "Argo CD application \"odd\""),
+            (json!({"labels": {ARGO_INSTANCE: "a"}}), "Argo CD application \"a\""),
+            (
+                json!({
+                    "labels": {"app.kubernetes.io/instance": "a"},
+                    "managedFields": [{"manager": "argocd-controller", "operation": "Apply"}],
+                }),
+                "Argo CD application \"a\"",
+            ),
+            (json!({"labels": {"kustomize.toolkit.fluxcd.io/name": "k"}}), "Flux Kustomization \"k\""),
+            (json!({"labels": {"helm.toolkit.fluxcd.io/name": "h"}}), "Flux HelmRelease \"h\""),
+            (helm.clone(), "Helm release \"shop\""),
+        ] {
+            let whose = other_controllers(&live(metadata), &[]).unwrap();
+            assert!(whose.starts_with("Deployment web ") && whose.contains(says), "{whose} lacks {says}");
+        }
+        assert_eq!(other_controllers(&live(helm), &["helm".into()]), None);
+    }
+
+    #[test]
+    fn an_object_that_nobody_else_controls_may_be_written() {
+        for metadata in [
+            json!({}),
+            json!({"labels": {"app.kubernetes.io/instance": "a", "app.kubernetes.io/managed-by": "Helm"}}),
+            json!({"annotations": {TRACKING_ID: "a:apps/Deployment:shop-dev/web"}}),
+            json!({"ownerReferences": [{"kind": "Shop", "name": "s"}]}),
+        ] {
+            assert_eq!(other_controllers(&live(metadata.clone()), &[]), None, "{metadata}");
+        }
+    }
+}

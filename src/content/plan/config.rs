@@ -1,0 +1,183 @@
+//! From content to the objects that are written into one namespace. ConfigMaps become copies where that is possible, pods
+//! that read the others are rolled by a digest, Jobs get names of their own, and everything says whose it is.
+
+use super::mentions::copied;
+use super::order;
+use super::order::Hook;
+use crate::api::mark;
+use crate::content::error::ContentError;
+use crate::content::object::canonical::{canonical, sha256, short_digest};
+use crate::content::object::copies::{copy_name, copy_of, is_config_map, payload};
+use crate::content::object::key::ObjectKey;
+use crate::content::object::kinds;
+use crate::content::object::names;
+use crate::content::object::references::{config_maps, rename_config_maps};
+use crate::content::object::set::ObjectSet;
+use crate::content::object::templates::pod_template_mut;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Hexadecimal digits in the name of a Job, and in the digest on pod templates.
+const JOB_DIGITS: usize = 10;
+const CONFIG_DIGITS: usize = 16;
+
+/// Where content is written, and on whose behalf.
+#[derive(Clone, Copy, Debug)]
+pub struct Destination<'a> {
+    /// The target namespace.
+    pub namespace: &'a str,
+    /// `project.environment.application`.
+    pub owner: &'a str,
+    /// What tells this promotion from others, such as its uid: each runs its own hooks.
+    pub run: &'a str,
+}
+
+/// One object to be written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Desired {
+    /// Under which name it is written.
+    pub key: ObjectKey,
+    /// Its key in the content, which differs for copies and Jobs.
+    pub source: ObjectKey,
+    /// The object itself, with namespace and owner.
+    pub object: Value,
+    /// Config is written first, before hooks that run ahead of the waves: ConfigMaps and ServiceAccounts, unless they
+    /// ask for a wave.
+    pub config: bool,
+    /// Its wave; for config the lowest one.
+    pub wave: i32,
+    /// Its place within the wave; see [`kinds::rank`].
+    pub rank: u8,
+    /// The moment at which it runs, for hooks.
+    pub hook: Option<Hook>,
+}
+
+/// The objects to write, in order: config, then by wave, rank and key. Hooks are among them, by their wave.
+pub fn materialise(content: &ObjectSet, to: &Destination<'_>) -> Result<Vec<Desired>, ContentError> {
+    let copied = copied(content)?;
+    let config = Config::of(content, &copied);
+    let mut written: BTreeMap<ObjectKey, Desired> = BTreeMap::new();
+    for (key, object) in content.iter() {
+        let desired = desired(key, object, &config, to)?;
+        if let Some(other) = written.get(&desired.key) {
+            let renamed = if desired.key == desired.source { other } else { &desired };
+            let (object, name) = (renamed.source.to_string(), renamed.key.name().to_owned());
+            return Err(ContentError::Clash { object, name });
+        }
+        written.insert(desired.key.clone(), desired);
+    }
+    let mut written: Vec<Desired> = written.into_values().collect();
+    let lowest = written.iter().filter(|d| !d.config && d.hook.is_none()).map(|d| d.wave).min().unwrap_or(0);
+    written.iter_mut().filter(|d| d.config).for_each(|d| d.wave = lowest);
+    written.sort_by(|a, b| (!a.config, a.wave, a.rank, &a.key).cmp(&(!b.config, b.wave, b.rank, &b.key)));
+    Ok(written)
+}
+
+/// The ConfigMaps of a content, by what becomes of them.
+struct Config {
+    /// From the name in the content to the name of the copy.
+    copies: BTreeMap<String, String>,
+    /// From the name to a digest over what it holds.
+    in_place: BTreeMap<String, String>,
+}
+
+impl Config {
+    fn of(content: &ObjectSet, copied: &BTreeSet<String>) -> Self {
+        let mut config = Self { copies: BTreeMap::new(), in_place: BTreeMap::new() };
+        for (key, object) in content.iter().filter(|(_, object)| is_config_map(object)) {
+            let name = key.name().to_owned();
+            if copied.contains(&name) {
+                config.copies.insert(name, copy_name(object));
+            } else {
+                config.in_place.insert(name, sha256(&canonical(&payload(object))));
+            }
+        }
+        config
+    }
+
+    /// Makes the pods of a template read this config, and roll when it changes.
+    fn wire(&self, template: &mut Value) {
+        let read: Map<String, Value> = config_maps(template)
+            .into_keys()
+            .filter_map(|name| self.in_place.get(&name).map(|digest| (name, digest.clone().into())))
+            .collect();
+        rename_config_maps(template, &self.copies);
+        if !read.is_empty() {
+            annotate(template, mark::CONFIG_DIGEST, &short_digest(&Value::Object(read), CONFIG_DIGITS));
+        }
+    }
+}
+
+fn desired(
+    source: &ObjectKey,
+    object: &Value,
+    config: &Config,
+    to: &Destination<'_>,
+) -> Result<Desired, ContentError> {
+    let hook = order::hook(source, object)?;
+    let wave = order::wave(source, object)?;
+    let is_copy = is_config_map(object) && config.copies.contains_key(source.name());
+    let mut object = if is_copy { copy_of(object) } else { object.clone() };
+    if let Some(template) = pod_template_mut(&mut object) {
+        config.wire(template);
+    }
+    let key = if is_copy {
+        ObjectKey::of(&object)?
+    } else if source.is("batch", "Job") {
+        name_job(source, &mut object, hook, to)?
+    } else {
+        source.clone()
+    };
+    annotate(&mut object, mark::OWNER, to.owner);
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.insert("namespace".into(), to.namespace.into());
+    }
+    let is_early = is_config_map(&object) || source.is("", "ServiceAccount");
+    Ok(Desired {
+        source: source.clone(),
+        rank: kinds::rank(&key),
+        key,
+        object,
+        // Nobody refers to a copy before its pods do: its wave would mean nothing.
+        config: is_copy || (is_early && wave.is_none()),
+        wave: wave.unwrap_or(0),
+        hook,
+    })
+}
+
+/// Pod templates of Jobs are immutable, and a finished Job is not run again: whatever differs, the config that its pods
+/// read included, is another Job. A hook runs once per promotion.
+fn name_job(
+    source: &ObjectKey,
+    job: &mut Value,
+    hook: Option<Hook>,
+    to: &Destination<'_>,
+) -> Result<ObjectKey, ContentError> {
+    let run = if hook.is_some() { to.run } else { "" };
+    let digits = short_digest(&json!([job, run]), JOB_DIGITS);
+    let key = source.renamed(&names::suffixed(source.name(), &digits, 63))?;
+    if let Some(metadata) = job.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.insert("name".into(), key.name().into());
+    }
+    annotate(job, mark::ORIGINAL_NAME, source.name());
+    Ok(key)
+}
+
+/// Sets an annotation of an object or a template, making room for it.
+fn annotate(object: &mut Value, key: &str, value: &str) {
+    let mut at = object;
+    for member in ["metadata", "annotations"] {
+        let Some(members) = at.as_object_mut() else { return };
+        at = members.entry(member).or_insert_with(|| json!({}));
+        if !at.is_object() {
+            *at = json!({});
+        }
+    }
+    if let Some(annotations) = at.as_object_mut() {
+        annotations.insert(key.to_owned(), value.into());
+    }
+}
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

@@ -1,0 +1,124 @@
+//! Which ConfigMaps of a content may be copied under another name: those whose every mention is a reference in the
+//! content's own pod templates, so that all of them can be rewritten.
+//!
+//! A mention is the name as a word of its own in text that reaches a program: annotations, commands, arguments, variables,
+//! ConfigMap data, volume driver attributes, and any text of a custom kind. Not a mention: what names something else
+//! (the Deployment, container, volume, port, label or image of the same name), and file paths, since a
+//! ConfigMap is often mounted at a directory of its name. In doubt it is a mention: a ConfigMap in place still rolls
+//! the pods and still comes back with a rollback.
+
+use crate::api::mark;
+use crate::content::error::{ContentError, shown};
+use crate::content::object::copies::is_config_map;
+use crate::content::object::key::ObjectKey;
+use crate::content::object::places;
+use crate::content::object::places::{Place, every_text};
+use crate::content::object::references::all_config_maps;
+use crate::content::object::set::ObjectSet;
+use crate::content::object::templates::{pod_template, pod_templates};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// Value of the annotation `towpath.dev/config` that keeps a ConfigMap's name.
+pub const IN_PLACE: &str = "InPlace";
+
+/// Text that reaches programs, in objects of the default kinds.
+const OBJECT_TEXT: [Place; 3] = [
+    &["spec", "jobTemplate", "metadata", "annotations", "*"],
+    &["spec", "defaultBackend", "resource", "name"],
+    &["spec", "rules", "*", "http", "paths", "*", "backend", "resource", "name"],
+];
+const TEMPLATE_TEXT: [Place; 3] = [
+    &["metadata", "annotations", "*"],
+    &["spec", "volumes", "*", "csi", "volumeAttributes", "*"],
+    &["spec", "volumes", "*", "flexVolume", "options", "*"],
+];
+const CONTAINER_TEXT: [Place; 8] = [
+    &["command", "*"],
+    &["args", "*"],
+    &["env", "*", "value"],
+    &["lifecycle", "postStart", "exec", "command", "*"],
+    &["lifecycle", "preStop", "exec", "command", "*"],
+    &["livenessProbe", "exec", "command", "*"],
+    &["readinessProbe", "exec", "command", "*"],
+    &["startupProbe", "exec", "command", "*"],
+];
+
+/// Names of the ConfigMaps that are written as copies; all others of the content are in place.
+pub fn copied(content: &ObjectSet) -> Result<BTreeSet<String>, ContentError> {
+    let referenced = all_config_maps(pod_templates(content.values()));
+    let mut candidates = BTreeSet::new();
+    for (key, object) in content.iter().filter(|(_, object)| is_config_map(object)) {
+        if !stays_in_place(key, object)? && referenced.contains(key.name()) {
+            candidates.insert(key.name());
+        }
+    }
+    if candidates.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let mut mentioned = BTreeSet::new();
+    for (key, object) in content.iter() {
+        mentions(key, object, &mut |text| {
+            mentioned.extend(words(text).filter(|word| candidates.contains(word)).map(str::to_owned));
+        });
+    }
+    Ok(candidates.into_iter().map(str::to_owned).filter(|name| !mentioned.contains(name)).collect())
+}
+
+/// Whether its owner wants the name kept.
+fn stays_in_place(key: &ObjectKey, config_map: &Value) -> Result<bool, ContentError> {
+    let Some(value) = config_map.pointer("/metadata/annotations").and_then(|a| a.get(mark::CONFIG)) else {
+        return Ok(false);
+    };
+    match value.as_str() {
+        Some(IN_PLACE) => Ok(true),
+        Some(_) | None => Err(ContentError::Mark {
+            object: key.to_string(),
+            annotation: mark::CONFIG,
+            value: value.as_str().map_or_else(|| "not text".to_owned(), shown),
+            expected: "InPlace keeps the ConfigMap's name; remove the annotation otherwise",
+        }),
+    }
+}
+
+/// Visits the text of an object that may mention a ConfigMap.
+fn mentions<'a>(key: &ObjectKey, object: &'a Value, visit: &mut impl FnMut(&'a str)) {
+    if is_config_map(object) {
+        // Its own annotations speak about itself.
+        object.get("data").into_iter().for_each(|data| every_text(data, visit));
+        return;
+    }
+    places::all(object, &[&["metadata", "annotations", "*"]])
+        .into_iter()
+        .for_each(|text| every_text(text, visit));
+    if crate::content::object::kinds::plural(key.api_version(), key.kind()).is_none() {
+        let members = object.as_object().into_iter().flatten();
+        for (name, member) in members {
+            if !matches!(name.as_str(), "metadata" | "apiVersion" | "kind") {
+                every_text(member, visit);
+            }
+        }
+        return;
+    }
+    let mut texts = places::all(object, &OBJECT_TEXT);
+    if let Some(template) = pod_template(object) {
+        texts.extend(places::all(template, &TEMPLATE_TEXT));
+        for container in crate::content::object::templates::containers(template) {
+            texts.extend(places::all(container, &CONTAINER_TEXT));
+        }
+    }
+    texts.into_iter().for_each(|text| every_text(text, visit));
+}
+
+/// The words of a text that may be names. `--from=shop/web-config` has `from`, `shop` and `web-config`. A word that starts with
+/// `/` is a file path or the rest of a URL, whose parts are no names, unless the path is one of the Kubernetes API.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/')))
+        .filter(|word| !word.starts_with('/') || word.contains("/configmaps/"))
+        .flat_map(|word| word.split('/'))
+        .map(|word| word.trim_matches(['.', '-']))
+}
+
+#[cfg(test)]
+#[path = "mentions_tests.rs"]
+mod tests;

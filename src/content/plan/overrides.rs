@@ -1,0 +1,238 @@
+//! One environment's content: the release's without what the environment keeps, with what it overrides. Its digest is
+//! the rendered digest, which approvals name.
+//!
+//! Overrides apply in the order replicas, variables, patches, so a patch sees what the others made.
+
+use crate::api::{
+    EnvironmentSpec, EnvironmentVariable, Keep, Overrides, Patch, PatchOperation, VariableOverride,
+};
+use crate::content::error::{ContentError, shown};
+use crate::content::object::canonical::{deeper_than, weight};
+use crate::content::object::key::ObjectKey;
+use crate::content::object::set::{MAX_DEPTH, ObjectSet};
+use crate::content::object::templates::pod_template_mut;
+use json_patch::jsonptr::PointerBuf;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Bytes of one object while it is patched. Each `copy` may double it, and there may be 2,500 of them.
+const MAX_PATCHED: usize = 4 * 1024 * 1024;
+
+/// What of a content is written into an environment.
+pub fn render(content: &ObjectSet, env: &EnvironmentSpec) -> Result<ObjectSet, ContentError> {
+    content.admit(&env.kinds)?;
+    let mut objects = content.clone().into_objects();
+    objects.retain(|key, _| !is_kept(key, &env.keeps));
+    if let Some(overrides) = &env.overrides {
+        Rendering { objects: &mut objects, keeps: &env.keeps }.apply(overrides)?;
+    }
+    ObjectSet::new(objects.into_values(), &env.kinds, None)
+}
+
+/// Whether the object is the environment's own.
+fn is_kept(key: &ObjectKey, keeps: &[Keep]) -> bool {
+    keeps.iter().any(|keep| keep.kind == key.kind() && keep.name == key.name())
+}
+
+struct Rendering<'a> {
+    objects: &'a mut BTreeMap<ObjectKey, Value>,
+    keeps: &'a [Keep],
+}
+
+impl Rendering<'_> {
+    fn apply(&mut self, overrides: &Overrides) -> Result<(), ContentError> {
+        for (index, replicas) in overrides.replicas.iter().enumerate() {
+            let field = format!("spec.overrides.replicas[{index}]");
+            let Some((key, object)) = self.find(&field, &replicas.kind, &replicas.name)? else { continue };
+            if key.group() != "apps" || !matches!(key.kind(), "Deployment" | "StatefulSet") {
+                return Err(fault(&field, "only a Deployment or a StatefulSet has replicas to override"));
+            }
+            match object.get_mut("spec").and_then(Value::as_object_mut) {
+                Some(spec) => spec.insert("replicas".to_owned(), replicas.replicas.into()),
+                None => return Err(fault(&field, &format!("{key} has no spec"))),
+            };
+        }
+        for (index, variables) in overrides.env.iter().enumerate() {
+            let field = format!("spec.overrides.env[{index}]");
+            let Some((key, object)) = self.find(&field, &variables.kind, &variables.name)? else { continue };
+            set_variables(&field, &key, object, variables)?;
+        }
+        for (index, patch) in overrides.patches.iter().enumerate() {
+            let field = format!("spec.overrides.patches[{index}]");
+            let Some((key, object)) = self.find(&field, &patch.kind, &patch.name)? else { continue };
+            *object = patched(&field, &key, object, patch)?;
+        }
+        Ok(())
+    }
+
+    /// The object that an override names; none when the content lacks it, as the environment may hold other applications.
+    fn find(
+        &mut self,
+        field: &str,
+        kind: &str,
+        name: &str,
+    ) -> Result<Option<(ObjectKey, &mut Value)>, ContentError> {
+        let object = format!("{} {}", cut(kind), cut(name));
+        let kept = self.keeps.iter().any(|keep| keep.kind == kind && keep.name == name);
+        let mut found: Vec<(&ObjectKey, &mut Value)> =
+            self.objects.iter_mut().filter(|(key, _)| key.kind() == kind && key.name() == name).collect();
+        if found.len() > 1 {
+            let versions: Vec<&str> = found.iter().map(|(key, _)| key.api_version()).collect();
+            let versions = versions.join(", ");
+            return Err(fault(
+                field,
+                &format!("{object} is ambiguous ({versions}): it cannot be overridden"),
+            ));
+        }
+        match found.pop() {
+            Some((key, object)) => Ok(Some((key.clone(), object))),
+            None if kept => Err(fault(
+                field,
+                &format!(
+                    "{object} is this environment's own (spec.keeps), so Towpath never writes it: change it there"
+                ),
+            )),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Overrides of objects that the content lacks: field and object. Another application's, or a name that is misspelt.
+pub fn unmatched(content: &ObjectSet, env: &EnvironmentSpec) -> Vec<String> {
+    let Some(overrides) = &env.overrides else { return Vec::new() };
+    let replicas = overrides.replicas.iter().map(|one| ("replicas", &one.kind, &one.name));
+    let variables = overrides.env.iter().map(|one| ("env", &one.kind, &one.name));
+    let patches = overrides.patches.iter().map(|one| ("patches", &one.kind, &one.name));
+    replicas
+        .chain(variables)
+        .chain(patches)
+        .filter(|(_, kind, name)| content.named(kind, name).next().is_none())
+        .map(|(field, kind, name)| {
+            format!("spec.overrides.{field}: this release holds no {} {}", cut(kind), cut(name))
+        })
+        .collect()
+}
+
+/// A name from a spec, as it may be shown without quotes.
+fn cut(text: &str) -> String {
+    shown(text).trim_matches('"').to_owned()
+}
+
+fn fault(field: &str, problem: &str) -> ContentError {
+    ContentError::Override { field: field.to_owned(), problem: problem.to_owned() }
+}
+
+fn set_variables(
+    field: &str,
+    key: &ObjectKey,
+    object: &mut Value,
+    wanted: &VariableOverride,
+) -> Result<(), ContentError> {
+    let template = pod_template_mut(object)
+        .ok_or_else(|| fault(field, &format!("{key} has no containers: name a workload")))?;
+    // By default not the init containers; by name any of them.
+    let lists: &[&str] = match wanted.container {
+        Some(_) => &["containers", "initContainers"],
+        None => &["containers"],
+    };
+    let mut matched = false;
+    for list in lists {
+        let containers = template.pointer_mut(&format!("/spec/{list}")).and_then(Value::as_array_mut);
+        for container in containers.into_iter().flatten() {
+            let name = container.get("name").and_then(Value::as_str);
+            if wanted.container.is_none() || wanted.container.as_deref() == name {
+                matched = true;
+                set_in_container(container, &wanted.variables);
+            }
+        }
+    }
+    match (matched, &wanted.container) {
+        (true, _) => Ok(()),
+        (false, Some(name)) => Err(fault(
+            &format!("{field}.container"),
+            &format!("{key} has no container {}: correct the name, or remove the override", shown(name)),
+        )),
+        (false, None) => Err(fault(field, &format!("{key} has no containers"))),
+    }
+}
+
+fn set_in_container(container: &mut Value, variables: &[EnvironmentVariable]) {
+    let Some(members) = container.as_object_mut() else { return };
+    let env = members.entry("env").or_insert_with(|| json!([]));
+    if !env.is_array() {
+        *env = json!([]);
+    }
+    let Some(env) = env.as_array_mut() else { return };
+    for variable in variables {
+        let set = json!({"name": variable.name, "value": variable.value});
+        let is_same = |entry: &Value| entry.get("name").and_then(Value::as_str) == Some(&variable.name);
+        // The place is kept: later variables may refer to it as $(NAME).
+        match env.iter().position(is_same) {
+            Some(first) => {
+                let mut index = 0;
+                env.retain(|entry| {
+                    index += 1;
+                    index - 1 <= first || !is_same(entry)
+                });
+                if let Some(entry) = env.get_mut(first) {
+                    *entry = set;
+                }
+            }
+            None => env.push(set),
+        }
+    }
+}
+
+fn patched(field: &str, key: &ObjectKey, object: &Value, patch: &Patch) -> Result<Value, ContentError> {
+    let mut result = object.clone();
+    for (index, operation) in patch.operations.iter().enumerate() {
+        let field = format!("{field}.operations[{index}]");
+        let problem = |what: &str| {
+            fault(&field, &format!("{} {} of {key}: {what}", operation.op, shown(&operation.path)))
+        };
+        let step = json_patch::Patch(vec![parsed(operation).map_err(|what| problem(&what))?]);
+        json_patch::patch(&mut result, &step).map_err(|error| {
+            problem(&format!("{}; the release's object is not what the patch was written for", error.kind))
+        })?;
+        if deeper_than(&result, MAX_DEPTH) || weight(&result) > MAX_PATCHED {
+            return Err(problem("the result is too large or nested too deeply"));
+        }
+    }
+    let same = ObjectKey::of(&result).is_ok_and(|patched| patched == *key);
+    if !same || result.pointer("/metadata/namespace").is_some() {
+        let what = "a patch may not change apiVersion, kind, metadata.name or metadata.namespace";
+        return Err(fault(field, &format!("{key}: {what}")));
+    }
+    Ok(result)
+}
+
+fn parsed(operation: &PatchOperation) -> Result<json_patch::PatchOperation, String> {
+    use json_patch::{
+        AddOperation, CopyOperation, MoveOperation, PatchOperation as Op, RemoveOperation, ReplaceOperation,
+        TestOperation,
+    };
+    let pointer = |text: &str| {
+        PointerBuf::parse(text)
+            .map_err(|_| format!("{} is not a JSON pointer, such as /spec/replicas", shown(text)))
+    };
+    let path = pointer(&operation.path)?;
+    // `value: null` arrives as absent; the schema sees to it that it was there.
+    let value = || operation.value.clone().unwrap_or_default();
+    let from = || match &operation.from {
+        Some(from) => pointer(from),
+        None => Err("it needs from".to_owned()),
+    };
+    Ok(match operation.op.as_str() {
+        "add" => Op::Add(AddOperation { path, value: value() }),
+        "remove" => Op::Remove(RemoveOperation { path }),
+        "replace" => Op::Replace(ReplaceOperation { path, value: value() }),
+        "test" => Op::Test(TestOperation { path, value: value() }),
+        "move" => Op::Move(MoveOperation { from: from()?, path }),
+        "copy" => Op::Copy(CopyOperation { from: from()?, path }),
+        _ => return Err("op is one of add, remove, replace, move, copy, test".to_owned()),
+    })
+}
+
+#[cfg(test)]
+#[path = "overrides_tests.rs"]
+mod tests;

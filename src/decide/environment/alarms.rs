@@ -1,0 +1,108 @@
+//! What an environment says beside being Ready: conditions that are there only while something asks for attention.
+
+use super::overrides;
+use crate::api::{Condition, Environment};
+use crate::decide::conditions::{condition, cut};
+use crate::decide::decision::Note;
+use crate::decide::gates::approvals::{Case, demanded, tally};
+use crate::decide::history::lane::asked_by;
+use crate::decide::history::lane::kube_meta::Meta;
+use crate::decide::moments::earliest;
+use crate::decide::world::{Admission, EnvironmentWorld, Project};
+use jiff::Timestamp;
+
+/// What asks for attention now.
+#[derive(Debug, Default)]
+pub struct Alarms {
+    /// The conditions that hold.
+    pub conditions: Vec<Condition>,
+    /// Of those that did not hold before.
+    pub notes: Vec<Note>,
+    /// What the environment's own message adds: of alarms that need somebody at once.
+    pub urgent: Vec<String>,
+    /// When the next one will hold by itself.
+    pub next: Option<Timestamp>,
+}
+
+/// The alarms of an environment.
+pub fn alarms<'a>(
+    world: &EnvironmentWorld,
+    applications: impl Iterator<Item = &'a Project>,
+    stored: &[Condition],
+    now: Timestamp,
+) -> Alarms {
+    let environment = &world.environment;
+    let mut alarms = Alarms::default();
+    let mut raise = |type_: &'static str, reason, warning, message: String| {
+        if !stored.iter().any(|condition| condition.type_ == type_) {
+            alarms.notes.push(Note { warning, reason: type_, message: cut(&message, 900) });
+        }
+        let generation = environment.generation();
+        alarms.conditions.push(condition(type_, "True", reason, &message, generation, stored, now));
+        if warning {
+            alarms.urgent.push(message);
+        }
+    };
+    if let Admission::Degraded(what) = &world.project.admission {
+        let message = format!("{what}; promotions that depend on them do not start, rollbacks do");
+        raise("SecurityDegraded", "PoliciesChanged", true, message);
+    }
+    let (overdue, next) = overdue(environment, applications, now);
+    if let Some(message) = overdue {
+        raise("ApprovalOverdue", "Emergency", true, message);
+    }
+    if overrides_are_pending(world) {
+        let message = "spec.overrides changed since the last promotion; promote the current release again to apply them";
+        raise("OverridesPending", "OverridesChanged", false, message.to_owned());
+    }
+    Alarms { next, ..alarms }
+}
+
+/// Emergency changes that went first, and have not been approved in the time that the environment gives; and when the next
+/// of them will be overdue.
+fn overdue<'a>(
+    environment: &Environment,
+    projects: impl Iterator<Item = &'a Project>,
+    now: Timestamp,
+) -> (Option<String>, Option<Timestamp>) {
+    let (mut message, mut next) = (None, None);
+    for project in projects {
+        for promotion in project.promotions.values().filter(|one| one.spec.environment == environment.name())
+        {
+            let report = promotion.status.as_ref().and_then(|status| status.approvals.as_ref());
+            let Some((report, due)) = report.and_then(|report| Some((report, report.due.as_ref()?.0))) else {
+                continue;
+            };
+            let release = project.releases.get(&promotion.spec.release);
+            let Some((release, rules)) = release.and_then(|it| Some((it, demanded(environment, it)?))) else {
+                continue;
+            };
+            let case =
+                Case { environment, release, asked_by: asked_by(promotion), digest: &report.of.digest };
+            let Some(needed) = tally(project, rules, case, now).report.needed else { continue };
+            match due > now {
+                true => next = earliest(next, Some(due)),
+                false => {
+                    message.get_or_insert_with(|| {
+                        format!("{} went first and had to be approved by {due}: {needed}", release.name())
+                    });
+                }
+            }
+        }
+    }
+    (message, next)
+}
+
+/// Overrides were changed after the last promotion started.
+fn overrides_are_pending(world: &EnvironmentWorld) -> bool {
+    let last = world
+        .project
+        .promotions
+        .values()
+        .filter(|promotion| promotion.spec.environment == world.environment.name())
+        .filter_map(|promotion| promotion.status.as_ref())
+        .filter(|status| status.overrides_digest.is_some())
+        .max_by_key(|status| status.revision);
+    let now = overrides::digest(world.environment.spec.overrides.as_ref());
+    last.is_some_and(|status| status.overrides_digest.as_ref() != Some(&now))
+}

@@ -1,0 +1,145 @@
+//! Faults of a spec that only the whole project shows: unknown names, cycles, a target that two environments share.
+
+use crate::api::Environment;
+use crate::decide::gates::schedule::check_all;
+use crate::decide::history::lane::kube_meta::Meta;
+use crate::decide::world::Project;
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+
+/// Why an environment cannot work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// One word.
+    pub reason: &'static str,
+    /// Which field, what is wrong, what to do.
+    pub message: String,
+}
+
+/// The first fault of an environment.
+pub fn environment(project: &Project, environment: &Environment, now: Timestamp) -> Option<Fault> {
+    unknown_name(project, environment)
+        .or_else(|| cycle(project, environment))
+        .or_else(|| shared_target(project, environment))
+        .or_else(|| unknown_policy(project, environment))
+        .or_else(|| unusable_windows(environment, now))
+}
+
+fn unknown_name(project: &Project, environment: &Environment) -> Option<Fault> {
+    let unknown = environment.spec.after.iter().find(|name| !project.environments.contains_key(*name))?;
+    Some(Fault {
+        reason: "UnknownEnvironment",
+        message: format!(
+            "spec.after names {unknown}, which does not exist in project {}; known: {}",
+            project.name,
+            project.environments.keys().cloned().collect::<Vec<_>>().join(", ")
+        ),
+    })
+}
+
+fn cycle(project: &Project, environment: &Environment) -> Option<Fault> {
+    let path = path_back(project, environment.name())?;
+    Some(Fault {
+        reason: "OrderCycle",
+        message: format!(
+            "spec.after makes a cycle: {}; remove one of these names from spec.after",
+            path.join(" after ")
+        ),
+    })
+}
+
+/// The way from an environment along `after` back to itself.
+fn path_back(project: &Project, start: &str) -> Option<Vec<String>> {
+    let mut seen = BTreeSet::new();
+    let mut stack = vec![vec![start.to_owned()]];
+    while let Some(path) = stack.pop() {
+        let after =
+            path.last().and_then(|name| project.environments.get(name)).map(|env| env.spec.after.as_slice());
+        for name in after.unwrap_or_default() {
+            let mut longer = path.clone();
+            longer.push(name.clone());
+            if name == start {
+                return Some(longer);
+            }
+            if seen.insert(name.clone()) {
+                stack.push(longer);
+            }
+        }
+    }
+    None
+}
+
+/// Whether `name` comes after `other`, directly or through others.
+pub fn comes_after(project: &Project, name: &str, other: &str) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut stack = vec![name];
+    while let Some(at) = stack.pop() {
+        for before in project.environments.get(at).map(|env| env.spec.after.as_slice()).unwrap_or_default() {
+            if before == other {
+                return true;
+            }
+            if seen.insert(before.as_str()) {
+                stack.push(before);
+            }
+        }
+    }
+    false
+}
+
+fn shared_target(project: &Project, environment: &Environment) -> Option<Fault> {
+    let own = format!("{}/{}", project.name, environment.name());
+    let other = project.targets.get(&environment.spec.namespace)?.iter().find(|name| **name != own)?;
+    Some(Fault {
+        reason: "SharedNamespace",
+        message: format!(
+            "spec.namespace {} is also the target of {other}; two environments never share a namespace",
+            environment.spec.namespace
+        ),
+    })
+}
+
+fn unusable_windows(environment: &Environment, now: Timestamp) -> Option<Fault> {
+    let fault = check_all(&environment.spec.windows, now).err()?;
+    Some(Fault { reason: "InvalidWindow", message: format!("spec.{}: {}", fault.field, fault.message) })
+}
+
+fn unknown_policy(project: &Project, environment: &Environment) -> Option<Fault> {
+    let name = environment.spec.rollback_policy_ref.as_ref()?;
+    (!project.policies.contains_key(name)).then(|| Fault {
+        reason: "UnknownPolicy",
+        message: format!(
+            "spec.rollbackPolicyRef names {name}, which does not exist in project {}",
+            project.name
+        ),
+    })
+}
+
+/// The environments in the order in which a release passes them; those of a cycle come last, by name.
+pub fn in_order(project: &Project) -> Vec<&str> {
+    let mut order: Vec<&str> = Vec::new();
+    let mut left: Vec<&str> = project.environments.keys().map(String::as_str).collect();
+    while !left.is_empty() {
+        let ready = left.iter().position(|name| {
+            project.environments.get(*name).is_none_or(|env| {
+                env.spec
+                    .after
+                    .iter()
+                    .all(|before| order.contains(&before.as_str()) || !left.contains(&before.as_str()))
+            })
+        });
+        let next = left.remove(ready.unwrap_or(0));
+        order.push(next);
+    }
+    order
+}
+
+/// The policy of an environment; the defaults when it names none.
+pub fn policy(project: &Project, environment: &Environment) -> crate::api::RollbackPolicySpec {
+    environment
+        .spec
+        .rollback_policy_ref
+        .as_ref()
+        .and_then(|name| project.policies.get(name))
+        .cloned()
+        .unwrap_or_default()
+}

@@ -1,0 +1,246 @@
+//! Gates of people: who asked, who approved. Whatever the API server did not hold to the rules counts for nothing.
+//!
+//! An approval counts while it names this release, this environment and this digest, has not expired, and its approver is a
+//! person who still may `approve` here and did not ask for it. Each person counts once; a reject closes until it is withdrawn.
+
+use super::calendar::change_type;
+use super::gate::Gate;
+use crate::api::{
+    Approval, ApprovalDecision, ApprovalOf, Approvals, ApprovalsReport, Approved, ChangeType, Environment,
+    KeptRelease, ObjectIdentity, UserInfo,
+};
+use crate::decide::conditions::cut;
+use crate::decide::history::lane::created;
+use crate::decide::history::lane::kube_meta::Meta;
+use crate::decide::moments::{earliest, later, span};
+use crate::decide::world::{Admission, Project, Verb};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use std::collections::BTreeMap;
+
+/// Requests are held to the rules by the API server, or the installation does without.
+pub(in crate::decide) fn rules_are_in_force(project: &Project) -> Gate {
+    match &project.admission {
+        Admission::Enforced | Admission::Disabled => Gate::Open,
+        Admission::Degraded(what) => Gate::closed(
+            "Security",
+            format!("{what}; until the policies of the chart are there again nothing starts but rollbacks"),
+        ),
+    }
+}
+
+/// Automation takes a release only if whoever created it may promote here.
+pub(in crate::decide) fn requester_may_promote(
+    project: &Project,
+    environment: &Environment,
+    release: &KeptRelease,
+) -> Gate {
+    if project.admission != Admission::Enforced {
+        return Gate::Open;
+    }
+    let Some(requester) = release.requested_by() else {
+        return Gate::closed(
+            "Requester",
+            "nobody is recorded as its requester, as it is older than the policies; somebody who may promote here creates a Promotion",
+        );
+    };
+    match project.may(Verb::Promote, environment.name(), &requester) {
+        Some(true) => Gate::Open,
+        Some(false) => Gate::closed(
+            "Requester",
+            format!(
+                "{} may not promote into {}; it opens when they are granted the verb promote on environments/{}, or somebody who \
+                 may creates a Promotion",
+                requester.username,
+                environment.name(),
+                environment.name()
+            ),
+        ),
+        None => {
+            Gate::closed("Requester", "the API server is being asked whether its requester may promote here")
+        }
+    }
+}
+
+/// What has to be approved: one release in one environment, as it would be written.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// The environment.
+    pub environment: &'a Environment,
+    /// The release.
+    pub release: &'a KeptRelease,
+    /// Who created the promotion, if that was a person.
+    pub asked_by: Option<&'a UserInfo>,
+    /// Digest of what would be written.
+    pub digest: &'a str,
+}
+
+/// The approvals of a case.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tally {
+    /// For the record.
+    pub report: ApprovalsReport,
+    /// When an approval that counts now runs out, the first of them.
+    pub until: Option<Timestamp>,
+}
+
+impl Tally {
+    /// Whether nobody is needed any more.
+    pub fn is_complete(&self) -> bool {
+        self.report.needed.is_none()
+    }
+}
+
+/// The rules of the environment, if they demand approvals for this release.
+pub fn demanded<'a>(environment: &'a Environment, release: &KeptRelease) -> Option<&'a Approvals> {
+    environment.spec.approvals.as_ref().filter(|rules| !rules.not_for.contains(&change_type(release)))
+}
+
+/// How long an Emergency change may go without.
+pub fn may_go_first(rules: &Approvals, release: &KeptRelease) -> Option<jiff::SignedDuration> {
+    rules.emergency_within.filter(|_| change_type(release) == ChangeType::Emergency).map(span)
+}
+
+/// Whether an approval counts in a case: until when, or which of its fields is why not.
+pub fn counts(
+    project: &Project,
+    rules: &Approvals,
+    case: Case<'_>,
+    approval: &Approval,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, String> {
+    let spec = &approval.spec;
+    let (environment, release) = (case.environment, case.release);
+    if spec.environment.name != environment.name() || spec.environment.uid != environment.uid() {
+        return Err(format!("spec.environment.uid is of another environment {}", spec.environment.name));
+    }
+    if spec.release.name != release.name() || spec.release.uid != release.uid() {
+        return Err(format!("spec.release.uid is of another release {}", spec.release.name));
+    }
+    if spec.digest != case.digest {
+        return Err(format!("spec.digest is not {}, which is what would be written now", case.digest));
+    }
+    let runs_out = rules.valid_for.filter(|_| spec.decision == ApprovalDecision::Approve);
+    let runs_out = runs_out.map(|time| later(created(approval), span(time)));
+    let until = [runs_out, spec.expires_at.as_ref().map(|time| time.0)].into_iter().flatten().min();
+    if until.is_some_and(|until| until <= now) {
+        let field =
+            if runs_out == until { "spec.approvals.validFor of the environment" } else { "spec.expiresAt" };
+        return Err(format!("{field}: it expired at {}", until.unwrap_or(now)));
+    }
+    let Some(approver) = &spec.approver else {
+        return Err("spec.approver is missing: it was made while no policy filled it in".to_owned());
+    };
+    if approver.is_service_account() {
+        return Err("spec.approver is a ServiceAccount; only people approve".to_owned());
+    }
+    match project.may(Verb::Approve, environment.name(), approver) {
+        Some(true) => {}
+        Some(false) => {
+            return Err(format!(
+                "spec.approver: {} may not approve for {}",
+                approver.username,
+                environment.name()
+            ));
+        }
+        None => return Err("the API server is being asked whether its approver may approve".to_owned()),
+    }
+    let requester = release.requested_by();
+    let mut asked = [requester.as_ref(), case.asked_by].into_iter().flatten();
+    let is_own = asked.any(|asker| is_same(asker, approver));
+    if is_own && !rules.requester_may_approve && spec.decision == ApprovalDecision::Approve {
+        return Err(format!(
+            "spec.approver: {} asked for it and does not count; spec.approvals.requesterMayApprove is false",
+            approver.username
+        ));
+    }
+    Ok(until)
+}
+
+fn is_same(one: &UserInfo, other: &UserInfo) -> bool {
+    one.username == other.username || (one.uid.is_some() && one.uid == other.uid)
+}
+
+/// Counts the approvals of a case.
+pub fn tally(project: &Project, rules: &Approvals, case: Case<'_>, now: Timestamp) -> Tally {
+    let mut decisions: BTreeMap<&str, Vec<&Approval>> = BTreeMap::new();
+    let mut until = None;
+    for approval in project.approvals.values() {
+        let Ok(runs_out) = counts(project, rules, case, approval, now) else { continue };
+        let Some(approver) = &approval.spec.approver else { continue };
+        until = earliest(until, runs_out);
+        decisions.entry(approver.username.as_str()).or_default().push(approval);
+    }
+    let (rejected, approved): (Vec<_>, Vec<_>) = decisions
+        .values()
+        .filter_map(|of_one| {
+            // Who both approved and rejected has rejected.
+            let rejects = |approval: &&&Approval| approval.spec.decision == ApprovalDecision::Reject;
+            of_one.iter().find(rejects).or_else(|| of_one.first()).copied()
+        })
+        .partition(|approval| approval.spec.decision == ApprovalDecision::Reject);
+    let line = |approval: &&Approval| Approved {
+        by: approval.spec.approver.as_ref().map(|approver| approver.username.clone()).unwrap_or_default(),
+        at: approval.metadata.creation_timestamp.clone(),
+        comment: approval.spec.comment.clone(),
+    };
+    Tally {
+        report: ApprovalsReport {
+            of: ApprovalOf {
+                release: ObjectIdentity {
+                    name: case.release.name().to_owned(),
+                    uid: case.release.uid().to_owned(),
+                },
+                environment: ObjectIdentity {
+                    name: case.environment.name().to_owned(),
+                    uid: case.environment.uid().to_owned(),
+                },
+                digest: case.digest.to_owned(),
+            },
+            required: rules.required,
+            approved: approved.iter().map(line).take(50).collect(),
+            rejected: rejected.iter().map(line).take(50).collect(),
+            needed: needed(rules, &approved, &rejected),
+            due: None,
+        },
+        until,
+    }
+}
+
+/// What `status.approvals.needed` has room for.
+const MOST_NEEDED: usize = 1024;
+
+/// Who is still needed.
+fn needed(rules: &Approvals, approved: &[&Approval], rejected: &[&Approval]) -> Option<String> {
+    let name =
+        |approval: &&Approval| approval.spec.approver.as_ref().map(|approver| approver.username.clone());
+    if !rejected.is_empty() {
+        let who: Vec<String> = rejected.iter().filter_map(name).collect();
+        return Some(cut(
+            &format!("{} rejected it; it opens when they delete their Approval", who.join(", ")),
+            MOST_NEEDED,
+        ));
+    }
+    let mut parts = Vec::new();
+    let have = i32::try_from(approved.len()).unwrap_or(i32::MAX);
+    if have < rules.required {
+        parts.push(format!("{} of {} approvals", have, rules.required));
+    }
+    for group in &rules.from {
+        let of_group = approved.iter().filter(|approval| {
+            approval.spec.approver.as_ref().is_some_and(|approver| approver.groups.contains(&group.group))
+        });
+        let have = i32::try_from(of_group.count()).unwrap_or(i32::MAX);
+        if have < group.at_least {
+            parts.push(format!("{have} of {} from {}", group.at_least, group.group));
+        }
+    }
+    let who: Vec<String> = approved.iter().filter_map(name).collect();
+    let by = if who.is_empty() { String::new() } else { format!(" (approved by {})", who.join(", ")) };
+    (!parts.is_empty()).then(|| cut(&format!("has {}{by}", parts.join(", ")), MOST_NEEDED))
+}
+
+/// Until when an Emergency change that started has to be approved.
+pub fn due(started: Timestamp, within: jiff::SignedDuration) -> Time {
+    Time(crate::decide::conditions::seconds(later(started, within)))
+}

@@ -1,0 +1,115 @@
+//! Gates of time: not before a moment, not after a deadline, inside windows, outside freezes. Rollbacks pass them all.
+
+use super::gate::Gate;
+use super::schedule::{Opening, opening};
+use crate::api::{ChangeType, Environment, KeptRelease};
+use crate::decide::history::lane::kube_meta::Meta;
+use crate::decide::world::{Freeze, Project};
+use jiff::Timestamp;
+
+/// The type of change that a release makes.
+pub fn change_type(release: &KeptRelease) -> ChangeType {
+    release.change.as_ref().map(|change| change.type_).unwrap_or_default()
+}
+
+/// Whether a freeze is in force in an environment at a moment.
+pub fn is_frozen(freeze: &Freeze, environment: &str, now: Timestamp) -> bool {
+    concerns(freeze, environment) && freeze.from <= now && now < freeze.to
+}
+
+/// The freeze in force in an environment that ends last, of those that do not let such a change pass: until then nothing opens.
+pub fn freeze_in_force<'a>(
+    project: &'a Project,
+    environment: &str,
+    change: Option<ChangeType>,
+    now: Timestamp,
+) -> Option<&'a Freeze> {
+    let passes = |freeze: &Freeze| change.is_some_and(|change| freeze.passes.contains(&change));
+    let in_force = project.freezes.iter().filter(|freeze| is_frozen(freeze, environment, now));
+    in_force.filter(|freeze| !passes(freeze)).max_by_key(|freeze| freeze.to)
+}
+
+fn concerns(freeze: &Freeze, environment: &str) -> bool {
+    freeze.environments.is_empty() || freeze.environments.iter().any(|name| name == environment)
+}
+
+/// The deadline of a release, while it is still to come.
+pub fn deadline(release: &KeptRelease, now: Timestamp) -> Option<Timestamp> {
+    let deadline = release.change.as_ref()?.deadline.as_ref()?.0;
+    (deadline > now).then_some(deadline)
+}
+
+/// A release that has not started by its deadline is abandoned.
+pub(in crate::decide) fn deadline_has_not_passed(release: &KeptRelease, now: Timestamp) -> Gate {
+    match release.change.as_ref().and_then(|change| change.deadline.as_ref()) {
+        Some(deadline) if deadline.0 <= now => {
+            Gate::closed("Deadline", format!("abandoned: spec.change.deadline was {}", deadline.0))
+        }
+        Some(_) | None => Gate::Open,
+    }
+}
+
+/// The earliest start that the release names for this environment.
+pub(in crate::decide) fn is_due(environment: &Environment, release: &KeptRelease, now: Timestamp) -> Gate {
+    let moments = release.change.iter().flat_map(|change| &change.not_before);
+    let at = moments.filter(|entry| entry.environment == environment.name()).map(|entry| entry.at.0).max();
+    match at {
+        Some(at) if now < at => Gate::Closed {
+            gate: "NotBefore",
+            message: format!("spec.change.notBefore keeps it out until {at}"),
+            until: Some(at),
+        },
+        Some(_) | None => Gate::Open,
+    }
+}
+
+/// The windows of the environment.
+pub(in crate::decide) fn window_is_open(environment: &Environment, now: Timestamp) -> Gate {
+    match opening(&environment.spec.windows, now) {
+        Opening::Open { .. } => Gate::Open,
+        Opening::Closed { reason, until } => Gate::Closed { gate: "Window", message: reason, until },
+    }
+}
+
+/// No freeze is in force, or each of them lets changes of this type pass.
+pub(in crate::decide) fn is_not_frozen(
+    project: &Project,
+    environment: &Environment,
+    release: &KeptRelease,
+    now: Timestamp,
+) -> Gate {
+    match freeze_in_force(project, environment.name(), Some(change_type(release)), now) {
+        None => Gate::Open,
+        Some(freeze) => Gate::Closed {
+            gate: "Freeze",
+            message: format!(
+                "{} is in force until {}: {}; {}",
+                freeze.name,
+                freeze.to,
+                freeze.reason,
+                match freeze.passes.as_slice() {
+                    [] => "only rollbacks pass".to_owned(),
+                    types => format!(
+                        "rollbacks and {} changes pass",
+                        types.iter().map(|passes| passes.as_str()).collect::<Vec<_>>().join(" and ")
+                    ),
+                }
+            ),
+            until: Some(freeze.to),
+        },
+    }
+}
+
+/// When a gate of time closes or opens next although nobody does anything: freezes that begin.
+pub fn next_freeze(project: &Project, environment: &str, now: Timestamp) -> Option<Timestamp> {
+    let moments = project
+        .freezes
+        .iter()
+        .filter(|freeze| concerns(freeze, environment))
+        .flat_map(|freeze| [freeze.from, freeze.to]);
+    moments.filter(|at| *at > now).min()
+}
+
+#[cfg(test)]
+#[path = "calendar_tests.rs"]
+mod tests;

@@ -1,0 +1,386 @@
+//! Gates: what must hold before anything is written. An ordered list of predicates; the first that is closed is the reason.
+
+pub mod approvals;
+pub mod calendar;
+pub mod gate;
+pub mod schedule;
+
+use super::environment::validate;
+use super::history::lane::kube_meta::Meta;
+use super::history::lane::{Lane, created, is_automatic, is_of, newer, phase_of};
+use super::moments::{later, span};
+use super::world::Project;
+use crate::api::{
+    Delivery, Environment, GateName, HOLDS, KeptRelease, Promotion, PromotionKind, PromotionMode,
+    PromotionPhase,
+};
+use approvals::{demanded, requester_may_promote, rules_are_in_force};
+use calendar::{deadline_has_not_passed, is_due, is_not_frozen, window_is_open};
+use gate::Gate;
+use jiff::Timestamp;
+
+/// Gates that a release may wait at for long, as a state to stay in and not as work.
+const STAYS: [&str; 10] = [
+    "Order",
+    "Soak",
+    "Hold",
+    "Manual",
+    "FailureHold",
+    "Requester",
+    "NotBefore",
+    "Window",
+    "Freeze",
+    "Approval",
+];
+
+/// What else keeps a promotion from starting: somebody has to mend it, or something else to end.
+const BLOCKS: [&str; 11] = [
+    "NotGranted",
+    "NamespaceMissing",
+    "NamespaceTerminating",
+    "Environment",
+    "Security",
+    "Override",
+    "Lane",
+    "Preflight",
+    "ContentMissing",
+    "NotFound",
+    "Undecodable",
+];
+
+/// Gates that open by themselves: what waits there may be approved meanwhile.
+const OPEN_BY_THEMSELVES: [GateName; 4] =
+    [GateName::Soak, GateName::NotBefore, GateName::Window, GateName::Freeze];
+
+/// The gate that a promotion waits at, if it has written nothing and that gate is one to wait at for long.
+pub fn waits_at(promotion: &Promotion) -> Option<&'static str> {
+    pending_for(promotion, &STAYS)
+}
+
+/// What blocks a promotion that has written nothing.
+pub fn blocked_by(promotion: &Promotion) -> Option<&'static str> {
+    pending_for(promotion, &BLOCKS)
+}
+
+/// What blocks every promotion into an environment, and the first line about it: the environment says the rest.
+pub fn shut(environment: &Environment) -> Option<(&'static str, &str)> {
+    let why = environment.shut()?;
+    let word = BLOCKS.into_iter().find(|reason| why.reason == *reason)?;
+    Some((word, why.message.lines().next().unwrap_or_default()))
+}
+
+fn pending_for(promotion: &Promotion, reasons: &[&'static str]) -> Option<&'static str> {
+    let status = promotion.status.as_ref().filter(|status| status.phase == PromotionPhase::Pending)?;
+    reasons.iter().copied().find(|reason| status.reason.as_deref() == Some(*reason))
+}
+
+/// Whether a gate opens by itself.
+pub fn opens_by_itself(gate: &str) -> bool {
+    OPEN_BY_THEMSELVES.iter().any(|name| name.as_str() == gate)
+}
+
+/// When the gate opens that a pending promotion waits at.
+pub fn opens_at(
+    project: &Project,
+    environment: &Environment,
+    release: &KeptRelease,
+    promotion: &Promotion,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let overridden = promotion.spec.override_.as_ref().map(|said| said.gates.as_slice()).unwrap_or_default();
+    match evaluate(project, environment, release, Asked::of(promotion), overridden, now) {
+        Gate::Closed { gate, until, .. } if waits_at(promotion) == Some(gate) => until,
+        Gate::Closed { .. } | Gate::Open | Gate::Never { .. } => None,
+    }
+}
+
+/// Who asks for the promotion: automation obeys more gates than a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Towpath itself.
+    ByAutomation,
+    /// A person created a Promotion.
+    ByPerson,
+}
+
+impl Asked {
+    /// Who asked for this one.
+    pub fn of(promotion: &Promotion) -> Self {
+        if is_automatic(promotion) { Self::ByAutomation } else { Self::ByPerson }
+    }
+}
+
+/// Asks every gate but that of approvals, which needs what would be written, in the order in which people should hear of them.
+/// A gate that is overridden counts as open.
+pub fn evaluate(
+    project: &Project,
+    environment: &Environment,
+    release: &KeptRelease,
+    asked: Asked,
+    overridden: &[GateName],
+    now: Timestamp,
+) -> Gate {
+    let lane = Lane::of(project, environment, release.application());
+    let gates: [&dyn Fn() -> Gate; 15] = [
+        &|| is_a_stage(project, environment, release),
+        &|| accepted(project, environment, now),
+        &|| rules_are_in_force(project),
+        &|| content_is_captured(release),
+        &|| not_held(release),
+        &|| not_overtaken(project, &lane, release, asked),
+        &|| not_put_here_before(&lane, release, asked),
+        &|| deadline_has_not_passed(release, now),
+        &|| verified_before(project, environment, release, now),
+        &|| not_held_by_failure(&lane, asked),
+        &|| asked_for(environment, asked),
+        &|| match asked {
+            Asked::ByAutomation => requester_may_promote(project, environment, release),
+            Asked::ByPerson => Gate::Open,
+        },
+        &|| is_due(environment, release, now),
+        &|| window_is_open(environment, now),
+        &|| is_not_frozen(project, environment, release, now),
+    ];
+    let is_closed = |gate: &Gate| match gate {
+        Gate::Open => false,
+        Gate::Never { .. } => true,
+        Gate::Closed { gate, .. } => !overridden.iter().any(|name| name.as_str() == *gate),
+    };
+    gates.iter().map(|gate| gate()).find(is_closed).unwrap_or(Gate::Open)
+}
+
+/// `until` ends the way; an Observed environment holds only what was captured there.
+fn is_a_stage(project: &Project, environment: &Environment, release: &KeptRelease) -> Gate {
+    if let Some(until) = release.until() {
+        if !project.environments.contains_key(until) {
+            return Gate::closed(
+                "Environment",
+                format!("spec.until names {until}, which does not exist in this project"),
+            );
+        }
+        let beyond = environment.name() != until && validate::comes_after(project, environment.name(), until);
+        if beyond {
+            return Gate::Never { message: format!("spec.until ends the way of this release at {until}") };
+        }
+    }
+    let moments = release.change.iter().flat_map(|change| &change.not_before);
+    let mut unknown = moments.filter(|entry| !project.environments.contains_key(&entry.environment));
+    if let Some(entry) = unknown.next() {
+        let name = &entry.environment;
+        return Gate::closed(
+            "Environment",
+            format!("spec.change.notBefore names {name}, which does not exist in this project"),
+        );
+    }
+    let source = release.captured_from();
+    if environment.spec.delivery == Delivery::Observed && source != Some(environment.name()) {
+        return Gate::Never {
+            message: "somebody else deploys here, and the release was not captured here".into(),
+        };
+    }
+    if environment.spec.delivery == Delivery::Managed && source == Some(environment.name()) {
+        return Gate::Never { message: "the release was captured here".into() };
+    }
+    Gate::Open
+}
+
+fn accepted(project: &Project, environment: &Environment, now: Timestamp) -> Gate {
+    match validate::environment(project, environment, now) {
+        None => Gate::Open,
+        Some(fault) => {
+            Gate::closed("Environment", format!("the environment cannot work yet: {}", fault.message))
+        }
+    }
+}
+
+fn content_is_captured(release: &KeptRelease) -> Gate {
+    match release.content() {
+        Some(_) => Gate::Open,
+        None => Gate::closed("Content", "the content of the release has not been captured yet"),
+    }
+}
+
+fn not_held(release: &KeptRelease) -> Gate {
+    match release.hold {
+        Some(true) => {
+            Gate::closed("Hold", "spec.hold is true; it opens when the field is set to false or removed")
+        }
+        Some(false) | None => Gate::Open,
+    }
+}
+
+/// An older release never follows a newer one by automation, whatever became of that: what failed must not bring back what
+/// is older still.
+fn not_overtaken(project: &Project, lane: &Lane<'_>, release: &KeptRelease, asked: Asked) -> Gate {
+    if asked == Asked::ByPerson {
+        return Gate::Open;
+    }
+    let overtaking = lane
+        .here()
+        .filter(|promotion| {
+            promotion.spec.kind == PromotionKind::Promote && promotion.spec.release != release.name()
+        })
+        .filter_map(|promotion| project.releases.get(&promotion.spec.release))
+        .filter(|other| other.application() == release.application())
+        .find(|other| newer(other, release).is_gt());
+    match overtaking {
+        Some(other) => Gate::Never { message: format!("{} is newer and went ahead", other.name()) },
+        None => Gate::Open,
+    }
+}
+
+/// What was put here once, however it ended, is not put here again by automation: the promotion that waited is no longer needed.
+fn not_put_here_before(lane: &Lane<'_>, release: &KeptRelease, asked: Asked) -> Gate {
+    match was_put_here(lane, release) {
+        Some(before) if asked == Asked::ByAutomation => Gate::Never {
+            message: format!("{} put it here before; only a person offers it again", before.name()),
+        },
+        Some(_) | None => Gate::Open,
+    }
+}
+
+/// The order: verified in every environment of `after`, for at least `soak`.
+fn verified_before(
+    project: &Project,
+    environment: &Environment,
+    release: &KeptRelease,
+    now: Timestamp,
+) -> Gate {
+    let mut latest = None;
+    for name in &environment.spec.after {
+        let Some(before) = project.environments.get(name) else {
+            return Gate::closed(
+                "Order",
+                format!("spec.after names {name}, which does not exist in this project"),
+            );
+        };
+        let lane = Lane::of(project, before, release.application());
+        let failed =
+            || lane.of_release(release).next().is_some_and(|last| phase_of(last) == PromotionPhase::Failed);
+        match lane.verified_at(release) {
+            Some(_) if lane.was_taken_back(release) => {
+                return Gate::closed(
+                    "Order",
+                    format!("it was taken back in {name}; it comes here only if it is verified there again"),
+                );
+            }
+            Some(at) => latest = latest.max(Some(at)),
+            None if failed() => {
+                return Gate::closed(
+                    "Order",
+                    format!("it failed in {name}; it comes here only if it is verified there after all"),
+                );
+            }
+            None => return Gate::closed("Order", format!("waits until it is verified in {name}")),
+        }
+    }
+    match (latest, environment.spec.soak) {
+        (Some(verified), Some(soak)) if later(verified, span(soak)) > now => {
+            let until = later(verified, span(soak));
+            Gate::Closed {
+                gate: "Soak",
+                message: format!("verified before at {verified}, soaks until {until}"),
+                until: Some(until),
+            }
+        }
+        (Some(_) | None, Some(_) | None) => Gate::Open,
+    }
+}
+
+/// A failure that holds stops automation until a person asks.
+fn not_held_by_failure(lane: &Lane<'_>, asked: Asked) -> Gate {
+    let Some(current) = lane.current() else { return Gate::Open };
+    let holds = current.status.as_ref().is_some_and(|status| {
+        status.phase == PromotionPhase::Failed
+            && status.conditions.iter().any(|c| c.type_ == HOLDS && c.status == "True")
+    });
+    if holds && asked == Asked::ByAutomation {
+        return Gate::closed(
+            "FailureHold",
+            format!(
+                "{} failed and holds this environment; a person opens it by creating a Promotion",
+                current.spec.release
+            ),
+        );
+    }
+    Gate::Open
+}
+
+fn asked_for(environment: &Environment, asked: Asked) -> Gate {
+    match (environment.spec.promotion, asked) {
+        (PromotionMode::Automatic, _) | (PromotionMode::Manual, Asked::ByPerson) => Gate::Open,
+        (PromotionMode::Manual, Asked::ByAutomation) => Gate::closed(
+            "Manual",
+            format!("the environment {} is Manual; create a Promotion for it", environment.name()),
+        ),
+    }
+}
+
+/// The newest release that automation could put here: captured, not overtaken, not tried here before; and what keeps it from
+/// making a promotion.
+pub fn candidate<'a>(
+    project: &'a Project,
+    environment: &Environment,
+    lane: &Lane<'_>,
+    now: Timestamp,
+) -> Option<(&'a KeptRelease, Gate)> {
+    let mut waiting = None;
+    for release in super::history::lane::releases_of(project, lane.application) {
+        if was_tried(lane, release) {
+            // What was tried here is not offered again; and nothing older than what went well may follow it.
+            let went_well = lane.verified_at(release).is_some();
+            if went_well || lane.pending.iter().any(|promotion| promotion.spec.release == release.name()) {
+                return waiting;
+            }
+            continue;
+        }
+        match evaluate(project, environment, release, Asked::ByAutomation, &[], now) {
+            Gate::Never { .. } => {}
+            Gate::Open => return Some((release.as_ref(), Gate::Open)),
+            Gate::Closed { gate, .. }
+                if opens_by_itself(gate) && may_be_approved(project, environment, release, now) =>
+            {
+                return Some((release.as_ref(), Gate::Open));
+            }
+            closed @ Gate::Closed { .. } => {
+                // The newest that waits is the one to speak of; an older one that may go, goes.
+                waiting.get_or_insert((release.as_ref(), closed));
+            }
+        }
+    }
+    waiting
+}
+
+/// Whether a promotion is made although its gates are closed: they open by themselves, and people may decide about it meanwhile.
+fn may_be_approved(
+    project: &Project,
+    environment: &Environment,
+    release: &KeptRelease,
+    now: Timestamp,
+) -> bool {
+    demanded(environment, release).is_some()
+        && evaluate(project, environment, release, Asked::ByAutomation, &OPEN_BY_THEMSELVES, now)
+            == Gate::Open
+}
+
+/// Whether automation or a person offered the release to this lane already, in the namespace as it is now.
+fn was_tried(lane: &Lane<'_>, release: &KeptRelease) -> bool {
+    let offered =
+        |promotion: &&Promotion| is_of(promotion, release) && created(*promotion) >= created(release);
+    was_put_here(lane, release).is_some() || lane.pending.iter().any(offered)
+}
+
+/// The promotion that put the release here, in the namespace as it is now.
+fn was_put_here<'a>(lane: &Lane<'a>, release: &KeptRelease) -> Option<&'a Promotion> {
+    // A failure counts for a namespace that was created again, too: only a person offers a failed release anew.
+    let failed = |promotion: &&Promotion| {
+        is_of(promotion, release)
+            && phase_of(promotion) == PromotionPhase::Failed
+            && promotion
+                .status
+                .as_ref()
+                .is_some_and(|status| status.reason.as_deref() != Some("NamespaceDeleted"))
+    };
+    let here = lane.here().find(|promotion| is_of(promotion, release));
+    here.or_else(|| lane.revisions.iter().copied().find(failed))
+}

@@ -1,0 +1,4 @@
+//! What runs where, and what did: read from promotions, which are the record.
+
+pub mod housekeeping;
+pub mod lane;

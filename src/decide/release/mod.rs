@@ -1,0 +1,195 @@
+//! A release: its content is captured once, then its status is read from the lanes that it passes.
+
+pub mod stages;
+
+use super::conditions;
+use super::conditions::{State, condition};
+use super::decision::{Decision, Note, Owner, Record, Status};
+use super::gates::calendar::deadline;
+use super::history::lane::kube_meta::Meta;
+use super::history::lane::{created, is_automatic};
+use super::moments::{earliest, later};
+use super::world::{Capture, ReleaseWorld};
+use crate::api::{PinnedImage, PromotionKind, ReleasePhase, ReleaseStatus, VERIFIED};
+use crate::content::content_name;
+use jiff::{SignedDuration, Timestamp};
+use stages::{Stage, Summary, stages, summarise};
+
+/// How long a name that is unknown, or consent that is missing, counts as not yet there.
+pub const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
+
+/// What the status has room for; the other environments are led all the same.
+const MOST_LINES: usize = 50;
+
+/// The same of images; the content holds them all.
+const MOST_IMAGES: usize = 200;
+
+/// Decides about one release.
+pub fn decide(world: &ReleaseWorld, now: Timestamp) -> Decision {
+    if world.release.deleting() {
+        return Decision::default();
+    }
+    let stored = world.release.status().unwrap_or_default();
+    match &world.capture {
+        Capture::NotNeeded => report(world, stored, now),
+        Capture::Taken { content, images } => {
+            let name = content_name(world.release.application(), &content.digest());
+            let status = ReleaseStatus {
+                digest: Some(content.digest()),
+                content: Some(name.clone()),
+                images: images.iter().take(MOST_IMAGES).map(shown).collect(),
+                ..stored
+            };
+            let unpinned = images.iter().filter(|image| image.pinned.is_none()).count();
+            let mut decision = report(world, status, now);
+            decision.memory = decision.report.take();
+            decision.records = vec![Record {
+                name,
+                application: world.release.application().to_owned(),
+                objects: content.clone(),
+                owners: owners(world),
+            }];
+            let warning = unpinned > 0;
+            let message =
+                format!("{} objects, {} images, {unpinned} of them not pinned", content.len(), images.len());
+            decision.notes.push(Note { warning, reason: "Captured", message });
+            // The caches show the memory soon; the next look reports from it.
+            decision
+        }
+        Capture::Waiting { reason, message } => waiting(world, stored, reason, message, now),
+        Capture::Refused { reason, message } => refused(world, stored, reason, message, now),
+    }
+}
+
+/// An image, as far as the status has room for it.
+fn shown(image: &PinnedImage) -> PinnedImage {
+    let cut = |text: &String| conditions::cut(text, 512);
+    PinnedImage {
+        image: cut(&image.image),
+        pinned: image.pinned.as_ref().map(cut),
+        reason: image.reason.as_ref().map(cut),
+    }
+}
+
+/// The release, and every environment that may go back to the content.
+fn owners(world: &ReleaseWorld) -> Vec<Owner> {
+    let release =
+        Owner { kind: "Release", name: world.release.name().to_owned(), uid: world.release.uid().to_owned() };
+    let environments = world
+        .project
+        .environments
+        .values()
+        .filter(|environment| !environment.deleting())
+        .map(|environment| Owner::environment(environment));
+    std::iter::once(release).chain(environments).collect()
+}
+
+/// Not yet: shown as work that goes on, looked at again, and final after a while only for what a person must mend.
+fn waiting(
+    world: &ReleaseWorld,
+    stored: ReleaseStatus,
+    reason: &str,
+    message: &str,
+    now: Timestamp,
+) -> Decision {
+    let summary = Summary {
+        phase: ReleasePhase::Pending,
+        state: State::Reconciling,
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+    };
+    let patience = later(created(world.release.as_ref()), PATIENCE);
+    let names_something_unknown = matches!(reason, "UnknownEnvironment" | "SourceMissing");
+    let summary = match names_something_unknown && now >= patience {
+        true => Summary { phase: ReleasePhase::Invalid, state: State::Stalled, ..summary },
+        false => summary,
+    };
+    let wake = later(now, SignedDuration::from_secs(5));
+    let wake_at = earliest((names_something_unknown && now < patience).then_some(patience), Some(wake));
+    Decision { report: write(world, stored, &summary, false, now), wake_at, ..Decision::default() }
+}
+
+fn refused(
+    world: &ReleaseWorld,
+    stored: ReleaseStatus,
+    reason: &str,
+    message: &str,
+    now: Timestamp,
+) -> Decision {
+    let summary = Summary {
+        phase: ReleasePhase::Invalid,
+        state: State::Stalled,
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+    };
+    let notes = match stored.message.as_deref() == Some(message) {
+        true => Vec::new(),
+        false => vec![Note { warning: true, reason: "Refused", message: message.to_owned() }],
+    };
+    Decision { report: write(world, stored, &summary, false, now), notes, ..Decision::default() }
+}
+
+fn report(world: &ReleaseWorld, mut status: ReleaseStatus, now: Timestamp) -> Decision {
+    if is_about_to_be_taken_back(world) {
+        return Decision::default();
+    }
+    // Gates look at the stored status; what is being written now counts as stored.
+    let release = world.release.with_status(&status);
+    let stages = stages(&world.project, &release, &status, now);
+    let summary = summarise(&world.project, &stages);
+    status.environments = stages.iter().map(Stage::line).take(MOST_LINES).collect();
+    status.summary = Some(conditions::cut(&line(&stages), 1024));
+    let verified = summary.phase == ReleasePhase::Verified;
+    let wake_at = stages.iter().filter_map(|stage| stage.until).chain(deadline(&release, now)).min();
+    Decision { report: write(world, status, &summary, verified, now), wake_at, ..Decision::default() }
+}
+
+/// A rollback of it was made and nobody has looked at it yet: what it puts back is written first, and its status wakes this
+/// release.
+fn is_about_to_be_taken_back(world: &ReleaseWorld) -> bool {
+    world.project.promotions.values().any(|promotion| {
+        promotion.spec.kind == PromotionKind::Rollback
+            && promotion.spec.release == world.release.name()
+            && is_automatic(promotion)
+            && promotion.status.as_ref().is_none_or(|status| status.reason.is_none())
+    })
+}
+
+/// `dev:Verified staging:Observing prod:Order`.
+fn line(stages: &[Stage]) -> String {
+    let words: Vec<String> = stages
+        .iter()
+        .filter(|stage| !stage.is_skipped())
+        .map(|stage| format!("{}:{}", stage.name, stage.state()))
+        .collect();
+    words.join(" ")
+}
+
+/// The status, unless it says what is stored already.
+fn write(
+    world: &ReleaseWorld,
+    mut status: ReleaseStatus,
+    summary: &Summary,
+    verified: bool,
+    now: Timestamp,
+) -> Option<Status> {
+    let stored = world.release.status();
+    let conditions = stored.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let generation = world.release.generation();
+    status.observed_generation = generation;
+    status.phase = summary.phase;
+    status.message = Some(conditions::cut(&summary.message, 2048));
+    status.conditions =
+        conditions::of_state(&summary.state, &summary.reason, &summary.message, generation, conditions, now);
+    let flag = if verified { "True" } else { "False" };
+    status.conditions.push(condition(
+        VERIFIED,
+        flag,
+        &summary.reason,
+        &summary.message,
+        generation,
+        conditions,
+        now,
+    ));
+    (stored.as_ref() != Some(&status)).then(|| Status::Release(Box::new(status)))
+}

@@ -1,0 +1,365 @@
+//! The way of a release through the environments: what it does in each, and what that makes of the whole.
+
+use crate::api::{
+    Environment, KeptRelease, Promotion, PromotionKind, PromotionPhase, ReleasePhase, ReleaseStatus,
+    StageStatus,
+};
+use crate::decide::conditions::{State, seconds};
+use crate::decide::environment::validate::in_order;
+use crate::decide::gates::gate::Gate;
+use crate::decide::gates::{Asked, blocked_by, evaluate, opens_at, shut, waits_at};
+use crate::decide::history::lane::kube_meta::Meta;
+use crate::decide::history::lane::{Lane, is_automatic, newer, phase_of, revision_of};
+use crate::decide::world::Project;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+/// A release in one environment.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    /// The environment.
+    pub name: String,
+    /// What it does there.
+    pub at: At,
+    /// When it changes by itself.
+    pub until: Option<Timestamp>,
+    message: String,
+    revision: Option<i64>,
+    promotion: Option<String>,
+}
+
+/// What a release does in an environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// Never comes here.
+    Skipped,
+    /// Waits at this gate.
+    Gate(&'static str),
+    /// A promotion would start, but for this.
+    Blocked(&'static str),
+    /// A promotion is about to start, or goes on; its own status says how far it is.
+    UnderWay,
+    /// Its newest promotion is in this phase.
+    Promotion(PromotionPhase),
+    /// It failed and is being taken back.
+    RollingBack,
+    /// It failed and was taken back.
+    RolledBack,
+    /// It failed, and taking it back failed as well.
+    RollbackFailed,
+    /// It failed here, and a newer release was verified since.
+    Overtaken,
+}
+
+/// One word and one sentence for the whole release.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// The phase.
+    pub phase: ReleasePhase,
+    /// The state that kstatus readers see.
+    pub state: State,
+    /// One word.
+    pub reason: String,
+    /// A sentence.
+    pub message: String,
+}
+
+impl Stage {
+    /// Whether the release never comes here.
+    pub fn is_skipped(&self) -> bool {
+        self.at == At::Skipped
+    }
+
+    /// One word.
+    pub fn state(&self) -> &'static str {
+        match self.at {
+            At::Skipped => "NotAStage",
+            At::Gate(word) | At::Blocked(word) => word,
+            At::UnderWay => "Promoting",
+            At::Promotion(phase) => phase.as_str(),
+            At::RollingBack => "RollingBack",
+            At::RolledBack => "RolledBack",
+            At::RollbackFailed => "RollbackFailed",
+            At::Overtaken => "Superseded",
+        }
+    }
+
+    /// The line of the status.
+    pub fn line(&self) -> StageStatus {
+        StageStatus {
+            name: self.name.clone(),
+            state: self.state().to_owned(),
+            message: (!self.message.is_empty()).then(|| crate::decide::conditions::cut(&self.message, 1024)),
+            revision: self.revision,
+            promotion: self.promotion.clone(),
+            until: self.until.map(|at| Time(seconds(at))),
+        }
+    }
+}
+
+/// What is said while a promotion goes on.
+const UNDER_WAY: &str = "on its way";
+
+/// Every environment of the project, in the order in which releases pass them. `status` is the last that was said of it.
+pub fn stages(
+    project: &Project,
+    release: &KeptRelease,
+    status: &ReleaseStatus,
+    now: Timestamp,
+) -> Vec<Stage> {
+    in_order(project)
+        .into_iter()
+        .filter_map(|name| project.environments.get(name))
+        .map(|environment| {
+            let lane = Lane::of(project, environment, release.application());
+            // One that was not needed in the end says nothing about what others did.
+            let ran = lane.of_release(release).find(|one| phase_of(one) != PromotionPhase::Cancelled);
+            if let Some(promotion) = ran.or_else(|| lane.of_release(release).next()) {
+                return of_promotion(project, environment, &lane, release, promotion, now);
+            }
+            if let Some(stage) = forgotten(project, &lane, release, status) {
+                return stage;
+            }
+            let mut stage = Stage {
+                name: environment.name().to_owned(),
+                at: At::UnderWay,
+                until: None,
+                message: String::new(),
+                revision: None,
+                promotion: None,
+            };
+            match evaluate(project, environment, release, Asked::ByAutomation, &[], now) {
+                Gate::Open => match shut(environment) {
+                    None => stage.message = UNDER_WAY.into(),
+                    Some((word, message)) => {
+                        stage.at = At::Blocked(word);
+                        stage.message = message.to_owned();
+                    }
+                },
+                Gate::Never { message } => {
+                    stage.at = At::Skipped;
+                    stage.message = message;
+                }
+                Gate::Closed { gate, message, until } => {
+                    stage.at = At::Gate(gate);
+                    stage.message = message;
+                    stage.until = until;
+                }
+            }
+            stage
+        })
+        .collect()
+}
+
+/// What was said of a promotion that has ended and that history no longer holds: its outcome stays.
+fn forgotten(
+    project: &Project,
+    lane: &Lane<'_>,
+    release: &KeptRelease,
+    status: &ReleaseStatus,
+) -> Option<Stage> {
+    let line = status.environments.iter().find(|line| line.name == lane.environment)?;
+    let promotion = line.promotion.as_ref().filter(|name| !project.promotions.contains_key(*name))?;
+    let had_failed = matches!(status.phase, ReleasePhase::RolledBack | ReleasePhase::Failed);
+    let ended = [
+        (At::Promotion(PromotionPhase::Verified), true),
+        (At::Promotion(PromotionPhase::Cancelled), true),
+        (At::Promotion(PromotionPhase::Superseded), !had_failed),
+        (At::Overtaken, had_failed),
+        (At::Promotion(PromotionPhase::Failed), true),
+        (At::RolledBack, true),
+        (At::RollbackFailed, true),
+    ];
+    let stage = Stage {
+        name: line.name.clone(),
+        at: At::Skipped,
+        until: None,
+        message: line.message.clone().unwrap_or_default(),
+        revision: line.revision,
+        promotion: Some(promotion.clone()),
+    };
+    let said = |(at, fits): &(At, bool)| *fits && Stage { at: *at, ..stage.clone() }.state() == line.state;
+    let (at, _) = ended.into_iter().find(said)?;
+    let failed = matches!(at, At::Promotion(PromotionPhase::Failed) | At::RolledBack | At::RollbackFailed);
+    let at = if failed && is_overtaken(project, lane, release) { At::Overtaken } else { at };
+    Some(Stage { at, ..stage })
+}
+
+/// Whether a newer release was verified here.
+fn is_overtaken(project: &Project, lane: &Lane<'_>, release: &KeptRelease) -> bool {
+    lane.here().any(|other| {
+        other.spec.kind == PromotionKind::Promote
+            && phase_of(other) == PromotionPhase::Verified
+            && project.releases.get(&other.spec.release).is_some_and(|newest| newer(newest, release).is_gt())
+    })
+}
+
+fn of_promotion(
+    project: &Project,
+    environment: &Environment,
+    lane: &Lane<'_>,
+    release: &KeptRelease,
+    promotion: &Promotion,
+    now: Timestamp,
+) -> Stage {
+    let phase = phase_of(promotion);
+    let status = promotion.status.as_ref();
+    let mut stage = Stage {
+        name: environment.name().to_owned(),
+        at: At::Promotion(phase),
+        until: None,
+        message: status.and_then(|status| status.message.clone()).unwrap_or_default(),
+        revision: revision_of(promotion),
+        promotion: Some(promotion.name().to_owned()),
+    };
+    // One that has not started comes after all that have; one that never did says nothing, unless automation wanted it.
+    let number = |promotion: &Promotion| revision_of(promotion).unwrap_or(i64::MAX);
+    let is_of_it = |other: &&&Promotion| {
+        other.spec.kind == PromotionKind::Rollback
+            && other.spec.release == release.name()
+            && number(other) > number(promotion)
+    };
+    let waiting = lane.pending.iter().filter(is_of_it).rfind(|other| !phase_of(other).is_final());
+    let started = || lane.revisions.iter().rfind(is_of_it);
+    let refused = || {
+        let failed = lane.pending.iter().filter(is_of_it).filter(|_| phase == PromotionPhase::Failed);
+        failed.rev().find(|other| is_automatic(other))
+    };
+    let rollback = waiting.or_else(started).or_else(refused);
+    if let Some(rollback) = rollback.filter(|other| phase.is_running() && !phase_of(other).is_final()) {
+        let message = rollback.spec.reason.clone().unwrap_or_default();
+        return Stage { at: At::RollingBack, message, ..stage };
+    }
+    // From the open gate to the end the release says the same: the steps stand in the promotion.
+    let is_tried = phase == PromotionPhase::Pending && status.is_none_or(|status| status.reason.is_none());
+    if is_tried || phase.is_running() {
+        return Stage {
+            at: At::UnderWay,
+            message: UNDER_WAY.to_owned(),
+            revision: None,
+            promotion: None,
+            ..stage
+        };
+    }
+    if let Some(gate) = waits_at(promotion) {
+        let until = opens_at(project, environment, release, promotion, now);
+        return Stage { at: At::Gate(gate), until, ..stage };
+    }
+    if let Some(fault) = blocked_by(promotion) {
+        return Stage { at: At::Blocked(fault), ..stage };
+    }
+    let rollback = match phase {
+        PromotionPhase::Failed => rollback,
+        // What was verified may be taken back as well, by a person.
+        PromotionPhase::Verified if runs_here(lane, promotion) => {
+            rollback.filter(|other| !phase_of(other).is_final())
+        }
+        PromotionPhase::Verified => rollback.filter(|other| phase_of(other) != PromotionPhase::Cancelled),
+        PromotionPhase::Pending
+        | PromotionPhase::Promoting
+        | PromotionPhase::Observing
+        | PromotionPhase::Superseded
+        | PromotionPhase::Cancelled => return stage,
+    };
+    if let (PromotionPhase::Verified, Some(rollback)) = (phase, rollback) {
+        let reason = rollback.spec.reason.as_deref().unwrap_or("no reason was given");
+        stage.message = format!("taken back by {}: {reason}", rollback.name());
+    }
+    stage.at = match rollback.map(|other| phase_of(other)) {
+        None => stage.at,
+        Some(PromotionPhase::Verified | PromotionPhase::Superseded) => At::RolledBack,
+        Some(PromotionPhase::Failed | PromotionPhase::Cancelled) => At::RollbackFailed,
+        Some(PromotionPhase::Pending | PromotionPhase::Promoting | PromotionPhase::Observing) => {
+            At::RollingBack
+        }
+    };
+    let was_bad = !matches!(stage.at, At::RollingBack | At::Promotion(PromotionPhase::Verified));
+    if was_bad && is_overtaken(project, lane, release) {
+        stage.at = At::Overtaken;
+    }
+    stage
+}
+
+/// Whether its content is what runs here, or runs here again.
+fn runs_here(lane: &Lane<'_>, promotion: &Promotion) -> bool {
+    let last = lane.here().rev().find(|other| phase_of(other) == PromotionPhase::Verified);
+    last.and_then(|other| lane.content_of(other)).is_some_and(|origin| origin.name() == promotion.name())
+}
+
+/// The whole release: the worst that is final, else what is being done, else what it waits for, else verified.
+pub fn summarise(project: &Project, stages: &[Stage]) -> Summary {
+    let say = |phase, state, reason: &str, stage: &Stage| Summary {
+        phase,
+        state,
+        reason: reason.to_owned(),
+        message: match stage.message.is_empty() {
+            true => format!("{}: {}", stage.name, stage.state()),
+            false => format!("{}: {}", stage.name, stage.message),
+        },
+    };
+    let find = |wanted: &dyn Fn(At) -> bool| stages.iter().find(|stage| wanted(stage.at));
+    if let Some(stage) = find(&|at| at == At::RollingBack) {
+        return say(ReleasePhase::RollingBack, State::Reconciling, "RollingBack", stage);
+    }
+    if let Some(stage) = find(&|at| at == At::RolledBack) {
+        return say(ReleasePhase::RolledBack, State::Stalled, "RolledBack", stage);
+    }
+    if let Some(stage) = find(&|at| matches!(at, At::RollbackFailed | At::Promotion(PromotionPhase::Failed)))
+    {
+        return say(ReleasePhase::Failed, State::Stalled, "Failed", stage);
+    }
+    if let Some(stage) = find(&|at| matches!(at, At::Promotion(PromotionPhase::Pending))) {
+        return say(ReleasePhase::Promoting, State::Reconciling, "Pending", stage);
+    }
+    if let Some(stage) = find(&|at| matches!(at, At::Blocked(_))) {
+        return say(ReleasePhase::Waiting, State::Reconciling, stage.state(), stage);
+    }
+    let busy = |at| {
+        matches!(at, At::UnderWay | At::Promotion(PromotionPhase::Promoting | PromotionPhase::Observing))
+    };
+    if let Some(stage) = find(&busy) {
+        return say(ReleasePhase::Promoting, State::Reconciling, "Promoting", stage);
+    }
+    if let Some(stage) = find(&|at| at == At::Overtaken) {
+        return say(ReleasePhase::RolledBack, State::Ready, "Superseded", stage);
+    }
+    // The first gate that is closed, those behind it wait for the same.
+    if let Some(stage) = stages.iter().find(|stage| matches!(stage.at, At::Gate(_))) {
+        let reason = stage.state();
+        // A missing name or consent is being waited for like work; a gate of release management is a state to stay in.
+        let state = match reason {
+            "Environment" | "Content" | "Security" => State::Reconciling,
+            _ => State::Ready,
+        };
+        return say(ReleasePhase::Waiting, state, reason, stage);
+    }
+    if let Some(stage) =
+        find(&|at| matches!(at, At::Promotion(PromotionPhase::Superseded | PromotionPhase::Cancelled)))
+    {
+        return say(ReleasePhase::Superseded, State::Ready, "Superseded", stage);
+    }
+    let passed: Vec<&Stage> = stages.iter().filter(|stage| !stage.is_skipped()).collect();
+    if let Some(last) = passed.last().filter(|_| !passed.is_empty()) {
+        return Summary {
+            phase: ReleasePhase::Verified,
+            state: State::Ready,
+            reason: "Verified".into(),
+            message: format!("verified in {}", last.name),
+        };
+    }
+    let superseded = stages.iter().any(|stage| stage.message.contains("went ahead"));
+    match superseded {
+        true => Summary {
+            phase: ReleasePhase::Superseded,
+            state: State::Ready,
+            reason: "Superseded".into(),
+            message: "a newer release went ahead".into(),
+        },
+        false => Summary {
+            phase: ReleasePhase::Pending,
+            state: State::Reconciling,
+            reason: "NoEnvironment".into(),
+            message: format!("the project {} has no environment that this release may enter", project.name),
+        },
+    }
+}
