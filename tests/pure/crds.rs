@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it is how a test fails")]
 
-#[path = "support/manifests.rs"]
+#[path = "../support/manifests.rs"]
 mod manifests;
 #[path = "support/schema.rs"]
 mod schema;

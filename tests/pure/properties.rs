@@ -12,7 +12,7 @@
 mod consent;
 #[path = "properties/facts.rs"]
 mod facts;
-#[path = "support/manifests.rs"]
+#[path = "../support/manifests.rs"]
 mod manifests;
 #[path = "support/schema.rs"]
 mod schema;

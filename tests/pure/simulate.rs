@@ -46,7 +46,7 @@ fn every_scenario_goes_as_its_log_says() {
         let run = scenario.run().settle();
         let text = format!("# {}\n\n{}\n", scenario.about, run.log.join("\n"));
         let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join(format!("tests/golden/simulate/{}.log", scenario.name));
+            .join(format!("tests/pure/golden/simulate/{}.log", scenario.name));
         if again {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, &text).unwrap();
