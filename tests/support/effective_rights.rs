@@ -6,7 +6,7 @@ use control_plane::{Access, ControlPlane};
 
 /// Where the controller is installed, where its identities are, and where those write.
 const NAMESPACES: [&str; 3] = ["towpath-system", "towpath-deployers", "shop-prod"];
-const REVIEWED: &str = "tests/golden/effective-rights.txt";
+const REVIEWED: &str = "tests/stories/golden/effective-rights.txt";
 
 /// `kubectl auth can-i --list` in each of the namespaces; UPDATE_GOLDEN=1 writes the list again.
 pub fn are_reviewed(cluster: &ControlPlane, operator: &Access) -> Result<()> {

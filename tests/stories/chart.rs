@@ -3,11 +3,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it is how a test fails")]
 
-#[path = "support/effective_rights.rs"]
+#[path = "../support/effective_rights.rs"]
 mod effective_rights;
-#[path = "support/manifests.rs"]
+#[path = "../support/manifests.rs"]
 mod manifests;
-#[path = "support/rights.rs"]
+#[path = "../support/rights.rs"]
 mod rights;
 
 use anyhow::{Context, Result, ensure};
@@ -105,12 +105,12 @@ fn the_policies_can_be_left_out_and_the_controller_is_told() -> Result<()> {
     Ok(())
 }
 
-/// Each line has been looked at by a person. A right more or less is a decision, made in tests/golden/rights.txt.
+/// Each line has been looked at by a person. A right more or less is a decision, made in tests/stories/golden/rights.txt.
 #[test]
 fn the_rights_are_the_reviewed_ones() -> Result<()> {
     let found = lines(&documents(&template(&[])?)).join("\n") + "\n";
-    let reviewed = read(&root("tests/golden/rights.txt"));
-    assert!(found == reviewed, "the chart grants other rights than tests/golden/rights.txt:\n{found}");
+    let reviewed = read(&root("tests/stories/golden/rights.txt"));
+    assert!(found == reviewed, "the chart grants other rights than tests/stories/golden/rights.txt:\n{found}");
     Ok(())
 }
 

@@ -5,7 +5,7 @@
 use mlua::{Lua, Table, Value};
 
 fn check() -> String {
-    let readme = include_str!("../README.md");
+    let readme = include_str!("../../README.md");
     let start = readme.find("```lua\n").expect("the README has a Lua block") + "```lua\n".len();
     let end = readme[start..].find("```").expect("the block ends");
     readme[start..start + end].to_owned()
