@@ -6,7 +6,7 @@
 //!
 //! The controller is the program that is installed, so its memory is what a cluster would see.
 
-#[path = "../demo/operator.rs"]
+#[path = "../support/src/installed_controller.rs"]
 mod operator;
 
 mod figures;

@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it is how a test fails")]
 
-#[path = "../support/manifests.rs"]
+#[path = "../support/src/manifests.rs"]
 mod manifests;
-#[path = "support/schema.rs"]
+#[path = "../support/src/schema.rs"]
 mod schema;
 
 use manifests::{documents, read, root};

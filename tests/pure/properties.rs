@@ -12,9 +12,9 @@
 mod consent;
 #[path = "properties/facts.rs"]
 mod facts;
-#[path = "../support/manifests.rs"]
+#[path = "../support/src/manifests.rs"]
 mod manifests;
-#[path = "support/schema.rs"]
+#[path = "../support/src/schema.rs"]
 mod schema;
 #[path = "properties/worlds.rs"]
 mod worlds;

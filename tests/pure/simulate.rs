@@ -9,22 +9,22 @@
     reason = "it is how a test fails"
 )]
 
-#[path = "simulate/again.rs"]
-mod again;
-#[path = "simulate/ahead.rs"]
-mod ahead;
+#[path = "simulate/approvals_ahead.rs"]
+mod approvals_ahead;
 #[path = "simulate/cluster.rs"]
 mod cluster;
-#[path = "simulate/end.rs"]
-mod end;
-#[path = "simulate/ends.rs"]
-mod ends;
-#[path = "simulate/faults.rs"]
-mod faults;
+#[path = "simulate/comparison.rs"]
+mod comparison;
 #[path = "simulate/line.rs"]
 mod line;
-#[path = "simulate/refused.rs"]
-mod refused;
+#[path = "simulate/outcomes.rs"]
+mod outcomes;
+#[path = "simulate/past_faults.rs"]
+mod past_faults;
+#[path = "simulate/refused_rollbacks.rs"]
+mod refused_rollbacks;
+#[path = "simulate/repeated_rollbacks.rs"]
+mod repeated_rollbacks;
 #[path = "simulate/rollbacks.rs"]
 mod rollbacks;
 #[path = "simulate/run.rs"]
@@ -61,14 +61,14 @@ fn every_scenario_goes_as_its_log_says() {
 #[test]
 fn the_order_of_looks_does_not_change_the_end() {
     for scenario in ALL {
-        end::same_in_any_order(scenario.name, scenario.setting, scenario.events);
+        comparison::same_in_any_order(scenario.name, scenario.setting, scenario.events);
     }
 }
 
 #[test]
 fn a_crash_after_any_write_does_not_change_the_end() {
     for scenario in ALL {
-        end::same_after_a_crash(scenario.name, scenario.setting, scenario.events);
+        comparison::same_after_a_crash(scenario.name, scenario.setting, scenario.events);
     }
 }
 

@@ -3,11 +3,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it is how a test fails")]
 
-#[path = "../support/effective_rights.rs"]
+#[path = "../support/src/effective_rights.rs"]
 mod effective_rights;
-#[path = "../support/manifests.rs"]
+#[path = "../support/src/manifests.rs"]
 mod manifests;
-#[path = "../support/rights.rs"]
+#[path = "../support/src/rights.rs"]
 mod rights;
 
 use anyhow::{Context, Result, ensure};
@@ -110,7 +110,10 @@ fn the_policies_can_be_left_out_and_the_controller_is_told() -> Result<()> {
 fn the_rights_are_the_reviewed_ones() -> Result<()> {
     let found = lines(&documents(&template(&[])?)).join("\n") + "\n";
     let reviewed = read(&root("tests/stories/golden/rights.txt"));
-    assert!(found == reviewed, "the chart grants other rights than tests/stories/golden/rights.txt:\n{found}");
+    assert!(
+        found == reviewed,
+        "the chart grants other rights than tests/stories/golden/rights.txt:\n{found}"
+    );
     Ok(())
 }
 

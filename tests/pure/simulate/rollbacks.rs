@@ -1,6 +1,6 @@
 //! Rollbacks end at what was asked for, whatever history has forgotten and whoever else asks meanwhile.
 
-use super::ends::{image, promotion};
+use super::outcomes::{image, promotion};
 use super::run::{Event, Run};
 use super::scenarios::{deployment, environment, made_anew, pair, prod, release, settled, shop};
 use super::store::Store;

@@ -1,6 +1,6 @@
 //! Approvals in somebody else's name, without the right, or changed afterwards: each is refused, and says why.
 
-use crate::cast::{Attempts, Cast};
+use crate::people::{Attempts, Cast};
 use crate::support::*;
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};

@@ -7,14 +7,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it is how a test fails")]
 
 mod bindings;
-mod cast;
 mod escalation;
 mod forged_approvals;
 mod forged_requests;
 mod freeze;
-mod images;
-mod older;
 mod people;
+mod pinned_images;
 mod record;
 mod requests;
+mod shipped_roles;
 mod support;
+mod unstamped_requester;

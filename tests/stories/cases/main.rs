@@ -6,28 +6,36 @@ mod adoption;
 mod approvals;
 mod calendar;
 mod captures;
+mod conditions;
 mod configuration;
-mod consent;
 mod costs;
 mod crash;
-mod degraded;
-mod endings;
-mod failures;
-mod first;
+mod deletion;
+mod failing_releases;
+mod first_promotion;
+mod grants;
+#[path = "../../support/src/helm.rs"]
 mod helm;
-mod hostile;
-mod lanes;
-mod matrix;
+mod missing_policies;
+#[path = "../../support/src/objects.rs"]
 mod objects;
+#[path = "../../support/src/operator.rs"]
 mod operator;
+mod path_to_prod;
+#[path = "../../support/src/people.rs"]
 mod people;
 mod preflight;
+mod promotion_order;
+mod refused_content;
+#[path = "../../support/src/relay.rs"]
 mod relay;
 mod replicas;
+#[path = "../../support/src/requests.rs"]
 mod requests;
-mod stories;
+#[path = "../../support/src/project.rs"]
 mod support;
 mod takeover;
 mod undecodable;
-mod waiting;
+#[path = "../../support/src/waits.rs"]
 mod waits;
+mod withdrawn_consent;

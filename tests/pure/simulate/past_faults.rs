@@ -1,6 +1,6 @@
 //! Worlds in which `decide` once went wrong, each as small as it could be made.
 
-use super::ends::{object, promotion, summary};
+use super::outcomes::{object, promotion, summary};
 use super::run::start;
 use super::scenarios::{app, deployment, environment, pair, prod, release, settled, shop};
 use super::store::Store;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::failures::tells;
+use crate::bad_releases::tells;
 use crate::shop::{in_shop, template};
 
 fn store(image: &str) -> Value {

@@ -1,7 +1,7 @@
 //! Approvals ahead of the window: what is approved in the morning goes at noon, unless something better came.
 
-use super::end;
-use super::ends::{image, promotion};
+use super::comparison;
+use super::outcomes::{image, promotion};
 use super::run::{Event, Run};
 use super::scenarios::{app, environment, settled};
 use super::store::Store;
@@ -44,8 +44,8 @@ fn what_is_approved_goes_when_the_window_opens_wherever_the_controller_crashes()
     let run = settled(at_noon, &[FIRST, FIRST_APPROVED]);
     assert_eq!(promotion(&run, "prod-shop-1.0.0"), PromotionPhase::Verified);
     assert_eq!(started(&run, "prod-shop-1.0.0"), "2026-11-02T12:00:00Z");
-    end::same_in_any_order("approved ahead", at_noon, &[FIRST, FIRST_APPROVED]);
-    end::same_after_a_crash("approved ahead", at_noon, &[FIRST, FIRST_APPROVED]);
+    comparison::same_in_any_order("approved ahead", at_noon, &[FIRST, FIRST_APPROVED]);
+    comparison::same_after_a_crash("approved ahead", at_noon, &[FIRST, FIRST_APPROVED]);
 }
 
 #[test]

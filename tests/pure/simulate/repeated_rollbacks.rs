@@ -1,7 +1,7 @@
 //! Back, and back again, with a crash after any write: what a rollback did and could not record is known to the next one.
 
-use super::end;
-use super::ends::image;
+use super::comparison;
+use super::outcomes::image;
 use super::rollbacks::{FIRST, SECOND, back};
 use super::run::{Event, Run};
 use super::scenarios::{app, deployment, environment, pair, prod, release, settled, shop};
@@ -21,8 +21,8 @@ const BACK_AND_FORTH: [Event; 4] = [
 ];
 
 fn same(what: &str, setting: fn(&mut Store, Timestamp), events: &[Event]) {
-    end::same_in_any_order(what, setting, events);
-    end::same_after_a_crash(what, setting, events);
+    comparison::same_in_any_order(what, setting, events);
+    comparison::same_after_a_crash(what, setting, events);
 }
 
 #[test]

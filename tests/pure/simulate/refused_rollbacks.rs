@@ -1,6 +1,6 @@
 //! Rollbacks that are refused hold nobody up, and say nothing about what runs.
 
-use super::ends::{image, promotion, release as phase};
+use super::outcomes::{image, promotion, release as phase};
 use super::rollbacks::{FADES, FIRST, SECOND, TAKEN, back, service_of};
 use super::run::{Event, Run, start};
 use super::scenarios::{app, deployment, pair, prod, release, settled, shop};

@@ -1,0 +1,209 @@
+//! The roles that the chart ships for people: each can do what its name says, and no more.
+
+use crate::support::*;
+use anyhow::{Result, bail, ensure};
+use control_plane::ControlPlane;
+use http::Method;
+use serde_json::{Value, json};
+
+const ROLES: [&str; 8] =
+    ["viewer", "requester", "approver", "oncall", "environment-admin", "view", "edit", "admin"];
+
+/// What is done, the request, who may.
+type Act = (&'static str, Method, String, Value, &'static str);
+
+fn acts(project: &str) -> Vec<Act> {
+    let all = |plural: &str| ours(project, plural, "");
+    let it = |plural: &str| ours(project, plural, "it");
+    let environment = object("Environment", json!({ "namespace": "p-prod" }));
+    let period = json!({ "from": "2026-01-01T00:00:00Z", "to": "2027-01-01T00:00:00Z", "reason": "a" });
+    let freeze = object("ChangeFreeze", period.clone());
+    let everywhere = object("ClusterChangeFreeze", period);
+    let cluster_wide = "/apis/towpath.dev/v1alpha1/clusterchangefreezes".to_owned();
+    let gates = json!({ "spec": { "override": { "gates": ["Soak"], "reason": "now" } } });
+    let forced = merged(&promotion("prod"), &gates);
+    let forced_back = merged(&rollback("prod"), &gates);
+    let label = json!({ "metadata": { "labels": { "a": "b" } } });
+    let hold = json!({ "spec": { "hold": true } });
+    let soak = json!({ "spec": { "soak": "1h" } });
+    let status = json!({ "status": { "observedGeneration": 7 } });
+    let (get, post, patch, delete) = (Method::GET, Method::POST, Method::PATCH, Method::DELETE);
+    let everybody = "viewer requester approver oncall environment-admin view edit admin";
+    let rules = "environment-admin admin";
+    let mut acts: Vec<Act> = vec![
+        ("makes a release", post.clone(), all("releases"), release(), "requester edit admin"),
+        ("holds a release", patch.clone(), it("releases"), hold, "oncall"),
+        ("labels a release", patch.clone(), it("releases"), label.clone(), "oncall edit admin"),
+        ("withdraws a release", delete.clone(), it("releases"), Value::Null, "edit admin"),
+        ("promotes", post.clone(), all("promotions"), promotion("prod"), "requester oncall"),
+        ("rolls back", post.clone(), all("promotions"), rollback("prod"), "oncall"),
+        ("overrides gates", post.clone(), all("promotions"), forced, "oncall"),
+        ("overrides gates of a rollback", post.clone(), all("promotions"), forced_back, "oncall"),
+        ("changes a promotion", patch.clone(), it("promotions"), label, ""),
+        ("deletes a promotion", delete.clone(), it("promotions"), Value::Null, ""),
+        ("approves", post.clone(), all("approvals"), approval("prod", None), "approver"),
+        ("withdraws an approval of another", delete.clone(), it("approvals"), Value::Null, ""),
+        ("makes an environment", post.clone(), all("environments"), environment, rules),
+        ("changes an environment", patch.clone(), it("environments"), soak, rules),
+        ("deletes an environment", delete.clone(), it("environments"), Value::Null, rules),
+        (
+            "makes a rollback policy",
+            post.clone(),
+            all("rollbackpolicies"),
+            object("RollbackPolicy", json!({})),
+            rules,
+        ),
+        ("deletes a rollback policy", delete.clone(), it("rollbackpolicies"), Value::Null, rules),
+        ("freezes", post.clone(), all("changefreezes"), freeze, rules),
+        ("lifts a freeze", delete.clone(), it("changefreezes"), Value::Null, rules),
+        ("freezes all projects", post.clone(), cluster_wide, everywhere, ""),
+        ("reads a Content", get.clone(), it("contents"), Value::Null, ""),
+        ("makes a Content", post.clone(), all("contents"), content(), ""),
+        ("deletes a Content", delete.clone(), it("contents"), Value::Null, ""),
+    ];
+    for plural in ["releases", "environments", "promotions", "approvals"] {
+        acts.push(("writes a status", patch.clone(), it(plural) + "/status", status.clone(), ""));
+    }
+    for plural in ["releases", "environments", "promotions", "approvals", "rollbackpolicies", "changefreezes"]
+    {
+        acts.push(("looks", get.clone(), all(plural), Value::Null, everybody));
+    }
+    acts
+}
+
+#[tokio::test]
+async fn each_role_can_do_what_its_name_says_and_no_more() {
+    in_namespace(async |cluster, project| {
+        objects(cluster, project).await?;
+        let mut people = Vec::new();
+        for role in ROLES {
+            let name = format!("{role}-person");
+            let shipped = !["view", "edit", "admin"].contains(&role);
+            let bound = if shipped { format!("towpath-{role}") } else { role.into() };
+            bind(cluster, project, &bound, &json!({ "kind": "User", "name": name })).await?;
+            until_may(cluster, &name, "list", "approvals", (project, "")).await?;
+            people.push((role, Person::new(cluster, &name, &[]).await?));
+        }
+        let mut faults = Vec::new();
+        let acts = acts(project);
+        for (what, method, path, body, may) in &acts {
+            for (role, who) in &people {
+                // Judged like any other, and nothing is kept.
+                let path = if method == Method::GET { path.clone() } else { format!("{path}?dryRun=All") };
+                let patch = "application/merge-patch+json";
+                let content = if method == Method::PATCH { patch } else { "application/json" };
+                let body = Some(body.clone()).filter(|body| !body.is_null());
+                let answer = who.send(method.clone(), &path, content, body).await?;
+                let held = if may.split(' ').any(|name| name == *role) {
+                    answer.allowed().map(drop)
+                } else {
+                    answer.refused("forbidden")
+                };
+                faults.extend(held.err().map(|error| format!("{role} {what}: {error:#}")));
+            }
+        }
+        all_hold(faults, acts.len() * people.len())
+    })
+    .await;
+}
+
+/// What there is to change, none of it by the people of the table.
+async fn objects(cluster: &ControlPlane, project: &str) -> Result<()> {
+    let (admin, operator) = (Person::admin(cluster)?, Person::account(cluster, SYSTEM, "towpath").await?);
+    let period = json!({ "from": "2026-01-01T00:00:00Z", "to": "2027-01-01T00:00:00Z", "reason": "a" });
+    for (plural, object) in [
+        ("releases", release()),
+        ("promotions", promotion("prod")),
+        ("approvals", approval("prod", None)),
+        ("environments", object("Environment", json!({ "namespace": "p-it" }))),
+        ("rollbackpolicies", object("RollbackPolicy", json!({}))),
+        ("changefreezes", object("ChangeFreeze", period)),
+    ] {
+        admin.post(&ours(project, plural, ""), named("it", object)).await?.allowed()?;
+    }
+    operator.post(&ours(project, "contents", ""), named("it", content())).await?.allowed().map(drop)
+}
+
+#[tokio::test]
+async fn an_approver_withdraws_their_own_word_only() {
+    in_namespace(async |cluster, project| {
+        let mut people = Vec::new();
+        for name in ["first", "second"] {
+            bind(cluster, project, "towpath-approver", &json!({ "kind": "User", "name": name })).await?;
+            until_may(cluster, name, "approve", "environments", (project, "prod")).await?;
+            people.push(Person::new(cluster, name, &[]).await?);
+        }
+        let all = ours(project, "approvals", "");
+        for person in &people {
+            person.post(&all, named(&person.name, approval("prod", None))).await?.allowed()?;
+        }
+        let one = |name: &str| ours(project, "approvals", name);
+        people[1].delete(&one("first")).await?.refused("only first withdraws this")?;
+        // Not even the administrator of the cluster, who can delete the namespace.
+        Person::admin(cluster)?.delete(&one("first")).await?.refused("only first withdraws this")?;
+        for person in &people {
+            person.delete(&one(&person.name)).await?.allowed()?;
+        }
+        Ok(())
+    })
+    .await;
+}
+
+/// Whoever administers a namespace would otherwise approve after one RoleBinding to themselves.
+#[tokio::test]
+async fn an_admin_of_a_namespace_cannot_hand_out_the_verbs_that_they_lack() {
+    in_namespace(async |cluster, project| {
+        bind(cluster, project, "admin", &json!({ "kind": "User", "name": "owner" })).await?;
+        until_may(cluster, "owner", "create", "rbac.authorization.k8s.io/rolebindings", (project, ""))
+            .await?;
+        let owner = Person::new(cluster, "owner", &[]).await?;
+        let rbac = "rbac.authorization.k8s.io/v1";
+        let bindings = path(rbac, project, "rolebindings", "");
+        let myself = json!({ "kind": "User", "name": "owner" });
+        for role in ["towpath-requester", "towpath-approver", "towpath-oncall"] {
+            owner
+                .post(&bindings, binding("RoleBinding", role, role, &myself))
+                .await?
+                .refused("attempting to grant")?;
+        }
+        for verb in ["promote", "approve", "rollback", "override"] {
+            let role =
+                json!({ "metadata": { "name": verb }, "rules": [rule(&["environments"], &[], &[verb])] });
+            owner.post(&path(rbac, project, "roles", ""), role).await?.refused("attempting to grant")?;
+        }
+        // What admin holds anyway may be handed on.
+        for role in ["towpath-viewer", "towpath-environment-admin"] {
+            owner.post(&bindings, binding("RoleBinding", role, role, &myself)).await?.allowed()?;
+        }
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_hold_needs_promote_on_every_environment_of_the_project() {
+    in_namespace(async |cluster, project| {
+        let writes = rule(&["releases"], &[], &["create", "get", "patch"]);
+        let all = rule(&["environments"], &[], &["promote"]);
+        grant(cluster, project, "oncall", json!([writes, all])).await?;
+        until_may(cluster, "oncall", "promote", "environments", (project, "")).await?;
+        let oncall = Person::new(cluster, "oncall", &[]).await?;
+        let one = ours(project, "releases", "it");
+        oncall.post(&ours(project, "releases", ""), named("it", release())).await?.allowed()?;
+        for hold in [json!(true), json!(false), json!(true), Value::Null] {
+            let made = oncall.patch(&one, json!({ "spec": { "hold": hold } })).await?.allowed()?;
+            ensure!(made["spec"]["hold"] == hold, "{made}");
+        }
+        // Not held, and said not to be held, are the same.
+        let writer = rule(&["releases"], &[], &["patch"]);
+        grant(cluster, project, "writer", json!([writer])).await?;
+        until_may(cluster, "writer", "patch", "releases", (project, "")).await?;
+        let writer = Person::new(cluster, "writer", &[]).await?;
+        writer.patch(&one, json!({ "spec": { "hold": false } })).await?.allowed()?;
+        let Err(_) = writer.patch(&one, json!({ "spec": { "hold": true } })).await?.allowed() else {
+            bail!("a hold was set without the right")
+        };
+        Ok(())
+    })
+    .await;
+}
