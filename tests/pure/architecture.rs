@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it is how a test fails")]
 
-#[path = "architecture/rust_tokens.rs"]
 mod rust_tokens;
 
 use rust_tokens::{Token, tokens};

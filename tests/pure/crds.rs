@@ -2,18 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it is how a test fails")]
 
-#[path = "../support/src/manifests.rs"]
-mod manifests;
-#[path = "../support/src/schema.rs"]
-mod schema;
-
-use manifests::{documents, read, root};
-use schema::misfits;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use support::manifests::{documents, read, root};
+use support::schema::misfits;
 use towpath::api::{
     Approval, ChangeFreeze, ClusterChangeFreeze, Content, Environment, Promotion, Release, RollbackPolicy,
 };

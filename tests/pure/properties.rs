@@ -8,24 +8,18 @@
     reason = "it is how a test fails"
 )]
 
-#[path = "properties/consent.rs"]
 mod consent;
-#[path = "properties/facts.rs"]
 mod facts;
-#[path = "../support/src/manifests.rs"]
-mod manifests;
-#[path = "../support/src/schema.rs"]
-mod schema;
-#[path = "properties/worlds.rs"]
 mod worlds;
 
-use manifests::{documents, read, root};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
+use support::manifests::{documents, read, root};
+use support::schema::misfits;
 use towpath::api::{Delivery, GateName, PromotionKind, PromotionPhase};
 use towpath::decide::decision::{Action, Decision, Status};
 use towpath::decide::gates::approvals::{demanded, may_go_first};
@@ -325,7 +319,7 @@ fn every_status_fits_its_schema() {
                     Status::Promotion(status) => (&schemas[2], serde_json::to_value(status).unwrap()),
                     Status::Approval(status) => (&schemas[3], serde_json::to_value(status).unwrap()),
                 };
-                let misfits = schema::misfits("status", schema, &value);
+                let misfits = misfits("status", schema, &value);
                 hold(misfits.is_empty(), || misfits.join("\n"))?;
             }
         }

@@ -9,29 +9,17 @@
     reason = "it is how a test fails"
 )]
 
-#[path = "simulate/approvals_ahead.rs"]
 mod approvals_ahead;
-#[path = "simulate/cluster.rs"]
 mod cluster;
-#[path = "simulate/comparison.rs"]
 mod comparison;
-#[path = "simulate/line.rs"]
 mod line;
-#[path = "simulate/outcomes.rs"]
 mod outcomes;
-#[path = "simulate/past_faults.rs"]
 mod past_faults;
-#[path = "simulate/refused_rollbacks.rs"]
 mod refused_rollbacks;
-#[path = "simulate/repeated_rollbacks.rs"]
 mod repeated_rollbacks;
-#[path = "simulate/rollbacks.rs"]
 mod rollbacks;
-#[path = "simulate/run.rs"]
 mod run;
-#[path = "simulate/scenarios.rs"]
 mod scenarios;
-#[path = "simulate/store.rs"]
 mod store;
 
 use scenarios::ALL;

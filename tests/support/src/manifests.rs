@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 /// A path from the root of the workspace.
 pub fn root(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.ancestors().nth(2).unwrap_or(own).join(path)
 }
 
 pub fn read(path: &Path) -> String {

@@ -1,0 +1,8 @@
+//! What holds without a cluster: the laws of the code, the definitions of the kinds, `decide` over arbitrary worlds, whole releases
+//! through a toy cluster, and what the README tells other tools.
+
+mod architecture;
+mod argo_cd_health;
+mod crds;
+mod properties;
+mod simulate;
