@@ -6,7 +6,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Node;
 use kube::Api;
 
-use crate::support::{condition, create, deployment, pods, until};
+use crate::objects::{condition, create, deployment, pods, until};
 
 /// Without a node lease this fails after 50 s.
 #[tokio::test]

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use control_plane::{ControlPlane, Image, eventually};
 use serde_json::json;
 
-use crate::support::{SOON, pod_spec};
+use crate::real_node::{SOON, pod_spec};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_control-plane");
 

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use control_plane::{Image, eventually};
 use serde_json::{Value, json};
 
-use crate::support::{Place, SOON, pod_spec};
+use crate::real_node::{Place, SOON, pod_spec};
 
 fn waits_for(reason: &str) -> impl Fn(&Value) -> bool {
     move |container| container["state"]["waiting"]["reason"] == reason

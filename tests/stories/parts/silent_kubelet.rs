@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use control_plane::{ControlPlane, Image, RealNode, eventually};
 use serde_json::{Value, json};
 
-use crate::support::{SOON, pod_spec};
+use crate::real_node::{SOON, pod_spec};
 
 /// Goes on when dropped, however the test ends.
 struct Stopped<'a>(&'a RealNode);

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::support::{condition, create, until};
+use crate::objects::{condition, create, until};
 
 /// What each fate looks like, in order: phase, state of the container, restarts, how it ended last.
 const FATES: [(&str, &[&str]); 12] = [
@@ -108,7 +108,7 @@ async fn a_new_image_changes_the_fate_of_a_deployment() {
         kubectl.run(&["rollout", "status", "deployment/web", "-n", &namespace, "--timeout=20s"])?;
         kubectl.run(&["set", "image", "deployment/web", "*=acme/web:2-crash-loop", "-n", &namespace])?;
         eventually("a crashing pod beside the old one", Duration::from_secs(10), async || {
-            let pods = crate::support::pods(cluster, &namespace, "web").await?;
+            let pods = crate::objects::pods(cluster, &namespace, "web").await?;
             let mut seen: Vec<_> = pods.iter().map(glance).collect();
             seen.sort();
             Ok((seen == ["Running CrashLoopBackOff 1 Error/1", "Running ready 0 -"]).then_some(()))

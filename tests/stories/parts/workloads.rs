@@ -6,7 +6,7 @@ use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use serde_json::json;
 
-use crate::support::{condition, create, deployment, pods, until};
+use crate::objects::{condition, create, deployment, pods, until};
 
 #[tokio::test]
 async fn a_deployment_of_two_pods_becomes_ready() {
