@@ -12,7 +12,7 @@ mod target;
 
 pub use error::ActError;
 use freezes::publish_freezes;
-pub use status::{WithStatus, reject};
+pub use status::{Status, Subject, reject};
 
 use crate::cluster::{Note, NoteType};
 use crate::content::object::kinds;
@@ -20,56 +20,49 @@ use crate::decide::decision::{Action, Decision};
 use crate::process::Handles;
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::Resource;
-use kube::core::ObjectMeta;
 use std::collections::BTreeMap;
 
 /// Writes into a target namespace at a time, for one decision.
 const WIDTH: usize = 8;
 
-/// Carries out a decision about the object of kind `K` that `object` names, at the version that it was decided about. True when
-/// something was done that the next look should see at once.
-pub async fn act<K: WithStatus>(
+/// Carries out a decision about an object. Returns true when something was done that the next reconcile should see at once.
+pub async fn act<S: Status>(
     handles: &Handles,
-    object: &ObjectMeta,
-    decision: Decision,
+    subject: &Subject,
+    decision: Decision<S>,
 ) -> Result<bool, ActError> {
-    let project = object.namespace.clone().unwrap_or_default();
+    let identity = &subject.identity;
+    let project = identity.namespace.clone().unwrap_or_default();
     for record in &decision.records {
         records::create_content(handles, &project, record).await?;
     }
-    let mut version = object.resource_version.clone();
+    let mut version = identity.resource_version.clone();
     let (first, behind) = match decision.memory_follows {
         false => (decision.memory, None),
         true => (None, decision.memory),
     };
     if let Some(memory) = &first {
-        version = Some(status::write::<K>(handles, object, version.as_deref(), memory).await?);
+        version = Some(status::write(handles, subject, version.as_deref(), memory).await?);
     }
-    let uid = object.uid.clone().unwrap_or_default();
+    let uid = identity.uid.clone().unwrap_or_default();
     let done = carry_out(handles, &project, &uid, decision.actions).await;
     if let Some(memory) = &behind {
-        version = Some(status::write::<K>(handles, object, version.as_deref(), memory).await?);
+        version = Some(status::write(handles, subject, version.as_deref(), memory).await?);
     }
     let again = done?;
     if let Some(report) = &decision.report {
-        status::write::<K>(handles, object, version.as_deref(), report).await?;
+        status::write(handles, subject, version.as_deref(), report).await?;
     }
     for note in decision.notes {
         handles.notes.push(Note {
-            object_ref: reference::<K>(object),
+            object_ref: reference(subject),
             type_: if note.warning { NoteType::Warning } else { NoteType::Normal },
-            reason: note.reason,
+            reason: note.reason.to_string(),
             message: note.message,
             action: "Reconcile",
         });
     }
     Ok(again)
-}
-
-/// Carries out a decision that is about no object of ours.
-pub async fn act_alone(handles: &Handles, decision: Decision) -> Result<bool, ActError> {
-    carry_out(handles, "", "", decision.actions).await
 }
 
 /// Actions of one decision do not rely on each other's answers, but their order is kept: fields are taken over before the
@@ -151,13 +144,14 @@ async fn one(handles: &Handles, project: &str, uid: &str, action: Action) -> Res
     }
 }
 
-fn reference<K: Resource<DynamicType = ()>>(object: &ObjectMeta) -> ObjectReference {
+fn reference(subject: &Subject) -> ObjectReference {
+    let identity = &subject.identity;
     ObjectReference {
-        api_version: Some(K::api_version(&()).into_owned()),
-        kind: Some(K::kind(&()).into_owned()),
-        name: object.name.clone(),
-        namespace: object.namespace.clone(),
-        uid: object.uid.clone(),
+        api_version: Some(subject.resource.api_version.clone()),
+        kind: Some(subject.resource.kind.clone()),
+        name: identity.name.clone(),
+        namespace: identity.namespace.clone(),
+        uid: identity.uid.clone(),
         resource_version: None,
         field_path: None,
     }

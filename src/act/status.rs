@@ -1,122 +1,144 @@
 //! Status writes, against exactly the version that was decided about.
 
 use super::ActError;
-use crate::api::{Approval, Condition, Environment, Promotion, PromotionStatus, READY, Release};
-use crate::cluster::Undecodable;
-use crate::decide::decision::Status;
+use crate::api::{
+    ApprovalStatus, Condition, EnvironmentStatus, PromotionStatus, READY, Reason, ReleaseStatus,
+};
+use crate::cluster::{Metrics, Undecodable};
+use crate::decide::decision::NoStatus;
 use crate::process::Handles;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, ObjectMeta};
 use kube::{Api, Resource, ResourceExt};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::json;
-use std::fmt::Debug;
 use std::time::Duration;
 
-/// Kinds whose status Towpath writes.
-pub trait WithStatus: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Serialize
-where
-    Self: Resource<Scope = kube::core::NamespaceResourceScope>,
-{
-    /// The name of the kind in metrics and stores.
-    const KIND: &'static str;
+/// The object that a decision is about, at the version that it was decided about.
+pub struct Subject {
+    /// Its kind.
+    pub resource: ApiResource,
+    /// Its name, namespace, UID and version.
+    pub identity: ObjectMeta,
 }
 
-impl WithStatus for Release {
+impl Subject {
+    /// An object of kind `K`.
+    pub fn of<K: Resource<DynamicType = ()>>(identity: ObjectMeta) -> Self {
+        Self { resource: ApiResource::erase::<K>(&()), identity }
+    }
+
+    fn api(&self, handles: &Handles) -> Api<DynamicObject> {
+        let namespace = self.identity.namespace.as_deref().unwrap_or_default();
+        Api::namespaced_with(handles.clients.operator(), namespace, &self.resource)
+    }
+
+    fn name(&self) -> &str {
+        self.identity.name.as_deref().unwrap_or_default()
+    }
+
+    fn namespace(&self) -> &str {
+        self.identity.namespace.as_deref().unwrap_or_default()
+    }
+}
+
+/// A status that Towpath writes.
+pub trait Status: Serialize {
+    /// The kind whose status it is.
+    const KIND: &'static str;
+
+    /// Counts what has ended, after the status was written.
+    fn count(&self, _metrics: &Metrics) {}
+}
+
+impl Status for ReleaseStatus {
     const KIND: &'static str = "Release";
 }
-impl WithStatus for Environment {
+impl Status for EnvironmentStatus {
     const KIND: &'static str = "Environment";
 }
-impl WithStatus for Approval {
+impl Status for ApprovalStatus {
     const KIND: &'static str = "Approval";
 }
-impl WithStatus for Promotion {
-    const KIND: &'static str = "Promotion";
+impl Status for NoStatus {
+    const KIND: &'static str = "ConfigMap";
 }
 
-/// Tells an object that cannot be decoded, once per fault. Only its conditions are touched.
-pub async fn reject<K: WithStatus>(
+impl Status for PromotionStatus {
+    const KIND: &'static str = "Promotion";
+
+    fn count(&self, metrics: &Metrics) {
+        if !self.phase.is_final() {
+            return;
+        }
+        let (start, end) = (self.started_at.as_ref(), self.finished_at.as_ref());
+        let lasted =
+            start.zip(end).and_then(|(start, end)| Duration::try_from(end.0.duration_since(start.0)).ok());
+        match self.restores {
+            Some(_) => metrics.rollback_ended(self.phase.as_str()),
+            None => metrics.promotion_ended(self.phase.as_str(), lasted.unwrap_or_default()),
+        }
+    }
+}
+
+/// Reports on an object that it cannot be decoded, once per error. Only its conditions are changed.
+pub async fn reject(
     handles: &Handles,
-    namespace: &str,
-    name: &str,
+    subject: &Subject,
     fault: Option<Undecodable>,
 ) -> Result<(), ActError> {
     let Some(fault) = fault else { return Ok(()) };
-    let key = (K::KIND.to_owned(), namespace.to_owned(), name.to_owned());
+    let (kind, name) = (subject.resource.kind.as_str(), subject.name());
+    let key = (kind.to_owned(), subject.namespace().to_owned(), name.to_owned());
     if handles.rejected.get(&key).as_deref() == Some(fault.error.as_str()) {
         return Ok(());
     }
     let now = handles.clock.now();
-    let message = format!("this object cannot be read, and is left alone: {}", fault.error);
+    let message = format!("this object cannot be decoded, and is ignored: {}", fault.error);
     let conditions = ["Accepted", READY].map(|type_| Condition {
         type_: type_.to_owned(),
         status: "False".to_owned(),
-        reason: "Undecodable".to_owned(),
+        reason: Reason::Undecodable.to_string(),
         message: message.clone(),
         observed_generation: None,
         last_transition_time: Time(now),
     });
-    let resource = ApiResource::erase::<K>(&());
-    let api: Api<DynamicObject> = Api::namespaced_with(handles.clients.operator(), namespace, &resource);
     let patch = json!({ "status": { "conditions": conditions } });
-    api.patch_status(name, &PatchParams::default(), &Patch::Merge(patch))
+    subject
+        .api(handles)
+        .patch_status(name, &PatchParams::default(), &Patch::Merge(patch))
         .await
-        .map_err(ActError::write(format!("writing the status of {} {name}", K::KIND)))?;
+        .map_err(ActError::write(format!("writing the status of {kind} {name}")))?;
     handles.rejected.put(key, fault.error);
     Ok(())
 }
 
-/// A promotion that has ended, for the metrics.
-fn count(handles: &Handles, status: &PromotionStatus) {
-    if !status.phase.is_final() {
-        return;
-    }
-    let (start, end) = (status.started_at.as_ref(), status.finished_at.as_ref());
-    let lasted =
-        start.zip(end).and_then(|(start, end)| Duration::try_from(end.0.duration_since(start.0)).ok());
-    match status.restores {
-        Some(_) => handles.metrics.rollback_ended(status.phase.as_str()),
-        None => handles.metrics.promotion_ended(status.phase.as_str(), lasted.unwrap_or_default()),
-    }
-}
-
-/// Writes the status of an object of kind `K`; gives the new version.
-pub async fn write<K: WithStatus>(
+/// Writes the status of an object; returns the new version.
+pub async fn write<S: Status>(
     handles: &Handles,
-    object: &ObjectMeta,
+    subject: &Subject,
     version: Option<&str>,
-    status: &Status,
+    status: &S,
 ) -> Result<String, ActError> {
-    let (namespace, name) =
-        (object.namespace.clone().unwrap_or_default(), object.name.clone().unwrap_or_default());
-    let what = format!("writing the status of {} {name}", K::KIND);
-    let value = match status {
-        Status::Release(status) => serde_json::to_value(status),
-        Status::Environment(status) => serde_json::to_value(status),
-        Status::Promotion(status) => serde_json::to_value(status),
-        Status::Approval(status) => serde_json::to_value(status),
-    };
-    let value = value.map_err(|error| ActError::write(what.clone())(kube::Error::SerdeError(error)))?;
+    let name = subject.name();
+    let what = format!("writing the status of {} {name}", S::KIND);
+    let unwritable = |error| ActError::write(what.clone())(kube::Error::SerdeError(error));
+    let value = serde_json::to_value(status).map_err(unwritable)?;
     // A JSON patch replaces the status as a whole, fields that are gone included, and tests the version first.
     let mut operations = vec![];
     if let Some(version) = version {
         operations.push(json!({ "op": "test", "path": "/metadata/resourceVersion", "value": version }));
     }
     operations.push(json!({ "op": "add", "path": "/status", "value": value }));
-    let patch: json_patch::Patch = serde_json::from_value(json!(operations))
-        .map_err(|error| ActError::write(what.clone())(kube::Error::SerdeError(error)))?;
-    let api: Api<K> = Api::namespaced(handles.clients.operator(), &namespace);
-    let written = api
-        .patch_status(&name, &PatchParams::default(), &Patch::<()>::Json(patch))
+    let patch: json_patch::Patch = serde_json::from_value(json!(operations)).map_err(unwritable)?;
+    let written = subject
+        .api(handles)
+        .patch_status(name, &PatchParams::default(), &Patch::<()>::Json(patch))
         .await
         .map_err(ActError::write(what))?;
     let version = written.resource_version().unwrap_or_default();
-    if let Status::Promotion(status) = status {
-        count(handles, status);
-    }
-    handles.versions.wrote(K::KIND, &namespace, &name, &version);
+    status.count(&handles.metrics);
+    handles.versions.wrote(S::KIND, subject.namespace(), name, &version);
     Ok(version)
 }

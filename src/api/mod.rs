@@ -10,8 +10,10 @@ pub mod condition;
 pub mod content;
 pub mod environment;
 pub mod freeze;
+pub mod gate;
 pub mod kept;
 pub mod promotion;
+pub mod reason;
 pub mod release;
 pub mod rollback_policy;
 pub mod schema;
@@ -32,12 +34,14 @@ pub use environment::{
     RevisionRecord, RevisionRef, VariableOverride,
 };
 pub use freeze::{ChangeFreeze, ChangeFreezeSpec, ClusterChangeFreeze, ClusterChangeFreezeSpec};
+pub use gate::{GateName, Override};
 pub use kept::{KeptRelease, Uncaptured, requesters};
 pub use kube::core::Duration;
 pub use promotion::{
-    Change, ChangeAction, GateName, Override, Promotion, PromotionKind, PromotionPhase, PromotionSpec,
-    PromotionStatus, Step, StepResult,
+    Change, ChangeAction, Promotion, PromotionKind, PromotionPhase, PromotionSpec, PromotionStatus, Step,
+    StepResult,
 };
+pub use reason::{Class, Reason};
 pub use release::{
     ConfigMapSource, EnvironmentSource, ImageOverride, PinnedImage, Release, ReleasePhase, ReleaseSpec,
     ReleaseStatus, Source, StageStatus,

@@ -1,6 +1,6 @@
 //! Promotion: the act, and its record, of putting one release into one environment.
 
-use super::{ApprovalsReport, Condition, Keep, UserInfo, schema};
+use super::{ApprovalsReport, Condition, Keep, Override, Reason, UserInfo, schema};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -51,6 +51,10 @@ pub struct PromotionSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub to_revision: Option<i64>,
+    /// For a rollback that the controller created: the reason of the failure, such as `CrashLoopBackOff`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub cause: Option<String>,
     /// Why, in a sentence; kept in the record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
@@ -61,51 +65,6 @@ pub struct PromotionSpec {
     /// Who created the promotion. Filled in by the API server; another name than one's own is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<UserInfo>,
-}
-
-/// Gates that are passed although they are closed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Override {
-    /// The gates, by name.
-    #[schemars(length(min = 1, max = 10), extend("x-kubernetes-list-type" = "set"))]
-    pub gates: Vec<GateName>,
-    /// Why; kept in the record for ever.
-    #[schemars(length(min = 1, max = 1024))]
-    pub reason: String,
-}
-
-/// A gate that can be overridden.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum GateName {
-    /// Verified in every environment of `spec.after`.
-    Order,
-    /// Verified there for long enough.
-    Soak,
-    /// The hold of the release.
-    Hold,
-    /// `spec.change.notBefore` of the release.
-    NotBefore,
-    /// The windows of the environment.
-    Window,
-    /// Freezes.
-    Freeze,
-    /// The approvals of the environment.
-    Approval,
-}
-
-impl GateName {
-    /// The word that people read.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Order => "Order",
-            Self::Soak => "Soak",
-            Self::Hold => "Hold",
-            Self::NotBefore => "NotBefore",
-            Self::Window => "Window",
-            Self::Freeze => "Freeze",
-            Self::Approval => "Approval",
-        }
-    }
 }
 
 /// The direction of a promotion.
@@ -295,6 +254,19 @@ impl PromotionPhase {
         match self {
             Self::Promoting | Self::Observing => true,
             Self::Pending | Self::Verified | Self::Failed | Self::Superseded | Self::Cancelled => false,
+        }
+    }
+
+    /// The reason that a release carries for an environment in which its promotion is in this phase.
+    pub fn reason(self) -> Reason {
+        match self {
+            Self::Pending => Reason::Pending,
+            Self::Promoting => Reason::Promoting,
+            Self::Observing => Reason::Observing,
+            Self::Verified => Reason::Verified,
+            Self::Failed => Reason::Failed,
+            Self::Superseded => Reason::Superseded,
+            Self::Cancelled => Reason::Cancelled,
         }
     }
 

@@ -44,7 +44,7 @@ pub struct Note {
     /// Normal or Warning.
     pub type_: NoteType,
     /// A constant, in CamelCase.
-    pub reason: &'static str,
+    pub reason: String,
     /// A sentence; cut to 1 KiB.
     pub message: String,
     /// What was done about it; a constant, in CamelCase.
@@ -91,7 +91,7 @@ impl NoteWriter {
             }
             let namespace = note.object_ref.namespace.clone().unwrap_or_else(|| CLUSTER.to_owned());
             let events: Api<Event> = Api::namespaced(client.clone(), &namespace);
-            let reason = note.reason;
+            let reason = note.reason.clone();
             if let Err(error) =
                 events.create(&PostParams::default(), &event(at, note, namespace, &replica)).await
             {
@@ -119,7 +119,7 @@ fn event(at: Timestamp, note: Note, namespace: String, replica: &str) -> Event {
         },
         event_time: Some(MicroTime(at)),
         action: Some(cut(note.action, WORD).to_owned()),
-        reason: Some(cut(note.reason, WORD).to_owned()),
+        reason: Some(cut(&note.reason, WORD).to_owned()),
         note: Some(cut(&note.message, MESSAGE).to_owned()),
         type_: Some(
             match note.type_ {
@@ -156,7 +156,13 @@ mod tests {
             namespace: Some("shop".to_owned()),
             ..ObjectReference::default()
         };
-        Note { object_ref, type_: NoteType::Warning, reason: "RolledBack", message, action: "Rollback" }
+        Note {
+            object_ref,
+            type_: NoteType::Warning,
+            reason: "RolledBack".into(),
+            message,
+            action: "Rollback",
+        }
     }
 
     #[test]

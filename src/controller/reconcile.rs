@@ -1,19 +1,26 @@
-//! The reconcile of each kind: observe, decide, act.
+//! The reconcile of each kind is one recipe: observe, decide, act.
 
 use super::queue::{Key, Kind};
-use crate::act::{ActError, WithStatus, act, act_alone, reject};
-use crate::api::{Approval, Environment, Promotion, Release};
+use crate::act::{ActError, Status, Subject, act, reject};
+use crate::api::{
+    Approval, ApprovalStatus, Environment, EnvironmentStatus, Promotion, PromotionStatus, Release,
+    ReleaseStatus,
+};
 use crate::cluster::Undecodable;
 use crate::decide;
-use crate::decide::decision::Decision;
+use crate::decide::decision::{Decision, NoStatus};
+use crate::decide::world::{ApprovalWorld, EnvironmentWorld, FreezesWorld, PromotionWorld, ReleaseWorld};
 use crate::observe;
 use crate::observe::ObserveError;
 use crate::process::Handles;
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Resource;
 use kube::core::ObjectMeta;
+use std::future::Future;
 use std::time::Duration;
 
-/// When to look again.
+/// When to reconcile again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Again {
     /// When something changes.
@@ -25,7 +32,7 @@ pub enum Again {
 /// A pass that did not get to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum ReconcileError {
-    /// While looking.
+    /// While reading.
     #[error(transparent)]
     Observe(#[from] ObserveError),
     /// While writing.
@@ -33,77 +40,114 @@ pub enum ReconcileError {
     Act(#[from] ActError),
 }
 
-/// One pass over one object.
-pub async fn reconcile(handles: &Handles, key: &Key) -> Result<Again, ReconcileError> {
-    let (namespace, name) = (key.namespace.as_str(), key.name.as_str());
-    match key.kind {
-        Kind::Release => {
-            let Some(world) = observe::release::observe(handles, namespace, name).await? else {
-                return gone::<Release>(handles, key, handles.stores.releases.undecodable(namespace, name))
-                    .await;
-            };
-            let decision = decide::release::decide(&world, handles.clock.now());
-            finish::<Release>(handles, &world.release.identity(), decision, key).await
+/// A kind that is reconciled: what is observed of an object, and what is decided about it.
+trait Reconciled: Resource<DynamicType = ()> {
+    type World: Send;
+    type Status: Status + Send + Sync;
+
+    /// The world of an object; none when it does not exist, has ended, or cannot be decoded.
+    fn observe(
+        handles: &Handles,
+        key: &Key,
+    ) -> impl Future<Output = Result<Option<Self::World>, ObserveError>> + Send;
+
+    /// Why the object cannot be decoded, if it cannot.
+    fn undecodable(handles: &Handles, key: &Key) -> Option<Undecodable>;
+
+    /// What names the object in a request, at the version that was observed.
+    fn identity(world: &Self::World) -> ObjectMeta;
+
+    fn decide(world: &Self::World, now: Timestamp) -> Decision<Self::Status>;
+}
+
+macro_rules! reconciled {
+    ($kind:ty, $module:ident, $store:ident, $world:ty, $status:ty, $identity:expr) => {
+        impl Reconciled for $kind {
+            type World = $world;
+            type Status = $status;
+
+            async fn observe(handles: &Handles, key: &Key) -> Result<Option<$world>, ObserveError> {
+                observe::$module::observe(handles, &key.namespace, &key.name).await
+            }
+
+            fn undecodable(handles: &Handles, key: &Key) -> Option<Undecodable> {
+                handles.stores.$store.undecodable(&key.namespace, &key.name)
+            }
+
+            fn identity(world: &$world) -> ObjectMeta {
+                $identity(world)
+            }
+
+            fn decide(world: &$world, now: Timestamp) -> Decision<$status> {
+                decide::$module::decide(world, now)
+            }
         }
-        Kind::Approval => {
-            let Some(world) = observe::approval::observe(handles, namespace, name).await? else {
-                return gone::<Approval>(handles, key, handles.stores.approvals.undecodable(namespace, name))
-                    .await;
-            };
-            let decision = decide::approval::decide(&world, handles.clock.now());
-            finish::<Approval>(handles, &world.approval.metadata, decision, key).await
-        }
-        Kind::Freezes => {
-            let world = observe::freezes::observe(handles).await?;
-            let decision = decide::freezes::decide(&world, handles.clock.now());
-            let wake_at = decision.wake_at;
-            handles.metrics.decision(key.kind.as_str());
-            act_alone(handles, decision).await?;
-            Ok(wake_at.map_or(Again::OnChange, |at| Again::In(until(at, handles.clock.now()))))
-        }
-        Kind::Environment => {
-            let Some(world) = observe::environment::observe(handles, namespace, name).await? else {
-                return gone::<Environment>(
-                    handles,
-                    key,
-                    handles.stores.environments.undecodable(namespace, name),
-                )
-                .await;
-            };
-            let decision = decide::environment::decide(&world, handles.clock.now());
-            finish::<Environment>(handles, &world.environment.metadata, decision, key).await
-        }
-        Kind::Promotion => {
-            let Some(world) = observe::promotion::observe(handles, namespace, name).await? else {
-                return gone::<Promotion>(
-                    handles,
-                    key,
-                    handles.stores.promotions.undecodable(namespace, name),
-                )
-                .await;
-            };
-            let decision = decide::promotion::decide(&world, handles.clock.now());
-            finish::<Promotion>(handles, &world.promotion.metadata, decision, key).await
-        }
+    };
+}
+
+reconciled!(Release, release, releases, ReleaseWorld, ReleaseStatus, |world: &ReleaseWorld| {
+    world.release.identity()
+});
+reconciled!(
+    Environment,
+    environment,
+    environments,
+    EnvironmentWorld,
+    EnvironmentStatus,
+    |world: &EnvironmentWorld| { world.environment.metadata.clone() }
+);
+reconciled!(Promotion, promotion, promotions, PromotionWorld, PromotionStatus, |world: &PromotionWorld| {
+    world.promotion.metadata.clone()
+});
+reconciled!(Approval, approval, approvals, ApprovalWorld, ApprovalStatus, |world: &ApprovalWorld| {
+    world.approval.metadata.clone()
+});
+
+/// The ConfigMap with the freezes that are in force, one for the installation.
+impl Reconciled for ConfigMap {
+    type World = FreezesWorld;
+    type Status = NoStatus;
+
+    async fn observe(handles: &Handles, _: &Key) -> Result<Option<FreezesWorld>, ObserveError> {
+        observe::freezes::observe(handles).await.map(Some)
+    }
+
+    fn undecodable(_: &Handles, _: &Key) -> Option<Undecodable> {
+        None
+    }
+
+    fn identity(_: &FreezesWorld) -> ObjectMeta {
+        ObjectMeta::default()
+    }
+
+    fn decide(world: &FreezesWorld, now: Timestamp) -> Decision<NoStatus> {
+        decide::freezes::decide(world, now)
     }
 }
 
-/// Nothing to decide about: the object is gone, has ended, or cannot be decoded, which it is told.
-async fn gone<K: WithStatus>(
-    handles: &Handles,
-    key: &Key,
-    fault: Option<Undecodable>,
-) -> Result<Again, ReconcileError> {
-    reject::<K>(handles, &key.namespace, &key.name, fault).await?;
-    Ok(Again::OnChange)
+/// One pass over one object.
+pub async fn reconcile(handles: &Handles, key: &Key) -> Result<Again, ReconcileError> {
+    match key.kind {
+        Kind::Release => pass::<Release>(handles, key).await,
+        Kind::Environment => pass::<Environment>(handles, key).await,
+        Kind::Promotion => pass::<Promotion>(handles, key).await,
+        Kind::Approval => pass::<Approval>(handles, key).await,
+        Kind::Freezes => pass::<ConfigMap>(handles, key).await,
+    }
 }
 
-async fn finish<K: WithStatus>(
-    handles: &Handles,
-    object: &ObjectMeta,
-    decision: Decision,
-    key: &Key,
-) -> Result<Again, ReconcileError> {
+/// The recipe: observe, decide, act.
+async fn pass<K: Reconciled>(handles: &Handles, key: &Key) -> Result<Again, ReconcileError> {
+    let Some(world) = K::observe(handles, key).await? else {
+        let identity = ObjectMeta {
+            name: Some(key.name.clone()),
+            namespace: Some(key.namespace.clone()),
+            ..ObjectMeta::default()
+        };
+        reject(handles, &Subject::of::<K>(identity), K::undecodable(handles, key)).await?;
+        return Ok(Again::OnChange);
+    };
+    let decision = K::decide(&world, handles.clock.now());
     handles.metrics.decision(key.kind.as_str());
     let wake_at = decision.wake_at;
     tracing::debug!(
@@ -115,7 +159,7 @@ async fn finish<K: WithStatus>(
         report = decision.report.is_some(),
         "decided"
     );
-    let at_once = act::<K>(handles, object, decision).await?;
+    let at_once = act(handles, &Subject::of::<K>(K::identity(&world)), decision).await?;
     Ok(match (at_once, wake_at) {
         (true, _) => Again::In(Duration::ZERO),
         (false, Some(at)) => Again::In(until(at, handles.clock.now())),

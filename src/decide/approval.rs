@@ -2,16 +2,16 @@
 
 use super::conditions;
 use super::conditions::State;
-use super::decision::{Decision, Status};
+use super::decision::Decision;
 use super::gates::approvals::{Case, counts, demanded};
 use super::history::lane::kube_meta::Meta;
 use super::history::lane::{asked_by, created, phase_of};
 use super::world::ApprovalWorld;
-use crate::api::{ApprovalStatus, Promotion, PromotionPhase};
+use crate::api::{ApprovalStatus, Promotion, PromotionPhase, Reason};
 use jiff::Timestamp;
 
 /// Decides about one approval.
-pub fn decide(world: &ApprovalWorld, now: Timestamp) -> Decision {
+pub fn decide(world: &ApprovalWorld, now: Timestamp) -> Decision<ApprovalStatus> {
     let approval = &world.approval;
     if approval.deleting() {
         return Decision::default();
@@ -28,17 +28,17 @@ pub fn decide(world: &ApprovalWorld, now: Timestamp) -> Decision {
     let stored = approval.status.clone().unwrap_or_default();
     let generation = approval.generation();
     let (state, reason, message, wake_at) = match &found {
-        Ok(None) => (State::Ready, "Counts", "it counts".to_owned(), None),
-        Ok(Some(until)) => (State::Ready, "Counts", format!("it counts until {until}"), Some(*until)),
-        Err(why) => (State::Reconciling, "Ignored", format!("it does not count: {why}"), None),
+        Ok(None) => (State::Ready, Reason::Counts, "it counts".to_owned(), None),
+        Ok(Some(until)) => (State::Ready, Reason::Counts, format!("it counts until {until}"), Some(*until)),
+        Err(why) => (State::Reconciling, Reason::Ignored, format!("it does not count: {why}"), None),
     };
-    let mut conditions = conditions::of_state(&state, reason, &message, generation, &stored.conditions, now);
+    let mut conditions = conditions::of_state(&state, &reason, &message, generation, &stored.conditions, now);
     // An approval is not worked on: it counts, or it does not.
     conditions.truncate(1);
     let status = ApprovalStatus { observed_generation: generation, conditions };
     let is_news = approval.status.as_ref() != Some(&status);
     Decision {
-        report: is_news.then(|| Status::Approval(Box::new(status))),
+        report: is_news.then_some(status),
         wake_at: wake_at.filter(|at| *at > now),
         ..Decision::default()
     }

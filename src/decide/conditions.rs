@@ -1,6 +1,6 @@
 //! Conditions: one merge that keeps transition times, one place that makes Ready, Reconciling and Stalled.
 
-use crate::api::{Condition, READY, RECONCILING, STALLED};
+use crate::api::{Condition, READY, RECONCILING, Reason, STALLED};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -27,7 +27,7 @@ pub fn cut(message: &str, limit: usize) -> String {
 /// The conditions `Ready`, `Reconciling` and `Stalled` of one state, in this order.
 pub fn of_state(
     state: &State,
-    reason: &str,
+    reason: &Reason,
     message: &str,
     generation: i64,
     stored: &[Condition],
@@ -50,7 +50,7 @@ pub fn of_state(
 pub fn condition(
     type_: &str,
     status: &str,
-    reason: &str,
+    reason: &Reason,
     message: &str,
     generation: i64,
     stored: &[Condition],
@@ -60,7 +60,7 @@ pub fn condition(
     Condition {
         type_: type_.to_owned(),
         status: status.to_owned(),
-        reason: word(reason),
+        reason: word(reason.as_str()),
         message: cut(message, 4096),
         observed_generation: Some(generation),
         last_transition_time: before
@@ -68,7 +68,7 @@ pub fn condition(
     }
 }
 
-/// A reason as conditions may have it: a letter first, then letters, digits and `_`.
+/// A reason as conditions may have it: a letter, then letters, digits and `_`. A kubelet may report something else.
 fn word(reason: &str) -> String {
     let word: String = reason.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
     match word.chars().next().is_some_and(|first| first.is_ascii_alphabetic()) {

@@ -1,45 +1,57 @@
 //! What was decided. Plain data: nothing here writes.
 
 use super::history::lane::kube_meta::Meta;
-use crate::api::{
-    ApprovalStatus, Environment, EnvironmentStatus, PromotionSpec, PromotionStatus, ReleaseStatus,
-};
+use crate::api::{Environment, PromotionSpec, Reason};
 use crate::content::{ObjectKey, ObjectSet};
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One decision about one object. Carried out in the order of the fields.
-#[derive(Clone, Debug, Default)]
-pub struct Decision {
+/// One decision about one object whose status is an `S`. Carried out in the order of the fields.
+#[derive(Clone, Debug)]
+pub struct Decision<S> {
     /// Contents that the memory will name. Written first: memory never names what is not there.
     pub records: Vec<Record>,
     /// What cannot be observed again; written before the actions that it guards.
-    pub memory: Option<Status>,
+    pub memory: Option<S>,
     /// The object itself is the intent, as nothing but its spec is needed to decide the same again: the memory is written
     /// behind the actions, whether they succeed or not. So nothing stands between a failure and what takes it back.
     pub memory_follows: bool,
     /// What is done.
     pub actions: Vec<Action>,
     /// For people; written last; never drives a decision.
-    pub report: Option<Status>,
+    pub report: Option<S>,
     /// When to look again although nothing happened.
     pub wake_at: Option<Timestamp>,
     /// What people are told of; become events.
     pub notes: Vec<Note>,
 }
 
-/// A status of the decided object.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Status {
-    /// Of a Release.
-    Release(Box<ReleaseStatus>),
-    /// Of an Environment.
-    Environment(Box<EnvironmentStatus>),
-    /// Of a Promotion.
-    Promotion(Box<PromotionStatus>),
-    /// Of an Approval.
-    Approval(Box<ApprovalStatus>),
+/// The status of what has none: the published freezes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum NoStatus {}
+
+impl<S> Default for Decision<S> {
+    fn default() -> Self {
+        Self {
+            records: Vec::new(),
+            memory: None,
+            memory_follows: false,
+            actions: Vec::new(),
+            report: None,
+            wake_at: None,
+            notes: Vec::new(),
+        }
+    }
+}
+
+impl<S> Decision<S> {
+    /// The same, with an Event.
+    pub fn with(mut self, note: Note) -> Self {
+        self.notes.push(note);
+        self
+    }
 }
 
 /// A Content to keep. Named by its digest, so writing it twice is writing it once.
@@ -185,8 +197,8 @@ pub struct Target {
 pub struct Note {
     /// A warning.
     pub warning: bool,
-    /// One word.
-    pub reason: &'static str,
+    /// Its reason.
+    pub reason: Reason,
     /// A sentence.
     pub message: String,
 }

@@ -2,7 +2,7 @@
 //!
 //! Expressions of admission have no clock, so somebody has to say what holds now: the namespace, whose it is, until when, why.
 
-use super::decision::{Action, Decision};
+use super::decision::{Action, Decision, NoStatus};
 use super::gates::calendar::{freeze_in_force, next_freeze};
 use super::history::lane::kube_meta::Meta;
 use super::moments::earliest;
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Decides what is published.
-pub fn decide(world: &FreezesWorld, now: Timestamp) -> Decision {
+pub fn decide(world: &FreezesWorld, now: Timestamp) -> Decision<NoStatus> {
     let published = world.published.iter().flatten();
     let mut frozen: BTreeMap<String, String> = published
         .filter(|(namespace, _)| world.foreign.contains(*namespace))

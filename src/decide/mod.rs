@@ -20,4 +20,5 @@ pub mod world;
 /// What observe has to look up for a promotion; questions, no decisions.
 pub mod needs {
     pub use super::promotion::{contents, live_objects, rollback_names};
+    pub use super::release::consent;
 }

@@ -2,7 +2,7 @@
 
 use super::grant::{WHILE_WRITING, grant};
 use super::{ObserveError, health, live, pins};
-use crate::api::{ConfigMapSource, Environment, EnvironmentSource, ImageOverride, Uncaptured};
+use crate::api::{ConfigMapSource, Environment, EnvironmentSource, ImageOverride, Reason, Uncaptured};
 use crate::cluster::Identity;
 use crate::content::capture::images::{pin, replace_images};
 use crate::content::object::kinds;
@@ -31,7 +31,7 @@ pub async fn capture(
             Ok(objects) => objects,
             Err(waiting) => return Ok(waiting),
         },
-        (None, None, None) => return Ok(refused("InvalidSource", "spec.source names nothing")),
+        (None, None, None) => return Ok(refused(Reason::InvalidSource, "spec.source names nothing")),
     };
     let kinds: Vec<_> =
         project.environments.values().flat_map(|environment| environment.spec.kinds.clone()).collect();
@@ -40,11 +40,11 @@ pub async fn capture(
         .and_then(|content| replace_images(&content, &wanted.images));
     Ok(match content {
         Ok(content) => finished(content, &[]),
-        Err(error) => refused("InvalidContent", &error.to_string()),
+        Err(error) => refused(Reason::InvalidContent, &error.to_string()),
     })
 }
 
-fn refused(reason: &'static str, message: &str) -> Capture {
+fn refused(reason: Reason, message: &str) -> Capture {
     Capture::Refused { reason, message: message.to_owned() }
 }
 
@@ -55,11 +55,11 @@ fn finished(content: ObjectSet, pods: &[Arc<crate::cluster::slim::Pod>]) -> Capt
         images.iter().filter_map(|image| Some((image.image.clone(), image.pinned.clone()?))).collect();
     let content = pin(&content, &known);
     if content.is_empty() {
-        return refused("NothingCaptured", "the source holds no object that a release can hold");
+        return refused(Reason::NothingCaptured, "the source holds no object that a release can hold");
     }
     match content.encode() {
         Ok(_) => Capture::Taken { content, images },
-        Err(error) => refused("TooLarge", &error.to_string()),
+        Err(error) => refused(Reason::TooLarge, &error.to_string()),
     }
 }
 
@@ -72,11 +72,11 @@ async fn from_config_map(
     match api.get_opt(&reference.name).await {
         Ok(Some(map)) => Ok(Ok(manifests::parse(&map.data.unwrap_or_default()))),
         Ok(None) => Ok(Err(Capture::Waiting {
-            reason: "SourceMissing",
+            reason: Reason::SourceMissing,
             message: format!("spec.source.configMapRef names {}, which does not exist", reference.name),
         })),
         Err(kube::Error::Api(status)) if status.code == 403 => Ok(Err(Capture::Waiting {
-            reason: "SourceMissing",
+            reason: Reason::SourceMissing,
             message: format!(
                 "spec.source.configMapRef names {}, which Towpath may not read; to grant it: kubectl create rolebinding \
                  towpath-source --namespace {} --clusterrole towpath-source --serviceaccount {}:towpath",
@@ -95,7 +95,7 @@ async fn from_environment(
 ) -> Result<Capture, ObserveError> {
     let Some(environment) = project.environments.get(&source.name) else {
         return Ok(Capture::Waiting {
-            reason: "UnknownEnvironment",
+            reason: Reason::UnknownEnvironment,
             message: format!(
                 "spec.source.environment names {}, which does not exist in this project",
                 source.name
@@ -106,7 +106,7 @@ async fn from_environment(
         Some(facts) if !facts.terminating => {}
         Some(_) | None => {
             return Ok(Capture::Waiting {
-                reason: "NamespaceMissing",
+                reason: Reason::NamespaceMissing,
                 message: format!(
                     "the namespace {} of {} does not exist",
                     environment.spec.namespace, source.name
@@ -115,7 +115,7 @@ async fn from_environment(
         }
     }
     if let Grant::Missing(message) = grant(handles, &project.name, environment, WHILE_WRITING).await? {
-        return Ok(Capture::Waiting { reason: "NotGranted", message });
+        return Ok(Capture::Waiting { reason: Reason::NotGranted, message });
     }
     take(handles, project, images, environment, source).await
 }
@@ -139,7 +139,7 @@ async fn take(
         .and_then(|objects| ObjectSet::new(objects, &environment.spec.kinds, Some(namespace)));
     let content = match content {
         Ok(content) => content,
-        Err(error) => return Ok(refused("InvalidContent", &error.to_string())),
+        Err(error) => return Ok(refused(Reason::InvalidContent, &error.to_string())),
     };
     let unsettled = content.keys().find_map(|key| {
         let workload = facts.get(key)?;
@@ -147,13 +147,13 @@ async fn take(
     });
     if let Some(key) = unsettled {
         return Ok(Capture::Waiting {
-            reason: "Unsettled",
+            reason: Reason::Unsettled,
             message: format!("{key} in {} is still rolling out; captured when it has settled", source.name),
         });
     }
     match replace_images(&content, images) {
         Ok(content) => Ok(finished(content, &handles.stores.pods.list(namespace))),
-        Err(error) => Ok(refused("InvalidContent", &error.to_string())),
+        Err(error) => Ok(refused(Reason::InvalidContent, &error.to_string())),
     }
 }
 

@@ -27,10 +27,10 @@ pub async fn observe(
         .values()
         .any(|promotion| promotion.spec.environment == name && !phase_of(promotion).is_final());
     let age = if busy { WHILE_WRITING } else { WHILE_SETTLED };
-    let grant = match exists {
-        true => grant(handles, namespace, &environment, age).await?,
-        false => Grant::NotAsked,
-    };
+    if exists {
+        let answer = grant(handles, namespace, &environment, age).await?;
+        project.grants.insert(name.to_owned(), answer);
+    }
     let questions = questions(&project, &environment);
     ask(handles, &mut project, questions, TO_OFFER).await?;
     // Contents are looked through only when there is more history than may be kept, which trimming ends.
@@ -41,8 +41,10 @@ pub async fn observe(
         .filter(|promotion| promotion.spec.environment == name && phase_of(promotion).is_final())
         .count();
     let key = (namespace.to_owned(), name.to_owned());
-    let trimmed =
-        handles.trimmed.get(&key).unwrap_or(false) && finished <= limit && !busy && grant == Grant::Granted;
+    let trimmed = handles.trimmed.get(&key).unwrap_or(false)
+        && finished <= limit
+        && !busy
+        && *project.grant(name) == Grant::Granted;
     let (mut contents, mut unnamed_copies) = (None, Vec::new());
     if trimmed {
         handles.trimmed.forget(&key);
@@ -51,7 +53,7 @@ pub async fn observe(
             unnamed_copies = copies::unnamed(handles, &project, &environment).await?;
         }
     }
-    Ok(Some(EnvironmentWorld { project, environment, grant, contents, unnamed_copies }))
+    Ok(Some(EnvironmentWorld { project, environment, contents, unnamed_copies }))
 }
 
 /// The requesters of releases, which are few, where automation might put one; and the approvers of those that went first.

@@ -47,11 +47,11 @@ pub async fn observe(
     let content = contents::load(handles, namespace, wanted).await?;
     let replaced = contents::load(handles, namespace, replaced).await?;
     let mut seen = world(handles, project, promotion);
-    seen.grant = granted;
+    seen.project.grants.insert(environment.name_any(), granted);
     seen.content = content;
     seen.replaced = replaced;
     // Contents are our own records; of the target nothing is looked at without consent.
-    if seen.grant != Grant::Granted {
+    if *seen.project.grant(&environment.name_any()) != Grant::Granted {
         return Ok(Some(seen));
     }
     seen.workloads = health::workloads(handles, &environment.spec.namespace);
@@ -108,7 +108,6 @@ fn world(handles: &Handles, project: Project, promotion: Arc<Promotion>) -> Prom
     let uid = promotion.uid().unwrap_or_default();
     PromotionWorld {
         project,
-        grant: Grant::NotAsked,
         content: Loaded::NotAsked,
         replaced: Loaded::NotAsked,
         live: BTreeMap::new(),

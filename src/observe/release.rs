@@ -1,10 +1,14 @@
 //! The world of a release.
 
+use super::grant::{WHILE_SETTLED, grant};
 use super::rights::{Questions, TO_OFFER, ask};
 use super::{ObserveError, capture, project};
-use crate::api::{KeptRelease, PromotionMode};
+use crate::api::{Environment, KeptRelease, PromotionMode};
+use crate::decide::needs;
 use crate::decide::world::{Capture, Project, ReleaseWorld, Verb};
 use crate::process::Handles;
+use kube::ResourceExt;
+use std::sync::Arc;
 
 /// What there is to know about a release; none when it does not exist.
 pub async fn observe(
@@ -17,6 +21,13 @@ pub async fn observe(
     let Some(release) = project.releases.get(name).cloned() else { return Ok(None) };
     let questions = questions(&project, &release);
     ask(handles, &mut project, questions, TO_OFFER).await?;
+    // The environments say what their owners' consent is; a release that nothing else keeps waiting shows it.
+    let waiting: Vec<Arc<Environment>> =
+        needs::consent(&project, &release, handles.clock.now()).into_iter().map(Arc::clone).collect();
+    for environment in waiting {
+        let answer = grant(handles, namespace, &environment, WHILE_SETTLED).await?;
+        project.grants.insert(environment.name_any(), answer);
+    }
     let capture = match release.uncaptured().filter(|_| !release.deleting) {
         None => Capture::NotNeeded,
         Some(uncaptured) => capture::capture(handles, &project, &uncaptured).await?,

@@ -14,14 +14,15 @@ mod worlds;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 use support::manifests::{documents, read, root};
 use support::schema::misfits;
-use towpath::api::{Delivery, GateName, PromotionKind, PromotionPhase};
-use towpath::decide::decision::{Action, Decision, Status};
+use towpath::api::{Delivery, GateName, PromotionKind, PromotionPhase, PromotionStatus};
+use towpath::decide::decision::{Action, Decision};
 use towpath::decide::gates::approvals::{demanded, may_go_first};
 use towpath::decide::gates::gate::Gate;
 use towpath::decide::gates::{Asked, evaluate};
@@ -59,7 +60,7 @@ fn hold(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
 
 #[test]
 fn any_world_gives_one_decision_which_wakes_later_than_now() {
-    fn check<W: Debug>(world: &W, decide: impl Fn(&W) -> Decision) -> Result<(), String> {
+    fn check<W: Debug, S: Debug>(world: &W, decide: impl Fn(&W) -> Decision<S>) -> Result<(), String> {
         let decision = decide(world);
         let again = format!("{:?}", decide(world));
         hold(format!("{decision:?}") == again, || format!("two decisions: {world:#?}"))?;
@@ -78,28 +79,28 @@ fn any_world_gives_one_decision_which_wakes_later_than_now() {
 fn what_was_reported_is_not_reported_again() {
     over_worlds(|releases, environments, promotions| {
         for world in releases {
-            let Some(Status::Release(status)) = release::decide(world, now()).report else { continue };
+            let Some(status) = release::decide(world, now()).report else { continue };
             let mut next = world.clone();
             next.release = Arc::new(next.release.with_status(&status));
             next.project.releases.insert(world.release.name().into(), Arc::clone(&next.release));
             silent(release::decide(&next, now()), &next)?;
         }
         for world in environments {
-            let Some(Status::Environment(status)) = environment::decide(world, now()).report else {
+            let Some(status) = environment::decide(world, now()).report else {
                 continue;
             };
             let mut next = world.clone();
-            Arc::make_mut(&mut next.environment).status = Some(*status);
+            Arc::make_mut(&mut next.environment).status = Some(status);
             next.project.environments.insert(world.environment.name().into(), Arc::clone(&next.environment));
             silent(environment::decide(&next, now()), &next)?;
         }
         for world in promotions {
             let decision = promotion::decide(world, now());
-            let Some(Status::Promotion(status)) = decision.report.filter(|_| decision.memory.is_none())
-            else {
-                continue;
-            };
-            let next = with_status(world, *status);
+            // Memory of a decision that does nothing else is written like a report.
+            let alone =
+                decision.memory.filter(|_| decision.actions.is_empty() && decision.records.is_empty());
+            let Some(status) = alone.or(decision.report) else { continue };
+            let next = with_status(world, status);
             let again = promotion::decide(&next, now());
             let is_over = phase_of(&next.promotion).is_final();
             hold(!is_over || (again.actions.is_empty() && again.memory.is_none()), || {
@@ -111,11 +112,16 @@ fn what_was_reported_is_not_reported_again() {
     });
 }
 
-fn silent(decision: Decision, world: &impl Debug) -> Result<(), String> {
+/// The status with which a promotion starts, if it does.
+fn started(decision: &Decision<PromotionStatus>) -> Option<&PromotionStatus> {
+    decision.memory.as_ref().filter(|status| status.phase.is_running())
+}
+
+fn silent<S: Debug>(decision: Decision<S>, world: &impl Debug) -> Result<(), String> {
     hold(decision.report.is_none(), || format!("{:#?}\n{world:#?}", decision.report))
 }
 
-fn with_status(world: &PromotionWorld, status: towpath::api::PromotionStatus) -> PromotionWorld {
+fn with_status(world: &PromotionWorld, status: PromotionStatus) -> PromotionWorld {
     let mut next = world.clone();
     Arc::make_mut(&mut next.promotion).status = Some(status);
     next.project.promotions.insert(world.promotion.name().into(), Arc::clone(&next.promotion));
@@ -136,7 +142,8 @@ fn a_closed_gate_lets_nothing_through() {
                 };
                 let gate =
                     evaluate(&world.project, &world.environment, release, Asked::ByAutomation, passed, now());
-                hold(gate == Gate::Open && world.grant != Grant::Missing(String::new()), || {
+                let grant = world.project.grant(world.environment.name());
+                hold(gate == Gate::Open && !matches!(grant, Grant::Missing(_)), || {
                     format!("{gate:?}: {world:#?}")
                 })?;
             }
@@ -154,8 +161,8 @@ fn a_closed_gate_lets_nothing_through() {
             let may = spec.kind == PromotionKind::Rollback || gate == Gate::Open;
             let decision = promotion::decide(world, now());
             let starts =
-                decision.memory.is_some() || !decision.actions.is_empty() || !decision.records.is_empty();
-            hold(may && world.grant == Grant::Granted || !starts, || {
+                started(&decision).is_some() || !decision.actions.is_empty() || !decision.records.is_empty();
+            hold(may && *world.project.grant(&spec.environment) == Grant::Granted || !starts, || {
                 format!("{gate:?}: {world:#?}\n{decision:#?}")
             })?;
         }
@@ -178,7 +185,7 @@ fn nothing_starts_that_has_not_been_approved() {
             };
             let Some(rules) = demanded(environment, release) else { continue };
             let decision = promotion::decide(world, now());
-            let Some(Status::Promotion(status)) = &decision.memory else { continue };
+            let Some(status) = started(&decision) else { continue };
             if environment.spec.delivery == Delivery::Observed {
                 continue;
             }
@@ -234,7 +241,7 @@ fn a_rollback_restores_only_what_was_verified() {
     over_worlds(|_, _, promotions| {
         for world in promotions.iter().filter(|world| world.promotion.spec.kind == PromotionKind::Rollback) {
             let decision = promotion::decide(world, now());
-            let Some(Status::Promotion(status)) = &decision.memory else { continue };
+            let Some(status) = started(&decision) else { continue };
             let starts = phase_of(&world.promotion) == PromotionPhase::Pending;
             let is_sound = !starts || goes_to_sound(&world.project, world, status.restores);
             hold(is_sound, || format!("restores {:?}: {world:#?}", status.restores))?;
@@ -273,8 +280,10 @@ fn deleting_a_release_ends_what_is_under_way() {
             };
             let lane = Lane::of(&world.project, environment, &application);
             let is_newest = lane.here().next_back().map(Meta::name) == Some(world.promotion.name());
-            let concerned =
-                runs && is_newest && spec.kind == PromotionKind::Promote && world.grant == Grant::Granted;
+            let concerned = runs
+                && is_newest
+                && spec.kind == PromotionKind::Promote
+                && *world.project.grant(&spec.environment) == Grant::Granted;
             if !concerned || world.promotion.deleting() {
                 continue;
             }
@@ -283,7 +292,8 @@ fn deleting_a_release_ends_what_is_under_way() {
             Arc::make_mut(&mut next.promotion).status.as_mut().unwrap().application =
                 Some(application.clone());
             let decision = promotion::decide(&next, now());
-            let failed = matches!(&decision.report, Some(Status::Promotion(status)) if status.phase == PromotionPhase::Failed);
+            let failed =
+                decision.memory.as_ref().is_some_and(|status| status.phase == PromotionPhase::Failed);
             let writes =
                 decision.actions.iter().any(|action| !matches!(action, Action::CreatePromotion { .. }));
             // What brings the environment back comes first; the failure is told when that has started.
@@ -299,7 +309,7 @@ fn deleting_a_release_ends_what_is_under_way() {
 
 #[test]
 fn every_status_fits_its_schema() {
-    let schemas: Vec<Value> = ["releases", "environments", "promotions", "approvals"]
+    let schemas: Vec<Value> = ["releases", "environments", "promotions"]
         .into_iter()
         .map(|plural| {
             let text = read(&root(&format!("crds/{plural}.towpath.dev.yaml")));
@@ -308,21 +318,14 @@ fn every_status_fits_its_schema() {
         })
         .collect();
     over_worlds(|releases, environments, promotions| {
-        let of_releases = releases.iter().map(|world| release::decide(world, now()));
-        let of_environments = environments.iter().map(|world| environment::decide(world, now()));
-        let of_promotions = promotions.iter().map(|world| promotion::decide(world, now()));
-        for decision in of_releases.chain(of_environments).chain(of_promotions) {
-            for status in decision.memory.iter().chain(&decision.report) {
-                let (schema, value) = match status {
-                    Status::Release(status) => (&schemas[0], serde_json::to_value(status).unwrap()),
-                    Status::Environment(status) => (&schemas[1], serde_json::to_value(status).unwrap()),
-                    Status::Promotion(status) => (&schemas[2], serde_json::to_value(status).unwrap()),
-                    Status::Approval(status) => (&schemas[3], serde_json::to_value(status).unwrap()),
-                };
-                let misfits = misfits("status", schema, &value);
-                hold(misfits.is_empty(), || misfits.join("\n"))?;
-            }
+        fn fits<S: Serialize>(schema: &Value, decision: Decision<S>) -> Result<(), String> {
+            decision.memory.iter().chain(&decision.report).try_for_each(|status| {
+                let misfits = misfits("status", schema, &serde_json::to_value(status).unwrap());
+                hold(misfits.is_empty(), || misfits.join("\n"))
+            })
         }
-        Ok(())
+        releases.iter().try_for_each(|world| fits(&schemas[0], release::decide(world, now())))?;
+        environments.iter().try_for_each(|world| fits(&schemas[1], environment::decide(world, now())))?;
+        promotions.iter().try_for_each(|world| fits(&schemas[2], promotion::decide(world, now())))
     });
 }

@@ -1,7 +1,7 @@
 //! What an environment says beside being Ready: conditions that are there only while something asks for attention.
 
 use super::overrides;
-use crate::api::{Condition, Environment};
+use crate::api::{Condition, Environment, Reason};
 use crate::decide::conditions::{condition, cut};
 use crate::decide::decision::Note;
 use crate::decide::gates::approvals::{Case, demanded, tally};
@@ -33,27 +33,27 @@ pub fn alarms<'a>(
 ) -> Alarms {
     let environment = &world.environment;
     let mut alarms = Alarms::default();
-    let mut raise = |type_: &'static str, reason, warning, message: String| {
-        if !stored.iter().any(|condition| condition.type_ == type_) {
-            alarms.notes.push(Note { warning, reason: type_, message: cut(&message, 900) });
+    let mut raise = |type_: Reason, reason: &Reason, warning, message: String| {
+        if !stored.iter().any(|condition| condition.type_ == type_.as_str()) {
+            alarms.notes.push(Note { warning, reason: type_.clone(), message: cut(&message, 900) });
         }
         let generation = environment.generation();
-        alarms.conditions.push(condition(type_, "True", reason, &message, generation, stored, now));
+        alarms.conditions.push(condition(type_.as_str(), "True", reason, &message, generation, stored, now));
         if warning {
             alarms.urgent.push(message);
         }
     };
     if let Admission::Degraded(what) = &world.project.admission {
         let message = format!("{what}; promotions that depend on them do not start, rollbacks do");
-        raise("SecurityDegraded", "PoliciesChanged", true, message);
+        raise(Reason::SecurityDegraded, &Reason::PoliciesChanged, true, message);
     }
     let (overdue, next) = overdue(environment, applications, now);
     if let Some(message) = overdue {
-        raise("ApprovalOverdue", "Emergency", true, message);
+        raise(Reason::ApprovalOverdue, &Reason::Emergency, true, message);
     }
     if overrides_are_pending(world) {
         let message = "spec.overrides changed since the last promotion; promote the current release again to apply them";
-        raise("OverridesPending", "OverridesChanged", false, message.to_owned());
+        raise(Reason::OverridesPending, &Reason::OverridesChanged, false, message.to_owned());
     }
     Alarms { next, ..alarms }
 }

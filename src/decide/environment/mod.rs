@@ -6,7 +6,7 @@ pub mod validate;
 
 use super::conditions;
 use super::conditions::{State, since};
-use super::decision::{Action, Decision, Note, Owner, Status};
+use super::decision::{Action, Decision, Note, Owner};
 use super::gates::calendar::deadline;
 use super::gates::gate::Gate;
 use super::gates::{candidate, opens_at, waits_at};
@@ -14,10 +14,10 @@ use super::history::housekeeping;
 use super::history::lane::kube_meta::Meta;
 use super::history::lane::{Lane, by_application, created, phase_of, revision_of};
 use super::moments::{earliest, later};
-use super::world::{EnvironmentWorld, Grant, Project};
+use super::world::{EnvironmentWorld, Project};
 use crate::api::{
-    ApplicationStatus, EnvironmentStatus, GateReport, Promotion, PromotionKind, PromotionPhase,
-    PromotionSpec, RECONCILING, RevisionRecord, RevisionRef, STALLED,
+    ApplicationStatus, Class, EnvironmentStatus, GateReport, Promotion, PromotionKind, PromotionPhase,
+    PromotionSpec, RECONCILING, Reason, RevisionRecord, RevisionRef, STALLED,
 };
 use alarms::alarms;
 use jiff::{SignedDuration, Timestamp};
@@ -31,7 +31,7 @@ const MOST_APPLICATIONS: usize = 100;
 const RETRY: SignedDuration = SignedDuration::from_secs(10);
 
 /// Decides about one environment.
-pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision {
+pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision<EnvironmentStatus> {
     let environment = &world.environment;
     if environment.deleting() {
         return Decision::default();
@@ -39,7 +39,8 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision {
     let mut decision = Decision::default();
     let mut status = EnvironmentStatus { ..environment.status.clone().unwrap_or_default() };
     status.applications.clear();
-    let fault = validate::environment(&world.project, environment, now).or_else(|| target_fault(world));
+    let fault = validate::environment(&world.project, environment, now)
+        .or_else(|| validate::target(&world.project, environment));
     let mut words = Vec::new();
     let mut working: Option<String> = None;
     let mut waiting: Option<String> = None;
@@ -59,18 +60,18 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision {
                     }
                 }
                 // Captured in a moment, and no gate that a person could open.
-                Gate::Closed { gate: "Content", .. } => {}
+                Gate::Closed { gate: Reason::Content, .. } => {}
                 Gate::Open | Gate::Never { .. } => {}
                 Gate::Closed { gate, message, until } => {
                     decision.wake_at = earliest(decision.wake_at, earliest(until, deadline(release, now)));
-                    if gate == "Requester" {
+                    if gate == Reason::Requester {
                         // Rights are not watched.
                         decision.wake_at = earliest(decision.wake_at, Some(later(now, RETRY)));
                     }
                     waiting.get_or_insert_with(|| format!("{} waits: {gate}: {message}", release.name()));
                     entry.waiting = Some(GateReport {
                         release: release.name().to_owned(),
-                        gate: gate.to_owned(),
+                        gate: gate.to_string(),
                         message: conditions::cut(&message, 2048),
                         until: until.map(|at| Time(conditions::seconds(at))),
                     });
@@ -86,7 +87,7 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision {
             waiting.get_or_insert_with(|| format!("{} waits: {gate}: {message}", promotion.spec.release));
             entry.waiting = Some(GateReport {
                 release: promotion.spec.release.clone(),
-                gate: gate.to_owned(),
+                gate: gate.to_string(),
                 message: conditions::cut(&message, 2048),
                 until: project
                     .releases
@@ -125,13 +126,14 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision {
     let alarms = alarms(world, applications.values(), stored, now);
     let message = [vec![message], alarms.urgent].concat().join("; ");
     status.message = Some(conditions::cut(&message, 4096));
-    status.conditions = conditions::of_state(&state, reason, &message, environment.generation(), stored, now);
+    status.conditions =
+        conditions::of_state(&state, &reason, &message, environment.generation(), stored, now);
     status.conditions.extend(alarms.conditions);
     decision.notes.extend(alarms.notes);
     decision.wake_at = earliest(decision.wake_at, alarms.next);
     if environment.status.as_ref() != Some(&status) {
-        decision.notes.extend(note(environment.status.as_ref(), &state, reason, &message));
-        decision.report = Some(Status::Environment(Box::new(status)));
+        decision.notes.extend(note(environment.status.as_ref(), &state, &reason, &message));
+        decision.report = Some(status);
     }
     decision
 }
@@ -144,24 +146,6 @@ fn under_way(promotion: &str) -> String {
 /// A failed promotion that stayed, or a rollback that did not help.
 fn is_broken(promotion: &Promotion) -> bool {
     phase_of(promotion) == PromotionPhase::Failed
-}
-
-fn target_fault(world: &EnvironmentWorld) -> Option<Fault> {
-    let namespace = &world.environment.spec.namespace;
-    match world.project.namespaces.get(namespace) {
-        None => Some(Fault {
-            reason: "NamespaceMissing",
-            message: format!("spec.namespace {namespace} does not exist; create it, or its owner does"),
-        }),
-        Some(facts) if facts.terminating => Some(Fault {
-            reason: "NamespaceTerminating",
-            message: format!("the namespace {namespace} is being deleted"),
-        }),
-        Some(_) => match &world.grant {
-            Grant::Missing(message) => Some(Fault { reason: "NotGranted", message: message.clone() }),
-            Grant::Granted | Grant::NotAsked => None,
-        },
-    }
 }
 
 /// Applications that have a release in the project or a promotion here.
@@ -205,6 +189,7 @@ fn promote(
             reason: None,
             override_: None,
             requested_by: None,
+            cause: None,
         }),
         owner: Owner::environment(environment),
     };
@@ -275,47 +260,40 @@ fn summary(
     working: Option<String>,
     waiting: Option<String>,
     now: Timestamp,
-) -> (State, &'static str, String) {
+) -> (State, Reason, String) {
     let stored =
         world.environment.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     if let Some(fault) = fault {
         // What somebody else may still create is not final for a while.
         let first = since(stored, RECONCILING, "True").unwrap_or(now);
-        let is_spec = matches!(
-            fault.reason,
-            "UnknownEnvironment" | "OrderCycle" | "SharedNamespace" | "UnknownPolicy" | "InvalidWindow"
-        );
+        let is_spec = fault.reason.class() == Class::Final;
         let start = first.max(created(world.environment.as_ref()));
         let final_ = is_spec
             && (now >= later(start, super::release::PATIENCE) || since(stored, STALLED, "True").is_some());
         let state = if final_ { State::Stalled } else { State::Reconciling };
-        return (state, fault.reason, fault.message.clone());
+        return (state, fault.reason.clone(), fault.message.clone());
     }
     if let Some(message) = working {
-        return (State::Reconciling, "Promoting", message);
+        return (State::Reconciling, Reason::Promoting, message);
     }
     if let Some((name, message)) = broken {
-        return (State::Reconciling, "Failed", format!("{name}: {message}"));
+        return (State::Reconciling, Reason::Failed, format!("{name}: {message}"));
     }
     let runs = world.project.promotions.values().any(|promotion| {
         promotion.spec.environment == world.environment.name() && revision_of(promotion).is_some()
     });
     match (waiting, runs) {
-        (Some(message), true) => (State::Ready, "Verified", message),
-        (Some(message), false) => (State::Ready, "Idle", message),
-        (None, true) => (State::Ready, "Verified", "runs what was last verified".into()),
-        (None, false) => (State::Ready, "Idle", "nothing has been put here yet".into()),
+        (Some(message), true) => (State::Ready, Reason::Verified, message),
+        (Some(message), false) => (State::Ready, Reason::Idle, message),
+        (None, true) => (State::Ready, Reason::Verified, "runs what was last verified".into()),
+        (None, false) => (State::Ready, Reason::Idle, "nothing has been put here yet".into()),
     }
 }
 
-fn note(
-    before: Option<&EnvironmentStatus>,
-    state: &State,
-    reason: &'static str,
-    message: &str,
-) -> Option<Note> {
+fn note(before: Option<&EnvironmentStatus>, state: &State, reason: &Reason, message: &str) -> Option<Note> {
     let was = before.and_then(|status| status.conditions.first()).map(|condition| condition.reason.as_str());
-    let is_news =
-        was != Some(reason) && matches!(state, State::Stalled | State::Reconciling) && reason != "Promoting";
-    is_news.then(|| Note { warning: true, reason, message: conditions::cut(message, 900) })
+    let is_news = was != Some(reason.as_str())
+        && matches!(state, State::Stalled | State::Reconciling)
+        && *reason != Reason::Promoting;
+    is_news.then(|| Note { warning: true, reason: reason.clone(), message: conditions::cut(message, 900) })
 }

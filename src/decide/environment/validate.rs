@@ -1,9 +1,10 @@
 //! Faults of a spec that only the whole project shows: unknown names, cycles, a target that two environments share.
 
 use crate::api::Environment;
+use crate::api::Reason;
 use crate::decide::gates::schedule::check_all;
 use crate::decide::history::lane::kube_meta::Meta;
-use crate::decide::world::Project;
+use crate::decide::world::{Grant, Project};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
@@ -11,7 +12,7 @@ use std::collections::BTreeSet;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// One word.
-    pub reason: &'static str,
+    pub reason: Reason,
     /// Which field, what is wrong, what to do.
     pub message: String,
 }
@@ -25,10 +26,29 @@ pub fn environment(project: &Project, environment: &Environment, now: Timestamp)
         .or_else(|| unusable_windows(environment, now))
 }
 
+/// What is wrong with the target of an environment: no such namespace, or no consent of its owner.
+pub fn target(project: &Project, environment: &Environment) -> Option<Fault> {
+    let namespace = &environment.spec.namespace;
+    match project.namespaces.get(namespace) {
+        None => Some(Fault {
+            reason: Reason::NamespaceMissing,
+            message: format!("spec.namespace {namespace} does not exist; create it, or ask its owner to"),
+        }),
+        Some(facts) if facts.terminating => Some(Fault {
+            reason: Reason::NamespaceTerminating,
+            message: format!("the namespace {namespace} is being deleted"),
+        }),
+        Some(_) => match project.grant(environment.name()) {
+            Grant::Missing(message) => Some(Fault { reason: Reason::NotGranted, message: message.clone() }),
+            Grant::Granted | Grant::NotAsked => None,
+        },
+    }
+}
+
 fn unknown_name(project: &Project, environment: &Environment) -> Option<Fault> {
     let unknown = environment.spec.after.iter().find(|name| !project.environments.contains_key(*name))?;
     Some(Fault {
-        reason: "UnknownEnvironment",
+        reason: Reason::UnknownEnvironment,
         message: format!(
             "spec.after names {unknown}, which does not exist in project {}; known: {}",
             project.name,
@@ -40,7 +60,7 @@ fn unknown_name(project: &Project, environment: &Environment) -> Option<Fault> {
 fn cycle(project: &Project, environment: &Environment) -> Option<Fault> {
     let path = path_back(project, environment.name())?;
     Some(Fault {
-        reason: "OrderCycle",
+        reason: Reason::OrderCycle,
         message: format!(
             "spec.after makes a cycle: {}; remove one of these names from spec.after",
             path.join(" after ")
@@ -90,7 +110,7 @@ fn shared_target(project: &Project, environment: &Environment) -> Option<Fault> 
     let own = format!("{}/{}", project.name, environment.name());
     let other = project.targets.get(&environment.spec.namespace)?.iter().find(|name| **name != own)?;
     Some(Fault {
-        reason: "SharedNamespace",
+        reason: Reason::SharedNamespace,
         message: format!(
             "spec.namespace {} is also the target of {other}; two environments never share a namespace",
             environment.spec.namespace
@@ -100,13 +120,13 @@ fn shared_target(project: &Project, environment: &Environment) -> Option<Fault> 
 
 fn unusable_windows(environment: &Environment, now: Timestamp) -> Option<Fault> {
     let fault = check_all(&environment.spec.windows, now).err()?;
-    Some(Fault { reason: "InvalidWindow", message: format!("spec.{}: {}", fault.field, fault.message) })
+    Some(Fault { reason: Reason::InvalidWindow, message: format!("spec.{}: {}", fault.field, fault.message) })
 }
 
 fn unknown_policy(project: &Project, environment: &Environment) -> Option<Fault> {
     let name = environment.spec.rollback_policy_ref.as_ref()?;
     (!project.policies.contains_key(name)).then(|| Fault {
-        reason: "UnknownPolicy",
+        reason: Reason::UnknownPolicy,
         message: format!(
             "spec.rollbackPolicyRef names {name}, which does not exist in project {}",
             project.name

@@ -7,7 +7,7 @@ use super::calendar::change_type;
 use super::gate::Gate;
 use crate::api::{
     Approval, ApprovalDecision, ApprovalOf, Approvals, ApprovalsReport, Approved, ChangeType, Environment,
-    KeptRelease, ObjectIdentity, UserInfo,
+    KeptRelease, ObjectIdentity, Reason, UserInfo,
 };
 use crate::decide::conditions::cut;
 use crate::decide::history::lane::created;
@@ -23,7 +23,7 @@ pub(in crate::decide) fn rules_are_in_force(project: &Project) -> Gate {
     match &project.admission {
         Admission::Enforced | Admission::Disabled => Gate::Open,
         Admission::Degraded(what) => Gate::closed(
-            "Security",
+            Reason::Security,
             format!("{what}; until the policies of the chart are there again nothing starts but rollbacks"),
         ),
     }
@@ -40,14 +40,14 @@ pub(in crate::decide) fn requester_may_promote(
     }
     let Some(requester) = release.requested_by() else {
         return Gate::closed(
-            "Requester",
+            Reason::Requester,
             "nobody is recorded as its requester, as it is older than the policies; somebody who may promote here creates a Promotion",
         );
     };
     match project.may(Verb::Promote, environment.name(), &requester) {
         Some(true) => Gate::Open,
         Some(false) => Gate::closed(
-            "Requester",
+            Reason::Requester,
             format!(
                 "{} may not promote into {}; it opens when they are granted the verb promote on environments/{}, or somebody who \
                  may creates a Promotion",
@@ -56,9 +56,10 @@ pub(in crate::decide) fn requester_may_promote(
                 environment.name()
             ),
         ),
-        None => {
-            Gate::closed("Requester", "the API server is being asked whether its requester may promote here")
-        }
+        None => Gate::closed(
+            Reason::Requester,
+            "the API server is being asked whether its requester may promote here",
+        ),
     }
 }
 

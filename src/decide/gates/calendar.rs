@@ -2,7 +2,7 @@
 
 use super::gate::Gate;
 use super::schedule::{Opening, opening};
-use crate::api::{ChangeType, Environment, KeptRelease};
+use crate::api::{ChangeType, Environment, KeptRelease, Reason};
 use crate::decide::history::lane::kube_meta::Meta;
 use crate::decide::world::{Freeze, Project};
 use jiff::Timestamp;
@@ -43,7 +43,7 @@ pub fn deadline(release: &KeptRelease, now: Timestamp) -> Option<Timestamp> {
 pub(in crate::decide) fn deadline_has_not_passed(release: &KeptRelease, now: Timestamp) -> Gate {
     match release.change.as_ref().and_then(|change| change.deadline.as_ref()) {
         Some(deadline) if deadline.0 <= now => {
-            Gate::closed("Deadline", format!("abandoned: spec.change.deadline was {}", deadline.0))
+            Gate::closed(Reason::Deadline, format!("abandoned: spec.change.deadline was {}", deadline.0))
         }
         Some(_) | None => Gate::Open,
     }
@@ -55,7 +55,7 @@ pub(in crate::decide) fn is_due(environment: &Environment, release: &KeptRelease
     let at = moments.filter(|entry| entry.environment == environment.name()).map(|entry| entry.at.0).max();
     match at {
         Some(at) if now < at => Gate::Closed {
-            gate: "NotBefore",
+            gate: Reason::NotBefore,
             message: format!("spec.change.notBefore keeps it out until {at}"),
             until: Some(at),
         },
@@ -67,7 +67,7 @@ pub(in crate::decide) fn is_due(environment: &Environment, release: &KeptRelease
 pub(in crate::decide) fn window_is_open(environment: &Environment, now: Timestamp) -> Gate {
     match opening(&environment.spec.windows, now) {
         Opening::Open { .. } => Gate::Open,
-        Opening::Closed { reason, until } => Gate::Closed { gate: "Window", message: reason, until },
+        Opening::Closed { reason, until } => Gate::Closed { gate: Reason::Window, message: reason, until },
     }
 }
 
@@ -81,7 +81,7 @@ pub(in crate::decide) fn is_not_frozen(
     match freeze_in_force(project, environment.name(), Some(change_type(release)), now) {
         None => Gate::Open,
         Some(freeze) => Gate::Closed {
-            gate: "Freeze",
+            gate: Reason::Freeze,
             message: format!(
                 "{} is in force until {}: {}; {}",
                 freeze.name,

@@ -1,5 +1,5 @@
 use super::*;
-use crate::api::{EnvironmentSpec, Release, ReleaseSpec};
+use crate::api::{EnvironmentSpec, Reason, Release, ReleaseSpec};
 use serde_json::{Value, json};
 
 fn at(text: &str) -> Timestamp {
@@ -75,12 +75,12 @@ fn a_moment_and_a_deadline_are_of_the_release() {
     }));
     let prod = environment("prod", json!([]));
     let early = is_due(&prod, &release, at("2026-10-31T23:59:59Z"));
-    assert!(matches!(early, Gate::Closed { gate: "NotBefore", .. }), "{early:?}");
+    assert!(matches!(early, Gate::Closed { gate: Reason::NotBefore, .. }), "{early:?}");
     assert_eq!(is_due(&prod, &release, at("2026-11-01T00:00:00Z")), Gate::Open);
     assert_eq!(is_due(&environment("qa", json!([])), &release, at("2026-10-01T00:00:00Z")), Gate::Open);
     assert_eq!(deadline_has_not_passed(&release, at("2026-11-01T23:59:59Z")), Gate::Open);
     let late = deadline_has_not_passed(&release, at("2026-11-02T00:00:00Z"));
-    assert!(matches!(late, Gate::Closed { gate: "Deadline", until: None, .. }), "{late:?}");
+    assert!(matches!(late, Gate::Closed { gate: Reason::Deadline, until: None, .. }), "{late:?}");
 }
 
 #[test]

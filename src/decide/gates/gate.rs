@@ -1,5 +1,6 @@
 //! Whether something may go ahead: the answer of one condition that must hold before anything is written.
 
+use crate::api::Reason;
 use jiff::Timestamp;
 
 /// Whether a release may go into an environment now.
@@ -10,7 +11,7 @@ pub enum Gate {
     /// It must wait.
     Closed {
         /// Which gate.
-        gate: &'static str,
+        gate: Reason,
         /// Why, and what opens it.
         message: String,
         /// When it opens by itself.
@@ -18,13 +19,26 @@ pub enum Gate {
     },
     /// It never will: the environment is no stage of this release.
     Never {
-        /// Why.
+        /// What excludes it.
+        why: Exclusion,
+        /// A sentence.
         message: String,
     },
 }
 
+/// Why a release never enters an environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exclusion {
+    /// The environment is not on the path of this release.
+    NotAStage,
+    /// A newer release was promoted here.
+    Superseded,
+    /// This release was promoted here before.
+    PromotedBefore,
+}
+
 impl Gate {
-    pub(in crate::decide) fn closed(gate: &'static str, message: impl Into<String>) -> Self {
+    pub(in crate::decide) fn closed(gate: Reason, message: impl Into<String>) -> Self {
         Self::Closed { gate, message: message.into(), until: None }
     }
 }

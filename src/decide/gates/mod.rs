@@ -12,71 +12,26 @@ use super::moments::{later, span};
 use super::world::Project;
 use crate::api::{
     Delivery, Environment, GateName, HOLDS, KeptRelease, Promotion, PromotionKind, PromotionMode,
-    PromotionPhase,
+    PromotionPhase, Reason,
 };
 use approvals::{demanded, requester_may_promote, rules_are_in_force};
 use calendar::{deadline_has_not_passed, is_due, is_not_frozen, window_is_open};
-use gate::Gate;
+use gate::{Exclusion, Gate};
 use jiff::Timestamp;
 
-/// Gates that a release may wait at for long, as a state to stay in and not as work.
-const STAYS: [&str; 10] = [
-    "Order",
-    "Soak",
-    "Hold",
-    "Manual",
-    "FailureHold",
-    "Requester",
-    "NotBefore",
-    "Window",
-    "Freeze",
-    "Approval",
-];
-
-/// What else keeps a promotion from starting: somebody has to mend it, or something else to end.
-const BLOCKS: [&str; 11] = [
-    "NotGranted",
-    "NamespaceMissing",
-    "NamespaceTerminating",
-    "Environment",
-    "Security",
-    "Override",
-    "Lane",
-    "Preflight",
-    "ContentMissing",
-    "NotFound",
-    "Undecodable",
-];
-
-/// Gates that open by themselves: what waits there may be approved meanwhile.
-const OPEN_BY_THEMSELVES: [GateName; 4] =
-    [GateName::Soak, GateName::NotBefore, GateName::Window, GateName::Freeze];
-
-/// The gate that a promotion waits at, if it has written nothing and that gate is one to wait at for long.
-pub fn waits_at(promotion: &Promotion) -> Option<&'static str> {
-    pending_for(promotion, &STAYS)
+/// The gate that a promotion waits at, if it has written nothing and the gate is one to wait at for long.
+pub fn waits_at(promotion: &Promotion) -> Option<Reason> {
+    pending_reason(promotion).filter(Reason::is_holding)
 }
 
-/// What blocks a promotion that has written nothing.
-pub fn blocked_by(promotion: &Promotion) -> Option<&'static str> {
-    pending_for(promotion, &BLOCKS)
+/// What keeps a promotion from starting that has written nothing: something is missing or in the way.
+pub fn blocked_by(promotion: &Promotion) -> Option<Reason> {
+    pending_reason(promotion).filter(Reason::is_blocking)
 }
 
-/// What blocks every promotion into an environment, and the first line about it: the environment says the rest.
-pub fn shut(environment: &Environment) -> Option<(&'static str, &str)> {
-    let why = environment.shut()?;
-    let word = BLOCKS.into_iter().find(|reason| why.reason == *reason)?;
-    Some((word, why.message.lines().next().unwrap_or_default()))
-}
-
-fn pending_for(promotion: &Promotion, reasons: &[&'static str]) -> Option<&'static str> {
+fn pending_reason(promotion: &Promotion) -> Option<Reason> {
     let status = promotion.status.as_ref().filter(|status| status.phase == PromotionPhase::Pending)?;
-    reasons.iter().copied().find(|reason| status.reason.as_deref() == Some(*reason))
-}
-
-/// Whether a gate opens by itself.
-pub fn opens_by_itself(gate: &str) -> bool {
-    OPEN_BY_THEMSELVES.iter().any(|name| name.as_str() == gate)
+    status.reason.as_deref().map(Reason::from)
 }
 
 /// When the gate opens that a pending promotion waits at.
@@ -89,7 +44,7 @@ pub fn opens_at(
 ) -> Option<Timestamp> {
     let overridden = promotion.spec.override_.as_ref().map(|said| said.gates.as_slice()).unwrap_or_default();
     match evaluate(project, environment, release, Asked::of(promotion), overridden, now) {
-        Gate::Closed { gate, until, .. } if waits_at(promotion) == Some(gate) => until,
+        Gate::Closed { gate, until, .. } if waits_at(promotion) == Some(gate.clone()) => until,
         Gate::Closed { .. } | Gate::Open | Gate::Never { .. } => None,
     }
 }
@@ -144,7 +99,7 @@ pub fn evaluate(
     let is_closed = |gate: &Gate| match gate {
         Gate::Open => false,
         Gate::Never { .. } => true,
-        Gate::Closed { gate, .. } => !overridden.iter().any(|name| name.as_str() == *gate),
+        Gate::Closed { gate, .. } => !overridden.iter().any(|name| name.reason() == *gate),
     };
     gates.iter().map(|gate| gate()).find(is_closed).unwrap_or(Gate::Open)
 }
@@ -154,13 +109,16 @@ fn is_a_stage(project: &Project, environment: &Environment, release: &KeptReleas
     if let Some(until) = release.until() {
         if !project.environments.contains_key(until) {
             return Gate::closed(
-                "Environment",
+                Reason::Environment,
                 format!("spec.until names {until}, which does not exist in this project"),
             );
         }
         let beyond = environment.name() != until && validate::comes_after(project, environment.name(), until);
         if beyond {
-            return Gate::Never { message: format!("spec.until ends the way of this release at {until}") };
+            return Gate::Never {
+                why: Exclusion::NotAStage,
+                message: format!("spec.until ends the way of this release at {until}"),
+            };
         }
     }
     let moments = release.change.iter().flat_map(|change| &change.not_before);
@@ -168,18 +126,19 @@ fn is_a_stage(project: &Project, environment: &Environment, release: &KeptReleas
     if let Some(entry) = unknown.next() {
         let name = &entry.environment;
         return Gate::closed(
-            "Environment",
+            Reason::Environment,
             format!("spec.change.notBefore names {name}, which does not exist in this project"),
         );
     }
     let source = release.captured_from();
     if environment.spec.delivery == Delivery::Observed && source != Some(environment.name()) {
         return Gate::Never {
+            why: Exclusion::NotAStage,
             message: "somebody else deploys here, and the release was not captured here".into(),
         };
     }
     if environment.spec.delivery == Delivery::Managed && source == Some(environment.name()) {
-        return Gate::Never { message: "the release was captured here".into() };
+        return Gate::Never { why: Exclusion::NotAStage, message: "the release was captured here".into() };
     }
     Gate::Open
 }
@@ -188,7 +147,7 @@ fn accepted(project: &Project, environment: &Environment, now: Timestamp) -> Gat
     match validate::environment(project, environment, now) {
         None => Gate::Open,
         Some(fault) => {
-            Gate::closed("Environment", format!("the environment cannot work yet: {}", fault.message))
+            Gate::closed(Reason::Environment, format!("the environment cannot work yet: {}", fault.message))
         }
     }
 }
@@ -196,15 +155,16 @@ fn accepted(project: &Project, environment: &Environment, now: Timestamp) -> Gat
 fn content_is_captured(release: &KeptRelease) -> Gate {
     match release.content() {
         Some(_) => Gate::Open,
-        None => Gate::closed("Content", "the content of the release has not been captured yet"),
+        None => Gate::closed(Reason::Content, "the content of the release has not been captured yet"),
     }
 }
 
 fn not_held(release: &KeptRelease) -> Gate {
     match release.hold {
-        Some(true) => {
-            Gate::closed("Hold", "spec.hold is true; it opens when the field is set to false or removed")
-        }
+        Some(true) => Gate::closed(
+            Reason::Hold,
+            "spec.hold is true; it opens when the field is set to false or removed",
+        ),
         Some(false) | None => Gate::Open,
     }
 }
@@ -224,7 +184,10 @@ fn not_overtaken(project: &Project, lane: &Lane<'_>, release: &KeptRelease, aske
         .filter(|other| other.application() == release.application())
         .find(|other| newer(other, release).is_gt());
     match overtaking {
-        Some(other) => Gate::Never { message: format!("{} is newer and went ahead", other.name()) },
+        Some(other) => Gate::Never {
+            why: Exclusion::Superseded,
+            message: format!("{} is newer and was promoted first", other.name()),
+        },
         None => Gate::Open,
     }
 }
@@ -233,6 +196,7 @@ fn not_overtaken(project: &Project, lane: &Lane<'_>, release: &KeptRelease, aske
 fn not_put_here_before(lane: &Lane<'_>, release: &KeptRelease, asked: Asked) -> Gate {
     match was_put_here(lane, release) {
         Some(before) if asked == Asked::ByAutomation => Gate::Never {
+            why: Exclusion::PromotedBefore,
             message: format!("{} put it here before; only a person offers it again", before.name()),
         },
         Some(_) | None => Gate::Open,
@@ -250,7 +214,7 @@ fn verified_before(
     for name in &environment.spec.after {
         let Some(before) = project.environments.get(name) else {
             return Gate::closed(
-                "Order",
+                Reason::Order,
                 format!("spec.after names {name}, which does not exist in this project"),
             );
         };
@@ -260,25 +224,25 @@ fn verified_before(
         match lane.verified_at(release) {
             Some(_) if lane.was_taken_back(release) => {
                 return Gate::closed(
-                    "Order",
+                    Reason::Order,
                     format!("it was taken back in {name}; it comes here only if it is verified there again"),
                 );
             }
             Some(at) => latest = latest.max(Some(at)),
             None if failed() => {
                 return Gate::closed(
-                    "Order",
+                    Reason::Order,
                     format!("it failed in {name}; it comes here only if it is verified there after all"),
                 );
             }
-            None => return Gate::closed("Order", format!("waits until it is verified in {name}")),
+            None => return Gate::closed(Reason::Order, format!("waits until it is verified in {name}")),
         }
     }
     match (latest, environment.spec.soak) {
         (Some(verified), Some(soak)) if later(verified, span(soak)) > now => {
             let until = later(verified, span(soak));
             Gate::Closed {
-                gate: "Soak",
+                gate: Reason::Soak,
                 message: format!("verified before at {verified}, soaks until {until}"),
                 until: Some(until),
             }
@@ -296,7 +260,7 @@ fn not_held_by_failure(lane: &Lane<'_>, asked: Asked) -> Gate {
     });
     if holds && asked == Asked::ByAutomation {
         return Gate::closed(
-            "FailureHold",
+            Reason::FailureHold,
             format!(
                 "{} failed and holds this environment; a person opens it by creating a Promotion",
                 current.spec.release
@@ -310,7 +274,7 @@ fn asked_for(environment: &Environment, asked: Asked) -> Gate {
     match (environment.spec.promotion, asked) {
         (PromotionMode::Automatic, _) | (PromotionMode::Manual, Asked::ByPerson) => Gate::Open,
         (PromotionMode::Manual, Asked::ByAutomation) => Gate::closed(
-            "Manual",
+            Reason::Manual,
             format!("the environment {} is Manual; create a Promotion for it", environment.name()),
         ),
     }
@@ -338,7 +302,7 @@ pub fn candidate<'a>(
             Gate::Never { .. } => {}
             Gate::Open => return Some((release.as_ref(), Gate::Open)),
             Gate::Closed { gate, .. }
-                if opens_by_itself(gate) && may_be_approved(project, environment, release, now) =>
+                if gate.opens_by_itself() && may_be_approved(project, environment, release, now) =>
             {
                 return Some((release.as_ref(), Gate::Open));
             }
@@ -359,7 +323,7 @@ fn may_be_approved(
     now: Timestamp,
 ) -> bool {
     demanded(environment, release).is_some()
-        && evaluate(project, environment, release, Asked::ByAutomation, &OPEN_BY_THEMSELVES, now)
+        && evaluate(project, environment, release, Asked::ByAutomation, &GateName::OPEN_BY_THEMSELVES, now)
             == Gate::Open
 }
 
@@ -379,7 +343,8 @@ fn was_put_here<'a>(lane: &Lane<'a>, release: &KeptRelease) -> Option<&'a Promot
             && promotion
                 .status
                 .as_ref()
-                .is_some_and(|status| status.reason.as_deref() != Some("NamespaceDeleted"))
+                .and_then(|status| status.reason.as_deref())
+                .is_none_or(|reason| Reason::from(reason) != Reason::NamespaceDeleted)
     };
     let here = lane.here().find(|promotion| is_of(promotion, release));
     here.or_else(|| lane.revisions.iter().copied().find(failed))

@@ -6,6 +6,7 @@
 use super::moments::{earliest, later, span};
 use super::world::{Container, Pod, Workload};
 use crate::api::FailureThresholds;
+use crate::api::Reason;
 use crate::content::ObjectKey;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -24,8 +25,8 @@ pub enum Verdict {
     },
     /// The release is bad.
     Failing {
-        /// One word.
-        reason: String,
+        /// What failed.
+        reason: Reason,
         /// A sentence.
         message: String,
     },
@@ -79,7 +80,7 @@ fn of_one(subject: &Subject<'_>, limits: &FailureThresholds, stage: Stage, now: 
     let Some(workload) = subject.workload else {
         return match stage {
             Stage::Rollout(since) => silence(subject.key, "does not exist yet", limits, since, now),
-            Stage::Observe => failing("Missing", format!("{} was deleted", subject.key)),
+            Stage::Observe => failing(Reason::Missing, format!("{} was deleted", subject.key)),
         };
     };
     if !workload.observed {
@@ -91,12 +92,12 @@ fn of_one(subject: &Subject<'_>, limits: &FailureThresholds, stage: Stage, now: 
         };
     }
     if let Some((reason, message)) = &workload.failure {
-        return failing(reason, format!("{}: {message}", subject.key));
+        return failing(reason.as_str(), format!("{}: {message}", subject.key));
     }
     if let (Some((at, message)), Stage::Rollout(since)) = (&workload.gave_up, stage)
         && *at > since
     {
-        return failing("ProgressDeadlineExceeded", format!("{}: {message}", subject.key));
+        return failing(Reason::ProgressDeadlineExceeded, format!("{}: {message}", subject.key));
     }
     let mut look_at = None;
     for pod in workload.pods.iter().filter(|pod| !pod.deleting && is_of(stage, pod)) {
@@ -190,28 +191,28 @@ fn available(
 }
 
 /// What a pod that lost readiness says of itself.
-fn why_not_ready(pod: &Pod) -> (String, String) {
+fn why_not_ready(pod: &Pod) -> (Reason, String) {
     let waiting = pod.containers.iter().find_map(|container| Some((container, container.waiting.as_ref()?)));
     let ended = pod.containers.iter().find_map(|container| Some((container, container.ended.as_ref()?)));
     match (waiting, ended) {
         (Some((container, (reason, _))), Some((_, end))) => (
-            reason.clone(),
+            Reason::from(reason.as_str()),
             format!(
                 "waits in {reason}: container {} ended with {} (exit code {})",
                 container.name, end.reason, end.code
             ),
         ),
         (Some((container, (reason, _))), None) => {
-            (reason.clone(), format!("waits in {reason}: container {}", container.name))
+            (Reason::from(reason.as_str()), format!("waits in {reason}: container {}", container.name))
         }
         (None, Some((container, end))) => (
-            end.reason.clone(),
+            Reason::from(end.reason.as_str()),
             format!(
                 "is not ready: container {} ended with {} (exit code {})",
                 container.name, end.reason, end.code
             ),
         ),
-        (None, None) => ("Unavailable".to_owned(), "is not ready".to_owned()),
+        (None, None) => (Reason::Unavailable, "is not ready".to_owned()),
     }
 }
 
@@ -225,14 +226,14 @@ fn silence(
     let deadline = later(since, SignedDuration::from_secs(i64::from(limits.progress_deadline_seconds)));
     if now >= deadline {
         return failing(
-            "ProgressDeadlineExceeded",
+            Reason::ProgressDeadlineExceeded,
             format!("{key} {text}, and nothing happened for {} s", limits.progress_deadline_seconds),
         );
     }
     progressing(format!("{key} {text}"), Some(deadline))
 }
 
-fn failing(reason: impl Into<String>, message: String) -> Verdict {
+fn failing(reason: impl Into<Reason>, message: String) -> Verdict {
     Verdict::Failing { reason: reason.into(), message }
 }
 
@@ -245,14 +246,14 @@ fn of_pod(key: &ObjectKey, pod: &Pod, limits: &FailureThresholds, now: Timestamp
     if let Some((reason, message)) = &pod.failed {
         return match is_the_nodes_doing(reason) {
             true => Verdict::Healthy,
-            false => failing(reason, format!("{key}: pod {}: {message}", pod.name)),
+            false => failing(reason.as_str(), format!("{key}: pod {}: {message}", pod.name)),
         };
     }
     let mut look_at = None;
     if let Some((since, message)) = &pod.unschedulable {
         let deadline = later(*since, span(limits.unschedulable));
         if now >= deadline {
-            return failing("Unschedulable", format!("{key}: pod {}: {message}", pod.name));
+            return failing(Reason::Unschedulable, format!("{key}: pod {}: {message}", pod.name));
         }
         look_at = Some(deadline);
     }
@@ -320,12 +321,15 @@ fn of_container(
     }
     let killed_for_memory = container.ended.as_ref().is_some_and(|ended| ended.reason == "OOMKilled");
     if killed_for_memory && container.restarts >= limits.restarts {
-        return failing("OOMKilled", format!("{} used more memory than its limit{}", place(), ending()));
+        return failing(
+            Reason::OOMKilled,
+            format!("{} used more memory than its limit{}", place(), ending()),
+        );
     }
     if container.restarts > limits.restarts {
         // In one word, whether it is seen waiting, running again, or ended once more.
         return failing(
-            "CrashLoopBackOff",
+            Reason::CrashLoopBackOff,
             format!("{} was restarted {} times{}", place(), container.restarts, ending()),
         );
     }

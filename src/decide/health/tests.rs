@@ -40,7 +40,7 @@ fn judged(workload: &Workload, limits: &FailureThresholds, stage: Stage, now: Ti
     match verdict(&[subject], limits, stage, now) {
         Verdict::Healthy => "healthy".into(),
         Verdict::Progressing { .. } => "progressing".into(),
-        Verdict::Failing { reason, .. } => reason,
+        Verdict::Failing { reason, .. } => reason.to_string(),
     }
 }
 

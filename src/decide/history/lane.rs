@@ -49,6 +49,7 @@ pub fn by_application(project: &Project) -> BTreeMap<String, Project> {
         freezes: project.freezes.clone(),
         rights: project.rights.clone(),
         admission: project.admission.clone(),
+        grants: project.grants.clone(),
     };
     let mut parts: BTreeMap<String, Project> = BTreeMap::new();
     for (name, release) in &project.releases {

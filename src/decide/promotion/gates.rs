@@ -1,14 +1,13 @@
 //! What has to hold before a promotion is tried: the gates of its release, a free lane, consent, approvals.
 
-use super::refusal::cancel;
-use super::{RETRY, Scene};
-use crate::api::{Approvals, ApprovalsReport, GateName, KeptRelease, Promotion, PromotionKind};
+use super::outcome::{Outcome, finish};
+use super::{Decision, RETRY, Scene};
+use crate::api::{Approvals, ApprovalsReport, GateName, KeptRelease, Promotion, PromotionKind, Reason};
 use crate::content::render;
-use crate::decide::decision::Decision;
 use crate::decide::gates::approvals::{Case, Tally, demanded, due, may_go_first, tally};
 use crate::decide::gates::calendar::deadline;
 use crate::decide::gates::gate::Gate;
-use crate::decide::gates::{Asked, evaluate, opens_by_itself};
+use crate::decide::gates::{Asked, evaluate};
 use crate::decide::history::lane::kube_meta::Meta;
 use crate::decide::history::lane::{asked_by, created, is_automatic, newer, phase_of};
 use crate::decide::moments::{earliest, later};
@@ -23,12 +22,18 @@ pub(super) fn closed_gate(scene: &Scene<'_>) -> Option<Decision> {
         return overtaken_rollback(scene);
     }
     let Some(release) = scene.release else {
-        return Some(cancel(scene, "ReleaseDeleted", "the release was deleted before anything was written"));
+        return Some(finish(
+            scene,
+            Outcome::Cancelled {
+                reason: Reason::ReleaseDeleted,
+                message: "the release was deleted before anything was written",
+            },
+        ));
     };
     if scene.is_of_another_release() {
         let message =
             "the release was deleted, and created again with another content, before anything was written";
-        return Some(cancel(scene, "ReleaseDeleted", message));
+        return Some(finish(scene, Outcome::Cancelled { reason: Reason::ReleaseDeleted, message }));
     }
     let asked = Asked::of(&scene.world.promotion);
     // What a person asked for before another release went in is not what anybody asks for now.
@@ -37,31 +42,35 @@ pub(super) fn closed_gate(scene: &Scene<'_>) -> Option<Decision> {
     };
     if let (Asked::ByPerson, Some(other)) = (asked, scene.lane.here().find(is_later)) {
         let message = format!("{} went ahead of it; create another Promotion", other.name());
-        return Some(cancel(scene, "Overtaken", &message));
+        return Some(finish(scene, Outcome::Cancelled { reason: Reason::Overtaken, message: &message }));
     }
     if let (Asked::ByPerson, Some(why)) = (asked, unjudged(scene)) {
-        return Some(scene.wait("Requester", &why, Some(later(scene.now, RIGHTS))));
+        return Some(scene.wait(&Reason::Requester, &why, Some(later(scene.now, RIGHTS))));
     }
     let overridden = match overridden(scene) {
         Ok(gates) => gates,
-        Err(why) => return Some(scene.wait("Override", why, None)),
+        Err(why) => return Some(scene.wait(&Reason::Override, why, None)),
     };
     let gate = evaluate(&scene.world.project, scene.environment, release, asked, overridden, scene.now);
     match gate {
         Gate::Open => None,
-        Gate::Never { message } => Some(cancel(scene, "NotAStage", &message)),
-        Gate::Closed { gate: "Deadline", message, .. } => Some(cancel(scene, "Deadline", &message)),
+        Gate::Never { message, .. } => {
+            Some(finish(scene, Outcome::Cancelled { reason: Reason::NotAStage, message: &message }))
+        }
+        Gate::Closed { gate: Reason::Deadline, message, .. } => {
+            Some(finish(scene, Outcome::Cancelled { reason: Reason::Deadline, message: &message }))
+        }
         Gate::Closed { gate, message, until } => {
             // Rights are not watched.
-            let again = (gate == "Requester").then(|| later(scene.now, RETRY));
+            let again = (gate == Reason::Requester).then(|| later(scene.now, RETRY));
             let wake_at = earliest(earliest(until, deadline(release, scene.now)), again);
-            match opens_by_itself(gate).then(|| counted(scene)).flatten() {
-                None => Some(scene.wait(gate, &message, wake_at)),
+            match gate.opens_by_itself().then(|| counted(scene)).flatten() {
+                None => Some(scene.wait(&gate, &message, wake_at)),
                 Some(tally) => {
                     let message = format!("{message}; meanwhile {}", how_to_approve(&tally.report));
                     let mut status = scene.status();
                     status.approvals = Some(tally.report);
-                    Some(scene.wait_with(status, gate, &message, earliest(wake_at, tally.until)))
+                    Some(scene.wait_with(status, &gate, &message, earliest(wake_at, tally.until)))
                 }
             }
         }
@@ -77,18 +86,24 @@ fn overtaken_rollback(scene: &Scene<'_>) -> Option<Decision> {
     });
     (is_automatic(own) && !is_still_here).then(|| {
         let what = current.map_or("the namespace was created again", Meta::name);
-        cancel(scene, "Overtaken", &format!("what failed is not here any more: {what}"))
+        finish(
+            scene,
+            Outcome::Cancelled {
+                reason: Reason::Overtaken,
+                message: &format!("what failed is not here any more: {what}"),
+            },
+        )
     })
 }
 
 /// One promotion at a time per lane. A rollback goes first; a newer promotion may go ahead of one that still runs.
 pub(super) fn busy_lane(scene: &Scene<'_>) -> Option<Decision> {
     if !scene.is_rollback() && scene.lane.waiting_rollbacks().next().is_some() {
-        return Some(scene.wait("Lane", "waits until a rollback of this application has ended", None));
+        return Some(scene.wait(&Reason::Lane, "waits until a rollback of this application has ended", None));
     }
     if let Some(other) = newer_that_may_go(scene) {
         return Some(scene.wait(
-            "Lane",
+            &Reason::Lane,
             &format!("waits, as {} is newer and may go, too", other.name()),
             None,
         ));
@@ -96,7 +111,7 @@ pub(super) fn busy_lane(scene: &Scene<'_>) -> Option<Decision> {
     let running = scene.lane.running()?;
     match (running.spec.kind, scene.is_rollback()) {
         (PromotionKind::Rollback, _) => {
-            Some(scene.wait("Lane", &format!("waits until {} has ended", running.name()), None))
+            Some(scene.wait(&Reason::Lane, &format!("waits until {} has ended", running.name()), None))
         }
         (PromotionKind::Promote, true) => None,
         (PromotionKind::Promote, false) => {
@@ -104,8 +119,9 @@ pub(super) fn busy_lane(scene: &Scene<'_>) -> Option<Decision> {
             let running_release = scene.world.project.releases.get(&running.spec.release);
             let is_newer = running_release
                 .is_none_or(|other| crate::decide::history::lane::newer(release, other).is_gt());
-            (!is_newer)
-                .then(|| scene.wait("Lane", &format!("waits until {} has ended", running.name()), None))
+            (!is_newer).then(|| {
+                scene.wait(&Reason::Lane, &format!("waits until {} has ended", running.name()), None)
+            })
         }
     }
 }
@@ -140,26 +156,28 @@ pub(super) fn no_consent(scene: &Scene<'_>) -> Option<Decision> {
     match scene.world.project.namespaces.get(namespace) {
         None => {
             return Some(scene.wait(
-                "NamespaceMissing",
+                &Reason::NamespaceMissing,
                 &format!("the namespace {namespace} does not exist"),
                 None,
             ));
         }
         Some(facts) if facts.terminating => {
             return Some(scene.wait(
-                "NamespaceTerminating",
+                &Reason::NamespaceTerminating,
                 &format!("the namespace {namespace} is being deleted"),
                 None,
             ));
         }
         Some(_) => {}
     }
-    match &scene.world.grant {
+    match scene.world.project.grant(scene.environment.name()) {
         Grant::Granted => None,
         Grant::NotAsked => {
-            Some(scene.wait("NotGranted", "consent is being asked for", Some(later(scene.now, RETRY))))
+            Some(scene.wait(&Reason::NotGranted, "consent is being asked for", Some(later(scene.now, RETRY))))
         }
-        Grant::Missing(message) => Some(scene.wait("NotGranted", message, Some(later(scene.now, RETRY)))),
+        Grant::Missing(message) => {
+            Some(scene.wait(&Reason::NotGranted, message, Some(later(scene.now, RETRY))))
+        }
     }
 }
 
@@ -228,7 +246,7 @@ pub(super) fn unapproved(scene: &Scene<'_>, digest: &str) -> Result<Option<Appro
     if scene.world.project.admission == Admission::Disabled {
         let message = "approvals are not to be had: Towpath was installed with admission.enabled=false, so nobody checks who \
                        approves; remove spec.approvals of the environment, or enable admission";
-        return Err(Box::new(scene.wait("Approval", message, None)));
+        return Err(Box::new(scene.wait(&Reason::Approval, message, None)));
     }
     let mut tally = tallied(scene, release, rules, digest);
     let is_overridden = overridden(scene).is_ok_and(|gates| gates.contains(&GateName::Approval));
@@ -245,5 +263,5 @@ pub(super) fn unapproved(scene: &Scene<'_>, digest: &str) -> Result<Option<Appro
     // Whoever may not approve today may be let in: rights are not watched.
     let again = (!scene.world.project.approvals.is_empty()).then(|| later(scene.now, RIGHTS));
     let wake_at = earliest(earliest(tally.until, deadline(release, scene.now)), again);
-    Err(Box::new(scene.wait_with(status, GateName::Approval.as_str(), &message, wake_at)))
+    Err(Box::new(scene.wait_with(status, &Reason::Approval, &message, wake_at)))
 }

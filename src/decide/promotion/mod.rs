@@ -15,11 +15,12 @@
 //!
 //! A revision that a later one replaced before it was verified is `Superseded`.
 
+mod consequence;
 mod desired;
-mod ending;
 mod gates;
 mod health;
 mod needs;
+mod outcome;
 mod pending;
 mod preflight;
 mod refusal;
@@ -28,18 +29,18 @@ mod start;
 mod steps;
 mod writes;
 
-pub use ending::rollback_names;
+pub use consequence::rollback_names;
 pub use needs::{contents, live_objects};
 
 use super::conditions;
 use super::conditions::{State, seconds};
-use super::decision::{Action, Decision, Note, Status, Target};
+use super::decision::{self, Action, Note, Target};
 use super::environment::validate;
 use super::history::lane::kube_meta::Meta;
 use super::history::lane::{Lane, application_of, is_of_other_content, phase_of, revision_of};
 use super::world::PromotionWorld;
 use crate::api::{
-    Environment, KeptRelease, PromotionKind, PromotionPhase, PromotionStatus, RollbackPolicySpec,
+    Environment, KeptRelease, PromotionKind, PromotionPhase, PromotionStatus, Reason, RollbackPolicySpec,
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -48,6 +49,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
 /// How soon a refusal is tried again.
 const RETRY: SignedDuration = SignedDuration::from_secs(10);
+
+/// What is decided about a promotion.
+pub type Decision = decision::Decision<PromotionStatus>;
 
 /// Decides about one promotion.
 pub fn decide(world: &PromotionWorld, now: Timestamp) -> Decision {
@@ -150,9 +154,9 @@ impl Scene<'_> {
         &self,
         mut status: PromotionStatus,
         phase: PromotionPhase,
-        reason: &str,
+        reason: &Reason,
         message: &str,
-    ) -> Status {
+    ) -> PromotionStatus {
         status.observed_generation = self.world.promotion.generation();
         status.phase = phase;
         status.application = Some(self.application.to_owned());
@@ -163,15 +167,15 @@ impl Scene<'_> {
         {
             status.release_digest = self.release.and_then(|release| Some(release.digest()?.to_owned()));
         }
-        status.reason = Some(conditions::cut(reason, 64));
+        status.reason = Some(conditions::cut(reason.as_str(), 64));
         status.message = Some(conditions::cut(message, 1024));
         status.epoch = status.epoch.max(self.world.epoch);
         status.conditions = promotion_conditions(&status, self.world, self.now);
-        Status::Promotion(Box::new(status))
+        status
     }
 
     /// Waits: the reason is shown, and nothing else is done.
-    fn wait(&self, reason: &str, message: &str, wake_at: Option<Timestamp>) -> Decision {
+    fn wait(&self, reason: &Reason, message: &str, wake_at: Option<Timestamp>) -> Decision {
         self.wait_with(self.status(), reason, message, wake_at)
     }
 
@@ -179,7 +183,7 @@ impl Scene<'_> {
     fn wait_with(
         &self,
         status: PromotionStatus,
-        reason: &str,
+        reason: &Reason,
         message: &str,
         wake_at: Option<Timestamp>,
     ) -> Decision {
@@ -191,13 +195,16 @@ impl Scene<'_> {
     fn stay(
         &self,
         status: PromotionStatus,
-        reason: &str,
+        reason: &Reason,
         message: &str,
         wake_at: Option<Timestamp>,
     ) -> Decision {
+        let stored = self.status();
+        let is_memory = status.refused_since != stored.refused_since || status.approvals != stored.approvals;
         let phase = status.phase;
-        let report = self.write(status, phase, reason, message);
-        Decision { report: changed(self.world, report), wake_at, ..Decision::default() }
+        let changed = changed(self.world, self.write(status, phase, reason, message));
+        let (memory, report) = if is_memory { (changed, None) } else { (None, changed) };
+        Decision { memory, report, wake_at, ..Decision::default() }
     }
 }
 
@@ -213,22 +220,16 @@ fn promotion_conditions(
     };
     let stored =
         world.promotion.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    let reason = status.reason.as_deref().unwrap_or_default();
+    let reason = Reason::from(status.reason.as_deref().unwrap_or_default());
     let message = status.message.as_deref().unwrap_or_default();
-    let mut list = conditions::of_state(&state, reason, message, status.observed_generation, stored, now);
+    let mut list = conditions::of_state(&state, &reason, message, status.observed_generation, stored, now);
     list.extend(status.conditions.iter().filter(|condition| condition.type_ == crate::api::HOLDS).cloned());
     list
 }
 
-/// The report, unless it says what is stored already.
-fn changed(world: &PromotionWorld, status: Status) -> Option<Status> {
-    let stored = world.promotion.status.as_ref();
-    match &status {
-        Status::Promotion(new) if stored == Some(new.as_ref()) => None,
-        Status::Promotion(_) | Status::Release(_) | Status::Environment(_) | Status::Approval(_) => {
-            Some(status)
-        }
-    }
+/// The status, unless it equals what is stored.
+fn changed(world: &PromotionWorld, status: PromotionStatus) -> Option<PromotionStatus> {
+    (world.promotion.status.as_ref() != Some(&status)).then_some(status)
 }
 
 /// What the spec names exists and cannot be decoded: that is no absence, and nothing is concluded from it. A rollback can do
@@ -249,11 +250,11 @@ fn unreadable(world: &PromotionWorld) -> Option<String> {
 fn held_up(world: &PromotionWorld, now: Timestamp, message: String) -> Decision {
     let mut status = world.promotion.status.clone().unwrap_or_default();
     status.observed_generation = world.promotion.generation();
-    status.reason = Some("Undecodable".to_owned());
+    status.reason = Some(Reason::Undecodable.to_string());
     status.message = Some(conditions::cut(&message, 1024));
     status.epoch = status.epoch.max(world.epoch);
     status.conditions = promotion_conditions(&status, world, now);
-    Decision { report: changed(world, Status::Promotion(Box::new(status))), ..Decision::default() }
+    Decision { report: changed(world, status), ..Decision::default() }
 }
 
 /// Something that the spec names does not exist (yet).
@@ -268,26 +269,22 @@ fn unknown(world: &PromotionWorld, now: Timestamp, message: String) -> Decision 
         (true, false) => PromotionPhase::Cancelled,
         (false, false) => PromotionPhase::Pending,
     };
-    status.reason = Some("NotFound".to_owned());
+    status.reason = Some(Reason::NotFound.to_string());
     status.message = Some(conditions::cut(&message, 1024));
     if over {
         status.finished_at = Some(Time(seconds(now)));
     }
     status.conditions = promotion_conditions(&status, world, now);
-    Decision {
-        report: changed(world, Status::Promotion(Box::new(status))),
-        wake_at: (!over).then_some(deadline),
-        ..Decision::default()
-    }
+    Decision { report: changed(world, status), wake_at: (!over).then_some(deadline), ..Decision::default() }
 }
 
-/// A note that is a warning.
-fn warning(reason: &'static str, message: String) -> Note {
+/// An Event of type Warning.
+fn warning(reason: Reason, message: String) -> Note {
     Note { warning: true, reason, message }
 }
 
-/// A note that is none.
-fn normal(reason: &'static str, message: String) -> Note {
+/// An Event of type Normal.
+fn note(reason: Reason, message: String) -> Note {
     Note { warning: false, reason, message }
 }
 

@@ -1,17 +1,18 @@
 //! A promotion that has written nothing yet: gates, consent, the dry-run of every object, and then the intent.
 
 use super::gates::{busy_lane, closed_gate, no_consent, unapproved};
-use super::refusal::{fail, refuse};
-use super::{RETRY, Scene, normal, warning};
+use super::outcome::{Outcome, finish};
+use super::refusal::refuse;
+use super::{Decision, RETRY, Scene, note, warning};
 use crate::api::{
-    ApprovalsReport, ChangeAction, Delivery, Keep, PromotionPhase, PromotionStatus, Step, StepResult,
+    ApprovalsReport, ChangeAction, Delivery, Keep, PromotionPhase, PromotionStatus, Reason, Step, StepResult,
 };
 use crate::content::capture::images::images;
 use crate::content::capture::strip::strip;
 use crate::content::plan::ingress::unchanged_hosts;
 use crate::content::plan::overrides::unmatched;
 use crate::content::{Desired, ObjectSet, content_name, render};
-use crate::decide::decision::{Decision, Owner, Record};
+use crate::decide::decision::{Owner, Record};
 use crate::decide::history::lane::kube_meta::Meta;
 use crate::decide::history::lane::{created, phase_of, revision_of};
 use crate::decide::moments::{later, span};
@@ -27,16 +28,22 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
         Loaded::Here(content) => content,
         Loaded::NotAsked => return no_target(scene),
         Loaded::Missing(name) => {
-            return refuse(scene, "ContentMissing", &format!("the Content {name} was deleted"), RETRY);
+            return refuse(scene, Reason::ContentMissing, &format!("the Content {name} was deleted"), RETRY);
         }
-        Loaded::Broken(message) => return fail(scene, "ContentBroken", message),
+        Loaded::Broken(message) => {
+            return finish(scene, Outcome::Refused { reason: Reason::ContentBroken, message });
+        }
     };
     if scene.is_rollback() {
         return match scene.environment.spec.delivery {
             Delivery::Managed => start_rollback(scene, content),
-            Delivery::Observed => {
-                fail(scene, "Observed", "somebody else deploys here, so it is taken back there")
-            }
+            Delivery::Observed => finish(
+                scene,
+                Outcome::Refused {
+                    reason: Reason::Observed,
+                    message: "somebody else deploys here, so it is taken back there",
+                },
+            ),
         };
     }
     if scene.environment.spec.delivery == Delivery::Observed {
@@ -47,8 +54,14 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
 
 fn no_target(scene: &Scene<'_>) -> Decision {
     match scene.is_rollback() {
-        true => fail(scene, "NoTarget", "there is no verified revision to go back to"),
-        false => scene.wait("Content", "the content of the release has not been captured yet", None),
+        true => finish(
+            scene,
+            Outcome::Refused {
+                reason: Reason::NoTarget,
+                message: "there is no verified revision to go back to",
+            },
+        ),
+        false => scene.wait(&Reason::Content, "the content of the release has not been captured yet", None),
     }
 }
 
@@ -58,17 +71,25 @@ fn start_observing(scene: &Scene<'_>, content: &ObjectSet) -> Decision {
     status.rolled_out_at = Some(scene.time_after());
     status.content = scene.release.and_then(|release| Some(release.content()?.to_owned()));
     let message = "runs there already; watched until the observe window ends";
-    let memory = scene.write(status, PromotionPhase::Observing, "Observing", message);
+    let memory = scene.write(status, PromotionPhase::Observing, &Reason::Observing, message);
     Decision { memory: Some(memory), wake_at: Some(scene.now_and_a_bit()), ..Decision::default() }
 }
 
 fn start_promotion(scene: &Scene<'_>, content: &ObjectSet) -> Decision {
     let rendered = match render(content, &scene.environment.spec) {
         Ok(rendered) => rendered,
-        Err(error) => return fail(scene, "InvalidContent", &error.to_string()),
+        Err(error) => {
+            return finish(
+                scene,
+                Outcome::Refused { reason: Reason::InvalidContent, message: &error.to_string() },
+            );
+        }
     };
     if let Err(error) = rendered.admit(&scene.environment.spec.kinds) {
-        return fail(scene, "InvalidContent", &error.to_string());
+        return finish(
+            scene,
+            Outcome::Refused { reason: Reason::InvalidContent, message: &error.to_string() },
+        );
     }
     let captured_elsewhere = scene.release.is_some_and(|release| release.captured_from().is_some());
     if let Some((ingress, host)) =
@@ -78,15 +99,20 @@ fn start_promotion(scene: &Scene<'_>, content: &ObjectSet) -> Decision {
             "Ingress {ingress} would answer for {host}, as where it was captured; change the host by spec.overrides.patches, or name the \
              Ingress in spec.keeps"
         );
-        return fail(scene, "IngressHost", &message);
+        return finish(scene, Outcome::Refused { reason: Reason::IngressHost, message: &message });
     }
     let (wanted, replaced) = match (scene.desired(&rendered), replaced(scene)) {
         (Ok(wanted), Ok(replaced)) => (wanted, replaced),
-        (Err(error), _) | (_, Err(error)) => return fail(scene, "InvalidContent", &error.to_string()),
+        (Err(error), _) | (_, Err(error)) => {
+            return finish(
+                scene,
+                Outcome::Refused { reason: Reason::InvalidContent, message: &error.to_string() },
+            );
+        }
     };
     let refusals = scene.refusals(&wanted);
     if !refusals.is_empty() {
-        return refuse(scene, "Preflight", &refusals.join("; "), RETRY);
+        return refuse(scene, Reason::Preflight, &refusals.join("; "), RETRY);
     }
     let digest = rendered.digest();
     let approvals = match unapproved(scene, &digest) {
@@ -104,9 +130,9 @@ fn start_promotion(scene: &Scene<'_>, content: &ObjectSet) -> Decision {
         .collect();
     if !refused.is_empty() {
         if scene.now < later(trial.at, RETRY) {
-            return refuse(scene, "Preflight", &refused.join("; "), RETRY);
+            return refuse(scene, Reason::Preflight, &refused.join("; "), RETRY);
         }
-        let told = refuse(scene, "Preflight", &refused.join("; "), RETRY);
+        let told = refuse(scene, Reason::Preflight, &refused.join("; "), RETRY);
         if told.wake_at.is_none() {
             return told;
         }
@@ -166,7 +192,13 @@ fn intend(
         match ObjectSet::new(found, &scene.environment.spec.kinds, Some(&scene.environment.spec.namespace)) {
             Ok(baseline) => status.baseline = Some(record(scene, &mut records, scene.application, &baseline)),
             Err(error) => {
-                return fail(scene, "Baseline", &format!("what is there now cannot be kept: {error}"));
+                return finish(
+                    scene,
+                    Outcome::Refused {
+                        reason: Reason::Baseline,
+                        message: &format!("what is there now cannot be kept: {error}"),
+                    },
+                );
             }
         }
         status.baseline_healthy = Some(scene.baseline_is_sound(wanted));
@@ -225,15 +257,20 @@ fn is_sound_target(scene: &Scene<'_>) -> bool {
 fn start_rollback(scene: &Scene<'_>, content: &ObjectSet) -> Decision {
     if !is_sound_target(scene) {
         let message = "spec.toRevision names a revision that was not verified here; see status.applications of the environment";
-        return fail(scene, "NotVerified", message);
+        return finish(scene, Outcome::Refused { reason: Reason::NotVerified, message });
     }
     let wanted = match scene.desired(content) {
         Ok(wanted) => wanted,
-        Err(error) => return fail(scene, "InvalidContent", &error.to_string()),
+        Err(error) => {
+            return finish(
+                scene,
+                Outcome::Refused { reason: Reason::InvalidContent, message: &error.to_string() },
+            );
+        }
     };
     let refusals = scene.refusals(&wanted);
     if !refusals.is_empty() {
-        return refuse(scene, "Refused", &refusals.join("; "), RETRY);
+        return refuse(scene, Reason::Refused, &refusals.join("; "), RETRY);
     }
     let mut status = begin(scene, content);
     status.restores = scene.restored_revision();
@@ -281,21 +318,21 @@ fn launch(
         result: StepResult::Running,
         message: Some(message.clone()),
     });
-    let reason = if scene.is_rollback() { "RollingBack" } else { "RollingOut" };
+    let reason = if scene.is_rollback() { Reason::RollingBack } else { Reason::RollingOut };
     let next = super::writes::next_writes(scene, &status, wanted);
     let note = match scene.is_rollback() {
         true => warning(
-            "RollbackStarted",
+            Reason::RollbackStarted,
             format!("{}: revision {} starts: {message}", scene.target().environment, scene.revision()),
         ),
-        false => normal(
-            "PromotionStarted",
+        false => note(
+            Reason::PromotionStarted,
             format!("{}: revision {} starts: {message}", scene.target().environment, scene.revision()),
         ),
     };
     Decision {
         records,
-        memory: Some(scene.write(status, PromotionPhase::Promoting, reason, &message)),
+        memory: Some(scene.write(status, PromotionPhase::Promoting, &reason, &message)),
         // What a rollback restores, and which revision it is, follows from its spec until it has ended. One that was refused
         // before is in no hurry, and nobody waits for it.
         memory_follows: scene.is_rollback() && scene.status().refused_since.is_none(),

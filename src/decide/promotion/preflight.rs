@@ -1,10 +1,10 @@
 //! What is tried before the first write: every object as it would be applied, one pod per template, and the Secrets that pods name.
 
-use super::{RETRY, Scene};
+use super::{Decision, RETRY, Scene};
 use crate::content::object::references::{Need, secrets};
 use crate::content::object::templates::pod_template;
 use crate::content::{Desired, ObjectKey};
-use crate::decide::decision::{Action, Decision};
+use crate::decide::decision::Action;
 use crate::decide::moments::later;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

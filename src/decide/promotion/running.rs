@@ -1,11 +1,12 @@
 //! A promotion that may have written: the next writes in order, and what health says.
 
 use super::health::{judge, workloads};
+use super::outcome::{Outcome, finish};
 use super::writes::{Next, is_written, next_writes, run_hooks};
-use super::{Scene, normal};
-use crate::api::{Delivery, Promotion, PromotionKind, PromotionPhase};
+use super::{Decision, Scene, note};
+use crate::api::{Delivery, Promotion, PromotionKind, PromotionPhase, Reason};
 use crate::content::{Desired, Hook, ObjectKey};
-use crate::decide::decision::{Action, Decision};
+use crate::decide::decision::Action;
 use crate::decide::health::{Stage, Verdict};
 use crate::decide::history::lane::kube_meta::Meta;
 use crate::decide::history::lane::{is_automatic, phase_of, revision_of};
@@ -21,8 +22,14 @@ const CONSENT: SignedDuration = SignedDuration::from_secs(10);
 pub(super) fn decide(scene: &Scene<'_>) -> Decision {
     if let Some(newer) = overtaken_by(scene) {
         return match has_soaked(scene) {
-            true => super::ending::verified(scene, "Verified", "healthy until newer content replaced it"),
-            false => super::ending::superseded(scene, &newer),
+            true => finish(
+                scene,
+                Outcome::Verified {
+                    reason: Reason::Verified,
+                    message: "healthy until newer content replaced it",
+                },
+            ),
+            false => finish(scene, Outcome::Superseded { by: &newer }),
         };
     }
     if let Some(decision) = target_is_gone(scene) {
@@ -35,27 +42,40 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
     let is_writing = phase_of(&scene.world.promotion) == PromotionPhase::Promoting;
     if scene.environment.spec.delivery == Delivery::Observed && is_writing {
         let message = "the environment became Observed on the way, so nothing more is written";
-        return super::ending::over(scene, PromotionPhase::Failed, "Observed", message);
+        return finish(scene, Outcome::Interrupted { reason: Reason::Observed, message });
     }
     let wanted = match &scene.world.content {
         Loaded::Here(content) => scene.desired(content),
         Loaded::NotAsked | Loaded::Missing(_) | Loaded::Broken(_) => {
-            return super::ending::failed(
+            return finish(
                 scene,
-                "ContentMissing",
-                "the Content of this revision cannot be read",
+                Outcome::Failed {
+                    reason: Reason::ContentMissing,
+                    message: "the Content of this revision cannot be read",
+                },
             );
         }
     };
     let wanted = match wanted {
         Ok(wanted) => wanted,
-        Err(error) => return super::ending::failed(scene, "InvalidContent", &error.to_string()),
+        Err(error) => {
+            return finish(
+                scene,
+                Outcome::Failed { reason: Reason::InvalidContent, message: &error.to_string() },
+            );
+        }
     };
-    if let Grant::Missing(message) = &scene.world.grant {
-        return scene.wait("NotGranted", message, Some(later(scene.now, super::RETRY)));
+    if let Grant::Missing(message) = scene.world.project.grant(scene.environment.name()) {
+        return scene.wait(&Reason::NotGranted, message, Some(later(scene.now, super::RETRY)));
     }
     if is_withdrawn(scene) {
-        return super::ending::failed(scene, "Withdrawn", "the release was deleted while it was on its way");
+        return finish(
+            scene,
+            Outcome::Failed {
+                reason: Reason::Withdrawn,
+                message: "the release was deleted while it was on its way",
+            },
+        );
     }
     match rolled_out_at(scene) {
         Some(since) => observe(scene, &wanted, since),
@@ -102,11 +122,12 @@ fn target_is_gone(scene: &Scene<'_>) -> Option<Decision> {
     let same = facts
         .is_some_and(|facts| !facts.terminating && (stored.is_none() || stored == Some(facts.uid.as_str())));
     (!same).then(|| {
-        super::ending::over(
+        finish(
             scene,
-            PromotionPhase::Failed,
-            "NamespaceDeleted",
-            "the target namespace was deleted on the way",
+            Outcome::Interrupted {
+                reason: Reason::NamespaceDeleted,
+                message: "the target namespace was deleted on the way",
+            },
         )
     })
 }
@@ -124,14 +145,22 @@ fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
     let status = scene.status();
     let since = status.started_at.as_ref().map_or(scene.now, |time| time.0);
     if let Some((key, message)) = scene.world.refused.iter().next() {
-        return super::ending::failed(scene, "WriteRefused", &format!("{key} was refused: {message}"));
+        return finish(
+            scene,
+            Outcome::Failed {
+                reason: Reason::WriteRefused,
+                message: &format!("{key} was refused: {message}"),
+            },
+        );
     }
     let next = next_writes(scene, &status, wanted);
     if !next.actions.is_empty() && scene.now >= write_deadline(scene, wanted, since) {
-        return super::ending::failed(
+        return finish(
             scene,
-            "WriteDeadlineExceeded",
-            "its objects could not be written in time",
+            Outcome::Failed {
+                reason: Reason::WriteDeadlineExceeded,
+                message: "its objects could not be written in time",
+            },
         );
     }
     // What is written already is judged while the rest is still being written.
@@ -153,7 +182,7 @@ fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
     let settling = SignedDuration::from_secs(i64::from(scene.is_rollback()));
     let stage = Stage::Rollout(later(since, settling));
     match judge(scene, &judged, stage) {
-        Verdict::Failing { reason, message } => super::ending::failed(scene, &reason, &message),
+        Verdict::Failing { reason, message } => finish(scene, Outcome::Failed { reason, message: &message }),
         // How far each workload is stands in the workload itself; repeating it here would cost a write per pod.
         Verdict::Progressing { look_at, .. } => proceed(scene, next, look_at),
         Verdict::Healthy if next.complete => {
@@ -163,7 +192,7 @@ fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
                 let keys = hooks.gate.clone().unwrap_or_default();
                 return match judge(scene, &keys, stage) {
                     Verdict::Failing { reason, message } if hooks.actions.is_empty() => {
-                        super::ending::failed(scene, &reason, &message)
+                        finish(scene, Outcome::Failed { reason, message: &message })
                     }
                     Verdict::Failing { .. } | Verdict::Healthy | Verdict::Progressing { .. } => {
                         proceed(scene, hooks, None)
@@ -216,11 +245,17 @@ fn stuck_pods(scene: &Scene<'_>) -> Vec<Action> {
 /// Everything is rolled out. A rollback ends here: what it restored was verified before.
 fn rolled_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
     if scene.is_rollback() {
-        return super::ending::verified(scene, "Restored", "restored and healthy again");
+        return finish(
+            scene,
+            Outcome::Verified { reason: Reason::Restored, message: "restored and healthy again" },
+        );
     }
     let window = span(scene.policy.observe_window);
     if window.is_zero() {
-        return super::ending::verified(scene, "Verified", "rolled out and healthy");
+        return finish(
+            scene,
+            Outcome::Verified { reason: Reason::Verified, message: "rolled out and healthy" },
+        );
     }
     let since = last_ready(scene, wanted);
     let until = later(since, window);
@@ -232,7 +267,7 @@ fn rolled_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
     Decision {
         actions: vec![Action::MarkRolledOut { since }],
         wake_at: (until > scene.now).then_some(until),
-        notes: vec![normal("RolledOut", message)],
+        notes: vec![note(Reason::RolledOut, message)],
         ..Decision::default()
     }
 }
@@ -261,17 +296,23 @@ fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -> Decision 
         },
     };
     match judge(scene, &keys, Stage::Observe) {
-        Verdict::Failing { reason, message } => super::ending::failed(scene, &reason, &message),
+        Verdict::Failing { reason, message } => finish(scene, Outcome::Failed { reason, message: &message }),
         Verdict::Healthy if scene.now < until => Decision { wake_at: Some(until), ..Decision::default() },
         Verdict::Progressing { look_at, .. } if scene.now < until => {
             Decision { wake_at: earliest(look_at, Some(until)), ..Decision::default() }
         }
         // When the window ends everything must be there as after the rollout; what is still on its way has a deadline.
         Verdict::Healthy | Verdict::Progressing { .. } => match judge(scene, &keys, Stage::Rollout(until)) {
-            Verdict::Healthy => {
-                super::ending::verified(scene, "Verified", "stayed healthy through the observe window")
+            Verdict::Healthy => finish(
+                scene,
+                Outcome::Verified {
+                    reason: Reason::Verified,
+                    message: "stayed healthy through the observe window",
+                },
+            ),
+            Verdict::Failing { reason, message } => {
+                finish(scene, Outcome::Failed { reason, message: &message })
             }
-            Verdict::Failing { reason, message } => super::ending::failed(scene, &reason, &message),
             // Told nowhere: how far each workload is stands in the workload itself.
             Verdict::Progressing { look_at, .. } => Decision { wake_at: look_at, ..Decision::default() },
         },

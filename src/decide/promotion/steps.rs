@@ -6,7 +6,7 @@ use crate::decide::conditions::{cut, seconds};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// Ends the step that goes on; the rollout has ended before it, if it was seen to.
-pub(super) fn close_steps(
+pub(super) fn close(
     status: &mut PromotionStatus,
     scene: &Scene<'_>,
     result: StepResult,
@@ -14,7 +14,7 @@ pub(super) fn close_steps(
 ) {
     if let (None, Some(at)) = (&status.rolled_out_at, scene.world.rolled_out) {
         let at = Time(seconds(at));
-        close(status, StepResult::Passed, &at, None);
+        close_running(status, StepResult::Passed, &at, None);
         status.steps.push(Step {
             name: "Observe".into(),
             started_at: Some(at.clone()),
@@ -24,10 +24,10 @@ pub(super) fn close_steps(
         });
         status.rolled_out_at = Some(at);
     }
-    close(status, result, &scene.time(), message);
+    close_running(status, result, &scene.time(), message);
 }
 
-fn close(status: &mut PromotionStatus, result: StepResult, at: &Time, message: Option<&str>) {
+fn close_running(status: &mut PromotionStatus, result: StepResult, at: &Time, message: Option<&str>) {
     if let Some(step) = status.steps.iter_mut().rev().find(|step| step.result == StepResult::Running) {
         step.result = result;
         step.finished_at = Some(at.clone());

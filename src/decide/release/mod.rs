@@ -2,15 +2,17 @@
 
 pub mod stages;
 
+pub use stages::consent;
+
 use super::conditions;
 use super::conditions::{State, condition};
-use super::decision::{Decision, Note, Owner, Record, Status};
+use super::decision::{Decision, Note, Owner, Record};
 use super::gates::calendar::deadline;
 use super::history::lane::kube_meta::Meta;
 use super::history::lane::{created, is_automatic};
 use super::moments::{earliest, later};
 use super::world::{Capture, ReleaseWorld};
-use crate::api::{PinnedImage, PromotionKind, ReleasePhase, ReleaseStatus, VERIFIED};
+use crate::api::{PinnedImage, PromotionKind, Reason, ReleasePhase, ReleaseStatus, VERIFIED};
 use crate::content::content_name;
 use jiff::{SignedDuration, Timestamp};
 use stages::{Stage, Summary, stages, summarise};
@@ -25,7 +27,7 @@ const MOST_LINES: usize = 50;
 const MOST_IMAGES: usize = 200;
 
 /// Decides about one release.
-pub fn decide(world: &ReleaseWorld, now: Timestamp) -> Decision {
+pub fn decide(world: &ReleaseWorld, now: Timestamp) -> Decision<ReleaseStatus> {
     if world.release.deleting() {
         return Decision::default();
     }
@@ -52,7 +54,7 @@ pub fn decide(world: &ReleaseWorld, now: Timestamp) -> Decision {
             let warning = unpinned > 0;
             let message =
                 format!("{} objects, {} images, {unpinned} of them not pinned", content.len(), images.len());
-            decision.notes.push(Note { warning, reason: "Captured", message });
+            decision.notes.push(Note { warning, reason: Reason::Captured, message });
             // The caches show the memory soon; the next look reports from it.
             decision
         }
@@ -88,18 +90,18 @@ fn owners(world: &ReleaseWorld) -> Vec<Owner> {
 fn waiting(
     world: &ReleaseWorld,
     stored: ReleaseStatus,
-    reason: &str,
+    reason: &Reason,
     message: &str,
     now: Timestamp,
-) -> Decision {
+) -> Decision<ReleaseStatus> {
     let summary = Summary {
         phase: ReleasePhase::Pending,
         state: State::Reconciling,
-        reason: reason.to_owned(),
+        reason: reason.clone(),
         message: message.to_owned(),
     };
     let patience = later(created(world.release.as_ref()), PATIENCE);
-    let names_something_unknown = matches!(reason, "UnknownEnvironment" | "SourceMissing");
+    let names_something_unknown = matches!(reason, Reason::UnknownEnvironment | Reason::SourceMissing);
     let summary = match names_something_unknown && now >= patience {
         true => Summary { phase: ReleasePhase::Invalid, state: State::Stalled, ..summary },
         false => summary,
@@ -112,24 +114,24 @@ fn waiting(
 fn refused(
     world: &ReleaseWorld,
     stored: ReleaseStatus,
-    reason: &str,
+    reason: &Reason,
     message: &str,
     now: Timestamp,
-) -> Decision {
+) -> Decision<ReleaseStatus> {
     let summary = Summary {
         phase: ReleasePhase::Invalid,
         state: State::Stalled,
-        reason: reason.to_owned(),
+        reason: reason.clone(),
         message: message.to_owned(),
     };
     let notes = match stored.message.as_deref() == Some(message) {
         true => Vec::new(),
-        false => vec![Note { warning: true, reason: "Refused", message: message.to_owned() }],
+        false => vec![Note { warning: true, reason: Reason::Refused, message: message.to_owned() }],
     };
     Decision { report: write(world, stored, &summary, false, now), notes, ..Decision::default() }
 }
 
-fn report(world: &ReleaseWorld, mut status: ReleaseStatus, now: Timestamp) -> Decision {
+fn report(world: &ReleaseWorld, mut status: ReleaseStatus, now: Timestamp) -> Decision<ReleaseStatus> {
     if is_about_to_be_taken_back(world) {
         return Decision::default();
     }
@@ -172,7 +174,7 @@ fn write(
     summary: &Summary,
     verified: bool,
     now: Timestamp,
-) -> Option<Status> {
+) -> Option<ReleaseStatus> {
     let stored = world.release.status();
     let conditions = stored.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let generation = world.release.generation();
@@ -191,5 +193,5 @@ fn write(
         conditions,
         now,
     ));
-    (stored.as_ref() != Some(&status)).then(|| Status::Release(Box::new(status)))
+    (stored.as_ref() != Some(&status)).then_some(status)
 }

@@ -1,18 +1,19 @@
 //! The way of a release through the environments: what it does in each, and what that makes of the whole.
 
 use crate::api::{
-    Environment, KeptRelease, Promotion, PromotionKind, PromotionPhase, ReleasePhase, ReleaseStatus,
-    StageStatus,
+    Class, Environment, KeptRelease, Promotion, PromotionKind, PromotionPhase, Reason, ReleasePhase,
+    ReleaseStatus, StageStatus,
 };
 use crate::decide::conditions::{State, seconds};
-use crate::decide::environment::validate::in_order;
-use crate::decide::gates::gate::Gate;
-use crate::decide::gates::{Asked, blocked_by, evaluate, opens_at, shut, waits_at};
+use crate::decide::environment::validate::{self, in_order};
+use crate::decide::gates::gate::{Exclusion, Gate};
+use crate::decide::gates::{Asked, blocked_by, evaluate, opens_at, waits_at};
 use crate::decide::history::lane::kube_meta::Meta;
 use crate::decide::history::lane::{Lane, is_automatic, newer, phase_of, revision_of};
 use crate::decide::world::Project;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use std::sync::Arc;
 
 /// A release in one environment.
 #[derive(Clone, Debug)]
@@ -29,14 +30,14 @@ pub struct Stage {
 }
 
 /// What a release does in an environment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum At {
     /// Never comes here.
-    Skipped,
+    Skipped(Exclusion),
     /// Waits at this gate.
-    Gate(&'static str),
+    Gate(Reason),
     /// A promotion would start, but for this.
-    Blocked(&'static str),
+    Blocked(Reason),
     /// A promotion is about to start, or goes on; its own status says how far it is.
     UnderWay,
     /// Its newest promotion is in this phase.
@@ -59,7 +60,7 @@ pub struct Summary {
     /// The state that kstatus readers see.
     pub state: State,
     /// One word.
-    pub reason: String,
+    pub reason: Reason,
     /// A sentence.
     pub message: String,
 }
@@ -67,20 +68,20 @@ pub struct Summary {
 impl Stage {
     /// Whether the release never comes here.
     pub fn is_skipped(&self) -> bool {
-        self.at == At::Skipped
+        matches!(self.at, At::Skipped(_))
     }
 
     /// One word.
-    pub fn state(&self) -> &'static str {
-        match self.at {
-            At::Skipped => "NotAStage",
-            At::Gate(word) | At::Blocked(word) => word,
-            At::UnderWay => "Promoting",
-            At::Promotion(phase) => phase.as_str(),
-            At::RollingBack => "RollingBack",
-            At::RolledBack => "RolledBack",
-            At::RollbackFailed => "RollbackFailed",
-            At::Overtaken => "Superseded",
+    pub fn state(&self) -> Reason {
+        match &self.at {
+            At::Skipped(_) => Reason::NotAStage,
+            At::Gate(reason) | At::Blocked(reason) => reason.clone(),
+            At::UnderWay => Reason::Promoting,
+            At::Promotion(phase) => phase.reason(),
+            At::RollingBack => Reason::RollingBack,
+            At::RolledBack => Reason::RolledBack,
+            At::RollbackFailed => Reason::RollbackFailed,
+            At::Overtaken => Reason::Superseded,
         }
     }
 
@@ -88,7 +89,7 @@ impl Stage {
     pub fn line(&self) -> StageStatus {
         StageStatus {
             name: self.name.clone(),
-            state: self.state().to_owned(),
+            state: self.state().to_string(),
             message: (!self.message.is_empty()).then(|| crate::decide::conditions::cut(&self.message, 1024)),
             revision: self.revision,
             promotion: self.promotion.clone(),
@@ -129,15 +130,16 @@ pub fn stages(
                 promotion: None,
             };
             match evaluate(project, environment, release, Asked::ByAutomation, &[], now) {
-                Gate::Open => match shut(environment) {
+                Gate::Open => match validate::target(project, environment) {
                     None => stage.message = UNDER_WAY.into(),
-                    Some((word, message)) => {
-                        stage.at = At::Blocked(word);
-                        stage.message = message.to_owned();
+                    Some(fault) => {
+                        // The environment shows the rest.
+                        stage.message = fault.message.lines().next().unwrap_or_default().to_owned();
+                        stage.at = At::Blocked(fault.reason);
                     }
                 },
-                Gate::Never { message } => {
-                    stage.at = At::Skipped;
+                Gate::Never { why, message } => {
+                    stage.at = At::Skipped(why);
                     stage.message = message;
                 }
                 Gate::Closed { gate, message, until } => {
@@ -160,29 +162,35 @@ fn forgotten(
 ) -> Option<Stage> {
     let line = status.environments.iter().find(|line| line.name == lane.environment)?;
     let promotion = line.promotion.as_ref().filter(|name| !project.promotions.contains_key(*name))?;
-    let had_failed = matches!(status.phase, ReleasePhase::RolledBack | ReleasePhase::Failed);
-    let ended = [
-        (At::Promotion(PromotionPhase::Verified), true),
-        (At::Promotion(PromotionPhase::Cancelled), true),
-        (At::Promotion(PromotionPhase::Superseded), !had_failed),
-        (At::Overtaken, had_failed),
-        (At::Promotion(PromotionPhase::Failed), true),
-        (At::RolledBack, true),
-        (At::RollbackFailed, true),
-    ];
-    let stage = Stage {
+    let at = ended(&Reason::from(line.state.as_str()), &status.phase)?;
+    let failed = matches!(at, At::Promotion(PromotionPhase::Failed) | At::RolledBack | At::RollbackFailed);
+    let at = if failed && is_overtaken(project, lane, release) { At::Overtaken } else { at };
+    Some(Stage {
         name: line.name.clone(),
-        at: At::Skipped,
+        at,
         until: None,
         message: line.message.clone().unwrap_or_default(),
         revision: line.revision,
         promotion: Some(promotion.clone()),
-    };
-    let said = |(at, fits): &(At, bool)| *fits && Stage { at: *at, ..stage.clone() }.state() == line.state;
-    let (at, _) = ended.into_iter().find(said)?;
-    let failed = matches!(at, At::Promotion(PromotionPhase::Failed) | At::RolledBack | At::RollbackFailed);
-    let at = if failed && is_overtaken(project, lane, release) { At::Overtaken } else { at };
-    Some(Stage { at, ..stage })
+    })
+}
+
+/// The end that a stage's word stands for; none for words of what is still open. `Superseded` is said of a promotion that was
+/// replaced, and of a failure that a newer release has replaced since: the phase of the release tells them apart.
+fn ended(state: &Reason, phase: &ReleasePhase) -> Option<At> {
+    let had_failed = matches!(phase, ReleasePhase::RolledBack | ReleasePhase::Failed);
+    let ends = [
+        (Reason::Verified, At::Promotion(PromotionPhase::Verified)),
+        (Reason::Cancelled, At::Promotion(PromotionPhase::Cancelled)),
+        (Reason::Failed, At::Promotion(PromotionPhase::Failed)),
+        (Reason::RolledBack, At::RolledBack),
+        (Reason::RollbackFailed, At::RollbackFailed),
+        (
+            Reason::Superseded,
+            if had_failed { At::Overtaken } else { At::Promotion(PromotionPhase::Superseded) },
+        ),
+    ];
+    ends.into_iter().find(|(word, _)| word == state).map(|(_, at)| at)
 }
 
 /// Whether a newer release was verified here.
@@ -227,7 +235,7 @@ fn of_promotion(
     };
     let rollback = waiting.or_else(started).or_else(refused);
     if let Some(rollback) = rollback.filter(|other| phase.is_running() && !phase_of(other).is_final()) {
-        let message = rollback.spec.reason.clone().unwrap_or_default();
+        let message = cause(rollback).unwrap_or_default();
         return Stage { at: At::RollingBack, message, ..stage };
     }
     // From the open gate to the end the release says the same: the steps stand in the promotion.
@@ -262,8 +270,8 @@ fn of_promotion(
         | PromotionPhase::Cancelled => return stage,
     };
     if let (PromotionPhase::Verified, Some(rollback)) = (phase, rollback) {
-        let reason = rollback.spec.reason.as_deref().unwrap_or("no reason was given");
-        stage.message = format!("taken back by {}: {reason}", rollback.name());
+        let reason = cause(rollback).unwrap_or_else(|| "no reason was given".to_owned());
+        stage.message = format!("rolled back by {}: {reason}", rollback.name());
     }
     stage.at = match rollback.map(|other| phase_of(other)) {
         None => stage.at,
@@ -280,6 +288,15 @@ fn of_promotion(
     stage
 }
 
+/// Why a rollback was made: what failed, or what a person wrote.
+fn cause(rollback: &Promotion) -> Option<String> {
+    let spec = &rollback.spec;
+    match (&spec.cause, &spec.reason) {
+        (Some(cause), Some(reason)) => Some(format!("{cause}: {reason}")),
+        (one, None) | (None, one) => one.clone(),
+    }
+}
+
 /// Whether its content is what runs here, or runs here again.
 fn runs_here(lane: &Lane<'_>, promotion: &Promotion) -> bool {
     let last = lane.here().rev().find(|other| phase_of(other) == PromotionPhase::Verified);
@@ -288,78 +305,96 @@ fn runs_here(lane: &Lane<'_>, promotion: &Promotion) -> bool {
 
 /// The whole release: the worst that is final, else what is being done, else what it waits for, else verified.
 pub fn summarise(project: &Project, stages: &[Stage]) -> Summary {
-    let say = |phase, state, reason: &str, stage: &Stage| Summary {
+    let say = |phase, state, reason: Reason, stage: &Stage| Summary {
         phase,
         state,
-        reason: reason.to_owned(),
+        reason,
         message: match stage.message.is_empty() {
             true => format!("{}: {}", stage.name, stage.state()),
             false => format!("{}: {}", stage.name, stage.message),
         },
     };
-    let find = |wanted: &dyn Fn(At) -> bool| stages.iter().find(|stage| wanted(stage.at));
-    if let Some(stage) = find(&|at| at == At::RollingBack) {
-        return say(ReleasePhase::RollingBack, State::Reconciling, "RollingBack", stage);
+    let find = |wanted: &dyn Fn(&At) -> bool| stages.iter().find(|stage| wanted(&stage.at));
+    if let Some(stage) = find(&|at| *at == At::RollingBack) {
+        return say(ReleasePhase::RollingBack, State::Reconciling, Reason::RollingBack, stage);
     }
-    if let Some(stage) = find(&|at| at == At::RolledBack) {
-        return say(ReleasePhase::RolledBack, State::Stalled, "RolledBack", stage);
+    if let Some(stage) = find(&|at| *at == At::RolledBack) {
+        return say(ReleasePhase::RolledBack, State::Stalled, Reason::RolledBack, stage);
     }
     if let Some(stage) = find(&|at| matches!(at, At::RollbackFailed | At::Promotion(PromotionPhase::Failed)))
     {
-        return say(ReleasePhase::Failed, State::Stalled, "Failed", stage);
+        return say(ReleasePhase::Failed, State::Stalled, Reason::Failed, stage);
     }
     if let Some(stage) = find(&|at| matches!(at, At::Promotion(PromotionPhase::Pending))) {
-        return say(ReleasePhase::Promoting, State::Reconciling, "Pending", stage);
+        return say(ReleasePhase::Promoting, State::Reconciling, Reason::Pending, stage);
     }
     if let Some(stage) = find(&|at| matches!(at, At::Blocked(_))) {
         return say(ReleasePhase::Waiting, State::Reconciling, stage.state(), stage);
     }
-    let busy = |at| {
+    let busy = |at: &At| {
         matches!(at, At::UnderWay | At::Promotion(PromotionPhase::Promoting | PromotionPhase::Observing))
     };
     if let Some(stage) = find(&busy) {
-        return say(ReleasePhase::Promoting, State::Reconciling, "Promoting", stage);
+        return say(ReleasePhase::Promoting, State::Reconciling, Reason::Promoting, stage);
     }
-    if let Some(stage) = find(&|at| at == At::Overtaken) {
-        return say(ReleasePhase::RolledBack, State::Ready, "Superseded", stage);
+    if let Some(stage) = find(&|at| *at == At::Overtaken) {
+        return say(ReleasePhase::RolledBack, State::Ready, Reason::Superseded, stage);
     }
     // The first gate that is closed, those behind it wait for the same.
     if let Some(stage) = stages.iter().find(|stage| matches!(stage.at, At::Gate(_))) {
         let reason = stage.state();
         // A missing name or consent is being waited for like work; a gate of release management is a state to stay in.
-        let state = match reason {
-            "Environment" | "Content" | "Security" => State::Reconciling,
-            _ => State::Ready,
+        let state = match reason.class() {
+            Class::Blocking | Class::Transient => State::Reconciling,
+            Class::Holding | Class::Final => State::Ready,
         };
         return say(ReleasePhase::Waiting, state, reason, stage);
     }
     if let Some(stage) =
         find(&|at| matches!(at, At::Promotion(PromotionPhase::Superseded | PromotionPhase::Cancelled)))
     {
-        return say(ReleasePhase::Superseded, State::Ready, "Superseded", stage);
+        return say(ReleasePhase::Superseded, State::Ready, Reason::Superseded, stage);
     }
     let passed: Vec<&Stage> = stages.iter().filter(|stage| !stage.is_skipped()).collect();
     if let Some(last) = passed.last().filter(|_| !passed.is_empty()) {
         return Summary {
             phase: ReleasePhase::Verified,
             state: State::Ready,
-            reason: "Verified".into(),
+            reason: Reason::Verified,
             message: format!("verified in {}", last.name),
         };
     }
-    let superseded = stages.iter().any(|stage| stage.message.contains("went ahead"));
+    let superseded = stages.iter().any(|stage| stage.at == At::Skipped(Exclusion::Superseded));
     match superseded {
         true => Summary {
             phase: ReleasePhase::Superseded,
             state: State::Ready,
-            reason: "Superseded".into(),
-            message: "a newer release went ahead".into(),
+            reason: Reason::Superseded,
+            message: "a newer release was promoted first".into(),
         },
         false => Summary {
             phase: ReleasePhase::Pending,
             state: State::Reconciling,
-            reason: "NoEnvironment".into(),
+            reason: Reason::NoEnvironment,
             message: format!("the project {} has no environment that this release may enter", project.name),
         },
     }
+}
+
+/// The environments that the release could enter now and that hold no promotion of it: their owners' consent is part of what it waits
+/// for.
+pub fn consent<'a>(project: &'a Project, release: &KeptRelease, now: Timestamp) -> Vec<&'a Arc<Environment>> {
+    let exists = |environment: &Environment| {
+        project.namespaces.get(&environment.spec.namespace).is_some_and(|facts| !facts.terminating)
+    };
+    let could_enter = |environment: &Environment| {
+        Lane::of(project, environment, release.application()).of_release(release).next().is_none()
+            && matches!(
+                evaluate(project, environment, release, Asked::ByAutomation, &[], now),
+                // Once captured, it may be free to enter.
+                Gate::Open | Gate::Closed { gate: Reason::Content, .. }
+            )
+    };
+    let environments = project.environments.values();
+    environments.filter(|environment| exists(environment) && could_enter(environment)).collect()
 }

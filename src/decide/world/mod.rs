@@ -1,6 +1,8 @@
 //! What was observed. Plain data: nothing here reads, and nothing here was decided.
 
-use crate::api::{Approval, ChangeType, Environment, KeptRelease, Promotion, RollbackPolicySpec, UserInfo};
+use crate::api::{
+    Approval, ChangeType, Environment, KeptRelease, Promotion, Reason, RollbackPolicySpec, UserInfo,
+};
 use crate::content::{ObjectKey, ObjectSet};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -34,9 +36,16 @@ pub struct Project {
     pub rights: BTreeMap<(Verb, String, UserInfo), bool>,
     /// Whether the API server holds requests to the rules.
     pub admission: Admission,
+    /// Consent of the owners of target namespaces, by environment, as far as it was asked for.
+    pub grants: BTreeMap<String, Grant>,
 }
 
 impl Project {
+    /// Consent of the owner of an environment's target namespace.
+    pub fn grant(&self, environment: &str) -> &Grant {
+        self.grants.get(environment).unwrap_or(&Grant::NotAsked)
+    }
+
     /// Whether somebody has a right on an environment; none when nobody asked.
     pub fn may(&self, verb: Verb, environment: &str, user: &UserInfo) -> Option<bool> {
         self.rights.get(&(verb, environment.to_owned(), user.clone())).copied()
@@ -121,8 +130,6 @@ pub struct EnvironmentWorld {
     pub project: Project,
     /// The environment.
     pub environment: Arc<Environment>,
-    /// Consent.
-    pub grant: Grant,
     /// Names of the Contents that exist in the project, when something may be cleaned up.
     pub contents: Option<BTreeSet<String>>,
     /// Copies of ConfigMaps in the target namespace that nothing names any more, with their UIDs.
@@ -148,14 +155,14 @@ pub enum Capture {
     /// It is not complete yet.
     Waiting {
         /// One word.
-        reason: &'static str,
+        reason: Reason,
         /// A sentence.
         message: String,
     },
     /// It can never work.
     Refused {
         /// One word.
-        reason: &'static str,
+        reason: Reason,
         /// A sentence.
         message: String,
     },
@@ -197,8 +204,6 @@ pub struct PromotionWorld {
     pub project: Project,
     /// The promotion.
     pub promotion: Arc<Promotion>,
-    /// Consent.
-    pub grant: Grant,
     /// The content to write: of the release before it started, of the revision afterwards.
     pub content: Loaded,
     /// The content that is being replaced, if Towpath wrote it: what it lacks is removed.

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use towpath::api::{
     Change, ChangeAction, Condition, Delivery, Environment, EnvironmentSpec, KeptRelease, PinnedImage,
-    Promotion, PromotionPhase, PromotionSpec, PromotionStatus, Release, ReleaseSpec, ReleaseStatus,
+    Promotion, PromotionPhase, PromotionSpec, PromotionStatus, Reason, Release, ReleaseSpec, ReleaseStatus,
     RollbackPolicySpec, Step, StepResult,
 };
 use towpath::content::{ObjectKey, ObjectSet, render};
@@ -294,10 +294,10 @@ pub fn promotion_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<Pro
         let mut project = project.clone();
         let digests: Vec<String> = digest.iter().map(ObjectSet::digest).collect();
         consent::add(&mut project, &digests, choices);
+        project.grants.insert(promotion.spec.environment.clone(), grant(choices));
         let mut world = PromotionWorld {
             project,
             promotion: Arc::clone(promotion),
-            grant: grant(choices),
             content,
             replaced: loaded(replaced, choices),
             live: BTreeMap::new(),
@@ -345,13 +345,16 @@ fn trial(world: &PromotionWorld, choices: &mut Choices<'_>) -> Trial {
 }
 
 pub fn environment_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<EnvironmentWorld> {
-    let world = |environment: &Arc<Environment>| EnvironmentWorld {
-        project: project.clone(),
-        environment: Arc::clone(environment),
-        grant: grant(choices),
-        contents: choices
-            .maybe(|choices| (0..choices.number(5)).map(|index| format!("content-{index}")).collect()),
-        unnamed_copies: Vec::new(),
+    let world = |environment: &Arc<Environment>| {
+        let mut project = project.clone();
+        project.grants.insert(environment.metadata.name.clone().unwrap_or_default(), grant(choices));
+        EnvironmentWorld {
+            project,
+            environment: Arc::clone(environment),
+            contents: choices
+                .maybe(|choices| (0..choices.number(5)).map(|index| format!("content-{index}")).collect()),
+            unnamed_copies: Vec::new(),
+        }
     };
     project.environments.values().map(world).collect()
 }
@@ -363,10 +366,10 @@ pub fn release_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<Relea
         capture: match choices.number(4) {
             0 => Capture::NotNeeded,
             1 => Capture::Waiting {
-                reason: choices.of(&["SourceMissing", "Unsettled"]),
+                reason: choices.of(&[Reason::SourceMissing, Reason::Unsettled]),
                 message: choices.text(),
             },
-            2 => Capture::Refused { reason: "InvalidContent", message: choices.text() },
+            2 => Capture::Refused { reason: Reason::InvalidContent, message: choices.text() },
             _ => Capture::Taken {
                 content: content(choices),
                 images: vec![PinnedImage { image: "a".into(), pinned: None, reason: None }],

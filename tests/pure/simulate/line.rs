@@ -1,9 +1,9 @@
 //! A decision in one line, as the golden logs have it. A decision that does nothing is an empty line.
 
-use super::store::Key;
-use towpath::decide::decision::{Action, Decision, Status};
+use super::store::{Key, Status};
+use towpath::decide::decision::{Action, Decision};
 
-pub fn of(decision: &Decision) -> String {
+pub fn of(decision: &Decision<Status>) -> String {
     let mut parts = Vec::new();
     for record in &decision.records {
         parts.push(format!("keeps {} objects as {}", record.objects.len(), record.name));
@@ -41,7 +41,6 @@ fn status(status: &Status) -> String {
             (format!("{} ({})", words.join(" "), of_summary(&status.summary)), &status.message)
         }
         Status::Promotion(status) => (status.phase.as_str().to_owned(), &status.message),
-        Status::Approval(_) => ("approval".to_owned(), &None),
     };
     format!("{word}: {}", message.as_deref().unwrap_or_default())
 }

@@ -2,12 +2,12 @@
 //! something happens. A crash may come after any write; what the process knew is lost, and everything is looked at again.
 
 use super::line;
-use super::store::{Key, Memory, Store};
+use super::store::{Key, Memory, Status, Store, of_any};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use towpath::api::ReleasePhase;
-use towpath::decide::decision::{Action, Decision, Status};
+use towpath::decide::decision::{Action, Decision};
 use towpath::decide::history::lane::phase_of;
 use towpath::decide::{environment, promotion, release};
 
@@ -199,27 +199,27 @@ impl Run {
         }
     }
 
-    fn decide(&self, key: &Key) -> Option<(Decision, String)> {
+    fn decide(&self, key: &Key) -> Option<(Decision<Status>, String)> {
         let now = self.now;
         let (decision, uid) = match key {
             Key::Release(name) => {
                 let world = self.store.release_world(name)?;
                 (
-                    self.twice(&world, |world| release::decide(world, now)),
+                    self.twice(&world, |world| of_any(release::decide(world, now), Status::Release)),
                     Some(world.release.uid().to_owned()),
                 )
             }
             Key::Environment(name) => {
                 let world = self.store.environment_world(name)?;
                 (
-                    self.twice(&world, |world| environment::decide(world, now)),
+                    self.twice(&world, |world| of_any(environment::decide(world, now), Status::Environment)),
                     world.environment.metadata.uid.clone(),
                 )
             }
             Key::Promotion(name) => {
                 let world = self.store.promotion_world(name, &self.memory, now)?;
                 (
-                    self.twice(&world, |world| promotion::decide(world, now)),
+                    self.twice(&world, |world| of_any(promotion::decide(world, now), Status::Promotion)),
                     world.promotion.metadata.uid.clone(),
                 )
             }
@@ -232,7 +232,7 @@ impl Run {
         Some((decision, uid.unwrap()))
     }
 
-    fn twice<W: Debug>(&self, world: &W, decide: impl Fn(&W) -> Decision) -> Decision {
+    fn twice<W: Debug>(&self, world: &W, decide: impl Fn(&W) -> Decision<Status>) -> Decision<Status> {
         let decision = decide(world);
         if self.is_plain() {
             assert_eq!(format!("{decision:?}"), format!("{:?}", decide(world)), "a world has two decisions");

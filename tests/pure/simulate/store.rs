@@ -6,12 +6,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use towpath::api::{
-    Approval, ApprovalDecision, ApprovalSpec, Delivery, Environment, EnvironmentSpec, KeptRelease,
-    PinnedImage, Promotion, PromotionSpec, Release, ReleaseSpec, RollbackPolicySpec, UserInfo,
+    Approval, ApprovalDecision, ApprovalSpec, Delivery, Environment, EnvironmentSpec, EnvironmentStatus,
+    KeptRelease, PinnedImage, Promotion, PromotionSpec, PromotionStatus, Release, ReleaseSpec, ReleaseStatus,
+    RollbackPolicySpec, UserInfo,
 };
 use towpath::content::capture::images::images;
 use towpath::content::{ObjectKey, ObjectSet, manifests};
-use towpath::decide::decision::{Action, Status};
+use towpath::decide::decision::{Action, Decision};
 use towpath::decide::history::lane::phase_of;
 use towpath::decide::needs::{contents, live_objects};
 use towpath::decide::world::{
@@ -20,6 +21,21 @@ use towpath::decide::world::{
 };
 
 pub const PROJECT: &str = "shop";
+
+/// A status of one of the kinds.
+#[derive(Clone, Debug)]
+pub enum Status {
+    Release(Box<ReleaseStatus>),
+    Environment(Box<EnvironmentStatus>),
+    Promotion(Box<PromotionStatus>),
+}
+
+/// A decision about an object of any kind.
+pub fn of_any<S>(decision: Decision<S>, status: fn(Box<S>) -> Status) -> Decision<Status> {
+    let Decision { records, memory, memory_follows, actions, report, wake_at, notes } = decision;
+    let (memory, report) = (memory.map(|it| status(Box::new(it))), report.map(|it| status(Box::new(it))));
+    Decision { records, memory, memory_follows, actions, report, wake_at, notes }
+}
 
 /// What the API server keeps.
 #[derive(Clone, Default)]
@@ -127,6 +143,7 @@ impl Store {
         for environment in self.environments.values() {
             let id = format!("{PROJECT}/{}", environment.metadata.name.as_deref().unwrap());
             project.targets.entry(environment.spec.namespace.clone()).or_default().insert(id);
+            project.grants.insert(environment.metadata.name.clone().unwrap(), Grant::Granted);
         }
         project
     }
@@ -143,7 +160,6 @@ impl Store {
         Some(EnvironmentWorld {
             project: self.project(),
             environment,
-            grant: Grant::Granted,
             contents: None,
             unnamed_copies: Vec::new(),
         })
@@ -156,7 +172,6 @@ impl Store {
         let uid = promotion.metadata.uid.clone().unwrap();
         let mut world = PromotionWorld {
             project: self.project(),
-            grant: Grant::NotAsked,
             content: Loaded::NotAsked,
             replaced: Loaded::NotAsked,
             live: BTreeMap::new(),
@@ -172,7 +187,6 @@ impl Store {
             return Some(world);
         };
         let Some(namespace) = self.namespaces.get(&environment.spec.namespace) else { return Some(world) };
-        world.grant = Grant::Granted;
         let (wanted, replaced) = contents(&world.project, &world.promotion);
         world.content = self.load(wanted);
         world.replaced = self.load(replaced);

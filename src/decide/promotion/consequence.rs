@@ -1,14 +1,14 @@
-//! How a promotion ends, and what a failure does.
+//! What a failure leads to, by the policy of the environment: a rollback, a hold, or nothing. And the rollback's name, which is
+//! the same whenever it is asked for.
 
+use super::Scene;
 use super::start::default_target;
-use super::steps::close_steps;
-use super::{Scene, normal, warning};
 use crate::api::{
-    Change, ChangeAction, Delivery, FailureAction, HOLDS, Promotion, PromotionKind, PromotionPhase,
-    PromotionSpec, RollbackTarget, StepResult,
+    Change, ChangeAction, Delivery, FailureAction, Promotion, PromotionKind, PromotionPhase, PromotionSpec,
+    Reason, RollbackTarget,
 };
-use crate::decide::conditions::condition;
-use crate::decide::decision::{Action, Decision, Note, Owner};
+use crate::decide::conditions::cut;
+use crate::decide::decision::{Action, Owner};
 use crate::decide::history::lane::kube_meta::Meta;
 use crate::decide::history::lane::{created, is_automatic, phase_of, revision_of};
 use crate::decide::moments::span;
@@ -18,64 +18,8 @@ const LONGEST_NAME: usize = 241;
 /// That part.
 const CUT_NAME: usize = 200;
 
-/// It is verified, or restored.
-pub(super) fn verified(scene: &Scene<'_>, reason: &'static str, message: &str) -> Decision {
-    let mut status = scene.status();
-    status.finished_at = Some(scene.time());
-    close_steps(&mut status, scene, StepResult::Passed, None);
-    let what = if scene.is_rollback() { "RolledBack" } else { "Verified" };
-    let text = format!("{}: revision {}: {message}", scene.environment.name(), scene.revision());
-    Decision {
-        memory: Some(scene.write(status, PromotionPhase::Verified, reason, message)),
-        notes: vec![normal(what, text)],
-        ..Decision::default()
-    }
-}
-
-/// A later revision has started before this one was verified.
-pub(super) fn superseded(scene: &Scene<'_>, by: &str) -> Decision {
-    // A rollback that took this one back says why it was; otherwise a newer release went ahead.
-    let rollback =
-        scene.world.project.promotions.get(by).filter(|other| other.spec.kind == PromotionKind::Rollback);
-    match rollback {
-        Some(other) => taken_back(scene, other),
-        None => over(scene, PromotionPhase::Superseded, "Superseded", &format!("{by} went ahead")),
-    }
-}
-
-/// A rollback has started, which says why: for automation what failed, for a person whatever they wrote.
-fn taken_back(scene: &Scene<'_>, rollback: &Promotion) -> Decision {
-    let said = rollback.spec.reason.as_deref().unwrap_or("taken back");
-    let (word, message) =
-        said.split_once(": ").filter(|(word, _)| !word.contains(' ')).unwrap_or(("TakenBack", said));
-    let message = match rollback.status.as_ref().and_then(|status| status.restores) {
-        Some(revision) => format!("{message}; goes back to revision {revision}"),
-        None => message.to_owned(),
-    };
-    Decision {
-        notes: vec![failure(scene, word, &message)],
-        ..over(scene, PromotionPhase::Failed, word, &message)
-    }
-}
-
-fn failure(scene: &Scene<'_>, reason: &str, text: &str) -> Note {
-    warning(
-        if scene.is_rollback() { "RollbackFailed" } else { "PromotionFailed" },
-        format!("{}: revision {}: {reason}: {text}", scene.environment.name(), scene.revision()),
-    )
-}
-
-/// It ended without a verdict of its own.
-pub(super) fn over(scene: &Scene<'_>, phase: PromotionPhase, reason: &str, message: &str) -> Decision {
-    let mut status = scene.status();
-    status.finished_at = Some(scene.time());
-    let result = if phase == PromotionPhase::Failed { StepResult::Failed } else { StepResult::Passed };
-    close_steps(&mut status, scene, result, Some(message));
-    Decision { report: Some(scene.write(status, phase, reason, message)), ..Decision::default() }
-}
-
 /// What a failure leads to.
-enum Consequence {
+pub(super) enum Consequence {
     /// Back to this revision.
     RollBack(i64),
     /// Nothing is written, automation stops; why.
@@ -84,39 +28,7 @@ enum Consequence {
     Leave(String),
 }
 
-/// The release is bad here. What brings the environment back comes first; the failure is told when that has started.
-pub(super) fn failed(scene: &Scene<'_>, reason: &str, message: &str) -> Decision {
-    let (text, holds) = match consequence(scene, reason) {
-        Consequence::RollBack(revision) => match scene.world.project.promotions.get(&rollback_name(scene)) {
-            None => {
-                let actions = vec![roll_back(scene, revision, reason, message)];
-                return Decision { actions, ..Decision::default() };
-            }
-            Some(rollback) if !phase_of(rollback).is_final() => return Decision::default(),
-            Some(rollback) => {
-                let status = rollback.status.as_ref();
-                let end = status.and_then(|status| status.message.as_deref()).unwrap_or_default();
-                (format!("{message}; {} did not start: {end}", rollback.name()), true)
-            }
-        },
-        Consequence::Hold(why) => (format!("{message}; {why}"), true),
-        Consequence::Leave(why) => (format!("{message}; {why}"), false),
-    };
-    let mut status = scene.status();
-    status.finished_at = Some(scene.time());
-    close_steps(&mut status, scene, StepResult::Failed, Some(message));
-    if holds {
-        status.conditions =
-            vec![condition(HOLDS, "True", reason, &text, scene.world.promotion.generation(), &[], scene.now)];
-    }
-    Decision {
-        notes: vec![failure(scene, reason, &text)],
-        report: Some(scene.write(status, PromotionPhase::Failed, reason, &text)),
-        ..Decision::default()
-    }
-}
-
-fn consequence(scene: &Scene<'_>, reason: &str) -> Consequence {
+pub(super) fn consequence(scene: &Scene<'_>, reason: &Reason) -> Consequence {
     if scene.is_rollback() {
         return Consequence::Hold("a rollback is never rolled back: this environment needs a person".into());
     }
@@ -127,7 +39,7 @@ fn consequence(scene: &Scene<'_>, reason: &str) -> Consequence {
         return Consequence::Leave("it had changed nothing".into());
     }
     // A withdrawn release is taken back whatever the policy says about failures.
-    let withdrawn = reason == "Withdrawn";
+    let withdrawn = *reason == Reason::Withdrawn;
     match scene.policy.action {
         FailureAction::Hold if !withdrawn => return Consequence::Hold("the policy says Hold".into()),
         FailureAction::Notify if !withdrawn => return Consequence::Leave("the policy says Notify".into()),
@@ -206,7 +118,7 @@ pub fn rollback_names(promotion: &Promotion) -> impl Iterator<Item = String> + u
 }
 
 /// The name of the rollback of this promotion: the same at every look, and not that of anything else.
-fn rollback_name(scene: &Scene<'_>) -> String {
+pub(super) fn rollback_name(scene: &Scene<'_>) -> String {
     let own = &scene.world.promotion;
     let is_other = |name: &String| {
         scene.world.project.promotions.get(name).is_some_and(|other| {
@@ -220,7 +132,7 @@ fn rollback_name(scene: &Scene<'_>) -> String {
     rollback_names(own).find(|name| !is_other(name)).unwrap_or_default()
 }
 
-fn roll_back(scene: &Scene<'_>, revision: i64, reason: &str, message: &str) -> Action {
+pub(super) fn roll_back(scene: &Scene<'_>, revision: i64, reason: &Reason, message: &str) -> Action {
     Action::CreatePromotion {
         name: rollback_name(scene),
         application: scene.application.to_owned(),
@@ -230,7 +142,8 @@ fn roll_back(scene: &Scene<'_>, revision: i64, reason: &str, message: &str) -> A
             application: Some(scene.application.to_owned()),
             kind: PromotionKind::Rollback,
             to_revision: Some(revision),
-            reason: Some(crate::decide::conditions::cut(&format!("{reason}: {message}"), 1024)),
+            cause: Some(cut(reason.as_str(), 64)),
+            reason: Some(cut(message, 1024)),
             override_: None,
             requested_by: None,
         }),

@@ -1,0 +1,303 @@
+//! Every reason that a status or an Event can carry: one word each, documented once, with its class.
+//!
+//! Invariant: code compares [`Reason`], never text. The API keeps reasons as strings, so that an older controller can read a
+//! status that a newer one wrote; [`Reason::from`] reads them back, and a word that it does not know becomes
+//! [`Reason::Reported`].
+
+use super::GateName;
+use std::fmt;
+
+/// What a reason says about the object that carries it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Waits at a gate of release management, possibly for long: a settled state, `Ready=True`.
+    Holding,
+    /// Something is missing or in the way, and the object cannot proceed until it is fixed or has ended.
+    Blocking,
+    /// Work in progress, or a fact that an Event reports.
+    Transient,
+    /// Ends the object, or stays until its spec is changed.
+    Final,
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])+ $name:ident: $class:ident,)+) => {
+        /// Why an object is in the state that it is in.
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Reason {
+            $($(#[$doc])+ $name,)+
+            /// A word of Kubernetes that is passed on unchanged: what a kubelet or a controller reports of a pod or a workload.
+            Reported(String),
+        }
+
+        impl Reason {
+            /// Every reason that has a name of its own.
+            pub const NAMED: &[Self] = &[$(Self::$name,)+];
+
+            /// The word, as a status and `kubectl` show it.
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(Self::$name => stringify!($name),)+
+                    Self::Reported(word) => word,
+                }
+            }
+
+            /// What the reason says about the object that carries it.
+            pub fn class(&self) -> Class {
+                match self {
+                    $(Self::$name => Class::$class,)+
+                    Self::Reported(_) => Class::Final,
+                }
+            }
+        }
+
+        impl From<&str> for Reason {
+            fn from(word: &str) -> Self {
+                match word {
+                    $(stringify!($name) => Self::$name,)+
+                    _ => Self::Reported(word.to_owned()),
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    // Gates at which a release waits.
+    /// The release is not verified in every environment of `spec.after`, or was rolled back there.
+    Order: Holding,
+    /// The release was verified before, but not for as long as `spec.soak` requires.
+    Soak: Holding,
+    /// `spec.hold` of the release is true.
+    Hold: Holding,
+    /// The environment is Manual: a person creates the Promotion.
+    Manual: Holding,
+    /// A failure holds the environment until a person creates a Promotion.
+    FailureHold: Holding,
+    /// The requester may not promote here, or is not recorded.
+    Requester: Holding,
+    /// `spec.change.notBefore` of the release lies in the future.
+    NotBefore: Holding,
+    /// No window of the environment is open.
+    Window: Holding,
+    /// A freeze is in force.
+    Freeze: Holding,
+    /// Approvals are missing, or an approver rejected the release.
+    Approval: Holding,
+    /// `spec.change.deadline` of the release has passed.
+    Deadline: Final,
+
+    // What keeps a promotion from starting.
+    /// The owner of the target namespace has not consented.
+    NotGranted: Blocking,
+    /// The target namespace does not exist.
+    NamespaceMissing: Blocking,
+    /// The target namespace is being deleted.
+    NamespaceTerminating: Blocking,
+    /// The environment cannot work yet, or the release names one that does not exist.
+    Environment: Blocking,
+    /// Admission policies are missing or were changed.
+    Security: Blocking,
+    /// The override of the promotion cannot be used.
+    Override: Blocking,
+    /// Another promotion of the application is in progress in this environment.
+    Lane: Blocking,
+    /// The API server refused an object of the release in a dry run.
+    Preflight: Blocking,
+    /// The Content that holds the objects was deleted.
+    ContentMissing: Blocking,
+    /// The spec names an object that does not exist.
+    NotFound: Blocking,
+    /// An object cannot be decoded.
+    Undecodable: Blocking,
+
+    // Progress.
+    /// The content of the release is not captured yet.
+    Content: Transient,
+    /// A promotion exists and has not started.
+    Pending: Transient,
+    /// A promotion is in progress.
+    Promoting: Transient,
+    /// Objects are being written and workloads roll out.
+    RollingOut: Transient,
+    /// A rollback is in progress.
+    RollingBack: Transient,
+    /// The release runs and is watched through the observe window.
+    Observing: Transient,
+    /// A write of a rollback is refused for now.
+    Refused: Blocking,
+    /// No environment of the project accepts the release.
+    NoEnvironment: Transient,
+    /// The source of a release does not exist or cannot be read yet.
+    SourceMissing: Transient,
+    /// Workloads of the source environment are still rolling out.
+    Unsettled: Transient,
+    /// The environment has no revision yet.
+    Idle: Transient,
+
+    // How a promotion or a release ends well, or without a verdict.
+    /// Healthy through the observe window.
+    Verified: Final,
+    /// A rollback restored the earlier content, and it is healthy.
+    Restored: Final,
+    /// A newer release was promoted first.
+    Superseded: Final,
+    /// A later promotion started first.
+    Overtaken: Final,
+    /// The release was deleted before anything was written.
+    ReleaseDeleted: Final,
+    /// The promotion ended before it wrote anything.
+    Cancelled: Final,
+    /// The release never enters this environment.
+    NotAStage: Final,
+    /// The release failed and was rolled back.
+    RolledBack: Final,
+
+    // How a promotion fails.
+    /// The release failed.
+    Failed: Final,
+    /// The rollback failed.
+    RollbackFailed: Final,
+    /// A person rolled the release back.
+    TakenBack: Final,
+    /// The release was deleted during its promotion.
+    Withdrawn: Final,
+    /// The target namespace was deleted during the promotion.
+    NamespaceDeleted: Final,
+    /// Another tool deploys to this environment: Towpath writes nothing here.
+    Observed: Final,
+    /// A stored Content does not hold valid objects.
+    ContentBroken: Final,
+    /// The objects of the release cannot be written to this environment.
+    InvalidContent: Final,
+    /// An Ingress would answer for the host of the environment that it was captured in.
+    IngressHost: Final,
+    /// There is no verified revision to roll back to.
+    NoTarget: Final,
+    /// The named revision was never verified.
+    NotVerified: Final,
+    /// The objects before the first promotion cannot be recorded.
+    Baseline: Final,
+    /// The API server refused a write permanently.
+    WriteRefused: Final,
+    /// The objects could not be written in time.
+    WriteDeadlineExceeded: Final,
+    /// A workload was deleted in the observe window.
+    Missing: Final,
+    /// A workload made no progress in time.
+    ProgressDeadlineExceeded: Final,
+    /// Replicas became unavailable in the observe window.
+    Unavailable: Final,
+    /// A pod could not be scheduled in time.
+    Unschedulable: Final,
+    /// A container restarts more often than the policy tolerates.
+    CrashLoopBackOff: Final,
+    /// A container used more memory than its limit.
+    OOMKilled: Final,
+    /// A pod failed as a whole, and Kubernetes reports no reason.
+    PodFailed: Final,
+    /// A Job failed, and Kubernetes reports no reason.
+    JobFailed: Final,
+
+    // Faults of a spec.
+    /// `spec.after` or a source names an environment that does not exist.
+    UnknownEnvironment: Final,
+    /// `spec.after` forms a cycle.
+    OrderCycle: Final,
+    /// Another environment has this target namespace.
+    SharedNamespace: Final,
+    /// `spec.rollbackPolicyRef` names a policy that does not exist.
+    UnknownPolicy: Final,
+    /// A window cannot be evaluated, or the windows never open.
+    InvalidWindow: Final,
+    /// The source of a release does not hold valid objects.
+    InvalidSource: Final,
+    /// The source of a release holds no objects.
+    NothingCaptured: Final,
+    /// The content of a release is too large to store.
+    TooLarge: Final,
+
+    // Conditions of attention, and approvals.
+    /// Admission policies of the installation are missing or were changed.
+    PoliciesChanged: Blocking,
+    /// An Emergency change started before it was approved.
+    Emergency: Blocking,
+    /// The overrides changed after the last promotion.
+    OverridesChanged: Transient,
+    /// The approval counts.
+    Counts: Transient,
+    /// The approval does not count.
+    Ignored: Transient,
+
+    // Events.
+    /// The content of a release was captured.
+    Captured: Transient,
+    /// A promotion started to write.
+    PromotionStarted: Transient,
+    /// A rollback started to write.
+    RollbackStarted: Transient,
+    /// Every workload of a revision is rolled out; the observe window begins.
+    RolledOut: Transient,
+    /// A promotion failed.
+    PromotionFailed: Final,
+    /// A promotion ended before it wrote anything.
+    PromotionRefused: Final,
+    /// Promotions do not start, as admission policies are missing.
+    SecurityDegraded: Blocking,
+    /// An approval is overdue.
+    ApprovalOverdue: Blocking,
+    /// Overrides wait for the next promotion.
+    OverridesPending: Transient,
+}
+
+impl Reason {
+    /// Whether a gate opens with time alone. Approvers may decide while a promotion waits there.
+    pub fn opens_by_itself(&self) -> bool {
+        GateName::OPEN_BY_THEMSELVES.iter().any(|gate| gate.reason() == *self)
+    }
+
+    /// Whether a promotion or a release waits at a gate, possibly for long.
+    pub fn is_holding(&self) -> bool {
+        self.class() == Class::Holding
+    }
+
+    /// Whether something is missing or in the way.
+    pub fn is_blocking(&self) -> bool {
+        self.class() == Class::Blocking
+    }
+}
+
+impl From<String> for Reason {
+    fn from(word: String) -> Self {
+        Self::from(word.as_str())
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_is_read_back_as_its_reason_and_fits_a_condition() {
+        for reason in Reason::NAMED {
+            assert_eq!(Reason::from(reason.as_str()), *reason);
+            assert!(
+                reason.as_str().len() <= 64 && reason.as_str().chars().all(|c| c.is_ascii_alphanumeric())
+            );
+        }
+        assert_eq!(Reason::from("StartError"), Reason::Reported("StartError".into()));
+    }
+
+    #[test]
+    fn every_gate_that_can_be_overridden_is_one_to_wait_at() {
+        for gate in GateName::ALL {
+            assert_eq!(gate.reason().class(), Class::Holding, "{gate:?}");
+        }
+    }
+}

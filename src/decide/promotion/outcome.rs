@@ -1,0 +1,167 @@
+//! How a promotion ends: one enum, and one [`finish`] that turns it into a decision.
+//!
+//! Invariant: an end is memory, as nothing that can be observed later says how a promotion ended. A failure that is to be rolled
+//! back is no end yet: the rollback is created first, and the promotion ends when that rollback has started.
+
+use super::consequence::{Consequence, consequence, roll_back, rollback_name};
+use super::{Decision, Scene, note, steps, warning};
+use crate::api::{HOLDS, Promotion, PromotionKind, PromotionPhase, Reason, StepResult};
+use crate::decide::conditions::condition;
+use crate::decide::decision::Note;
+use crate::decide::history::lane::kube_meta::Meta;
+use crate::decide::history::lane::phase_of;
+
+/// How a promotion ends.
+pub(super) enum Outcome<'a> {
+    /// Rolled out and healthy through the observe window. For a rollback: restored and healthy.
+    Verified {
+        /// `Verified` or `Restored`.
+        reason: Reason,
+        /// A sentence.
+        message: &'a str,
+    },
+    /// A later revision started before this one was verified.
+    Superseded {
+        /// The promotion of that revision.
+        by: &'a str,
+    },
+    /// The release is bad here. The policy decides what follows.
+    Failed {
+        /// What failed.
+        reason: Reason,
+        /// A sentence.
+        message: &'a str,
+    },
+    /// It cannot go on, and the release is not to blame.
+    Interrupted {
+        /// What is in the way.
+        reason: Reason,
+        /// A sentence.
+        message: &'a str,
+    },
+    /// Nothing was written, and nothing can be.
+    Refused {
+        /// What is in the way.
+        reason: Reason,
+        /// A sentence.
+        message: &'a str,
+    },
+    /// Nothing was written, and nothing is wanted any more.
+    Cancelled {
+        /// What changed.
+        reason: Reason,
+        /// A sentence.
+        message: &'a str,
+    },
+}
+
+/// Ends the promotion.
+pub(super) fn finish(scene: &Scene<'_>, outcome: Outcome<'_>) -> Decision {
+    match outcome {
+        Outcome::Verified { reason, message } => {
+            let what = if scene.is_rollback() { Reason::RolledBack } else { Reason::Verified };
+            let text = format!("{}: revision {}: {message}", scene.environment.name(), scene.revision());
+            let end = End { phase: PromotionPhase::Verified, reason, message };
+            end.write(scene, StepResult::Passed, None).with(note(what, text))
+        }
+        Outcome::Superseded { by } => superseded(scene, by),
+        Outcome::Failed { reason, message } => failed(scene, reason, message),
+        Outcome::Interrupted { reason, message } => End { phase: PromotionPhase::Failed, reason, message }
+            .write(scene, StepResult::Failed, Some(message)),
+        Outcome::Refused { reason, message } => {
+            let message = format!("nothing was written: {message}");
+            never_started(scene, PromotionPhase::Failed, reason, &message)
+        }
+        Outcome::Cancelled { reason, message } => {
+            never_started(scene, PromotionPhase::Cancelled, reason, message)
+        }
+    }
+}
+
+/// The last status of a promotion.
+struct End<'a> {
+    phase: PromotionPhase,
+    reason: Reason,
+    message: &'a str,
+}
+
+impl End<'_> {
+    fn write(self, scene: &Scene<'_>, result: StepResult, step: Option<&str>) -> Decision {
+        let mut status = scene.status();
+        status.finished_at = Some(scene.time());
+        steps::close(&mut status, scene, result, step);
+        let memory = scene.write(status, self.phase, &self.reason, self.message);
+        Decision { memory: Some(memory), ..Decision::default() }
+    }
+}
+
+fn never_started(scene: &Scene<'_>, phase: PromotionPhase, reason: Reason, message: &str) -> Decision {
+    let mut status = scene.status();
+    status.finished_at = Some(scene.time());
+    let memory = scene.write(status, phase, &reason, message);
+    let text = format!("{}: {message}", scene.environment.name());
+    Decision { memory: Some(memory), ..Decision::default() }.with(warning(Reason::PromotionRefused, text))
+}
+
+/// A later revision has started. A rollback says why; any other is a newer release.
+fn superseded(scene: &Scene<'_>, by: &str) -> Decision {
+    let later = scene.world.project.promotions.get(by);
+    match later.filter(|other| other.spec.kind == PromotionKind::Rollback) {
+        Some(rollback) => rolled_back(scene, rollback),
+        None => {
+            let message = format!("{by} started first");
+            End { phase: PromotionPhase::Superseded, reason: Reason::Superseded, message: &message }.write(
+                scene,
+                StepResult::Passed,
+                Some(&message),
+            )
+        }
+    }
+}
+
+/// A rollback has started: the controller's says what failed, a person's says what they wrote.
+fn rolled_back(scene: &Scene<'_>, rollback: &Promotion) -> Decision {
+    let reason = rollback.spec.cause.as_deref().map_or(Reason::TakenBack, Reason::from);
+    let said = rollback.spec.reason.as_deref().unwrap_or("rolled back by a person");
+    let message = match rollback.status.as_ref().and_then(|status| status.restores) {
+        Some(revision) => format!("{said}; rolled back to revision {revision}"),
+        None => said.to_owned(),
+    };
+    let failure = failure(scene, &reason, &message);
+    let end = End { phase: PromotionPhase::Failed, reason, message: &message };
+    end.write(scene, StepResult::Failed, Some(&message)).with(failure)
+}
+
+/// The release is bad here: the rollback is created first, and this promotion ends once that has started.
+fn failed(scene: &Scene<'_>, reason: Reason, message: &str) -> Decision {
+    let (text, holds) = match consequence(scene, &reason) {
+        Consequence::RollBack(revision) => match scene.world.project.promotions.get(&rollback_name(scene)) {
+            None => {
+                let actions = vec![roll_back(scene, revision, &reason, message)];
+                return Decision { actions, ..Decision::default() };
+            }
+            Some(rollback) if !phase_of(rollback).is_final() => return Decision::default(),
+            Some(rollback) => {
+                let status = rollback.status.as_ref();
+                let end = status.and_then(|status| status.message.as_deref()).unwrap_or_default();
+                (format!("{message}; {} did not start: {end}", rollback.name()), true)
+            }
+        },
+        Consequence::Hold(why) => (format!("{message}; {why}"), true),
+        Consequence::Leave(why) => (format!("{message}; {why}"), false),
+    };
+    let mut status = scene.status();
+    status.finished_at = Some(scene.time());
+    steps::close(&mut status, scene, StepResult::Failed, Some(message));
+    if holds {
+        let generation = scene.world.promotion.generation();
+        status.conditions = vec![condition(HOLDS, "True", &reason, &text, generation, &[], scene.now)];
+    }
+    let memory = scene.write(status, PromotionPhase::Failed, &reason, &text);
+    Decision { memory: Some(memory), ..Decision::default() }.with(failure(scene, &reason, &text))
+}
+
+fn failure(scene: &Scene<'_>, reason: &Reason, text: &str) -> Note {
+    let what = if scene.is_rollback() { Reason::RollbackFailed } else { Reason::PromotionFailed };
+    warning(what, format!("{}: revision {}: {reason}: {text}", scene.environment.name(), scene.revision()))
+}
