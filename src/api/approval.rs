@@ -1,4 +1,5 @@
-//! Approval: what a person decided about one release in one environment; what an environment demands, and what came of it.
+//! Approval: a person's decision about one release in one environment, the approvals that an environment requires, and the
+//! approvals that a promotion has received.
 
 use super::{ChangeType, Condition, Duration, UserInfo, schema};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -6,8 +7,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a person decided about one release in one environment. It names exactly what is approved: release and environment by
-/// name and UID, and the digest of what would be written there. Immutable; deleting it withdraws it, which only its approver may do.
+/// A person's decision about one release in one environment. It identifies the release and the environment by name and UID,
+/// and what would be written there by digest. Immutable. Deleting it withdraws the decision; only its approver may delete it.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "towpath.dev",
@@ -19,7 +20,7 @@ use serde::{Deserialize, Serialize};
     category = "towpath",
     status = "ApprovalStatus",
     derive = "PartialEq",
-    doc = "What a person decided about one release in one environment. Immutable; deleting it withdraws it.",
+    doc = "A person's decision about one release in one environment. Immutable. Its approver withdraws it by deleting it.",
     selectable = ".spec.release.name",
     selectable = ".spec.environment.name",
     printcolumn(name = "Release", type_ = "string", json_path = ".spec.release.name"),
@@ -38,60 +39,63 @@ use serde::{Deserialize, Serialize};
     ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
-#[x_kube(validation = Rule::new("self == oldSelf").message("an Approval is immutable: delete it to withdraw it, and create another one"))]
+#[x_kube(validation = Rule::new("self == oldSelf").message("an Approval is immutable: delete it and create a new Approval"))]
 #[serde(rename_all = "camelCase")]
 pub struct ApprovalSpec {
-    /// The release that is approved. `status.approvals.of` of the Promotion that waits holds this and the next two fields, ready to copy.
+    /// The release that is approved or rejected. Copy `release`, `environment` and `digest` from `status.approvals.of` of the
+    /// pending Promotion.
     pub release: ObjectIdentity,
-    /// The environment that it may go into.
+    /// The environment that the decision applies to.
     pub environment: ObjectIdentity,
-    /// SHA-256 of what would be written: the content of the release after the overrides of the environment. Other overrides
-    /// give another digest, which needs new approvals.
+    /// SHA-256, in hexadecimal, of what would be written: the content of the release with the overrides of the environment
+    /// applied. If the overrides change, the digest changes and new approvals are needed.
     #[schemars(length(min = 64, max = 64), regex(pattern = "^[0-9a-f]{64}$"))]
     pub digest: String,
-    /// `Approve`, or `Reject`, which closes the gate until it is withdrawn.
+    /// `Approve` or `Reject`. A `Reject` keeps the gate closed until the approver deletes this Approval.
     pub decision: ApprovalDecision,
-    /// Why; kept in the record.
+    /// Reason for the decision. It is copied into the status of the Promotion. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub comment: Option<String>,
-    /// When it stops counting. Default: after `spec.approvals.validFor` of the environment, if that is set.
+    /// Time at which the decision expires. If the environment sets `spec.approvals.validFor`, an approval expires at the earlier
+    /// of the two times. Default: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Time>,
-    /// Who decided. Filled in by the API server; another name than one's own is refused.
+    /// The user who decided. The API server fills it in and rejects any other user's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approver: Option<UserInfo>,
 }
 
-/// One of our objects, and no other of the same name.
+/// Reference to one object of Towpath by name and UID. An object that is recreated under the same name has another UID and does
+/// not match.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ObjectIdentity {
-    /// Its name.
+    /// Name of the object.
     #[schemars(length(min = 1, max = 253), regex(pattern = schema::SUBDOMAIN))]
     pub name: String,
-    /// Its `metadata.uid`.
+    /// `metadata.uid` of the object.
     #[schemars(length(min = 1, max = 64))]
     pub uid: String,
 }
 
-/// What was decided.
+/// The decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ApprovalDecision {
-    /// It may go.
+    /// The release may be promoted to the environment.
     Approve,
-    /// It may not.
+    /// The release must not be promoted to the environment.
     Reject,
 }
 
-/// Whether the approval counts. Written by Towpath.
+/// Whether the Approval counts. Written by Towpath.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ApprovalStatus {
-    /// The generation of the spec that this status describes; -1 until Towpath has looked.
+    /// Generation of the spec that this status describes. -1 until the controller has observed the object.
     #[serde(default = "schema::never_observed")]
     #[schemars(schema_with = "schema::observed_generation")]
     pub observed_generation: i64,
-    /// `Ready`: `True` while it counts; otherwise the message names the field that is why not.
+    /// Conditions. `Ready` is `True` while the Approval counts; otherwise its message names the field that prevents it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -103,30 +107,32 @@ impl Default for ApprovalStatus {
     }
 }
 
-/// Who has to approve.
+/// The approvals that an environment requires.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Approvals {
-    /// How many different people have to approve.
+    /// Number of different people who have to approve.
     #[schemars(range(min = 1, max = 20))]
     pub required: i32,
-    /// Groups that the approvers have to belong to, and how many of each are needed. Default: anybody who may `approve` here.
+    /// Groups that must be represented among the approvers, and the number of approvers from each. Default: no group is required;
+    /// any user with the `approve` right on this environment counts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["group"]))]
     pub from: Vec<ApproverGroup>,
-    /// Whether whoever created the release or the promotion may approve it, too. Default: false.
+    /// Whether the requester, who created the release or the promotion, may also approve it. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub requester_may_approve: bool,
-    /// How long an approval counts, such as `24h`. Default: for ever.
+    /// How long an approval counts after it was created, such as `24h`. It does not limit a `Reject`. Default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::optional_duration")]
     pub valid_for: Option<Duration>,
-    /// Types of changes that need no approval, such as `Standard`. Whoever creates a release says of which type it is. Default: none.
+    /// Types of change that need no approval, such as `Standard`. The requester sets the type in `spec.change.type` of the release.
+    /// Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 3))]
     pub not_for: Vec<ChangeType>,
-    /// An Emergency change goes first and has to be approved within this time; until it is, it counts as overdue behind it.
-    /// Default: it waits like every other.
+    /// Lets an Emergency change start before it is approved. If it is not approved within this time after its start, it is reported
+    /// as overdue. Default: an Emergency change waits for approvals like any other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::optional_duration")]
     pub emergency_within: Option<Duration>,
@@ -136,10 +142,10 @@ pub struct Approvals {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ApproverGroup {
-    /// The group, as the API server's authenticator names it.
+    /// Name of the group, as the API server's authenticator reports it.
     #[schemars(length(min = 1, max = 253))]
     pub group: String,
-    /// How many approvers have to belong to it. Default: 1.
+    /// Number of approvers that have to belong to the group. Default: 1.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 20))]
     pub at_least: i32,
@@ -149,39 +155,39 @@ fn one() -> i32 {
     1
 }
 
-/// The approvals of a promotion.
+/// The approvals that a promotion needs and has received.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ApprovalsReport {
-    /// What an Approval of it has to name: `release`, `environment` and `digest`, ready to copy into its spec.
+    /// What an Approval of this promotion has to name. Copy `release`, `environment` and `digest` into the spec of the Approval.
     pub of: ApprovalOf,
-    /// How many people have to approve.
+    /// Number of different people who have to approve.
     pub required: i32,
-    /// Who approved, and when.
+    /// Approvals that count.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]
     pub approved: Vec<Approved>,
-    /// Who rejected, and when.
+    /// Rejections that count. While there is one, the gate stays closed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]
     pub rejected: Vec<Approved>,
-    /// Who is still needed, in a sentence; absent when nobody is.
+    /// The approvals that are still missing, in a sentence. Absent when none is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub needed: Option<String>,
-    /// An Emergency change that went first: until when it has to be approved.
+    /// For an Emergency change that started before it was approved: the time by which it has to be approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Time>,
 }
 
-/// What is approved.
+/// What an Approval has to name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ApprovalOf {
-    /// The release.
+    /// The release, by name and UID.
     pub release: ObjectIdentity,
-    /// The environment.
+    /// The environment, by name and UID.
     pub environment: ObjectIdentity,
-    /// Digest of what would be written.
+    /// SHA-256 of what would be written, in hexadecimal.
     #[schemars(length(max = 64))]
     pub digest: String,
 }
@@ -189,13 +195,13 @@ pub struct ApprovalOf {
 /// One decision that counts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Approved {
-    /// Who decided.
+    /// User name of the approver.
     #[schemars(length(max = 512))]
     pub by: String,
-    /// When it was decided.
+    /// Time of the decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Time>,
-    /// The comment that was left.
+    /// Comment of the approver.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub comment: Option<String>,

@@ -1,14 +1,14 @@
-//! Conditions, as kstatus reads them.
+//! Condition types. They follow kstatus.
 
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-/// Nothing is being done and nothing failed.
+/// The object is settled: nothing is in progress and nothing has failed.
 pub const READY: &str = "Ready";
-/// Towpath is working on the object.
+/// The controller is working on the object, or waits for something outside of it.
 pub const RECONCILING: &str = "Reconciling";
-/// A final verdict against the object, or a spec that cannot work.
+/// A final failure of the object, or a spec that cannot work.
 pub const STALLED: &str = "Stalled";
-/// A failed promotion stops automation in its lane.
+/// A failed promotion holds its lane: no release of the application is promoted automatically until a person creates a Promotion.
 pub const HOLDS: &str = "Holds";
-/// Verified in the last environment that the release may reach.
+/// The release is verified in the last environment that it may reach.
 pub const VERIFIED: &str = "Verified";

@@ -1,10 +1,10 @@
-//! Content: what a release holds, as one immutable compressed string.
+//! Content: the objects of a release, as one immutable compressed string.
 
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-/// What one release holds, or what an environment held before Towpath first wrote there: a list of Kubernetes objects,
-/// compressed. Written and read by Towpath only; it shows what ConfigMaps hold, so no shipped role grants it to people.
+/// The Kubernetes objects of one release, or the objects of an environment before Towpath first wrote there, compressed. Written
+/// and read by Towpath only. It includes the data of ConfigMaps, so no role of the chart grants users access to it.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "towpath.dev",
@@ -14,13 +14,13 @@ use serde::{Deserialize, Serialize};
     namespaced,
     category = "towpath",
     derive = "PartialEq",
-    doc = "The objects that a release holds, compressed and named by their digest. Written by Towpath only; immutable.",
+    doc = "The objects of a release, compressed and named by their digest. Written by Towpath only. Immutable.",
     printcolumn(name = "Application", type_ = "string", json_path = ".spec.application"),
     printcolumn(name = "Objects", type_ = "integer", json_path = ".spec.objects"),
     printcolumn(name = "Digest", type_ = "string", json_path = ".spec.digest", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
-#[x_kube(validation = Rule::new("self == oldSelf").message("a Content is immutable: a new digest is a new object"))]
+#[x_kube(validation = Rule::new("self == oldSelf").message("a Content is immutable: create a new Content for a new digest"))]
 #[serde(rename_all = "camelCase")]
 pub struct ContentSpec {
     /// The application that the objects belong to.
@@ -29,7 +29,7 @@ pub struct ContentSpec {
     /// SHA-256 over the canonical JSON of the objects, in hexadecimal.
     #[schemars(length(min = 64, max = 64))]
     pub digest: String,
-    /// How many objects the content holds.
+    /// Number of objects in the content.
     #[schemars(range(min = 0, max = 200))]
     pub objects: i32,
     /// The canonical JSON, compressed with gzip, in base64.

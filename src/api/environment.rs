@@ -1,4 +1,4 @@
-//! Environment: where an edition can live.
+//! Environment: a target namespace, its position in the promotion order, and its rules.
 
 use super::{Approvals, Condition, Duration, READY, Window, schema};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Where an edition can live: one target namespace, its place in the order, its rules.
+/// A target namespace that releases are promoted to, its position in the promotion order, and its rules.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "towpath.dev",
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
     category = "towpath",
     status = "EnvironmentStatus",
     derive = "PartialEq",
-    doc = "Where an edition can live: one target namespace, its place in the order, its rules.",
+    doc = "A target namespace that releases are promoted to, its position in the promotion order, and its rules.",
     selectable = ".spec.namespace",
     printcolumn(name = "Namespace", type_ = "string", json_path = ".spec.namespace"),
     printcolumn(name = "Promotion", type_ = "string", json_path = ".spec.promotion"),
@@ -28,66 +28,68 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "After", type_ = "string", json_path = ".spec.after", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new("size(self.metadata.name) <= 40 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')")
-        .message("the name of an Environment is part of other names: lower case letters, digits and '-', at most 40 characters")
+        .message("metadata.name must be at most 40 characters of lower case letters, digits and '-': it is part of the names of other objects")
 )]
 #[x_kube(validation = Rule::new("self.delivery != 'Observed' || !has(self.overrides)")
-    .message("an Observed environment is never written to: remove overrides, or set delivery: Managed"))]
+    .message("an Observed environment is never written to: remove spec.overrides or set spec.delivery to Managed"))]
 #[serde(rename_all = "camelCase")]
 pub struct EnvironmentSpec {
-    /// The namespace that releases of this environment are put into. Its owner consents by a RoleBinding, which the
-    /// condition `Ready` prints while it is missing. Two environments of a project never share one.
+    /// The target namespace: the namespace that releases are promoted to. The namespace owner consents with a RoleBinding. While
+    /// the RoleBinding is missing, the condition `Ready` shows the command that creates it. Two environments cannot use the same
+    /// namespace. Immutable.
     #[schemars(length(min = 1, max = 63), regex(pattern = schema::LABEL))]
-    #[x_kube(validation = Rule::new("self == oldSelf").message("the target namespace cannot be changed: create another Environment"))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("spec.namespace cannot be changed: create a new Environment"))]
     pub namespace: String,
-    /// Names of the environments in which a release must be verified before it may come here. Default: none, so a
-    /// release may come here first.
+    /// Names of the environments in which a release must be verified before it can be promoted to this one. Default: none, so
+    /// this environment is the first in the order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20), inner(length(min = 1, max = 40), regex(pattern = schema::LABEL)))]
     pub after: Vec<String>,
-    /// `Automatic`: the newest eligible release comes here as soon as its gates are open. `Manual`: a person
-    /// creates a Promotion. Default: Automatic.
+    /// `Automatic`: the controller promotes the newest eligible release as soon as its gates are open. `Manual`: releases are
+    /// promoted only when a user creates a Promotion. Default: Automatic.
     #[serde(default)]
     pub promotion: PromotionMode,
-    /// `Managed`: Towpath writes here. `Observed`: somebody else deploys here, such as CI into a dev
-    /// namespace; Towpath captures and verifies, and never writes. Default: Managed.
+    /// `Managed`: Towpath writes to the target namespace. `Observed`: another tool deploys there, such as CI into a dev namespace;
+    /// Towpath captures and verifies what runs, and never writes. Default: Managed.
     #[serde(default)]
     pub delivery: Delivery,
-    /// How long a release must have been verified in every environment of `after` before it may come here, such
-    /// as `2h`. Default: 0s.
+    /// How long a release must have been verified in every environment of `after` before it can be promoted here, such as `2h`.
+    /// Default: 0s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::optional_duration")]
     pub soak: Option<Duration>,
-    /// People who have to approve a release before it comes here. Default: nobody.
+    /// Approvals that a release needs before it is promoted here. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approvals: Option<Approvals>,
-    /// When promotions may start here: outside every `Deny` window and, if there is an `Allow` window, inside one. Rollbacks always
-    /// may. Default: at any time.
+    /// When promotions can start here: outside every `Deny` window and, if there are `Allow` windows, inside at least one of them.
+    /// Rollbacks ignore windows. Default: at any time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
     pub windows: Vec<Window>,
-    /// What differs here from the content of a release. Takes effect with the next promotion.
+    /// Differences between the content of a release and what is written to this environment. A change takes effect with the next
+    /// promotion. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overrides: Option<Overrides>,
-    /// Objects that are this environment's own, such as the ConfigMap with its database's address: never written, references to
-    /// them never rewritten, and a promotion starts only when they exist.
+    /// Objects that belong to this environment, such as a ConfigMap with the address of its database. Towpath never writes them and
+    /// never rewrites references to them. A promotion starts only when they exist. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     pub keeps: Vec<Keep>,
-    /// Field managers whose fields Towpath may take over when it first writes an object that exists, such as
-    /// `kubectl-client-side-apply` or `helm`. Default: nobody's.
+    /// Field managers whose fields Towpath may take over, such as `kubectl-client-side-apply`. `helm` also allows it to take over
+    /// objects of a Helm release. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20), inner(length(min = 1, max = 128)))]
     pub adopt_from: Vec<String>,
-    /// Further namespaced kinds, custom ones too, that content of this environment may hold. Their rights are granted by the owner
-    /// of the target namespace.
+    /// Additional namespaced kinds, including custom resources, that the content of this environment may contain. The namespace
+    /// owner grants the rights on them with a Role. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
     pub kinds: Vec<KindRef>,
-    /// Name of the RollbackPolicy, in the same namespace. Default: the default policy, which rolls back.
+    /// Name of a RollbackPolicy in the same namespace. Default: a policy with the default of every field, which rolls back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = schema::SUBDOMAIN))]
     pub rollback_policy_ref: Option<String>,
-    /// How many finished revisions per application are kept. Rollback targets are kept beyond it. Default: 10.
+    /// Number of finished revisions to keep per application. Rollback targets are kept in addition. Default: 10.
     #[serde(default = "default_history_limit")]
     #[schemars(range(min = 1, max = 50))]
     pub history_limit: i32,
@@ -97,39 +99,39 @@ fn default_history_limit() -> i32 {
     10
 }
 
-/// Who starts a promotion.
+/// How promotions start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum PromotionMode {
-    /// Towpath does, when the gates are open.
+    /// The controller starts them when the gates are open.
     #[default]
     Automatic,
-    /// A person does, by creating a Promotion.
+    /// A user starts each one by creating a Promotion.
     Manual,
 }
 
-/// Who writes into the target namespace.
+/// Who writes to the target namespace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Delivery {
-    /// Towpath does.
+    /// Towpath writes to it.
     #[default]
     Managed,
-    /// Somebody else does; Towpath only looks.
+    /// Another tool writes to it; Towpath only reads.
     Observed,
 }
 
-/// What differs in an environment.
+/// Differences between the content of a release and what is written to an environment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Overrides {
-    /// Replicas of workloads when they are first written here. An existing workload keeps the number that it runs with.
+    /// Replicas of workloads that do not exist yet. The replicas of an existing workload are never changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     pub replicas: Vec<ReplicaOverride>,
-    /// Environment variables, set in every container of the named workload, or of one container of it.
+    /// Environment variables of the containers of a workload.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]
     pub env: Vec<VariableOverride>,
-    /// JSON patches (RFC 6902), applied last, in this order.
+    /// JSON patches (RFC 6902). They are applied after `replicas` and `env`, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]
     pub patches: Vec<Patch>,
@@ -144,7 +146,7 @@ pub struct ReplicaOverride {
     /// Name of the workload.
     #[schemars(length(min = 1, max = 253), regex(pattern = schema::SUBDOMAIN))]
     pub name: String,
-    /// How many.
+    /// Number of replicas when the workload is created.
     #[schemars(range(min = 0, max = 100000))]
     pub replicas: i32,
 }
@@ -158,11 +160,11 @@ pub struct VariableOverride {
     /// Name of the workload.
     #[schemars(length(min = 1, max = 253), regex(pattern = schema::SUBDOMAIN))]
     pub name: String,
-    /// Name of the container. Default: every container, init containers excepted.
+    /// Name of the container. Default: every container except init containers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub container: Option<String>,
-    /// The variables. One that exists is replaced, others are added.
+    /// The variables. A variable that exists in the container is replaced; any other is added.
     #[schemars(length(min = 1, max = 50))]
     pub variables: Vec<EnvironmentVariable>,
 }
@@ -170,10 +172,10 @@ pub struct VariableOverride {
 /// One environment variable.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EnvironmentVariable {
-    /// Its name.
+    /// Name of the variable.
     #[schemars(length(min = 1, max = 255))]
     pub name: String,
-    /// Its value. Never put a secret here: refer to a Secret in the content instead.
+    /// Value of the variable. Do not put a secret here; refer to a Secret in the content of the release instead.
     #[schemars(length(max = 4096))]
     pub value: String,
 }
@@ -187,68 +189,68 @@ pub struct Patch {
     /// Name of the object in the content.
     #[schemars(length(min = 1, max = 253), regex(pattern = schema::SUBDOMAIN))]
     pub name: String,
-    /// The operations, in order. One that does not fit makes the promotion fail before anything is written.
+    /// The operations, in order. If an operation cannot be applied, the promotion fails before anything is written.
     #[schemars(length(min = 1, max = 50))]
     pub operations: Vec<PatchOperation>,
 }
 
 /// One operation of RFC 6902.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[x_kube(validation = Rule::new("!(self.op in ['move', 'copy']) || has(self.from)").message("move and copy need from"))]
+#[x_kube(validation = Rule::new("!(self.op in ['move', 'copy']) || has(self.from)").message("from is required when op is move or copy"))]
 pub struct PatchOperation {
     /// `add`, `remove`, `replace`, `move`, `copy` or `test`.
     #[schemars(extend("enum" = ["add", "remove", "replace", "move", "copy", "test"]))]
     pub op: String,
-    /// JSON pointer (RFC 6901) to the place, such as `/spec/rules/0/host`. Never below `/metadata/name`,
-    /// `/metadata/namespace`, `/kind` or `/apiVersion`.
+    /// JSON pointer (RFC 6901) to the field, such as `/spec/rules/0/host`. `/apiVersion`, `/kind`, `/metadata/name` and
+    /// `/metadata/namespace` cannot be changed.
     #[schemars(length(max = 512), regex(pattern = "^/"))]
     pub path: String,
-    /// JSON pointer to take from, for `move` and `copy`.
+    /// JSON pointer to the source field. Required for `move` and `copy`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub from: Option<String>,
-    // CEL does not see a field of any type, so no rule can demand it.
-    /// The value, for `add`, `replace` and `test`. Default: null.
+    // CEL does not see fields of arbitrary type, so no rule can require it.
+    /// Value for `add`, `replace` and `test`. Default: null.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::any_value")]
     pub value: Option<serde_json::Value>,
 }
 
-/// An object of the environment's own.
+/// Kind and name of an object in the target namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Keep {
-    /// Its kind, such as `ConfigMap`.
+    /// Kind of the object, such as `ConfigMap`.
     #[schemars(length(min = 1, max = 63))]
     pub kind: String,
-    /// Its name.
+    /// Name of the object.
     #[schemars(length(min = 1, max = 253), regex(pattern = schema::SUBDOMAIN))]
     pub name: String,
 }
 
-/// A kind, as `apiVersion` and `kind` name it.
+/// A kind, identified by `apiVersion` and `kind`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KindRef {
-    /// Group and version, such as `monitoring.coreos.com/v1`.
+    /// API group and version, such as `monitoring.coreos.com/v1`.
     #[schemars(
         length(min = 1, max = 253),
         regex(pattern = "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?v[0-9][a-z0-9]*$")
     )]
     pub api_version: String,
-    /// The kind, such as `ServiceMonitor`.
+    /// Name of the kind, such as `ServiceMonitor`.
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[A-Z][A-Za-z0-9]*$"))]
     pub kind: String,
 }
 
-/// What runs in an environment and how it got there. Written by Towpath, computed from its promotions.
+/// What runs in an environment, and its history. Written by Towpath, computed from the Promotions of the environment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EnvironmentStatus {
-    /// The generation of the spec that this status describes; -1 until Towpath has looked.
+    /// Generation of the spec that this status describes. -1 until the controller has observed the object.
     #[serde(default = "schema::never_observed")]
     #[schemars(schema_with = "schema::observed_generation")]
     pub observed_generation: i64,
-    /// One entry per application.
+    /// The applications of the environment, at most 100.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub applications: Vec<ApplicationStatus>,
@@ -256,11 +258,11 @@ pub struct EnvironmentStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub summary: Option<String>,
-    /// What is being done, or which gate is closed and why.
+    /// What is in progress, or which gate is closed and what opens it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     pub message: Option<String>,
-    /// `Ready`, `Reconciling`, `Stalled`, `OverridesPending`.
+    /// Conditions: `Ready`, `Reconciling`, `Stalled`, `ApprovalOverdue`, `OverridesPending`, `SecurityDegraded`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -285,20 +287,20 @@ pub struct ApplicationStatus {
     /// Name of the application.
     #[schemars(length(max = 63))]
     pub name: String,
-    /// The revision that was put here last.
+    /// The newest finished revision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current: Option<RevisionRef>,
     /// The revision before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<RevisionRef>,
-    /// The newest verified revision: what a rollback goes to.
+    /// The newest verified revision, which a rollback restores.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_verified: Option<RevisionRef>,
-    /// The promotion that is under way.
+    /// Name of the promotion that is in progress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub active: Option<String>,
-    /// The newest release that waits to come here, and the gate that it waits at.
+    /// The newest release that waits to be promoted here, and the closed gate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<GateReport>,
     /// Revisions, newest first.
@@ -307,11 +309,11 @@ pub struct ApplicationStatus {
     pub history: Vec<RevisionRecord>,
 }
 
-/// A revision, in short.
+/// Reference to a revision.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RevisionRef {
-    /// Number of the revision in this environment; 0 is what was here before Towpath first wrote.
+    /// Number of the revision in this environment. Revision 0 is what existed before Towpath first wrote.
     pub revision: i64,
     /// Version of the release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -323,20 +325,20 @@ pub struct RevisionRef {
     pub release: Option<String>,
 }
 
-/// A release that waits.
+/// A release that waits at a closed gate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GateReport {
     /// Name of the release.
     #[schemars(length(max = 253))]
     pub release: String,
-    /// The gate that is closed.
+    /// Name of the closed gate.
     #[schemars(length(max = 64))]
     pub gate: String,
-    /// Why, and what opens it.
+    /// Why the gate is closed, and what opens it.
     #[schemars(length(max = 2048))]
     pub message: String,
-    /// When it opens by itself, if it does.
+    /// Time at which the gate opens without an action by a user. Absent if there is no such time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Time>,
 }
@@ -347,29 +349,29 @@ pub struct GateReport {
 pub struct RevisionRecord {
     /// Number of the revision.
     pub revision: i64,
-    /// The promotion that made it.
+    /// Name of the Promotion that created the revision.
     #[schemars(length(max = 253))]
     pub promotion: String,
-    /// Name of the release that was put here, or taken back.
+    /// Name of the release that was promoted or, for a rollback, rolled back.
     #[schemars(length(max = 253))]
     pub release: String,
-    /// Digest of what was written.
+    /// SHA-256 of what was written, in hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub digest: Option<String>,
-    /// How it ended, or the phase that it is in.
+    /// Outcome of the promotion.
     #[schemars(length(max = 64))]
     pub outcome: String,
-    /// When it started.
+    /// Time at which the promotion started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Time>,
-    /// When it ended.
+    /// Time at which the promotion ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Time>,
 }
 
 impl Environment {
-    /// Why nothing can be put there whatever the gates say, as its status has it: no consent, no namespace.
+    /// The condition that prevents every promotion to this environment, regardless of gates: no consent, or no target namespace.
     pub fn shut(&self) -> Option<&Condition> {
         let conditions = self.status.iter().flat_map(|status| &status.conditions);
         let mut ready =

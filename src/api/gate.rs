@@ -4,33 +4,33 @@ use super::Reason;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Gates that are passed although they are closed.
+/// Gates that a promotion passes although they are closed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Override {
-    /// The gates, by name.
+    /// Names of the gates.
     #[schemars(length(min = 1, max = 10), extend("x-kubernetes-list-type" = "set"))]
     pub gates: Vec<GateName>,
-    /// Why; kept in the record for ever.
+    /// Reason for the override. A Promotion that started with an override is kept permanently, regardless of `historyLimit`.
     #[schemars(length(min = 1, max = 1024))]
     pub reason: String,
 }
 
-/// A gate that can be overridden.
+/// A gate that an override can pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum GateName {
-    /// Verified in every environment of `spec.after`.
+    /// The release is verified in every environment of `spec.after`.
     Order,
-    /// Verified there for long enough.
+    /// The release has been verified there for at least `spec.soak`.
     Soak,
-    /// The hold of the release.
+    /// `spec.hold` of the release is not set.
     Hold,
-    /// `spec.change.notBefore` of the release.
+    /// The time in `spec.change.notBefore` of the release has come.
     NotBefore,
-    /// The windows of the environment.
+    /// The windows of the environment allow a start.
     Window,
-    /// Freezes.
+    /// No freeze is in force.
     Freeze,
-    /// The approvals of the environment.
+    /// The approvals that the environment requires are complete.
     Approval,
 }
 
@@ -54,7 +54,7 @@ impl GateName {
         }
     }
 
-    /// The word that people read.
+    /// The name of the gate, as it appears in specs and messages.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Order => "Order",

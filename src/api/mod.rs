@@ -1,8 +1,11 @@
-//! The kinds, one file each: data, CEL rules, printer columns, defaults. Nothing here talks to a cluster.
+//! The kinds, one file each: data, CEL rules, printer columns, defaults. This module makes no requests.
 //!
-//! Doc comments on these types are what `kubectl explain` prints, so they are written for users.
+//! `kubectl explain` shows the doc comments on these types, so they are written for users.
 
-#![allow(clippy::duplicated_attributes, reason = "it takes two printer columns of one type for a repetition")]
+#![allow(
+    clippy::duplicated_attributes,
+    reason = "the lint takes two printer columns of the same type for a duplicate"
+)]
 
 pub mod approval;
 pub mod change;
@@ -53,40 +56,41 @@ pub use trim::Trim;
 pub use user::UserInfo;
 pub use window::{Window, WindowKind};
 
-/// The API group of every kind.
+/// API group of every kind.
 pub const GROUP: &str = "towpath.dev";
-/// The served version.
+/// Served API version.
 pub const VERSION: &str = "v1alpha1";
-/// The one field manager of everything that Towpath writes.
+/// Field manager of everything that Towpath writes.
 pub const FIELD_MANAGER: &str = "towpath";
-/// The namespace of the derived identities; nothing runs there.
+/// Namespace of the identities of environments. No pods run there.
 pub const DEPLOYER_NAMESPACE: &str = "towpath-deployers";
 
-/// The ConfigMap, in the namespace of the installation, that tells the admission policy towpath-freeze what is frozen now.
+/// Name of the ConfigMap, in the namespace of the installation, that lists the frozen namespaces for the admission policy
+/// towpath-freeze.
 pub const FREEZES: &str = "towpath-freezes";
 
 /// Labels and annotations that Towpath writes or reads.
 pub mod mark {
-    /// On a target object: whose it is, `project.environment.application`.
+    /// On objects in target namespaces: the owner, `project.environment.application`.
     pub const OWNER: &str = "towpath.dev/owner";
-    /// On a target object: the revision of the environment that wrote it last.
+    /// On objects in target namespaces: the revision that last wrote the object.
     pub const REVISION: &str = "towpath.dev/revision";
-    /// On a copy of a ConfigMap: the name that the content gave it.
+    /// On copies of ConfigMaps: the name of the ConfigMap in the content.
     pub const ORIGINAL_NAME: &str = "towpath.dev/original-name";
-    /// On a pod template: digest of the in-place ConfigMaps that its pods read.
+    /// On pod templates: digest of the ConfigMaps that the pods read and that keep their name.
     pub const CONFIG_DIGEST: &str = "towpath.dev/config-digest";
-    /// Set by users: the wave in which an object is written, default 0.
+    /// Set by users: wave in which the object is written. Default: 0.
     pub const WAVE: &str = "towpath.dev/wave";
-    /// Set by users on a Job: the moment at which it runs.
+    /// Set by users on a Job: when the Job runs, `pre-promote` or `post-promote`.
     pub const HOOK: &str = "towpath.dev/hook";
-    /// Set by users on a ConfigMap: `InPlace` keeps its name.
+    /// Set by users on a ConfigMap: with `InPlace` the ConfigMap keeps its name instead of being copied.
     pub const CONFIG: &str = "towpath.dev/config";
-    /// Label on our own objects: the environment.
+    /// Label on objects of Towpath: name of the environment.
     pub const ENVIRONMENT: &str = "towpath.dev/environment";
-    /// Label on promotions that Towpath made by itself: they obey the gates of automation.
+    /// Label on Promotions that the controller created. They are subject to the gates of automatic promotion.
     pub const AUTOMATIC: &str = "towpath.dev/automatic";
-    /// Label on our own objects: the application.
+    /// Label on objects of Towpath: name of the application.
     pub const APPLICATION: &str = "towpath.dev/application";
-    /// Every mark of ours starts so.
+    /// Prefix of every label and annotation of Towpath.
     pub const PREFIX: &str = "towpath.dev/";
 }

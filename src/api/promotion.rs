@@ -1,4 +1,4 @@
-//! Promotion: the act, and its record, of putting one release into one environment.
+//! Promotion: the promotion of one release to one environment, or a rollback, and the record of it.
 
 use super::{ApprovalsReport, Condition, Keep, Override, Reason, UserInfo, schema};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The act, and its record, of putting one release into one environment. A rollback is a promotion of kind `Rollback`.
+/// The promotion of one release to one environment, and the record of it. A rollback is a Promotion with `kind: Rollback`.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "towpath.dev",
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
     category = "towpath",
     status = "PromotionStatus",
     derive = "PartialEq",
-    doc = "The act, and its record, of putting one release into one environment. A rollback is a promotion of kind Rollback.",
+    doc = "The promotion of one release to one environment, and the record of it. A rollback is a Promotion with kind: Rollback.",
     selectable = ".spec.release",
     selectable = ".spec.environment",
     printcolumn(name = "Environment", type_ = "string", json_path = ".spec.environment"),
@@ -28,159 +28,163 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Revision", type_ = "integer", json_path = ".status.revision"),
     printcolumn(name = "Why", type_ = "string", json_path = ".status.message"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    validation = Rule::new("self.spec == oldSelf.spec").message("the spec of a Promotion is immutable: create another one")
+    validation = Rule::new("self.spec == oldSelf.spec").message("the spec of a Promotion is immutable: create a new Promotion")
 )]
 #[x_kube(validation = Rule::new("self.kind == 'Rollback' || !has(self.toRevision)")
-    .message("toRevision belongs to kind: Rollback"))]
+    .message("spec.toRevision is only allowed with kind: Rollback: remove it or set spec.kind to Rollback"))]
 #[serde(rename_all = "camelCase")]
 pub struct PromotionSpec {
-    /// Name of the release: the one to put there, or, for `Rollback`, the one to take back.
+    /// Name of the release to promote or, with `kind: Rollback`, to roll back.
     #[schemars(length(min = 1, max = 253), regex(pattern = schema::SUBDOMAIN))]
     pub release: String,
-    /// Name of the environment.
+    /// Name of the environment to promote to or, with `kind: Rollback`, to roll back.
     #[schemars(length(min = 1, max = 40), regex(pattern = schema::LABEL))]
     pub environment: String,
-    /// The application. Default: that of the release; needed only when the release has been deleted.
+    /// Name of the application. Required only if the release has been deleted. Default: the application of the release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 50), regex(pattern = schema::LABEL))]
     pub application: Option<String>,
     /// `Promote` or `Rollback`. Default: Promote.
     #[serde(default)]
     pub kind: PromotionKind,
-    /// The revision to go back to, for `Rollback`. Default: the last verified one.
+    /// Revision to restore, for `kind: Rollback`. 0 restores what existed before Towpath first wrote. Default: the newest verified
+    /// revision of another release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub to_revision: Option<i64>,
-    /// For a rollback that the controller created: the reason of the failure, such as `CrashLoopBackOff`.
+    /// For a rollback that the controller created: the reason of the failure, such as `CrashLoopBackOff`. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub cause: Option<String>,
-    /// Why, in a sentence; kept in the record.
+    /// Reason, in a sentence. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub reason: Option<String>,
-    /// Gates that this promotion passes although they are closed. Needs the right to `override` on the environment.
+    /// Gates that this promotion passes although they are closed. Requires the right to `override` the environment.
+    /// Default: none.
     #[serde(default, rename = "override", skip_serializing_if = "Option::is_none")]
     pub override_: Option<Override>,
-    /// Who created the promotion. Filled in by the API server; another name than one's own is refused.
+    /// The requester: the user who created the Promotion. The API server fills it in and rejects any other user's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<UserInfo>,
 }
 
-/// The direction of a promotion.
+/// The kind of a promotion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum PromotionKind {
-    /// Put a release into the environment.
+    /// Promote a release to the environment.
     #[default]
     Promote,
-    /// Take the environment back to an earlier revision.
+    /// Restore an earlier revision of the environment.
     Rollback,
 }
 
-/// How a promotion goes. Written by Towpath; this is the audit record.
+/// Progress and outcome of a promotion: the audit record. Written by Towpath.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[x_kube(validation = Rule::new("!has(oldSelf.epoch) || (has(self.epoch) && self.epoch >= oldSelf.epoch)")
-    .message("written in an earlier term: another controller leads now"))]
+    .message("status.epoch must not decrease: another replica of the controller holds the lease"))]
 #[serde(rename_all = "camelCase")]
 pub struct PromotionStatus {
-    /// The generation of the spec that this status describes; -1 until Towpath has looked.
+    /// Generation of the spec that this status describes. -1 until the controller has observed the object.
     #[serde(default = "schema::never_observed")]
     #[schemars(schema_with = "schema::observed_generation")]
     pub observed_generation: i64,
-    /// Where it is.
+    /// Phase of the promotion: `Pending`, `Promoting`, `Observing`, `Verified`, `Failed`, `Superseded` or `Cancelled`.
     #[serde(default)]
     pub phase: PromotionPhase,
-    /// A word for what ended it or what it waits for, such as `CrashLoopBackOff` or `Preflight`.
+    /// Reason for the phase in one word, such as `CrashLoopBackOff`, or the gate that is closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub reason: Option<String>,
-    /// The same in a sentence.
+    /// The reason in a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     pub message: Option<String>,
-    /// The application.
+    /// Name of the application.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub application: Option<String>,
-    /// The version of the release, or of the content that a rollback restored.
+    /// Version of the release or, for a rollback, version of the content that it restored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub version: Option<String>,
-    /// Digest of the release: one that is created again under its name with another content is another release. Absent for a
-    /// rollback.
+    /// Digest of the release. It identifies the release if a release with other content is created under the same name later.
+    /// Absent for a rollback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub release_digest: Option<String>,
-    /// The number that this promotion has in the history of the environment. Absent until something may be written.
+    /// Number of this promotion in the history of the environment. Absent until objects may have been written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<i64>,
-    /// Name of the Content that was written: the release's after the overrides of the environment.
+    /// Name of the Content that was written: the content of the release with the overrides of the environment applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub content: Option<String>,
-    /// Digest of what was written, after the overrides of the environment.
+    /// SHA-256 of what was written, in hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub digest: Option<String>,
-    /// For a rollback: the revision whose content was restored.
+    /// For a rollback: revision whose content was restored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restores: Option<i64>,
-    /// The revision that was current before.
+    /// Revision that was current before this promotion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<i64>,
-    /// For the first promotion of an application: name of the Content with the objects as they were before, revision 0.
+    /// For the first promotion of an application: name of the Content that holds revision 0, the objects as they were before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub baseline: Option<String>,
-    /// Whether the baseline was empty or healthy when it was found, and so may be gone back to.
+    /// Whether revision 0 was empty or healthy when it was captured. Only then can a rollback restore it by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline_healthy: Option<bool>,
-    /// Digest of the overrides of the environment when it started.
+    /// Digest of the overrides of the environment when the promotion started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub overrides_digest: Option<String>,
-    /// UID of the target namespace: revisions of a namespace that was deleted do not count for its successor.
+    /// UID of the target namespace. If the namespace is recreated, revisions of the deleted namespace are not rollback targets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub namespace_uid: Option<String>,
-    /// Who approved it and who is still needed, where the environment demands approvals. People may decide while it waits at a
-    /// gate that opens by itself: `Soak`, `NotBefore`, `Window`, `Freeze`.
+    /// Approvals that were given and that are still missing, if the environment requires approvals. Approvers can decide while the
+    /// promotion waits at a gate that opens with time: `Soak`, `NotBefore`, `Window` or `Freeze`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approvals: Option<ApprovalsReport>,
-    /// The objects that differ, and what is done to each. An object that is equal already is not listed.
+    /// Objects that are created, updated or deleted. Objects that need no change are not listed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 400))]
     pub changes: Vec<Change>,
-    /// Workloads that were failing already before anything was written and whose template is not changed: they do not count
-    /// against the release.
+    /// Workloads that were failing before anything was written and whose pod template does not change. They do not count against
+    /// the release.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
     pub failing_before: Vec<Keep>,
-    /// What was done, in order.
+    /// Steps of the promotion, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]
     pub steps: Vec<Step>,
-    /// Warnings that the API server gave when the objects were tried, and what could not be tried.
+    /// Warnings of the API server from the preflight dry-run, and objects that the preflight could not check.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20), inner(length(max = 512)))]
     pub warnings: Vec<String>,
-    /// Since when it is refused without a break, after its gates had opened: given up after the policy's progress deadline.
+    /// Time since which every attempt to start has been refused, with all gates open. The promotion fails when this has lasted for
+    /// `progressDeadlineSeconds` of the rollback policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused_since: Option<Time>,
-    /// When the first write was about to be made.
+    /// Time at which the promotion started, just before the first write.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Time>,
-    /// When the workloads were rolled out and the observe window began.
+    /// Time at which all workloads were rolled out and the observe window began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rolled_out_at: Option<Time>,
-    /// When it ended.
+    /// Time at which the promotion ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Time>,
-    /// The term of the controller that wrote this status last; a write of an earlier term is refused.
+    /// Number of the leader-election term in which the controller last wrote this status. The API server rejects a write from an
+    /// earlier term.
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub epoch: i64,
-    /// `Ready`, `Reconciling`, `Stalled`.
+    /// Conditions: `Ready`, `Reconciling`, `Stalled` and, after a failure that stops automation, `Holds`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -220,28 +224,28 @@ impl Default for PromotionStatus {
     }
 }
 
-/// Where a promotion is.
+/// The phase of a promotion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum PromotionPhase {
-    /// Nothing has been written; a gate is closed, or the objects are being tried.
+    /// Nothing has been written. A gate is closed, or the preflight is running.
     #[default]
     Pending,
-    /// Objects are being written and workloads rolled out; once they are, they are watched until the observe window ends.
+    /// Objects are being written and workloads are rolled out, or the observe window is running.
     Promoting,
-    /// Somebody else deployed it; watched until the observe window ends.
+    /// In an Observed environment: the observe window is running.
     Observing,
-    /// Rolled out and stayed healthy. For a rollback: restored and healthy.
+    /// The release was rolled out and stayed healthy. For a rollback: the content was restored and is healthy.
     Verified,
-    /// The release is bad here, or it could not be put here. For a rollback: what was restored is not healthy.
+    /// The release failed in this environment or could not be promoted to it. For a rollback: what was restored is not healthy.
     Failed,
-    /// A newer release went ahead before this one was verified.
+    /// A newer release was promoted before this one was verified.
     Superseded,
-    /// Ended before anything was written.
+    /// The promotion ended before anything was written.
     Cancelled,
 }
 
 impl PromotionPhase {
-    /// Whether nothing more will happen to it.
+    /// Whether the promotion has ended.
     pub fn is_final(self) -> bool {
         match self {
             Self::Pending | Self::Promoting | Self::Observing => false,
@@ -249,7 +253,7 @@ impl PromotionPhase {
         }
     }
 
-    /// Whether objects may have been written and the end is still open.
+    /// Whether objects may have been written and the promotion has not ended.
     pub fn is_running(self) -> bool {
         match self {
             Self::Promoting | Self::Observing => true,
@@ -270,7 +274,7 @@ impl PromotionPhase {
         }
     }
 
-    /// The word that people read.
+    /// The name of the phase, as it appears in the status.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "Pending",
@@ -288,27 +292,27 @@ impl PromotionPhase {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Change {
-    /// Group and version of the object.
+    /// API group and version of the object.
     #[schemars(length(max = 253))]
     pub api_version: String,
-    /// Its kind.
+    /// Kind of the object.
     #[schemars(length(max = 63))]
     pub kind: String,
-    /// Its name in the target namespace.
+    /// Name of the object in the target namespace.
     #[schemars(length(max = 253))]
     pub name: String,
-    /// What is done to it.
+    /// `Create`, `Update` or `Delete`.
     pub action: ChangeAction,
 }
 
-/// What is done to an object.
+/// The change of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ChangeAction {
-    /// It did not exist.
+    /// The object did not exist.
     Create,
-    /// It existed and differs.
+    /// The object existed and differs.
     Update,
-    /// It existed, is Towpath's, and the content lacks it.
+    /// The object existed, belongs to Towpath, and is not in the content.
     Delete,
 }
 
@@ -316,32 +320,32 @@ pub enum ChangeAction {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
-    /// What was done: `Preflight`, `Rollout`, `Observe`, `Rollback`, or the name of a hook.
+    /// Name of the step: `Preflight`, `Rollout`, `Observe`, `Rollback`, or the name of a hook Job.
     #[schemars(length(max = 128))]
     pub name: String,
-    /// When it started.
+    /// Time at which the step started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Time>,
-    /// When it ended; absent while it goes on.
+    /// Time at which the step ended. Absent while it is running.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Time>,
-    /// How it ended.
+    /// `Running`, `Passed`, `Failed` or `Errored`.
     pub result: StepResult,
-    /// What was found.
+    /// Details of the result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub message: Option<String>,
 }
 
-/// How a step ended.
+/// The result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum StepResult {
-    /// It goes on.
+    /// The step is running.
     Running,
-    /// It is done.
+    /// The step succeeded.
     Passed,
-    /// The release is bad.
+    /// The release failed the step.
     Failed,
-    /// It could not be told.
+    /// The step could not determine whether the release is good.
     Errored,
 }

@@ -1,4 +1,4 @@
-//! Release: one immutable edition of an application.
+//! Release: one immutable version of an application.
 
 use super::{Condition, ReleaseChange, UserInfo, schema};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// One immutable edition of an application: its content, pinned and digested.
+/// One immutable version of an application: its objects, with images pinned to digests. Towpath promotes it from environment to
+/// environment.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "towpath.dev",
@@ -19,7 +20,7 @@ use std::collections::BTreeMap;
     category = "towpath",
     status = "ReleaseStatus",
     derive = "PartialEq",
-    doc = "One immutable edition of an application: its content, pinned and digested, led from environment to environment.",
+    doc = "One immutable version of an application: its objects, with images pinned to digests. It is promoted from environment to environment.",
     selectable = ".spec.application",
     selectable = ".spec.version",
     printcolumn(name = "Application", type_ = "string", json_path = ".spec.application"),
@@ -30,7 +31,7 @@ use std::collections::BTreeMap;
     printcolumn(name = "Digest", type_ = "string", json_path = ".status.digest", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new("size(self.metadata.name) <= 200")
-        .message("the name of a Release is part of the names of its promotions: at most 200 characters")
+        .message("metadata.name must be at most 200 characters: it is part of the names of promotions")
 )]
 #[x_kube(validation = Rule::new(
     "self.application == oldSelf.application && self.version == oldSelf.version && self.source == oldSelf.source \
@@ -38,55 +39,56 @@ use std::collections::BTreeMap;
      && has(self.until) == has(oldSelf.until) && (!has(self.until) || self.until == oldSelf.until) \
      && has(self.change) == has(oldSelf.change) && (!has(self.change) || self.change == oldSelf.change) \
      && has(self.requestedBy) == has(oldSelf.requestedBy) && (!has(self.requestedBy) || self.requestedBy == oldSelf.requestedBy)"
-).message("a Release is immutable, except for spec.hold: create a new Release for a new version"))]
+).message("a Release is immutable except for spec.hold: create a new Release for a new version"))]
 #[serde(rename_all = "camelCase")]
 pub struct ReleaseSpec {
-    /// The application that this is an edition of, such as `shop`. Environments keep one history per application.
+    /// Name of the application, such as `shop`. Each environment has one history per application.
     #[schemars(length(min = 1, max = 50), regex(pattern = schema::LABEL))]
     pub application: String,
-    /// The version of this edition, such as `1.4.0` or `2026-11-03.1`. One Release per version. Of two releases created
-    /// in the same second the newer is the one whose version is the greater semantic version.
+    /// Version of the application, such as `1.4.0` or `2026-11-03.1`. Create one Release per version. The release that was created
+    /// last is the newest; of two that were created in the same second, the one with the greater semantic version.
     #[schemars(length(min = 1, max = 64), regex(pattern = "^[A-Za-z0-9][A-Za-z0-9._+-]*$"))]
     pub version: String,
-    /// Where the content comes from: exactly one of `environment`, `manifests`, `configMapRef`.
+    /// Source of the content. Set exactly one of `environment`, `manifests` and `configMapRef`.
     pub source: Source,
-    /// Images to use instead of those in the source: each entry replaces, in every container, the image whose
-    /// name (without tag and digest) is `name`.
+    /// Images that replace images of the source. Each entry replaces, in every container, the image with the given name.
+    /// Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]
     pub images: Vec<ImageOverride>,
-    /// The last environment that this release may reach, by name. Default: every environment of the project.
+    /// Name of the last environment that this release may be promoted to. Default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 40), regex(pattern = schema::LABEL))]
     pub until: Option<String>,
-    /// What kind of change it is, and when it may go. Default: a Normal change that may go at any time.
+    /// Type of the change, and when it may be promoted. Default: a Normal change without time limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<ReleaseChange>,
-    /// Who created the release: an Automatic environment takes it only if they may `promote` there. Filled in by the API server;
-    /// another name than one's own is refused.
+    /// The requester: the user who created the Release. Automatic promotion to an environment requires that the requester has the
+    /// right to `promote` there. The API server fills it in and rejects any other user's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<UserInfo>,
-    /// Stops automation for this release: no promotion of it starts until the field is false or removed. A promotion
-    /// that already runs is finished, and rollbacks are not held. Default: not held.
+    /// Prevents new promotions of this release while it is true. Promotions that have started are finished, and rollbacks are not
+    /// held. A change of this field requires the right to `promote` in every environment of the project. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<bool>,
 }
 
-/// Where a release's content comes from. Exactly one member.
+/// Source of the content of a release. Exactly one field is set.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[x_kube(validation = Rule::new(
     "(has(self.environment) ? 1 : 0) + (has(self.manifests) ? 1 : 0) + (has(self.configMapRef) ? 1 : 0) == 1"
-).message("name exactly one of environment, manifests, configMapRef"))]
+).message("set exactly one of environment, manifests and configMapRef"))]
 #[serde(rename_all = "camelCase")]
 pub struct Source {
-    /// Capture what runs in this environment now.
+    /// Captures what currently runs in an environment, once all workloads are rolled out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<EnvironmentSource>,
-    /// The objects themselves.
+    /// The objects, as manifests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::manifests")]
     pub manifests: Option<Vec<serde_json::Value>>,
-    /// A ConfigMap of the project namespace whose values are YAML or JSON documents with the objects. Read once.
+    /// A ConfigMap in the namespace of the Release whose values contain the objects as YAML or JSON documents. It is read once; later
+    /// changes have no effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_map_ref: Option<ConfigMapSource>,
 }
@@ -95,17 +97,17 @@ pub struct Source {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EnvironmentSource {
-    /// Name of the environment, in the same project.
+    /// Name of an environment in the same project.
     #[schemars(length(min = 1, max = 40), regex(pattern = schema::LABEL))]
     pub name: String,
-    /// Capture only objects that carry all of these labels. ConfigMaps and ServiceAccounts that the captured pods refer
-    /// to come along without them. Default: the whole namespace.
+    /// Captures only objects that have all of these labels, and the ConfigMaps and ServiceAccounts that their pods refer to.
+    /// Default: every object of the namespace.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 10))]
     pub selector: BTreeMap<String, String>,
 }
 
-/// A ConfigMap that holds manifests.
+/// A ConfigMap that contains manifests.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ConfigMapSource {
     /// Name of the ConfigMap, in the namespace of the Release.
@@ -113,26 +115,27 @@ pub struct ConfigMapSource {
     pub name: String,
 }
 
-/// An image to use instead of another.
+/// An image that replaces an image of the source.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ImageOverride {
-    /// The image's name in the source, without tag and digest, such as `registry.example.com/shop/web`.
+    /// Name of the image in the source, without tag and digest, such as `registry.example.com/shop/web`.
     #[schemars(length(min = 1, max = 255))]
     pub name: String,
-    /// The image to use, with tag or digest.
+    /// Image to use instead, with tag or digest.
     #[schemars(length(min = 1, max = 512))]
     pub image: String,
 }
 
-/// Where a release is and why it waits. Written by Towpath.
+/// Progress of a release. Written by Towpath.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReleaseStatus {
-    /// The generation of the spec that this status describes; -1 until Towpath has looked.
+    /// Generation of the spec that this status describes. -1 until the controller has observed the object.
     #[serde(default = "schema::never_observed")]
     #[schemars(schema_with = "schema::observed_generation")]
     pub observed_generation: i64,
-    /// One word for the whole release.
+    /// Phase of the release: `Pending`, `Promoting`, `Waiting`, `RollingBack`, `Verified`, `Failed`, `RolledBack`, `Superseded` or
+    /// `Invalid`.
     #[serde(default)]
     pub phase: ReleasePhase,
     /// SHA-256 over the canonical JSON of the content.
@@ -143,23 +146,24 @@ pub struct ReleaseStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub content: Option<String>,
-    /// The images of the content and what they were pinned to.
+    /// Images of the content, and the digests that they are pinned to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
     pub images: Vec<PinnedImage>,
-    /// A line per environment, in the order in which a release passes them.
+    /// State of the release in each environment, in promotion order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]
     pub environments: Vec<StageStatus>,
-    /// The environments and how far the release is, in one line.
+    /// State of the release in each environment, in one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub summary: Option<String>,
-    /// What is being done, or what the release waits for.
+    /// What is in progress, or what the release waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     pub message: Option<String>,
-    /// `Ready`, `Reconciling`, `Stalled`, `Verified`.
+    /// Conditions: `Ready`, `Reconciling`, `Stalled`, `Verified`. `Verified` is `True` when the release is verified in the last
+    /// environment that it may reach.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -181,27 +185,27 @@ impl Default for ReleaseStatus {
     }
 }
 
-/// How far a release is.
+/// The phase of a release.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ReleasePhase {
-    /// Its content has not been captured yet.
+    /// The content has not been captured yet.
     #[default]
     Pending,
-    /// Something is being written or watched for it.
+    /// A promotion of the release is in progress.
     Promoting,
-    /// It waits at a gate.
+    /// The release waits at a gate.
     Waiting,
-    /// An environment is being taken back from it.
+    /// The release is being rolled back in an environment.
     RollingBack,
-    /// Verified in the last environment that it may reach.
+    /// The release is verified in the last environment that it may reach.
     Verified,
-    /// It failed where it was put, and stayed there.
+    /// The release failed in an environment and was not rolled back.
     Failed,
-    /// It failed, and the environment runs its last verified content again.
+    /// The release was rolled back: the environment runs its last verified content again.
     RolledBack,
-    /// A newer release went ahead of it.
+    /// A newer release was promoted instead.
     Superseded,
-    /// The spec cannot work.
+    /// The spec is invalid.
     Invalid,
 }
 
@@ -209,41 +213,42 @@ pub enum ReleasePhase {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PinnedImage {
-    /// The image as the source names it.
+    /// Image as the source specifies it.
     #[schemars(length(max = 512))]
     pub image: String,
-    /// `repository@sha256:...` that every environment gets; absent when it could not be pinned.
+    /// Image with digest (`repository@sha256:...`) that is written to every environment. Absent if the image could not be pinned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub pinned: Option<String>,
-    /// Why it is not pinned.
+    /// Why the image is not pinned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub reason: Option<String>,
 }
 
-/// The release in one environment.
+/// State of a release in one environment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StageStatus {
     /// Name of the environment.
     #[schemars(length(max = 63))]
     pub name: String,
-    /// What the release is doing there: a phase of its promotion, or the gate that it waits at.
+    /// Phase of the promotion, or the closed gate that the release waits at. `NotAStage` if the release is never promoted to this
+    /// environment.
     #[schemars(length(max = 64))]
     pub state: String,
-    /// Why, and what would change it.
+    /// Why the release is in this state, and what changes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub message: Option<String>,
-    /// The revision of the environment that the release became.
+    /// Number of the revision that the release has in this environment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<i64>,
-    /// The promotion that put it there.
+    /// Name of the Promotion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub promotion: Option<String>,
-    /// When the closed gate opens by itself, if it does.
+    /// Time at which the closed gate opens without an action by a user. Absent if there is no such time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Time>,
 }

@@ -1,12 +1,12 @@
-//! RollbackPolicy: what counts as failing, and what is done about it.
+//! RollbackPolicy: what counts as a failure of a release, and how Towpath reacts.
 
 use super::{Duration, schema};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What counts as failing, how long a release is watched, and what is done when it fails. An environment that
-/// names none gets the defaults: rollback is on.
+/// What counts as a failure of a release, how long a release is observed after its rollout, and what happens when it fails. An
+/// environment without a policy uses the default of every field: a failed release is rolled back.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "towpath.dev",
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
     namespaced,
     category = "towpath",
     derive = "PartialEq",
-    doc = "What counts as failing, how long a release is watched, and what is done when it fails.",
+    doc = "What counts as a failure of a release, how long a release is observed after its rollout, and what happens when it fails.",
     printcolumn(name = "Action", type_ = "string", json_path = ".spec.action"),
     printcolumn(name = "Target", type_ = "string", json_path = ".spec.target"),
     printcolumn(name = "Observe", type_ = "string", json_path = ".spec.observeWindow"),
@@ -26,23 +26,23 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "camelCase")]
 pub struct RollbackPolicySpec {
-    /// What counts as failing.
+    /// Thresholds that decide when a release counts as failing.
     #[serde(default)]
     pub failing: FailureThresholds,
-    /// How long a rolled-out release is watched before it counts as verified. Default: 5m.
+    /// How long a release is observed after its rollout before it counts as verified. Default: 5m.
     #[serde(default = "five_minutes")]
     #[schemars(schema_with = "schema::duration")]
     pub observe_window: Duration,
-    /// What is done when a release fails. `Rollback`: the environment goes back to `target`. `Hold`: nothing is written, and
-    /// no other release follows by automation until a person creates a Promotion. `Notify`: nothing is written, and the next release may
-    /// follow. Default: Rollback.
+    /// What happens when a release fails. `Rollback`: `target` is restored. `Hold`: nothing is written, and no release of the
+    /// application is promoted automatically until a user creates a Promotion. `Notify`: nothing is written, and newer releases are
+    /// promoted as usual. Default: Rollback.
     #[serde(default)]
     pub action: FailureAction,
-    /// Where a rollback goes. `LastVerified`: the newest revision that was verified. `Previous`: the revision before the
-    /// failed one if that was verified, and otherwise a Hold. Default: LastVerified.
+    /// Revision that a rollback restores. `LastVerified`: the newest verified revision. `Previous`: the revision before the failed
+    /// one; if that was not verified, the failure is handled as `Hold`. Default: LastVerified.
     #[serde(default)]
     pub target: RollbackTarget,
-    /// How many rollbacks may be made by automation; beyond it a failure holds instead.
+    /// Maximum number of automatic rollbacks in a period. A failure beyond it is handled as `Hold`.
     #[serde(default)]
     pub budget: Budget,
 }
@@ -59,29 +59,31 @@ impl Default for RollbackPolicySpec {
     }
 }
 
-/// What counts as failing. Only pods of the new revision count.
+/// Thresholds that decide when a release counts as failing. Only pods of the new revision count.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FailureThresholds {
-    /// Seconds within which a workload must make progress; for silence only, as visible failures are acted on at once. Default: 600.
+    /// Maximum time in seconds without progress of a workload. It does not delay the reaction to a visible failure.
+    /// Default: 600.
     #[serde(default = "ten_minutes_in_seconds")]
     #[schemars(range(min = 1, max = 86400))]
     pub progress_deadline_seconds: i32,
-    /// Restarts of one container that are tolerated; one more is a failure. Default: 1, so that a program
-    /// which starts before its database is there is not taken for a bad release.
+    /// Number of restarts of one container that are tolerated. One more is a failure. The default tolerates a program that starts
+    /// before its database is available. Default: 1.
     #[serde(default = "one")]
     #[schemars(range(min = 0, max = 1000))]
     pub restarts: i32,
-    /// How long an image that cannot be pulled is tolerated, once the first pull has failed and is backed off. Default: 0s.
+    /// How long an image that cannot be pulled is tolerated, from the creation of the pod. A failure is reported only after the
+    /// kubelet has backed off (`ImagePullBackOff`). Default: 0s.
     #[serde(default = "no_time")]
     #[schemars(schema_with = "schema::duration")]
     pub image_errors: Duration,
-    /// How long a pod that cannot be scheduled is tolerated; a cluster autoscaler needs minutes. Default: 5m.
+    /// How long a pod that cannot be scheduled is tolerated. The default leaves time for a cluster autoscaler. Default: 5m.
     #[serde(default = "five_minutes")]
     #[schemars(schema_with = "schema::duration")]
     pub unschedulable: Duration,
-    /// Percentage of a workload's replicas, rounded down, that may be unavailable within the observe window. Default: 25, as
-    /// in a Deployment's maxUnavailable.
+    /// Percentage of the replicas of a workload that may be unavailable during the observe window. The number of replicas is rounded
+    /// down, as for `maxUnavailable` of a Deployment. Default: 25.
     #[serde(default = "a_quarter")]
     #[schemars(range(min = 0, max = 100))]
     pub unavailable_percent: i32,
@@ -99,15 +101,15 @@ impl Default for FailureThresholds {
     }
 }
 
-/// How many rollbacks automation may make per application and environment.
+/// Maximum number of automatic rollbacks per application and environment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Budget {
-    /// Rollbacks within the period. Default: 3.
+    /// Number of rollbacks in the period. Default: 3.
     #[serde(default = "three")]
     #[schemars(range(min = 0, max = 100))]
     pub rollbacks: i32,
-    /// The period, which ends now. Default: 1h.
+    /// Length of the period, counted back from the failure. Default: 1h.
     #[serde(default = "one_hour")]
     #[schemars(schema_with = "schema::duration")]
     pub period: Duration,
@@ -119,25 +121,25 @@ impl Default for Budget {
     }
 }
 
-/// What is done when a release fails.
+/// What happens when a release fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum FailureAction {
-    /// Go back.
+    /// Restore an earlier revision.
     #[default]
     Rollback,
-    /// Leave everything as it is and stop automation.
+    /// Write nothing and stop automatic promotion.
     Hold,
-    /// Leave everything as it is and go on.
+    /// Write nothing and continue with newer releases.
     Notify,
 }
 
-/// Where a rollback goes.
+/// Revision that a rollback restores.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum RollbackTarget {
     /// The newest verified revision.
     #[default]
     LastVerified,
-    /// The revision before, if it was verified.
+    /// The revision before the failed one, if it was verified.
     Previous,
 }
 

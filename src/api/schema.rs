@@ -1,4 +1,4 @@
-//! Schemas that several kinds share, and rules that the derive macros cannot say.
+//! Schemas that several kinds share, and rules that the derive macros cannot express.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
@@ -12,7 +12,7 @@ pub fn optional_duration(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "nullable": true, "pattern": DURATION, "maxLength": 16 })
 }
 
-/// Whole Kubernetes objects, kept as they are; replaced as a whole, never merged.
+/// Whole Kubernetes objects. Unknown fields are preserved, and the list is replaced as a whole.
 pub fn manifests(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
@@ -32,28 +32,28 @@ pub fn any_value(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "x-kubernetes-preserve-unknown-fields": true })
 }
 
-/// `status.observedGeneration`, -1 until the controller has looked: a fresh object must not count as current.
+/// `status.observedGeneration`. -1 until the controller has observed the object, so that a new object does not count as current.
 pub fn observed_generation(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "integer", "format": "int64", "default": -1 })
 }
 
-/// -1: the controller has not looked yet.
+/// -1: the controller has not observed the object.
 pub fn never_observed() -> i64 {
     -1
 }
 
-/// A status that exists from the first moment, so that its defaults do.
+/// Whether the status still has its default, which the API server sets when it creates the object.
 pub fn is_never_observed(generation: &i64) -> bool {
     *generation < 0
 }
 
-/// The pattern of names that become part of other names: RFC 1123 label.
+/// Pattern of names that become part of other names: an RFC 1123 label.
 pub const LABEL: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
-/// The pattern of object names: RFC 1123 subdomain.
+/// Pattern of object names: an RFC 1123 subdomain.
 pub const SUBDOMAIN: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
-/// The pattern of durations: a century at most, so that a sum with the clock stays a date.
+/// Pattern of durations. It limits them to about a century, so that adding one to the current time does not overflow.
 pub const DURATION: &str = "^([0-9]{1,6}(h|m|s|ms))+$";
-/// The pattern of cron expressions: five fields of digits, names and `* / , -`.
+/// Pattern of cron expressions: five fields of digits, names and `* / , -`.
 pub const CRON: &str = "^[0-9A-Za-z*/,-]+( +[0-9A-Za-z*/,-]+){4}$";
-/// The pattern of IANA time zone names.
+/// Pattern of IANA time zone names.
 pub const TIME_ZONE: &str = "^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}$";
