@@ -1,4 +1,4 @@
-//! The command line: arguments in, exit code out. Results go to stdout, everything else to stderr.
+//! The command line: parses arguments and returns an exit code. Results are written to stdout, everything else to stderr.
 
 pub mod verbs;
 
@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use verbs::{controller, crds};
 
-/// Leads a release of an application through its environments on Kubernetes, and back when it is not healthy.
+/// Release management for Kubernetes: promotes releases through environments and rolls back failed releases.
 #[derive(Debug, Parser)]
 #[command(name = "towpath", version, propagate_version = true)]
 pub struct Arguments {
@@ -21,7 +21,7 @@ enum Command {
     Crds(crds::Arguments),
 }
 
-/// Runs the command that the process was started with.
+/// Parses the arguments of the process and runs the command.
 pub fn main() -> ExitCode {
     let mut stdout = io::stdout().lock();
     match run(Arguments::parse(), &mut stdout) {
@@ -34,7 +34,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Runs one command; what it prints for people and scripts goes to `out`.
+/// Runs one command and writes its result to `out`.
 pub fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
     match arguments.command {
         Command::Controller(arguments) => controller::run(arguments),
@@ -42,7 +42,7 @@ pub fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
     }
 }
 
-/// `towpath crds | head` ends before everything is written; that is no fault.
+/// `towpath crds | head` closes the pipe early. That is not an error.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let cause = error.root_cause().downcast_ref::<io::Error>();
     cause.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)

@@ -1,4 +1,4 @@
-//! `towpath controller`: the operator itself. Logs go to stderr.
+//! `towpath controller`: runs the controller. Logs are written to stderr.
 
 use crate::controller;
 use crate::process::{LogFormat, Settings};
@@ -11,48 +11,50 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-/// Run the operator: leads releases through their environments, watches their health, and takes them back.
+/// Run the controller: promotes releases through environments, observes their health, and rolls back failed releases.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Namespace of the Lease by which replicas agree who acts.
+    /// Namespace of the leader-election Lease.
     #[arg(long, env = "TOWPATH_LEASE_NAMESPACE", default_value = "towpath-system")]
     lease_namespace: String,
-    /// Name of that Lease.
+    /// Name of the leader-election Lease.
     #[arg(long, env = "TOWPATH_LEASE_NAME", default_value = "towpath")]
     lease_name: String,
-    /// How long a silent leader keeps its place; whole seconds, renewed at a third of it.
+    /// Time after which a leader that has not renewed the Lease is replaced, in whole seconds. The leader renews the Lease after a
+    /// third of this time.
     #[arg(long, env = "TOWPATH_LEASE_DURATION", default_value = "15s", value_parser = duration)]
     lease_duration: Duration,
-    /// Serve only these project namespaces, separated by commas. Default: all.
+    /// Namespaces of the projects to reconcile, separated by commas. Default: all namespaces.
     #[arg(long, env = "TOWPATH_PROJECTS", value_delimiter = ',')]
     projects: Vec<String>,
-    /// Address of /healthz, /readyz and /metrics.
+    /// Address to serve /healthz, /readyz and /metrics on.
     #[arg(long, env = "TOWPATH_LISTEN", default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
-    /// Objects that are looked at side by side.
+    /// Maximum number of concurrent reconciles.
     #[arg(long, env = "TOWPATH_CONCURRENCY", default_value_t = 16)]
     concurrency: usize,
-    /// Name of this replica in the Lease; in a pod its name.
+    /// Identity of this replica in the Lease. In a pod, HOSTNAME is the name of the pod.
     #[arg(long, env = "HOSTNAME", default_value = "towpath")]
     replica: String,
-    /// Whether the admission policies of the chart are installed. `disabled`: approvals and overrides are not to be had,
-    /// and nobody is asked whether the requester of a release may promote.
+    /// Whether the admission policies of the chart are installed. With `disabled`, approvals and overrides are unavailable, and the
+    /// right of requesters to promote is not checked.
     #[arg(long, env = "TOWPATH_ADMISSION", value_enum, default_value_t = Admission::Enforced)]
     admission: Admission,
-    /// How log lines look.
+    /// Format of the logs.
     #[arg(long, env = "TOWPATH_LOG_FORMAT", value_enum, default_value_t = Format::Text)]
     log_format: Format,
-    /// Which log lines are written, as `error`, `warn`, `info`, `debug` or a filter of `tracing`.
+    /// Log level (`error`, `warn`, `info`, `debug` or `trace`) or a filter directive of tracing-subscriber, such as
+    /// `info,towpath=debug`.
     #[arg(long, env = "TOWPATH_LOG", default_value = "info")]
     log: String,
-    /// Kubeconfig to use. Default: $KUBECONFIG, or the ServiceAccount of the pod.
+    /// Path to a kubeconfig. Default: $KUBECONFIG, or the ServiceAccount of the pod.
     #[arg(long, env = "TOWPATH_CONTROLLER_KUBECONFIG")]
     kubeconfig: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
-    /// For people.
+    /// Human-readable text.
     Text,
     /// One JSON object per line.
     Json,
@@ -60,9 +62,9 @@ enum Format {
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 enum Admission {
-    /// They are; while one is missing or was changed nothing starts but rollbacks.
+    /// They are installed. If one is missing or modified, only rollbacks start.
     Enforced,
-    /// They are not.
+    /// They are not installed.
     Disabled,
 }
 
@@ -72,8 +74,9 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 /// Runs until SIGTERM or SIGINT.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
-    // The client library logs bodies of answers that it cannot decode: never here.
-    let filter = EnvFilter::try_new(format!("{},kube_client=error", arguments.log)).context("--log")?;
+    // kube_client logs the bodies of responses that it cannot decode. They can contain the data of ConfigMaps.
+    let filter = EnvFilter::try_new(format!("{},kube_client=error", arguments.log))
+        .context("--log is not a valid log filter")?;
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match arguments.log_format {
         Format::Text => logs.init(),
@@ -85,11 +88,13 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         let config = match &arguments.kubeconfig {
             Some(path) => {
                 let file = kube::config::Kubeconfig::read_from(path)
-                    .with_context(|| format!("reading the kubeconfig {}", path.display()))?;
+                    .with_context(|| format!("cannot read the kubeconfig {}", path.display()))?;
                 kube::Config::from_custom_kubeconfig(file, &kube::config::KubeConfigOptions::default())
                     .await?
             }
-            None => kube::Config::infer().await.context("no kubeconfig and no ServiceAccount of a pod")?,
+            None => kube::Config::infer().await.context(
+                "cannot find a kubeconfig or the ServiceAccount of a pod: set --kubeconfig or $KUBECONFIG",
+            )?,
         };
         let shutdown = CancellationToken::new();
         tokio::spawn(on_signal(shutdown.clone()));
@@ -130,7 +135,7 @@ async fn on_signal(shutdown: CancellationToken) {
         Ok::<_, std::io::Error>(())
     };
     if let Err(error) = wait.await {
-        tracing::error!(%error, "signals cannot be received");
+        tracing::error!(%error, "cannot receive signals");
     }
     shutdown.cancel();
 }

@@ -1,6 +1,6 @@
-//! `towpath crds`: the CustomResourceDefinitions, made from the types in `api`.
+//! `towpath crds`: the CustomResourceDefinitions, generated from the types in `api`.
 //!
-//! What the derive macros cannot say is added here, once for every kind, so that the types stay plain.
+//! What the derive macros cannot express is added here, once for every kind, so that the types stay plain.
 
 use crate::api::{
     Approval, ChangeFreeze, ClusterChangeFreeze, Content, Environment, Promotion, Release, RollbackPolicy,
@@ -13,10 +13,10 @@ use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Prints the CustomResourceDefinitions as YAML.
+/// Print the CustomResourceDefinitions as YAML.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Write one file per kind, `<plural>.towpath.dev.yaml`, into this directory instead.
+    /// Write one file per kind, `<plural>.towpath.dev.yaml`, to this directory instead of stdout.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -30,7 +30,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
                 let path = directory.join(name);
                 let shown = path.display();
                 fs::create_dir_all(directory)
-                    .with_context(|| format!("cannot make {}", directory.display()))?;
+                    .with_context(|| format!("cannot create the directory {}", directory.display()))?;
                 fs::write(&path, yaml).with_context(|| format!("cannot write {shown}"))?;
             }
         }
@@ -38,7 +38,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// File name and YAML of every kind, in the order of their names.
+/// File name and YAML of every kind, sorted by file name.
 pub fn documents() -> anyhow::Result<Vec<(String, String)>> {
     let mut documents = Vec::new();
     for definition in definitions()? {
@@ -49,7 +49,7 @@ pub fn documents() -> anyhow::Result<Vec<(String, String)>> {
     Ok(documents)
 }
 
-/// Every kind as the API server gets it.
+/// The definition of every kind, as it is applied to the API server.
 pub fn definitions() -> anyhow::Result<Vec<Value>> {
     [
         Approval::crd(),
@@ -73,7 +73,7 @@ fn finish(definition: CustomResourceDefinition) -> anyhow::Result<Value> {
         let schema = &mut version["schema"]["openAPIV3Schema"];
         tidy(schema);
         if let Some(status) = schema.pointer_mut("/properties/status") {
-            // A status that is absent counts as current for `kubectl wait` and its like: this one says "never looked at".
+            // Tools such as `kubectl wait` take an object without a status for current. This default marks it as not observed.
             status["default"] = json!({ "observedGeneration": -1 });
         }
     }
@@ -83,7 +83,7 @@ fn finish(definition: CustomResourceDefinition) -> anyhow::Result<Value> {
 /// Walks a schema and everything below it.
 fn tidy(schema: &mut Value) {
     let Some(fields) = schema.as_object_mut() else { return };
-    // Rust's name of a type; `kind` says it already.
+    // The name of the Rust type; `kind` is the name for users.
     fields.remove("title");
     for bound in ["minimum", "maximum"] {
         if let Some(figure) = fields.get_mut(bound) {
@@ -103,7 +103,7 @@ fn tidy(schema: &mut Value) {
     }
 }
 
-/// `600` rather than `600.0`: what the server gives back, so that nothing shows a difference.
+/// `600` instead of `600.0`, as the API server returns it, so that `kubectl diff` shows no difference.
 fn whole(figure: &Value) -> Value {
     match figure.as_f64() {
         Some(number) if number.fract() == 0.0 && number.abs() < 1e15 => json!(number as i64),
@@ -111,7 +111,7 @@ fn whole(figure: &Value) -> Value {
     }
 }
 
-/// A default as a person would write it. An object's default is empty: each of its fields has its own.
+/// A default in the form that a user would write. The default of an object is `{}`, because each of its fields has a default.
 fn plain(default: &Value) -> Value {
     if default.is_object() {
         return json!({});
@@ -119,7 +119,7 @@ fn plain(default: &Value) -> Value {
     default.as_str().and_then(plain_duration).map_or_else(|| default.clone(), Value::String)
 }
 
-/// `5m` for `300s`, `0s` for `0ns`; nothing for what is no duration.
+/// `5m` for `300s`, `0s` for `0ns`; `None` if the text is not a duration.
 fn plain_duration(text: &str) -> Option<String> {
     if text == "0ns" {
         return Some("0s".into());
