@@ -1,4 +1,4 @@
-{{- /* The name of everything that belongs to one installation. */ -}}
+{{- /* Name of the objects of one installation. */ -}}
 {{- define "towpath.name" -}}
 {{- .Values.fullnameOverride | default .Release.Name | trunc 50 | trimSuffix "-" -}}
 {{- end -}}
