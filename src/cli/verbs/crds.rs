@@ -85,6 +85,9 @@ fn tidy(schema: &mut Value) {
     let Some(fields) = schema.as_object_mut() else { return };
     // The name of the Rust type; `kind` is the name for users.
     fields.remove("title");
+    if let Some(description) = fields.get_mut("description") {
+        *description = unwrapped(description);
+    }
     for bound in ["minimum", "maximum"] {
         if let Some(figure) = fields.get_mut(bound) {
             *figure = whole(figure);
@@ -101,6 +104,13 @@ fn tidy(schema: &mut Value) {
             tidy(schema);
         }
     }
+}
+
+/// A description without the line breaks of its doc comment, because `kubectl explain` wraps lines to the width of the terminal.
+fn unwrapped(description: &Value) -> Value {
+    let paragraphs = description.as_str().unwrap_or_default().split("\n\n");
+    let joined: Vec<String> = paragraphs.map(|paragraph| paragraph.replace('\n', " ")).collect();
+    Value::String(joined.join("\n\n"))
 }
 
 /// `600` instead of `600.0`, as the API server returns it, so that `kubectl diff` shows no difference.
