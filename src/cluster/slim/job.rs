@@ -5,40 +5,24 @@ use serde::{Deserialize, Deserializer};
 use super::condition;
 use super::condition::Condition;
 use super::meta::Meta;
-use super::text::{Moment, or_default};
+use super::text::or_default;
 use super::wire::slim;
 
 /// A Job.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(default)]
 pub struct Job {
     pub metadata: Meta,
     #[serde(deserialize_with = "or_default")]
-    pub spec: JobSpec,
-    #[serde(deserialize_with = "or_default")]
-    pub status: JobStatus,
+    status: JobStatus,
 }
 
-/// What a Job should do.
+/// How a Job ended.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct JobSpec {
-    pub completions: Option<i32>,
-    pub backoff_limit: Option<i32>,
-    pub suspend: bool,
-}
-
-/// How far a Job is.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct JobStatus {
-    pub active: i32,
-    pub succeeded: i32,
-    pub failed: i32,
-    pub start_time: Moment,
-    pub completion_time: Moment,
+#[serde(default)]
+struct JobStatus {
     #[serde(deserialize_with = "conditions")]
-    pub conditions: Box<[Condition]>,
+    conditions: Box<[Condition]>,
 }
 
 impl Job {

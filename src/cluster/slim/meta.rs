@@ -6,8 +6,8 @@ use std::fmt;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::text::{Moment, Word, cut, or_default};
-use crate::api::{FIELD_MANAGER, mark};
+use super::text::{Moment, cut, or_default};
+use crate::api::mark;
 
 /// The labels and annotations that are kept.
 const KEPT: &[&str] = &[
@@ -15,39 +15,27 @@ const KEPT: &[&str] = &[
     "deployment.kubernetes.io/revision",
     "deprecated.daemonset.template.generation",
     "pod-template-generation",
-    "pod-template-hash",
-    mark::OWNER,
     mark::REVISION,
 ];
-
-/// Who controls an object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Owner {
-    pub kind: Word,
-    pub name: Box<str>,
-    pub uid: Box<str>,
-}
 
 /// Metadata of a workload. Its strings lie in one piece of memory: apart they would take three times as much.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Meta {
     pub generation: i64,
     pub creation_timestamp: Moment,
-    pub deletion_timestamp: Moment,
-    /// The owner whose `controller` is true.
-    pub controller: Option<Box<Owner>>,
-    /// Whether Towpath, and nobody else, owns `spec.replicas`; false if nobody does.
-    pub replicas_only_ours: bool,
+    deletion_timestamp: Moment,
     text: Box<str>,
-    /// Where each string ends: name, namespace, uid, version, then the labels and annotations of [`KEPT`].
+    /// Where each string ends: name, namespace, uid, version, uid of the controller, then the labels and annotations of
+    /// [`KEPT`].
     ends: [u16; STRINGS],
     /// Which of [`KEPT`] are labels, and which annotations, of this object; one bit each.
     labels: u8,
     annotations: u8,
 }
 
-/// Name, namespace, uid, version.
-const FIXED: usize = 4;
+/// Name, namespace, uid, version, uid of the controller.
+const FIXED: usize = 5;
+const CONTROLLER: usize = 4;
 const STRINGS: usize = FIXED + KEPT.len();
 
 impl Meta {
@@ -91,11 +79,6 @@ impl Meta {
         self.kept(key, self.annotations)
     }
 
-    /// Which template a pod or ReplicaSet of a Deployment was made from.
-    pub fn pod_template_hash(&self) -> Option<&str> {
-        self.label("pod-template-hash")
-    }
-
     /// Which revision a pod of a StatefulSet or DaemonSet was made from.
     pub fn controller_revision_hash(&self) -> Option<&str> {
         self.label("controller-revision-hash")
@@ -112,11 +95,6 @@ impl Meta {
         value.or_else(|| self.annotation("deprecated.daemonset.template.generation"))?.parse().ok()
     }
 
-    /// Whose it is: `project.environment.application`.
-    pub fn owner_mark(&self) -> Option<&str> {
-        self.annotation(mark::OWNER)
-    }
-
     /// The revision of the environment that wrote it last.
     pub fn revision_mark(&self) -> Option<&str> {
         self.annotation(mark::REVISION)
@@ -129,7 +107,7 @@ impl Meta {
 
     /// Whether the object with this uid controls it.
     pub fn is_controlled_by(&self, uid: &str) -> bool {
-        self.controller.as_ref().is_some_and(|controller| *controller.uid == *uid)
+        !uid.is_empty() && self.string(CONTROLLER) == uid
     }
 }
 
@@ -181,73 +159,28 @@ struct WireMeta {
     annotations: Kept,
     #[serde(deserialize_with = "or_default")]
     owner_references: Vec<WireOwner>,
-    #[serde(deserialize_with = "or_default")]
-    managed_fields: Vec<WireManager>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct WireOwner {
-    kind: Word,
-    name: Box<str>,
     uid: Box<str>,
     controller: Option<bool>,
-}
-
-/// One entry of the managed fields, looked at for `f:spec` / `f:replicas` only.
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct WireManager {
-    manager: Option<Box<str>>,
-    subresource: Option<Box<str>>,
-    fields_v1: Option<WireFields>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct WireFields {
-    #[serde(rename = "f:spec")]
-    spec: Option<WireSpecFields>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct WireSpecFields {
-    #[serde(rename = "f:replicas")]
-    replicas: Option<IgnoredAny>,
-}
-
-impl WireManager {
-    fn owns_replicas(&self) -> bool {
-        let spec = self.fields_v1.as_ref().and_then(|fields| fields.spec.as_ref());
-        spec.is_some_and(|spec| spec.replicas.is_some())
-    }
-
-    fn is_towpath(&self) -> bool {
-        self.manager.as_deref() == Some(FIELD_MANAGER)
-            && self.subresource.as_deref().is_none_or(str::is_empty)
-    }
 }
 
 impl<'de> Deserialize<'de> for Meta {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let wire = WireMeta::deserialize(deserializer)?;
-        let mut replica_owners =
-            wire.managed_fields.iter().filter(|manager| manager.owns_replicas()).peekable();
-        let replicas_only_ours =
-            replica_owners.peek().is_some() && replica_owners.all(WireManager::is_towpath);
         let controller = wire.owner_references.into_iter().find(|owner| owner.controller == Some(true));
+        let controller = controller.unwrap_or_default().uid;
         let mut meta = Self {
             generation: wire.generation,
             creation_timestamp: wire.creation_timestamp,
             deletion_timestamp: wire.deletion_timestamp,
-            controller: controller
-                .map(|owner| Box::new(Owner { kind: owner.kind, name: owner.name, uid: owner.uid })),
-            replicas_only_ours,
             ..Self::default()
         };
         let mut text = String::new();
-        let fixed = [&wire.name, &wire.namespace, &wire.uid, &wire.resource_version];
+        let fixed = [&wire.name, &wire.namespace, &wire.uid, &wire.resource_version, &controller];
         for (end, string) in meta.ends.iter_mut().zip(fixed) {
             *end = push(&mut text, string);
         }
@@ -264,7 +197,7 @@ impl<'de> Deserialize<'de> for Meta {
     }
 }
 
-/// Appends `string`, cut to 512 characters, and tells where it ends. Eleven of those end below 2^16.
+/// Appends `string`, cut to 512 characters, and tells where it ends. Ten of those end below 2^16.
 fn push(text: &mut String, string: &str) -> u16 {
     text.push_str(cut(string));
     u16::try_from(text.len()).unwrap_or(u16::MAX)

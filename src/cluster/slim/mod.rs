@@ -1,8 +1,7 @@
 //! Workloads as health needs them: a few fields each, in few bytes. One process watches tens of thousands.
 //!
 //! Invariants: what these types do not name is neither kept nor able to break their decoding; a field that is absent
-//! reads as the API's own default. The managed fields are read once, for the one question who owns `spec.replicas`, and
-//! dropped. Strings of the cluster that end up in a status or an event are cut here.
+//! reads as the API's own default. Strings of the cluster that end up in a status or an event are cut here.
 
 mod condition;
 mod job;
@@ -13,9 +12,9 @@ mod wire;
 mod workload;
 
 pub use condition::{Condition, ConditionStatus};
-pub use job::{Job, JobStatus};
-pub use meta::{Meta, Owner};
-pub use pod::{Container, ContainerRole, ContainerState, Pod, PodPhase, Terminated, Waiting};
+pub use job::Job;
+pub use meta::Meta;
+pub use pod::{Container, ContainerState, Pod, PodPhase, Terminated, Waiting};
 pub use text::{Moment, Word};
 pub use wire::{Slim, Wire};
 pub use workload::{

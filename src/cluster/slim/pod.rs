@@ -24,14 +24,6 @@ pub enum PodPhase {
     Unknown,
 }
 
-/// Which list of the pod a container is in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ContainerRole {
-    Main,
-    Init,
-    Ephemeral,
-}
-
 /// A pod.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Pod {
@@ -50,16 +42,10 @@ pub struct Pod {
 /// A container, as it should be and as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Container {
-    pub role: ContainerRole,
     pub name: Box<str>,
     /// The image that the spec names.
     pub spec_image: Box<str>,
-    /// Whether it restarts on its own: an init container that stays.
-    pub is_sidecar: bool,
-    pub ready: bool,
     pub restart_count: i32,
-    /// The image that the kubelet reports; empty before it does.
-    pub image: Box<str>,
     /// `repository@sha256:...` where the kubelet knows it.
     pub image_id: Box<str>,
     pub state: ContainerState,
@@ -144,7 +130,6 @@ struct WireSpec {
 struct WireContainer {
     name: Box<str>,
     image: Option<Box<str>>,
-    restart_policy: Option<Word>,
 }
 
 #[derive(Deserialize, Default)]
@@ -168,9 +153,7 @@ struct WireStatus {
 #[serde(rename_all = "camelCase", default)]
 struct WireContainerStatus {
     name: Box<str>,
-    ready: bool,
     restart_count: i32,
-    image: Box<str>,
     #[serde(rename = "imageID")]
     image_id: Box<str>,
     #[serde(deserialize_with = "or_default")]
@@ -202,10 +185,9 @@ impl<'de> Deserialize<'de> for Pod {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let WirePod { metadata, spec, status } = WirePod::deserialize(deserializer)?;
         let mut containers = Vec::with_capacity(spec.containers.len() + spec.init_containers.len());
-        join(&mut containers, ContainerRole::Main, spec.containers, status.container_statuses);
-        join(&mut containers, ContainerRole::Init, spec.init_containers, status.init_container_statuses);
-        let ephemeral = (spec.ephemeral_containers, status.ephemeral_container_statuses);
-        join(&mut containers, ContainerRole::Ephemeral, ephemeral.0, ephemeral.1);
+        join(&mut containers, spec.containers, status.container_statuses);
+        join(&mut containers, spec.init_containers, status.init_container_statuses);
+        join(&mut containers, spec.ephemeral_containers, status.ephemeral_container_statuses);
         let mut conditions = status.conditions;
         conditions.retain(|condition| {
             condition.status != ConditionStatus::True || !SILENT_WHEN_TRUE.contains(&condition.type_.as_str())
@@ -222,24 +204,14 @@ impl<'de> Deserialize<'de> for Pod {
 }
 
 /// Puts each container of the spec together with its status.
-fn join(
-    into: &mut Vec<Container>,
-    role: ContainerRole,
-    containers: Vec<WireContainer>,
-    mut statuses: Vec<WireContainerStatus>,
-) {
+fn join(into: &mut Vec<Container>, containers: Vec<WireContainer>, mut statuses: Vec<WireContainerStatus>) {
     for container in containers {
         let place = statuses.iter().position(|status| status.name == container.name);
         let status = place.map(|place| statuses.swap_remove(place)).unwrap_or_default();
-        let policy = container.restart_policy.unwrap_or_default();
         into.push(Container {
-            role,
             name: container.name,
             spec_image: container.image.unwrap_or_default(),
-            is_sidecar: role == ContainerRole::Init && policy == "Always",
-            ready: status.ready,
             restart_count: status.restart_count,
-            image: status.image,
             image_id: status.image_id,
             state: status.state.into(),
             last_terminated: status.last_state.terminated,

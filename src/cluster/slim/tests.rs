@@ -62,39 +62,17 @@ fn a_deployment_keeps_what_health_needs() {
     let meta = &web.metadata;
     assert_eq!((meta.namespace(), meta.name(), Watched::version(&web)), ("shop-prod", "web", "1042"));
     assert_eq!((meta.generation, meta.deployment_revision()), (3, Some(2)));
-    assert_eq!((meta.owner_mark(), meta.revision_mark()), (Some("shop.prod.web"), Some("7")));
+    assert_eq!(meta.revision_mark(), Some("7"));
     assert_eq!(meta.label("app"), None, "a label that nobody asks for");
     assert!(meta.creation_timestamp.get().is_some() && !meta.is_going());
-    assert_eq!((web.spec.replicas, web.spec.paused, web.spec.min_ready_seconds), (Some(3), true, 5));
+    assert_eq!((web.spec.replicas, web.spec.paused), (Some(3), true));
     let status = &web.status;
-    assert_eq!((status.updated_replicas, status.ready_replicas, status.unavailable_replicas), (2, 3, 1));
+    assert_eq!((status.replicas, status.updated_replicas, status.available_replicas), (4, 2, 3));
     assert_eq!(&*web.condition("Available").unwrap().message, "", "all is well, in so many words");
     let progressing = web.condition("Progressing").unwrap();
     assert_eq!((progressing.status, progressing.message.len()), (ConditionStatus::False, 512));
     assert_eq!(progressing.reason, "ProgressDeadlineExceeded");
     assert!(progressing.last_update_time.get().is_some());
-}
-
-#[test]
-fn replicas_are_ours_only_if_nobody_else_owns_them() {
-    let replicas = || json!({"f:spec": {"f:replicas": {}}});
-    for (managers, expected) in [
-        (vec![managed("towpath", None, replicas())], true),
-        (
-            vec![managed("towpath", None, replicas()), managed("kubectl", None, json!({"f:metadata": {}}))],
-            true,
-        ),
-        (vec![managed("towpath", None, replicas()), managed("kubectl", None, replicas())], false),
-        (vec![managed("towpath", Some("scale"), replicas())], false),
-        (vec![managed("towpath", None, replicas()), managed("hpa", Some("scale"), replicas())], false),
-        (vec![managed("towpath", None, json!({"f:spec": {"f:paused": {}}}))], false),
-        (vec![managed("towpath", None, Value::Null)], false),
-        (vec![], false),
-    ] {
-        let mut object = deployment();
-        object["metadata"]["managedFields"] = json!(managers);
-        assert_eq!(read::<Deployment>(object).metadata.replicas_only_ours, expected, "{managers:?}");
-    }
 }
 
 #[test]
@@ -122,38 +100,39 @@ fn an_unfit_object_is_known_by_name_and_an_unknown_word_is_not_unfit() {
     let invalid = guarded.0.unwrap_err();
     assert_eq!(invalid.metadata.name.as_deref(), Some("web"));
     object["spec"]["replicas"] = json!(3);
-    object["spec"]["strategy"] = json!({"type": "Sideways"});
+    object["spec"]["updateStrategy"] = json!({"type": "Sideways"});
     object["status"]["conditions"][0]["status"] = json!("Maybe");
-    let web: Deployment = read(object);
-    assert_eq!(web.spec.strategy.type_, UpdateStrategyType::RollingUpdate);
+    let web: Deployment = read(object.clone());
     assert_eq!(web.status.conditions[0].status, ConditionStatus::Unknown);
+    let db: StatefulSet = read(object);
+    assert_eq!(db.spec.update_strategy.type_, UpdateStrategyType::RollingUpdate);
 }
 
 #[test]
 fn sets_keep_their_revisions_and_numbers() {
     let db: StatefulSet = read(json!({
         "metadata": {"name": "db", "namespace": "shop"},
-        "spec": {"replicas": 3, "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 2}}},
+        "spec": {"replicas": 3, "updateStrategy": {"type": "OnDelete", "rollingUpdate": {"partition": 2}}},
         "status": {"observedGeneration": 1, "replicas": 3, "readyReplicas": 2, "availableReplicas": 2,
             "currentRevision": "db-1", "updateRevision": "db-2", "updatedReplicas": 1, "currentReplicas": 2}
     }));
     assert_eq!((db.spec.update_strategy.partition, &*db.status.update_revision), (2, "db-2"));
+    assert_eq!(db.spec.update_strategy.type_, UpdateStrategyType::OnDelete);
     let agent: DaemonSet = read(json!({
         "metadata": {"name": "agent", "namespace": "shop",
             "annotations": {"deprecated.daemonset.template.generation": "4"}},
-        "spec": {"updateStrategy": {"type": "OnDelete"}},
         "status": {"desiredNumberScheduled": 5, "updatedNumberScheduled": 4, "numberUnavailable": 1}
     }));
-    assert_eq!(agent.spec.update_strategy.type_, UpdateStrategyType::OnDelete);
     assert_eq!((agent.metadata.template_generation(), agent.status.desired_number_scheduled), (Some(4), 5));
     let old: ReplicaSet = read(json!({
-        "metadata": {"name": "web-abc", "labels": {"pod-template-hash": "abc"}, "ownerReferences": [
+        "metadata": {"name": "web-abc", "ownerReferences": [
             {"apiVersion": "v1", "kind": "Other", "name": "o", "uid": "1"},
             {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "2", "controller": true}]},
-        "spec": {"replicas": 0}, "status": {"replicas": 0}
+        "status": {"conditions": [{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate"}]}
     }));
-    assert_eq!(old.metadata.pod_template_hash(), Some("abc"));
     assert!(old.metadata.is_controlled_by("2") && !old.metadata.is_controlled_by("1"));
+    assert!(!agent.metadata.is_controlled_by(""), "it has no owner");
+    assert!(old.condition("ReplicaFailure").is_some());
 }
 
 #[test]
@@ -189,13 +168,10 @@ fn a_pod_joins_each_container_with_its_status() {
     assert_eq!((&*web.spec_image, &*web.image_id, web.restart_count), ("web:1", "web@sha256:2", 4));
     assert!(matches!(&web.state, ContainerState::Waiting(waiting) if waiting.reason == "CrashLoopBackOff"));
     assert_eq!(web.last_terminated.as_ref().unwrap().exit_code, 137);
-    assert_eq!((log.state == ContainerState::Running, log.ready), (true, true));
-    assert_eq!((proxy.role, proxy.is_sidecar), (ContainerRole::Init, true));
+    assert_eq!((log.state == ContainerState::Running, log.restart_count), (true, 0));
+    assert_eq!((&*proxy.name, &*proxy.image_id), ("proxy", ""));
     assert_eq!(proxy.state, ContainerState::Unknown, "no status yet");
-    assert!(
-        matches!(&migrate.state, ContainerState::Terminated(end) if end.exit_code == 0)
-            && !migrate.is_sidecar
-    );
+    assert!(matches!(&migrate.state, ContainerState::Terminated(end) if end.exit_code == 0));
 }
 
 #[test]
@@ -212,24 +188,24 @@ fn a_job_tells_how_it_ended() {
 #[test]
 fn a_healthy_deployment_is_small() {
     // The struct itself; strings come on top. 30,000 of them have to fit into a few megabytes.
-    assert!(size_of::<Deployment>() <= 184, "{}", size_of::<Deployment>());
+    assert!(size_of::<Deployment>() <= 136, "{}", size_of::<Deployment>());
     assert!(size_of::<Condition>() <= 72, "{}", size_of::<Condition>());
-    assert!(size_of::<Container>() <= 112, "{}", size_of::<Container>());
+    assert!(size_of::<Container>() <= 88, "{}", size_of::<Container>());
 }
 
 #[test]
 fn long_strings_are_cut_and_do_not_run_into_each_other() {
     let long = "ä".repeat(100_000);
     let web: Deployment = read(json!({"metadata": {"name": "web", "namespace": long, "uid": "1",
-        "resourceVersion": "2", "labels": {"pod-template-hash": long},
-        "annotations": {"towpath.dev/owner": long, "towpath.dev/revision": ""}}}));
+        "resourceVersion": "2", "labels": {"controller-revision-hash": long},
+        "annotations": {"deployment.kubernetes.io/revision": long, "towpath.dev/revision": ""}}}));
     let meta = &web.metadata;
     assert_eq!((meta.name(), meta.uid(), meta.resource_version()), ("web", "1", "2"));
     assert_eq!(meta.namespace().chars().count(), 512);
-    assert_eq!(meta.pod_template_hash().unwrap().chars().count(), 512);
-    assert_eq!((meta.owner_mark().unwrap().len(), meta.revision_mark()), (1024, Some("")));
-    assert_eq!(meta.deployment_revision(), None);
-    assert_eq!(meta.annotation("pod-template-hash"), None, "it is a label here");
+    assert_eq!(meta.controller_revision_hash().unwrap().chars().count(), 512);
+    assert_eq!(meta.annotation("deployment.kubernetes.io/revision").unwrap().len(), 1024);
+    assert_eq!((meta.deployment_revision(), meta.revision_mark()), (None, Some("")));
+    assert_eq!(meta.annotation("controller-revision-hash"), None, "it is a label here");
 }
 
 #[test]

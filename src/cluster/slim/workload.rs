@@ -8,12 +8,10 @@ use super::meta::Meta;
 use super::text::or_default;
 use super::wire::slim;
 
-/// How a workload replaces its pods.
+/// How a StatefulSet replaces its pods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 pub enum UpdateStrategyType {
-    /// All at once (Deployments).
-    Recreate,
-    /// When somebody deletes them (StatefulSets, DaemonSets).
+    /// When somebody deletes them.
     OnDelete,
     /// Step by step; also any word that is none of the others.
     #[default]
@@ -21,7 +19,7 @@ pub enum UpdateStrategyType {
     RollingUpdate,
 }
 
-/// The update strategy of a workload.
+/// The update strategy of a StatefulSet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct UpdateStrategy {
     pub type_: UpdateStrategyType,
@@ -70,9 +68,6 @@ pub struct Deployment {
 pub struct DeploymentSpec {
     pub replicas: Option<i32>,
     pub paused: bool,
-    pub min_ready_seconds: i32,
-    pub progress_deadline_seconds: Option<i32>,
-    pub strategy: UpdateStrategy,
 }
 
 /// What a Deployment is.
@@ -82,9 +77,7 @@ pub struct DeploymentStatus {
     pub observed_generation: i64,
     pub replicas: i32,
     pub updated_replicas: i32,
-    pub ready_replicas: i32,
     pub available_replicas: i32,
-    pub unavailable_replicas: i32,
     #[serde(deserialize_with = "conditions")]
     pub conditions: Box<[Condition]>,
 }
@@ -105,7 +98,6 @@ pub struct StatefulSet {
 #[serde(rename_all = "camelCase", default)]
 pub struct StatefulSetSpec {
     pub replicas: Option<i32>,
-    pub min_ready_seconds: i32,
     pub update_strategy: UpdateStrategy,
 }
 
@@ -116,32 +108,18 @@ pub struct StatefulSetStatus {
     pub observed_generation: i64,
     pub replicas: i32,
     pub updated_replicas: i32,
-    pub current_replicas: i32,
-    pub ready_replicas: i32,
     pub available_replicas: i32,
     pub current_revision: Box<str>,
     pub update_revision: Box<str>,
-    #[serde(deserialize_with = "conditions")]
-    pub conditions: Box<[Condition]>,
 }
 
 /// A DaemonSet.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(default)]
 pub struct DaemonSet {
     pub metadata: Meta,
     #[serde(deserialize_with = "or_default")]
-    pub spec: DaemonSetSpec,
-    #[serde(deserialize_with = "or_default")]
     pub status: DaemonSetStatus,
-}
-
-/// What a DaemonSet should be.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct DaemonSetSpec {
-    pub min_ready_seconds: i32,
-    pub update_strategy: UpdateStrategy,
 }
 
 /// What a DaemonSet is.
@@ -150,45 +128,25 @@ pub struct DaemonSetSpec {
 pub struct DaemonSetStatus {
     pub observed_generation: i64,
     pub desired_number_scheduled: i32,
-    pub current_number_scheduled: i32,
     pub updated_number_scheduled: i32,
-    pub number_ready: i32,
     pub number_available: i32,
-    pub number_unavailable: i32,
-    pub number_misscheduled: i32,
-    #[serde(deserialize_with = "conditions")]
-    pub conditions: Box<[Condition]>,
 }
 
 /// A ReplicaSet.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(default)]
 pub struct ReplicaSet {
     pub metadata: Meta,
     #[serde(deserialize_with = "or_default")]
-    pub spec: ReplicaSetSpec,
-    #[serde(deserialize_with = "or_default")]
-    pub status: ReplicaSetStatus,
-}
-
-/// What a ReplicaSet should be.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ReplicaSetSpec {
-    pub replicas: Option<i32>,
-    pub min_ready_seconds: i32,
+    status: ReplicaSetStatus,
 }
 
 /// What a ReplicaSet is.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ReplicaSetStatus {
-    pub observed_generation: i64,
-    pub replicas: i32,
-    pub ready_replicas: i32,
-    pub available_replicas: i32,
+#[serde(default)]
+struct ReplicaSetStatus {
     #[serde(deserialize_with = "conditions")]
-    pub conditions: Box<[Condition]>,
+    conditions: Box<[Condition]>,
 }
 
 /// A Namespace.
@@ -209,7 +167,7 @@ macro_rules! find_condition {
     )*};
 }
 
-find_condition!(Deployment StatefulSet DaemonSet ReplicaSet);
+find_condition!(Deployment ReplicaSet);
 slim!(Deployment: "apps" "v1" "Deployment" "deployments" NamespaceResourceScope);
 slim!(StatefulSet: "apps" "v1" "StatefulSet" "statefulsets" NamespaceResourceScope);
 slim!(DaemonSet: "apps" "v1" "DaemonSet" "daemonsets" NamespaceResourceScope);
