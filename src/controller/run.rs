@@ -1,24 +1,20 @@
-//! The process: client, lease, watches, queue, probes; and what happens to an object whose pass fails or panics.
+//! The process: client, lease, watches, queue, probes.
 //!
 //! A background task that ends ends the process: a controller that is half alive is worse than one that is restarted.
 
-use super::queue::{Key, Queue};
-use super::reconcile::{Again, ReconcileError, reconcile};
+use super::pass::Passes;
+use super::queue::Queue;
 use super::wake::Wake;
 use crate::cluster::events::notes;
 use crate::cluster::lease;
 use crate::cluster::lease::LeaseConfig;
 use crate::cluster::{Clients, Clock, ContextError, Fence, Memo, Metrics, Own, Resources, Stores, Versions};
-use crate::observe::ObserveError;
 use crate::process::probes;
 use crate::process::probes::{Part, Probes};
 use crate::process::{Handles, Settings};
-use futures::FutureExt;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Why the controller ended.
@@ -116,7 +112,7 @@ pub async fn run(
 /// Looks at objects while this replica leads; begins anew with every term.
 async fn lead(handles: &Handles, queue: &Queue, wake: &Wake, concurrency: usize) {
     let places = Arc::new(Semaphore::new(concurrency.max(1)));
-    let failures: Memo<Key, u32> = Memo::new(10_000);
+    let passes = Passes::new(handles.clone(), queue.clone());
     loop {
         let epoch = match handles.fence.epoch() {
             Some(epoch) => epoch,
@@ -135,9 +131,9 @@ async fn lead(handles: &Handles, queue: &Queue, wake: &Wake, concurrency: usize)
             loop {
                 let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
                 let key = queue.next().await;
-                let (handles, queue, failures) = (handles.clone(), queue.clone(), failures.clone());
+                let passes = passes.clone();
                 tokio::spawn(async move {
-                    pass(&handles, &queue, &failures, &key).await;
+                    passes.pass(&key).await;
                     drop(place);
                 });
             }
@@ -147,57 +143,4 @@ async fn lead(handles: &Handles, queue: &Queue, wake: &Wake, concurrency: usize)
             _ = handles.fence.changed_from(Some(epoch)) => tracing::warn!(epoch, "not leading any more"),
         }
     }
-}
-
-/// One pass; what it leaves behind decides when the next one is.
-async fn pass(handles: &Handles, queue: &Queue, failures: &Memo<Key, u32>, key: &Key) {
-    let result = AssertUnwindSafe(reconcile(handles, key)).catch_unwind().await;
-    let again = match result {
-        Ok(Ok(again)) => {
-            failures.forget(key);
-            match again {
-                Again::OnChange => None,
-                Again::In(after) => Some(after),
-            }
-        }
-        Ok(Err(ReconcileError::Observe(ObserveError::Stale { .. }))) => Some(Duration::from_millis(20)),
-        Ok(Err(error)) => Some(failed(failures, key, &error)),
-        Err(_) => {
-            handles.metrics.reconcile_panicked(key.kind.as_str());
-            tracing::error!(
-                kind = key.kind.as_str(),
-                namespace = key.namespace,
-                name = key.name,
-                "quarantined after a panic"
-            );
-            Some(Duration::from_secs(300))
-        }
-    };
-    queue.done(key);
-    match again {
-        Some(Duration::ZERO) => queue.push(key.clone()),
-        Some(after) => queue.push_at(key.clone(), Instant::now() + after),
-        None => {}
-    }
-}
-
-/// Backs off; a conflict with a version that is already old is looked at again soon.
-fn failed(failures: &Memo<Key, u32>, key: &Key, error: &ReconcileError) -> Duration {
-    let conflict =
-        matches!(error, ReconcileError::Act(error) if error.code() == Some(409) || error.code() == Some(422));
-    let mut count = 0;
-    failures.change(key.clone(), |failures| {
-        *failures = failures.saturating_add(1);
-        count = *failures;
-    });
-    // Another object of a project may be new to the API server's caches; so is a failed write.
-    if count > 2 || !conflict {
-        tracing::warn!(kind = key.kind.as_str(), namespace = key.namespace, name = key.name, error = %error, "pass failed");
-    }
-    // A workload's controller may write its status between our look and our write: the next look is all it takes.
-    if conflict && count == 1 {
-        return Duration::ZERO;
-    }
-    let base = if conflict { 20 } else { 100 };
-    Duration::from_millis(base << count.min(9)).min(Duration::from_secs(30))
 }

@@ -161,9 +161,9 @@ impl Metrics {
         self.reconcile_panics.get_or_create(&KindLabel { kind }).inc();
     }
 
-    /// So many objects of `kind` are set aside now.
-    pub fn set_quarantined(&self, kind: &'static str, count: usize) {
-        self.quarantined.get_or_create(&KindLabel { kind }).set(i64::try_from(count).unwrap_or(i64::MAX));
+    /// An object of `kind` is set aside (`true`), or not any more (`false`).
+    pub fn quarantined(&self, kind: &'static str, is_set_aside: bool) {
+        self.quarantined.get_or_create(&KindLabel { kind }).inc_by(if is_set_aside { 1 } else { -1 });
     }
 
     /// An Event was not written.

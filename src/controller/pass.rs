@@ -1,0 +1,145 @@
+//! One pass over one object, and when the next one is: at once, later, after a pause that grows with every failure, or on a change.
+//!
+//! Invariant: a panic ends the pass and not the process. The object is set aside for a while, or until it changes; it is counted
+//! as quarantined until a pass over it ends without a panic.
+
+use super::queue::{Key, Queue};
+use super::reconcile::{Again, ReconcileError, reconcile};
+use crate::cluster::{Memo, Metrics};
+use crate::observe::ObserveError;
+use crate::process::Handles;
+use futures::FutureExt;
+use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long an object is set aside after a panic, unless it changes.
+const QUARANTINE: Duration = Duration::from_secs(300);
+/// The pause after a pass on a view that is older than an own write; the watch usually brings the newer one earlier.
+const STALE: Duration = Duration::from_millis(20);
+/// The longest pause after a failure.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// Runs passes. Clones share what is remembered of failures.
+#[derive(Clone)]
+pub(super) struct Passes {
+    handles: Handles,
+    queue: Queue,
+    failures: Failures,
+}
+
+/// Passes that failed or panicked, by object.
+#[derive(Clone)]
+struct Failures {
+    metrics: Metrics,
+    in_a_row: Memo<Key, u32>,
+    quarantined: Arc<Mutex<BTreeSet<Key>>>,
+}
+
+impl Passes {
+    pub(super) fn new(handles: Handles, queue: Queue) -> Self {
+        let failures = Failures::new(handles.metrics.clone());
+        Self { handles, queue, failures }
+    }
+
+    /// One pass; what it leaves behind decides when the next one is.
+    pub(super) async fn pass(&self, key: &Key) {
+        let again = match AssertUnwindSafe(reconcile(&self.handles, key)).catch_unwind().await {
+            Ok(result) => self.failures.ended(key, result),
+            Err(_) => Some(self.failures.panicked(key)),
+        };
+        self.queue.done(key);
+        match again {
+            Some(Duration::ZERO) => self.queue.push(key.clone()),
+            Some(after) => self.queue.push_at(key.clone(), Instant::now() + after),
+            None => {}
+        }
+    }
+}
+
+impl Failures {
+    fn new(metrics: Metrics) -> Self {
+        Self { metrics, in_a_row: Memo::new(10_000), quarantined: Arc::default() }
+    }
+
+    /// When the next pass is after one that ended; `None` waits for a change.
+    fn ended(&self, key: &Key, result: Result<Again, ReconcileError>) -> Option<Duration> {
+        if self.quarantined().remove(key) {
+            self.metrics.quarantined(key.kind.as_str(), false);
+        }
+        match result {
+            Ok(again) => {
+                self.in_a_row.forget(key);
+                match again {
+                    Again::OnChange => None,
+                    Again::In(after) => Some(after),
+                }
+            }
+            Err(ReconcileError::Observe(ObserveError::Stale { .. })) => Some(STALE),
+            Err(error) => Some(self.failed(key, &error)),
+        }
+    }
+
+    /// Sets an object aside.
+    fn panicked(&self, key: &Key) -> Duration {
+        let kind = key.kind.as_str();
+        self.metrics.reconcile_panicked(kind);
+        if self.quarantined().insert(key.clone()) {
+            self.metrics.quarantined(kind, true);
+        }
+        tracing::error!(kind, namespace = key.namespace, name = key.name, "quarantined after a panic");
+        QUARANTINE
+    }
+
+    /// Backs off; a conflict with a version that is already old is tried again soon.
+    fn failed(&self, key: &Key, error: &ReconcileError) -> Duration {
+        let conflict = matches!(error, ReconcileError::Act(error) if matches!(error.code(), Some(409 | 422)));
+        let mut count = 0;
+        self.in_a_row.change(key.clone(), |failures| {
+            *failures = failures.saturating_add(1);
+            count = *failures;
+        });
+        // Another object of a project may be new to the API server's caches; so is a failed write.
+        if count > 2 || !conflict {
+            tracing::warn!(kind = key.kind.as_str(), namespace = key.namespace, name = key.name, error = %error, "pass failed");
+        }
+        // A workload's controller may write its status between our look and our write: the next look is all it takes.
+        if conflict && count == 1 {
+            return Duration::ZERO;
+        }
+        let base = if conflict { 20 } else { 100 };
+        Duration::from_millis(base << count.min(9)).min(LONGEST)
+    }
+
+    fn quarantined(&self) -> std::sync::MutexGuard<'_, BTreeSet<Key>> {
+        self.quarantined.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controller::queue::Kind;
+
+    fn key(name: &str) -> Key {
+        Key { kind: Kind::Release, namespace: "shop".into(), name: name.into(), group: None }
+    }
+
+    #[test]
+    fn an_object_that_panics_is_counted_as_quarantined_until_a_pass_over_it_ends() {
+        let failures = Failures::new(Metrics::new());
+        let shown = |line: &str| failures.metrics.render().unwrap().contains(line);
+        let stale = || Err(ObserveError::Stale { kind: "Release", name: "a".into() }.into());
+        assert_eq!(failures.panicked(&key("a")), QUARANTINE);
+        failures.panicked(&key("a"));
+        failures.panicked(&key("b"));
+        assert!(shown(r#"towpath_quarantined{kind="Release"} 2"#), "each object counts once");
+        assert!(shown(r#"towpath_reconcile_panics_total{kind="Release"} 3"#));
+        assert_eq!(failures.ended(&key("a"), Ok(Again::OnChange)), None);
+        assert_eq!(failures.ended(&key("a"), Ok(Again::OnChange)), None);
+        assert_eq!(failures.ended(&key("b"), stale()), Some(STALE));
+        assert!(shown(r#"towpath_quarantined{kind="Release"} 0"#));
+    }
+}
