@@ -5,4 +5,4 @@ pub mod probes;
 pub mod settings;
 
 pub use handles::{Handles, Tried};
-pub use settings::{LogFormat, Settings};
+pub use settings::Settings;

@@ -1,22 +1,13 @@
 //! Everything about one controller process that its operator can set. Plain data; the command line fills it in.
 //!
-//! Invariant: a setting is read from here and nowhere else, and never changes while the process runs.
+//! Invariant: a setting is read from here and nowhere else, and never changes while the process runs. Defaults are those of the
+//! command line: there is no second set of them here.
 
 use std::collections::BTreeSet;
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::cluster::client::ClientOptions;
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object per line.
-    Json,
-}
 
 /// The settings of one controller process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,28 +30,8 @@ pub struct Settings {
     pub concurrency: usize,
     /// The bounds of the client stack.
     pub client: ClientOptions,
-    /// How log lines look.
-    pub log_format: LogFormat,
     /// Whether the chart's admission policies are installed. Without them approvals and overrides are not to be had.
     pub admission: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            lease_name: "towpath-controller".to_owned(),
-            lease_namespace: "towpath-system".to_owned(),
-            lease_duration: Duration::from_secs(15),
-            lease_renewal: Duration::from_secs(5),
-            replica: "towpath".to_owned(),
-            projects: None,
-            listen: SocketAddr::from((Ipv6Addr::UNSPECIFIED, 8080)),
-            concurrency: 16,
-            client: ClientOptions::default(),
-            log_format: LogFormat::default(),
-            admission: true,
-        }
-    }
 }
 
 impl Settings {
@@ -76,7 +47,18 @@ mod tests {
 
     #[test]
     fn without_a_list_every_project_is_served() {
-        let all = Settings::default();
+        let all = Settings {
+            lease_name: "towpath".to_owned(),
+            lease_namespace: "towpath-system".to_owned(),
+            lease_duration: Duration::from_secs(15),
+            lease_renewal: Duration::from_secs(5),
+            replica: "towpath".to_owned(),
+            projects: None,
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            concurrency: 1,
+            client: ClientOptions::default(),
+            admission: true,
+        };
         assert!(all.serves("shop"));
         let some = Settings { projects: Some(BTreeSet::from(["shop".to_owned()])), ..all };
         assert!(some.serves("shop") && !some.serves("other"));

@@ -1,7 +1,8 @@
 //! `towpath controller`: runs the controller. Logs are written to stderr.
 
+use crate::cluster::ClientOptions;
 use crate::controller;
-use crate::process::{LogFormat, Settings};
+use crate::process::Settings;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use std::collections::BTreeSet;
@@ -116,11 +117,7 @@ fn settings(arguments: &Arguments) -> Settings {
         listen: arguments.listen,
         concurrency: arguments.concurrency,
         admission: arguments.admission == Admission::Enforced,
-        log_format: match arguments.log_format {
-            Format::Text => LogFormat::Text,
-            Format::Json => LogFormat::Json,
-        },
-        ..Settings::default()
+        client: ClientOptions::default(),
     }
 }
 
