@@ -28,7 +28,7 @@ pub enum Delta<K> {
     /// An object is gone, or is not kept any more.
     Gone { old: Arc<K> },
     /// An object came that does not fit its type.
-    Undecodable { old: Option<Arc<K>>, new: Undecodable },
+    Undecodable { new: Undecodable },
     /// An object that did not fit its type is gone.
     UndecodableGone { old: Undecodable },
     /// A list is complete: from here on the store is ready.
@@ -50,7 +50,6 @@ struct Content<K> {
     objects: Spaces<Entry<Arc<K>>>,
     undecodable: Spaces<Entry<Undecodable>>,
     index: Index,
-    count: usize,
     list: u32,
     is_ready: bool,
 }
@@ -94,7 +93,6 @@ impl<K> Store<K> {
             objects: BTreeMap::new(),
             undecodable: BTreeMap::new(),
             index: BTreeMap::new(),
-            count: 0,
             list: 0,
             is_ready: false,
         };
@@ -135,16 +133,6 @@ impl<K> Store<K> {
     pub fn all(&self) -> Vec<Arc<K>> {
         let content = self.read();
         content.objects.values().flat_map(BTreeMap::values).map(|entry| Arc::clone(&entry.value)).collect()
-    }
-
-    /// Number of objects.
-    pub fn len(&self) -> usize {
-        self.read().count
-    }
-
-    /// Whether there is no object.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// What is known of an object that cannot be decoded.
@@ -191,9 +179,6 @@ impl<K> Store<K> {
         let new = Arc::new(new);
         let old = insert(&mut content.objects, namespace, name, Entry { value: Arc::clone(&new), list });
         let old = old.map(|entry| entry.value);
-        if old.is_none() {
-            content.count += 1;
-        }
         self.reindex(&mut content, (namespace, name), old.as_deref(), Some(&new));
         Some(Delta::Applied { old, new })
     }
@@ -208,7 +193,7 @@ impl<K> Store<K> {
         if old.is_none() && before.is_some_and(|entry| entry.value == new) {
             return None;
         }
-        Some(Delta::Undecodable { old, new })
+        Some(Delta::Undecodable { new })
     }
 
     /// An object is gone, or not of interest any more.
@@ -240,7 +225,6 @@ impl<K> Store<K> {
 
     fn take(&self, content: &mut Content<K>, namespace: &str, name: &str) -> Option<Arc<K>> {
         let old = remove(&mut content.objects, namespace, name)?.value;
-        content.count -= 1;
         self.reindex(content, (namespace, name), Some(&old), None);
         Some(old)
     }
@@ -273,7 +257,7 @@ impl<K> Store<K> {
 
 impl<K> fmt::Debug for Store<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").field("count", &self.len()).field("is_ready", &self.is_ready()).finish()
+        f.debug_struct("Store").field("is_ready", &self.is_ready()).finish_non_exhaustive()
     }
 }
 

@@ -106,11 +106,7 @@ async fn ask(
 ) -> Result<bool, ObserveError> {
     let spec = SubjectAccessReviewSpec {
         user: Some(identity.user_name()),
-        groups: Some(vec![
-            "system:serviceaccounts".into(),
-            format!("system:serviceaccounts:{DEPLOYER_NAMESPACE}"),
-            "system:authenticated".into(),
-        ]),
+        groups: Some(identity.groups().into()),
         resource_attributes: Some(ResourceAttributes {
             namespace: Some(namespace.to_owned()),
             group: Some(group.to_owned()),

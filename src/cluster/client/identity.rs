@@ -39,21 +39,6 @@ impl Identity {
         Ok(Self { project: project.to_owned(), environment: environment.to_owned() })
     }
 
-    /// The project namespace.
-    pub fn project(&self) -> &str {
-        &self.project
-    }
-
-    /// The environment's name.
-    pub fn environment(&self) -> &str {
-        &self.environment
-    }
-
-    /// Name of the ServiceAccount, which need not exist.
-    pub fn service_account(&self) -> String {
-        format!("{}.{}", self.project, self.environment)
-    }
-
     /// The user name to impersonate, and to name in a SubjectAccessReview.
     pub fn user_name(&self) -> String {
         format!("system:serviceaccount:{DEPLOYER_NAMESPACE}:{}.{}", self.project, self.environment)

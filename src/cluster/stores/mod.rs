@@ -377,7 +377,7 @@ fn object<K>(delta: &Delta<K>) -> Option<&Arc<K>> {
 }
 
 fn place<K: Watched>(delta: &Delta<K>) -> Option<(String, String)> {
-    if let Delta::Undecodable { new, .. } | Delta::UndecodableGone { old: new } = delta {
+    if let Delta::Undecodable { new } | Delta::UndecodableGone { old: new } = delta {
         return Some((new.namespace.to_string(), new.name.to_string()));
     }
     let (namespace, name) = object(delta)?.place();

@@ -146,21 +146,19 @@ impl Default for WatchOptions {
 
 /// A running watch. Dropping it ends the task.
 #[derive(Debug)]
-pub struct Watch<K> {
+pub struct Watch {
     kind: &'static str,
-    store: Store<K>,
-    pulse: Pulse,
     relist: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
-impl<K: Watched> Watch<K> {
+impl Watch {
     /// Watches every object of the kind, named `kind` in metrics and logs, into `store`.
     ///
-    /// Only objects whose metadata `keep` accepts are stored. Its answers may change; call [`Watch::relist`] when it
+    /// Only objects whose metadata `keep` accepts are stored. Its answers may change; call [`Watch::relister`] when it
     /// accepts more than before. `changed` is called after each change of the store, from the watch's task: it must
     /// not block.
-    pub fn start(
+    pub fn start<K: Watched>(
         kind: &'static str,
         clients: &Clients,
         options: WatchOptions,
@@ -171,33 +169,14 @@ impl<K: Watched> Watch<K> {
     ) -> Self {
         let (pulse, relist) = (Pulse::new(), Arc::new(Notify::new()));
         metrics.watch_age(kind, &pulse);
-        let feed = Feed { kind, store: store.clone(), metrics, keep, changed };
-        let supervisor = Supervisor {
-            api: Api::all(clients.watching(&pulse)),
-            options,
-            pulse: pulse.clone(),
-            relist: Arc::clone(&relist),
-        };
-        Self { kind, store, pulse, relist, task: tokio::spawn(supervisor.supervise(feed)) }
+        let feed = Feed { kind, store, metrics, keep, changed };
+        let api = Api::all(clients.watching(&pulse));
+        let supervisor = Supervisor { api, options, pulse, relist: Arc::clone(&relist) };
+        Self { kind, relist, task: tokio::spawn(supervisor.supervise(feed)) }
     }
 
-    /// The objects.
-    pub fn store(&self) -> &Store<K> {
-        &self.store
-    }
-
-    /// When the API server was last heard.
-    pub fn pulse(&self) -> &Pulse {
-        &self.pulse
-    }
-
-    /// List again, because `keep` accepts more than before. Calls during a list add up to one more list.
-    pub fn relist(&self) {
-        self.relist.notify_one();
-    }
-
-    /// A handle that does the same as [`Watch::relist`].
-    pub fn relister(&self) -> impl Fn() + Send + Sync + use<K> {
+    /// Lists again, because `keep` accepts more than before. Calls during a list add up to one more list.
+    pub fn relister(&self) -> impl Fn() + Send + Sync + use<> {
         let relist = Arc::clone(&self.relist);
         move || relist.notify_one()
     }
@@ -216,7 +195,7 @@ impl<K: Watched> Watch<K> {
     }
 }
 
-impl<K> Drop for Watch<K> {
+impl Drop for Watch {
     fn drop(&mut self) {
         self.task.abort();
     }

@@ -101,14 +101,15 @@ fn told(delta: &Delta<Deployment>) -> String {
         Delta::Applied { old: None, new } => format!("new {}", new.metadata.name()),
         Delta::Applied { old: Some(_), new } => format!("changed {}", new.metadata.name()),
         Delta::Gone { old } => format!("gone {}", old.metadata.name()),
-        Delta::Undecodable { new, .. } => format!("undecodable {}", new.name),
+        Delta::Undecodable { new } => format!("undecodable {}", new.name),
         Delta::UndecodableGone { old } => format!("undecodable gone {}", old.name),
         Delta::Listed => "listed".to_owned(),
     }
 }
 
 struct Watching {
-    watch: Watch<Deployment>,
+    store: Store<Deployment>,
+    watch: Watch,
     deltas: mpsc::UnboundedReceiver<String>,
 }
 
@@ -119,8 +120,10 @@ impl Watching {
             let _ = sender.send(told(&delta));
         };
         let options = WatchOptions::default();
-        let watch = Watch::start("Deployment", clients, options, Store::new(), Metrics::new(), keep, changed);
-        Self { watch, deltas }
+        let store = Store::new();
+        let metrics = Metrics::new();
+        let watch = Watch::start("Deployment", clients, options, store.clone(), metrics, keep, changed);
+        Self { store, watch, deltas }
     }
 
     async fn next(&mut self) -> String {
@@ -158,8 +161,8 @@ async fn objects_come_from_the_list_and_then_from_the_watch() {
         watching.until("new job").await,
         ["new web", "new api", "listed", "changed web", "gone api", "new job"]
     );
-    assert!(watching.watch.store().is_ready());
-    assert_eq!(watching.watch.store().len(), 2);
+    assert!(watching.store.is_ready());
+    assert_eq!(watching.store.all().len(), 2);
     assert_eq!(asked.all(), ["list", "watch 100", "watch 102"], "an orderly end is no reason to list again");
 }
 
@@ -180,7 +183,7 @@ async fn an_object_that_does_not_fit_stops_nobody_else() {
     let mut watching = Watching::start(&clients, |_| true);
     assert_eq!(watching.until("listed").await, ["undecodable odd", "new web", "listed"]);
     assert_eq!(watching.until("new odd").await, ["undecodable odd", "new odd"]);
-    assert_eq!(watching.watch.store().undecodable("shop", "odd"), None, "mended");
+    assert_eq!(watching.store.undecodable("shop", "odd"), None, "mended");
 }
 
 #[tokio::test(start_paused = true)]
@@ -242,7 +245,7 @@ async fn a_namespace_that_becomes_of_interest_is_listed() {
     let mut watching = Watching::start(&clients, keep);
     assert_eq!(watching.until("listed").await, ["new web", "listed"]);
     wide.store(true, Ordering::SeqCst);
-    watching.watch.relist();
+    watching.watch.relister()();
     assert_eq!(watching.until("new db").await, ["new api", "listed", "new db"], "web did not change");
     wide.store(false, Ordering::SeqCst);
     watching.watch.relister()();
@@ -285,7 +288,7 @@ async fn a_row_of_wishes_for_a_list_lets_each_list_end() {
     });
     let mut watching = Watching::start(&clients, |_| true);
     for _ in 0..100 {
-        watching.watch.relist();
+        watching.watch.relister()();
     }
     watching.until("listed").await;
     watching.until("listed").await;

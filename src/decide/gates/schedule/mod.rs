@@ -100,11 +100,6 @@ pub fn check_all(windows: &[Window], now: Timestamp) -> Result<(), Fault> {
     }
 }
 
-/// Whether no promotion may start at any moment within four years: Deny windows cover all that there is.
-pub fn never_opens(windows: &[Window], now: Timestamp) -> bool {
-    matches!(opening(windows, now), Opening::Closed { until: None, .. })
-}
-
 /// Whether promotions may start now, and when that changes. Windows with a fault are closed.
 pub fn opening(windows: &[Window], now: Timestamp) -> Opening {
     let now = minute(now);
