@@ -1,16 +1,16 @@
 //! From a kind to its place in the API: the default kinds by a table, any other one by discovery, once.
 
-use super::memo::Memo;
+use super::cache::Cache;
 use crate::content::object::kinds;
 use kube::core::{ApiResource, GroupVersionKind};
 
 /// Kinds that were looked up.
 #[derive(Clone, Debug)]
-pub struct Resources(Memo<(String, String), Option<ApiResource>>);
+pub struct Resources(Cache<(String, String), Option<ApiResource>>);
 
 impl Default for Resources {
     fn default() -> Self {
-        Self(Memo::new(500))
+        Self(Cache::new(500))
     }
 }
 

@@ -5,6 +5,7 @@
 //! through [`client::Clients`], and a write only while [`fence::Fence`] says that this replica leads.
 
 pub mod backoff;
+pub mod cache;
 pub mod client;
 pub mod clock;
 pub mod discovery;
@@ -12,7 +13,6 @@ pub mod error;
 pub mod events;
 pub mod fence;
 pub mod lease;
-pub mod memo;
 pub mod metrics;
 pub mod slim;
 pub mod store;
@@ -21,13 +21,13 @@ pub mod versions;
 pub mod watch;
 pub mod whoami;
 
+pub use cache::Cache;
 pub use client::{ClientOptions, Clients, Identity, Pulse, Warnings};
 pub use clock::Clock;
 pub use discovery::Resources;
 pub use error::{ContextError, Refusal, brief, code_of, refusal, status_of};
 pub use events::{Note, NoteType, Notes};
 pub use fence::Fence;
-pub use memo::Memo;
 pub use metrics::Metrics;
 pub use store::{Delta, Store, Undecodable};
 pub use stores::{Change, Stores, application_of};

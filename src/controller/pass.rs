@@ -5,7 +5,7 @@
 
 use super::queue::{Key, Queue};
 use super::reconcile::{Again, ReconcileError, reconcile};
-use crate::cluster::{Memo, Metrics};
+use crate::cluster::{Cache, Metrics};
 use crate::observe::ObserveError;
 use crate::process::Handles;
 use futures::FutureExt;
@@ -34,7 +34,7 @@ pub(super) struct Passes {
 #[derive(Clone)]
 struct Failures {
     metrics: Metrics,
-    in_a_row: Memo<Key, u32>,
+    in_a_row: Cache<Key, u32>,
     quarantined: Arc<Mutex<BTreeSet<Key>>>,
 }
 
@@ -61,7 +61,7 @@ impl Passes {
 
 impl Failures {
     fn new(metrics: Metrics) -> Self {
-        Self { metrics, in_a_row: Memo::new(10_000), quarantined: Arc::default() }
+        Self { metrics, in_a_row: Cache::new(10_000), quarantined: Arc::default() }
     }
 
     /// When the next pass is after one that ended; `None` waits for a change.

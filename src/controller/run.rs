@@ -8,7 +8,7 @@ use super::wake::Wake;
 use crate::cluster::events::notes;
 use crate::cluster::lease;
 use crate::cluster::lease::LeaseConfig;
-use crate::cluster::{Clients, Clock, ContextError, Fence, Memo, Metrics, Own, Resources, Stores, Versions};
+use crate::cluster::{Cache, Clients, Clock, ContextError, Fence, Metrics, Own, Resources, Stores, Versions};
 use crate::process::probes;
 use crate::process::probes::{Part, Probes};
 use crate::process::{Handles, Settings};
@@ -54,16 +54,16 @@ pub async fn run(
         settings: Arc::new(settings.clone()),
         own,
         resources: Resources::default(),
-        contents: Memo::new(32),
-        grants: Memo::new(10_000),
-        policies: Memo::new(1),
-        rights: Memo::new(10_000),
-        trials: Memo::new(1_000),
-        written: Memo::new(1_000),
-        rolled_out: Memo::new(10_000),
-        refused: Memo::new(1_000),
-        rejected: Memo::new(1_000),
-        trimmed: Memo::new(1_000),
+        contents: Cache::new(32),
+        grants: Cache::new(10_000),
+        policies: Cache::new(1),
+        rights: Cache::new(10_000),
+        trials: Cache::new(1_000),
+        written: Cache::new(1_000),
+        rolled_out: Cache::new(10_000),
+        refused: Cache::new(1_000),
+        rejected: Cache::new(1_000),
+        trimmed: Cache::new(1_000),
     };
     let identity = lease::unique_identity(&settings.replica);
     tokio::spawn(writer.run(clients.operator(), fence.clone(), identity.clone()));

@@ -3,7 +3,7 @@
 use super::Settings;
 use crate::api::UserInfo;
 use crate::cluster::whoami::Own;
-use crate::cluster::{Clients, Clock, Fence, Memo, Metrics, Notes, Resources, Stores, Versions};
+use crate::cluster::{Cache, Clients, Clock, Fence, Metrics, Notes, Resources, Stores, Versions};
 use crate::content::{ObjectKey, ObjectSet};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -50,23 +50,23 @@ pub struct Handles {
     /// Kinds.
     pub resources: Resources,
     /// Contents that were read: immutable, so never read twice. By namespace and name.
-    pub contents: Memo<(String, String), Arc<ObjectSet>>,
+    pub contents: Cache<(String, String), Arc<ObjectSet>>,
     /// Consent that was asked for, by project and environment: the answer, when, and the UID of the namespace then.
-    pub grants: Memo<(String, String), (Option<String>, Instant, String)>,
+    pub grants: Cache<(String, String), (Option<String>, Instant, String)>,
     /// Whether the admission policies are as they were shipped, by the versions of what was compared: what is not.
-    pub policies: Memo<String, Vec<String>>,
+    pub policies: Cache<String, Vec<String>>,
     /// Rights of people that were asked for: verb, project, environment and who; the answer and when.
-    pub rights: Memo<(&'static str, String, String, UserInfo), (bool, Instant)>,
+    pub rights: Cache<(&'static str, String, String, UserInfo), (bool, Instant)>,
     /// Dry-runs, by UID of the promotion.
-    pub trials: Memo<String, Arc<Tried>>,
+    pub trials: Cache<String, Arc<Tried>>,
     /// Objects that were written, by UID of the promotion.
-    pub written: Memo<String, BTreeSet<ObjectKey>>,
+    pub written: Cache<String, BTreeSet<ObjectKey>>,
     /// Since when everything is rolled out, by UID of the promotion.
-    pub rolled_out: Memo<String, Timestamp>,
+    pub rolled_out: Cache<String, Timestamp>,
     /// Writes that the API server refused for good, by UID of the promotion.
-    pub refused: Memo<String, BTreeMap<ObjectKey, String>>,
+    pub refused: Cache<String, BTreeMap<ObjectKey, String>>,
     /// Objects that could not be decoded and were told so, with the error: by kind, namespace and name.
-    pub rejected: Memo<(String, String, String), String>,
+    pub rejected: Cache<(String, String, String), String>,
     /// Environments whose history was trimmed, so that Contents may have lost their last name. By project and name.
-    pub trimmed: Memo<(String, String), bool>,
+    pub trimmed: Cache<(String, String), bool>,
 }

@@ -1,22 +1,22 @@
-//! What this process remembers between two looks. Losing it costs a repetition, never correctness.
+//! A bounded cache. Losing an entry costs a repetition, never correctness.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A bounded map that clones share. Beyond the limit the smallest key is forgotten.
+/// A bounded map that clones share. Beyond the limit the entry with the smallest key is removed.
 #[derive(Debug)]
-pub struct Memo<K, V> {
+pub struct Cache<K, V> {
     entries: Arc<Mutex<BTreeMap<K, V>>>,
     limit: usize,
 }
 
-impl<K, V> Clone for Memo<K, V> {
+impl<K, V> Clone for Cache<K, V> {
     fn clone(&self) -> Self {
         Self { entries: Arc::clone(&self.entries), limit: self.limit }
     }
 }
 
-impl<K: Ord + Clone, V: Clone> Memo<K, V> {
+impl<K: Ord + Clone, V: Clone> Cache<K, V> {
     /// An empty one that keeps at most `limit` entries.
     pub fn new(limit: usize) -> Self {
         Self { entries: Arc::default(), limit }
