@@ -7,7 +7,6 @@ mod call;
 mod connect;
 mod guarded;
 mod identity;
-mod pulse;
 mod retry;
 mod stack;
 mod warnings;
@@ -27,13 +26,13 @@ use tower::{BoxError, Service};
 pub use call::{Call, Effect};
 pub use guarded::Guarded;
 pub use identity::Identity;
-pub use pulse::Pulse;
 pub use stack::Reply;
 pub use warnings::Warnings;
 
 use super::error::ContextError;
 use super::fence::Fence;
 use super::metrics::Metrics;
+use super::pulse::Pulse;
 use call::OfTheLease;
 use stack::Stack;
 

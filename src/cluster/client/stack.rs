@@ -23,12 +23,12 @@ use tower::{BoxError, Service, ServiceExt};
 use super::ClientOptions;
 use super::call::{Call, Effect};
 use super::guarded::Guarded;
-use super::pulse::{Beating, Pulse};
 use super::retry::Retries;
 use super::warnings::Warnings;
 use crate::cluster::error::Refusal;
 use crate::cluster::fence::{Fence, Pass};
 use crate::cluster::metrics::Metrics;
+use crate::cluster::pulse::{Beating, Pulse};
 
 /// The body of an answer: whole for a plain call, a stream for a watch.
 pub type Reply = UnsyncBoxBody<Bytes, BoxError>;

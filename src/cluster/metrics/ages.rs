@@ -9,7 +9,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-use crate::cluster::client::Pulse;
+use crate::cluster::pulse::Pulse;
 
 /// The pulses of the watches, by kind.
 #[derive(Debug, Default)]

@@ -21,9 +21,10 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use super::client::{Clients, Pulse};
+use super::client::Clients;
 use super::error::ContextError;
 use super::metrics::Metrics;
+use super::pulse::Pulse;
 use super::store::{Delta, Store};
 use crate::api::{KeptRelease, Release, Trim};
 use feed::Feed;

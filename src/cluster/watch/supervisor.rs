@@ -20,8 +20,8 @@ use tokio::time::{Instant, interval, sleep};
 use super::feed::Feed;
 use super::{WatchOptions, Watched};
 use crate::cluster::backoff::Backoff;
-use crate::cluster::client::Pulse;
 use crate::cluster::error::{brief, code_of};
+use crate::cluster::pulse::Pulse;
 use crate::cluster::store::Delta;
 
 /// Errors in a row after which the stream is built anew, whatever they are.
