@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::clock::Clock;
 use super::error::{brief, code_of};
 use super::fence::Fence;
-use super::metrics::Metrics;
+use super::telemetry::Telemetry;
 
 /// Notes that wait to be written.
 const QUEUE: usize = 256;
@@ -56,27 +56,27 @@ pub struct Note {
 pub struct Notes {
     queue: mpsc::Sender<(Timestamp, Note)>,
     clock: Clock,
-    metrics: Metrics,
+    telemetry: Telemetry,
 }
 
 /// Writes the notes that [`Notes`] takes.
 #[derive(Debug)]
 pub struct NoteWriter {
     queue: mpsc::Receiver<(Timestamp, Note)>,
-    metrics: Metrics,
+    telemetry: Telemetry,
 }
 
 /// A queue, and the writer that empties it.
-pub fn notes(clock: Clock, metrics: Metrics) -> (Notes, NoteWriter) {
+pub fn notes(clock: Clock, telemetry: Telemetry) -> (Notes, NoteWriter) {
     let (sender, receiver) = mpsc::channel(QUEUE);
-    (Notes { queue: sender, clock, metrics: metrics.clone() }, NoteWriter { queue: receiver, metrics })
+    (Notes { queue: sender, clock, telemetry: telemetry.clone() }, NoteWriter { queue: receiver, telemetry })
 }
 
 impl Notes {
     /// Take a note. Call this after the write that it tells of succeeded.
     pub fn push(&self, note: Note) {
         if self.queue.try_send((self.clock.now(), note)).is_err() {
-            self.metrics.note_dropped();
+            self.telemetry.event_dropped();
         }
     }
 }
@@ -86,7 +86,7 @@ impl NoteWriter {
     pub async fn run(mut self, client: kube::Client, fence: Fence, replica: String) {
         while let Some((at, note)) = self.queue.recv().await {
             if fence.epoch().is_none() {
-                self.metrics.note_dropped();
+                self.telemetry.event_dropped();
                 continue;
             }
             let namespace = note.object_ref.namespace.clone().unwrap_or_else(|| CLUSTER.to_owned());
@@ -95,7 +95,7 @@ impl NoteWriter {
             if let Err(error) =
                 events.create(&PostParams::default(), &event(at, note, namespace, &replica)).await
             {
-                self.metrics.note_dropped();
+                self.telemetry.event_dropped();
                 match code_of(&error) {
                     // It will refuse the next one too: a fault of ours, or a right that is missing.
                     Some(400..=428 | 430..=499) => {
@@ -148,6 +148,9 @@ fn cut(text: &str, limit: usize) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use prometheus_client::encoding::text::encode;
+    use prometheus_client::registry::Registry;
+
     use super::*;
 
     fn note(message: String) -> Note {
@@ -181,11 +184,15 @@ mod tests {
 
     #[test]
     fn a_full_queue_drops_and_counts() {
-        let metrics = Metrics::new();
-        let (notes, _writer) = notes(Clock::system(), metrics.clone());
+        let telemetry = Telemetry::default();
+        let (notes, _writer) = notes(Clock::system(), telemetry.clone());
         for _ in 0..(QUEUE + 3) {
             notes.push(note(String::new()));
         }
-        assert!(metrics.render().unwrap().contains("towpath_events_dropped_total 3"));
+        let mut text = String::new();
+        let mut registry = Registry::default();
+        telemetry.register(&mut registry);
+        encode(&mut text, &registry).unwrap();
+        assert!(text.contains("events_dropped_total 3"), "{text}");
     }
 }

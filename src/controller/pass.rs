@@ -121,6 +121,7 @@ impl Failures {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::Telemetry;
     use crate::controller::queue::Kind;
 
     fn key(name: &str) -> Key {
@@ -129,7 +130,7 @@ mod tests {
 
     #[test]
     fn an_object_that_panics_is_counted_as_quarantined_until_a_pass_over_it_ends() {
-        let failures = Failures::new(Metrics::new());
+        let failures = Failures::new(Metrics::new(&Telemetry::default()));
         let shown = |line: &str| failures.metrics.render().unwrap().contains(line);
         let stale = || Err(ObserveError::Stale { kind: "Release", name: "a".into() }.into());
         assert_eq!(failures.panicked(&key("a")), QUARANTINE);

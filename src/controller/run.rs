@@ -8,7 +8,9 @@ use super::wake::Wake;
 use crate::cluster::events::notes;
 use crate::cluster::lease;
 use crate::cluster::lease::LeaseConfig;
-use crate::cluster::{Cache, Clients, Clock, ContextError, Fence, Metrics, Own, Resources, Stores, Versions};
+use crate::cluster::{
+    Cache, Clients, Clock, ContextError, Fence, Metrics, Own, Resources, Stores, Telemetry, Versions,
+};
 use crate::process::probes;
 use crate::process::probes::{Part, Probes};
 use crate::process::{Handles, Settings};
@@ -34,15 +36,16 @@ pub async fn run(
     settings: Settings,
     shutdown: CancellationToken,
 ) -> Result<(), ControllerError> {
-    let (metrics, fence, clock) = (Metrics::new(), Fence::new(), Clock::system());
-    let clients = Clients::new(&config, settings.client.clone(), fence.clone(), metrics.clone())?;
+    let (telemetry, fence, clock) = (Telemetry::default(), Fence::new(), Clock::system());
+    let metrics = Metrics::new(&telemetry);
+    let clients = Clients::new(&config, settings.client.clone(), fence.clone(), telemetry.clone())?;
     let (queue, stores) = (Queue::default(), Stores::default());
     let own = tokio::select! {
         own = Own::ask(&clients, &settings.lease_namespace) => Arc::new(own),
         () = shutdown.cancelled() => return Ok(()),
     };
     let wake = Wake::new(stores.clone(), queue.clone());
-    let (notes, writer) = notes(clock.clone(), metrics.clone());
+    let (notes, writer) = notes(clock.clone(), telemetry.clone());
     let handles = Handles {
         clients: clients.clone(),
         stores: stores.clone(),
@@ -84,18 +87,18 @@ pub async fn run(
         clients.lease(),
         lease,
         fence.clone(),
-        metrics.clone(),
+        telemetry.clone(),
         clock,
         drained.clone().cancelled_owned(),
     ));
     let on_change = wake.clone();
     let mut watches = tokio::select! {
-        watches = stores.start(&clients, &settings, &metrics, move |change| on_change.on(change)) => watches,
+        watches = stores.start(&clients, &settings, &telemetry, move |change| on_change.on(change)) => watches,
         () = shutdown.cancelled() => { drained.cancel(); return Ok(()); }
     };
     tracing::info!(replica = settings.replica, "watches are ready");
     let outcome = tokio::select! {
-        () = lead(&handles, &queue, &wake, settings.concurrency) => Err(ControllerError::Ended("the queue")),
+        () = lead(&handles, &telemetry, &queue, &wake, settings.concurrency) => Err(ControllerError::Ended("the queue")),
         error = watches.ended() => Err(error.into()),
         () = shutdown.cancelled() => Ok(()),
     };
@@ -110,19 +113,19 @@ pub async fn run(
 }
 
 /// Looks at objects while this replica leads; begins anew with every term.
-async fn lead(handles: &Handles, queue: &Queue, wake: &Wake, concurrency: usize) {
+async fn lead(handles: &Handles, telemetry: &Telemetry, queue: &Queue, wake: &Wake, concurrency: usize) {
     let places = Arc::new(Semaphore::new(concurrency.max(1)));
     let passes = Passes::new(handles.clone(), queue.clone());
     loop {
         let epoch = match handles.fence.epoch() {
             Some(epoch) => epoch,
             None => {
-                handles.metrics.set_leading(false);
+                telemetry.set_leading(false);
                 let _ = handles.fence.changed_from(None).await;
                 continue;
             }
         };
-        handles.metrics.set_leading(true);
+        telemetry.set_leading(true);
         tracing::info!(epoch, "leading");
         queue.clear();
         handles.versions.clear();

@@ -97,6 +97,7 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
+    use crate::cluster::Telemetry;
 
     async fn ask(probes: &Probes, path: &str) -> (StatusCode, String) {
         let request = http::Request::get(path).body(Body::empty()).unwrap();
@@ -113,7 +114,10 @@ mod tests {
             let listed = Arc::clone(&listed);
             move || listed.load(Ordering::Relaxed)
         };
-        let probes = Probes::new(Metrics::new(), [Part::new("Pod", is_ready), Part::new("Job", || true)]);
+        let probes = Probes::new(
+            Metrics::new(&Telemetry::default()),
+            [Part::new("Pod", is_ready), Part::new("Job", || true)],
+        );
         let (status, text) = ask(&probes, "/readyz").await;
         assert_eq!((status, text.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "not ready: Pod\n"));
         assert_eq!(ask(&probes, "/healthz").await.0, StatusCode::OK);

@@ -1,6 +1,6 @@
 //! One client stack for the whole process, and cheap `kube::Client`s over it, one per purpose.
 //!
-//! Invariants: every request of the process goes through the one stack (bounds, fence, deadlines, metrics hold
+//! Invariants: every request of the process goes through the one stack (bounds, fence, deadlines, counters hold
 //! together); whose rights a client uses is fixed when it is made and cannot be changed by a request.
 
 mod call;
@@ -31,8 +31,8 @@ pub use warnings::Warnings;
 
 use super::error::ContextError;
 use super::fence::Fence;
-use super::metrics::Metrics;
 use super::pulse::Pulse;
+use super::telemetry::Telemetry;
 use call::OfTheLease;
 use stack::Stack;
 
@@ -75,10 +75,10 @@ impl Clients {
         config: &kube::Config,
         options: ClientOptions,
         fence: Fence,
-        metrics: Metrics,
+        telemetry: Telemetry,
     ) -> Result<Self, ContextError> {
         let transport = connect::connect(config, &options)?;
-        Ok(Self::over(transport, &config.default_namespace, options, fence, metrics))
+        Ok(Self::over(transport, &config.default_namespace, options, fence, telemetry))
     }
 
     /// The stack over any transport.
@@ -87,7 +87,7 @@ impl Clients {
         default_namespace: &str,
         options: ClientOptions,
         fence: Fence,
-        metrics: Metrics,
+        telemetry: Telemetry,
     ) -> Self
     where
         T: Service<Request<Guarded>, Response = Response<B>, Error = BoxError>
@@ -100,7 +100,7 @@ impl Clients {
         B::Error: Into<BoxError>,
     {
         Self {
-            stack: BoxCloneSyncService::new(Stack::new(transport, options, fence, metrics)),
+            stack: BoxCloneSyncService::new(Stack::new(transport, options, fence, telemetry)),
             default_namespace: default_namespace.into(),
         }
     }

@@ -27,8 +27,8 @@ use super::retry::Retries;
 use super::warnings::Warnings;
 use crate::cluster::error::Refusal;
 use crate::cluster::fence::{Fence, Pass};
-use crate::cluster::metrics::Metrics;
 use crate::cluster::pulse::{Beating, Pulse};
+use crate::cluster::telemetry::Telemetry;
 
 /// The body of an answer: whole for a plain call, a stream for a watch.
 pub type Reply = UnsyncBoxBody<Bytes, BoxError>;
@@ -42,7 +42,7 @@ pub(super) struct Stack<T> {
 
 struct Shared {
     fence: Fence,
-    metrics: Metrics,
+    telemetry: Telemetry,
     options: ClientOptions,
     reads: Semaphore,
     writes: Semaphore,
@@ -55,9 +55,9 @@ where
     B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
-    pub(super) fn new(transport: T, options: ClientOptions, fence: Fence, metrics: Metrics) -> Self {
+    pub(super) fn new(transport: T, options: ClientOptions, fence: Fence, telemetry: Telemetry) -> Self {
         let (reads, writes) = (Semaphore::new(options.reads), Semaphore::new(options.writes));
-        Self { transport, shared: Arc::new(Shared { fence, metrics, options, reads, writes }) }
+        Self { transport, shared: Arc::new(Shared { fence, telemetry, options, reads, writes }) }
     }
 
     async fn answer(self, request: Request<Body>) -> Result<Response<Reply>, BoxError> {
@@ -158,7 +158,7 @@ where
                 None => "error",
             }),
         };
-        self.shared.metrics.request(call.verb, code);
+        self.shared.telemetry.request(call.verb, code);
         answer
     }
 }

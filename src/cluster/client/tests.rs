@@ -49,7 +49,7 @@ where
             Ok::<_, BoxError>(answer(seen.count()).await)
         }
     });
-    Clients::over(transport, "default", options, fence.clone(), Metrics::new())
+    Clients::over(transport, "default", options, fence.clone(), Telemetry::default())
 }
 
 fn object() -> Response<Full<Bytes>> {
@@ -192,7 +192,8 @@ async fn the_deadline_covers_the_body_of_a_plain_call_but_not_of_a_watch() {
         });
         Ok::<_, BoxError>(Response::new(StreamBody::new(chunks.boxed())))
     });
-    let clients = Clients::over(transport, "default", ClientOptions::default(), Fence::new(), Metrics::new());
+    let clients =
+        Clients::over(transport, "default", ClientOptions::default(), Fence::new(), Telemetry::default());
     let post = Request::post("/apis/authorization.k8s.io/v1/subjectaccessreviews").body(vec![]).unwrap();
     let error = clients.operator().request_text(post).await.unwrap_err();
     assert!(matches!(refusal(&error), Some(Refusal::Unanswered(_))));
@@ -290,13 +291,14 @@ async fn a_term_that_ends_while_connecting_cuts_the_write_short() {
 async fn the_whole_stack_works_over_a_real_connection() {
     let (config, whole) = server().await;
     let fence = Fence::new();
-    let clients = Clients::new(&config, ClientOptions::default(), fence.clone(), Metrics::new()).unwrap();
+    let clients =
+        Clients::new(&config, ClientOptions::default(), fence.clone(), Telemetry::default()).unwrap();
     lead(&fence, 600);
     maps(clients.operator()).create(&PostParams::default(), &ConfigMap::default()).await.unwrap();
     write(clients.identity(&Identity::new("shop", "prod").unwrap()).unwrap()).await.unwrap();
     assert_eq!(whole.load(Ordering::SeqCst), 2);
     let dead = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
-    let clients = Clients::new(&dead, ClientOptions::default(), fence, Metrics::new()).unwrap();
+    let clients = Clients::new(&dead, ClientOptions::default(), fence, Telemetry::default()).unwrap();
     assert!(maps(clients.operator()).list(&ListParams::default()).await.is_err());
 }
 
@@ -304,6 +306,6 @@ async fn the_whole_stack_works_over_a_real_connection() {
 fn a_configuration_that_would_get_around_the_stack_is_refused() {
     let mut config = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
     config.auth_info.impersonate = Some("admin".to_owned());
-    let made = Clients::new(&config, ClientOptions::default(), Fence::new(), Metrics::new());
+    let made = Clients::new(&config, ClientOptions::default(), Fence::new(), Telemetry::default());
     assert!(matches!(made, Err(ContextError::UnsupportedConfig(_))));
 }

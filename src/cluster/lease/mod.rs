@@ -21,7 +21,7 @@ use super::backoff::Backoff;
 use super::clock::Clock;
 use super::error::{ContextError, brief, code_of};
 use super::fence::Fence;
-use super::metrics::Metrics;
+use super::telemetry::Telemetry;
 use election::{Election, Move};
 
 /// Seconds after which the API server ends the watch of a follower, which then opens the next.
@@ -82,7 +82,7 @@ pub async fn run(
     client: kube::Client,
     config: LeaseConfig,
     fence: Fence,
-    metrics: Metrics,
+    telemetry: Telemetry,
     clock: Clock,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ContextError> {
@@ -93,7 +93,7 @@ pub async fn run(
         backoff: Backoff::new(config.renewal / 10, config.renewal.min(Duration::from_secs(2))),
         config,
         fence,
-        metrics,
+        telemetry,
         clock,
     };
     tokio::select! {
@@ -110,7 +110,7 @@ struct Candidate {
     election: Election,
     backoff: Backoff,
     fence: Fence,
-    metrics: Metrics,
+    telemetry: Telemetry,
     clock: Clock,
 }
 
@@ -210,13 +210,13 @@ impl Candidate {
         if !leads && self.fence.epoch().is_some() {
             self.fence.revoke();
         }
-        self.metrics.set_leading(leads);
+        self.telemetry.set_leading(leads);
     }
 
     async fn release(&mut self) {
         let expires = self.fence.term().map(|term| term.expires);
         self.fence.revoke();
-        self.metrics.set_leading(false);
+        self.telemetry.set_leading(false);
         let Some(expires) = expires else { return };
         if timeout_at(expires, self.fence.idle()).await.is_err() {
             return;

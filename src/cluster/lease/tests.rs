@@ -108,7 +108,7 @@ impl Server {
                 Ok(answer.map(|body| StreamBody::new(cut_by(&line, body).boxed())))
             }
         });
-        Clients::over(transport, "default", ClientOptions::default(), fence.clone(), Metrics::new())
+        Clients::over(transport, "default", ClientOptions::default(), fence.clone(), Telemetry::default())
     }
 }
 
@@ -155,7 +155,7 @@ impl Replica {
             let _ = stopped.await;
         };
         let task =
-            tokio::spawn(run(client, config, fence.clone(), Metrics::new(), Clock::system(), shutdown));
+            tokio::spawn(run(client, config, fence.clone(), Telemetry::default(), Clock::system(), shutdown));
         Self { fence, line, stop: Some(stop), task }
     }
 
@@ -266,7 +266,8 @@ async fn settings_that_cannot_work_are_refused() {
     ] {
         let fence = Fence::new();
         let client = server.clients(&Line::default(), &fence).lease();
-        let ran = run(client, config, fence, Metrics::new(), Clock::system(), std::future::pending()).await;
+        let ran =
+            run(client, config, fence, Telemetry::default(), Clock::system(), std::future::pending()).await;
         assert!(matches!(ran, Err(ContextError::InvalidLease(_))));
     }
 }

@@ -2,9 +2,6 @@
 //!
 //! Invariant: no label names a person or an object. Labels are kinds, verbs, codes and outcomes, all of bounded number.
 
-mod ages;
-
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,14 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::pulse::Pulse;
-use ages::WatchAges;
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RequestLabels {
-    verb: &'static str,
-    code: Cow<'static, str>,
-}
+use super::telemetry::Telemetry;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KindLabel {
@@ -40,32 +30,19 @@ struct OutcomeLabel {
 #[derive(Clone)]
 pub struct Metrics {
     registry: Arc<Registry>,
-    requests: Family<RequestLabels, Counter>,
     decisions: Family<KindLabel, Counter>,
     promotions: Family<OutcomeLabel, Counter>,
     rollbacks: Family<OutcomeLabel, Counter>,
     promotion_seconds: Histogram,
-    decode_errors: Family<KindLabel, Counter>,
-    watch_restarts: Family<KindLabel, Counter>,
-    watch_ages: Arc<WatchAges>,
     reconcile_panics: Family<KindLabel, Counter>,
     quarantined: Family<KindLabel, Gauge>,
-    notes_dropped: Counter,
-    leading: Gauge,
-}
-
-impl Default for Metrics {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 impl Metrics {
-    /// A fresh set of counters, all at zero.
-    pub fn new() -> Self {
+    /// A fresh set of counters, all at zero, shown together with those of `telemetry`.
+    pub fn new(telemetry: &Telemetry) -> Self {
         let mut registry = Registry::with_prefix("towpath");
-        let watch_ages = Arc::new(WatchAges::default());
-        registry.register_collector(Box::new(Arc::clone(&watch_ages)));
+        telemetry.register(&mut registry);
         // From a second to a day: a promotion lasts as long as its rollout and its observe window.
         let promotion_seconds = registered(
             &mut registry,
@@ -76,53 +53,26 @@ impl Metrics {
         let mut kinds =
             |name, help| registered(&mut registry, name, help, Family::<KindLabel, Counter>::default());
         let decisions = kinds("decisions", "Decisions taken, by kind of object");
-        let decode_errors = kinds("decode_errors", "Objects received that could not be decoded, by kind");
-        let watch_restarts = kinds("watch_restarts", "Watches built anew, by kind");
         let reconcile_panics = kinds("reconcile_panics", "Reconciles that panicked, by kind");
         let mut outcomes =
             |name, help| registered(&mut registry, name, help, Family::<OutcomeLabel, Counter>::default());
         let promotions = outcomes("promotions", "Promotions ended, by outcome");
         let rollbacks = outcomes("rollbacks", "Rollbacks ended, by outcome");
-        let requests = registered(
-            &mut registry,
-            "requests",
-            "Requests to the API server, by verb and status code; other codes: why there was none",
-            Family::default(),
-        );
         let quarantined = registered(
             &mut registry,
             "quarantined",
             "Objects set aside after a panic, by kind",
             Family::default(),
         );
-        let notes_dropped = registered(
-            &mut registry,
-            "events_dropped",
-            "Events not written: queue full or refused",
-            Counter::default(),
-        );
-        let leading =
-            registered(&mut registry, "leading", "1 while this replica holds the lease", Gauge::default());
         Self {
             registry: Arc::new(registry),
-            requests,
             decisions,
             promotions,
             rollbacks,
             promotion_seconds,
-            decode_errors,
-            watch_restarts,
-            watch_ages,
             reconcile_panics,
             quarantined,
-            notes_dropped,
-            leading,
         }
-    }
-
-    /// A request was answered with `code`, or failed for the reason `code`.
-    pub fn request(&self, verb: &'static str, code: impl Into<Cow<'static, str>>) {
-        self.requests.get_or_create(&RequestLabels { verb, code: code.into() }).inc();
     }
 
     /// A decision was taken about an object of `kind`.
@@ -141,21 +91,6 @@ impl Metrics {
         self.rollbacks.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 
-    /// An object of `kind` arrived that cannot be decoded.
-    pub fn decode_error(&self, kind: &'static str) {
-        self.decode_errors.get_or_create(&KindLabel { kind }).inc();
-    }
-
-    /// The watch of `kind` was built anew.
-    pub fn watch_restarted(&self, kind: &'static str) {
-        self.watch_restarts.get_or_create(&KindLabel { kind }).inc();
-    }
-
-    /// Publish the age of the watch of `kind`, read from `pulse` at each scrape.
-    pub fn watch_age(&self, kind: &'static str, pulse: &Pulse) {
-        self.watch_ages.follow(kind, pulse.clone());
-    }
-
     /// A reconcile of an object of `kind` panicked.
     pub fn reconcile_panicked(&self, kind: &'static str) {
         self.reconcile_panics.get_or_create(&KindLabel { kind }).inc();
@@ -164,16 +99,6 @@ impl Metrics {
     /// An object of `kind` is set aside (`true`), or not any more (`false`).
     pub fn quarantined(&self, kind: &'static str, is_set_aside: bool) {
         self.quarantined.get_or_create(&KindLabel { kind }).inc_by(if is_set_aside { 1 } else { -1 });
-    }
-
-    /// An Event was not written.
-    pub fn note_dropped(&self) {
-        self.notes_dropped.inc();
-    }
-
-    /// Whether this replica holds the lease.
-    pub fn set_leading(&self, leading: bool) {
-        self.leading.set(i64::from(leading));
     }
 
     /// Everything, as a scrape shows it.
@@ -202,25 +127,19 @@ where
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_scrape_shows_what_was_counted() {
-        let metrics = Metrics::new();
-        metrics.request("get", "200");
-        metrics.clone().request("get", "200");
-        metrics.request("patch", "not-leading");
+    #[test]
+    fn a_scrape_shows_what_was_counted() {
+        let telemetry = Telemetry::default();
+        let metrics = Metrics::new(&telemetry);
+        telemetry.request("get", "200");
         metrics.promotion_ended("Verified", Duration::from_secs(7));
-        metrics.set_leading(true);
-        let pulse = Pulse::new();
-        metrics.watch_age("Pod", &pulse);
-        tokio::time::advance(Duration::from_secs(42)).await;
+        metrics.clone().decision("Release");
         let text = metrics.render().unwrap();
         for line in [
-            r#"towpath_requests_total{verb="get",code="200"} 2"#,
-            r#"towpath_requests_total{verb="patch",code="not-leading"} 1"#,
+            r#"towpath_requests_total{verb="get",code="200"} 1"#,
+            r#"towpath_decisions_total{kind="Release"} 1"#,
             r#"towpath_promotions_total{outcome="Verified"} 1"#,
             r#"towpath_promotion_duration_seconds_bucket{le="15.0"} 1"#,
-            r#"towpath_watch_age_seconds{kind="Pod"} 42"#,
-            "towpath_leading 1",
         ] {
             assert!(text.contains(line), "no {line} in\n{text}");
         }

@@ -7,9 +7,9 @@ mod targets;
 
 use super::client::Clients;
 use super::error::ContextError;
-use super::metrics::Metrics;
 use super::slim;
 use super::store::{Delta, Store};
+use super::telemetry::Telemetry;
 use super::watch::{Watch, WatchOptions, Watched, Whole};
 use crate::api::{
     Approval, ChangeFreeze, ClusterChangeFreeze, Environment, KeptRelease, Promotion, RollbackPolicy,
@@ -179,13 +179,13 @@ impl Stores {
         &self,
         clients: &Clients,
         settings: &Settings,
-        metrics: &Metrics,
+        telemetry: &Telemetry,
         changed: impl Fn(Change) + Clone + Send + Sync + 'static,
     ) -> Watches {
         let listed = Arc::new(Notify::new());
         let mut watches = Watches { ends: Vec::new() };
         let relisters: Arc<RwLock<Vec<Relister>>> = Arc::default();
-        let starter = Starter { clients, metrics, listed: &listed };
+        let starter = Starter { clients, telemetry, listed: &listed };
         let serves = {
             let settings = settings.clone();
             move |meta: &ObjectMeta| settings.serves(meta.namespace.as_deref().unwrap_or_default())
@@ -332,7 +332,7 @@ struct Relister(Box<dyn Fn() + Send + Sync>);
 
 struct Starter<'a> {
     clients: &'a Clients,
-    metrics: &'a Metrics,
+    telemetry: &'a Telemetry,
     listed: &'a Arc<Notify>,
 }
 
@@ -351,7 +351,7 @@ impl Starter<'_> {
             self.clients,
             WatchOptions::default(),
             store.clone(),
-            self.metrics.clone(),
+            self.telemetry.clone(),
             keep,
             move |delta| {
                 let is_list = matches!(delta, Delta::Listed);

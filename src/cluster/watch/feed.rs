@@ -9,8 +9,8 @@ use kube::core::DeserializeGuard;
 use kube::runtime::watcher::Event;
 
 use super::{Watched, place};
-use crate::cluster::metrics::Metrics;
 use crate::cluster::store::{Delta, Store, Undecodable};
+use crate::cluster::telemetry::Telemetry;
 
 /// Most bytes of what is kept of a decoding error.
 const ERROR_LENGTH: usize = 512;
@@ -19,7 +19,7 @@ const ERROR_LENGTH: usize = 512;
 pub(super) struct Feed<K, F, C> {
     pub(super) kind: &'static str,
     pub(super) store: Store<K>,
-    pub(super) metrics: Metrics,
+    pub(super) telemetry: Telemetry,
     pub(super) keep: F,
     pub(super) changed: C,
 }
@@ -54,7 +54,7 @@ where
                 self.tell(self.store.apply(&namespace, &name, K::keep(wire), is_same));
             }
             Err(invalid) => {
-                self.metrics.decode_error(self.kind);
+                self.telemetry.decode_error(self.kind);
                 let mut error = invalid.error;
                 error.truncate(error.floor_char_boundary(ERROR_LENGTH));
                 let version = invalid.metadata.resource_version.unwrap_or_default();

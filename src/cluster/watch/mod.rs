@@ -23,9 +23,9 @@ use tokio::task::JoinHandle;
 
 use super::client::Clients;
 use super::error::ContextError;
-use super::metrics::Metrics;
 use super::pulse::Pulse;
 use super::store::{Delta, Store};
+use super::telemetry::Telemetry;
 use crate::api::{KeptRelease, Release, Trim};
 use feed::Feed;
 use supervisor::Supervisor;
@@ -164,13 +164,13 @@ impl Watch {
         clients: &Clients,
         options: WatchOptions,
         store: Store<K>,
-        metrics: Metrics,
+        telemetry: Telemetry,
         keep: impl Fn(&ObjectMeta) -> bool + Send + Sync + 'static,
         changed: impl Fn(Delta<K>) + Send + Sync + 'static,
     ) -> Self {
         let (pulse, relist) = (Pulse::new(), Arc::new(Notify::new()));
-        metrics.watch_age(kind, &pulse);
-        let feed = Feed { kind, store, metrics, keep, changed };
+        telemetry.watch_age(kind, &pulse);
+        let feed = Feed { kind, store, telemetry, keep, changed };
         let api = Api::all(clients.watching(&pulse));
         let supervisor = Supervisor { api, options, pulse, relist: Arc::clone(&relist) };
         Self { kind, relist, task: tokio::spawn(supervisor.supervise(feed)) }

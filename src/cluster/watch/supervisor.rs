@@ -60,7 +60,7 @@ where
             if reason != Anew::Asked {
                 tracing::warn!(kind = feed.kind, ?reason, "watch built anew");
             }
-            feed.metrics.watch_restarted(feed.kind);
+            feed.telemetry.watch_restarted(feed.kind);
         }
     }
 

@@ -84,7 +84,7 @@ fn clients(asked: &Asked, script: impl Fn(&str, usize) -> Answer + Send + Sync +
         let response = respond(script(&asking, nth));
         async move { Ok::<_, BoxError>(response) }
     });
-    Clients::over(transport, "default", ClientOptions::default(), Fence::new(), Metrics::new())
+    Clients::over(transport, "default", ClientOptions::default(), Fence::new(), Telemetry::default())
 }
 
 fn deployment(namespace: &str, name: &str, version: u32) -> Value {
@@ -121,8 +121,8 @@ impl Watching {
         };
         let options = WatchOptions::default();
         let store = Store::new();
-        let metrics = Metrics::new();
-        let watch = Watch::start("Deployment", clients, options, store.clone(), metrics, keep, changed);
+        let telemetry = Telemetry::default();
+        let watch = Watch::start("Deployment", clients, options, store.clone(), telemetry, keep, changed);
         Self { store, watch, deltas }
     }
 
@@ -305,7 +305,7 @@ async fn a_watch_that_ends_says_so() {
     let changed = |_: Delta<Deployment>| panic!("a fault in a callback");
     let options = WatchOptions::default();
     let mut watch =
-        Watch::start("Deployment", &clients, options, Store::new(), Metrics::new(), |_| true, changed);
+        Watch::start("Deployment", &clients, options, Store::new(), Telemetry::default(), |_| true, changed);
     let ended = watch.ended().await.to_string();
     assert_eq!(ended, "the background task watch of Deployment ended: it panicked");
 }
