@@ -54,13 +54,14 @@ pub async fn act<S: Status>(
         status::write(handles, subject, version.as_deref(), report).await?;
     }
     for note in decision.notes {
-        handles.notes.push(Note {
+        let note = Note {
             object_ref: reference(subject),
             type_: if note.warning { NoteType::Warning } else { NoteType::Normal },
             reason: note.reason.to_string(),
             message: note.message,
             action: "Reconcile",
-        });
+        };
+        handles.notes.push(handles.clock.now(), note);
     }
     Ok(again)
 }

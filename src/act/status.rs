@@ -4,9 +4,9 @@ use super::ActError;
 use crate::api::{
     ApprovalStatus, Condition, EnvironmentStatus, PromotionStatus, READY, Reason, ReleaseStatus,
 };
-use crate::cluster::{Metrics, Undecodable};
+use crate::cluster::Undecodable;
 use crate::decide::decision::NoStatus;
-use crate::process::Handles;
+use crate::process::{Handles, Metrics};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, ObjectMeta};

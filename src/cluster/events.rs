@@ -11,7 +11,6 @@ use kube::Api;
 use kube::api::PostParams;
 use tokio::sync::mpsc;
 
-use super::clock::Clock;
 use super::error::{brief, code_of};
 use super::fence::Fence;
 use super::telemetry::Telemetry;
@@ -55,7 +54,6 @@ pub struct Note {
 #[derive(Debug, Clone)]
 pub struct Notes {
     queue: mpsc::Sender<(Timestamp, Note)>,
-    clock: Clock,
     telemetry: Telemetry,
 }
 
@@ -67,15 +65,15 @@ pub struct NoteWriter {
 }
 
 /// A queue, and the writer that empties it.
-pub fn notes(clock: Clock, telemetry: Telemetry) -> (Notes, NoteWriter) {
+pub fn notes(telemetry: Telemetry) -> (Notes, NoteWriter) {
     let (sender, receiver) = mpsc::channel(QUEUE);
-    (Notes { queue: sender, clock, telemetry: telemetry.clone() }, NoteWriter { queue: receiver, telemetry })
+    (Notes { queue: sender, telemetry: telemetry.clone() }, NoteWriter { queue: receiver, telemetry })
 }
 
 impl Notes {
-    /// Take a note. Call this after the write that it tells of succeeded.
-    pub fn push(&self, note: Note) {
-        if self.queue.try_send((self.clock.now(), note)).is_err() {
+    /// Takes a note of what happened at `at`. Call this after the write that it reports succeeded.
+    pub fn push(&self, at: Timestamp, note: Note) {
+        if self.queue.try_send((at, note)).is_err() {
             self.telemetry.event_dropped();
         }
     }
@@ -185,9 +183,9 @@ mod tests {
     #[test]
     fn a_full_queue_drops_and_counts() {
         let telemetry = Telemetry::default();
-        let (notes, _writer) = notes(Clock::system(), telemetry.clone());
+        let (notes, _writer) = notes(telemetry.clone());
         for _ in 0..(QUEUE + 3) {
-            notes.push(note(String::new()));
+            notes.push(Timestamp::UNIX_EPOCH, note(String::new()));
         }
         let mut text = String::new();
         let mut registry = Registry::default();

@@ -1,4 +1,4 @@
-//! Handles on the outside: the client stack, leadership, stores fed by watches, events, metrics, configuration, time.
+//! One API server: the client stack, leadership, stores fed by watches, events, discovery.
 //!
 //! Invariant: nothing here decides anything about a release. Every handle is a cheap clone of shared state that its
 //! owner passes on as an argument; there are no globals. What leaves this process towards the API server leaves it
@@ -7,13 +7,11 @@
 pub mod backoff;
 pub mod cache;
 pub mod client;
-pub mod clock;
 pub mod discovery;
 pub mod error;
 pub mod events;
 pub mod fence;
 pub mod lease;
-pub mod metrics;
 pub mod pulse;
 pub mod slim;
 pub mod store;
@@ -25,12 +23,10 @@ pub mod whoami;
 
 pub use cache::Cache;
 pub use client::{ClientOptions, Clients, Identity, Warnings};
-pub use clock::Clock;
 pub use discovery::Resources;
 pub use error::{ContextError, Refusal, brief, code_of, refusal, status_of};
 pub use events::{Note, NoteType, Notes};
 pub use fence::Fence;
-pub use metrics::Metrics;
 pub use pulse::Pulse;
 pub use store::{Delta, Store, Undecodable};
 pub use stores::{Change, Stores, application_of};

@@ -5,9 +5,9 @@
 
 use super::queue::{Key, Queue};
 use super::reconcile::{Again, ReconcileError, reconcile};
-use crate::cluster::{Cache, Metrics};
+use crate::cluster::Cache;
 use crate::observe::ObserveError;
-use crate::process::Handles;
+use crate::process::{Handles, Metrics};
 use futures::FutureExt;
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;

@@ -8,12 +8,10 @@ use super::wake::Wake;
 use crate::cluster::events::notes;
 use crate::cluster::lease;
 use crate::cluster::lease::LeaseConfig;
-use crate::cluster::{
-    Cache, Clients, Clock, ContextError, Fence, Metrics, Own, Resources, Stores, Telemetry, Versions,
-};
+use crate::cluster::{Cache, Clients, ContextError, Fence, Own, Resources, Stores, Telemetry, Versions};
 use crate::process::probes;
 use crate::process::probes::{Part, Probes};
-use crate::process::{Handles, Settings};
+use crate::process::{Clock, Handles, Metrics, Settings};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -45,7 +43,7 @@ pub async fn run(
         () = shutdown.cancelled() => return Ok(()),
     };
     let wake = Wake::new(stores.clone(), queue.clone());
-    let (notes, writer) = notes(clock.clone(), telemetry.clone());
+    let (notes, writer) = notes(telemetry.clone());
     let handles = Handles {
         clients: clients.clone(),
         stores: stores.clone(),
@@ -88,7 +86,7 @@ pub async fn run(
         lease,
         fence.clone(),
         telemetry.clone(),
-        clock,
+        move || clock.now(),
         drained.clone().cancelled_owned(),
     ));
     let on_change = wake.clone();

@@ -1,9 +1,9 @@
 //! All handles of the process in one place, as observe, act and the controller pass them on.
 
-use super::Settings;
+use super::{Clock, Metrics, Settings};
 use crate::api::UserInfo;
 use crate::cluster::whoami::Own;
-use crate::cluster::{Cache, Clients, Clock, Fence, Metrics, Notes, Resources, Stores, Versions};
+use crate::cluster::{Cache, Clients, Fence, Notes, Resources, Stores, Versions};
 use crate::content::{ObjectKey, ObjectSet};
 use jiff::Timestamp;
 use serde_json::Value;

@@ -1,8 +1,12 @@
-//! This process: its handles, settings and probes server.
+//! This process: its handles, settings, clock, metrics and probes server.
 
+pub mod clock;
 pub mod handles;
+pub mod metrics;
 pub mod probes;
 pub mod settings;
 
+pub use clock::Clock;
 pub use handles::{Handles, Tried};
+pub use metrics::Metrics;
 pub use settings::Settings;

@@ -13,8 +13,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 
+use super::metrics::Metrics;
 use crate::cluster::error::ContextError;
-use crate::cluster::metrics::Metrics;
 
 /// What the probes ask about.
 #[derive(Clone)]

@@ -12,13 +12,13 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, pin_mut};
+use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use kube::api::{PostParams, WatchEvent, WatchParams};
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::backoff::Backoff;
-use super::clock::Clock;
 use super::error::{ContextError, brief, code_of};
 use super::fence::Fence;
 use super::telemetry::Telemetry;
@@ -77,13 +77,14 @@ pub fn unique_identity(replica: &str) -> String {
     format!("{replica}_{:016x}", RandomState::new().hash_one(std::process::id()))
 }
 
-/// Competes for the Lease until `shutdown`, and gives it up then. `client` is [`super::Clients::lease`].
+/// Competes for the Lease until `shutdown`, and gives it up then. `client` is [`super::Clients::lease`]; `wall` tells the
+/// time of day, which is written down for people to read and compared with nothing.
 pub async fn run(
     client: kube::Client,
     config: LeaseConfig,
     fence: Fence,
     telemetry: Telemetry,
-    clock: Clock,
+    wall: impl Fn() -> Timestamp,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ContextError> {
     config.validate()?;
@@ -94,7 +95,7 @@ pub async fn run(
         config,
         fence,
         telemetry,
-        clock,
+        wall,
     };
     tokio::select! {
         () = shutdown => {}
@@ -104,20 +105,20 @@ pub async fn run(
     Ok(())
 }
 
-struct Candidate {
+struct Candidate<W> {
     leases: Api<Lease>,
     config: LeaseConfig,
     election: Election,
     backoff: Backoff,
     fence: Fence,
     telemetry: Telemetry,
-    clock: Clock,
+    wall: W,
 }
 
-impl Candidate {
+impl<W: Fn() -> Timestamp> Candidate<W> {
     async fn compete(&mut self) -> Infallible {
         loop {
-            let next = self.election.next(Instant::now(), self.clock.now());
+            let next = self.election.next(Instant::now(), (self.wall)());
             self.tell_whether_we_lead();
             match next {
                 Move::Read => self.read().await,
@@ -188,7 +189,7 @@ impl Candidate {
                 None => return,
             }
             self.backoff.reset();
-            match self.election.next(Instant::now(), self.clock.now()) {
+            match self.election.next(Instant::now(), (self.wall)()) {
                 Move::Follow(later) => until = later,
                 Move::Read | Move::Create(_) | Move::Replace(_) | Move::Rest(_) => return,
             }
@@ -226,7 +227,7 @@ impl Candidate {
             if self.election.is_in_doubt() {
                 self.read().await;
             }
-            let Some(lease) = self.election.released(self.clock.now()) else { return };
+            let Some(lease) = self.election.released((self.wall)()) else { return };
             let params = PostParams::default();
             let replaced = self.leases.replace(&self.config.name, &params, &lease);
             match timeout(self.config.patience(), replaced).await {

@@ -155,7 +155,7 @@ impl Replica {
             let _ = stopped.await;
         };
         let task =
-            tokio::spawn(run(client, config, fence.clone(), Telemetry::default(), Clock::system(), shutdown));
+            tokio::spawn(run(client, config, fence.clone(), Telemetry::default(), Timestamp::now, shutdown));
         Self { fence, line, stop: Some(stop), task }
     }
 
@@ -267,7 +267,7 @@ async fn settings_that_cannot_work_are_refused() {
         let fence = Fence::new();
         let client = server.clients(&Line::default(), &fence).lease();
         let ran =
-            run(client, config, fence, Telemetry::default(), Clock::system(), std::future::pending()).await;
+            run(client, config, fence, Telemetry::default(), Timestamp::now, std::future::pending()).await;
         assert!(matches!(ran, Err(ContextError::InvalidLease(_))));
     }
 }
