@@ -1,20 +1,24 @@
-//! From a kind to its place in the API: the default kinds by a table, any other one by discovery, once.
+//! From a kind to its resource in the API: well-known kinds by a table, any other one by discovery, once.
 
 use super::cache::Cache;
-use crate::content::object::kinds;
 use kube::core::{ApiResource, GroupVersionKind};
 
-/// Kinds that were looked up.
-#[derive(Clone, Debug)]
-pub struct Resources(Cache<(String, String), Option<ApiResource>>);
+/// The resource in URLs of a well-known kind, by `apiVersion` and kind.
+pub type Table = fn(&str, &str) -> Option<&'static str>;
 
-impl Default for Resources {
-    fn default() -> Self {
-        Self(Cache::new(500))
-    }
+/// Kinds that were looked up. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Resources {
+    table: Table,
+    discovered: Cache<(String, String), Option<ApiResource>>,
 }
 
 impl Resources {
+    /// Kinds of `table` are never looked up.
+    pub fn new(table: Table) -> Self {
+        Self { table, discovered: Cache::new(500) }
+    }
+
     /// The resource of a kind; none when the API server does not serve it in namespaces.
     pub async fn find(
         &self,
@@ -24,18 +28,18 @@ impl Resources {
     ) -> Result<Option<ApiResource>, kube::Error> {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         let gvk = GroupVersionKind::gvk(group, version, kind);
-        if let Some(plural) = kinds::plural(api_version, kind) {
+        if let Some(plural) = (self.table)(api_version, kind) {
             return Ok(Some(ApiResource::from_gvk_with_plural(&gvk, plural)));
         }
         let key = (api_version.to_owned(), kind.to_owned());
-        if let Some(Some(known)) = self.0.get(&key) {
+        if let Some(Some(known)) = self.discovered.get(&key) {
             return Ok(Some(known));
         }
         match kube::discovery::pinned_kind(client, &gvk).await {
             Ok((resource, capabilities)) => {
                 let namespaced = capabilities.scope == kube::discovery::Scope::Namespaced;
                 let found = namespaced.then_some(resource);
-                self.0.put(key, found.clone());
+                self.discovered.put(key, found.clone());
                 Ok(found)
             }
             Err(kube::Error::Discovery(_)) => Ok(None),

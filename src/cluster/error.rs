@@ -23,12 +23,6 @@ pub enum ContextError {
     /// A background task that must run for as long as the process ended.
     #[error("the background task {task} ended: {reason}")]
     TaskEnded { task: String, reason: String },
-    /// The address of the probe and metrics server cannot be bound.
-    #[error("cannot listen on {address}: {source}")]
-    Listen { address: std::net::SocketAddr, source: std::io::Error },
-    /// The probe and metrics server stopped.
-    #[error("the probe and metrics server stopped: {0}")]
-    Serve(#[source] std::io::Error),
 }
 
 /// Why the client stack did not send a request, or stopped waiting for its answer.

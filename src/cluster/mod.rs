@@ -29,7 +29,7 @@ pub use events::{Note, NoteType, Notes};
 pub use fence::Fence;
 pub use pulse::Pulse;
 pub use store::{Delta, Store, Undecodable};
-pub use stores::{Change, Stores, application_of};
+pub use stores::{Change, Scope, Stores, application_of};
 pub use telemetry::Telemetry;
 pub use versions::Versions;
 pub use watch::{Watch, WatchOptions, Watched, Whole};

@@ -9,9 +9,10 @@ use crate::cluster::events::notes;
 use crate::cluster::lease;
 use crate::cluster::lease::LeaseConfig;
 use crate::cluster::{Cache, Clients, ContextError, Fence, Own, Resources, Stores, Telemetry, Versions};
+use crate::content::object::kinds;
 use crate::process::probes;
 use crate::process::probes::{Part, Probes};
-use crate::process::{Clock, Handles, Metrics, Settings};
+use crate::process::{Clock, Handles, Metrics, ProcessError, Settings};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -23,6 +24,9 @@ pub enum ControllerError {
     /// A handle could not be made, or broke.
     #[error(transparent)]
     Context(#[from] ContextError),
+    /// The probe and metrics server broke.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
     /// A part that must run for as long as the process ended.
     #[error("{0} ended")]
     Ended(&'static str),
@@ -54,7 +58,7 @@ pub async fn run(
         fence: fence.clone(),
         settings: Arc::new(settings.clone()),
         own,
-        resources: Resources::default(),
+        resources: Resources::new(kinds::plural),
         contents: Cache::new(32),
         grants: Cache::new(10_000),
         policies: Cache::new(1),
@@ -91,7 +95,7 @@ pub async fn run(
     ));
     let on_change = wake.clone();
     let mut watches = tokio::select! {
-        watches = stores.start(&clients, &settings, &telemetry, move |change| on_change.on(change)) => watches,
+        watches = stores.start(&clients, &settings.scope, &telemetry, move |change| on_change.on(change)) => watches,
         () = shutdown.cancelled() => { drained.cancel(); return Ok(()); }
     };
     tracing::info!(replica = settings.replica, "watches are ready");

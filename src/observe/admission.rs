@@ -18,7 +18,7 @@ const FILES: [&str; 7] = [
 
 /// What holds now, from what is watched.
 pub fn admission(handles: &Handles) -> Admission {
-    if !handles.settings.admission {
+    if !handles.settings.scope.admission {
         return Admission::Disabled;
     }
     let versions = versions(handles);

@@ -16,7 +16,7 @@ pub async fn observe(handles: &Handles) -> Result<FreezesWorld, ObserveError> {
     let map = maps.get_opt(FREEZES).await.map_err(ObserveError::read(format!("ConfigMap {FREEZES}")))?;
     let version = map.as_ref().and_then(|map| map.metadata.resource_version.clone());
     let published = map.map(|map| map.data.unwrap_or_default());
-    let is_foreign = |line: &str| !handles.settings.serves(line.split('/').next().unwrap_or_default());
+    let is_foreign = |line: &str| !handles.settings.scope.serves(line.split('/').next().unwrap_or_default());
     let foreign = published.iter().flatten().filter(|(_, line)| is_foreign(line));
     let foreign = foreign.map(|(namespace, _)| namespace.clone()).collect();
     Ok(FreezesWorld { projects, published, version, foreign })

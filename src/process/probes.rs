@@ -13,8 +13,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 
+use super::error::ProcessError;
 use super::metrics::Metrics;
-use crate::cluster::error::ContextError;
 
 /// What the probes ask about.
 #[derive(Clone)]
@@ -57,8 +57,8 @@ impl Probes {
 }
 
 /// Binds `address`.
-pub async fn listen(address: std::net::SocketAddr) -> Result<TcpListener, ContextError> {
-    TcpListener::bind(address).await.map_err(|source| ContextError::Listen { address, source })
+pub async fn listen(address: std::net::SocketAddr) -> Result<TcpListener, ProcessError> {
+    TcpListener::bind(address).await.map_err(|source| ProcessError::Listen { address, source })
 }
 
 /// Answers on `listener` until `shutdown`.
@@ -66,8 +66,8 @@ pub async fn serve(
     listener: TcpListener,
     probes: Probes,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> Result<(), ContextError> {
-    axum::serve(listener, probes.router()).with_graceful_shutdown(shutdown).await.map_err(ContextError::Serve)
+) -> Result<(), ProcessError> {
+    axum::serve(listener, probes.router()).with_graceful_shutdown(shutdown).await.map_err(ProcessError::Serve)
 }
 
 async fn readyz(State(probes): State<Probes>) -> Response {

@@ -1,6 +1,6 @@
 //! `towpath controller`: runs the controller. Logs are written to stderr.
 
-use crate::cluster::ClientOptions;
+use crate::cluster::{ClientOptions, Scope};
 use crate::controller;
 use crate::process::Settings;
 use anyhow::Context;
@@ -113,10 +113,12 @@ fn settings(arguments: &Arguments) -> Settings {
         lease_duration: arguments.lease_duration,
         lease_renewal: arguments.lease_duration / 3,
         replica: arguments.replica.clone(),
-        projects: (!projects.is_empty()).then_some(projects),
+        scope: Scope {
+            projects: (!projects.is_empty()).then_some(projects),
+            admission: arguments.admission == Admission::Enforced,
+        },
         listen: arguments.listen,
         concurrency: arguments.concurrency,
-        admission: arguments.admission == Admission::Enforced,
         client: ClientOptions::default(),
     }
 }

@@ -3,6 +3,7 @@
 //! Invariant: of workloads only those in target namespaces are kept, so cost follows what Towpath manages. The set of targets
 //! grows before the workloads of a new one are listed.
 
+mod scope;
 mod targets;
 
 use super::client::Clients;
@@ -14,11 +15,11 @@ use super::watch::{Watch, WatchOptions, Watched, Whole};
 use crate::api::{
     Approval, ChangeFreeze, ClusterChangeFreeze, Environment, KeptRelease, Promotion, RollbackPolicy,
 };
-use crate::process::settings::Settings;
 use k8s_openapi::api::admissionregistration::v1::{
     ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
 };
 use kube::core::ObjectMeta;
+pub use scope::Scope;
 use std::sync::{Arc, PoisonError, RwLock};
 pub use targets::Targets;
 use tokio::sync::Notify;
@@ -178,7 +179,7 @@ impl Stores {
     pub async fn start(
         &self,
         clients: &Clients,
-        settings: &Settings,
+        scope: &Scope,
         telemetry: &Telemetry,
         changed: impl Fn(Change) + Clone + Send + Sync + 'static,
     ) -> Watches {
@@ -187,8 +188,8 @@ impl Stores {
         let relisters: Arc<RwLock<Vec<Relister>>> = Arc::default();
         let starter = Starter { clients, telemetry, listed: &listed };
         let serves = {
-            let settings = settings.clone();
-            move |meta: &ObjectMeta| settings.serves(meta.namespace.as_deref().unwrap_or_default())
+            let scope = scope.clone();
+            move |meta: &ObjectMeta| scope.serves(meta.namespace.as_deref().unwrap_or_default())
         };
         let tell = changed.clone();
         starter.start(&mut watches, "Release", &self.releases, serves.clone(), move |delta| {
@@ -227,7 +228,7 @@ impl Stores {
                 });
             }
         });
-        self.watch_consent(&starter, &mut watches, settings, changed.clone());
+        self.watch_consent(&starter, &mut watches, scope, changed.clone());
         let tell = changed.clone();
         starter.start(
             &mut watches,
@@ -241,9 +242,8 @@ impl Stores {
             },
         );
         // Nothing starts on the word of a policy that nobody has seen.
-        let policies_are_known = || {
-            !settings.admission || (self.admission_policies.is_ready() && self.admission_bindings.is_ready())
-        };
+        let policies_are_known =
+            || !scope.admission || (self.admission_policies.is_ready() && self.admission_bindings.is_ready());
         while !self.own_are_ready() || !policies_are_known() {
             listed.notified().await;
         }
@@ -274,12 +274,12 @@ impl Stores {
         &self,
         starter: &Starter<'_>,
         watches: &mut Watches,
-        settings: &Settings,
+        scope: &Scope,
         changed: impl Fn(Change) + Clone + Send + Sync + 'static,
     ) {
         let serves = {
-            let settings = settings.clone();
-            move |meta: &ObjectMeta| settings.serves(meta.namespace.as_deref().unwrap_or_default())
+            let scope = scope.clone();
+            move |meta: &ObjectMeta| scope.serves(meta.namespace.as_deref().unwrap_or_default())
         };
         let tell = changed.clone();
         starter.start(watches, "Approval", &self.approvals, serves.clone(), move |delta| {
@@ -306,7 +306,7 @@ impl Stores {
                 tell(Change::Freeze(None));
             }
         });
-        if !settings.admission {
+        if !scope.admission {
             return;
         }
         let is_ours =

@@ -1,0 +1,32 @@
+//! Which part of the cluster a process is for.
+
+use std::collections::BTreeSet;
+
+/// What is watched, and what is expected to be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scope {
+    /// Only these project namespaces; all when `None`.
+    pub projects: Option<BTreeSet<String>>,
+    /// Whether the chart's admission policies are installed. Without them approvals and overrides are unavailable.
+    pub admission: bool,
+}
+
+impl Scope {
+    /// Whether the project namespace belongs to it.
+    pub fn serves(&self, project: &str) -> bool {
+        self.projects.as_ref().is_none_or(|projects| projects.contains(project))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_list_every_project_is_served() {
+        let all = Scope { projects: None, admission: true };
+        assert!(all.serves("shop"));
+        let some = Scope { projects: Some(BTreeSet::from(["shop".to_owned()])), ..all };
+        assert!(some.serves("shop") && !some.serves("other"));
+    }
+}

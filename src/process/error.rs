@@ -1,0 +1,12 @@
+//! What can go wrong in the parts of the process that talk to nobody but its operator.
+
+/// A failure of the probe and metrics server.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// Its address cannot be bound.
+    #[error("cannot listen on {address}: {source}")]
+    Listen { address: std::net::SocketAddr, source: std::io::Error },
+    /// It stopped.
+    #[error("the probe and metrics server stopped: {0}")]
+    Serve(#[source] std::io::Error),
+}
