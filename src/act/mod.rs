@@ -116,15 +116,15 @@ async fn one(handles: &Handles, project: &str, uid: &str, action: Action) -> Res
             publish_freezes(handles, frozen, version).await.map(|()| false)
         }
         Action::DeletePromotion { environment, name, uid } => {
-            handles.trimmed.put((project.to_owned(), environment), true);
+            handles.caches.trimmed.insert((project.to_owned(), environment), ());
             records::delete_promotion(handles, project, &name, &uid).await.map(|()| false)
         }
         Action::DeleteContent { name } => {
             records::delete_content(handles, project, &name).await.map(|()| false)
         }
         Action::Preflight { target, digest, objects, adopt, adopt_from, pods, secrets } => {
-            let trial = preflight::Trial { digest, objects, adopt, adopt_from, pods, secrets };
-            preflight::preflight(handles, uid, &target, trial).await.map(|()| true)
+            let tries = preflight::Tries { digest, objects, adopt, adopt_from, pods, secrets };
+            preflight::preflight(handles, uid, &target, tries).await.map(|()| true)
         }
         Action::Adopt { target, key, patch } => {
             target::adopt(handles, &target, &key, patch).await.map(|()| true)
@@ -136,7 +136,7 @@ async fn one(handles: &Handles, project: &str, uid: &str, action: Action) -> Res
             target::delete(handles, uid, &target, &key, &object).await.map(|()| true)
         }
         Action::MarkRolledOut { since } => {
-            handles.rolled_out.put(uid.to_owned(), since);
+            handles.memory.rolled_out(uid, since);
             Ok(true)
         }
         Action::DeletePod { target, name, uid } => {

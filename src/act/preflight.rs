@@ -6,7 +6,7 @@ use crate::api::FIELD_MANAGER;
 use crate::cluster::{Warnings, refusal};
 use crate::content::ObjectKey;
 use crate::decide::decision::Target;
-use crate::process::{Handles, Tried};
+use crate::process::{Handles, Trial};
 use futures::{StreamExt, TryStreamExt};
 use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
@@ -19,7 +19,7 @@ use std::sync::Arc;
 const WIDTH: usize = 8;
 
 /// What is tried.
-pub struct Trial {
+pub struct Tries {
     /// Digest of the objects.
     pub digest: String,
     /// The objects.
@@ -40,12 +40,12 @@ pub async fn preflight(
     handles: &Handles,
     promotion: &str,
     target: &Target,
-    trial: Trial,
+    tries: Tries,
 ) -> Result<(), ActError> {
     let warnings = Warnings::new();
     let client = handles.clients.identity_noting(&identity(target)?, &warnings)?;
-    let (adopt, adopt_from) = (&trial.adopt, trial.adopt_from.as_slice());
-    let results: BTreeMap<ObjectKey, Result<Arc<Value>, String>> = futures::stream::iter(trial.objects)
+    let (adopt, adopt_from) = (&tries.adopt, tries.adopt_from.as_slice());
+    let results: BTreeMap<ObjectKey, Result<Arc<Value>, String>> = futures::stream::iter(tries.objects)
         .map(|(key, object)| {
             let client = client.clone();
             async move {
@@ -59,7 +59,7 @@ pub async fn preflight(
         .await?;
     let mut refusals = Vec::new();
     let mut untried = BTreeSet::new();
-    for (key, pod) in trial.pods {
+    for (key, pod) in tries.pods {
         let api: Api<DynamicObject> =
             Api::namespaced_with(client.clone(), &target.namespace, &resource("Pod", "pods"));
         match create(&api, &pod, "pods").await? {
@@ -68,7 +68,7 @@ pub async fn preflight(
             Answer::Refused(message) => refusals.push(format!("a pod of {key}: {message}")),
         }
     }
-    for name in trial.secrets {
+    for name in tries.secrets {
         let api: Api<DynamicObject> =
             Api::namespaced_with(client.clone(), &target.namespace, &resource("Secret", "secrets"));
         let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name } });
@@ -90,8 +90,8 @@ pub async fn preflight(
             target.namespace
         ));
     }
-    let tried = Tried { digest: trial.digest, results, refusals, warnings: heard, at: handles.clock.now() };
-    handles.trials.put(promotion.to_owned(), Arc::new(tried));
+    let trial = Trial { digest: tries.digest, results, refusals, warnings: heard, at: handles.clock.now() };
+    handles.memory.tried(promotion, trial);
     Ok(())
 }
 

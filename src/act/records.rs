@@ -51,7 +51,7 @@ pub async fn create_content(handles: &Handles, project: &str, record: &Record) -
 /// Removes a Content.
 pub async fn delete_content(handles: &Handles, project: &str, name: &str) -> Result<(), ActError> {
     let api: Api<Content> = Api::namespaced(handles.clients.operator(), project);
-    handles.contents.forget(&(project.to_owned(), name.to_owned()));
+    handles.caches.contents.remove(&(project.to_owned(), name.to_owned()));
     match api.delete(name, &DeleteParams::default()).await {
         Ok(_) => Ok(()),
         Err(error) if is(&error, 404) => Ok(()),

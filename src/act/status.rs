@@ -91,7 +91,7 @@ pub async fn reject(
     let Some(fault) = fault else { return Ok(()) };
     let (kind, name) = (subject.resource.kind.as_str(), subject.name());
     let key = (kind.to_owned(), subject.namespace().to_owned(), name.to_owned());
-    if handles.rejected.get(&key).as_deref() == Some(fault.error.as_str()) {
+    if handles.caches.reported_undecodable.get(&key).as_deref() == Some(fault.error.as_str()) {
         return Ok(());
     }
     let now = handles.clock.now();
@@ -110,7 +110,7 @@ pub async fn reject(
         .patch_status(name, &PatchParams::default(), &Patch::Merge(patch))
         .await
         .map_err(ActError::write(format!("writing the status of {kind} {name}")))?;
-    handles.rejected.put(key, fault.error);
+    handles.caches.reported_undecodable.insert(key, fault.error);
     Ok(())
 }
 

@@ -45,10 +45,10 @@ pub async fn apply(
     let answer = api.patch(key.name(), &PatchParams::apply(FIELD_MANAGER), &Patch::Apply(object)).await;
     if let Err(kube::Error::Api(status)) = &answer {
         match verdict(status) {
-            Refusal::OfRights => handles.grants.forget(&(target.project.clone(), target.environment.clone())),
-            Refusal::ForGood => handles.refused.change(promotion.to_owned(), |refused| {
-                refused.insert(key.clone(), status.message.clone());
-            }),
+            Refusal::OfRights => {
+                handles.caches.consents.remove(&(target.project.clone(), target.environment.clone()));
+            }
+            Refusal::ForGood => handles.memory.refused(promotion, key.clone(), status.message.clone()),
             Refusal::ForNow => {}
         }
     }
@@ -60,9 +60,7 @@ pub async fn apply(
         let version = written.metadata.resource_version.unwrap_or_default();
         handles.versions.wrote(kind, &target.namespace, key.name(), &version);
     }
-    handles.written.change(promotion.to_owned(), |written| {
-        written.insert(key.clone());
-    });
+    handles.memory.wrote(promotion, key.clone());
     Ok(())
 }
 
@@ -99,9 +97,7 @@ pub async fn delete(
         Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => {}
         Err(error) => return Err(ActError::write(format!("deleting {key} in {}", target.namespace))(error)),
     }
-    handles.written.change(promotion.to_owned(), |written| {
-        written.insert(key.clone());
-    });
+    handles.memory.wrote(promotion, key.clone());
     Ok(())
 }
 

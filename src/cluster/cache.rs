@@ -17,18 +17,18 @@ impl<K, V> Clone for Cache<K, V> {
 }
 
 impl<K: Ord + Clone, V: Clone> Cache<K, V> {
-    /// An empty one that keeps at most `limit` entries.
+    /// An empty cache of at most `limit` entries.
     pub fn new(limit: usize) -> Self {
         Self { entries: Arc::default(), limit }
     }
 
-    /// What is remembered under a key.
+    /// The value of a key.
     pub fn get(&self, key: &K) -> Option<V> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
-    /// Remembers.
-    pub fn put(&self, key: K, value: V) {
+    /// Adds or replaces a value.
+    pub fn insert(&self, key: K, value: V) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.len() >= self.limit && !entries.contains_key(&key) {
             entries.pop_first();
@@ -36,18 +36,18 @@ impl<K: Ord + Clone, V: Clone> Cache<K, V> {
         entries.insert(key, value);
     }
 
-    /// Changes what is remembered, from its default if nothing is.
-    pub fn change(&self, key: K, change: impl FnOnce(&mut V))
+    /// Changes the value of a key, or its default.
+    pub fn update(&self, key: K, change: impl FnOnce(&mut V))
     where
         V: Default,
     {
         let mut value = self.get(&key).unwrap_or_default();
         change(&mut value);
-        self.put(key, value);
+        self.insert(key, value);
     }
 
-    /// Forgets.
-    pub fn forget(&self, key: &K) {
+    /// Removes a key.
+    pub fn remove(&self, key: &K) {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 }

@@ -39,7 +39,7 @@ impl Resources {
             Ok((resource, capabilities)) => {
                 let namespaced = capabilities.scope == kube::discovery::Scope::Namespaced;
                 let found = namespaced.then_some(resource);
-                self.discovered.put(key, found.clone());
+                self.discovered.insert(key, found.clone());
                 Ok(found)
             }
             Err(kube::Error::Discovery(_)) => Ok(None),

@@ -3,9 +3,11 @@
 //! Invariant: a panic ends the pass and not the process. The object is set aside for a while, or until it changes; it is counted
 //! as quarantined until a pass over it ends without a panic.
 
-use super::queue::{Key, Queue};
+use super::queue::{Key, Kind, Queue};
 use super::reconcile::{Again, ReconcileError, reconcile};
+use crate::api::Promotion;
 use crate::cluster::Cache;
+use crate::decide::history::lane::phase_of;
 use crate::observe::ObserveError;
 use crate::process::{Handles, Metrics};
 use futures::FutureExt;
@@ -46,15 +48,36 @@ impl Passes {
 
     /// One pass; what it leaves behind decides when the next one is.
     pub(super) async fn pass(&self, key: &Key) {
+        let promotion = self.promotion(key);
         let again = match AssertUnwindSafe(reconcile(&self.handles, key)).catch_unwind().await {
             Ok(result) => self.failures.ended(key, result),
             Err(_) => Some(self.failures.panicked(key)),
         };
+        self.forget(promotion.as_deref(), self.promotion(key).as_deref());
         self.queue.done(key);
         match again {
             Some(Duration::ZERO) => self.queue.push(key.clone()),
             Some(after) => self.queue.push_at(key.clone(), Instant::now() + after),
             None => {}
+        }
+    }
+
+    fn promotion(&self, key: &Key) -> Option<Arc<Promotion>> {
+        match key.kind {
+            Kind::Promotion => self.handles.stores.promotions.get(&key.namespace, &key.name),
+            Kind::Freezes | Kind::Environment | Kind::Approval | Kind::Release => None,
+        }
+    }
+
+    /// Forgets a promotion that has ended, or that went during the pass. A pass that is under way may add to what is remembered,
+    /// so this is for its end.
+    fn forget(&self, before: Option<&Promotion>, now: Option<&Promotion>) {
+        let Some(uid) = before.and_then(|promotion| promotion.metadata.uid.as_deref()) else { return };
+        let goes_on = now.is_some_and(|promotion| {
+            promotion.metadata.uid.as_deref() == Some(uid) && !phase_of(promotion).is_final()
+        });
+        if !goes_on {
+            self.handles.memory.forget(uid);
         }
     }
 }
@@ -71,7 +94,7 @@ impl Failures {
         }
         match result {
             Ok(again) => {
-                self.in_a_row.forget(key);
+                self.in_a_row.remove(key);
                 match again {
                     Again::OnChange => None,
                     Again::In(after) => Some(after),
@@ -97,7 +120,7 @@ impl Failures {
     fn failed(&self, key: &Key, error: &ReconcileError) -> Duration {
         let conflict = matches!(error, ReconcileError::Act(error) if matches!(error.code(), Some(409 | 422)));
         let mut count = 0;
-        self.in_a_row.change(key.clone(), |failures| {
+        self.in_a_row.update(key.clone(), |failures| {
             *failures = failures.saturating_add(1);
             count = *failures;
         });
@@ -122,7 +145,6 @@ impl Failures {
 mod tests {
     use super::*;
     use crate::cluster::Telemetry;
-    use crate::controller::queue::Kind;
 
     fn key(name: &str) -> Key {
         Key { kind: Kind::Release, namespace: "shop".into(), name: name.into(), group: None }

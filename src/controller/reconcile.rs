@@ -58,10 +58,13 @@ trait Reconciled: Resource<DynamicType = ()> {
     fn identity(world: &Self::World) -> ObjectMeta;
 
     fn decide(world: &Self::World, now: Timestamp) -> Decision<Self::Status>;
+
+    /// What this process need not remember once the world was observed.
+    fn forget(_handles: &Handles, _key: &Key, _world: &Self::World) {}
 }
 
 macro_rules! reconciled {
-    ($kind:ty, $module:ident, $store:ident, $world:ty, $status:ty, $identity:expr) => {
+    ($kind:ty, $module:ident, $store:ident, $world:ty, $status:ty, $identity:expr $(, $forget:item)?) => {
         impl Reconciled for $kind {
             type World = $world;
             type Status = $status;
@@ -81,6 +84,8 @@ macro_rules! reconciled {
             fn decide(world: &$world, now: Timestamp) -> Decision<$status> {
                 decide::$module::decide(world, now)
             }
+
+            $($forget)?
         }
     };
 }
@@ -94,7 +99,12 @@ reconciled!(
     environments,
     EnvironmentWorld,
     EnvironmentStatus,
-    |world: &EnvironmentWorld| { world.environment.metadata.clone() }
+    |world: &EnvironmentWorld| { world.environment.metadata.clone() },
+    fn forget(handles: &Handles, key: &Key, world: &EnvironmentWorld) {
+        if world.contents.is_some() {
+            handles.caches.trimmed.remove(&(key.namespace.clone(), key.name.clone()));
+        }
+    }
 );
 reconciled!(Promotion, promotion, promotions, PromotionWorld, PromotionStatus, |world: &PromotionWorld| {
     world.promotion.metadata.clone()
@@ -147,6 +157,7 @@ async fn pass<K: Reconciled>(handles: &Handles, key: &Key) -> Result<Again, Reco
         reject(handles, &Subject::of::<K>(identity), K::undecodable(handles, key)).await?;
         return Ok(Again::OnChange);
     };
+    K::forget(handles, key, &world);
     let decision = K::decide(&world, handles.clock.now());
     handles.metrics.decision(key.kind.as_str());
     let wake_at = decision.wake_at;

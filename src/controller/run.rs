@@ -8,11 +8,11 @@ use super::wake::Wake;
 use crate::cluster::events::notes;
 use crate::cluster::lease;
 use crate::cluster::lease::LeaseConfig;
-use crate::cluster::{Cache, Clients, ContextError, Fence, Own, Resources, Stores, Telemetry, Versions};
+use crate::cluster::{Change, Clients, ContextError, Fence, Own, Resources, Stores, Telemetry, Versions};
 use crate::content::object::kinds;
 use crate::process::probes;
 use crate::process::probes::{Part, Probes};
-use crate::process::{Clock, Handles, Metrics, ProcessError, Settings};
+use crate::process::{Caches, Clock, Handles, Memory, Metrics, ProcessError, Settings};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -59,16 +59,8 @@ pub async fn run(
         settings: Arc::new(settings.clone()),
         own,
         resources: Resources::new(kinds::plural),
-        contents: Cache::new(32),
-        grants: Cache::new(10_000),
-        policies: Cache::new(1),
-        rights: Cache::new(10_000),
-        trials: Cache::new(1_000),
-        written: Cache::new(1_000),
-        rolled_out: Cache::new(10_000),
-        refused: Cache::new(1_000),
-        rejected: Cache::new(1_000),
-        trimmed: Cache::new(1_000),
+        memory: Memory::default(),
+        caches: Caches::default(),
     };
     let identity = lease::unique_identity(&settings.replica);
     tokio::spawn(writer.run(clients.operator(), fence.clone(), identity.clone()));
@@ -93,9 +85,15 @@ pub async fn run(
         move || clock.now(),
         drained.clone().cancelled_owned(),
     ));
-    let on_change = wake.clone();
+    let (on_change, memory) = (wake.clone(), handles.memory.clone());
+    let changed = move |change| {
+        if let Change::Promotion { gone: Some(uid), .. } = &change {
+            memory.forget(uid);
+        }
+        on_change.on(change);
+    };
     let mut watches = tokio::select! {
-        watches = stores.start(&clients, &settings.scope, &telemetry, move |change| on_change.on(change)) => watches,
+        watches = stores.start(&clients, &settings.scope, &telemetry, changed) => watches,
         () = shutdown.cancelled() => { drained.cancel(); return Ok(()); }
     };
     tracing::info!(replica = settings.replica, "watches are ready");

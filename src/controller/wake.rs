@@ -40,7 +40,7 @@ impl Wake {
                 self.environments(&project);
                 self.promotions(&project, None);
             }
-            Change::Promotion { project, name, release, environment, application } => {
+            Change::Promotion { project, name, release, environment, application, .. } => {
                 // Gone or undecodable, too: the one ends what is remembered of it, the other is told so.
                 self.promotion(&project, &name, environment.as_deref());
                 self.after(&project, environment.as_deref());

@@ -22,11 +22,11 @@ pub fn admission(handles: &Handles) -> Admission {
         return Admission::Disabled;
     }
     let versions = versions(handles);
-    let faults = handles.policies.get(&versions).unwrap_or_else(|| {
+    let faults = handles.caches.policy_faults.get(&versions).unwrap_or_else(|| {
         let shipped = shipped(&handles.own.user.username, &handles.own.namespace);
         let faults: Vec<String> =
             shipped.iter().filter_map(|policy| fault(policy, live(handles, policy))).collect();
-        handles.policies.put(versions, faults.clone());
+        handles.caches.policy_faults.insert(versions, faults.clone());
         faults
     });
     match faults.is_empty() {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub async fn load(handles: &Handles, project: &str, name: Option<String>) -> Result<Loaded, ObserveError> {
     let Some(name) = name else { return Ok(Loaded::NotAsked) };
     let key = (project.to_owned(), name.clone());
-    if let Some(known) = handles.contents.get(&key) {
+    if let Some(known) = handles.caches.contents.get(&key) {
         return Ok(Loaded::Here(known));
     }
     let api: Api<Content> = Api::namespaced(handles.clients.operator(), project);
@@ -21,7 +21,7 @@ pub async fn load(handles: &Handles, project: &str, name: Option<String>) -> Res
         Some(content) => match ObjectSet::from_spec(&content.spec) {
             Ok(objects) => {
                 let objects = Arc::new(objects);
-                handles.contents.put(key, Arc::clone(&objects));
+                handles.caches.contents.insert(key, Arc::clone(&objects));
                 Ok(Loaded::Here(objects))
             }
             Err(error) => Ok(Loaded::Broken(format!("Content {name}: {error}"))),

@@ -41,13 +41,12 @@ pub async fn observe(
         .filter(|promotion| promotion.spec.environment == name && phase_of(promotion).is_final())
         .count();
     let key = (namespace.to_owned(), name.to_owned());
-    let trimmed = handles.trimmed.get(&key).unwrap_or(false)
+    let trimmed = handles.caches.trimmed.get(&key).is_some()
         && finished <= limit
         && !busy
         && *project.grant(name) == Grant::Granted;
     let (mut contents, mut unnamed_copies) = (None, Vec::new());
     if trimmed {
-        handles.trimmed.forget(&key);
         contents = Some(old_contents(handles, namespace).await?);
         if environment.spec.delivery == Delivery::Managed {
             unnamed_copies = copies::unnamed(handles, &project, &environment).await?;

@@ -5,7 +5,7 @@ use super::review::is_allowed;
 use crate::api::{DEPLOYER_NAMESPACE, Delivery, Environment};
 use crate::cluster::Identity;
 use crate::decide::world::Grant;
-use crate::process::Handles;
+use crate::process::{Consent, Handles};
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReviewSpec};
 use kube::ResourceExt;
 use std::time::{Duration, Instant};
@@ -26,11 +26,12 @@ pub async fn grant(
     let key = (project.to_owned(), name.clone());
     // A namespace that was made anew has another owner until it says otherwise.
     let found = handles.stores.namespaces.get("", &environment.spec.namespace);
-    let namespace = found.map(|namespace| namespace.metadata.uid().to_owned()).unwrap_or_default();
-    if let Some((answer, at, _)) = handles.grants.get(&key).filter(|(_, _, uid)| *uid == namespace) {
-        let fresh = if answer.is_some() { Duration::from_secs(3) } else { age };
-        if at.elapsed() < fresh {
-            return Ok(answer.map_or(Grant::Granted, Grant::Missing));
+    let namespace_uid = found.map(|namespace| namespace.metadata.uid().to_owned()).unwrap_or_default();
+    let known = handles.caches.consents.get(&key).filter(|consent| consent.namespace_uid == namespace_uid);
+    if let Some(consent) = known {
+        let fresh = if consent.missing.is_some() { Duration::from_secs(3) } else { age };
+        if consent.asked.elapsed() < fresh {
+            return Ok(consent.missing.map_or(Grant::Granted, Grant::Missing));
         }
     }
     let identity = Identity::new(project, &name)?;
@@ -51,7 +52,8 @@ pub async fn grant(
             .await?
             .map(|kinds| role(project, environment, &kinds)),
     };
-    handles.grants.put(key, (missing.clone(), Instant::now(), namespace));
+    let consent = Consent { missing: missing.clone(), asked: Instant::now(), namespace_uid };
+    handles.caches.consents.insert(key, consent);
     Ok(missing.map_or(Grant::Granted, Grant::Missing))
 }
 

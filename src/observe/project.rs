@@ -83,8 +83,8 @@ fn owner_of(handles: &Handles, target: &str) -> Option<String> {
         let (project, name) = id.split_once('/').unwrap_or_default();
         let found = handles.stores.environments.get(project, name);
         let created = found.and_then(|environment| environment.metadata.creation_timestamp.clone());
-        let granted = handles.grants.get(&(project.to_owned(), name.to_owned()));
-        let is_granted = granted.is_some_and(|(missing, _, _)| missing.is_none());
+        let consent = handles.caches.consents.get(&(project.to_owned(), name.to_owned()));
+        let is_granted = consent.is_some_and(|consent| consent.missing.is_none());
         (!is_granted, created.map(|time| time.0), id.clone())
     })
 }

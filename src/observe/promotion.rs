@@ -8,7 +8,7 @@ use crate::cluster::{Identity, application_of};
 use crate::content::ObjectKey;
 use crate::decide::history::lane::{asked_by, is_automatic, phase_of};
 use crate::decide::needs::{contents as wanted_contents, live_objects, rollback_names};
-use crate::decide::world::{Grant, Loaded, Project, PromotionWorld, Trial, Verb};
+use crate::decide::world::{Grant, Loaded, Project, PromotionWorld, Verb};
 use crate::process::Handles;
 use kube::ResourceExt;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,11 +24,6 @@ pub async fn observe(
     let project = of_application(handles, namespace, &promotion)?;
     let Some(promotion) = project.promotions.get(name).cloned() else { return Ok(None) };
     if phase_of(&promotion).is_final() {
-        let uid = promotion.uid().unwrap_or_default();
-        handles.trials.forget(&uid);
-        handles.written.forget(&uid);
-        handles.refused.forget(&uid);
-        handles.rolled_out.forget(&uid);
         return Ok(None);
     }
     let mut project = project;
@@ -105,22 +100,16 @@ fn questions(project: &Project, promotion: &Promotion) -> Questions {
 
 /// What the caches and this process's memory give.
 fn world(handles: &Handles, project: Project, promotion: Arc<Promotion>) -> PromotionWorld {
-    let uid = promotion.uid().unwrap_or_default();
+    let known = handles.memory.of(&promotion.uid().unwrap_or_default());
     PromotionWorld {
         project,
         content: Loaded::NotAsked,
         replaced: Loaded::NotAsked,
         live: BTreeMap::new(),
-        tried: handles.trials.get(&uid).map(|tried| Trial {
-            digest: tried.digest.clone(),
-            results: tried.results.clone(),
-            refusals: tried.refusals.clone(),
-            warnings: tried.warnings.clone(),
-            at: tried.at,
-        }),
-        written: handles.written.get(&uid).unwrap_or_default(),
-        refused: handles.refused.get(&uid).unwrap_or_default(),
-        rolled_out: handles.rolled_out.get(&uid),
+        tried: known.trial,
+        written: known.written,
+        refused: known.refused,
+        rolled_out: known.rolled_out,
         workloads: BTreeMap::new(),
         epoch: handles.fence.epoch().unwrap_or_default(),
         promotion,

@@ -4,7 +4,7 @@ use super::ObserveError;
 use super::review::is_allowed;
 use crate::api::UserInfo;
 use crate::decide::world::{Admission, Project, Verb};
-use crate::process::Handles;
+use crate::process::{Handles, RightKey};
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReviewSpec};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -45,8 +45,13 @@ async fn may(
     (verb, environment, user): &(Verb, String, UserInfo),
     age: Duration,
 ) -> Result<bool, ObserveError> {
-    let key = (verb.as_str(), project.to_owned(), environment.clone(), user.clone());
-    if let Some((answer, at)) = handles.rights.get(&key)
+    let key = RightKey {
+        verb: verb.as_str(),
+        project: project.to_owned(),
+        environment: environment.clone(),
+        user: user.clone(),
+    };
+    if let Some((answer, at)) = handles.caches.rights.get(&key)
         && at.elapsed() < if answer { age } else { TO_START }
     {
         return Ok(answer);
@@ -67,6 +72,6 @@ async fn may(
     };
     let allowed =
         is_allowed(handles, spec, format!("the right to {} for {environment}", verb.as_str())).await?;
-    handles.rights.put(key, (allowed, Instant::now()));
+    handles.caches.rights.insert(key, (allowed, Instant::now()));
     Ok(allowed)
 }

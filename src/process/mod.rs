@@ -1,14 +1,19 @@
-//! This process: its handles, settings, clock, metrics and probes server.
+//! This process: its handles, memory, caches, settings, clock, metrics and probes server.
 
+pub mod caches;
 pub mod clock;
 pub mod error;
 pub mod handles;
+pub mod memory;
 pub mod metrics;
 pub mod probes;
 pub mod settings;
 
+pub use crate::decide::world::Trial;
+pub use caches::{Caches, Consent, RightKey};
 pub use clock::Clock;
 pub use error::ProcessError;
-pub use handles::{Handles, Tried};
+pub use handles::Handles;
+pub use memory::{Memory, Remembered};
 pub use metrics::Metrics;
 pub use settings::Settings;

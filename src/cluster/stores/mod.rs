@@ -45,6 +45,8 @@ pub enum Change {
         environment: Option<String>,
         /// Its application; empty while nobody has said which it is.
         application: Option<String>,
+        /// Its UID, when it is gone.
+        gone: Option<String>,
     },
     /// An approval: namespace and name, and, where it could be read, the release and the environment that it is about.
     Approval {
@@ -225,6 +227,7 @@ impl Stores {
                     release: promotion.map(|promotion| promotion.spec.release.clone()),
                     environment: promotion.map(|promotion| promotion.spec.environment.clone()),
                     application: promotion.map(|promotion| application_of(promotion).to_owned()),
+                    gone: gone(&delta),
                 });
             }
         });
@@ -364,6 +367,16 @@ impl Starter<'_> {
         let relister = watch.relister();
         watches.ends.push(Box::pin(async move { watch.ended().await }));
         Relister(Box::new(relister))
+    }
+}
+
+/// The UID of an object that is gone.
+fn gone(delta: &Delta<Promotion>) -> Option<String> {
+    match delta {
+        Delta::Gone { old } => old.metadata.uid.clone(),
+        Delta::Applied { .. } | Delta::Undecodable { .. } | Delta::UndecodableGone { .. } | Delta::Listed => {
+            None
+        }
     }
 }
 

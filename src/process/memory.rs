@@ -1,0 +1,126 @@
+//! What this process remembers of each promotion that has not ended: answers and times that cannot be read again from the cluster
+//! without asking, or doing, something twice.
+//!
+//! Invariant: losing an entry costs a repetition, never correctness. Act and the controller write here, observe reads. An entry
+//! goes when its promotion has ended or is gone; beyond the limit the one with the smallest UID goes.
+
+use crate::content::ObjectKey;
+use crate::decide::world::Trial;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Most promotions that are remembered.
+const LIMIT: usize = 10_000;
+/// Most promotions whose dry-run is remembered: its answers are whole objects.
+const TRIALS: usize = 1_000;
+
+/// What is remembered of one promotion.
+#[derive(Clone, Debug, Default)]
+pub struct Remembered {
+    /// What the last dry-run answered.
+    pub trial: Option<Trial>,
+    /// Objects that this process wrote for it.
+    pub written: BTreeSet<ObjectKey>,
+    /// Since when everything is rolled out.
+    pub rolled_out: Option<Timestamp>,
+    /// Writes that the API server refused for good, and why.
+    pub refused: BTreeMap<ObjectKey, String>,
+}
+
+/// The memory, by UID of the promotion. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Memory(Arc<Mutex<BTreeMap<String, Remembered>>>);
+
+impl Memory {
+    /// What is remembered of a promotion.
+    pub fn of(&self, uid: &str) -> Remembered {
+        self.entries().get(uid).cloned().unwrap_or_default()
+    }
+
+    /// A dry-run was answered.
+    pub fn tried(&self, uid: &str, trial: Trial) {
+        let mut entries = self.entries();
+        let known = |entry: &Remembered| entry.trial.is_some();
+        if entries.values().filter(|entry| known(entry)).count() >= TRIALS
+            && !entries.get(uid).is_some_and(known)
+            && let Some(other) = entries.values_mut().find(|entry| known(entry))
+        {
+            other.trial = None;
+        }
+        entry(&mut entries, uid).trial = Some(trial);
+    }
+
+    /// An object was written or deleted.
+    pub fn wrote(&self, uid: &str, key: ObjectKey) {
+        entry(&mut self.entries(), uid).written.insert(key);
+    }
+
+    /// The API server refused a write for good.
+    pub fn refused(&self, uid: &str, key: ObjectKey, why: String) {
+        entry(&mut self.entries(), uid).refused.insert(key, why);
+    }
+
+    /// Everything is rolled out since then.
+    pub fn rolled_out(&self, uid: &str, since: Timestamp) {
+        entry(&mut self.entries(), uid).rolled_out = Some(since);
+    }
+
+    /// The promotion has ended, or is gone.
+    pub fn forget(&self, uid: &str) {
+        self.entries().remove(uid);
+    }
+
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<String, Remembered>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn entry<'a>(entries: &'a mut BTreeMap<String, Remembered>, uid: &str) -> &'a mut Remembered {
+    if entries.len() >= LIMIT && !entries.contains_key(uid) {
+        entries.pop_first();
+    }
+    entries.entry(uid.to_owned()).or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trial() -> Trial {
+        Trial {
+            digest: String::new(),
+            results: BTreeMap::new(),
+            refusals: Vec::new(),
+            warnings: Vec::new(),
+            at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn a_promotion_has_one_entry_until_it_is_forgotten() {
+        let memory = Memory::default();
+        let key = ObjectKey::new("v1", "ConfigMap", "web").unwrap();
+        memory.wrote("1", key.clone());
+        memory.clone().refused("1", key.clone(), "quota".to_owned());
+        memory.rolled_out("1", Timestamp::UNIX_EPOCH);
+        memory.tried("1", trial());
+        let known = memory.of("1");
+        assert_eq!((known.written.len(), known.refused[&key].as_str()), (1, "quota"));
+        assert!(known.rolled_out.is_some() && known.trial.is_some());
+        assert!(memory.of("2").written.is_empty());
+        memory.forget("1");
+        let known = memory.of("1");
+        assert!(known.written.is_empty() && known.refused.is_empty() && known.rolled_out.is_none());
+    }
+
+    #[test]
+    fn entries_and_dry_runs_are_bounded() {
+        let memory = Memory::default();
+        let uid = |number: usize| format!("{number:06}");
+        (0..=TRIALS).for_each(|number| memory.tried(&uid(number), trial()));
+        assert!(memory.of(&uid(0)).trial.is_none() && memory.of(&uid(1)).trial.is_some());
+        (0..=LIMIT).for_each(|number| memory.rolled_out(&uid(number), Timestamp::UNIX_EPOCH));
+        assert!(memory.of(&uid(0)).rolled_out.is_none() && memory.of(&uid(LIMIT)).rolled_out.is_some());
+    }
+}
