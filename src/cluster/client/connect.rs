@@ -13,8 +13,8 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use kube::client::ConfigExt;
 use tower::{BoxError, Service, ServiceBuilder};
 
-use super::ClientOptions;
 use super::guarded::Guarded;
+use super::options::ClientOptions;
 use crate::cluster::error::ContextError;
 
 /// How long an unused connection is kept.

@@ -7,13 +7,13 @@ mod call;
 mod connect;
 mod guarded;
 mod identity;
+mod options;
 mod retry;
 mod stack;
 mod warnings;
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::HeaderName;
@@ -26,6 +26,7 @@ use tower::{BoxError, Service};
 pub use call::{Call, Effect};
 pub use guarded::Guarded;
 pub use identity::Identity;
+pub use options::ClientOptions;
 pub use stack::Reply;
 pub use warnings::Warnings;
 
@@ -37,30 +38,6 @@ use call::OfTheLease;
 use stack::Stack;
 
 const IMPERSONATE_USER: HeaderName = HeaderName::from_static("impersonate-user");
-
-/// The bounds of the client stack.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClientOptions {
-    /// Longest wait for the whole answer of one call; a watch only has to open in this time.
-    pub deadline: Duration,
-    /// Longest wait for a TCP connection.
-    pub connect_timeout: Duration,
-    /// Reads in flight; watches apart.
-    pub reads: usize,
-    /// Writes in flight, dry-runs included. Eight saturate an API server on two cores.
-    pub writes: usize,
-}
-
-impl Default for ClientOptions {
-    fn default() -> Self {
-        Self {
-            deadline: Duration::from_secs(10),
-            connect_timeout: Duration::from_secs(5),
-            reads: 32,
-            writes: 8,
-        }
-    }
-}
 
 /// Makes the clients of the process. A clone shares the stack.
 #[derive(Clone)]

@@ -20,9 +20,9 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use tower::{BoxError, Service, ServiceExt};
 
-use super::ClientOptions;
 use super::call::{Call, Effect};
 use super::guarded::Guarded;
+use super::options::ClientOptions;
 use super::retry::Retries;
 use super::warnings::Warnings;
 use crate::cluster::error::Refusal;

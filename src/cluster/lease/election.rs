@@ -22,7 +22,7 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use tokio::time::Instant;
 
-use super::LeaseConfig;
+use super::config::LeaseConfig;
 use crate::cluster::fence::Term;
 
 /// The longest duration that is believed of another holder's record; a longer one would shut everybody out.

@@ -4,6 +4,7 @@
 //! before that request; on the way out it is closed first, then writes in flight are awaited, and only then is the
 //! Lease given up, so that two replicas never write at the same time. The rules are in [`election`], without I/O.
 
+mod config;
 mod election;
 
 use std::convert::Infallible;
@@ -22,54 +23,11 @@ use super::backoff::Backoff;
 use super::error::{ContextError, brief, code_of};
 use super::fence::Fence;
 use super::telemetry::Telemetry;
+pub use config::LeaseConfig;
 use election::{Election, Move};
 
 /// Seconds after which the API server ends the watch of a follower, which then opens the next.
 const WATCH_SECONDS: u32 = 50;
-
-/// How to compete.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeaseConfig {
-    /// Namespace of the Lease.
-    pub namespace: String,
-    /// Name of the Lease.
-    pub name: String,
-    /// Who we are: different for every process, restarts included. See [`unique_identity`].
-    pub identity: String,
-    /// How long a silent leader keeps its place; whole seconds.
-    pub duration: Duration,
-    /// How often the leader renews; less than half of `duration`.
-    pub renewal: Duration,
-}
-
-impl LeaseConfig {
-    fn validate(&self) -> Result<(), ContextError> {
-        if self.identity.is_empty() || self.name.is_empty() || self.namespace.is_empty() {
-            return Err(ContextError::InvalidLease("identity, name and namespace must not be empty"));
-        }
-        if self.duration < Duration::from_secs(1) || self.duration.subsec_nanos() != 0 {
-            return Err(ContextError::InvalidLease("the duration must be whole seconds, at least one"));
-        }
-        if self.renewal.is_zero() || self.renewal * 2 >= self.duration {
-            return Err(ContextError::InvalidLease("the renewal must be less than half of the duration"));
-        }
-        Ok(())
-    }
-
-    /// How long after a renewal was asked for the leader may still start writes.
-    fn renew_deadline(&self) -> Duration {
-        self.duration * 2 / 3
-    }
-
-    /// How long one request may take, so that a renewal that hangs can be tried once more.
-    fn patience(&self) -> Duration {
-        (self.renew_deadline() - self.renewal) / 2
-    }
-
-    fn duration_seconds(&self) -> i32 {
-        i32::try_from(self.duration.as_secs()).unwrap_or(i32::MAX)
-    }
-}
 
 /// `replica` with a suffix that no other process has.
 pub fn unique_identity(replica: &str) -> String {

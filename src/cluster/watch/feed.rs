@@ -8,7 +8,7 @@ use kube::Resource;
 use kube::core::DeserializeGuard;
 use kube::runtime::watcher::Event;
 
-use super::{Watched, place};
+use super::watched::{Watched, place};
 use crate::cluster::store::{Delta, Store, Undecodable};
 use crate::cluster::telemetry::Telemetry;
 

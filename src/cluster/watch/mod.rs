@@ -8,16 +8,15 @@
 //! after the store changed, in order; the task never ends by itself, and if it does, [`Watch::ended`] says so.
 
 mod feed;
+mod options;
 mod supervisor;
+mod watched;
 
-use std::fmt::Debug;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::{Api, Resource};
-use serde::de::DeserializeOwned;
+use kube::Api;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -26,124 +25,10 @@ use super::error::ContextError;
 use super::pulse::Pulse;
 use super::store::{Delta, Store};
 use super::telemetry::Telemetry;
-use crate::api::{KeptRelease, Release, Trim};
 use feed::Feed;
+pub use options::WatchOptions;
 use supervisor::Supervisor;
-
-/// A kind that can be watched: what the API server sends, and what is kept of it.
-pub trait Watched: Send + Sync + Sized + 'static {
-    /// The type that is decoded.
-    type Wire: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static;
-
-    /// What is kept.
-    fn keep(wire: Self::Wire) -> Self;
-
-    /// The version at which it was seen.
-    fn version(&self) -> &str;
-
-    /// Its namespace, empty for a cluster-scoped kind, and its name.
-    fn place(&self) -> (&str, &str);
-}
-
-/// Thousands of releases are watched.
-impl Watched for KeptRelease {
-    type Wire = Release;
-
-    fn keep(wire: Release) -> Self {
-        wire.into()
-    }
-
-    fn version(&self) -> &str {
-        self.resource_version()
-    }
-
-    fn place(&self) -> (&str, &str) {
-        (self.namespace(), self.name())
-    }
-}
-
-/// Our other kinds are kept whole, but for what each says that nobody reads.
-impl<K> Watched for K
-where
-    K: Trim + Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
-{
-    type Wire = K;
-
-    fn keep(mut wire: K) -> K {
-        trim_metadata(wire.meta_mut());
-        wire.trim();
-        wire
-    }
-
-    fn version(&self) -> &str {
-        self.meta().resource_version.as_deref().unwrap_or_default()
-    }
-
-    fn place(&self) -> (&str, &str) {
-        place(self.meta())
-    }
-}
-
-/// A kind of Kubernetes kept whole, but for metadata that nobody reads.
-#[derive(Debug, Clone)]
-pub struct Whole<K>(pub K);
-
-impl<K> Watched for Whole<K>
-where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
-{
-    type Wire = K;
-
-    fn keep(mut wire: K) -> Self {
-        trim_metadata(wire.meta_mut());
-        Self(wire)
-    }
-
-    fn version(&self) -> &str {
-        self.0.meta().resource_version.as_deref().unwrap_or_default()
-    }
-
-    fn place(&self) -> (&str, &str) {
-        place(self.0.meta())
-    }
-}
-
-/// Nobody reads what owned the fields, what was applied last, or who the owner is.
-fn trim_metadata(meta: &mut ObjectMeta) {
-    (meta.managed_fields, meta.annotations, meta.owner_references) = (None, None, None);
-}
-
-/// Namespace and name.
-fn place(meta: &ObjectMeta) -> (&str, &str) {
-    (meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default())
-}
-
-/// How a watch is kept alive.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WatchOptions {
-    /// Seconds after which the API server ends one watch request; a bookmark comes shortly before.
-    pub server_timeout: u32,
-    /// A stream without any sign of life for so long is built anew.
-    pub silence: Duration,
-    /// Objects per page of a list.
-    pub page_size: u32,
-    /// First pause after an error.
-    pub first_pause: Duration,
-    /// Longest pause after an error.
-    pub longest_pause: Duration,
-}
-
-impl Default for WatchOptions {
-    fn default() -> Self {
-        Self {
-            server_timeout: 50,
-            silence: Duration::from_secs(60),
-            page_size: 100,
-            first_pause: Duration::from_millis(200),
-            longest_pause: Duration::from_secs(10),
-        }
-    }
-}
+pub use watched::{Watched, Whole};
 
 /// A running watch. Dropping it ends the task.
 #[derive(Debug)]

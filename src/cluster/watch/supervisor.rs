@@ -18,7 +18,8 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, interval, sleep};
 
 use super::feed::Feed;
-use super::{WatchOptions, Watched};
+use super::options::WatchOptions;
+use super::watched::Watched;
 use crate::cluster::backoff::Backoff;
 use crate::cluster::error::{brief, code_of};
 use crate::cluster::pulse::Pulse;

@@ -1,0 +1,49 @@
+//! Which Lease to compete for, and how fast.
+
+use std::time::Duration;
+
+use crate::cluster::error::ContextError;
+
+/// How to compete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaseConfig {
+    /// Namespace of the Lease.
+    pub namespace: String,
+    /// Name of the Lease.
+    pub name: String,
+    /// Who we are: different for every process, restarts included. See [`unique_identity`].
+    pub identity: String,
+    /// How long a silent leader keeps its place; whole seconds.
+    pub duration: Duration,
+    /// How often the leader renews; less than half of `duration`.
+    pub renewal: Duration,
+}
+
+impl LeaseConfig {
+    pub(super) fn validate(&self) -> Result<(), ContextError> {
+        if self.identity.is_empty() || self.name.is_empty() || self.namespace.is_empty() {
+            return Err(ContextError::InvalidLease("identity, name and namespace must not be empty"));
+        }
+        if self.duration < Duration::from_secs(1) || self.duration.subsec_nanos() != 0 {
+            return Err(ContextError::InvalidLease("the duration must be whole seconds, at least one"));
+        }
+        if self.renewal.is_zero() || self.renewal * 2 >= self.duration {
+            return Err(ContextError::InvalidLease("the renewal must be less than half of the duration"));
+        }
+        Ok(())
+    }
+
+    /// How long after a renewal was asked for the leader may still start writes.
+    pub(super) fn renew_deadline(&self) -> Duration {
+        self.duration * 2 / 3
+    }
+
+    /// How long one request may take, so that a renewal that hangs can be tried once more.
+    pub(super) fn patience(&self) -> Duration {
+        (self.renew_deadline() - self.renewal) / 2
+    }
+
+    pub(super) fn duration_seconds(&self) -> i32 {
+        i32::try_from(self.duration.as_secs()).unwrap_or(i32::MAX)
+    }
+}

@@ -1,0 +1,84 @@
+//! What the watches tell of a change.
+
+use crate::api::Promotion;
+use crate::cluster::store::Delta;
+use crate::cluster::watch::Watched;
+use std::sync::Arc;
+
+/// What changed, as far as somebody has to look again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A release: namespace and name.
+    Release(String, String),
+    /// An environment: namespace, name, and whether its spec changed or it came or went.
+    Environment(String, String, bool),
+    /// A rollback policy of this namespace.
+    Policy(String),
+    /// A promotion: namespace, name, and, where it could be read, what it is about.
+    Promotion {
+        /// Its project.
+        project: String,
+        /// Its name.
+        name: String,
+        /// Its release.
+        release: Option<String>,
+        /// Its environment.
+        environment: Option<String>,
+        /// Its application; empty while nobody has said which it is.
+        application: Option<String>,
+        /// Its UID, when it is gone.
+        gone: Option<String>,
+    },
+    /// An approval: namespace and name, and, where it could be read, the release and the environment that it is about.
+    Approval {
+        /// Its project.
+        project: String,
+        /// Its name.
+        name: String,
+        /// Its release.
+        release: Option<String>,
+        /// Its environment.
+        environment: Option<String>,
+    },
+    /// A freeze of this project, or of every one.
+    Freeze(Option<String>),
+    /// An admission policy.
+    Admission,
+    /// A namespace.
+    Namespace(String),
+    /// A workload, pod or Job in this namespace.
+    Workload(String),
+}
+
+/// The application that a promotion names, in its status or in its spec; empty when it names none.
+pub fn application_of(promotion: &Promotion) -> &str {
+    let told = promotion.status.as_ref().and_then(|status| status.application.as_deref());
+    told.or(promotion.spec.application.as_deref()).unwrap_or_default()
+}
+
+/// The UID of an object that is gone.
+pub(super) fn gone(delta: &Delta<Promotion>) -> Option<String> {
+    match delta {
+        Delta::Gone { old } => old.metadata.uid.clone(),
+        Delta::Applied { .. } | Delta::Undecodable { .. } | Delta::UndecodableGone { .. } | Delta::Listed => {
+            None
+        }
+    }
+}
+
+/// The object that a change is about.
+pub(super) fn object<K>(delta: &Delta<K>) -> Option<&Arc<K>> {
+    match delta {
+        Delta::Applied { new, .. } => Some(new),
+        Delta::Gone { old } => Some(old),
+        Delta::Undecodable { .. } | Delta::UndecodableGone { .. } | Delta::Listed => None,
+    }
+}
+
+pub(super) fn place<K: Watched>(delta: &Delta<K>) -> Option<(String, String)> {
+    if let Delta::Undecodable { new } | Delta::UndecodableGone { old: new } = delta {
+        return Some((new.namespace.to_string(), new.name.to_string()));
+    }
+    let (namespace, name) = object(delta)?.place();
+    Some((namespace.to_owned(), name.to_owned()))
+}

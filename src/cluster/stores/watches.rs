@@ -1,0 +1,220 @@
+//! The watches that fill the stores.
+//!
+//! Invariant: the workloads of target namespaces are listed once the targets are known.
+
+use super::change::{Change, application_of, gone, object, place};
+use super::{Scope, Stores, targets};
+use crate::cluster::client::Clients;
+use crate::cluster::error::ContextError;
+use crate::cluster::store::{Delta, Store};
+use crate::cluster::telemetry::Telemetry;
+use crate::cluster::watch::{Watch, WatchOptions, Watched};
+use kube::core::ObjectMeta;
+use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::Notify;
+
+/// The running watches; dropping it ends them.
+pub struct Watches {
+    ends: Vec<futures::future::BoxFuture<'static, ContextError>>,
+}
+
+impl Watches {
+    /// The first watch that ends; none ever should.
+    pub async fn ended(&mut self) -> ContextError {
+        futures::future::select_all(std::mem::take(&mut self.ends)).await.0
+    }
+}
+
+impl Stores {
+    /// Starts every watch; returns when all first lists are complete.
+    pub async fn start(
+        &self,
+        clients: &Clients,
+        scope: &Scope,
+        telemetry: &Telemetry,
+        changed: impl Fn(Change) + Clone + Send + Sync + 'static,
+    ) -> Watches {
+        let listed = Arc::new(Notify::new());
+        let mut watches = Watches { ends: Vec::new() };
+        let relisters: Arc<RwLock<Vec<Relister>>> = Arc::default();
+        let starter = Starter { clients, telemetry, listed: &listed };
+        let serves = {
+            let scope = scope.clone();
+            move |meta: &ObjectMeta| scope.serves(meta.namespace.as_deref().unwrap_or_default())
+        };
+        let tell = changed.clone();
+        starter.start(&mut watches, "Release", &self.releases, serves.clone(), move |delta| {
+            if let Some((namespace, name)) = place(&delta) {
+                tell(Change::Release(namespace, name));
+            }
+        });
+        let (tell, targets, again) = (changed.clone(), self.targets.clone(), Arc::clone(&relisters));
+        starter.start(&mut watches, "Environment", &self.environments, serves.clone(), move |delta| {
+            let relist = || {
+                for relist in again.read().unwrap_or_else(PoisonError::into_inner).iter() {
+                    (relist.0)();
+                }
+            };
+            let is_news = targets::track(&targets, relist, &delta);
+            if let Some((namespace, name)) = place(&delta) {
+                tell(Change::Environment(namespace, name, is_news));
+            }
+        });
+        let tell = changed.clone();
+        starter.start(&mut watches, "RollbackPolicy", &self.policies, serves.clone(), move |delta| {
+            if let Some((namespace, _)) = place(&delta) {
+                tell(Change::Policy(namespace));
+            }
+        });
+        let tell = changed.clone();
+        starter.start(&mut watches, "Promotion", &self.promotions, serves.clone(), move |delta| {
+            if let Some((project, name)) = place(&delta) {
+                let promotion = object(&delta);
+                tell(Change::Promotion {
+                    project,
+                    name,
+                    release: promotion.map(|promotion| promotion.spec.release.clone()),
+                    environment: promotion.map(|promotion| promotion.spec.environment.clone()),
+                    application: promotion.map(|promotion| application_of(promotion).to_owned()),
+                    gone: gone(&delta),
+                });
+            }
+        });
+        self.watch_consent(&starter, &mut watches, scope, changed.clone());
+        let tell = changed.clone();
+        starter.start(
+            &mut watches,
+            "Namespace",
+            &self.namespaces,
+            |_: &ObjectMeta| true,
+            move |delta| {
+                if let Some(object) = object(&delta) {
+                    tell(Change::Namespace(object.metadata.name().to_owned()));
+                }
+            },
+        );
+        // Nothing starts on the word of a policy that nobody has seen.
+        let policies_are_known =
+            || !scope.admission || (self.admission_policies.is_ready() && self.admission_bindings.is_ready());
+        while !self.own_are_ready() || !policies_are_known() {
+            listed.notified().await;
+        }
+        macro_rules! workloads {
+            ($($kind:literal => $store:ident),*) => { $(
+                let (tell, targets) = (changed.clone(), self.targets.clone());
+                let keep = move |meta: &ObjectMeta| targets.holds(meta.namespace.as_deref().unwrap_or_default());
+                let relister = starter.start(&mut watches, $kind, &self.$store, keep, move |delta| {
+                    if let Some(object) = object(&delta) {
+                        tell(Change::Workload(object.metadata.namespace().to_owned()));
+                    }
+                });
+                relisters.write().unwrap_or_else(PoisonError::into_inner).push(relister);
+            )* };
+        }
+        workloads!("Deployment" => deployments, "StatefulSet" => stateful_sets, "DaemonSet" => daemon_sets,
+            "ReplicaSet" => replica_sets, "Pod" => pods, "Job" => jobs);
+        while !self.are_ready() {
+            listed.notified().await;
+        }
+        watches
+    }
+}
+
+impl Stores {
+    /// What people decide, and whether the API server holds them to the rules.
+    fn watch_consent(
+        &self,
+        starter: &Starter<'_>,
+        watches: &mut Watches,
+        scope: &Scope,
+        changed: impl Fn(Change) + Clone + Send + Sync + 'static,
+    ) {
+        let serves = {
+            let scope = scope.clone();
+            move |meta: &ObjectMeta| scope.serves(meta.namespace.as_deref().unwrap_or_default())
+        };
+        let tell = changed.clone();
+        starter.start(watches, "Approval", &self.approvals, serves.clone(), move |delta| {
+            if let Some((project, name)) = place(&delta) {
+                let approval = object(&delta);
+                tell(Change::Approval {
+                    project,
+                    name,
+                    release: approval.map(|approval| approval.spec.release.name.clone()),
+                    environment: approval.map(|approval| approval.spec.environment.name.clone()),
+                });
+            }
+        });
+        let tell = changed.clone();
+        starter.start(watches, "ChangeFreeze", &self.freezes, serves, move |delta| {
+            if let Some((project, _)) = place(&delta) {
+                tell(Change::Freeze(Some(project)));
+            }
+        });
+        let tell = changed.clone();
+        let every = |_: &ObjectMeta| true;
+        starter.start(watches, "ClusterChangeFreeze", &self.cluster_freezes, every, move |delta| {
+            if !matches!(delta, Delta::Listed) {
+                tell(Change::Freeze(None));
+            }
+        });
+        if !scope.admission {
+            return;
+        }
+        let is_ours =
+            |meta: &ObjectMeta| meta.name.as_deref().is_some_and(|name| name.starts_with("towpath-"));
+        let tell = changed.clone();
+        let policies = &self.admission_policies;
+        starter.start(watches, "ValidatingAdmissionPolicy", policies, is_ours, move |delta| {
+            if !matches!(delta, Delta::Listed) {
+                tell(Change::Admission);
+            }
+        });
+        let bindings = &self.admission_bindings;
+        starter.start(watches, "ValidatingAdmissionPolicyBinding", bindings, is_ours, move |delta| {
+            if !matches!(delta, Delta::Listed) {
+                changed(Change::Admission);
+            }
+        });
+    }
+}
+
+/// Lists a kind anew, as more of it is kept than before.
+struct Relister(Box<dyn Fn() + Send + Sync>);
+
+struct Starter<'a> {
+    clients: &'a Clients,
+    telemetry: &'a Telemetry,
+    listed: &'a Arc<Notify>,
+}
+
+impl Starter<'_> {
+    fn start<K: Watched>(
+        &self,
+        watches: &mut Watches,
+        kind: &'static str,
+        store: &Store<K>,
+        keep: impl Fn(&ObjectMeta) -> bool + Send + Sync + 'static,
+        changed: impl Fn(Delta<K>) + Send + Sync + 'static,
+    ) -> Relister {
+        let listed = Arc::clone(self.listed);
+        let mut watch = Watch::start(
+            kind,
+            self.clients,
+            WatchOptions::default(),
+            store.clone(),
+            self.telemetry.clone(),
+            keep,
+            move |delta| {
+                let is_list = matches!(delta, Delta::Listed);
+                changed(delta);
+                if is_list {
+                    listed.notify_one();
+                }
+            },
+        );
+        let relister = watch.relister();
+        watches.ends.push(Box::pin(async move { watch.ended().await }));
+        Relister(Box::new(relister))
+    }
+}

@@ -1,0 +1,97 @@
+//! Kinds that can be watched, and what is kept of each.
+
+use std::fmt::Debug;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
+use serde::de::DeserializeOwned;
+
+use crate::api::{KeptRelease, Release, Trim};
+
+/// A kind that can be watched: what the API server sends, and what is kept of it.
+pub trait Watched: Send + Sync + Sized + 'static {
+    /// The type that is decoded.
+    type Wire: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static;
+
+    /// What is kept.
+    fn keep(wire: Self::Wire) -> Self;
+
+    /// The version at which it was seen.
+    fn version(&self) -> &str;
+
+    /// Its namespace, empty for a cluster-scoped kind, and its name.
+    fn place(&self) -> (&str, &str);
+}
+
+/// Thousands of releases are watched.
+impl Watched for KeptRelease {
+    type Wire = Release;
+
+    fn keep(wire: Release) -> Self {
+        wire.into()
+    }
+
+    fn version(&self) -> &str {
+        self.resource_version()
+    }
+
+    fn place(&self) -> (&str, &str) {
+        (self.namespace(), self.name())
+    }
+}
+
+/// Our other kinds are kept whole, but for what each says that nobody reads.
+impl<K> Watched for K
+where
+    K: Trim + Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
+    type Wire = K;
+
+    fn keep(mut wire: K) -> K {
+        trim_metadata(wire.meta_mut());
+        wire.trim();
+        wire
+    }
+
+    fn version(&self) -> &str {
+        self.meta().resource_version.as_deref().unwrap_or_default()
+    }
+
+    fn place(&self) -> (&str, &str) {
+        place(self.meta())
+    }
+}
+
+/// A kind of Kubernetes kept whole, but for metadata that nobody reads.
+#[derive(Debug, Clone)]
+pub struct Whole<K>(pub K);
+
+impl<K> Watched for Whole<K>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
+    type Wire = K;
+
+    fn keep(mut wire: K) -> Self {
+        trim_metadata(wire.meta_mut());
+        Self(wire)
+    }
+
+    fn version(&self) -> &str {
+        self.0.meta().resource_version.as_deref().unwrap_or_default()
+    }
+
+    fn place(&self) -> (&str, &str) {
+        place(self.0.meta())
+    }
+}
+
+/// Nobody reads what owned the fields, what was applied last, or who the owner is.
+fn trim_metadata(meta: &mut ObjectMeta) {
+    (meta.managed_fields, meta.annotations, meta.owner_references) = (None, None, None);
+}
+
+/// Namespace and name.
+pub(super) fn place(meta: &ObjectMeta) -> (&str, &str) {
+    (meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default())
+}
