@@ -6,9 +6,6 @@
 //!
 //! The controller is the program that is installed, so its memory is what a cluster would see.
 
-#[path = "../support/src/installed_controller.rs"]
-mod operator;
-
 mod figures;
 
 use anyhow::{Context, Result};
@@ -20,12 +17,12 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ListParams, PostParams};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, ResourceExt};
-use operator::Operator;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
+use support::installed_controller::{self, Operator};
 use towpath::api::{Promotion, PromotionPhase, Release, ReleasePhase};
 
 const RUNS: usize = 10;
@@ -53,7 +50,7 @@ fn main() -> ExitCode {
 
 async fn measure() -> Result<()> {
     let cluster = ControlPlane::start().await?;
-    let account = operator::install(&cluster).await?;
+    let account = installed_controller::install(&cluster).await?;
     // What is installed, not this program, which holds more.
     let program = Path::new(env!("CARGO_BIN_EXE_towpath"));
     let (operator, mut child) = Operator::start(&cluster, &account, program, false).await?;

@@ -1,12 +1,12 @@
 //! The control plane, the chart, the controller and the example: everything that is there before the first release.
 
 use crate::containers;
-use crate::operator::{self, Operator, path};
 use crate::running::{self, Running};
 use crate::screen::Screen;
 use anyhow::{Context, Result, ensure};
 use control_plane::{ControlPlane, Tool, eventually};
 use std::time::Duration;
+use support::installed_controller::{self, Operator, path};
 use tokio::process::Child;
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -53,7 +53,7 @@ impl Installation {
         }
         let account = screen
             .step("installing the chart", async {
-                let account = operator::install(&cluster).await?;
+                let account = installed_controller::install(&cluster).await?;
                 Ok(("the chart towpath, installed by helm".to_owned(), account))
             })
             .await?;

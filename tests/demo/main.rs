@@ -9,8 +9,6 @@ mod board;
 mod containers;
 mod installation;
 mod ledger;
-#[path = "../support/src/installed_controller.rs"]
-mod operator;
 mod running;
 mod screen;
 mod story;

@@ -1,30 +1,34 @@
 //! What the chart installs: the plain manifests are the chart, the rights are a reviewed list, and on a real API server
 //! they allow what they should and nothing else.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it is how a test fails")]
-
-#[path = "../support/src/effective_rights.rs"]
-mod effective_rights;
-#[path = "../support/src/manifests.rs"]
-mod manifests;
-#[path = "../support/src/rights.rs"]
-mod rights;
-
 use anyhow::{Context, Result, ensure};
 use control_plane::{Access, ControlPlane, binaries, eventually};
-use effective_rights::are_reviewed;
-use manifests::{documents, read, root};
-use rights::{Grant, lines};
 use serde_json::Value;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use support::effective_rights::are_reviewed;
+use support::failed::uses_namespace;
+use support::installation::{control_plane, own_control_plane};
+use support::manifests::{documents, read, root};
+use support::operator::program;
+use support::rights::{Grant, lines};
+use support::{SOON, installed};
+
+support::stories![
+    the_plain_manifests_are_the_chart,
+    the_chart_is_clean,
+    the_policies_can_be_left_out_and_the_controller_is_told,
+    the_rights_are_the_reviewed_ones,
+    the_controller_can_neither_write_workloads_nor_read_secrets_nor_widen_its_rights,
+    the_built_in_roles_gain_nothing_that_admission_asks_about_and_nobody_deletes_the_record,
+    the_roles_of_consent_hold_nothing_that_an_admin_of_a_namespace_lacks,
+    installed_it_allows_what_was_consented_to_and_nothing_else,
+    uninstalling_leaves_workloads_records_and_consent_and_installing_again_goes_on_from_there,
+];
 
 const OPERATOR: (&str, &str) = ("towpath-system", "towpath");
 const CONSENT: [&str; 4] = ["towpath-deploy", "towpath-observe", "towpath-preflight", "towpath-source"];
-const LIMIT: Duration = Duration::from_secs(30);
 
-#[test]
-fn the_plain_manifests_are_the_chart() -> Result<()> {
+async fn the_plain_manifests_are_the_chart() -> Result<()> {
     let plain = read(&root("deploy/towpath.yaml"));
     let (namespace, rest) = plain.split_once("---\n").context("one document only")?;
     let namespace = &documents(namespace)[0];
@@ -41,8 +45,7 @@ fn the_plain_manifests_are_the_chart() -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn the_chart_is_clean() -> Result<()> {
+async fn the_chart_is_clean() -> Result<()> {
     helm(&["lint", "--strict", "--quiet", "charts/towpath"])?;
     let everything = [
         "--set=metrics.serviceMonitor.enabled=true,metrics.serviceMonitor.labels.team=a,projects={a,b},logFormat=text",
@@ -81,8 +84,7 @@ fn the_chart_is_clean() -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn the_policies_can_be_left_out_and_the_controller_is_told() -> Result<()> {
+async fn the_policies_can_be_left_out_and_the_controller_is_told() -> Result<()> {
     let of_admission = |objects: &[Value]| -> Vec<String> {
         let kinds = objects.iter().filter_map(|object| object["kind"].as_str());
         let mut kinds: Vec<_> =
@@ -106,8 +108,7 @@ fn the_policies_can_be_left_out_and_the_controller_is_told() -> Result<()> {
 }
 
 /// Each line has been looked at by a person. A right more or less is a decision, made in tests/stories/golden/rights.txt.
-#[test]
-fn the_rights_are_the_reviewed_ones() -> Result<()> {
+async fn the_rights_are_the_reviewed_ones() -> Result<()> {
     let found = lines(&documents(&template(&[])?)).join("\n") + "\n";
     let reviewed = read(&root("tests/stories/golden/rights.txt"));
     assert!(
@@ -117,8 +118,7 @@ fn the_rights_are_the_reviewed_ones() -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn the_controller_can_neither_write_workloads_nor_read_secrets_nor_widen_its_rights() -> Result<()> {
+async fn the_controller_can_neither_write_workloads_nor_read_secrets_nor_widen_its_rights() -> Result<()> {
     let objects = documents(&template(&[])?);
     for grant in Grant::of_roles(&objects, &["towpath", "towpath-lease", "towpath-freezes"]) {
         let shown = format!("{grant:?}");
@@ -139,8 +139,8 @@ fn the_controller_can_neither_write_workloads_nor_read_secrets_nor_widen_its_rig
 }
 
 /// Admission asks about these verbs; whoever edits or administers a namespace is not thereby a releaser or an approver.
-#[test]
-fn the_built_in_roles_gain_nothing_that_admission_asks_about_and_nobody_deletes_the_record() -> Result<()> {
+async fn the_built_in_roles_gain_nothing_that_admission_asks_about_and_nobody_deletes_the_record()
+-> Result<()> {
     let objects = documents(&template(&[])?);
     let built_in = ["towpath-view", "towpath-edit", "towpath-admin"];
     let people = [
@@ -168,12 +168,11 @@ fn the_built_in_roles_gain_nothing_that_admission_asks_about_and_nobody_deletes_
     Ok(())
 }
 
-#[tokio::test]
 async fn the_roles_of_consent_hold_nothing_that_an_admin_of_a_namespace_lacks() -> Result<()> {
-    let cluster = ControlPlane::shared().await;
+    let cluster = control_plane().await?;
     let kubectl = cluster.kubectl(cluster.admin());
     // The controller manager fills the role in a moment after the start.
-    let admin = eventually("the role admin", LIMIT, async || {
+    let admin = eventually("the role admin", SOON, async || {
         let role: Value =
             serde_json::from_str(&kubectl.run(&["get", "clusterrole", "admin", "-o", "json"])?)?;
         Ok(role["rules"].is_array().then_some(role))
@@ -191,18 +190,12 @@ async fn the_roles_of_consent_hold_nothing_that_an_admin_of_a_namespace_lacks() 
 }
 
 /// Also what a newcomer does: install, apply the examples as they stand, look.
-#[tokio::test]
-async fn installed_it_allows_what_was_consented_to_and_nothing_else() {
-    let cluster = ControlPlane::shared().await;
-    let _report = cluster.on_failure(&["shop", "shop-dev", "towpath-system"]);
-    consent_on(cluster).await.unwrap();
-}
-
-async fn consent_on(cluster: &ControlPlane) -> Result<()> {
+async fn installed_it_allows_what_was_consented_to_and_nothing_else() -> Result<()> {
+    let cluster = &installed().await?;
+    for namespace in ["shop", "shop-dev", "shop-prod"] {
+        uses_namespace(cluster, namespace);
+    }
     let admin = cluster.kubectl(cluster.admin());
-    let chart = root("charts/towpath").display().to_string();
-    let flags = ["--namespace", OPERATOR.0, "--create-namespace", "--set=replicas=0"];
-    cluster.helm(cluster.admin()).run(&[&["install", "towpath", &chart], &flags[..]].concat())?;
     apply_examples(cluster).await?;
     for workload in ["deployment/web", "deployment/api", "statefulset/cache"] {
         admin.run(&["rollout", "status", workload, "-n", "shop-dev", "--timeout=30s"])?;
@@ -244,7 +237,7 @@ async fn consent_on(cluster: &ControlPlane) -> Result<()> {
     }
     for creation in ["run b --image=a", "create secret generic b"] {
         let arguments = format!("{creation} -n shop-prod {prod}");
-        eventually("the policy of the dry-runs", LIMIT, async || {
+        eventually("the policy of the dry-runs", SOON, async || {
             Ok(operator(&arguments)
                 .is_err_and(|error| format!("{error:#}").contains("dry-run only"))
                 .then_some(()))
@@ -271,7 +264,7 @@ async fn people_on(cluster: &ControlPlane) -> Result<()> {
         let part = format!("--subresource={part}");
         admin.run(&["auth", "can-i", verb, resource, &part, "-n", "shop", &who]).is_ok()
     };
-    eventually("the aggregated roles", LIMIT, async || {
+    eventually("the aggregated roles", SOON, async || {
         Ok(can("admin", "create", "environments.towpath.dev").then_some(()))
     })
     .await?;
@@ -308,14 +301,12 @@ async fn people_on(cluster: &ControlPlane) -> Result<()> {
 }
 
 /// With everything that a controller has put there by then.
-#[tokio::test]
-async fn uninstalling_leaves_workloads_records_and_consent_and_installing_again_goes_on_from_there() {
-    let cluster = ControlPlane::start().await.unwrap();
-    let _report = cluster.on_failure(&["shop", "shop-staging", OPERATOR.0]);
-    uninstall_on(&cluster).await.unwrap();
-}
-
-async fn uninstall_on(cluster: &ControlPlane) -> Result<()> {
+async fn uninstalling_leaves_workloads_records_and_consent_and_installing_again_goes_on_from_there()
+-> Result<()> {
+    let cluster = &own_control_plane().await?;
+    for namespace in ["shop", "shop-staging"] {
+        uses_namespace(cluster, namespace);
+    }
     let admin = cluster.kubectl(cluster.admin());
     let helm = cluster.helm(cluster.admin());
     let chart = root("charts/towpath").display().to_string();
@@ -324,7 +315,7 @@ async fn uninstall_on(cluster: &ControlPlane) -> Result<()> {
     helm.run(&install)?;
     apply_examples(cluster).await?;
     let mut controller = start_controller(cluster).await?;
-    let copied = eventually("a workload in staging", LIMIT, async || {
+    let copied = eventually("a workload in staging", SOON, async || {
         admin.run(&["rollout", "status", "deployment/web", "-n", "shop-staging", "--timeout=1s"]).map(Some)
     })
     .await;
@@ -358,7 +349,7 @@ async fn uninstall_on(cluster: &ControlPlane) -> Result<()> {
 /// The controller as the chart would run it.
 async fn start_controller(cluster: &ControlPlane) -> Result<Child> {
     let access = cluster.service_account(OPERATOR.0, OPERATOR.1).await?;
-    let child = Command::new(env!("CARGO_BIN_EXE_towpath"))
+    let child = Command::new(program()?)
         .args(["controller", "--listen=127.0.0.1:0", "--lease-name=towpath"])
         .arg(format!("--kubeconfig={}", access.kubeconfig.display()))
         .arg(format!("--lease-namespace={}", OPERATOR.0))
@@ -373,7 +364,7 @@ async fn start_controller(cluster: &ControlPlane) -> Result<Child> {
 async fn apply_examples(cluster: &ControlPlane) -> Result<()> {
     let admin = cluster.kubectl(cluster.admin());
     let folder = root("deploy/examples").display().to_string();
-    eventually("the examples", LIMIT, async || {
+    eventually("the examples", SOON, async || {
         admin.run(&["apply", "--server-side", "-f", &folder]).map(Some)
     })
     .await?;

@@ -4,6 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result};
 use base64::Engine;
@@ -14,10 +15,11 @@ use serde_json::{Value, json};
 use crate::pki::Identity;
 
 /// A kubeconfig and the configuration read from it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Access {
     pub kubeconfig: PathBuf,
     pub config: kube::Config,
+    client: OnceLock<kube::Client>,
 }
 
 impl Access {
@@ -29,12 +31,26 @@ impl Access {
         let config = kube::Config::from_custom_kubeconfig(read, &KubeConfigOptions::default())
             .await
             .with_context(|| format!("the kubeconfig {shown} leads nowhere"))?;
-        Ok(Self { kubeconfig: kubeconfig.into(), config })
+        Ok(Self { kubeconfig: kubeconfig.into(), config, client: OnceLock::new() })
     }
 
-    /// A new client. It lives no longer than the runtime it is made on, so each test makes its own.
+    /// The client, made at the first call: each has connections of its own, and opening one costs both sides more than most
+    /// requests. It lives no longer than the runtime on which it was made.
     pub fn client(&self) -> Result<kube::Client> {
-        Ok(kube::Client::try_from(self.config.clone())?)
+        if let Some(client) = self.client.get() {
+            return Ok(client.clone());
+        }
+        let client = kube::Client::try_from(self.config.clone())?;
+        Ok(self.client.get_or_init(|| client).clone())
+    }
+
+    /// The same identity, but every request is made in the name of another. No groups: those that the API server gives the
+    /// name.
+    pub fn impersonating(&self, name: &str, groups: &[String]) -> Self {
+        let mut config = self.config.clone();
+        config.auth_info.impersonate = Some(name.into());
+        config.auth_info.impersonate_groups = Some(groups.to_vec()).filter(|groups| !groups.is_empty());
+        Self { kubeconfig: self.kubeconfig.clone(), config, client: OnceLock::new() }
     }
 }
 

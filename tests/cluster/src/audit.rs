@@ -50,7 +50,7 @@ pub struct AuditEvent {
 }
 
 /// The log of one API server.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct AuditLog {
     path: PathBuf,
     fence: Access,

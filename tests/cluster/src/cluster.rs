@@ -19,7 +19,7 @@ use crate::components::{self, Layout, Ports};
 use crate::guard::Guard;
 use crate::node::RealNode;
 use crate::pki::Authority;
-use crate::report::{OnFailure, tail, tails};
+use crate::report::{tail, tails};
 use crate::tools::Tool;
 use crate::wait::eventually;
 
@@ -63,21 +63,6 @@ impl ControlPlane {
                 Self::given(Path::new(&given), std::env::var_os(AUDIT_LOG).map(PathBuf::from)).await
             }
             None => Self::start_own().await,
-        }
-    }
-
-    /// The one of this process, started at the first call and ended with the process.
-    ///
-    /// # Panics
-    /// When it cannot be started; every test of the process then says why.
-    pub async fn shared() -> &'static Self {
-        static SHARED: OnceCell<std::result::Result<ControlPlane, String>> = OnceCell::const_new();
-        let started =
-            SHARED.get_or_init(async || Self::start().await.map_err(|error| format!("{error:#}"))).await;
-        match started {
-            Ok(cluster) => cluster,
-            #[allow(clippy::panic, reason = "the one thing a test can do without a cluster")]
-            Err(error) => panic!("no control plane: {error}"),
         }
     }
 
@@ -216,28 +201,6 @@ impl ControlPlane {
         self.logs.as_deref().map_or_else(|| "the logs of a given cluster are not ours".into(), tails)
     }
 
-    /// Shows logs, objects and events if the test that holds the value panics.
-    pub fn on_failure(&self, namespaces: &[&str]) -> OnFailure {
-        OnFailure {
-            kubectl: self.kubectl(&self.admin),
-            logs: self.logs.clone(),
-            namespaces: namespaces.iter().map(|name| (*name).to_owned()).collect(),
-        }
-    }
-
-    /// Runs the body of a test; when it fails, by an error or a panic, shows what `on_failure` shows.
-    ///
-    /// # Panics
-    /// With the body's error.
-    pub async fn reporting<T>(&self, namespaces: &[&str], body: impl Future<Output = Result<T>>) -> T {
-        let _report = self.on_failure(namespaces);
-        match body.await {
-            Ok(value) => value,
-            #[allow(clippy::panic, reason = "a test fails by panicking, while the report is held")]
-            Err(error) => panic!("{error:#}"),
-        }
-    }
-
     /// A new namespace whose name begins so.
     pub async fn namespace(&self, prefix: &str) -> Result<String> {
         let api: Api<Namespace> = Api::all(self.admin.client()?);
@@ -276,9 +239,16 @@ impl ControlPlane {
         self.guard.as_ref().map(Guard::pids).unwrap_or_default()
     }
 
+    /// Ends it, as dropping it does, where something else still holds it. A given cluster goes on.
+    pub fn end(&self) {
+        if let Some(guard) = &self.guard {
+            guard.end();
+        }
+    }
+
     /// Leaves it running after this process.
-    pub fn keep(mut self) -> Result<Kept> {
-        let guard = self.guard.as_mut().context("this cluster was not started here, so it stays anyway")?;
+    pub fn keep(self) -> Result<Kept> {
+        let guard = self.guard.as_ref().context("this cluster was not started here, so it stays anyway")?;
         let pid = guard.keep()?;
         let audit_log = self.audit.clone().context("no audit log")?;
         Ok(Kept { kubeconfig: self.admin.kubeconfig.clone(), audit_log, pid })

@@ -47,9 +47,15 @@ stop
 "#;
 
 pub struct Guard {
+    guards: Mutex<Guards>,
+    leader: u32,
+    watchdog: u32,
+    components: Mutex<Vec<(String, Child)>>,
+}
+
+struct Guards {
     leader: Child,
     watchdog: Child,
-    components: Mutex<Vec<(String, Child)>>,
     kept: bool,
 }
 
@@ -65,12 +71,14 @@ impl Guard {
         let watchdog =
             spawn(Command::new("sh").args(["-c", WATCHDOG, "control-plane-watchdog", &group]).arg(dir))
                 .context("cannot start the watchdog shell")?;
-        Ok(Self { leader, watchdog, components: Mutex::new(Vec::new()), kept: false })
+        let (leader_id, watchdog_id) = (leader.id(), watchdog.id());
+        let guards = Mutex::new(Guards { leader, watchdog, kept: false });
+        Ok(Self { guards, leader: leader_id, watchdog: watchdog_id, components: Mutex::new(Vec::new()) })
     }
 
     /// What this starts ends with the components.
     pub fn include(&self, command: &mut Command) -> Result<()> {
-        command.process_group(i32::try_from(self.leader.id())?);
+        command.process_group(i32::try_from(self.leader)?);
         Ok(())
     }
 
@@ -93,7 +101,7 @@ impl Guard {
     pub fn pids(&self) -> Vec<(String, u32)> {
         let mut pids: Vec<_> =
             self.components().iter().map(|(name, child)| (name.clone(), child.id())).collect();
-        pids.extend([("watchdog".into(), self.watchdog.id()), ("leader".into(), self.leader.id())]);
+        pids.extend([("watchdog".into(), self.watchdog), ("leader".into(), self.leader)]);
         pids
     }
 
@@ -103,26 +111,32 @@ impl Guard {
     }
 
     /// Leaves everything running; killing the process returned ends it.
-    pub fn keep(&mut self) -> Result<u32> {
-        let pipe: &mut ChildStdin = self.watchdog.stdin.as_mut().context("the watchdog has no pipe")?;
+    pub fn keep(&self) -> Result<u32> {
+        let mut guards = self.guards.lock().unwrap_or_else(PoisonError::into_inner);
+        let pipe: &mut ChildStdin = guards.watchdog.stdin.as_mut().context("the watchdog has no pipe")?;
         pipe.write_all(b"keep\n")?;
-        self.kept = true;
-        Ok(self.watchdog.id())
+        guards.kept = true;
+        Ok(self.watchdog)
+    }
+
+    /// Ends everything. Closing the pipes is the whole of it; waiting makes sure that nothing is left when this returns.
+    pub fn end(&self) {
+        let mut guards = self.guards.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(guards.leader.stdin.take());
+        drop(guards.watchdog.stdin.take());
+        let _ = guards.leader.wait();
+        if guards.kept {
+            return;
+        }
+        let _ = guards.watchdog.wait();
+        for (_, child) in self.components().iter_mut() {
+            let _ = child.wait();
+        }
     }
 }
 
 impl Drop for Guard {
-    /// Closing the pipes is the whole of it; waiting makes sure that nothing is left when this returns.
     fn drop(&mut self) {
-        drop(self.leader.stdin.take());
-        drop(self.watchdog.stdin.take());
-        let _ = self.leader.wait();
-        if self.kept {
-            return;
-        }
-        let _ = self.watchdog.wait();
-        for (_, child) in self.components().iter_mut() {
-            let _ = child.wait();
-        }
+        self.end();
     }
 }

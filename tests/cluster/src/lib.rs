@@ -5,8 +5,7 @@
 //!
 //! ```no_run
 //! # async fn f() -> anyhow::Result<()> {
-//! let cluster = control_plane::ControlPlane::shared().await;
-//! let _report = cluster.on_failure(&["shop"]);
+//! let cluster = control_plane::ControlPlane::start().await?;
 //! let alice = cluster.user("alice", &["release-managers"]).await?;
 //! cluster.kubectl(&alice).run(&["get", "pods", "-n", "shop"])?;
 //! # Ok(()) }
@@ -22,6 +21,7 @@ mod access;
 mod audit;
 pub mod binaries;
 mod cluster;
+mod command;
 mod components;
 mod guard;
 mod node;
@@ -29,15 +29,13 @@ mod pki;
 mod report;
 mod stages;
 mod tools;
-mod trials;
 mod wait;
 
 pub use access::Access;
 pub use audit::{AuditEvent, AuditLog, Mark};
 pub use cluster::{ControlPlane, Kept};
+pub use command::command;
 pub use node::{Image, REGISTRY, RealNode, Reply, lacking, placed};
-pub use report::OnFailure;
 pub use stages::{image_digest, image_id};
 pub use tools::Tool;
-pub use trials::{NodeTest, run_node_tests};
 pub use wait::eventually;

@@ -1,10 +1,8 @@
-//! What a failed test shows: the end of every component's log, and the objects and events of its namespaces.
+//! What a failed start or a failed story shows of a control plane: the end of every component's log.
 
 use std::fmt::Write;
 use std::fs;
-use std::path::{Path, PathBuf};
-
-use crate::tools::Tool;
+use std::path::Path;
 
 const LINES: usize = 25;
 const WIDTH: usize = 300;
@@ -44,33 +42,4 @@ fn shortened(line: &str) -> String {
         shown.truncate(end);
     }
     shown
-}
-
-/// Prints when the test that holds it panics. Keep it in a variable for the length of the test.
-#[must_use = "dropped at once, it sees no failure"]
-pub struct OnFailure {
-    pub(crate) kubectl: Tool,
-    pub(crate) logs: Option<PathBuf>,
-    pub(crate) namespaces: Vec<String>,
-}
-
-impl Drop for OnFailure {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            return;
-        }
-        for namespace in &self.namespaces {
-            let kinds = "deployments,replicasets,statefulsets,daemonsets,jobs,pods,services,configmaps";
-            for arguments in [
-                &["get", kinds, "-o", "wide", "-n", namespace][..],
-                &["get", "events", "--sort-by=.lastTimestamp", "-n", namespace][..],
-            ] {
-                let said = self.kubectl.run(arguments).unwrap_or_else(|error| format!("{error:#}"));
-                eprintln!("--- kubectl {}\n{said}", arguments.join(" "));
-            }
-        }
-        if let Some(logs) = &self.logs {
-            eprintln!("{}", tails(logs));
-        }
-    }
 }

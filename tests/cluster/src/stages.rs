@@ -163,3 +163,18 @@ fn full_repository(repository: &str) -> String {
         Some(_) => format!("docker.io/{repository}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{image_digest, image_id};
+
+    #[test]
+    fn an_image_id_is_a_full_repository_and_a_digest() {
+        let digest = image_digest("nginx");
+        assert_eq!(image_id("nginx"), format!("docker.io/library/nginx@{digest}"));
+        assert_eq!(image_digest("docker.io/library/nginx:latest"), digest);
+        assert_ne!(image_digest("nginx:1.27"), digest);
+        assert_eq!(digest.len(), "sha256:".len() + 64);
+        assert_eq!(image_id("localhost:5000/app").split('@').next(), Some("localhost:5000/app"));
+    }
+}

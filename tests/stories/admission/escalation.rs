@@ -1,10 +1,15 @@
 //! What an environment's identity tries in order to become more than it is: nothing of it is persisted, whatever a binding lets it do.
 
-use crate::support::*;
+use super::support::*;
 use anyhow::{Context, Result, ensure};
 use control_plane::{ControlPlane, eventually};
 use http::Method;
 use serde_json::{Value, json};
+
+support::stories![
+    nothing_by_which_an_identity_would_gain_is_persisted,
+    what_an_application_is_made_of_is_persisted,
+];
 
 /// What is tried, and the words of the refusal.
 type Try = (&'static str, Method, String, Value, &'static str);
@@ -219,8 +224,7 @@ fn grasps(target: &str, pod: &str) -> Vec<Try> {
     ]
 }
 
-#[tokio::test]
-async fn nothing_by_which_an_identity_would_gain_is_persisted() {
+async fn nothing_by_which_an_identity_would_gain_is_persisted() -> Result<()> {
     in_namespace(async |cluster, target| {
         let pod = furnish(cluster, target).await?;
         let (bound, unkind) = identities(cluster, target).await?;
@@ -263,11 +267,10 @@ async fn nothing_by_which_an_identity_would_gain_is_persisted() {
         ensure!(before == after, "something was persisted\nbefore: {before:#?}\nafter: {after:#?}");
         Ok(())
     })
-    .await;
+    .await
 }
 
-#[tokio::test]
-async fn what_an_application_is_made_of_is_persisted() {
+async fn what_an_application_is_made_of_is_persisted() -> Result<()> {
     in_namespace(async |cluster, target| {
         let pod = furnish(cluster, target).await?;
         let (bound, _) = identities(cluster, target).await?;
@@ -309,7 +312,7 @@ async fn what_an_application_is_made_of_is_persisted() {
         ensure!(bound.post(asked, question).await?.allowed()?["status"]["allowed"] == true);
         Ok(())
     })
-    .await;
+    .await
 }
 
 /// What is there already: a workload with a running pod, a Service, a Secret, a freeze. The pod's name.

@@ -1,17 +1,18 @@
 //! Approvals in somebody else's name, without the right, or changed afterwards: each is refused, and says why.
 
-use crate::people::{Attempts, Cast};
-use crate::support::*;
+use super::people::{Attempts, Cast};
+use super::support::*;
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
+
+support::stories![no_forged_approval_is_taken, another_name_is_taken_only_from_who_may_impersonate,];
 
 const NOT_YOU: &str = "spec.approver must be who makes the request";
 const NO_RIGHT: &str = "may not approve in environment prod";
 const FIXED: &str = "an Approval is immutable";
 const RECORD: &str = "only Towpath (system:serviceaccount:towpath-system:towpath) writes it";
 
-#[tokio::test]
-async fn no_forged_approval_is_taken() {
+async fn no_forged_approval_is_taken() -> Result<()> {
     in_namespace(async |cluster, project| {
         let cast = Cast::of(cluster, project).await?;
         let bob = &cast.bob;
@@ -28,7 +29,7 @@ async fn no_forged_approval_is_taken() {
         ensure!(left.len() == 1 && left[0]["spec"] == given["spec"], "{left:?}");
         bob.delete(&ours(project, "approvals", "given")).await?.allowed().map(drop)
     })
-    .await;
+    .await
 }
 
 async fn forged_from_the_start(cast: &Cast, project: &str, given: &Value) -> Result<usize> {
@@ -86,8 +87,7 @@ async fn changed_afterwards(cast: &Cast, project: &str) -> Result<usize> {
     tries.end()
 }
 
-#[tokio::test]
-async fn another_name_is_taken_only_from_who_may_impersonate() {
+async fn another_name_is_taken_only_from_who_may_impersonate() -> Result<()> {
     in_namespace(async |cluster, project| {
         let cast = Cast::of(cluster, project).await?;
         for name in ["bob", OPERATOR] {
@@ -97,5 +97,5 @@ async fn another_name_is_taken_only_from_who_may_impersonate() {
         }
         Ok(())
     })
-    .await;
+    .await
 }

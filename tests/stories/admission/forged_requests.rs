@@ -1,9 +1,11 @@
 //! Releases and promotions in somebody else's name, without the right, or changed afterwards: each is refused, and says why.
 
-use crate::people::{Attempts, Cast};
-use crate::support::*;
-use anyhow::ensure;
+use super::people::{Attempts, Cast};
+use super::support::*;
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
+
+support::stories![no_forged_release_is_taken, no_forged_promotion_is_taken,];
 
 const NOT_YOU: &str = "spec.requestedBy must be who makes the request";
 const FIXED: &str = "a Release is immutable";
@@ -24,8 +26,7 @@ fn overriding() -> Value {
     json!({ "spec": { "override": { "gates": ["Soak"], "reason": "now" } } })
 }
 
-#[tokio::test]
-async fn no_forged_release_is_taken() {
+async fn no_forged_release_is_taken() -> Result<()> {
     in_namespace(async |cluster, project| {
         let cast = Cast::of(cluster, project).await?;
         let Cast { ann, bob, mallory, robot } = &cast;
@@ -59,11 +60,10 @@ async fn no_forged_release_is_taken() {
         ensure!(left[0]["spec"]["requestedBy"] == ann.user(), "{left:?}");
         Ok(())
     })
-    .await;
+    .await
 }
 
-#[tokio::test]
-async fn no_forged_promotion_is_taken() {
+async fn no_forged_promotion_is_taken() -> Result<()> {
     in_namespace(async |cluster, project| {
         let cast = Cast::of(cluster, project).await?;
         let Cast { ann, bob, mallory, robot } = &cast;
@@ -104,5 +104,5 @@ async fn no_forged_promotion_is_taken() {
         ensure!(left.len() == 1 && left[0] == given, "{left:?}");
         Ok(())
     })
-    .await;
+    .await
 }

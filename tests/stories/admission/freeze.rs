@@ -1,10 +1,18 @@
 //! A freeze holds whoever deploys beside Towpath, in namespaces that ask for it, and lets pass what keeps an application up.
 
-use crate::escalation::workload;
-use crate::support::*;
+use super::escalation::workload;
+use super::support::*;
 use anyhow::{Result, ensure};
 use control_plane::{ControlPlane, eventually};
 use serde_json::{Value, json};
+
+support::stories![
+    a_freeze_refuses_changes_and_says_the_way_out,
+    what_keeps_an_application_up_passes_a_freeze,
+    a_freeze_does_not_hold_towpath_or_who_may_override,
+    a_freeze_holds_only_where_it_is_listed_and_asked_for,
+    a_frozen_namespace_can_be_deleted,
+];
 
 const KINDS: [(&str, &str); 3] =
     [("deployments", "Deployment"), ("statefulsets", "StatefulSet"), ("daemonsets", "DaemonSet")];
@@ -75,8 +83,7 @@ fn unconditional(mut object: Value) -> Value {
     object
 }
 
-#[tokio::test]
-async fn a_freeze_refuses_changes_and_says_the_way_out() {
+async fn a_freeze_refuses_changes_and_says_the_way_out() -> Result<()> {
     in_namespace(async |cluster, namespace| {
         let frozen = Frozen::new(cluster, namespace).await?;
         frozen.freeze(Some(FREEZE)).await?;
@@ -123,11 +130,10 @@ async fn a_freeze_refuses_changes_and_says_the_way_out() {
         }
         Ok(())
     })
-    .await;
+    .await
 }
 
-#[tokio::test]
-async fn what_keeps_an_application_up_passes_a_freeze() {
+async fn what_keeps_an_application_up_passes_a_freeze() -> Result<()> {
     in_namespace(async |cluster, namespace| {
         let frozen = Frozen::new(cluster, namespace).await?;
         frozen.freeze(Some(FREEZE)).await?;
@@ -163,11 +169,10 @@ async fn what_keeps_an_application_up_passes_a_freeze() {
         })
         .await
     })
-    .await;
+    .await
 }
 
-#[tokio::test]
-async fn a_freeze_does_not_hold_towpath_or_who_may_override() {
+async fn a_freeze_does_not_hold_towpath_or_who_may_override() -> Result<()> {
     in_namespace(async |cluster, namespace| {
         let frozen = Frozen::new(cluster, namespace).await?;
         // The environment's project is the same namespace here, as small teams have it.
@@ -201,11 +206,10 @@ async fn a_freeze_does_not_hold_towpath_or_who_may_override() {
         right.patch(&one, replicas(0)).await?.allowed()?;
         right.delete(&one).await?.allowed().map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test]
-async fn a_freeze_holds_only_where_it_is_listed_and_asked_for() {
+async fn a_freeze_holds_only_where_it_is_listed_and_asked_for() -> Result<()> {
     in_namespace(async |cluster, namespace| {
         let frozen = Frozen::new(cluster, namespace).await?;
         let one = frozen.at("deployments", "web");
@@ -231,11 +235,10 @@ async fn a_freeze_holds_only_where_it_is_listed_and_asked_for() {
         .await?;
         frozen.freeze(None).await
     })
-    .await;
+    .await
 }
 
-#[tokio::test]
-async fn a_frozen_namespace_can_be_deleted() {
+async fn a_frozen_namespace_can_be_deleted() -> Result<()> {
     in_namespace(async |cluster, namespace| {
         let frozen = Frozen::new(cluster, namespace).await?;
         frozen.freeze(Some(FREEZE)).await?;
@@ -246,5 +249,5 @@ async fn a_frozen_namespace_can_be_deleted() {
         })
         .await
     })
-    .await;
+    .await
 }

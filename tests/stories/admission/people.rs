@@ -1,6 +1,6 @@
 //! The people of a project, and what each of them tries.
 
-use crate::support::*;
+use super::support::*;
 use anyhow::Result;
 use control_plane::ControlPlane;
 use http::Method;

@@ -1,10 +1,12 @@
 //! Where a namespace takes images by digest only, an environment's identity brings no other.
 
-use crate::escalation::workload;
-use crate::support::*;
+use super::escalation::workload;
+use super::support::*;
 use anyhow::Result;
 use control_plane::{ControlPlane, eventually};
 use serde_json::{Value, json};
+
+support::stories![a_namespace_that_pins_takes_images_by_digest_only, elsewhere_tags_are_taken,];
 
 const BY_DIGEST: &str =
     "registry.example.com/a@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -33,8 +35,7 @@ async fn identity(cluster: &ControlPlane, target: &str) -> Result<Person> {
     Ok(identity)
 }
 
-#[tokio::test]
-async fn a_namespace_that_pins_takes_images_by_digest_only() {
+async fn a_namespace_that_pins_takes_images_by_digest_only() -> Result<()> {
     in_namespace(async |cluster, target| {
         let (identity, admin) = (identity(cluster, target).await?, Person::admin(cluster)?);
         let label = json!({ "metadata": { "labels": { "towpath.dev/images": "pinned" } } });
@@ -71,11 +72,10 @@ async fn a_namespace_that_pins_takes_images_by_digest_only() {
         // It says what a release may bring, and nothing of others.
         admin.patch(&deployment, tagged).await?.allowed().map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test]
-async fn elsewhere_tags_are_taken() {
+async fn elsewhere_tags_are_taken() -> Result<()> {
     in_namespace(async |cluster, target| {
         let identity = identity(cluster, target).await?;
         for (number, (_, pod)) in with_a_tag().into_iter().enumerate() {
@@ -84,5 +84,5 @@ async fn elsewhere_tags_are_taken() {
         }
         Ok(())
     })
-    .await;
+    .await
 }

@@ -1,9 +1,18 @@
 //! The record is Towpath's: no status and no Content is written by anybody else, and deleting still works.
 
-use crate::support::*;
+use super::support::*;
 use anyhow::{Context, Result, ensure};
 use control_plane::{ControlPlane, eventually};
 use serde_json::{Value, json};
+use support::manifests::root;
+
+support::stories![
+    no_status_and_no_content_is_written_by_anybody_but_towpath,
+    writing_an_object_as_it_is_passes_for_everybody,
+    deleting_a_project_with_objects_of_every_kind_comes_to_its_end,
+    what_an_environment_owns_goes_with_it_however_it_is_deleted,
+    the_server_holds_the_policies_exactly_as_the_files_say,
+];
 
 const STATUS: &str = "the status is the record of what Towpath saw and did; only Towpath";
 const CONTENT: &str = "Contents are what Towpath rolls back to; only Towpath";
@@ -46,8 +55,7 @@ async fn one_of_each(cluster: &ControlPlane, project: &str) -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn no_status_and_no_content_is_written_by_anybody_but_towpath() {
+async fn no_status_and_no_content_is_written_by_anybody_but_towpath() -> Result<()> {
     in_namespace(async |cluster, project| {
         one_of_each(cluster, project).await?;
         bind(cluster, project, "admin", &json!({ "kind": "User", "name": "owner" })).await?;
@@ -96,12 +104,11 @@ async fn no_status_and_no_content_is_written_by_anybody_but_towpath() {
         ensure!(list["items"].as_array().map(Vec::len) == Some(1), "{list}");
         Ok(())
     })
-    .await;
+    .await
 }
 
 /// Migrating what is stored writes every object as it is read.
-#[tokio::test]
-async fn writing_an_object_as_it_is_passes_for_everybody() {
+async fn writing_an_object_as_it_is_passes_for_everybody() -> Result<()> {
     in_namespace(async |cluster, project| {
         one_of_each(cluster, project).await?;
         let admin = Person::admin(cluster)?;
@@ -127,11 +134,10 @@ async fn writing_an_object_as_it_is_passes_for_everybody() {
         }
         Ok(())
     })
-    .await;
+    .await
 }
 
-#[tokio::test]
-async fn deleting_a_project_with_objects_of_every_kind_comes_to_its_end() {
+async fn deleting_a_project_with_objects_of_every_kind_comes_to_its_end() -> Result<()> {
     in_namespace(async |cluster, project| {
         one_of_each(cluster, project).await?;
         let admin = Person::admin(cluster)?;
@@ -142,11 +148,10 @@ async fn deleting_a_project_with_objects_of_every_kind_comes_to_its_end() {
         })
         .await
     })
-    .await;
+    .await
 }
 
-#[tokio::test]
-async fn what_an_environment_owns_goes_with_it_however_it_is_deleted() {
+async fn what_an_environment_owns_goes_with_it_however_it_is_deleted() -> Result<()> {
     for propagation in ["Background", "Foreground", "Orphan"] {
         in_namespace(async |cluster, project| {
             one_of_each(cluster, project).await?;
@@ -166,20 +171,16 @@ async fn what_an_environment_owns_goes_with_it_however_it_is_deleted() {
             })
             .await
         })
-        .await;
+        .await?;
     }
-}
-
-#[tokio::test]
-async fn the_server_holds_the_policies_exactly_as_the_files_say() {
-    let cluster = installed().await;
-    cluster.reporting(&[SYSTEM], as_the_files_say(cluster)).await;
+    Ok(())
 }
 
 /// The files spell out every default, so that a comparison needs none.
-async fn as_the_files_say(cluster: &ControlPlane) -> Result<()> {
+async fn the_server_holds_the_policies_exactly_as_the_files_say() -> Result<()> {
+    let cluster = &installed().await?;
     let admin = Person::admin(cluster)?;
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/towpath/files/policies");
+    let folder = root("charts/towpath/files/policies").display().to_string();
     let mut compared = 0;
     for file in std::fs::read_dir(folder)? {
         let text = std::fs::read_to_string(file?.path())?;

@@ -1,10 +1,17 @@
 //! Who may ask: exactly those who were granted it, and in their own name.
 
-use crate::support::*;
+use super::support::*;
 use anyhow::{Result, ensure};
 use control_plane::ControlPlane;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use support::installation::namespace;
+
+support::stories![
+    a_promotion_is_created_exactly_where_its_verb_was_granted_by_name,
+    who_asks_is_filled_in_and_gives_no_drift,
+    labels_of_a_promotion_are_free_but_for_the_one_that_says_automatic,
+];
 
 const ENVIRONMENTS: [&str; 3] = ["dev", "staging", "prod"];
 
@@ -17,16 +24,16 @@ fn granted(requester: usize, project: usize, environment: usize) -> [bool; 2] {
     ]
 }
 
-#[tokio::test]
-async fn a_promotion_is_created_exactly_where_its_verb_was_granted_by_name() {
-    let cluster = installed().await;
-    let projects = [cluster.namespace("m").await, cluster.namespace("m").await, cluster.namespace("m").await]
-        .map(|project| project.expect("a namespace"));
-    let shown: Vec<&str> = projects.iter().map(String::as_str).collect();
-    cluster.reporting(&shown, matrix(cluster, &shown)).await;
+async fn a_promotion_is_created_exactly_where_its_verb_was_granted_by_name() -> Result<()> {
+    let cluster = &installed().await?;
+    let mut projects = Vec::new();
+    for _ in 0..3 {
+        projects.push(namespace(cluster, "m").await?);
+    }
+    matrix(cluster, &projects.iter().map(String::as_str).collect::<Vec<_>>()).await
 }
 
-async fn matrix(cluster: &'static ControlPlane, projects: &[&str]) -> Result<()> {
+async fn matrix(cluster: &ControlPlane, projects: &[&str]) -> Result<()> {
     let mut requesters = Vec::new();
     for (requester, name) in ["ann", "ben", "cat", "dan"].into_iter().enumerate() {
         requesters.push(Person::new(cluster, name, &["developers"]).await?);
@@ -85,8 +92,7 @@ fn stamped(made: &Value, field: &str, who: &Person) -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn who_asks_is_filled_in_and_gives_no_drift() {
+async fn who_asks_is_filled_in_and_gives_no_drift() -> Result<()> {
     in_namespace(async |cluster, project| {
         let role = ["towpath-requester", "towpath-approver"];
         let (ann, operator) = (
@@ -139,11 +145,10 @@ async fn who_asks_is_filled_in_and_gives_no_drift() {
         }
         Ok(())
     })
-    .await;
+    .await
 }
 
-#[tokio::test]
-async fn labels_of_a_promotion_are_free_but_for_the_one_that_says_automatic() {
+async fn labels_of_a_promotion_are_free_but_for_the_one_that_says_automatic() -> Result<()> {
     in_namespace(async |cluster, project| {
         let (admin, operator) = (Person::admin(cluster)?, Person::account(cluster, SYSTEM, "towpath").await?);
         let at = ours(project, "promotions", "");
@@ -164,5 +169,5 @@ async fn labels_of_a_promotion_are_free_but_for_the_one_that_says_automatic() {
         }
         Ok(())
     })
-    .await;
+    .await
 }

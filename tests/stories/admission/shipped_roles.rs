@@ -1,10 +1,17 @@
 //! The roles that the chart ships for people: each can do what its name says, and no more.
 
-use crate::support::*;
+use super::support::*;
 use anyhow::{Result, bail, ensure};
 use control_plane::ControlPlane;
 use http::Method;
 use serde_json::{Value, json};
+
+support::stories![
+    each_role_can_do_what_its_name_says_and_no_more,
+    an_approver_withdraws_their_own_word_only,
+    an_admin_of_a_namespace_cannot_hand_out_the_verbs_that_they_lack,
+    a_hold_needs_promote_on_every_environment_of_the_project,
+];
 
 const ROLES: [&str; 8] =
     ["viewer", "requester", "approver", "oncall", "environment-admin", "view", "edit", "admin"];
@@ -71,8 +78,7 @@ fn acts(project: &str) -> Vec<Act> {
     acts
 }
 
-#[tokio::test]
-async fn each_role_can_do_what_its_name_says_and_no_more() {
+async fn each_role_can_do_what_its_name_says_and_no_more() -> Result<()> {
     in_namespace(async |cluster, project| {
         objects(cluster, project).await?;
         let mut people = Vec::new();
@@ -104,7 +110,7 @@ async fn each_role_can_do_what_its_name_says_and_no_more() {
         }
         all_hold(faults, acts.len() * people.len())
     })
-    .await;
+    .await
 }
 
 /// What there is to change, none of it by the people of the table.
@@ -124,8 +130,7 @@ async fn objects(cluster: &ControlPlane, project: &str) -> Result<()> {
     operator.post(&ours(project, "contents", ""), named("it", content())).await?.allowed().map(drop)
 }
 
-#[tokio::test]
-async fn an_approver_withdraws_their_own_word_only() {
+async fn an_approver_withdraws_their_own_word_only() -> Result<()> {
     in_namespace(async |cluster, project| {
         let mut people = Vec::new();
         for name in ["first", "second"] {
@@ -146,12 +151,11 @@ async fn an_approver_withdraws_their_own_word_only() {
         }
         Ok(())
     })
-    .await;
+    .await
 }
 
 /// Whoever administers a namespace would otherwise approve after one RoleBinding to themselves.
-#[tokio::test]
-async fn an_admin_of_a_namespace_cannot_hand_out_the_verbs_that_they_lack() {
+async fn an_admin_of_a_namespace_cannot_hand_out_the_verbs_that_they_lack() -> Result<()> {
     in_namespace(async |cluster, project| {
         bind(cluster, project, "admin", &json!({ "kind": "User", "name": "owner" })).await?;
         until_may(cluster, "owner", "create", "rbac.authorization.k8s.io/rolebindings", (project, ""))
@@ -177,11 +181,10 @@ async fn an_admin_of_a_namespace_cannot_hand_out_the_verbs_that_they_lack() {
         }
         Ok(())
     })
-    .await;
+    .await
 }
 
-#[tokio::test]
-async fn a_hold_needs_promote_on_every_environment_of_the_project() {
+async fn a_hold_needs_promote_on_every_environment_of_the_project() -> Result<()> {
     in_namespace(async |cluster, project| {
         let writes = rule(&["releases"], &[], &["create", "get", "patch"]);
         let all = rule(&["environments"], &[], &["promote"]);
@@ -205,5 +208,5 @@ async fn a_hold_needs_promote_on_every_environment_of_the_project() {
         };
         Ok(())
     })
-    .await;
+    .await
 }

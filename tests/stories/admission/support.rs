@@ -1,54 +1,40 @@
 //! One control plane with the chart installed, people with rights, and requests whose refusal is an answer.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use control_plane::{Access, ControlPlane, eventually};
 use http::{Method, Request};
 use kube::Client;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::sync::Arc;
+use support::installation::namespace;
+pub use support::{SOON, SYSTEM};
 use tokio::sync::OnceCell;
 
-/// Where the chart is installed.
-pub const SYSTEM: &str = "towpath-system";
 /// The operator's ServiceAccount.
 pub const OPERATOR: &str = "system:serviceaccount:towpath-system:towpath";
 /// The namespace of the environments' identities.
 pub const DEPLOYERS: &str = "towpath-deployers";
-/// Long enough for anything that happens by itself.
-pub const SOON: Duration = Duration::from_secs(30);
 
-const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/towpath");
 const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// The control plane with the chart installed and every policy enforced.
-pub async fn installed() -> &'static ControlPlane {
+pub async fn installed() -> Result<Arc<ControlPlane>> {
     static DONE: OnceCell<Result<(), String>> = OnceCell::const_new();
-    let cluster = ControlPlane::shared().await;
-    let done = DONE.get_or_init(async || prepare(cluster).await.map_err(|error| format!("{error:#}"))).await;
-    if let Err(error) = done {
-        panic!("the chart cannot be installed: {error}");
-    }
-    cluster
+    let cluster = support::installed().await?;
+    let done =
+        DONE.get_or_init(async || enforced(&cluster).await.map_err(|error| format!("{error:#}"))).await;
+    done.as_ref().map_err(|error| anyhow!("the policies are not enforced: {error}"))?;
+    Ok(cluster)
 }
 
-/// Runs the body of a test with a new namespace; a failure shows what is in it.
-pub async fn in_namespace(body: impl AsyncFnOnce(&'static ControlPlane, &str) -> Result<()>) {
-    let cluster = installed().await;
-    let namespace = cluster.namespace("p").await.expect("a namespace");
-    cluster.reporting(&[&namespace], body(cluster, &namespace)).await;
+/// Runs the body of a story with a new namespace.
+pub async fn in_namespace(body: impl AsyncFnOnce(&ControlPlane, &str) -> Result<()>) -> Result<()> {
+    let cluster = installed().await?;
+    let namespace = namespace(&cluster, "p").await?;
+    body(&cluster, &namespace).await
 }
 
-/// Installs the chart, the controller left out.
-pub fn install(cluster: &ControlPlane) -> Result<()> {
-    let flags = ["--namespace", SYSTEM, "--create-namespace", "--set=replicas=0"];
-    cluster
-        .helm(cluster.admin())
-        .run(&[&["upgrade", "--install", "towpath", CHART], &flags[..]].concat())
-        .map(drop)
-}
-
-async fn prepare(cluster: &ControlPlane) -> Result<()> {
-    install(cluster)?;
+async fn enforced(cluster: &ControlPlane) -> Result<()> {
     let admin = Person::admin(cluster)?;
     let deployer = Person::deployer(cluster, "p.env", &["system:masters"])?;
     let ours = |plural: &str| path("towpath.dev/v1alpha1", "default", plural, "") + "?dryRun=All";
@@ -126,10 +112,8 @@ impl Person {
 
     /// One in the name of another; no groups: those that the API server gives the name.
     pub fn impersonated(by: &Access, name: &str, groups: &[&str]) -> Result<Self> {
-        let mut access = by.clone();
-        access.config.auth_info.impersonate = Some(name.into());
         let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
-        access.config.auth_info.impersonate_groups = Some(groups.clone()).filter(|groups| !groups.is_empty());
+        let access = by.impersonating(name, &groups);
         Ok(Self { name: name.into(), groups, client: access.client()?, access })
     }
 

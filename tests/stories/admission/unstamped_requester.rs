@@ -1,19 +1,21 @@
 //! A server that does not fill in who makes a request (before Kubernetes 1.36): the refusal says what to write, and that is taken.
 
-use crate::support::*;
+use super::support::*;
 use anyhow::{Context, Result, ensure};
 use control_plane::{ControlPlane, eventually};
 use serde_json::{Value, json};
+use support::installation::{install_chart, own_control_plane};
 
-#[tokio::test]
-async fn where_nobody_is_filled_in_the_refusal_says_what_to_write() {
+support::stories![where_nobody_is_filled_in_the_refusal_says_what_to_write,];
+
+async fn where_nobody_is_filled_in_the_refusal_says_what_to_write() -> Result<()> {
     // One of its own: without the stamps every other test would be another one.
-    let cluster = ControlPlane::start().await.expect("a control plane");
-    cluster.reporting(&[SYSTEM], without_stamps(&cluster)).await;
+    let cluster = own_control_plane().await?;
+    without_stamps(&cluster).await
 }
 
 async fn without_stamps(cluster: &ControlPlane) -> Result<()> {
-    install(cluster)?;
+    install_chart(cluster)?;
     let kubectl = cluster.kubectl(cluster.admin());
     kubectl.run(&["delete", "mutatingadmissionpolicies,mutatingadmissionpolicybindings", "--all"])?;
     let (admin, operator) = (Person::admin(cluster)?, Person::account(cluster, SYSTEM, "towpath").await?);

@@ -1,12 +1,19 @@
 //! What another manager wrote is taken over only from those that the environment names, and no more of it.
 
-use crate::helm::helm_install;
-use crate::objects::{deployment, image, with};
-use crate::replicas::{Watched, promoted_twice_and_rolled_back};
-use crate::support::{Project, in_project, same};
+use super::replicas::{Watched, promoted_twice_and_rolled_back};
 use anyhow::Result;
 use http::Method;
 use serde_json::{Value, json};
+use support::helm::helm_install;
+use support::objects::{deployment, image, with};
+use support::{Project, in_project, same};
+
+support::stories![
+    what_kubectl_applied_is_taken_over_but_for_replicas_and_a_third_managers_fields,
+    what_helm_installed_is_taken_over_but_for_replicas_and_a_third_managers_fields,
+    a_helm_release_that_is_not_handed_over_is_left_alone_and_named,
+    a_field_that_a_third_manager_shares_with_the_release_is_reported_and_nothing_is_taken_over,
+];
 
 /// A field of a third manager's. Not by kubectl, which would take over what it applied in its older way.
 async fn by_a_third_manager(project: &Project, object: Value) -> Result<()> {
@@ -49,17 +56,15 @@ async fn is_taken_over(project: &Project) -> Result<()> {
     same("numbers of replicas", watched.stop(), vec![5])
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_kubectl_applied_is_taken_over_but_for_replicas_and_a_third_managers_fields() {
+async fn what_kubectl_applied_is_taken_over_but_for_replicas_and_a_third_managers_fields() -> Result<()> {
     in_project(&[json!({ "name": "prod", "adoptFrom": ["kubectl-client-side-apply"] })], async |project| {
         project.apply("prod", &[before_towpath()])?;
         is_taken_over(project).await
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_helm_installed_is_taken_over_but_for_replicas_and_a_third_managers_fields() {
+async fn what_helm_installed_is_taken_over_but_for_replicas_and_a_third_managers_fields() -> Result<()> {
     in_project(&[json!({ "name": "prod", "adoptFrom": ["helm"] })], async |project| {
         helm_install(project, &project.target("prod"), "shop", &[before_towpath()], &[]).await?;
         is_taken_over(project).await?;
@@ -67,20 +72,19 @@ async fn what_helm_installed_is_taken_over_but_for_replicas_and_a_third_managers
         let label = &web["metadata"]["labels"]["app.kubernetes.io/managed-by"];
         same("Helm's label", label.is_null(), true)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_helm_release_that_is_not_handed_over_is_left_alone_and_named() {
+async fn a_helm_release_that_is_not_handed_over_is_left_alone_and_named() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         helm_install(project, &project.target("prod"), "shop", &[deployment("web", "v0", None)], &[]).await?;
         is_left_alone(project, &["Helm release", "shop", "spec.adoptFrom"]).await
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_field_that_a_third_manager_shares_with_the_release_is_reported_and_nothing_is_taken_over() {
+async fn a_field_that_a_third_manager_shares_with_the_release_is_reported_and_nothing_is_taken_over()
+-> Result<()> {
     in_project(&[json!({ "name": "prod", "adoptFrom": ["kubectl-client-side-apply"] })], async |project| {
         project.apply("prod", &[deployment("web", "v0", None)])?;
         let image = json!({ "spec": {
@@ -92,7 +96,7 @@ async fn a_field_that_a_third_manager_shares_with_the_release_is_reported_and_no
         by_a_third_manager(project, with(of_the_mesh(), image)).await?;
         is_left_alone(project, &["Deployment web", "mesh", "image"]).await
     })
-    .await;
+    .await
 }
 
 /// The release is refused in these words, and not even the managers of the fields change.

@@ -1,14 +1,30 @@
 //! Who approved: each person once, not those who asked, with the rights that they have when it counts.
 
-use crate::objects::{config, deployment, service};
-use crate::people::Person;
-use crate::support::{Project, SOON, in_project, same};
-use crate::waits::condition;
 use anyhow::{Result, ensure};
 use control_plane::eventually;
 use http::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use support::objects::{config, deployment, service};
+use support::people::Person;
+use support::waits::condition;
+use support::{Project, SOON, in_project, same};
+
+support::stories![
+    prod_waits_for_two_people_of_whom_the_requester_does_not_count,
+    people_approve_what_waits_for_a_window_and_it_goes_when_that_opens,
+    of_two_that_were_approved_ahead_the_newest_goes,
+    a_reject_closes_the_gate_until_the_same_person_withdraws_it,
+    approvals_of_something_else_count_for_nothing_and_say_which_field_it_is,
+    the_right_to_approve_is_asked_for_again_when_the_approval_is_used,
+    other_overrides_are_another_content_and_need_new_approvals,
+    some_of_each_group_have_to_approve,
+    standard_changes_are_approved_beforehand_and_emergencies_afterwards,
+    automation_takes_a_release_only_from_somebody_who_may_promote_there,
+    without_policies_approvals_are_not_to_be_had_and_nothing_is_approved_by_default,
+    what_has_been_decided_is_deleted_with_its_project,
+    as_many_groups_with_as_long_names_as_there_may_be_are_told,
+];
 
 const PROMOTION: &str = "prod-shop-1.0.0";
 
@@ -48,8 +64,7 @@ async fn is_ignored(project: &Project, approval: &str, words: &str) -> Result<()
     project.until("approvals", approval, &format!("does not count: {words}"), says).await.map(drop)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn prod_waits_for_two_people_of_whom_the_requester_does_not_count() {
+async fn prod_waits_for_two_people_of_whom_the_requester_does_not_count() -> Result<()> {
     in_project(&careful(json!({ "required": 2 })), async |project| {
         let roles = ["towpath-requester", "towpath-approver"];
         let alice = project.person("alice", &["shop"], &roles).await?;
@@ -75,11 +90,10 @@ async fn prod_waits_for_two_people_of_whom_the_requester_does_not_count() {
         ensure!(approved.iter().all(|line| line["at"].is_string()), "no times: {approved:#?}");
         Ok(())
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn people_approve_what_waits_for_a_window_and_it_goes_when_that_opens() {
+async fn people_approve_what_waits_for_a_window_and_it_goes_when_that_opens() -> Result<()> {
     let later = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).hour().wrapping_add(6).rem_euclid(24);
     let window = json!({ "schedule": format!("0 {later} * * *"), "duration": "1h" });
     let prod = json!({ "name": "prod", "approvals": { "required": 1 }, "windows": [window] });
@@ -105,11 +119,10 @@ async fn people_approve_what_waits_for_a_window_and_it_goes_when_that_opens() {
         let ended = project.ended(PROMOTION, "Verified").await?;
         same("who approved", ended["status"]["approvals"]["approved"][0]["by"].as_str(), Some("bob"))
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_two_that_were_approved_ahead_the_newest_goes() {
+async fn of_two_that_were_approved_ahead_the_newest_goes() -> Result<()> {
     let later = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).hour().wrapping_add(6).rem_euclid(24);
     let window = json!({ "schedule": format!("0 {later} * * *"), "duration": "1h" });
     let prod = json!({ "name": "prod", "approvals": { "required": 1 }, "windows": [window] });
@@ -130,11 +143,10 @@ async fn of_two_that_were_approved_ahead_the_newest_goes() {
         ensure!(old["status"]["revision"].is_null(), "the older one was started: {:#}", old["status"]);
         Ok(())
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reject_closes_the_gate_until_the_same_person_withdraws_it() {
+async fn a_reject_closes_the_gate_until_the_same_person_withdraws_it() -> Result<()> {
     in_project(&careful(json!({ "required": 1 })), async |project| {
         let alice = project.person("alice", &[], &["towpath-requester"]).await?;
         let bob = project.person("bob", &[], &["towpath-approver"]).await?;
@@ -151,11 +163,10 @@ async fn a_reject_closes_the_gate_until_the_same_person_withdraws_it() {
         carol.delete(project, "approvals", &reject).await?;
         project.ended(PROMOTION, "Verified").await.map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn approvals_of_something_else_count_for_nothing_and_say_which_field_it_is() {
+async fn approvals_of_something_else_count_for_nothing_and_say_which_field_it_is() -> Result<()> {
     in_project(&careful(json!({ "required": 1 })), async |project| {
         let alice = project.person("alice", &[], &["towpath-requester"]).await?;
         let bob = project.person("bob", &[], &["towpath-approver"]).await?;
@@ -182,11 +193,10 @@ async fn approvals_of_something_else_count_for_nothing_and_say_which_field_it_is
         waits(project, PROMOTION, "0 of 1").await?;
         same("prod", project.snapshot("prod").await?.len(), 0)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_right_to_approve_is_asked_for_again_when_the_approval_is_used() {
+async fn the_right_to_approve_is_asked_for_again_when_the_approval_is_used() -> Result<()> {
     in_project(&careful(json!({ "required": 2 })), async |project| {
         let alice = project.person("alice", &[], &["towpath-requester"]).await?;
         let bob = project.person("bob", &[], &["towpath-approver"]).await?;
@@ -207,11 +217,10 @@ async fn the_right_to_approve_is_asked_for_again_when_the_approval_is_used() {
         project.ended(PROMOTION, "Verified").await?;
         project.ours("approvals", &first).await.map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn other_overrides_are_another_content_and_need_new_approvals() {
+async fn other_overrides_are_another_content_and_need_new_approvals() -> Result<()> {
     in_project(&careful(json!({ "required": 1 })), async |project| {
         let alice = project.person("alice", &[], &["towpath-requester"]).await?;
         let bob = project.person("bob", &[], &["towpath-approver"]).await?;
@@ -233,11 +242,10 @@ async fn other_overrides_are_another_content_and_need_new_approvals() {
         bob.decides(project, PROMOTION, "Approve").await?;
         project.ended(PROMOTION, "Verified").await.map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn some_of_each_group_have_to_approve() {
+async fn some_of_each_group_have_to_approve() -> Result<()> {
     let rules = json!({ "required": 2, "from": [{ "group": "security" }, { "group": "owners" }] });
     in_project(&careful(rules), async |project| {
         let alice = project.person("alice", &[], &["towpath-requester"]).await?;
@@ -252,11 +260,10 @@ async fn some_of_each_group_have_to_approve() {
         sue.decides(project, PROMOTION, "Approve").await?;
         project.ended(PROMOTION, "Verified").await.map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn standard_changes_are_approved_beforehand_and_emergencies_afterwards() {
+async fn standard_changes_are_approved_beforehand_and_emergencies_afterwards() -> Result<()> {
     let rules = json!({ "required": 1, "notFor": ["Standard"], "emergencyWithin": "3s" });
     in_project(&careful(rules), async |project| {
         let alice = project.person("alice", &[], &["towpath-requester"]).await?;
@@ -285,11 +292,10 @@ async fn standard_changes_are_approved_beforehand_and_emergencies_afterwards() {
         let is_settled = |it: &Value| condition(it, "ApprovalOverdue").is_none();
         project.until("environments", "prod", "not overdue", is_settled).await.map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn automation_takes_a_release_only_from_somebody_who_may_promote_there() {
+async fn automation_takes_a_release_only_from_somebody_who_may_promote_there() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let eve = project.person("eve", &[], &[]).await?;
         let makes = json!({
@@ -304,7 +310,7 @@ async fn automation_takes_a_release_only_from_somebody_who_may_promote_there() {
             "subjects": [{ "kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "eve" }],
         });
         project.post(&format!("{base}/rolebindings"), binding).await?;
-        let made = control_plane::eventually("eve to make a release", crate::support::SOON, async || {
+        let made = control_plane::eventually("eve to make a release", support::SOON, async || {
             Ok(releases(project, &eve, "1.0.0", Value::Null).await.ok())
         });
         let release = made.await?;
@@ -316,32 +322,23 @@ async fn automation_takes_a_release_only_from_somebody_who_may_promote_there() {
         project.bind("eve", "towpath-requester").await?;
         project.condition("releases", &release, "Verified", "True", "").await.map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_policies_approvals_are_not_to_be_had_and_nothing_is_approved_by_default() {
-    let project = Project::without_controller(&careful(json!({ "required": 1 }))).await;
-    let body = async |project: &Project| {
-        let flags = crate::operator::Flags { admission: "disabled", ..project.flags().clone() };
-        project.start_as(&flags).await?;
-        project.release("1.0.0", &web("v1")).await?;
-        waits(project, PROMOTION, "admission.enabled=false").await?;
-        let over = json!({ "release": "shop-1.0.0", "environment": "prod", "override": { "gates": ["Approval"], "reason": "now" } });
-        project.promotion("now", over).await?;
-        let says = |it: &Value| it["status"]["reason"] == "Override";
-        project.until("promotions", "now", "overrides are not to be had", says).await?;
-        same("prod", project.snapshot("prod").await?.len(), 0)
-    };
-    let told = async { body(&project?).await };
-    #[allow(clippy::panic, reason = "a test fails by panicking")]
-    if let Err(error) = told.await {
-        panic!("{error:#}");
-    }
+async fn without_policies_approvals_are_not_to_be_had_and_nothing_is_approved_by_default() -> Result<()> {
+    let project = &Project::without_controller(&careful(json!({ "required": 1 }))).await?;
+    let flags = support::operator::Flags { admission: "disabled", ..project.flags().clone() };
+    project.start_as(&flags).await?;
+    project.release("1.0.0", &web("v1")).await?;
+    waits(project, PROMOTION, "admission.enabled=false").await?;
+    let over = json!({ "release": "shop-1.0.0", "environment": "prod", "override": { "gates": ["Approval"], "reason": "now" } });
+    project.promotion("now", over).await?;
+    let says = |it: &Value| it["status"]["reason"] == "Override";
+    project.until("promotions", "now", "overrides are not to be had", says).await?;
+    same("prod", project.snapshot("prod").await?.len(), 0)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_has_been_decided_is_deleted_with_its_project() {
+async fn what_has_been_decided_is_deleted_with_its_project() -> Result<()> {
     in_project(&careful(json!({ "required": 1 })), async |project| {
         let alice = project.person("alice", &[], &["towpath-requester"]).await?;
         let bob = project.person("bob", &[], &["towpath-approver"]).await?;
@@ -351,16 +348,15 @@ async fn what_has_been_decided_is_deleted_with_its_project() {
         project.ended(PROMOTION, "Verified").await?;
         let path = format!("/api/v1/namespaces/{}", project.name);
         project.send(Method::DELETE, &path, "application/json", json!({})).await?;
-        control_plane::eventually("the project to go", crate::support::SOON, async || {
+        control_plane::eventually("the project to go", support::SOON, async || {
             Ok(project.get(&path).await?.is_none().then_some(()))
         })
         .await
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn as_many_groups_with_as_long_names_as_there_may_be_are_told() {
+async fn as_many_groups_with_as_long_names_as_there_may_be_are_told() -> Result<()> {
     let groups: Vec<Value> =
         (0..10).map(|index| json!({ "group": format!("{index}{}", "g".repeat(252)) })).collect();
     in_project(&careful(json!({ "required": 20, "from": groups })), async |project| {
@@ -370,5 +366,5 @@ async fn as_many_groups_with_as_long_names_as_there_may_be_are_told() {
         ensure!(found["status"]["approvals"]["of"]["digest"].is_string(), "nothing to approve: {found:#}");
         Ok(())
     })
-    .await;
+    .await
 }

@@ -1,13 +1,22 @@
 //! When a release may go: windows, freezes, moments; and the way past them, which needs a right and stays in the record.
 
-use crate::objects::{deployment, image, service};
-use crate::people::Person;
-use crate::support::{Project, SOON, in_project, same};
 use anyhow::{Result, ensure};
 use control_plane::eventually;
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use support::objects::{deployment, image, service};
+use support::people::Person;
+use support::{Project, SOON, in_project, same};
+
+support::stories![
+    a_closed_window_keeps_a_release_out_and_whoever_may_override_lets_it_in_for_the_record,
+    windows_that_can_never_open_are_told_by_field,
+    a_release_comes_not_before_its_moment_and_not_after_its_deadline,
+    a_moment_for_an_environment_that_does_not_exist_keeps_a_release_out_and_is_named,
+    a_freeze_stops_promotions_and_admins_and_lets_a_rollback_through,
+    a_freeze_of_the_cluster_holds_the_projects_that_it_names,
+];
 
 fn web(tag: &str) -> [Value; 2] {
     [service("web"), deployment("web", tag, None)]
@@ -25,8 +34,8 @@ async fn waits(project: &Project, release: &str, gate: &str, words: &str) -> Res
     Ok(found)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_closed_window_keeps_a_release_out_and_whoever_may_override_lets_it_in_for_the_record() {
+async fn a_closed_window_keeps_a_release_out_and_whoever_may_override_lets_it_in_for_the_record() -> Result<()>
+{
     let later = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).hour().wrapping_add(6).rem_euclid(24);
     let window = json!({ "schedule": format!("0 {later} * * *"), "duration": "1h" });
     in_project(&[json!({ "name": "prod", "windows": [window] })], async |project| {
@@ -48,11 +57,10 @@ async fn a_closed_window_keeps_a_release_out_and_whoever_may_override_lets_it_in
         same("the step", step["name"].as_str(), Some("Override"))?;
         same("who and why", step["message"].as_str(), Some("olga: Window: the site is down"))
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn windows_that_can_never_open_are_told_by_field() {
+async fn windows_that_can_never_open_are_told_by_field() -> Result<()> {
     let never = json!({ "schedule": "0 0 30 2 *", "duration": "1h" });
     in_project(&[json!({ "name": "prod", "windows": [never] })], async |project| {
         let says = |it: &Value| {
@@ -61,11 +69,10 @@ async fn windows_that_can_never_open_are_told_by_field() {
         let found = project.until("environments", "prod", "names the field", says).await?;
         same("applications", found["status"]["applications"].as_array().map(Vec::len).unwrap_or_default(), 0)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_release_comes_not_before_its_moment_and_not_after_its_deadline() {
+async fn a_release_comes_not_before_its_moment_and_not_after_its_deadline() -> Result<()> {
     in_project(
         &[json!({ "name": "staging" }), json!({ "name": "prod", "after": ["staging"] })],
         async |project| {
@@ -89,11 +96,10 @@ async fn a_release_comes_not_before_its_moment_and_not_after_its_deadline() {
             project.ended("late", "Cancelled").await.map(drop)
         },
     )
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_moment_for_an_environment_that_does_not_exist_keeps_a_release_out_and_is_named() {
+async fn a_moment_for_an_environment_that_does_not_exist_keeps_a_release_out_and_is_named() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let change = json!({ "notBefore": [{ "environment": "production", "at": in_seconds(1) }] });
         let source = json!({ "manifests": web("v1") });
@@ -106,7 +112,7 @@ async fn a_moment_for_an_environment_that_does_not_exist_keeps_a_release_out_and
         project.environment(&json!({ "name": "production" })).await?;
         project.ended(&format!("prod-{release}"), "Verified").await.map(drop)
     })
-    .await;
+    .await
 }
 
 /// `kubectl set image` by an admin of the target namespace.
@@ -122,8 +128,7 @@ fn set_image(project: &Project, person: &Person, tag: &str) -> Result<String> {
     ])
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_freeze_stops_promotions_and_admins_and_lets_a_rollback_through() {
+async fn a_freeze_stops_promotions_and_admins_and_lets_a_rollback_through() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let first = project.release("1.0.0", &web("v1")).await?;
         project.condition("releases", &first, "Verified", "True", "").await?;
@@ -163,11 +168,10 @@ async fn a_freeze_stops_promotions_and_admins_and_lets_a_rollback_through() {
             .await
             .map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_freeze_of_the_cluster_holds_the_projects_that_it_names() {
+async fn a_freeze_of_the_cluster_holds_the_projects_that_it_names() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let freeze = json!({
             "apiVersion": "towpath.dev/v1alpha1", "kind": "ClusterChangeFreeze", "metadata": { "name": project.name },
@@ -181,5 +185,5 @@ async fn a_freeze_of_the_cluster_holds_the_projects_that_it_names() {
         project.send(Method::DELETE, &path, "application/json", json!({})).await?;
         project.condition("releases", &release, "Verified", "True", "").await.map(drop)
     })
-    .await;
+    .await
 }

@@ -1,10 +1,16 @@
 //! What runs is captured, goes elsewhere, and is the same there.
 
-use crate::helm::helm_install;
-use crate::objects::{Object, config, daemon_set, deployment, service, stateful_set, with};
-use crate::support::{Project, in_project, merge, same};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use support::helm::helm_install;
+use support::objects::{Object, config, daemon_set, deployment, service, stateful_set, with};
+use support::{Project, in_project, merge, same};
+
+support::stories![
+    what_is_captured_promoted_and_captured_again_is_the_same_content,
+    an_application_of_a_dozen_deployments_is_captured_without_a_selector,
+    an_application_that_helm_deployed_is_captured_without_the_marks_of_helm,
+];
 
 fn account(name: &str) -> Object {
     json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": name } })
@@ -73,8 +79,7 @@ async fn digest_of(project: &Project, version: &str, environment: &str, until: &
     Ok(found["status"]["digest"].as_str().context("no digest")?.to_owned())
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_captured_promoted_and_captured_again_is_the_same_content() {
+async fn what_is_captured_promoted_and_captured_again_is_the_same_content() -> Result<()> {
     let environments =
         [json!({ "name": "dev", "delivery": "Observed" }), json!({ "name": "staging", "after": ["dev"] })];
     in_project(&environments, async |project| {
@@ -86,7 +91,7 @@ async fn what_is_captured_promoted_and_captured_again_is_the_same_content() {
         let again = digest_of(project, "1.0.1", "staging", "dev").await?;
         same("digest", again, first)
     })
-    .await;
+    .await
 }
 
 /// A dozen Deployments, each with its Service and its ServiceAccount.
@@ -130,17 +135,15 @@ fn dev_and_staging() -> [Value; 2] {
     [json!({ "name": "dev", "delivery": "Observed" }), json!({ "name": "staging", "after": ["dev"] })]
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_application_of_a_dozen_deployments_is_captured_without_a_selector() {
+async fn an_application_of_a_dozen_deployments_is_captured_without_a_selector() -> Result<()> {
     in_project(&dev_and_staging(), async |project| {
         project.apply("dev", &dozen("v1"))?;
         all_arrive(project).await
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_application_that_helm_deployed_is_captured_without_the_marks_of_helm() {
+async fn an_application_that_helm_deployed_is_captured_without_the_marks_of_helm() -> Result<()> {
     in_project(&dev_and_staging(), async |project| {
         let labels = json!({ "metadata": { "labels": {
             "app.kubernetes.io/managed-by": "Helm", "app.kubernetes.io/instance": "shop",
@@ -157,5 +160,5 @@ async fn an_application_that_helm_deployed_is_captured_without_the_marks_of_helm
         let marks = meta["annotations"].to_string();
         same("Helm's annotations", marks.contains("meta.helm.sh"), false)
     })
-    .await;
+    .await
 }

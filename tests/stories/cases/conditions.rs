@@ -1,15 +1,25 @@
 //! What people and tools that wait for conditions see.
 
-use crate::helm::helm_install;
-use crate::objects::deployment;
-use crate::support::{Project, SOON, in_project, same};
-use crate::waits::condition;
 use anyhow::{Result, ensure};
 use control_plane::eventually;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+use support::helm::helm_install;
+use support::objects::deployment;
+use support::waits::condition;
+use support::{Project, SOON, in_project, same};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+support::stories![
+    a_fresh_release_and_a_fresh_environment_are_not_ready,
+    kubectl_wait_for_verified_ends_with_the_last_environment_and_not_before,
+    a_release_is_never_ready_between_two_environments_whose_gates_are_open,
+    helm_install_with_wait_ends_when_the_release_is_verified,
+    helm_install_with_wait_fails_as_soon_as_the_release_is_stalled,
+    a_release_without_anywhere_to_go_says_so,
+    an_environment_that_names_an_unknown_one_says_which_and_works_once_it_exists,
+    each_transition_is_one_event,
+];
+
 async fn a_fresh_release_and_a_fresh_environment_are_not_ready() -> Result<()> {
     let project = Project::without_controller(&[json!({ "name": "prod" })]).await?;
     let release = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
@@ -21,8 +31,7 @@ async fn a_fresh_release_and_a_fresh_environment_are_not_ready() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kubectl_wait_for_verified_ends_with_the_last_environment_and_not_before() {
+async fn kubectl_wait_for_verified_ends_with_the_last_environment_and_not_before() -> Result<()> {
     let environments = [json!({ "name": "staging" }), json!({ "name": "prod", "after": ["staging"] })];
     in_project(&environments, async |project| {
         let release = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
@@ -35,11 +44,10 @@ async fn kubectl_wait_for_verified_ends_with_the_last_environment_and_not_before
         let prod = project.ours("promotions", &format!("prod-{release}")).await?;
         same("prod", prod["status"]["phase"].as_str(), Some("Verified"))
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_release_is_never_ready_between_two_environments_whose_gates_are_open() {
+async fn a_release_is_never_ready_between_two_environments_whose_gates_are_open() -> Result<()> {
     let environments = [json!({ "name": "staging" }), json!({ "name": "prod", "after": ["staging"] })];
     in_project(&environments, async |project| {
         let release = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
@@ -50,7 +58,7 @@ async fn a_release_is_never_ready_between_two_environments_whose_gates_are_open(
         ensure!(!early, "ready before verified: {words:?}");
         Ok(())
     })
-    .await;
+    .await
 }
 
 fn is(object: &Value, wanted: &str) -> bool {
@@ -104,18 +112,16 @@ async fn delivered_by_helm(project: &Project, tag: &str) -> Result<(Result<()>, 
     Ok((ended, Instant::now()))
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn helm_install_with_wait_ends_when_the_release_is_verified() {
+async fn helm_install_with_wait_ends_when_the_release_is_verified() -> Result<()> {
     in_project(&[], async |project| {
         delivered_by_helm(project, "v1").await?.0?;
         let found = project.ours("releases", "shop-1.0.0").await?;
         same("Verified", is(&found, "Verified"), true)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn helm_install_with_wait_fails_as_soon_as_the_release_is_stalled() {
+async fn helm_install_with_wait_fails_as_soon_as_the_release_is_stalled() -> Result<()> {
     in_project(&[], async |project| {
         let stalled = async {
             eventually("the release", SOON, async || {
@@ -133,22 +139,20 @@ async fn helm_install_with_wait_fails_as_soon_as_the_release_is_stalled() {
         ensure!(later < Duration::from_secs(10), "helm waited {later:?} for a release that had failed");
         Ok(())
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_release_without_anywhere_to_go_says_so() {
+async fn a_release_without_anywhere_to_go_says_so() -> Result<()> {
     in_project(&[], async |project| {
         let release = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
         project.condition("releases", &release, "Reconciling", "True", "NoEnvironment").await?;
         project.environment(&json!({ "name": "prod" })).await?;
         project.condition("releases", &release, "Verified", "True", "").await.map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_environment_that_names_an_unknown_one_says_which_and_works_once_it_exists() {
+async fn an_environment_that_names_an_unknown_one_says_which_and_works_once_it_exists() -> Result<()> {
     in_project(&[json!({ "name": "prod", "after": ["staging"] })], async |project| {
         let found = project.condition("environments", "prod", "Ready", "False", "UnknownEnvironment").await?;
         let message = found["status"]["message"].as_str().unwrap_or_default();
@@ -157,11 +161,10 @@ async fn an_environment_that_names_an_unknown_one_says_which_and_works_once_it_e
         project.environment(&json!({ "name": "staging" })).await?;
         project.condition("releases", &release, "Verified", "True", "").await.map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_transition_is_one_event() {
+async fn each_transition_is_one_event() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let first = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
         project.ended(&format!("prod-{first}"), "Verified").await?;
@@ -181,5 +184,5 @@ async fn each_transition_is_one_event() {
         }
         Ok(())
     })
-    .await;
+    .await
 }

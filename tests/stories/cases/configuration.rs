@@ -1,8 +1,16 @@
 //! Config travels with the code; what is the environment's own stays.
 
-use crate::objects::{config, deployment, image, with};
-use crate::support::{in_project, same};
+use anyhow::Result;
 use serde_json::{Value, json};
+use support::objects::{config, deployment, image, with};
+use support::{in_project, same};
+
+support::stories![
+    a_release_of_config_alone_rolls_the_pods_and_a_rollback_brings_the_config_back,
+    a_config_map_in_place_keeps_its_name_and_its_pods_are_rolled,
+    an_object_that_the_environment_keeps_is_demanded_and_never_written,
+    overrides_set_replicas_variables_and_whatever_a_patch_says,
+];
 
 fn uids(pods: &[Value]) -> Vec<String> {
     let mut uids: Vec<_> =
@@ -11,8 +19,7 @@ fn uids(pods: &[Value]) -> Vec<String> {
     uids
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_release_of_config_alone_rolls_the_pods_and_a_rollback_brings_the_config_back() {
+async fn a_release_of_config_alone_rolls_the_pods_and_a_rollback_brings_the_config_back() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let web = || deployment("web", "v1", Some("web-config"));
         let first = project.release("1.0.0", &[config("web-config", "hello"), web()]).await?;
@@ -35,11 +42,10 @@ async fn a_release_of_config_alone_rolls_the_pods_and_a_rollback_brings_the_conf
         let read = project.config_of("prod", "deployments", "web").await?;
         same("config", read, vec![json!({ "GREETING": "hello" })])
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_config_map_in_place_keeps_its_name_and_its_pods_are_rolled() {
+async fn a_config_map_in_place_keeps_its_name_and_its_pods_are_rolled() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let objects = |greeting: &str| {
             let in_place = json!({ "metadata": { "annotations": { "towpath.dev/config": "InPlace" } } });
@@ -61,11 +67,10 @@ async fn a_config_map_in_place_keeps_its_name_and_its_pods_are_rolled() {
         let data = project.here("prod", "configmaps", "web-config").await?["data"].clone();
         same("data", data, json!({ "GREETING": "hello" }))
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_object_that_the_environment_keeps_is_demanded_and_never_written() {
+async fn an_object_that_the_environment_keeps_is_demanded_and_never_written() -> Result<()> {
     let prod = json!({ "name": "prod", "keeps": [{ "kind": "ConfigMap", "name": "database" }] });
     in_project(&[prod], async |project| {
         let objects = [config("database", "of the release"), deployment("web", "v1", Some("database"))];
@@ -83,11 +88,10 @@ async fn an_object_that_the_environment_keeps_is_demanded_and_never_written() {
         let data = project.here("prod", "configmaps", "database").await?["data"].clone();
         same("data", data, json!({ "GREETING": "of prod" }))
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn overrides_set_replicas_variables_and_whatever_a_patch_says() {
+async fn overrides_set_replicas_variables_and_whatever_a_patch_says() -> Result<()> {
     let prod = json!({ "name": "prod", "overrides": {
         "replicas": [{ "kind": "Deployment", "name": "web", "replicas": 3 }],
         "env": [{ "kind": "Deployment", "name": "web", "variables": [{ "name": "STAGE", "value": "prod" }] }],
@@ -112,8 +116,8 @@ async fn overrides_set_replicas_variables_and_whatever_a_patch_says() {
         project.ended("again", "Verified").await?;
         let web = project.here("prod", "deployments", "web").await?;
         same("no variable", web["spec"]["template"]["spec"]["containers"][0]["env"].is_null(), true)?;
-        let settled = |it: &Value| crate::waits::condition(it, "OverridesPending").is_none();
+        let settled = |it: &Value| support::waits::condition(it, "OverridesPending").is_none();
         project.until("environments", "prod", "no override pending", settled).await.map(drop)
     })
-    .await;
+    .await
 }

@@ -1,12 +1,21 @@
 //! What promotions cost, counted from the API server's own record.
 
-use crate::objects::{config, deployment, service, stateful_set};
-use crate::requests::{is_write, shown};
-use crate::support::{Project, in_project, same};
-use anyhow::{Context, ensure};
+use anyhow::{Context, Result, ensure};
 use control_plane::AuditEvent;
 use serde_json::{Value, json};
 use std::time::Duration;
+use support::objects::{config, deployment, service, stateful_set};
+use support::requests::{is_write, shown};
+use support::{Project, same, with_own_controller};
+
+support::stories![
+    a_promotion_writes_each_object_that_differs_once_and_no_other,
+    a_promotion_writes_into_our_own_objects_seven_times,
+    a_rollback_writes_what_differs_once,
+    between_a_rollback_and_what_it_puts_back_nothing_of_our_own_is_written,
+    a_settled_project_is_silent_for_a_minute,
+    the_controller_itself_writes_nothing_in_a_target_namespace,
+];
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -31,9 +40,8 @@ fn shop(tag: &str) -> Vec<Value> {
     ]
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_promotion_writes_each_object_that_differs_once_and_no_other() {
-    in_project(&[json!({ "name": "prod" })], async |project| {
+async fn a_promotion_writes_each_object_that_differs_once_and_no_other() -> Result<()> {
+    with_own_controller(&[json!({ "name": "prod" })], async |project| {
         let first = project.release("1.0.0", &shop("v1")).await?;
         project.condition("releases", &first, "Verified", "True", "").await?;
         project.quiet().await?;
@@ -47,12 +55,11 @@ async fn a_promotion_writes_each_object_that_differs_once_and_no_other() {
         ensure!(target.len() == 2, "{} writes in the target:\n{}", target.len(), shown(target));
         Ok(())
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_promotion_writes_into_our_own_objects_seven_times() {
-    in_project(&[json!({ "name": "prod" })], async |project| {
+async fn a_promotion_writes_into_our_own_objects_seven_times() -> Result<()> {
+    with_own_controller(&[json!({ "name": "prod" })], async |project| {
         let first = project.release("1.0.0", &shop("v1")).await?;
         project.condition("releases", &first, "Verified", "True", "").await?;
         project.quiet().await?;
@@ -68,12 +75,11 @@ async fn a_promotion_writes_into_our_own_objects_seven_times() {
         ensure!(counted.len() <= 7, "{} writes of our own:\n{}", counted.len(), shown(counted));
         Ok(())
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rollback_writes_what_differs_once() {
-    in_project(&[json!({ "name": "prod" })], async |project| {
+async fn a_rollback_writes_what_differs_once() -> Result<()> {
+    with_own_controller(&[json!({ "name": "prod" })], async |project| {
         let first = project.release("1.0.0", &shop("v1")).await?;
         project.condition("releases", &first, "Verified", "True", "").await?;
         project.quiet().await?;
@@ -92,12 +98,11 @@ async fn a_rollback_writes_what_differs_once() {
         ensure!(statuses.len() <= 14, "{} writes of our own:\n{}", statuses.len(), shown(statuses));
         Ok(())
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn between_a_rollback_and_what_it_puts_back_nothing_of_our_own_is_written() {
-    in_project(&[json!({ "name": "prod" })], async |project| {
+async fn between_a_rollback_and_what_it_puts_back_nothing_of_our_own_is_written() -> Result<()> {
+    with_own_controller(&[json!({ "name": "prod" })], async |project| {
         let first = project.release("1.0.0", &shop("v1")).await?;
         project.condition("releases", &first, "Verified", "True", "").await?;
         // The second failure, so that there is a history that could be looked at in vain.
@@ -125,12 +130,11 @@ async fn between_a_rollback_and_what_it_puts_back_nothing_of_our_own_is_written(
         }
         Ok(())
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_settled_project_is_silent_for_a_minute() {
-    in_project(
+async fn a_settled_project_is_silent_for_a_minute() -> Result<()> {
+    with_own_controller(
         &[json!({ "name": "staging" }), json!({ "name": "prod", "after": ["staging"] })],
         async |project| {
             let release = project.release("1.0.0", &shop("v1")).await?;
@@ -147,12 +151,11 @@ async fn a_settled_project_is_silent_for_a_minute() {
             Ok(())
         },
     )
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_controller_itself_writes_nothing_in_a_target_namespace() {
-    in_project(&[json!({ "name": "prod" })], async |project| {
+async fn the_controller_itself_writes_nothing_in_a_target_namespace() -> Result<()> {
+    with_own_controller(&[json!({ "name": "prod" })], async |project| {
         let mark = project.cluster.audit()?.mark().await?;
         let release = project.release("1.0.0", &shop("v1")).await?;
         project.condition("releases", &release, "Verified", "True", "").await?;
@@ -168,5 +171,5 @@ async fn the_controller_itself_writes_nothing_in_a_target_namespace() {
         ensure!(secrets.is_empty(), "Secrets were asked for:\n{}", shown(secrets));
         Ok(())
     })
-    .await;
+    .await
 }

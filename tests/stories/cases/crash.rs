@@ -6,20 +6,24 @@
 //!
 //! Seeded parts of the longer stories by default; `TOWPATH_ALL=1` for every point, `TOWPATH_SEED` for another part.
 
-use crate::objects::{Object, config, deployment};
-use crate::operator::{Flags, Operator};
-use crate::relay::{Kill, Relay, Side};
-use crate::support::{LEASES, Project, SYSTEM, installed};
-use crate::waits::condition;
 use anyhow::{Result, bail, ensure};
 use control_plane::AuditEvent;
 use futures::{StreamExt, TryStreamExt};
-use http::Method;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
+use support::objects::{Object, config, deployment};
+use support::operator::{Flags, Operator};
+use support::relay::{Kill, Relay, Side};
+use support::waits::condition;
+use support::{Project, SYSTEM, installed};
+
+support::stories![
+    a_crash_at_any_write_of_a_healthy_release_changes_nothing,
+    a_crash_at_any_write_of_a_rollback_changes_nothing,
+];
 
 /// Stories that are told side by side.
 const LANES: usize = 6;
@@ -42,33 +46,24 @@ struct Story {
     part: u64,
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_crash_at_any_write_of_a_healthy_release_changes_nothing() {
-    told_with_every_kill(&Story {
+async fn a_crash_at_any_write_of_a_healthy_release_changes_nothing() -> Result<()> {
+    compare(&Story {
         name: "healthy",
         tag: "v2",
         ends: &[("staging-shop-2.0.0", "Verified"), ("prod-shop-2.0.0", "Verified")],
         part: 2,
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_crash_at_any_write_of_a_rollback_changes_nothing() {
-    told_with_every_kill(&Story {
+async fn a_crash_at_any_write_of_a_rollback_changes_nothing() -> Result<()> {
+    compare(&Story {
         name: "rollback",
         tag: "v2-crash-loop",
         ends: &[("staging-shop-2.0.0", "Failed"), ("staging-shop-2.0.0-rollback", "Verified")],
         part: 4,
     })
-    .await;
-}
-
-async fn told_with_every_kill(story: &Story) {
-    #[allow(clippy::panic, reason = "a test fails by panicking")]
-    if let Err(error) = compare(story).await {
-        panic!("{error:#}");
-    }
+    .await
 }
 
 /// A story told to its end.
@@ -82,7 +77,7 @@ struct Told {
 }
 
 async fn compare(story: &Story) -> Result<()> {
-    let cluster = installed().await;
+    let cluster = installed().await?;
     let begun = Instant::now();
     let mark = cluster.audit()?.mark().await?;
     let reference = tell(story, None, None).await?;
@@ -179,11 +174,9 @@ async fn prepared(relay: &Relay, flags: &Flags) -> Result<Project> {
 /// Tells a story; with a kill, until it has the wanted end.
 async fn tell(story: &Story, kill: Option<Kill>, wanted: Option<&Value>) -> Result<Told> {
     let begun = Instant::now();
-    let config = &installed().await.admin().config;
+    let config = &installed().await?.admin().config.clone();
     let relay = Relay::start(config).await?;
-    // A lease long enough for a machine that is busy.
-    let mut flags =
-        Flags { lease_duration: "15s".into(), server: Some(relay.url().to_owned()), ..Flags::own_lease("") };
+    let mut flags = Flags { server: Some(relay.url().to_owned()), ..Flags::own_lease("") };
     let project = prepared(&relay, &flags).await?;
     flags.lease.clone_from(&project.name);
     relay.arm(kill);
@@ -213,9 +206,7 @@ async fn tell(story: &Story, kill: Option<Kill>, wanted: Option<&Value>) -> Resu
 
 /// Starts the controller anew. The dead one's lease is handed on at once: how it runs out is another test's question.
 async fn again(project: &Project, flags: &mut Flags) -> Result<Relay> {
-    let path = format!("/apis/coordination.k8s.io/v1/namespaces/{LEASES}/leases/{}", project.name);
-    let free = json!({ "spec": { "holderIdentity": null } });
-    project.send(Method::PATCH, &path, "application/merge-patch+json", free).await?;
+    project.free_lease().await?;
     let relay = Relay::start(&project.cluster.admin().config).await?;
     flags.server = Some(relay.url().to_owned());
     project.start_as(flags).await?;

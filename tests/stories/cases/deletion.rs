@@ -1,11 +1,22 @@
 //! What is deleted while it is in use: releases, target namespaces, projects.
 
-use crate::objects::{deployment, image, service};
-use crate::support::{Project, SOON, in_project, same};
 use anyhow::Result;
 use control_plane::eventually;
 use http::Method;
 use serde_json::{Value, json};
+use support::objects::{deployment, image, service};
+use support::{Project, SOON, in_project, same, with_own_controller};
+
+support::stories![
+    a_release_that_is_deleted_on_its_way_is_taken_back,
+    a_verified_release_that_a_person_takes_back_is_verified_no_more,
+    a_rollback_that_is_refused_says_nothing_about_the_release,
+    a_rollback_restores_what_a_revision_changed_that_history_has_forgotten,
+    a_verified_release_that_is_deleted_stays_where_it_is_and_can_be_gone_back_to,
+    a_target_namespace_that_was_made_anew_gets_the_release_again,
+    a_project_namespace_that_is_deleted_goes_and_what_runs_stays,
+    an_object_that_a_release_lacks_goes_and_comes_back_with_the_rollback,
+];
 
 fn web(tag: &str) -> [Value; 2] {
     [service("web"), deployment("web", tag, None)]
@@ -24,8 +35,7 @@ async fn delete_namespace(project: &Project, name: &str) -> Result<()> {
         .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_release_that_is_deleted_on_its_way_is_taken_back() {
+async fn a_release_that_is_deleted_on_its_way_is_taken_back() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         verified(project, "1.0.0", "v1").await?;
         let before = project.snapshot("prod").await?;
@@ -45,11 +55,10 @@ async fn a_release_that_is_deleted_on_its_way_is_taken_back() {
         same("everything of prod", project.snapshot("prod").await?, before)?;
         project.condition("environments", "prod", "Ready", "True", "").await.map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_verified_release_that_a_person_takes_back_is_verified_no_more() {
+async fn a_verified_release_that_a_person_takes_back_is_verified_no_more() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         verified(project, "1.0.0", "v1").await?;
         let second = verified(project, "2.0.0", "v2").await?;
@@ -67,12 +76,11 @@ async fn a_verified_release_that_a_person_takes_back_is_verified_no_more() {
         project.ended("again", "Verified").await?;
         project.condition("releases", &second, "Verified", "True", "").await.map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rollback_that_is_refused_says_nothing_about_the_release() {
-    in_project(&[json!({ "name": "prod" })], async |project| {
+async fn a_rollback_that_is_refused_says_nothing_about_the_release() -> Result<()> {
+    with_own_controller(&[json!({ "name": "prod" })], async |project| {
         let first = verified(project, "1.0.0", "v1").await?;
         let wrong = json!({ "release": first, "environment": "prod", "kind": "Rollback", "toRevision": 9 });
         project.promotion("wrong", wrong).await?;
@@ -81,12 +89,11 @@ async fn a_rollback_that_is_refused_says_nothing_about_the_release() {
         let found = project.ours("releases", &first).await?;
         same("the release", found["status"]["phase"].as_str(), Some("Verified"))
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rollback_restores_what_a_revision_changed_that_history_has_forgotten() {
-    in_project(&[json!({ "name": "prod", "historyLimit": 2 })], async |project| {
+async fn a_rollback_restores_what_a_revision_changed_that_history_has_forgotten() -> Result<()> {
+    with_own_controller(&[json!({ "name": "prod", "historyLimit": 2 })], async |project| {
         let mut newest = String::new();
         // Only the second touches the worker.
         for (version, web, worker) in [
@@ -112,11 +119,10 @@ async fn a_rollback_restores_what_a_revision_changed_that_history_has_forgotten(
         same("web", project.image_of("prod", "deployments", "web").await?, image("v1"))?;
         same("worker", project.image_of("prod", "deployments", "worker").await?, image("v1"))
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_verified_release_that_is_deleted_stays_where_it_is_and_can_be_gone_back_to() {
+async fn a_verified_release_that_is_deleted_stays_where_it_is_and_can_be_gone_back_to() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let first = verified(project, "1.0.0", "v1").await?;
         let before = project.snapshot("prod").await?;
@@ -125,11 +131,10 @@ async fn a_verified_release_that_is_deleted_stays_where_it_is_and_can_be_gone_ba
         project.ended(&format!("prod-{second}-rollback"), "Verified").await?;
         same("everything of prod", project.snapshot("prod").await?, before)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_target_namespace_that_was_made_anew_gets_the_release_again() {
+async fn a_target_namespace_that_was_made_anew_gets_the_release_again() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         verified(project, "1.0.0", "v1").await?;
         let target = project.target("prod");
@@ -143,22 +148,20 @@ async fn a_target_namespace_that_was_made_anew_gets_the_release_again() {
         same("image", project.image_of("prod", "deployments", "web").await?, image("v1"))?;
         project.condition("environments", "prod", "Ready", "True", "").await.map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_project_namespace_that_is_deleted_goes_and_what_runs_stays() {
-    in_project(&[json!({ "name": "prod" })], async |project| {
+async fn a_project_namespace_that_is_deleted_goes_and_what_runs_stays() -> Result<()> {
+    with_own_controller(&[json!({ "name": "prod" })], async |project| {
         verified(project, "1.0.0", "v1").await?;
         delete_namespace(project, &project.name).await?;
         project.settled("prod", "deployments", "web").await?;
         same("alive", project.operator(|operator| operator.is_alive())?, true)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_object_that_a_release_lacks_goes_and_comes_back_with_the_rollback() {
+async fn an_object_that_a_release_lacks_goes_and_comes_back_with_the_rollback() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let both =
             [service("web"), service("old"), deployment("web", "v1", None), deployment("old", "v1", None)];
@@ -185,5 +188,5 @@ async fn an_object_that_a_release_lacks_goes_and_comes_back_with_the_rollback() 
         }
         same("everything of prod", after, before)
     })
-    .await;
+    .await
 }

@@ -1,11 +1,29 @@
 //! Ways to fail, each seen for what it is, and what comes back.
 
-use crate::objects::{config, daemon_set, deployment, hook, image, service, stateful_set};
-use crate::support::{Project, in_project, same};
 use anyhow::Result;
 use control_plane::eventually;
 use serde_json::{Value, json};
 use std::time::Duration;
+use support::objects::{config, daemon_set, deployment, hook, image, service, stateful_set};
+use support::{Project, in_project, same};
+
+support::stories![
+    an_image_that_cannot_be_pulled_fails_at_once,
+    a_secret_that_is_missing_fails_at_once,
+    a_stateful_set_in_order_whose_first_pod_crashes_comes_back_with_its_pods,
+    a_stateful_set_that_is_bad_from_its_first_edition_on_is_removed,
+    a_daemon_set_that_crashes_comes_back,
+    a_failed_hook_before_the_rollout_stops_it,
+    hooks_run_in_their_order_and_a_failed_one_behind_the_rollout_takes_it_back,
+    a_pod_that_is_never_scheduled_fails_after_the_time_that_the_policy_gives,
+    pods_that_a_quota_refuses_fail_the_release,
+    a_quota_that_only_the_real_writes_meet_fails_the_release_and_everything_is_put_back,
+    silence_fails_after_the_progress_deadline,
+    a_restart_that_the_policy_tolerates_is_no_failure,
+    the_second_wave_is_not_written_while_the_first_is_not_healthy,
+    a_promotion_whose_name_has_no_room_for_more_is_taken_back,
+    a_rollback_of_somewhere_else_that_has_its_name_does_not_stand_in_the_way,
+];
 
 fn prod() -> Value {
     json!({ "name": "prod" })
@@ -31,26 +49,23 @@ async fn fails_and_comes_back(
     Ok(failed)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_image_that_cannot_be_pulled_fails_at_once() {
+async fn an_image_that_cannot_be_pulled_fails_at_once() -> Result<()> {
     in_project(&[prod()], async |project| {
         let (good, bad) = ([deployment("web", "v1", None)], [deployment("web", "v2-image-error", None)]);
         fails_and_comes_back(project, &good, &bad, "ImagePullBackOff").await.map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_secret_that_is_missing_fails_at_once() {
+async fn a_secret_that_is_missing_fails_at_once() -> Result<()> {
     in_project(&[prod()], async |project| {
         let (good, bad) = ([deployment("web", "v1", None)], [deployment("web", "v2-config-error", None)]);
         fails_and_comes_back(project, &good, &bad, "CreateContainerConfigError").await.map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stateful_set_in_order_whose_first_pod_crashes_comes_back_with_its_pods() {
+async fn a_stateful_set_in_order_whose_first_pod_crashes_comes_back_with_its_pods() -> Result<()> {
     in_project(&[prod()], async |project| {
         let good = [config("cache-config", "hello"), stateful_set("cache", "v1", Some("cache-config"))];
         let bad =
@@ -66,31 +81,28 @@ async fn a_stateful_set_in_order_whose_first_pod_crashes_comes_back_with_its_pod
         }
         Ok(())
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stateful_set_that_is_bad_from_its_first_edition_on_is_removed() {
+async fn a_stateful_set_that_is_bad_from_its_first_edition_on_is_removed() -> Result<()> {
     in_project(&[prod()], async |project| {
         let release = project.release("1.0.0", &[stateful_set("cache", "v1-crash-loop", None)]).await?;
         project.ended(&format!("prod-{release}"), "Failed").await?;
         project.ended(&format!("prod-{release}-rollback"), "Verified").await?;
         same("nothing is left", project.snapshot("prod").await?.len(), 0)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_daemon_set_that_crashes_comes_back() {
+async fn a_daemon_set_that_crashes_comes_back() -> Result<()> {
     in_project(&[prod()], async |project| {
         let (good, bad) = ([daemon_set("agent", "v1")], [daemon_set("agent", "v2-crash-loop")]);
         fails_and_comes_back(project, &good, &bad, "CrashLoopBackOff").await.map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_failed_hook_before_the_rollout_stops_it() {
+async fn a_failed_hook_before_the_rollout_stops_it() -> Result<()> {
     in_project(&[prod()], async |project| {
         let good = [deployment("web", "v1", None), hook("migrate", "pre-promote", "m1")];
         let bad = [deployment("web", "v2", None), hook("migrate", "pre-promote", "m2-job-failure")];
@@ -104,11 +116,10 @@ async fn a_failed_hook_before_the_rollout_stops_it() {
         same("everything of prod", project.snapshot("prod").await?, before)?;
         same("ReplicaSets", project.list("prod", "replicasets").await?.len(), 1)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn hooks_run_in_their_order_and_a_failed_one_behind_the_rollout_takes_it_back() {
+async fn hooks_run_in_their_order_and_a_failed_one_behind_the_rollout_takes_it_back() -> Result<()> {
     in_project(&[prod()], async |project| {
         let good = [deployment("web", "v1", None), hook("smoke", "post-promote", "s1")];
         let bad = [deployment("web", "v2", None), hook("smoke", "post-promote", "s2-job-failure")];
@@ -121,11 +132,10 @@ async fn hooks_run_in_their_order_and_a_failed_one_behind_the_rollout_takes_it_b
         project.ended(&format!("prod-{second}-rollback"), "Verified").await?;
         same("everything of prod", project.snapshot("prod").await?, before)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pod_that_is_never_scheduled_fails_after_the_time_that_the_policy_gives() {
+async fn a_pod_that_is_never_scheduled_fails_after_the_time_that_the_policy_gives() -> Result<()> {
     let mut environment = prod();
     environment["rollbackPolicyRef"] = json!("impatient");
     in_project(&[environment], async |project| {
@@ -136,11 +146,10 @@ async fn a_pod_that_is_never_scheduled_fails_after_the_time_that_the_policy_give
             .await
             .map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pods_that_a_quota_refuses_fail_the_release() {
+async fn pods_that_a_quota_refuses_fail_the_release() -> Result<()> {
     in_project(&[prod()], async |project| {
         let quota = json!({
             "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "pods" },
@@ -164,12 +173,11 @@ async fn pods_that_a_quota_refuses_fail_the_release() {
         let message = failed["status"]["message"].as_str().unwrap_or_default();
         same(message, message.contains("quota"), true)
     })
-    .await;
+    .await
 }
 
 /// Each Service alone fits into the quota, so every dry-run passes.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_quota_that_only_the_real_writes_meet_fails_the_release_and_everything_is_put_back() {
+async fn a_quota_that_only_the_real_writes_meet_fails_the_release_and_everything_is_put_back() -> Result<()> {
     in_project(&[prod()], async |project| {
         let quota = json!({
             "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "services" },
@@ -202,11 +210,10 @@ async fn a_quota_that_only_the_real_writes_meet_fails_the_release_and_everything
         let read = project.config_of("prod", "deployments", "web").await?;
         same("config", read, vec![json!({ "GREETING": "hello" })])
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn silence_fails_after_the_progress_deadline() {
+async fn silence_fails_after_the_progress_deadline() -> Result<()> {
     let mut environment = prod();
     environment["rollbackPolicyRef"] = json!("deadline");
     in_project(&[environment], async |project| {
@@ -218,11 +225,10 @@ async fn silence_fails_after_the_progress_deadline() {
             .await
             .map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restart_that_the_policy_tolerates_is_no_failure() {
+async fn a_restart_that_the_policy_tolerates_is_no_failure() -> Result<()> {
     let mut environment = prod();
     environment["rollbackPolicyRef"] = json!("tolerant");
     in_project(&[environment], async |project| {
@@ -231,11 +237,10 @@ async fn a_restart_that_the_policy_tolerates_is_no_failure() {
             project.release("1.0.0", &[deployment("web", "v1-restart-once-then-ready", None)]).await?;
         project.ended(&format!("prod-{release}"), "Verified").await.map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_second_wave_is_not_written_while_the_first_is_not_healthy() {
+async fn the_second_wave_is_not_written_while_the_first_is_not_healthy() -> Result<()> {
     in_project(&[prod()], async |project| {
         let mut late = deployment("late", "v1", None);
         late["metadata"]["annotations"] = json!({ "towpath.dev/wave": "1" });
@@ -252,11 +257,10 @@ async fn the_second_wave_is_not_written_while_the_first_is_not_healthy() {
         project.ended(&name, "Verified").await?;
         project.here("prod", "deployments", "late").await.map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_promotion_whose_name_has_no_room_for_more_is_taken_back() {
+async fn a_promotion_whose_name_has_no_room_for_more_is_taken_back() -> Result<()> {
     in_project(&[json!({ "name": "prod", "promotion": "Manual" })], async |project| {
         let good = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
         project.promotion("first", json!({ "release": good, "environment": "prod" })).await?;
@@ -268,11 +272,10 @@ async fn a_promotion_whose_name_has_no_room_for_more_is_taken_back() {
         project.condition("releases", &bad, "Stalled", "True", "RolledBack").await?;
         same("image", project.image_of("prod", "deployments", "web").await?, image("v1"))
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rollback_of_somewhere_else_that_has_its_name_does_not_stand_in_the_way() {
+async fn a_rollback_of_somewhere_else_that_has_its_name_does_not_stand_in_the_way() -> Result<()> {
     in_project(
         &[json!({ "name": "dev" }), json!({ "name": "prod", "promotion": "Manual" })],
         async |project| {
@@ -290,5 +293,5 @@ async fn a_rollback_of_somewhere_else_that_has_its_name_does_not_stand_in_the_wa
             same("image", project.image_of("prod", "deployments", "web").await?, image("v1"))
         },
     )
-    .await;
+    .await
 }

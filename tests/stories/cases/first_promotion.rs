@@ -1,11 +1,19 @@
 //! The first promotion into a namespace can be undone, too.
 
-use crate::objects::{config, deployment, image, service};
-use crate::support::{in_project, same};
+use anyhow::Result;
 use serde_json::json;
+use support::objects::{config, deployment, image, service};
+use support::{in_project, same};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_bad_first_promotion_into_an_empty_namespace_leaves_it_empty() {
+support::stories![
+    a_bad_first_promotion_into_an_empty_namespace_leaves_it_empty,
+    a_bad_first_promotion_over_hand_made_objects_puts_them_back,
+    hand_made_objects_are_adopted_from_the_named_manager_and_lose_what_the_release_lacks,
+    hand_made_objects_of_nobody_named_are_left_alone_and_the_manager_is_named,
+    the_first_promotion_is_undone_by_a_person_who_asks_for_revision_0,
+];
+
+async fn a_bad_first_promotion_into_an_empty_namespace_leaves_it_empty() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let before = project.snapshot("prod").await?;
         let objects = [
@@ -24,11 +32,10 @@ async fn a_bad_first_promotion_into_an_empty_namespace_leaves_it_empty() {
         project.condition("environments", "prod", "Ready", "True", "").await?;
         project.condition("releases", &release, "Stalled", "True", "RolledBack").await.map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_bad_first_promotion_over_hand_made_objects_puts_them_back() {
+async fn a_bad_first_promotion_over_hand_made_objects_puts_them_back() -> Result<()> {
     let prod = json!({ "name": "prod", "adoptFrom": ["kubectl-client-side-apply"] });
     in_project(&[prod], async |project| {
         project.apply(
@@ -51,11 +58,11 @@ async fn a_bad_first_promotion_over_hand_made_objects_puts_them_back() {
         let read = project.config_of("prod", "deployments", "web").await?;
         same("config", read, vec![json!({ "GREETING": "by hand" })])
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn hand_made_objects_are_adopted_from_the_named_manager_and_lose_what_the_release_lacks() {
+async fn hand_made_objects_are_adopted_from_the_named_manager_and_lose_what_the_release_lacks() -> Result<()>
+{
     let prod = json!({ "name": "prod", "adoptFrom": ["kubectl-client-side-apply"] });
     in_project(&[prod], async |project| {
         let mut by_hand = deployment("web", "v0", None);
@@ -70,11 +77,10 @@ async fn hand_made_objects_are_adopted_from_the_named_manager_and_lose_what_the_
         let env = &web["spec"]["template"]["spec"]["containers"][0]["env"];
         same("what the release lacks", env.is_null(), true)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn hand_made_objects_of_nobody_named_are_left_alone_and_the_manager_is_named() {
+async fn hand_made_objects_of_nobody_named_are_left_alone_and_the_manager_is_named() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         project.apply("prod", &[deployment("web", "v0", None)])?;
         project.settled("prod", "deployments", "web").await?;
@@ -89,11 +95,10 @@ async fn hand_made_objects_of_nobody_named_are_left_alone_and_the_manager_is_nam
         let after = project.here("prod", "deployments", "web").await?["metadata"]["generation"].clone();
         same("generation", after, before)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_first_promotion_is_undone_by_a_person_who_asks_for_revision_0() {
+async fn the_first_promotion_is_undone_by_a_person_who_asks_for_revision_0() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let release = project.release("1.0.0", &[service("web"), deployment("web", "v1", None)]).await?;
         project.ended(&format!("prod-{release}"), "Verified").await?;
@@ -102,5 +107,5 @@ async fn the_first_promotion_is_undone_by_a_person_who_asks_for_revision_0() {
         project.ended("undo", "Verified").await?;
         same("everything of prod", project.snapshot("prod").await?.len(), 0)
     })
-    .await;
+    .await
 }

@@ -1,13 +1,15 @@
 //! Who may write where: exactly the cells that a project granted and whose target consented end in a write.
 
-use crate::objects::config;
-use crate::people::Person;
-use crate::support::{Project, same};
 use anyhow::{Context, Result};
 use control_plane::Mark;
 use futures::future::try_join_all;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use support::objects::config;
+use support::people::Person;
+use support::{Project, same};
+
+support::stories![exactly_the_granted_cells_end_in_a_write,];
 
 const REQUESTERS: [&str; 4] = ["ada", "ben", "cyd", "dan"];
 /// Three environments, each with and without the consent of its target.
@@ -27,12 +29,8 @@ fn is_granted(project: usize, requester: usize, environment: usize) -> bool {
         && (project, requester) != (1, 3)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn exactly_the_granted_cells_end_in_a_write() {
-    #[allow(clippy::panic, reason = "a test fails by panicking")]
-    if let Err(error) = try_join_all((0..3).map(row)).await {
-        panic!("{error:#}");
-    }
+async fn exactly_the_granted_cells_end_in_a_write() -> Result<()> {
+    try_join_all((0..3).map(row)).await.map(drop)
 }
 
 /// One project: what its people could have admitted, and what was written then.

@@ -1,12 +1,15 @@
 //! The policies are taken away, or changed: nothing starts any more, and what has to come back comes back.
 
-use crate::objects::{deployment, service};
-use crate::support::{Project, SYSTEM};
-use crate::waits::condition;
 use anyhow::{Result, ensure};
 use http::Method;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+use support::manifests::root;
+use support::objects::{deployment, service};
+use support::waits::condition;
+use support::{Project, SYSTEM};
+
+support::stories![without_its_policies_nothing_starts_but_a_rollback_ends,];
 
 fn web(tag: &str) -> [Value; 2] {
     [service("web"), deployment("web", tag, None)]
@@ -21,22 +24,11 @@ async fn says(project: &Project, words: &str) -> Result<()> {
 }
 
 /// Alone on its control plane, as policies are of the whole cluster.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_its_policies_nothing_starts_but_a_rollback_ends() {
-    let told = async {
-        let project = Project::alone(&[json!({ "name": "prod" })]).await?;
-        project.policy("slow", json!({ "observeWindow": "9s" })).await?;
-        project.change("environments", "prod", json!({ "spec": { "rollbackPolicyRef": "slow" } })).await?;
-        project.start().await?;
-        without_policies(&project).await
-    };
-    #[allow(clippy::panic, reason = "a test fails by panicking")]
-    if let Err(error) = told.await {
-        panic!("{error:#}");
-    }
-}
-
-async fn without_policies(project: &Project) -> Result<()> {
+async fn without_its_policies_nothing_starts_but_a_rollback_ends() -> Result<()> {
+    let project = &Project::alone(&[json!({ "name": "prod" })]).await?;
+    project.policy("slow", json!({ "observeWindow": "9s" })).await?;
+    project.change("environments", "prod", json!({ "spec": { "rollbackPolicyRef": "slow" } })).await?;
+    project.start().await?;
     let first = project.release("1.0.0", &web("v1")).await?;
     project.ended(&format!("prod-{first}"), "Verified").await?;
     let second = project.release("2.0.0", &web("v2-crash-after-ready")).await?;
@@ -61,11 +53,11 @@ async fn without_policies(project: &Project) -> Result<()> {
     project.send(Method::PATCH, &policy, "application/merge-patch+json", weak).await?;
     says(project, "towpath-requests is not as it was shipped").await?;
     let helm = project.cluster.helm(project.cluster.admin());
-    let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/towpath");
+    let chart = root("charts/towpath").display().to_string();
     helm.run(&[
         "upgrade",
         "towpath",
-        chart,
+        &chart,
         "--namespace",
         SYSTEM,
         "--set",

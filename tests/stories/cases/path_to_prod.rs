@@ -1,10 +1,16 @@
 //! A release on its way from dev to prod: it arrives, or it fails on the way and everything comes back.
 
-use crate::objects::{Object, config, deployment, image, service, stateful_set};
-use crate::support::{Project, in_project, same};
-use crate::waits::condition;
 use anyhow::Result;
 use serde_json::{Value, json};
+use support::objects::{Object, config, deployment, image, service, stateful_set};
+use support::waits::condition;
+use support::{Project, in_project, same};
+
+support::stories![
+    a_release_goes_from_dev_through_staging_to_prod,
+    a_release_that_crashes_in_staging_comes_back_whole_and_prod_is_not_touched,
+    a_release_that_becomes_bad_in_prod_within_the_observe_window_comes_back_there,
+];
 
 fn three_environments() -> [Value; 3] {
     [
@@ -41,8 +47,7 @@ async fn first_edition_in_prod(project: &Project) -> Result<String> {
     Ok(release)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_release_goes_from_dev_through_staging_to_prod() {
+async fn a_release_goes_from_dev_through_staging_to_prod() -> Result<()> {
     in_project(&three_environments(), async |project| {
         let release = first_edition_in_prod(project).await?;
         for environment in ["staging", "prod"] {
@@ -69,11 +74,10 @@ async fn a_release_goes_from_dev_through_staging_to_prod() {
         same("Ready", condition(&found, "Ready").map(|c| c["status"].clone()), Some(json!("True")))?;
         same("no Stalled", condition(&found, "Stalled").is_none(), true)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_release_that_crashes_in_staging_comes_back_whole_and_prod_is_not_touched() {
+async fn a_release_that_crashes_in_staging_comes_back_whole_and_prod_is_not_touched() -> Result<()> {
     in_project(&three_environments(), async |project| {
         first_edition_in_prod(project).await?;
         let (staging, prod) = (project.snapshot("staging").await?, project.snapshot("prod").await?);
@@ -89,11 +93,10 @@ async fn a_release_that_crashes_in_staging_comes_back_whole_and_prod_is_not_touc
         let lines = project.ours("releases", &release).await?["status"]["environments"].clone();
         same("prod waits", lines[2]["state"].as_str(), Some("Order"))
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_release_that_becomes_bad_in_prod_within_the_observe_window_comes_back_there() {
+async fn a_release_that_becomes_bad_in_prod_within_the_observe_window_comes_back_there() -> Result<()> {
     let mut environments = three_environments();
     environments[2]["rollbackPolicyRef"] = json!("patient");
     in_project(&environments, async |project| {
@@ -109,7 +112,7 @@ async fn a_release_that_becomes_bad_in_prod_within_the_observe_window_comes_back
         let staging = project.ours("promotions", &format!("staging-{release}")).await?;
         same("staging", staging["status"]["phase"].as_str(), Some("Verified"))
     })
-    .await;
+    .await
 }
 
 /// An edition that is well in dev and has another image everywhere else.

@@ -1,11 +1,25 @@
 //! What is refused before the first write, and what is not shown without consent.
 
-use crate::objects::{config, deployment, service};
-use crate::support::{Project, in_project, same};
-use crate::waits::condition;
 use anyhow::{Context, Result};
 use http::Method;
 use serde_json::{Value, json};
+use support::objects::{config, deployment, service};
+use support::waits::condition;
+use support::{Project, in_project, same};
+
+support::stories![
+    an_object_that_the_api_server_refuses_keeps_all_others_from_being_written,
+    another_owners_object_is_left_alone,
+    an_object_under_another_controller_is_left_alone_and_the_controller_is_named,
+    a_further_kind_needs_a_role_that_the_environment_prints_ready_to_make,
+    a_promotion_that_is_refused_goes_on_once_the_cause_is_gone,
+    with_the_preflight_role_a_quota_refuses_before_anything_is_written,
+    with_the_preflight_role_a_missing_secret_refuses_before_anything_is_written,
+    without_the_preflight_role_the_promotion_says_what_was_not_tried,
+    without_consent_nothing_of_the_namespace_is_shown_and_the_message_is_the_command_that_consents,
+    an_observed_environment_without_consent_captures_nothing,
+    a_field_that_does_not_exist_and_a_value_of_another_type_are_named,
+];
 
 /// Waits until a promotion says why nothing was written, and demands that nothing was.
 async fn refused(project: &Project, release: &str, words: &[&str]) -> Result<()> {
@@ -20,8 +34,7 @@ async fn refused(project: &Project, release: &str, words: &[&str]) -> Result<()>
     same("everything of prod", project.snapshot("prod").await?, before)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_object_that_the_api_server_refuses_keeps_all_others_from_being_written() {
+async fn an_object_that_the_api_server_refuses_keeps_all_others_from_being_written() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let mut invalid = deployment("broken", "v1", None);
         invalid["spec"]["template"]["spec"]["containers"][0]["ports"] = json!([{ "containerPort": 70000 }]);
@@ -30,11 +43,10 @@ async fn an_object_that_the_api_server_refuses_keeps_all_others_from_being_writt
         refused(project, &release, &["broken", "containerPort"]).await?;
         same("objects", project.snapshot("prod").await?.len(), 0)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_owners_object_is_left_alone() {
+async fn another_owners_object_is_left_alone() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let first = json!({ "source": { "manifests": [service("web")] } });
         let blog = project.release_of("blog", "1.0.0", first).await?;
@@ -43,11 +55,10 @@ async fn another_owners_object_is_left_alone() {
         let owner = format!("{}.prod.blog", project.name);
         refused(project, &release, &["Service web", &owner]).await
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_object_under_another_controller_is_left_alone_and_the_controller_is_named() {
+async fn an_object_under_another_controller_is_left_alone_and_the_controller_is_named() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let namespace = project.target("prod");
         let mut synced = deployment("web", "v0", None);
@@ -60,11 +71,10 @@ async fn an_object_under_another_controller_is_left_alone_and_the_controller_is_
         let release = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
         refused(project, &release, &["Argo CD"]).await
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_further_kind_needs_a_role_that_the_environment_prints_ready_to_make() {
+async fn a_further_kind_needs_a_role_that_the_environment_prints_ready_to_make() -> Result<()> {
     let claims = json!([{ "apiVersion": "v1", "kind": "PersistentVolumeClaim" }]);
     in_project(&[json!({ "name": "prod", "kinds": claims })], async |project| {
         let claim = json!({
@@ -86,11 +96,10 @@ async fn a_further_kind_needs_a_role_that_the_environment_prints_ready_to_make()
         project.ended(&format!("prod-{release}"), "Verified").await?;
         same("disk", project.live("prod", "persistentvolumeclaims", "disk").await?.is_some(), true)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_promotion_that_is_refused_goes_on_once_the_cause_is_gone() {
+async fn a_promotion_that_is_refused_goes_on_once_the_cause_is_gone() -> Result<()> {
     in_project(&[json!({ "name": "prod", "adoptFrom": [] })], async |project| {
         project.apply("prod", &[service("web")])?;
         project.kubectl().run(&[
@@ -109,11 +118,10 @@ async fn a_promotion_that_is_refused_goes_on_once_the_cause_is_gone() {
         project.send(Method::DELETE, &path, "application/json", json!({})).await?;
         project.ended(&format!("prod-{release}"), "Verified").await.map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_the_preflight_role_a_quota_refuses_before_anything_is_written() {
+async fn with_the_preflight_role_a_quota_refuses_before_anything_is_written() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         project.consent("prod", "towpath-preflight").await?;
         let quota = json!({
@@ -122,7 +130,7 @@ async fn with_the_preflight_role_a_quota_refuses_before_anything_is_written() {
         });
         project.post(&project.live_path("prod", "resourcequotas"), quota).await?;
         let path = format!("{}/pods", project.live_path("prod", "resourcequotas"));
-        control_plane::eventually("the quota to be counted", crate::support::SOON, async || {
+        control_plane::eventually("the quota to be counted", support::SOON, async || {
             Ok(project.get(&path).await?.filter(|it| it["status"]["used"].is_object()))
         })
         .await?;
@@ -132,11 +140,10 @@ async fn with_the_preflight_role_a_quota_refuses_before_anything_is_written() {
         refused(project, &release, &["quota"]).await?;
         same("objects", project.snapshot("prod").await?.len(), 0)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_the_preflight_role_a_missing_secret_refuses_before_anything_is_written() {
+async fn with_the_preflight_role_a_missing_secret_refuses_before_anything_is_written() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         project.consent("prod", "towpath-preflight").await?;
         let mut web = deployment("web", "v1", None);
@@ -148,11 +155,10 @@ async fn with_the_preflight_role_a_missing_secret_refuses_before_anything_is_wri
         project.post(&project.live_path("prod", "secrets"), secret).await?;
         project.ended(&format!("prod-{release}"), "Verified").await.map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_the_preflight_role_the_promotion_says_what_was_not_tried() {
+async fn without_the_preflight_role_the_promotion_says_what_was_not_tried() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let mut web = deployment("web", "v1", None);
         web["spec"]["template"]["spec"]["containers"][0]["envFrom"] =
@@ -163,11 +169,11 @@ async fn without_the_preflight_role_the_promotion_says_what_was_not_tried() {
         let words = ["pods", "Secrets", "not tried", "towpath-preflight"];
         same(&warnings, words.iter().all(|word| warnings.contains(word)), true)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_consent_nothing_of_the_namespace_is_shown_and_the_message_is_the_command_that_consents() {
+async fn without_consent_nothing_of_the_namespace_is_shown_and_the_message_is_the_command_that_consents()
+-> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let target = project.target("prod");
         let bindings =
@@ -199,11 +205,10 @@ async fn without_consent_nothing_of_the_namespace_is_shown_and_the_message_is_th
         project.kubectl().run(&arguments)?;
         project.ended(&name, "Verified").await.map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_observed_environment_without_consent_captures_nothing() {
+async fn an_observed_environment_without_consent_captures_nothing() -> Result<()> {
     in_project(&[json!({ "name": "dev", "delivery": "Observed" })], async |project| {
         let target = project.target("dev");
         let bindings =
@@ -225,12 +230,11 @@ async fn an_observed_environment_without_consent_captures_nothing() {
         project.consent("dev", "towpath-observe").await?;
         project.condition("releases", &release, "Verified", "True", "").await.map(drop)
     })
-    .await;
+    .await
 }
 
 /// The API server answers 500 to both, as if it were its own fault.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_field_that_does_not_exist_and_a_value_of_another_type_are_named() {
+async fn a_field_that_does_not_exist_and_a_value_of_another_type_are_named() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let mut misspelt = deployment("web", "v1", None);
         misspelt["spec"]["replica"] = json!(3);
@@ -246,5 +250,5 @@ async fn a_field_that_does_not_exist_and_a_value_of_another_type_are_named() {
         let found = project.ours("promotions", &format!("prod-{release}")).await?;
         same("the value is told", found.to_string().contains("80443"), false)
     })
-    .await;
+    .await
 }

@@ -1,11 +1,26 @@
 //! Which release goes where and when: superseding, hold, Manual environments, budgets, people's rollbacks.
 
-use crate::objects::{config, deployment, image, service};
-use crate::support::{Project, in_project, same};
-use crate::waits::condition;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::time::Duration;
+use support::objects::{config, deployment, image, service};
+use support::waits::condition;
+use support::{Project, in_project, same, with_own_controller};
+
+support::stories![
+    a_newer_release_supersedes_one_that_is_on_its_way,
+    a_release_that_failed_and_was_overtaken_is_ready_and_keeps_its_verdict,
+    a_held_release_waits_until_the_hold_is_lifted,
+    two_applications_share_environments_and_do_not_hinder_each_other,
+    a_spent_budget_holds_and_a_person_goes_on,
+    the_action_hold_leaves_everything_and_stops_automation_until_a_person_rolls_back,
+    the_action_notify_leaves_everything_and_lets_the_next_release_follow,
+    a_manual_environment_waits_for_a_persons_promotion,
+    a_person_rolls_back_a_verified_release_and_it_does_not_return_by_itself,
+    a_release_soaks_before_the_next_environment,
+    a_release_that_was_created_again_with_another_content_is_verified_anew_before_it_goes_on,
+    a_promotion_that_waits_is_for_the_content_that_it_was_asked_for,
+];
 
 fn web(tag: &str) -> [Value; 2] {
     [service("web"), deployment("web", tag, None)]
@@ -22,8 +37,7 @@ async fn a_while() {
     tokio::time::sleep(Duration::from_secs(3)).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_newer_release_supersedes_one_that_is_on_its_way() {
+async fn a_newer_release_supersedes_one_that_is_on_its_way() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         verified(project, "1.0.0", "v1").await?;
         let mut slow = web("v2-ready-after");
@@ -37,11 +51,10 @@ async fn a_newer_release_supersedes_one_that_is_on_its_way() {
         same("Ready", condition(&found, "Ready").map(|c| c["reason"].clone()), Some(json!("Superseded")))?;
         project.condition("releases", &third, "Verified", "True", "").await.map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_release_that_failed_and_was_overtaken_is_ready_and_keeps_its_verdict() {
+async fn a_release_that_failed_and_was_overtaken_is_ready_and_keeps_its_verdict() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         verified(project, "1.0.0", "v1").await?;
         let second = project.release("2.0.0", &web("v2-crash-loop")).await?;
@@ -51,11 +64,10 @@ async fn a_release_that_failed_and_was_overtaken_is_ready_and_keeps_its_verdict(
         let found = project.condition("releases", &second, "Ready", "True", "Superseded").await?;
         same("phase", found["status"]["phase"].as_str(), Some("RolledBack"))
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_held_release_waits_until_the_hold_is_lifted() {
+async fn a_held_release_waits_until_the_hold_is_lifted() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let spec = json!({ "source": { "manifests": web("v1") }, "hold": true });
         let release = project.release_of("shop", "1.0.0", spec).await?;
@@ -65,11 +77,10 @@ async fn a_held_release_waits_until_the_hold_is_lifted() {
         project.change("releases", &release, json!({ "spec": { "hold": null } })).await?;
         project.ended(&format!("prod-{release}"), "Verified").await.map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_applications_share_environments_and_do_not_hinder_each_other() {
+async fn two_applications_share_environments_and_do_not_hinder_each_other() -> Result<()> {
     let environments = [json!({ "name": "staging" }), json!({ "name": "prod", "after": ["staging"] })];
     in_project(&environments, async |project| {
         verified_everywhere(project, "shop", "1.0.0", "web", "v1").await?;
@@ -85,7 +96,7 @@ async fn two_applications_share_environments_and_do_not_hinder_each_other() {
         let names: Vec<_> = found["status"]["applications"].as_array().into_iter().flatten().map(|a| a["name"].clone()).collect();
         same("applications", names, vec![json!("blog"), json!("shop")])
     })
-    .await;
+    .await
 }
 
 async fn verified_everywhere(
@@ -100,8 +111,7 @@ async fn verified_everywhere(
     project.condition("releases", &release, "Verified", "True", "").await.map(drop)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_spent_budget_holds_and_a_person_goes_on() {
+async fn a_spent_budget_holds_and_a_person_goes_on() -> Result<()> {
     let prod = json!({ "name": "prod", "rollbackPolicyRef": "scarce" });
     in_project(&[prod], async |project| {
         project.policy("scarce", json!({ "budget": { "rollbacks": 1 } })).await?;
@@ -120,11 +130,10 @@ async fn a_spent_budget_holds_and_a_person_goes_on() {
         project.ended("mine", "Verified").await?;
         project.condition("environments", "prod", "Ready", "True", "").await.map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_action_hold_leaves_everything_and_stops_automation_until_a_person_rolls_back() {
+async fn the_action_hold_leaves_everything_and_stops_automation_until_a_person_rolls_back() -> Result<()> {
     let prod = json!({ "name": "prod", "rollbackPolicyRef": "hold" });
     in_project(&[prod], async |project| {
         project.policy("hold", json!({ "action": "Hold" })).await?;
@@ -140,11 +149,10 @@ async fn the_action_hold_leaves_everything_and_stops_automation_until_a_person_r
         project.promotion("back", back).await?;
         project.ended("back", "Verified").await.map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_action_notify_leaves_everything_and_lets_the_next_release_follow() {
+async fn the_action_notify_leaves_everything_and_lets_the_next_release_follow() -> Result<()> {
     let prod = json!({ "name": "prod", "rollbackPolicyRef": "notify" });
     in_project(&[prod], async |project| {
         project.policy("notify", json!({ "action": "Notify" })).await?;
@@ -155,11 +163,10 @@ async fn the_action_notify_leaves_everything_and_lets_the_next_release_follow() 
         same("image", project.image_of("prod", "deployments", "web").await?, image("v2-crash-loop"))?;
         verified(project, "3.0.0", "v3").await.map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_manual_environment_waits_for_a_persons_promotion() {
+async fn a_manual_environment_waits_for_a_persons_promotion() -> Result<()> {
     let prod = json!({ "name": "prod", "promotion": "Manual" });
     in_project(&[prod], async |project| {
         let release = project.release("1.0.0", &web("v1")).await?;
@@ -171,11 +178,10 @@ async fn a_manual_environment_waits_for_a_persons_promotion() {
         project.ended("go", "Verified").await?;
         project.condition("releases", &release, "Verified", "True", "").await.map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_person_rolls_back_a_verified_release_and_it_does_not_return_by_itself() {
+async fn a_person_rolls_back_a_verified_release_and_it_does_not_return_by_itself() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         verified(project, "1.0.0", "v1").await?;
         let before = project.snapshot("prod").await?;
@@ -191,11 +197,10 @@ async fn a_person_rolls_back_a_verified_release_and_it_does_not_return_by_itself
         let found = project.condition("environments", "prod", "Ready", "True", "").await?;
         same("current", found["status"]["applications"][0]["current"]["version"].as_str(), Some("1.0.0"))
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_release_soaks_before_the_next_environment() {
+async fn a_release_soaks_before_the_next_environment() -> Result<()> {
     let environments =
         [json!({ "name": "staging" }), json!({ "name": "prod", "after": ["staging"], "soak": "5s" })];
     in_project(&environments, async |project| {
@@ -204,11 +209,11 @@ async fn a_release_soaks_before_the_next_environment() {
         same("until", found["status"]["environments"][1]["until"].is_string(), true)?;
         project.ended(&format!("prod-{release}"), "Verified").await.map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_release_that_was_created_again_with_another_content_is_verified_anew_before_it_goes_on() {
+async fn a_release_that_was_created_again_with_another_content_is_verified_anew_before_it_goes_on()
+-> Result<()> {
     let prod = json!({ "name": "prod", "after": ["staging"], "promotion": "Manual" });
     in_project(&[json!({ "name": "staging" }), prod], async |project| {
         let release = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
@@ -222,18 +227,18 @@ async fn a_release_that_was_created_again_with_another_content_is_verified_anew_
         same("prod", project.snapshot("prod").await?.len(), 0)?;
         same("staging", project.image_of("staging", "deployments", "web").await?, image("v1"))
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_promotion_that_waits_is_for_the_content_that_it_was_asked_for() {
-    in_project(&[json!({ "name": "prod", "promotion": "Manual" })], async |project| {
+async fn a_promotion_that_waits_is_for_the_content_that_it_was_asked_for() -> Result<()> {
+    with_own_controller(&[json!({ "name": "prod", "promotion": "Manual" })], async |project| {
         let release = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
         project.condition("releases", &release, "Ready", "True", "Manual").await?;
         project.change("releases", &release, json!({ "spec": { "hold": true } })).await?;
         project.promotion("asked", json!({ "release": release, "environment": "prod" })).await?;
         project.until("promotions", "asked", "waits", |it| it["status"]["reason"] == "Hold").await?;
         project.operator(|operator| operator.kill())?;
+        project.free_lease().await?;
         project.delete("releases", &release).await?;
         project.release("1.0.0", &[deployment("web", "v2", None)]).await?;
         project.start().await?;
@@ -241,5 +246,5 @@ async fn a_promotion_that_waits_is_for_the_content_that_it_was_asked_for() {
         same("reason", ended["status"]["reason"].as_str(), Some("ReleaseDeleted"))?;
         same("prod", project.snapshot("prod").await?.len(), 0)
     })
-    .await;
+    .await
 }

@@ -1,12 +1,27 @@
 //! Content that no release may hold: refused with the reason, and nothing else suffers.
 
-use crate::objects::{config, deployment, service};
-use crate::support::{Project, in_project, same};
 use anyhow::Result;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use support::objects::{config, deployment, service};
+use support::{Project, in_project, same};
+
+support::stories![
+    a_name_that_would_change_the_request_is_refused,
+    a_name_that_leads_elsewhere_is_refused,
+    an_object_for_another_namespace_is_refused,
+    kinds_that_hand_out_rights_are_refused,
+    a_secret_is_refused,
+    more_objects_than_a_release_holds_are_refused_at_admission,
+    as_many_objects_as_a_release_holds_arrive,
+    two_objects_of_one_name_are_refused,
+    more_bytes_than_a_release_holds_are_refused_with_the_figure_and_the_limit,
+    as_many_bytes_as_a_release_holds_arrive,
+    a_release_goes_its_way_among_more_environments_than_its_status_holds,
+    more_and_longer_images_than_a_status_holds_are_led_all_the_same,
+];
 
 /// The release says these words, and nothing is written anywhere.
 async fn is_refused(project: &Project, release: &str, words: &[&str]) -> Result<()> {
@@ -31,38 +46,34 @@ async fn is_refused(project: &Project, release: &str, words: &[&str]) -> Result<
     project.condition("releases", &good, "Verified", "True", "").await.map(drop)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_name_that_would_change_the_request_is_refused() {
+async fn a_name_that_would_change_the_request_is_refused() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let objects = [config("x?dryRun=All", "hello"), deployment("web", "v1", None)];
         let release = project.release("1.0.0", &objects).await?;
         is_refused(project, &release, &["x?dryRun=All"]).await
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_name_that_leads_elsewhere_is_refused() {
+async fn a_name_that_leads_elsewhere_is_refused() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let release = project.release("1.0.0", &[config("../../kube-system/configmaps/x", "hello")]).await?;
         is_refused(project, &release, &["kube-system"]).await
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_object_for_another_namespace_is_refused() {
+async fn an_object_for_another_namespace_is_refused() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let mut elsewhere = config("x", "hello");
         elsewhere["metadata"]["namespace"] = json!("kube-system");
         let release = project.release("1.0.0", &[elsewhere]).await?;
         is_refused(project, &release, &["kube-system", "metadata.namespace"]).await
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kinds_that_hand_out_rights_are_refused() {
+async fn kinds_that_hand_out_rights_are_refused() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let binding = json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": { "name": "mine" },
@@ -72,32 +83,29 @@ async fn kinds_that_hand_out_rights_are_refused() {
         let release = project.release("1.0.0", &[binding]).await?;
         is_refused(project, &release, &["RoleBinding"]).await
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_secret_is_refused() {
+async fn a_secret_is_refused() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "s" }, "stringData": { "a": "b" } });
         let release = project.release("1.0.0", &[secret]).await?;
         is_refused(project, &release, &["Secret"]).await
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn more_objects_than_a_release_holds_are_refused_at_admission() {
+async fn more_objects_than_a_release_holds_are_refused_at_admission() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let many: Vec<Value> = (0..201).map(|index| config(&format!("c{index}"), "x")).collect();
         let refused = project.release("1.0.0", &many).await;
         let message = refused.err().map(|error| format!("{error:#}")).unwrap_or_default();
         same(&message, message.contains("200"), true)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn as_many_objects_as_a_release_holds_arrive() {
+async fn as_many_objects_as_a_release_holds_arrive() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let many: Vec<Value> = (0..200).map(|index| config(&format!("c{index}"), "x")).collect();
         let release = project.release("1.0.0", &many).await?;
@@ -105,16 +113,15 @@ async fn as_many_objects_as_a_release_holds_arrive() {
         let live = project.list("prod", "configmaps").await?;
         same("ConfigMaps", live.len(), 201)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_objects_of_one_name_are_refused() {
+async fn two_objects_of_one_name_are_refused() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let release = project.release("1.0.0", &[config("x", "1"), config("x", "2")]).await?;
         is_refused(project, &release, &["twice"]).await
     })
-    .await;
+    .await
 }
 
 /// So many characters that no compression makes much smaller.
@@ -131,8 +138,7 @@ fn noise(seed: u64, length: usize) -> String {
     text
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn more_bytes_than_a_release_holds_are_refused_with_the_figure_and_the_limit() {
+async fn more_bytes_than_a_release_holds_are_refused_with_the_figure_and_the_limit() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         // Base64 shrinks by a quarter: 750,000 characters are 560,000 bytes at best, more than 512 KiB.
         let large: Vec<Value> =
@@ -147,11 +153,10 @@ async fn more_bytes_than_a_release_holds_are_refused_with_the_figure_and_the_lim
         let contents = project.all("contents").await?;
         same("Contents of it", contents.iter().filter(|it| it["spec"]["application"] == "shop").count(), 0)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn as_many_bytes_as_a_release_holds_arrive() {
+async fn as_many_bytes_as_a_release_holds_arrive() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let large: Vec<Value> =
             (0..3).map(|seed| config(&format!("c{seed}"), &noise(seed, 225_000))).collect();
@@ -160,11 +165,10 @@ async fn as_many_bytes_as_a_release_holds_arrive() {
         let live = project.here("prod", "configmaps", "c2").await?;
         same("data", live["data"]["GREETING"].as_str(), Some(noise(2, 225_000).as_str()))
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_release_goes_its_way_among_more_environments_than_its_status_holds() {
+async fn a_release_goes_its_way_among_more_environments_than_its_status_holds() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         for index in 0..60 {
             let namespace = format!("{}-e{index}", project.name);
@@ -176,11 +180,10 @@ async fn a_release_goes_its_way_among_more_environments_than_its_status_holds() 
         let found = project.condition("releases", &release, "Ready", "True", "Manual").await?;
         same("lines", found["status"]["environments"].as_array().map(Vec::len), Some(50))
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn more_and_longer_images_than_a_status_holds_are_led_all_the_same() {
+async fn more_and_longer_images_than_a_status_holds_are_led_all_the_same() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let many: Vec<Value> = (0..120)
             .map(|index| {
@@ -197,5 +200,5 @@ async fn more_and_longer_images_than_a_status_holds_are_led_all_the_same() {
         let found = project.ours("releases", &release).await?;
         same("images", found["status"]["images"].as_array().map(Vec::len), Some(200))
     })
-    .await;
+    .await
 }

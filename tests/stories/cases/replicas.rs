@@ -1,7 +1,5 @@
 //! Replicas of what exists are never changed, at no moment.
 
-use crate::objects::{deployment, service};
-use crate::support::{Project, SOON, in_project, same};
 use anyhow::{Context, Result};
 use control_plane::eventually;
 use futures::{StreamExt, TryStreamExt};
@@ -11,7 +9,17 @@ use kube::Api;
 use kube::api::{WatchEvent, WatchParams};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
+use support::objects::{deployment, service};
+use support::{Project, SOON, in_project, same};
 use tokio::task::JoinHandle;
+
+support::stories![
+    a_deployment_that_a_person_scaled_keeps_its_number,
+    a_deployment_scaled_by_hand_before_its_adoption_keeps_its_number,
+    a_deployment_that_towpath_alone_owns_keeps_the_number_of_its_first_edition,
+    a_deployment_that_an_autoscaler_scales_keeps_the_autoscalers_number,
+    a_deployment_under_a_horizontal_pod_autoscaler_keeps_the_autoscalers_number,
+];
 
 /// Every number of replicas that a Deployment has had since it was begun to be watched.
 pub struct Watched {
@@ -61,8 +69,7 @@ pub async fn promoted_twice_and_rolled_back(project: &Project) -> Result<()> {
     project.settled("prod", "deployments", "web").await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_deployment_that_a_person_scaled_keeps_its_number() {
+async fn a_deployment_that_a_person_scaled_keeps_its_number() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let first = project.release("1.0.0", &[service("web"), deployment("web", "v1", None)]).await?;
         project.ended(&format!("prod-{first}"), "Verified").await?;
@@ -79,11 +86,10 @@ async fn a_deployment_that_a_person_scaled_keeps_its_number() {
         promoted_twice_and_rolled_back(project).await?;
         same("numbers of replicas", watched.stop(), vec![5])
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_deployment_scaled_by_hand_before_its_adoption_keeps_its_number() {
+async fn a_deployment_scaled_by_hand_before_its_adoption_keeps_its_number() -> Result<()> {
     let prod = json!({ "name": "prod", "adoptFrom": ["kubectl-client-side-apply"] });
     in_project(&[prod], async |project| {
         let mut by_hand = deployment("web", "v0", None);
@@ -96,11 +102,10 @@ async fn a_deployment_scaled_by_hand_before_its_adoption_keeps_its_number() {
         promoted_twice_and_rolled_back(project).await?;
         same("numbers of replicas", watched.stop(), vec![5])
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_deployment_that_towpath_alone_owns_keeps_the_number_of_its_first_edition() {
+async fn a_deployment_that_towpath_alone_owns_keeps_the_number_of_its_first_edition() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let first = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
         project.ended(&format!("prod-{first}"), "Verified").await?;
@@ -111,11 +116,10 @@ async fn a_deployment_that_towpath_alone_owns_keeps_the_number_of_its_first_edit
         project.ended(&format!("prod-{second}"), "Verified").await?;
         same("numbers of replicas", watched.stop(), vec![2])
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_deployment_that_an_autoscaler_scales_keeps_the_autoscalers_number() {
+async fn a_deployment_that_an_autoscaler_scales_keeps_the_autoscalers_number() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let first = project.release("1.0.0", &[service("web"), deployment("web", "v1", None)]).await?;
         project.ended(&format!("prod-{first}"), "Verified").await?;
@@ -131,11 +135,10 @@ async fn a_deployment_that_an_autoscaler_scales_keeps_the_autoscalers_number() {
         promoted_twice_and_rolled_back(project).await?;
         same("numbers of replicas", watched.stop(), vec![4])
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_deployment_under_a_horizontal_pod_autoscaler_keeps_the_autoscalers_number() {
+async fn a_deployment_under_a_horizontal_pod_autoscaler_keeps_the_autoscalers_number() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let first = project.release("1.0.0", &[service("web"), deployment("web", "v1", None)]).await?;
         project.ended(&format!("prod-{first}"), "Verified").await?;
@@ -163,5 +166,5 @@ async fn a_deployment_under_a_horizontal_pod_autoscaler_keeps_the_autoscalers_nu
         let by: Vec<_> = owners.map(|entry| entry["subresource"].clone()).collect();
         same("who owns the number", by, vec![json!("scale")])
     })
-    .await;
+    .await
 }

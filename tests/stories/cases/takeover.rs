@@ -1,14 +1,21 @@
 //! Two replicas: one acts, the other takes over.
 
-use crate::objects::{deployment, image};
-use crate::operator::{Flags, Operator};
-use crate::requests::is_write;
-use crate::support::{Project, SOON, same};
 use anyhow::{Context, Result, ensure};
 use control_plane::{Mark, eventually};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+use support::objects::{deployment, image};
+use support::operator::{Flags, Operator};
+use support::requests::is_write;
+use support::{Project, SOON, same};
+
+support::stories![
+    a_replica_that_is_told_to_end_hands_over_at_once,
+    a_replica_that_is_killed_in_mid_rollout_is_replaced_within_the_lease_time,
+    a_rollout_whose_leader_is_killed_is_finished_once_the_lease_has_expired_and_nothing_is_done_twice,
+    the_rights_of_the_chart_are_all_that_a_promotion_and_a_rollback_need,
+];
 
 async fn holder(project: &Project, flags: &Flags) -> Result<Option<String>> {
     let path =
@@ -38,13 +45,12 @@ async fn verified(project: &Project, version: &str, tag: &str) -> Result<()> {
     same("image", project.image_of("prod", "deployments", "web").await?, image(tag))
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_that_is_told_to_end_hands_over_at_once() -> Result<()> {
     let project = Project::without_controller(&[json!({ "name": "prod" })]).await?;
     let flags = Flags { lease_duration: "15s".into(), ..Flags::own_lease(&project.name) };
-    let mut first = Operator::start(project.cluster, &[&project.name], &flags).await?;
+    let mut first = Operator::start(&project.cluster, &[&project.name], &flags).await?;
     let leader = next_holder(&project, &flags, None, Duration::from_secs(10)).await?;
-    let _second = Operator::start(project.cluster, &[&project.name], &flags).await?;
+    let _second = Operator::start(&project.cluster, &[&project.name], &flags).await?;
     verified(&project, "1.0.0", "v1").await?;
     let begun = Instant::now();
     first.terminate().await?;
@@ -54,13 +60,12 @@ async fn a_replica_that_is_told_to_end_hands_over_at_once() -> Result<()> {
     verified(&project, "2.0.0", "v2").await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_that_is_killed_in_mid_rollout_is_replaced_within_the_lease_time() -> Result<()> {
     let project = Project::without_controller(&[json!({ "name": "prod" })]).await?;
-    let flags = Flags::own_lease(&project.name);
-    let mut first = Operator::start(project.cluster, &[&project.name], &flags).await?;
+    let flags = Flags { lease_duration: "3s".into(), ..Flags::own_lease(&project.name) };
+    let mut first = Operator::start(&project.cluster, &[&project.name], &flags).await?;
     let leader = next_holder(&project, &flags, None, Duration::from_secs(10)).await?;
-    let _second = Operator::start(project.cluster, &[&project.name], &flags).await?;
+    let _second = Operator::start(&project.cluster, &[&project.name], &flags).await?;
     verified(&project, "1.0.0", "v1").await?;
     let release = project.release("2.0.0", &[deployment("web", "v2-crash-loop", None)]).await?;
     project.in_phase(&format!("prod-{release}"), "Promoting").await?;
@@ -86,14 +91,13 @@ async fn written(project: &Project, mark: Mark, by: [&Operator; 2]) -> Result<BT
     Ok(found)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rollout_whose_leader_is_killed_is_finished_once_the_lease_has_expired_and_nothing_is_done_twice()
 -> Result<()> {
     let project = Project::without_controller(&[json!({ "name": "prod" })]).await?;
     let flags = Flags { lease_duration: "6s".into(), ..Flags::own_lease(&project.name) };
-    let mut first = Operator::start(project.cluster, &[&project.name], &flags).await?;
+    let mut first = Operator::start(&project.cluster, &[&project.name], &flags).await?;
     let leader = next_holder(&project, &flags, None, Duration::from_secs(10)).await?;
-    let second = Operator::start(project.cluster, &[&project.name], &flags).await?;
+    let second = Operator::start(&project.cluster, &[&project.name], &flags).await?;
     verified(&project, "1.0.0", "v1").await?;
     let mark = project.cluster.audit()?.mark().await?;
     let mut slow = deployment("web", "v2-ready-after", None);
@@ -128,7 +132,6 @@ async fn a_rollout_whose_leader_is_killed_is_finished_once_the_lease_has_expired
     same("ReplicaSets", project.list("prod", "replicasets").await?.len(), 3)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_rights_of_the_chart_are_all_that_a_promotion_and_a_rollback_need() -> Result<()> {
     let project = Project::without_controller(&[json!({ "name": "prod" })]).await?;
     project.start_as(&Flags::as_installed()).await?;

@@ -1,13 +1,21 @@
 //! Objects that the API server took and that cannot be read, as after an upgrade of the kinds: they are told so, and
 //! nobody else suffers.
 
-use crate::objects::{deployment, image};
-use crate::operator::Operator;
-use crate::support::{Project, in_project, same};
-use crate::waits::condition;
 use anyhow::{Context, Result};
 use http::Request;
 use serde_json::{Value, json};
+use support::objects::{deployment, image};
+use support::operator::Operator;
+use support::waits::condition;
+use support::{Project, in_project, same, with_own_controller};
+
+support::stories![
+    objects_that_cannot_be_read_at_the_start_are_told_once_and_hinder_nobody,
+    objects_that_become_unreadable_are_told_and_work_again_once_they_are_mended,
+    a_release_that_is_unreadable_while_it_fails_comes_back_all_the_same,
+    a_release_that_becomes_unreadable_on_its_way_is_not_withdrawn,
+    a_freeze_that_cannot_be_read_freezes,
+];
 
 /// The schema's `date-time` takes any offset; no calendar has this one.
 const NO_MOMENT: &str = "2026-01-01T00:00:00+99:99";
@@ -38,7 +46,7 @@ async fn write_status(project: &Project, plural: &str, name: &str, status: Value
     let body = json!({ "status": status });
     let request = Request::patch(&path).header("Content-Type", "application/merge-patch+json");
     let request = request.body(serde_json::to_vec(&body)?)?;
-    let operator = Operator::access(project.cluster).await?;
+    let operator = Operator::access(&project.cluster).await?;
     operator.client()?.request::<Value>(request).await.with_context(|| path).map(drop)
 }
 
@@ -67,7 +75,6 @@ async fn others_go_their_way(project: &Project, version: &str, tag: &str) -> Res
     same("image", project.image_of("prod", "deployments", "web").await?, image(tag))
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn objects_that_cannot_be_read_at_the_start_are_told_once_and_hinder_nobody() -> Result<()> {
     let project = Project::without_controller(&[json!({ "name": "prod" })]).await?;
     let odd = odd_objects(&project).await?;
@@ -89,9 +96,8 @@ async fn objects_that_cannot_be_read_at_the_start_are_told_once_and_hinder_nobod
     same("alive", project.operator(|operator| operator.is_alive())?, true)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn objects_that_become_unreadable_are_told_and_work_again_once_they_are_mended() {
-    in_project(&[json!({ "name": "prod" })], async |project| {
+async fn objects_that_become_unreadable_are_told_and_work_again_once_they_are_mended() -> Result<()> {
+    with_own_controller(&[json!({ "name": "prod" })], async |project| {
         let odd = odd_objects(project).await?;
         project.until("promotions", "odd", "held", |it| it["status"]["reason"] == "Hold").await?;
         for (plural, name) in odd {
@@ -111,11 +117,10 @@ async fn objects_that_become_unreadable_are_told_and_work_again_once_they_are_me
         project.change("releases", "odd-1.0.0", json!({ "spec": { "hold": null } })).await?;
         project.ended("odd", "Verified").await.map(drop)
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_release_that_is_unreadable_while_it_fails_comes_back_all_the_same() {
+async fn a_release_that_is_unreadable_while_it_fails_comes_back_all_the_same() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         others_go_their_way(project, "1.0.0", "v1").await?;
         let mut fading = deployment("web", "v2-crash-after-ready", None);
@@ -129,12 +134,11 @@ async fn a_release_that_is_unreadable_while_it_fails_comes_back_all_the_same() {
         project.ended(&format!("{name}-rollback"), "Verified").await?;
         same("image", project.image_of("prod", "deployments", "web").await?, image("v1"))
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_release_that_becomes_unreadable_on_its_way_is_not_withdrawn() {
-    in_project(&[json!({ "name": "prod" })], async |project| {
+async fn a_release_that_becomes_unreadable_on_its_way_is_not_withdrawn() -> Result<()> {
+    with_own_controller(&[json!({ "name": "prod" })], async |project| {
         others_go_their_way(project, "1.0.0", "v1").await?;
         let mut slow = deployment("web", "v2-ready-after", None);
         slow["spec"]["template"]["metadata"]["annotations"] = json!({ "fate.towpath.dev/seconds": "6" });
@@ -148,12 +152,11 @@ async fn a_release_that_becomes_unreadable_on_its_way_is_not_withdrawn() {
         project.ended(&name, "Verified").await?;
         project.condition("releases", &release, "Verified", "True", "").await.map(drop)
     })
-    .await;
+    .await
 }
 
 /// `9999-12-31T23:59:59Z`, which people write for "for ever", is later than the last moment that we can read.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_freeze_that_cannot_be_read_freezes() {
+async fn a_freeze_that_cannot_be_read_freezes() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let times =
             json!({ "from": "2026-01-01T00:00:00Z", "to": "9999-12-31T23:59:59Z", "reason": "for ever" });
@@ -166,5 +169,5 @@ async fn a_freeze_that_cannot_be_read_freezes() {
         project.change("changefreezes", "ever", json!({ "spec": { "to": "2026-01-02T00:00:00Z" } })).await?;
         project.condition("releases", &release, "Verified", "True", "").await.map(drop)
     })
-    .await;
+    .await
 }

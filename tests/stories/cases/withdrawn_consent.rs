@@ -1,10 +1,12 @@
 //! Consent that is withdrawn while something is on its way.
 
-use crate::objects::{deployment, image};
-use crate::requests::{is_write, shown};
-use crate::support::{in_project, same};
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
+use support::objects::{deployment, image};
+use support::requests::{is_write, shown};
+use support::{same, with_own_controller};
+
+support::stories![consent_that_is_withdrawn_in_mid_rollout_stops_every_write_until_it_is_given_again,];
 
 /// A Deployment whose pods are ready only after so many seconds.
 fn slow(name: &str, tag: &str, seconds: &str) -> Value {
@@ -13,9 +15,8 @@ fn slow(name: &str, tag: &str, seconds: &str) -> Value {
     slow
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn consent_that_is_withdrawn_in_mid_rollout_stops_every_write_until_it_is_given_again() {
-    in_project(&[json!({ "name": "prod" })], async |project| {
+async fn consent_that_is_withdrawn_in_mid_rollout_stops_every_write_until_it_is_given_again() -> Result<()> {
+    with_own_controller(&[json!({ "name": "prod" })], async |project| {
         let first = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
         project.ended(&format!("prod-{first}"), "Verified").await?;
         let mark = project.cluster.audit()?.mark().await?;
@@ -25,7 +26,7 @@ async fn consent_that_is_withdrawn_in_mid_rollout_stops_every_write_until_it_is_
         let second = project.release("2.0.0", &[slow("web", "v2", "8"), late]).await?;
         let name = format!("prod-{second}");
         let tag = image("v2-ready-after");
-        control_plane::eventually("the first write", crate::support::SOON, async || {
+        control_plane::eventually("the first write", support::SOON, async || {
             Ok((project.image_of("prod", "deployments", "web").await? == tag).then_some(()))
         })
         .await?;
@@ -47,12 +48,12 @@ async fn consent_that_is_withdrawn_in_mid_rollout_stops_every_write_until_it_is_
         same("rollbacks", project.all("promotions").await?.len(), 2)?;
         written_as_the_identity_alone(project, mark, &project.target("prod")).await
     })
-    .await;
+    .await
 }
 
 /// What was refused counts, too: nothing was even tried under another name.
 async fn written_as_the_identity_alone(
-    project: &crate::support::Project,
+    project: &support::Project,
     mark: control_plane::Mark,
     target: &str,
 ) -> Result<()> {

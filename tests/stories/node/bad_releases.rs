@@ -3,9 +3,20 @@
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use crate::objects::config;
-use crate::shop::{Shop, in_shop, template, web, web_with};
-use crate::support::same;
+use super::shop::{Shop, in_shop, template, web, web_with};
+use support::objects::config;
+use support::same;
+
+support::node_stories![
+    a_crash_loop_comes_back,
+    a_crash_three_seconds_after_becoming_ready_comes_back,
+    lost_readiness_comes_back,
+    running_out_of_memory_comes_back,
+    an_image_that_the_registry_lacks_comes_back,
+    a_wrong_command_comes_back,
+    a_key_that_its_config_map_lacks_comes_back,
+    a_hook_that_fails_is_told_with_its_last_words,
+];
 
 /// A second edition of the Deployment fails by what its image does.
 async fn bad_image(shop: &Shop<'_>, fate: &[(&str, &str)]) -> Result<Value> {
@@ -23,7 +34,7 @@ pub fn tells(status: &Value, reason: &str, words: &[&str]) -> Result<()> {
     Ok(())
 }
 
-pub async fn a_crash_loop_comes_back() -> Result<()> {
+async fn a_crash_loop_comes_back() -> Result<()> {
     in_shop("3s", async |shop| {
         let status = bad_image(shop, &[("CRASH_AFTER", "0")]).await?;
         tells(&status, "CrashLoopBackOff", &["restarted 2 times", "crashed as told"])
@@ -31,7 +42,7 @@ pub async fn a_crash_loop_comes_back() -> Result<()> {
     .await
 }
 
-pub async fn a_crash_three_seconds_after_becoming_ready_comes_back() -> Result<()> {
+async fn a_crash_three_seconds_after_becoming_ready_comes_back() -> Result<()> {
     in_shop("12s", async |shop| {
         let status = bad_image(shop, &[("CRASH_AFTER", "4")]).await?;
         tells(&status, "Error", &["exit code 1"])
@@ -39,7 +50,7 @@ pub async fn a_crash_three_seconds_after_becoming_ready_comes_back() -> Result<(
     .await
 }
 
-pub async fn lost_readiness_comes_back() -> Result<()> {
+async fn lost_readiness_comes_back() -> Result<()> {
     in_shop("12s", async |shop| {
         let status = bad_image(shop, &[("UNREADY_AFTER", "4")]).await?;
         tells(&status, "Unavailable", &["replicas are available"])
@@ -47,7 +58,7 @@ pub async fn lost_readiness_comes_back() -> Result<()> {
     .await
 }
 
-pub async fn running_out_of_memory_comes_back() -> Result<()> {
+async fn running_out_of_memory_comes_back() -> Result<()> {
     in_shop("12s", async |shop| {
         let status = bad_image(shop, &[("EAT_MEMORY_AFTER", "4")]).await?;
         tells(&status, "OOMKilled", &["OOMKilled (exit code 137)"])
@@ -55,7 +66,7 @@ pub async fn running_out_of_memory_comes_back() -> Result<()> {
     .await
 }
 
-pub async fn an_image_that_the_registry_lacks_comes_back() -> Result<()> {
+async fn an_image_that_the_registry_lacks_comes_back() -> Result<()> {
     in_shop("3s", async |shop| {
         let good = shop.image("v1", &[]).await?;
         let status = shop.comes_back("web", &[web(&good)], &[web(&shop.edition("missing").name())]).await?;
@@ -64,7 +75,7 @@ pub async fn an_image_that_the_registry_lacks_comes_back() -> Result<()> {
     .await
 }
 
-pub async fn a_wrong_command_comes_back() -> Result<()> {
+async fn a_wrong_command_comes_back() -> Result<()> {
     in_shop("3s", async |shop| {
         let good = shop.image("v1", &[]).await?;
         let bad = web_with(&good, json!({ "command": ["/nonexistent"] }));
@@ -74,7 +85,7 @@ pub async fn a_wrong_command_comes_back() -> Result<()> {
     .await
 }
 
-pub async fn a_key_that_its_config_map_lacks_comes_back() -> Result<()> {
+async fn a_key_that_its_config_map_lacks_comes_back() -> Result<()> {
     in_shop("3s", async |shop| {
         let good = shop.image("v1", &[]).await?;
         let reference = json!({ "env": [{
@@ -87,7 +98,7 @@ pub async fn a_key_that_its_config_map_lacks_comes_back() -> Result<()> {
     .await
 }
 
-pub async fn a_hook_that_fails_is_told_with_its_last_words() -> Result<()> {
+async fn a_hook_that_fails_is_told_with_its_last_words() -> Result<()> {
     in_shop("3s", async |shop| {
         let good = shop.image("v1", &[]).await?;
         let words = [("EXIT_CODE", "3"), ("EXIT_MESSAGE", "no such table")];

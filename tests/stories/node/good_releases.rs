@@ -3,11 +3,19 @@
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use crate::objects::config;
-use crate::shop::{in_shop, in_shops, web, web_with};
-use crate::support::same;
+use super::shop::{in_shop, in_shops, web, web_with};
+use support::objects::config;
+use support::same;
 
-pub async fn two_editions_go_to_prod_by_the_digests_of_the_registry() -> Result<()> {
+support::node_stories![
+    two_editions_go_to_prod_by_the_digests_of_the_registry,
+    an_image_that_no_registry_knows_is_told_and_not_pinned,
+    a_config_only_release_and_its_rollback_are_seen_by_the_process,
+    a_slow_start_is_not_taken_for_a_bad_release,
+    a_single_restart_at_the_start_is_not_taken_for_a_bad_release,
+];
+
+async fn two_editions_go_to_prod_by_the_digests_of_the_registry() -> Result<()> {
     let environments =
         [json!({ "name": "dev", "delivery": "Observed" }), json!({ "name": "prod", "after": ["dev"] })];
     in_shops(&environments, "3s", async |shop| {
@@ -26,7 +34,7 @@ pub async fn two_editions_go_to_prod_by_the_digests_of_the_registry() -> Result<
     .await
 }
 
-pub async fn an_image_that_no_registry_knows_is_told_and_not_pinned() -> Result<()> {
+async fn an_image_that_no_registry_knows_is_told_and_not_pinned() -> Result<()> {
     let environments =
         [json!({ "name": "dev", "delivery": "Observed" }), json!({ "name": "prod", "after": ["dev"] })];
     in_shops(&environments, "3s", async |shop| {
@@ -66,7 +74,7 @@ fn configured(image: &str) -> Value {
     web
 }
 
-pub async fn a_config_only_release_and_its_rollback_are_seen_by_the_process() -> Result<()> {
+async fn a_config_only_release_and_its_rollback_are_seen_by_the_process() -> Result<()> {
     in_shop("3s", async |shop| {
         let web = configured(&shop.image("v1", &[]).await?);
         for (version, greeting) in [("1.0.0", "hello"), ("2.0.0", "goodbye")] {
@@ -82,7 +90,7 @@ pub async fn a_config_only_release_and_its_rollback_are_seen_by_the_process() ->
     .await
 }
 
-pub async fn a_slow_start_is_not_taken_for_a_bad_release() -> Result<()> {
+async fn a_slow_start_is_not_taken_for_a_bad_release() -> Result<()> {
     in_shop("3s", async |shop| {
         shop.verified("1.0.0", &[web(&shop.image("v1", &[]).await?)]).await?;
         let slow = shop.image("v2", &[("START_AFTER", "15")]).await?;
@@ -92,7 +100,7 @@ pub async fn a_slow_start_is_not_taken_for_a_bad_release() -> Result<()> {
     .await
 }
 
-pub async fn a_single_restart_at_the_start_is_not_taken_for_a_bad_release() -> Result<()> {
+async fn a_single_restart_at_the_start_is_not_taken_for_a_bad_release() -> Result<()> {
     in_shop("6s", async |shop| {
         shop.verified("1.0.0", &[web(&shop.image("v1", &[]).await?)]).await?;
         // The sandbox keeps its shared memory when a container is made anew.

@@ -8,8 +8,9 @@ use control_plane::{Image, RealNode, eventually, placed};
 use serde_json::{Value, json};
 use tokio::sync::{RwLock, RwLockReadGuard};
 
-use crate::objects::{Object, with};
-use crate::support::{Project, in_project, installed, merge, same};
+use support::installation::real_node;
+use support::objects::{Object, with};
+use support::{Project, in_project, merge, same};
 
 /// Long enough for a few restarts with their back-off.
 pub const LONG: Duration = Duration::from_secs(150);
@@ -50,7 +51,7 @@ async fn story(
     window: &str,
     body: impl AsyncFnOnce(&Shop<'_>) -> Result<()>,
 ) -> Result<()> {
-    let node = installed().await.real_node().await?;
+    let node = real_node().await?;
     let mut environments = environments.to_vec();
     for environment in &mut environments {
         environment["rollbackPolicyRef"] = json!("usual");
@@ -61,8 +62,7 @@ async fn story(
         project.policy("usual", limits).await?;
         body(&Shop { project, node }).await
     })
-    .await;
-    Ok(())
+    .await
 }
 
 impl Shop<'_> {

@@ -4,8 +4,10 @@ use anyhow::Result;
 use control_plane::{RealNode, eventually};
 use serde_json::json;
 
-use crate::shop::{LONG, Shop, alone_in_shop, web};
-use crate::waits::condition;
+use super::shop::{LONG, Shop, alone_in_shop, web};
+use support::waits::condition;
+
+support::node_stories![a_kubelet_that_is_silent_for_a_minute_is_no_fault_of_the_release,];
 
 /// Goes on when dropped, however the story ends.
 struct Stopped(&'static RealNode);
@@ -42,7 +44,7 @@ async fn available(shop: &Shop<'_>, wanted: i64) -> Result<()> {
 
 /// While a kubelet is silent its node counts as lost: after the grace period its pods' Ready is False, without a reason, and their
 /// ContainersReady stays True. Nothing of that is said by the release.
-pub async fn a_kubelet_that_is_silent_for_a_minute_is_no_fault_of_the_release() -> Result<()> {
+async fn a_kubelet_that_is_silent_for_a_minute_is_no_fault_of_the_release() -> Result<()> {
     alone_in_shop("100s", async |shop| {
         let web = web(&shop.image("v1", &[]).await?);
         let release = shop.project.release("1.0.0", &[web]).await?;

@@ -3,8 +3,13 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::bad_releases::tells;
-use crate::shop::{in_shop, template};
+use super::bad_releases::tells;
+use super::shop::{in_shop, template};
+
+support::node_stories![
+    a_stateful_set_whose_first_pod_crashes_comes_back,
+    a_daemon_set_that_crashes_comes_back,
+];
 
 fn store(image: &str) -> Value {
     json!({
@@ -23,7 +28,7 @@ fn agent(image: &str) -> Value {
     })
 }
 
-pub async fn a_stateful_set_whose_first_pod_crashes_comes_back() -> Result<()> {
+async fn a_stateful_set_whose_first_pod_crashes_comes_back() -> Result<()> {
     in_shop("3s", async |shop| {
         let (good, bad) = (shop.image("v1", &[]).await?, shop.image("v2", &[("CRASH_AFTER", "0")]).await?);
         let status = shop.comes_back("store", &[store(&good)], &[store(&bad)]).await?;
@@ -33,7 +38,7 @@ pub async fn a_stateful_set_whose_first_pod_crashes_comes_back() -> Result<()> {
     .await
 }
 
-pub async fn a_daemon_set_that_crashes_comes_back() -> Result<()> {
+async fn a_daemon_set_that_crashes_comes_back() -> Result<()> {
     in_shop("3s", async |shop| {
         let (good, bad) = (shop.image("v1", &[]).await?, shop.image("v2", &[("CRASH_AFTER", "0")]).await?);
         let status = shop.comes_back("agent", &[agent(&good)], &[agent(&bad)]).await?;

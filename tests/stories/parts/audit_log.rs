@@ -1,12 +1,13 @@
 //! Can requests be counted?
 
 use anyhow::{Result, ensure};
-use control_plane::ControlPlane;
+use support::installation::{control_plane, namespace};
 
-#[tokio::test]
+support::stories![the_audit_log_tells_who_asked_for_what,];
+
 async fn the_audit_log_tells_who_asked_for_what() -> Result<()> {
-    let cluster = ControlPlane::shared().await;
-    let namespace = cluster.namespace("audit").await?;
+    let cluster = &control_plane().await?;
+    let namespace = namespace(cluster, "audit").await?;
     let audit = cluster.audit()?;
     let kubectl = cluster.kubectl(cluster.admin());
     kubectl.run(&["create", "configmap", "before", "-n", &namespace])?;

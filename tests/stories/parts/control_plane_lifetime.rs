@@ -9,18 +9,24 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use control_plane::{ControlPlane, eventually};
 
-use crate::identities::who;
+use super::identities::who;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_control-plane");
+support::stories![
+    a_killed_owner_leaves_no_process_and_no_directory,
+    a_kept_one_outlives_its_owner_is_used_by_its_kubeconfig_and_ends_when_told,
+    the_environment_names_a_cluster_to_use,
+];
 
-fn owner(arguments: &[&str]) -> Command {
-    let mut command = Command::new(PROGRAM);
+/// This program in the role of the one that owns a control plane: see `main`.
+pub fn owner(arguments: &[&str]) -> Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
     command
+        .arg("control-plane")
         .args(arguments)
         .stdout(Stdio::piped())
         .env_remove("TOWPATH_KUBECONFIG")
         .env_remove("TOWPATH_AUDIT_LOG");
-    command
+    Ok(command)
 }
 
 /// The processes that name a directory among their arguments.
@@ -62,10 +68,9 @@ fn started(child: &mut Child) -> Result<Vec<String>> {
     anyhow::bail!("the program ended: {seen:?}")
 }
 
-#[tokio::test]
 async fn a_killed_owner_leaves_no_process_and_no_directory() -> Result<()> {
     let (mut child, lines) = tokio::task::spawn_blocking(|| -> Result<_> {
-        let mut child = owner(&[]).spawn()?;
+        let mut child = owner(&[])?.spawn()?;
         let lines = started(&mut child)?;
         Ok((child, lines))
     })
@@ -77,9 +82,8 @@ async fn a_killed_owner_leaves_no_process_and_no_directory() -> Result<()> {
     is_gone(&dir).await
 }
 
-#[tokio::test]
 async fn a_kept_one_outlives_its_owner_is_used_by_its_kubeconfig_and_ends_when_told() -> Result<()> {
-    let said = tokio::task::spawn_blocking(|| owner(&["--keep"]).output()).await??;
+    let said = tokio::task::spawn_blocking(|| anyhow::Ok(owner(&["--keep"])?.output()?)).await??;
     let lines: Vec<_> = String::from_utf8_lossy(&said.stdout).lines().map(str::to_owned).collect();
     let (kubeconfig, dir) = exported(&lines, "TOWPATH_KUBECONFIG")?;
     let stop =
@@ -103,15 +107,14 @@ async fn use_given(kubeconfig: &Path) -> Result<()> {
     );
     cluster.kubectl(cluster.admin()).run(&["get", "nodes"])?;
     // The variable leads there too, and what was not started here cannot be kept here.
-    let said = owner(&["--keep"]).env("TOWPATH_KUBECONFIG", kubeconfig).stderr(Stdio::piped()).output()?;
+    let said = owner(&["--keep"])?.env("TOWPATH_KUBECONFIG", kubeconfig).stderr(Stdio::piped()).output()?;
     let stderr = String::from_utf8_lossy(&said.stderr);
     ensure!(stderr.contains("was not started here"), "{stderr}");
     Ok(())
 }
 
-#[tokio::test]
 async fn the_environment_names_a_cluster_to_use() -> Result<()> {
-    let mut command = owner(&[]);
+    let mut command = owner(&[])?;
     let said =
         command.env("TOWPATH_KUBECONFIG", "/nonexistent/kubeconfig").stderr(Stdio::piped()).output()?;
     let stderr = String::from_utf8_lossy(&said.stderr);

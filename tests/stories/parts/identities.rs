@@ -1,9 +1,12 @@
 //! Is a user who they say they are, and can they do no more than RBAC allows?
 
 use anyhow::{Result, ensure};
-use control_plane::{Access, ControlPlane};
+use control_plane::Access;
 use k8s_openapi::api::authentication::v1::{SelfSubjectReview, UserInfo};
 use kube::api::{Api, PostParams};
+use support::installation::{control_plane, namespace};
+
+support::stories![a_user_has_their_name_and_every_group, a_service_account_speaks_with_its_own_token,];
 
 pub async fn who(access: &Access) -> Result<UserInfo> {
     let api: Api<SelfSubjectReview> = Api::all(access.client()?);
@@ -11,9 +14,8 @@ pub async fn who(access: &Access) -> Result<UserInfo> {
     Ok(answer.status.and_then(|status| status.user_info).unwrap_or_default())
 }
 
-#[tokio::test]
 async fn a_user_has_their_name_and_every_group() -> Result<()> {
-    let cluster = ControlPlane::shared().await;
+    let cluster = &control_plane().await?;
     let alice = cluster.user("alice", &["release-managers", "on-call", "berlin"]).await?;
     let info = who(&alice).await?;
     ensure!(info.username.as_deref() == Some("alice"), "{info:?}");
@@ -26,10 +28,9 @@ async fn a_user_has_their_name_and_every_group() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
 async fn a_service_account_speaks_with_its_own_token() -> Result<()> {
-    let cluster = ControlPlane::shared().await;
-    let namespace = cluster.namespace("account").await?;
+    let cluster = &control_plane().await?;
+    let namespace = namespace(cluster, "account").await?;
     cluster.kubectl(cluster.admin()).run(&["create", "serviceaccount", "robot", "-n", &namespace])?;
     let info = who(&cluster.service_account(&namespace, "robot").await?).await?;
     ensure!(info.username == Some(format!("system:serviceaccount:{namespace}:robot")), "{info:?}");

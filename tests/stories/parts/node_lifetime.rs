@@ -4,16 +4,20 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use control_plane::{ControlPlane, Image, eventually};
 use serde_json::json;
 
-use crate::real_node::{SOON, pod_spec};
+use super::control_plane_lifetime::owner;
+use super::real_node::{SOON, pod_spec};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_control-plane");
+support::node_stories![
+    a_killed_owner_leaves_no_process_mount_interface_cgroup_or_directory,
+    a_dropped_one_leaves_nothing_either,
+];
 
 /// What of a node can be seen from outside of it.
 struct Traces {
@@ -76,7 +80,7 @@ struct Owner {
 impl Owner {
     /// Blocks until the program says it is ready.
     fn start() -> Result<Self> {
-        let child = Command::new(PROGRAM).arg("--node").stdout(Stdio::piped()).spawn()?;
+        let child = owner(&["--node"])?.spawn()?;
         let mut owner = Self { child, said: Vec::new() };
         let stdout = owner.child.stdout.take().context("no stdout")?;
         for line in BufReader::new(stdout).lines() {
@@ -117,7 +121,7 @@ async fn is_seen(cluster: &ControlPlane, traces: &Traces) -> Result<()> {
     Ok(())
 }
 
-pub async fn a_killed_owner_leaves_no_process_mount_interface_cgroup_or_directory() -> Result<()> {
+async fn a_killed_owner_leaves_no_process_mount_interface_cgroup_or_directory() -> Result<()> {
     let before = interfaces()?;
     let owner = tokio::task::spawn_blocking(Owner::start).await??;
     let kubeconfig = PathBuf::from(owner.said("export KUBECONFIG=")?);
@@ -128,7 +132,7 @@ pub async fn a_killed_owner_leaves_no_process_mount_interface_cgroup_or_director
     traces.are_gone().await
 }
 
-pub async fn a_dropped_one_leaves_nothing_either() -> Result<()> {
+async fn a_dropped_one_leaves_nothing_either() -> Result<()> {
     let before = interfaces()?;
     let cluster = ControlPlane::start().await?;
     cluster.real_node().await?.push(&Image::of("app", "v1")).await?;

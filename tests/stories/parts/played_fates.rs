@@ -3,12 +3,22 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use control_plane::{ControlPlane, eventually, image_digest, image_id};
+use control_plane::{eventually, image_id};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
+use support::installation::{control_plane, namespace};
 
-use crate::objects::{condition, create, until};
+use super::objects::{condition, create, until};
+
+support::stories![
+    every_fate_is_played_whether_annotated_or_named_by_the_image,
+    a_new_image_changes_the_fate_of_a_deployment,
+    a_living_pod_can_be_broken_healed_and_deleted,
+    only_the_container_with_the_bad_image_fails_and_init_containers_are_done,
+    a_pod_that_fits_no_node_stays_unscheduled,
+    the_image_id_follows_from_the_image,
+];
 
 /// What each fate looks like, in order: phase, state of the container, restarts, how it ended last.
 const FATES: [(&str, &[&str]); 12] = [
@@ -71,138 +81,101 @@ fn pod(name: &str, annotations: Value, image: &str) -> Value {
     })
 }
 
-#[tokio::test]
-async fn every_fate_is_played_whether_annotated_or_named_by_the_image() {
-    let cluster = ControlPlane::shared().await;
-    let body = async {
-        let namespace = cluster.namespace("fates").await?;
-        let mut running = Vec::new();
-        for (fate, expected) in FATES {
-            for named_by_image in [false, true] {
-                let (name, mut notes, image) = match named_by_image {
-                    false => {
-                        (fate.to_owned(), json!({ "fate.towpath.dev/pod": fate }), "acme/app:1".to_owned())
-                    }
-                    true => (format!("{fate}-image"), json!({}), format!("acme/app:v1-{fate}")),
-                };
-                notes["fate.towpath.dev/seconds"] = json!("1");
-                let pods = create::<Pod>(cluster, &namespace, pod(&name, notes, &image)).await?;
-                running.push(tokio::spawn(async move { fares(&pods, &name, expected).await }));
-            }
+async fn every_fate_is_played_whether_annotated_or_named_by_the_image() -> Result<()> {
+    let cluster = &control_plane().await?;
+    let namespace = namespace(cluster, "fates").await?;
+    let mut running = Vec::new();
+    for (fate, expected) in FATES {
+        for named_by_image in [false, true] {
+            let (name, mut notes, image) = match named_by_image {
+                false => (fate.to_owned(), json!({ "fate.towpath.dev/pod": fate }), "acme/app:1".to_owned()),
+                true => (format!("{fate}-image"), json!({}), format!("acme/app:v1-{fate}")),
+            };
+            notes["fate.towpath.dev/seconds"] = json!("1");
+            let pods = create::<Pod>(cluster, &namespace, pod(&name, notes, &image)).await?;
+            running.push(tokio::spawn(async move { fares(&pods, &name, expected).await }));
         }
-        for fate in running {
-            fate.await??;
-        }
-        Ok(())
-    };
-    cluster.reporting(&[], body).await;
+    }
+    for fate in running {
+        fate.await??;
+    }
+    Ok(())
 }
 
-#[tokio::test]
-async fn a_new_image_changes_the_fate_of_a_deployment() {
-    let cluster = ControlPlane::shared().await;
-    let namespace = cluster.namespace("set-image").await.expect("a namespace");
-    let body = async {
-        let kubectl = cluster.kubectl(cluster.admin());
-        kubectl.run(&["create", "deployment", "web", "--image=acme/web:1", "-n", &namespace])?;
-        kubectl.run(&["rollout", "status", "deployment/web", "-n", &namespace, "--timeout=20s"])?;
-        kubectl.run(&["set", "image", "deployment/web", "*=acme/web:2-crash-loop", "-n", &namespace])?;
-        eventually("a crashing pod beside the old one", Duration::from_secs(10), async || {
-            let pods = crate::objects::pods(cluster, &namespace, "web").await?;
-            let mut seen: Vec<_> = pods.iter().map(glance).collect();
-            seen.sort();
-            Ok((seen == ["Running CrashLoopBackOff 1 Error/1", "Running ready 0 -"]).then_some(()))
-        })
-        .await
-    };
-    cluster.reporting(&[&namespace], body).await;
+async fn a_new_image_changes_the_fate_of_a_deployment() -> Result<()> {
+    let cluster = &control_plane().await?;
+    let namespace = namespace(cluster, "set-image").await?;
+    let kubectl = cluster.kubectl(cluster.admin());
+    kubectl.run(&["create", "deployment", "web", "--image=acme/web:1", "-n", &namespace])?;
+    kubectl.run(&["rollout", "status", "deployment/web", "-n", &namespace, "--timeout=20s"])?;
+    kubectl.run(&["set", "image", "deployment/web", "*=acme/web:2-crash-loop", "-n", &namespace])?;
+    eventually("a crashing pod beside the old one", Duration::from_secs(10), async || {
+        let pods = super::objects::pods(cluster, &namespace, "web").await?;
+        let mut seen: Vec<_> = pods.iter().map(glance).collect();
+        seen.sort();
+        Ok((seen == ["Running CrashLoopBackOff 1 Error/1", "Running ready 0 -"]).then_some(()))
+    })
+    .await
 }
 
-#[tokio::test]
-async fn a_living_pod_can_be_broken_healed_and_deleted() {
-    let cluster = ControlPlane::shared().await;
-    let body = async {
-        let namespace = cluster.namespace("heal").await?;
-        let pods = create::<Pod>(cluster, &namespace, pod("a", json!({}), "acme/app:1")).await?;
-        fares(&pods, "a", &["Running ready 0 -"]).await?;
-        let annotate = async |fate: &str| {
-            let notes = json!({ "fate.towpath.dev/pod": fate, "fate.towpath.dev/seconds": "0" });
-            let patch = json!({ "metadata": { "annotations": notes } });
-            pods.patch("a", &PatchParams::default(), &Patch::Merge(&patch)).await
-        };
-        annotate("crash-after-ready").await?;
-        fares(&pods, "a", &["Running CrashLoopBackOff 1 Error/1"]).await?;
-        annotate("ready").await?;
-        fares(&pods, "a", &["Running ready 1 Error/1"]).await?;
-        pods.delete("a", &DeleteParams::default()).await?;
-        eventually("the pod to be gone", Duration::from_secs(2), async || {
-            Ok(pods.get_opt("a").await?.is_none().then_some(()))
-        })
-        .await
+async fn a_living_pod_can_be_broken_healed_and_deleted() -> Result<()> {
+    let cluster = &control_plane().await?;
+    let namespace = namespace(cluster, "heal").await?;
+    let pods = create::<Pod>(cluster, &namespace, pod("a", json!({}), "acme/app:1")).await?;
+    fares(&pods, "a", &["Running ready 0 -"]).await?;
+    let annotate = async |fate: &str| {
+        let notes = json!({ "fate.towpath.dev/pod": fate, "fate.towpath.dev/seconds": "0" });
+        let patch = json!({ "metadata": { "annotations": notes } });
+        pods.patch("a", &PatchParams::default(), &Patch::Merge(&patch)).await
     };
-    cluster.reporting(&[], body).await;
+    annotate("crash-after-ready").await?;
+    fares(&pods, "a", &["Running CrashLoopBackOff 1 Error/1"]).await?;
+    annotate("ready").await?;
+    fares(&pods, "a", &["Running ready 1 Error/1"]).await?;
+    pods.delete("a", &DeleteParams::default()).await?;
+    eventually("the pod to be gone", Duration::from_secs(2), async || {
+        Ok(pods.get_opt("a").await?.is_none().then_some(()))
+    })
+    .await
 }
 
-#[tokio::test]
-async fn only_the_container_with_the_bad_image_fails_and_init_containers_are_done() {
-    let cluster = ControlPlane::shared().await;
-    let body = async {
-        let namespace = cluster.namespace("sidecar").await?;
-        let mut object = pod("a", json!({}), "acme/app:v2-image-error");
-        let app = object["spec"]["containers"][0].take();
-        object["spec"]["containers"] = json!([app, { "name": "sidecar", "image": "acme/proxy:1" }]);
-        object["spec"]["initContainers"] = json!([{ "name": "migrate", "image": "acme/migrate:1" }]);
-        let pods = create::<Pod>(cluster, &namespace, object).await?;
-        let seen =
-            until(&pods, "a", "a failing pull", |pod| glance(pod) == "Running ErrImagePull 0 -").await?;
-        ensure!(seen["status"]["containerStatuses"][1]["ready"] == true, "{seen:#}");
-        ensure!(condition(&seen, "Ready") == "False", "{seen:#}");
-        let init = &seen["status"]["initContainerStatuses"][0];
-        ensure!(init["state"]["terminated"]["reason"] == "Completed", "{seen:#}");
-        Ok(())
-    };
-    cluster.reporting(&[], body).await;
+async fn only_the_container_with_the_bad_image_fails_and_init_containers_are_done() -> Result<()> {
+    let cluster = &control_plane().await?;
+    let namespace = namespace(cluster, "sidecar").await?;
+    let mut object = pod("a", json!({}), "acme/app:v2-image-error");
+    let app = object["spec"]["containers"][0].take();
+    object["spec"]["containers"] = json!([app, { "name": "sidecar", "image": "acme/proxy:1" }]);
+    object["spec"]["initContainers"] = json!([{ "name": "migrate", "image": "acme/migrate:1" }]);
+    let pods = create::<Pod>(cluster, &namespace, object).await?;
+    let seen = until(&pods, "a", "a failing pull", |pod| glance(pod) == "Running ErrImagePull 0 -").await?;
+    ensure!(seen["status"]["containerStatuses"][1]["ready"] == true, "{seen:#}");
+    ensure!(condition(&seen, "Ready") == "False", "{seen:#}");
+    let init = &seen["status"]["initContainerStatuses"][0];
+    ensure!(init["state"]["terminated"]["reason"] == "Completed", "{seen:#}");
+    Ok(())
 }
 
-#[tokio::test]
-async fn a_pod_that_fits_no_node_stays_unscheduled() {
-    let cluster = ControlPlane::shared().await;
-    let body = async {
-        let namespace = cluster.namespace("nowhere").await?;
-        let mut object = pod("a", json!({}), "acme/app:1");
-        object["spec"]["nodeSelector"] = json!({ "fate.towpath.dev/nowhere": "true" });
-        let pods = create::<Pod>(cluster, &namespace, object).await?;
-        until(&pods, "a", "not scheduled", |pod| condition(pod, "PodScheduled") == "False").await
-    };
-    cluster.reporting(&[], body).await;
+async fn a_pod_that_fits_no_node_stays_unscheduled() -> Result<()> {
+    let cluster = &control_plane().await?;
+    let namespace = namespace(cluster, "nowhere").await?;
+    let mut object = pod("a", json!({}), "acme/app:1");
+    object["spec"]["nodeSelector"] = json!({ "fate.towpath.dev/nowhere": "true" });
+    let pods = create::<Pod>(cluster, &namespace, object).await?;
+    until(&pods, "a", "not scheduled", |pod| condition(pod, "PodScheduled") == "False").await.map(drop)
 }
 
-#[tokio::test]
-async fn the_image_id_follows_from_the_image() {
-    let cluster = ControlPlane::shared().await;
-    let body = async {
-        let namespace = cluster.namespace("images").await?;
-        let given = format!("ghcr.io/acme/app@sha256:{}", "ab".repeat(32));
-        let images =
-            ["nginx", "nginx:1.27", "acme/app:1", "localhost:5000/app", "ghcr.io/acme/app:1", given.as_str()];
-        for (index, image) in images.iter().enumerate() {
-            let name = format!("image-{index}");
-            let pods = create::<Pod>(cluster, &namespace, pod(&name, json!({}), image)).await?;
-            let seen = until(&pods, &name, "ready", |pod| condition(pod, "Ready") == "True").await?;
-            let reported = seen["status"]["containerStatuses"][0]["imageID"].as_str().unwrap_or_default();
-            ensure!(reported == image_id(image), "{image}: {reported} is not {}", image_id(image));
-        }
-        Ok(())
-    };
-    cluster.reporting(&[], body).await;
-}
-
-#[test]
-fn an_image_id_is_a_full_repository_and_a_digest() {
-    let digest = image_digest("nginx");
-    assert_eq!(image_id("nginx"), format!("docker.io/library/nginx@{digest}"));
-    assert_eq!(image_digest("docker.io/library/nginx:latest"), digest);
-    assert_ne!(image_digest("nginx:1.27"), digest);
-    assert_eq!(digest.len(), "sha256:".len() + 64);
-    assert_eq!(image_id("localhost:5000/app").split('@').next(), Some("localhost:5000/app"));
+async fn the_image_id_follows_from_the_image() -> Result<()> {
+    let cluster = &control_plane().await?;
+    let namespace = namespace(cluster, "images").await?;
+    let given = format!("ghcr.io/acme/app@sha256:{}", "ab".repeat(32));
+    let images =
+        ["nginx", "nginx:1.27", "acme/app:1", "localhost:5000/app", "ghcr.io/acme/app:1", given.as_str()];
+    for (index, image) in images.iter().enumerate() {
+        let name = format!("image-{index}");
+        let pods = create::<Pod>(cluster, &namespace, pod(&name, json!({}), image)).await?;
+        let seen = until(&pods, &name, "ready", |pod| condition(pod, "Ready") == "True").await?;
+        let reported = seen["status"]["containerStatuses"][0]["imageID"].as_str().unwrap_or_default();
+        ensure!(reported == image_id(image), "{image}: {reported} is not {}", image_id(image));
+    }
+    Ok(())
 }

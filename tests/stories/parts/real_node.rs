@@ -1,26 +1,29 @@
 //! Builders and glances shared by the tests.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use control_plane::{ControlPlane, Image, RealNode, eventually, placed};
 use serde_json::{Value, json};
+use support::installation::{control_plane, namespace, real_node};
 
 /// Long enough for anything but a back-off.
 pub const SOON: Duration = Duration::from_secs(60);
 
 /// A namespace of the shared control plane, and its real node.
 pub struct Place {
-    pub cluster: &'static ControlPlane,
+    pub cluster: Arc<ControlPlane>,
     pub node: &'static RealNode,
     pub namespace: String,
 }
 
 impl Place {
     pub async fn new(prefix: &str) -> Result<Self> {
-        let cluster = ControlPlane::shared().await;
-        Ok(Self { cluster, node: cluster.real_node().await?, namespace: cluster.namespace(prefix).await? })
+        let cluster = control_plane().await?;
+        let namespace = namespace(&cluster, prefix).await?;
+        Ok(Self { cluster, node: real_node().await?, namespace })
     }
 
     pub fn apply(&self, object: &Value) -> Result<()> {

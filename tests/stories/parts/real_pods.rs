@@ -4,13 +4,26 @@ use anyhow::{Result, ensure};
 use control_plane::{Image, eventually};
 use serde_json::{Value, json};
 
-use crate::real_node::{Place, SOON, pod_spec};
+use super::real_node::{Place, SOON, pod_spec};
+
+support::node_stories![
+    a_deployment_runs_the_image_of_the_registry_and_answers_what_it_sees,
+    a_crash_is_a_crash_loop_with_the_last_words_of_the_process,
+    a_single_crash_at_the_start_is_one_restart,
+    a_slow_start_is_not_ready_and_no_restart,
+    readiness_that_is_lost_is_no_restart,
+    memory_beyond_the_limit_is_oom_killed,
+    an_image_that_the_registry_lacks_cannot_be_pulled,
+    a_configuration_that_is_not_there_keeps_the_container_from_being_made,
+    a_command_that_is_not_there_cannot_be_started,
+    a_job_fails_with_the_code_and_the_message_of_its_process,
+];
 
 fn waits_for(reason: &str) -> impl Fn(&Value) -> bool {
     move |container| container["state"]["waiting"]["reason"] == reason
 }
 
-pub async fn a_deployment_runs_the_image_of_the_registry_and_answers_what_it_sees() -> Result<()> {
+async fn a_deployment_runs_the_image_of_the_registry_and_answers_what_it_sees() -> Result<()> {
     let place = Place::new("serve").await?;
     let image = Image::of("app", "v1");
     let pushed = place.node.push(&image).await?;
@@ -46,7 +59,7 @@ pub async fn a_deployment_runs_the_image_of_the_registry_and_answers_what_it_see
     Ok(())
 }
 
-pub async fn a_crash_is_a_crash_loop_with_the_last_words_of_the_process() -> Result<()> {
+async fn a_crash_is_a_crash_loop_with_the_last_words_of_the_process() -> Result<()> {
     let place = Place::new("crash").await?;
     let image = Image::of("app", "crash").with("CRASH_AFTER", "0");
     let seen = place.fares(&image, json!({}), "a crash loop", waits_for("CrashLoopBackOff")).await?;
@@ -56,7 +69,7 @@ pub async fn a_crash_is_a_crash_loop_with_the_last_words_of_the_process() -> Res
     Ok(())
 }
 
-pub async fn a_single_crash_at_the_start_is_one_restart() -> Result<()> {
+async fn a_single_crash_at_the_start_is_one_restart() -> Result<()> {
     let place = Place::new("once").await?;
     let image = Image::of("app", "once").with("CRASH_ONCE", "/dev/shm/crashed");
     // The container's own files are gone with it; the sandbox keeps its shared memory.
@@ -65,7 +78,7 @@ pub async fn a_single_crash_at_the_start_is_one_restart() -> Result<()> {
     Ok(())
 }
 
-pub async fn a_slow_start_is_not_ready_and_no_restart() -> Result<()> {
+async fn a_slow_start_is_not_ready_and_no_restart() -> Result<()> {
     let place = Place::new("slow").await?;
     let image = Image::of("app", "slow").with("START_AFTER", "4");
     let running = |container: &Value| container["state"]["running"].is_object();
@@ -76,7 +89,7 @@ pub async fn a_slow_start_is_not_ready_and_no_restart() -> Result<()> {
     Ok(())
 }
 
-pub async fn readiness_that_is_lost_is_no_restart() -> Result<()> {
+async fn readiness_that_is_lost_is_no_restart() -> Result<()> {
     let place = Place::new("unready").await?;
     let image = Image::of("app", "unready").with("UNREADY_AFTER", "3");
     place.fares(&image, json!({}), "ready", |container| container["ready"] == true).await?;
@@ -85,7 +98,7 @@ pub async fn readiness_that_is_lost_is_no_restart() -> Result<()> {
     Ok(())
 }
 
-pub async fn memory_beyond_the_limit_is_oom_killed() -> Result<()> {
+async fn memory_beyond_the_limit_is_oom_killed() -> Result<()> {
     let place = Place::new("oom").await?;
     let image = Image::of("app", "oom").with("EAT_MEMORY_AFTER", "0");
     let limit = json!({ "resources": { "limits": { "memory": "32Mi" } } });
@@ -95,7 +108,7 @@ pub async fn memory_beyond_the_limit_is_oom_killed() -> Result<()> {
     Ok(())
 }
 
-pub async fn an_image_that_the_registry_lacks_cannot_be_pulled() -> Result<()> {
+async fn an_image_that_the_registry_lacks_cannot_be_pulled() -> Result<()> {
     let place = Place::new("pull").await?;
     place.node.push(&Image::of("app", "v1")).await?;
     let missing = json!({ "image": Image::of("app", "missing").name() });
@@ -105,7 +118,7 @@ pub async fn an_image_that_the_registry_lacks_cannot_be_pulled() -> Result<()> {
     Ok(())
 }
 
-pub async fn a_configuration_that_is_not_there_keeps_the_container_from_being_made() -> Result<()> {
+async fn a_configuration_that_is_not_there_keeps_the_container_from_being_made() -> Result<()> {
     let place = Place::new("config").await?;
     let reference = json!({ "env": [{
         "name": "GREETING", "valueFrom": { "configMapKeyRef": { "name": "kube-root-ca.crt", "key": "missing" } },
@@ -117,7 +130,7 @@ pub async fn a_configuration_that_is_not_there_keeps_the_container_from_being_ma
     Ok(())
 }
 
-pub async fn a_command_that_is_not_there_cannot_be_started() -> Result<()> {
+async fn a_command_that_is_not_there_cannot_be_started() -> Result<()> {
     let place = Place::new("command").await?;
     let wrong = json!({ "command": ["/nonexistent"] });
     let seen =
@@ -127,7 +140,7 @@ pub async fn a_command_that_is_not_there_cannot_be_started() -> Result<()> {
     Ok(())
 }
 
-pub async fn a_job_fails_with_the_code_and_the_message_of_its_process() -> Result<()> {
+async fn a_job_fails_with_the_code_and_the_message_of_its_process() -> Result<()> {
     let place = Place::new("job").await?;
     let image = Image::of("app", "job")
         .running(&["job"])

@@ -4,7 +4,9 @@ use anyhow::{Context, Result, ensure};
 use control_plane::{ControlPlane, Image, RealNode, eventually};
 use serde_json::{Value, json};
 
-use crate::real_node::{SOON, pod_spec};
+use super::real_node::{SOON, pod_spec};
+
+support::node_stories![a_silent_kubelet_takes_ready_from_its_pods_and_nothing_from_their_containers,];
 
 /// Goes on when dropped, however the test ends.
 struct Stopped<'a>(&'a RealNode);
@@ -34,7 +36,7 @@ fn is(pod: &Value, kind: &str, status: &str) -> bool {
 }
 
 /// On a control plane of its own: nobody else's pods are to suffer.
-pub async fn a_silent_kubelet_takes_ready_from_its_pods_and_nothing_from_their_containers() -> Result<()> {
+async fn a_silent_kubelet_takes_ready_from_its_pods_and_nothing_from_their_containers() -> Result<()> {
     let cluster = ControlPlane::start().await?;
     let node = cluster.real_node().await?;
     let image = Image::of("app", "v1");

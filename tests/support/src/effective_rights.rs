@@ -1,6 +1,6 @@
 //! What the API server itself says that the controller may do, held against a list that a person has looked at.
 
-use super::manifests::{read, root};
+use crate::manifests::{read, root};
 use anyhow::{Result, ensure};
 use control_plane::{Access, ControlPlane};
 

@@ -1,6 +1,6 @@
 //! Objects that somebody installs with Helm.
 
-use crate::support::Project;
+use crate::project::Project;
 use anyhow::Result;
 use serde_json::Value;
 use std::fs;

@@ -19,7 +19,7 @@ const TAIL: usize = 25;
 
 /// A file of the repository.
 pub fn path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+    crate::manifests::root(name)
 }
 
 /// Installs the chart without a Deployment, and speaks as its ServiceAccount.

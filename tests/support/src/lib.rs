@@ -5,5 +5,22 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it is how a test fails")]
 
+pub mod effective_rights;
+pub mod failed;
+pub mod helm;
+pub mod installation;
+pub mod installed_controller;
 pub mod manifests;
+pub mod objects;
+pub mod operator;
+pub mod people;
+pub mod project;
+pub mod relay;
+pub mod requests;
+pub mod rights;
 pub mod schema;
+pub mod story;
+pub mod waits;
+
+pub use installation::{LEASES, SOON, SYSTEM, installed};
+pub use project::{Project, in_project, merge, same, with_own_controller};

@@ -1,6 +1,7 @@
 //! Builders of the objects that releases hold, and reads of what is live.
 
-use crate::support::{Project, SOON, merge};
+use crate::installation::SOON;
+use crate::project::{Project, merge};
 use anyhow::{Context, Result};
 use control_plane::eventually;
 use serde_json::{Value, json};

@@ -1,6 +1,7 @@
 //! The real controller process, with the rights of the chart's own ServiceAccount and no others.
 
-use crate::support::{LEASES, SYSTEM};
+use crate::failed;
+use crate::installation::{LEASES, SYSTEM};
 use anyhow::{Context, Result, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,6 +11,7 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
@@ -40,11 +42,20 @@ impl Flags {
         Self {
             lease_namespace: SYSTEM.into(),
             lease: "towpath".into(),
-            lease_duration: "3s".into(),
+            // Long enough for a machine that is busy.
+            lease_duration: "15s".into(),
             server: None,
             admission: "enforced",
         }
     }
+}
+
+/// The product.
+static PROGRAM: OnceLock<&'static str> = OnceLock::new();
+
+/// Says where the product is, before anything starts it.
+pub(crate) fn use_program(program: &'static str) {
+    PROGRAM.get_or_init(|| program);
 }
 
 /// A running controller; killed when dropped.
@@ -52,7 +63,7 @@ pub struct Operator {
     child: Child,
     log: PathBuf,
     credential: String,
-    _dir: TempDir,
+    dir: Arc<TempDir>,
 }
 
 impl Operator {
@@ -85,7 +96,7 @@ impl Operator {
         fs::write(&kubeconfig, serde_yaml::to_string(&written)?)?;
         let log = dir.path().join("stderr");
         let replica = format!("replica-{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_towpath"));
+        let mut command = Command::new(program()?);
         cluster.include(&mut command)?;
         let child = command
             .arg("controller")
@@ -103,7 +114,14 @@ impl Operator {
             .stderr(File::create(&log)?)
             .spawn()
             .context("the controller cannot be started")?;
-        Ok(Self { child, log, credential: credential(&token)?, _dir: dir })
+        let operator = Self { child, log, credential: credential(&token)?, dir: Arc::new(dir) };
+        operator.note();
+        Ok(operator)
+    }
+
+    /// Its log is of interest if the running story fails.
+    pub(crate) fn note(&self) {
+        failed::uses_log(&self.log, &self.dir);
     }
 
     /// What the audit log knows its requests by.
@@ -148,6 +166,11 @@ impl Operator {
         }
         anyhow::bail!("the controller did not end within 20 s of SIGTERM")
     }
+}
+
+/// The product as a program.
+pub fn program() -> Result<&'static str> {
+    PROGRAM.get().copied().context("nobody said where the product is")
 }
 
 /// The id of a token, as the API server records it.

@@ -1,6 +1,7 @@
 //! People of a project: each with a certificate of their own and the rights that a role gives them.
 
-use crate::support::{Project, SOON};
+use crate::installation::SOON;
+use crate::project::Project;
 use anyhow::{Context, Result};
 use control_plane::{Access, eventually};
 use http::{Method, Request};
@@ -25,7 +26,7 @@ impl Person {
 
     /// Creates one of our objects.
     pub async fn create(&self, project: &Project, plural: &str, name: &str, spec: Value) -> Result<Value> {
-        let object = crate::support::object(plural, name, &spec);
+        let object = crate::project::object(plural, name, &spec);
         self.send(Method::POST, &project.path(plural, ""), "application/json", object).await
     }
 
@@ -49,7 +50,7 @@ impl Person {
 
     /// Creates an Approval with this spec.
     pub async fn approval(&self, project: &Project, spec: Value) -> Result<String> {
-        let mut object = crate::support::object("approvals", "", &spec);
+        let mut object = crate::project::object("approvals", "", &spec);
         object["metadata"] = json!({ "generateName": format!("{}-", self.name) });
         let made =
             self.send(Method::POST, &project.path("approvals", ""), "application/json", object).await?;

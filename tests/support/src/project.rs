@@ -1,138 +1,85 @@
-//! One control plane with the chart installed, and a project per test with its controller.
+//! A project of a story: its namespaces, consent, policy and environments, and the controller that serves it.
 
+use crate::failed;
+use crate::installation::{self, LEASES, installed, shared_project};
 use crate::objects::{Object, env_namespace};
 use crate::operator::{Flags, Operator};
 use anyhow::{Context, Result, bail};
-use control_plane::{ControlPlane, Tool, eventually};
+use control_plane::{ControlPlane, Tool};
 use http::{Method, Request};
 use kube::Client;
 use serde_json::{Value, json};
-use std::sync::Mutex;
-use std::time::Duration;
-use tokio::sync::OnceCell;
+use std::sync::{Arc, Mutex};
 
-/// Where the chart is installed.
-pub const SYSTEM: &str = "towpath-system";
-/// Where the tests' own leases are.
-pub const LEASES: &str = "towpath-test-leases";
-/// Long enough for anything that happens by itself.
-pub const SOON: Duration = Duration::from_secs(30);
-
-const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/towpath");
-
-/// The control plane with the chart installed.
-pub async fn installed() -> &'static ControlPlane {
-    static DONE: OnceCell<Result<(), String>> = OnceCell::const_new();
-    let cluster = ControlPlane::shared().await;
-    let done = DONE.get_or_init(async || install(cluster).await.map_err(|error| format!("{error:#}"))).await;
-    #[allow(clippy::panic, reason = "no test can run without the chart")]
-    if let Err(error) = done {
-        panic!("the chart cannot be installed: {error}");
-    }
-    cluster
-}
-
-async fn install(cluster: &ControlPlane) -> Result<()> {
-    let helm = cluster.helm(cluster.admin());
-    helm.run(&[
-        "upgrade",
-        "--install",
-        "towpath",
-        CHART,
-        "--namespace",
-        SYSTEM,
-        "--create-namespace",
-        "--set",
-        "replicas=0",
-    ])?;
-    let leases = json!({ "apiVersion": "v1", "kind": "List", "items": [
-        { "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": LEASES } },
-        {
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
-            "metadata": { "name": "leases", "namespace": LEASES },
-            "rules": [{
-                "apiGroups": ["coordination.k8s.io"], "resources": ["leases"],
-                "verbs": ["create", "get", "list", "patch", "update", "watch"],
-            }],
-        },
-        {
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
-            "metadata": { "name": "leases", "namespace": LEASES },
-            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "leases" },
-            "subjects": [{ "kind": "ServiceAccount", "name": "towpath", "namespace": SYSTEM }],
-        },
-    ]});
-    let kubectl = cluster.kubectl(cluster.admin());
-    kubectl.run_with(&["apply", "-f", "-"], &leases.to_string())?;
-    let kinds = ["releases", "environments", "promotions", "rollbackpolicies", "contents"];
-    eventually("the kinds to be served", SOON, async || {
-        for kind in kinds {
-            kubectl.run(&["get", kind, "--all-namespaces"])?;
-        }
-        Ok(Some(()))
-    })
-    .await
-}
-
-/// A project with target namespaces, consent, a quick policy, environments, and a controller of its own.
+/// A project with target namespaces, consent, a quick policy and environments.
 pub struct Project {
-    pub cluster: &'static ControlPlane,
+    pub cluster: Arc<ControlPlane>,
     pub name: String,
     client: Client,
+    /// None where the shared controller serves the project, or nothing does.
     operator: Mutex<Option<Operator>>,
     flags: Flags,
 }
 
-/// Runs the body of a test with a project; a failure shows the project and the controller's log.
-///
-/// # Panics
-/// With the body's error.
-pub async fn in_project(environments: &[Value], body: impl AsyncFnOnce(&Project) -> Result<()>) {
-    let project = match Project::new(environments).await {
-        Ok(project) => project,
-        #[allow(clippy::panic, reason = "a test fails by panicking")]
-        Err(error) => panic!("no project: {error:#}"),
-    };
-    #[allow(clippy::panic, reason = "a test fails by panicking, while the project is held")]
-    if let Err(error) = body(&project).await {
-        panic!("{error:#}");
-    }
+/// Runs the body of a story with a project that the shared controller serves.
+pub async fn in_project(
+    environments: &[Value],
+    body: impl AsyncFnOnce(&Project) -> Result<()>,
+) -> Result<()> {
+    let cluster = installed().await?;
+    let name = shared_project(&cluster).await?;
+    let path = "/api/v1/namespaces";
+    let project = Project::named(cluster, name)?;
+    project.post(path, json!({ "metadata": { "name": project.name } })).await?;
+    project.furnish(environments).await?;
+    body(&project).await
+}
+
+/// The same with a controller that serves this project alone: for stories that stop it, or count what it asks for.
+pub async fn with_own_controller(
+    environments: &[Value],
+    body: impl AsyncFnOnce(&Project) -> Result<()>,
+) -> Result<()> {
+    let project = Project::without_controller(environments).await?;
+    project.start().await?;
+    body(&project).await
 }
 
 impl Project {
-    /// The namespaces, consent, policy and environments; and a controller that serves this project alone.
-    pub async fn new(environments: &[Value]) -> Result<Self> {
-        let project = Self::without_controller(environments).await?;
-        project.start().await?;
-        Ok(project)
-    }
-
-    /// The same, nothing running.
+    /// Nothing running.
     pub async fn without_controller(environments: &[Value]) -> Result<Self> {
-        Self::on(installed().await, environments).await
+        Self::on(installed().await?, environments).await
     }
 
-    /// On a control plane of its own.
+    /// On a control plane of its own, which ends with the story.
     pub async fn alone(environments: &[Value]) -> Result<Self> {
-        // Until the process ends, as all tests hold theirs.
-        let cluster: &'static ControlPlane = Box::leak(Box::new(ControlPlane::start().await?));
-        install(cluster).await?;
+        let cluster = installation::own_control_plane().await?;
+        installation::install(&cluster).await?;
         Self::on(cluster, environments).await
     }
 
-    async fn on(cluster: &'static ControlPlane, environments: &[Value]) -> Result<Self> {
+    async fn on(cluster: Arc<ControlPlane>, environments: &[Value]) -> Result<Self> {
         let name = cluster.namespace("p").await?;
-        let flags = Flags::own_lease(&name);
-        let client = cluster.admin().client()?;
-        let project = Self { cluster, name, client, operator: Mutex::new(None), flags };
-        project.policy("quick", json!({})).await?;
-        for environment in environments {
-            project.environment(environment).await?;
-        }
+        let project = Self::named(cluster, name)?;
+        project.furnish(environments).await?;
         Ok(project)
     }
 
-    /// Starts the controller.
+    fn named(cluster: Arc<ControlPlane>, name: String) -> Result<Self> {
+        failed::uses_namespace(&cluster, &name);
+        let (flags, client) = (Flags::own_lease(&name), cluster.admin().client()?);
+        Ok(Self { cluster, name, client, operator: Mutex::new(None), flags })
+    }
+
+    async fn furnish(&self, environments: &[Value]) -> Result<()> {
+        self.policy("quick", json!({})).await?;
+        for environment in environments {
+            self.environment(environment).await?;
+        }
+        Ok(())
+    }
+
+    /// Starts a controller for this project alone.
     pub async fn start(&self) -> Result<()> {
         self.start_as(&self.flags).await
     }
@@ -142,17 +89,24 @@ impl Project {
         &self.flags
     }
 
-    /// Starts the controller with other flags.
+    /// The same with other flags.
     pub async fn start_as(&self, flags: &Flags) -> Result<()> {
-        let operator = Operator::start(self.cluster, &[&self.name], flags).await?;
+        let operator = Operator::start(&self.cluster, &[&self.name], flags).await?;
         *self.operator.lock().map_err(|_| anyhow::anyhow!("poisoned"))? = Some(operator);
         Ok(())
     }
 
-    /// Does something with the controller's process.
+    /// Hands the lease of a controller that was killed on at once: how it runs out is a question of its own.
+    pub async fn free_lease(&self) -> Result<()> {
+        let path = format!("/apis/coordination.k8s.io/v1/namespaces/{LEASES}/leases/{}", self.name);
+        let free = json!({ "spec": { "holderIdentity": null } });
+        self.send(Method::PATCH, &path, "application/merge-patch+json", free).await.map(drop)
+    }
+
+    /// Does something with the process of the project's own controller.
     pub fn operator<T>(&self, act: impl FnOnce(&mut Operator) -> T) -> Result<T> {
         let mut held = self.operator.lock().map_err(|_| anyhow::anyhow!("poisoned"))?;
-        Ok(act(held.as_mut().context("no controller was started")?))
+        Ok(act(held.as_mut().context("this project has no controller of its own")?))
     }
 
     /// A policy with short times; `spec` is merged over it.
@@ -169,6 +123,7 @@ impl Project {
     pub async fn environment(&self, environment: &Value) -> Result<()> {
         let name = environment["name"].as_str().context("an environment needs a name")?;
         let namespace = env_namespace(&self.name, name);
+        failed::uses_namespace(&self.cluster, &namespace);
         self.post("/api/v1/namespaces", json!({ "metadata": { "name": namespace } })).await?;
         let observed = environment["delivery"] == "Observed";
         self.consent(name, if observed { "towpath-observe" } else { "towpath-deploy" }).await?;
@@ -340,19 +295,4 @@ pub fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: T, wanted: T) -> 
         bail!("{what}\n found: {found:#?}\nwanted: {wanted:#?}");
     }
     Ok(())
-}
-
-impl Drop for Project {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            return;
-        }
-        let columns = "KIND:.kind,NAME:.metadata.name,PHASE:.status.phase,REASON:.status.reason,MESSAGE:.status.message";
-        let kinds = "releases,environments,promotions";
-        let said =
-            self.kubectl().run(&["get", kinds, "-n", &self.name, "-o", &format!("custom-columns={columns}")]);
-        eprintln!("--- project {}\n{}", self.name, said.unwrap_or_else(|error| format!("{error:#}")));
-        let log = self.operator(|operator| operator.log_tail());
-        eprintln!("--- controller of {}\n{}", self.name, log.unwrap_or_else(|error| format!("{error:#}")));
-    }
 }

@@ -1,6 +1,7 @@
 //! What a controller asks of the API server, by the API server's own record.
 
-use crate::support::{Project, SOON};
+use crate::installation::SOON;
+use crate::project::Project;
 use anyhow::{Result, ensure};
 use control_plane::{AuditEvent, Mark};
 use std::time::{Duration, Instant};

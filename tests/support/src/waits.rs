@@ -1,6 +1,7 @@
 //! Waits on our own objects: phases, ends, conditions.
 
-use crate::support::{Project, SOON};
+use crate::installation::SOON;
+use crate::project::Project;
 use anyhow::{Result, ensure};
 use control_plane::eventually;
 use serde_json::Value;

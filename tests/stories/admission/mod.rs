@@ -4,17 +4,15 @@
 //! One control plane for all tests here; each test has namespaces of its own. A refusal is checked by its words, so that it
 //! is the policy in question that refuses.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it is how a test fails")]
-
-mod bindings;
-mod escalation;
-mod forged_approvals;
-mod forged_requests;
-mod freeze;
+pub mod bindings;
+pub mod escalation;
+pub mod forged_approvals;
+pub mod forged_requests;
+pub mod freeze;
 mod people;
-mod pinned_images;
-mod record;
-mod requests;
-mod shipped_roles;
+pub mod pinned_images;
+pub mod record;
+pub mod requests;
+pub mod shipped_roles;
 mod support;
-mod unstamped_requester;
+pub mod unstamped_requester;

@@ -1,0 +1,26 @@
+//! Does the product do what it promises, on a real control plane, with the real controller process?
+//!
+//! Each story has a project of its own. One controller serves them all, but for the stories that are about the controller
+//! itself, count what it asks for, or stop it.
+
+pub mod adoption;
+pub mod approvals;
+pub mod calendar;
+pub mod captures;
+pub mod conditions;
+pub mod configuration;
+pub mod costs;
+pub mod crash;
+pub mod deletion;
+pub mod failing_releases;
+pub mod first_promotion;
+pub mod grants;
+pub mod missing_policies;
+pub mod path_to_prod;
+pub mod preflight;
+pub mod promotion_order;
+pub mod refused_content;
+pub mod replicas;
+pub mod takeover;
+pub mod undecodable;
+pub mod withdrawn_consent;

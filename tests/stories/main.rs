@@ -1,0 +1,75 @@
+//! Stories on a real Kubernetes control plane, played by the real controller and the people around it.
+//!
+//! All of them run in this program, side by side, on one control plane and one real node; see `support::story`. The long ones start
+//! first.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it is how a story fails")]
+
+mod admission;
+mod cases;
+mod chart;
+mod kinds;
+mod node;
+mod parts;
+
+use std::process::ExitCode;
+use support::story::run;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    // What a story about the end of its owner starts: this program in the role of the owner.
+    if let Some((first, rest)) = arguments.split_first()
+        && first == "control-plane"
+    {
+        return control_plane::command(rest);
+    }
+    let stories = [
+        parts::lasting_readiness::stories(),
+        node::silent_kubelet::stories(),
+        parts::silent_kubelet::stories(),
+        cases::costs::stories(),
+        cases::crash::stories(),
+        parts::node_lifetime::stories(),
+        node::bad_releases::stories(),
+        node::good_releases::stories(),
+        node::stateful_and_daemon_sets::stories(),
+        parts::real_pods::stories(),
+        parts::control_plane_lifetime::stories(),
+        cases::missing_policies::stories(),
+        admission::unstamped_requester::stories(),
+        kinds::stories(),
+        chart::stories(),
+        cases::takeover::stories(),
+        cases::undecodable::stories(),
+        cases::failing_releases::stories(),
+        cases::approvals::stories(),
+        cases::calendar::stories(),
+        cases::grants::stories(),
+        cases::withdrawn_consent::stories(),
+        cases::path_to_prod::stories(),
+        cases::promotion_order::stories(),
+        cases::replicas::stories(),
+        cases::deletion::stories(),
+        cases::conditions::stories(),
+        cases::captures::stories(),
+        cases::preflight::stories(),
+        cases::refused_content::stories(),
+        cases::adoption::stories(),
+        cases::configuration::stories(),
+        cases::first_promotion::stories(),
+        admission::bindings::stories(),
+        admission::escalation::stories(),
+        admission::forged_approvals::stories(),
+        admission::forged_requests::stories(),
+        admission::freeze::stories(),
+        admission::pinned_images::stories(),
+        admission::record::stories(),
+        admission::requests::stories(),
+        admission::shipped_roles::stories(),
+        parts::audit_log::stories(),
+        parts::identities::stories(),
+        parts::played_fates::stories(),
+        parts::workloads::stories(),
+    ];
+    run(env!("CARGO_BIN_EXE_towpath"), stories.concat())
+}

@@ -1,0 +1,132 @@
+//! Stories: tests of the whole product on a real control plane, all in one program.
+//!
+//! Most of a story is waiting, so many more of them run at a time than there are cores. They start in the order in which the
+//! program lists them, so the long ones come first. A story that fails leaves what is needed to understand it: see
+//! [`crate::failed`].
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use libtest_mimic::{Arguments, Failed, Trial};
+use tokio::runtime::Runtime;
+
+use crate::failed::Trace;
+use crate::{installation, operator};
+
+/// How many stories run at a time, unless `--test-threads` says otherwise. Measured on two cores.
+const AT_A_TIME: usize = 24;
+/// How many of the longest are named at the end.
+const NAMED: usize = 8;
+
+/// A body that has begun.
+pub type Told = Pin<Box<dyn Future<Output = Result<()>>>>;
+
+/// A test with a name.
+#[derive(Clone, Copy)]
+pub struct Story {
+    name: &'static str,
+    body: fn() -> Told,
+    needs_node: bool,
+}
+
+impl Story {
+    /// One that needs a control plane.
+    pub const fn new(name: &'static str, body: fn() -> Told) -> Self {
+        Self { name, body, needs_node: false }
+    }
+
+    /// One that needs a real node, too: ignored where none can be.
+    pub const fn on_a_node(name: &'static str, body: fn() -> Told) -> Self {
+        Self { name, body, needs_node: true }
+    }
+
+    /// Without the name of the program.
+    fn shown(&self) -> &'static str {
+        self.name.split_once("::").map_or(self.name, |(_, rest)| rest)
+    }
+
+    fn tell(&self, runtime: &Runtime) -> Result<(), Failed> {
+        let trace = Trace::default();
+        let told = catch_unwind(AssertUnwindSafe(|| runtime.block_on(trace.follow((self.body)()))));
+        let message = match told {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => format!("{error:#}"),
+            Err(panic) => words(panic.as_ref()),
+        };
+        let left = match trace.leave(self.shown()) {
+            Ok(folder) => format!("see {}", folder.display()),
+            Err(error) => format!("nothing could be left of it: {error:#}"),
+        };
+        Err(format!("{message}\n{left}").into())
+    }
+}
+
+/// The stories of a module, which are `async fn() -> Result<()>`, in the order in which they start.
+#[macro_export]
+macro_rules! stories {
+    ($($name:ident),* $(,)?) => {
+        pub fn stories() -> Vec<$crate::story::Story> {
+            vec![$($crate::story::Story::new(concat!(module_path!(), "::", stringify!($name)), || Box::pin($name()))),*]
+        }
+    };
+}
+
+/// The same for stories on a real node.
+#[macro_export]
+macro_rules! node_stories {
+    ($($name:ident),* $(,)?) => {
+        pub fn stories() -> Vec<$crate::story::Story> {
+            vec![$($crate::story::Story::on_a_node(concat!(module_path!(), "::", stringify!($name)), || Box::pin($name()))),*]
+        }
+    };
+}
+
+/// Tells all stories that the command line asks for, and ends the control plane that they shared. `program` is the product.
+pub fn run(program: &'static str, stories: Vec<Story>) -> ExitCode {
+    operator::use_program(program);
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = arguments.test_threads.or(Some(AT_A_TIME));
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = match runtime.worker_threads(2).enable_all().build() {
+        Ok(runtime) => Arc::new(runtime),
+        Err(error) => {
+            eprintln!("no runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let lacking = control_plane::lacking();
+    let times = Arc::new(Mutex::new(Vec::new()));
+    let trials = stories.into_iter().map(|story| {
+        let (runtime, times) = (Arc::clone(&runtime), Arc::clone(&times));
+        let reason = lacking.clone().filter(|_| story.needs_node).unwrap_or_default();
+        let trial = Trial::test(story.shown(), move || {
+            let begun = Instant::now();
+            let told = story.tell(&runtime);
+            times.lock().unwrap_or_else(PoisonError::into_inner).push((begun.elapsed(), story.shown()));
+            told
+        });
+        trial.with_ignored_flag(!reason.is_empty()).with_kind(reason)
+    });
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    longest(times.lock().unwrap_or_else(PoisonError::into_inner).clone());
+    installation::end();
+    conclusion.exit_code()
+}
+
+/// Names the stories that a shorter run would have to begin with.
+fn longest(mut times: Vec<(Duration, &str)>) {
+    times.sort_unstable();
+    for (time, name) in times.iter().rev().take(NAMED) {
+        eprintln!("{:>6.1} s  {name}", time.as_secs_f64());
+    }
+}
+
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked").to_owned()
+}
