@@ -198,7 +198,7 @@ async fn installed_it_allows_what_was_consented_to_and_nothing_else() -> Result<
     let admin = cluster.kubectl(cluster.admin());
     apply_examples(cluster).await?;
     for workload in ["deployment/web", "deployment/api", "statefulset/cache"] {
-        admin.run(&["rollout", "status", workload, "-n", "shop-dev", "--timeout=30s"])?;
+        admin.run(&["rollout", "status", workload, "-n", "shop-dev", "--timeout=120s"])?;
     }
 
     let operator = cluster.service_account(OPERATOR.0, OPERATOR.1).await?;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -116,9 +116,10 @@ fn read(path: &Path, from: u64) -> Result<(Vec<(AuditEvent, u64)>, u64)> {
             return Ok((events, end));
         }
         end += length as u64;
-        let Ok(raw) = serde_json::from_slice::<Raw>(&line) else {
-            bail!("the audit log {} has a line that is no event", path.display());
-        };
+        let raw: Raw = serde_json::from_slice(&line).with_context(|| {
+            let line = String::from_utf8_lossy(&line);
+            format!("the audit log {} has a line that is no event: {line}", path.display())
+        })?;
         events.push((raw.into(), end));
     }
 }

@@ -38,7 +38,7 @@ async fn kubectl_wait_for_verified_ends_with_the_last_environment_and_not_before
         let (kubectl, name) = (project.kubectl(), project.name.clone());
         let object = format!("release/{release}");
         let waited = tokio::task::spawn_blocking(move || {
-            kubectl.run(&["wait", "--for=condition=Verified", &object, "-n", &name, "--timeout=40s"])
+            kubectl.run(&["wait", "--for=condition=Verified", &object, "-n", &name, "--timeout=120s"])
         });
         waited.await??;
         let prod = project.ours("promotions", &format!("prod-{release}")).await?;
@@ -107,7 +107,7 @@ async fn delivered_by_helm(project: &Project, tag: &str) -> Result<(Result<()>, 
             },
         }),
     ];
-    let waiting = ["--wait", "--timeout", "60s"];
+    let waiting = ["--wait", "--timeout", "120s"];
     let ended = helm_install(project, &project.name, "delivery", &objects, &waiting).await;
     Ok((ended, Instant::now()))
 }

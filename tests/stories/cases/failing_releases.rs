@@ -3,9 +3,8 @@
 use anyhow::Result;
 use control_plane::eventually;
 use serde_json::{Value, json};
-use std::time::Duration;
 use support::objects::{config, daemon_set, deployment, hook, image, service, stateful_set};
-use support::{Project, in_project, same};
+use support::{Project, SOON, in_project, same};
 
 support::stories![
     an_image_that_cannot_be_pulled_fails_at_once,
@@ -163,7 +162,7 @@ async fn pods_that_a_quota_refuses_fail_the_release() -> Result<()> {
         let path = format!("{}/pods", project.live_path("prod", "resourcequotas"));
         project.post(&project.live_path("prod", "resourcequotas"), quota).await?;
         // Until the quota is counted, nothing is admitted or everything is.
-        eventually("the quota to be counted", Duration::from_secs(10), async || {
+        eventually("the quota to be counted", SOON, async || {
             Ok(project.get(&path).await?.filter(|it| it["status"]["used"].is_object()))
         })
         .await?;
@@ -185,7 +184,7 @@ async fn a_quota_that_only_the_real_writes_meet_fails_the_release_and_everything
         });
         project.post(&project.live_path("prod", "resourcequotas"), quota).await?;
         let path = format!("{}/services", project.live_path("prod", "resourcequotas"));
-        eventually("the quota to be counted", Duration::from_secs(10), async || {
+        eventually("the quota to be counted", SOON, async || {
             Ok(project.get(&path).await?.filter(|it| it["status"]["used"].is_object()))
         })
         .await?;
@@ -217,7 +216,7 @@ async fn silence_fails_after_the_progress_deadline() -> Result<()> {
     let mut environment = prod();
     environment["rollbackPolicyRef"] = json!("deadline");
     in_project(&[environment], async |project| {
-        project.policy("deadline", json!({ "failing": { "progressDeadlineSeconds": 3 } })).await?;
+        project.policy("deadline", json!({ "failing": { "progressDeadlineSeconds": 12 } })).await?;
         let mut bad = deployment("web", "v2-ready-after", None);
         bad["spec"]["template"]["metadata"]["annotations"] = json!({ "fate.towpath.dev/seconds": "600" });
         let good = [service("web"), deployment("web", "v1", None)];
@@ -249,10 +248,8 @@ async fn the_second_wave_is_not_written_while_the_first_is_not_healthy() -> Resu
         let release = project.release("1.0.0", &[late, early]).await?;
         let name = format!("prod-{release}");
         project.in_phase(&name, "Promoting").await?;
-        eventually("the first wave", Duration::from_secs(20), async || {
-            project.live("prod", "deployments", "early").await
-        })
-        .await?;
+        eventually("the first wave", SOON, async || project.live("prod", "deployments", "early").await)
+            .await?;
         same("second wave", project.live("prod", "deployments", "late").await?.is_none(), true)?;
         project.ended(&name, "Verified").await?;
         project.here("prod", "deployments", "late").await.map(drop)

@@ -4,12 +4,12 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use control_plane::{ControlPlane, eventually};
 
 use super::identities::who;
+use support::SOON;
 
 support::stories![
     a_killed_owner_leaves_no_process_and_no_directory,
@@ -39,7 +39,7 @@ fn naming(dir: &Path) -> Vec<String> {
 }
 
 async fn is_gone(dir: &Path) -> Result<()> {
-    eventually("no process and no directory to be left", Duration::from_secs(10), async || {
+    eventually("no process and no directory to be left", SOON, async || {
         let left = naming(dir);
         ensure!(left.is_empty() && !dir.exists(), "left: {left:#?}, directory there: {}", dir.exists());
         Ok(Some(()))

@@ -5,7 +5,6 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::Child;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use control_plane::{ControlPlane, Image, eventually};
@@ -51,7 +50,7 @@ impl Traces {
     }
 
     async fn are_gone(&self) -> Result<()> {
-        eventually("nothing of the node to be left", Duration::from_secs(15), async || {
+        eventually("nothing of the node to be left", SOON, async || {
             let left = [
                 ("processes", self.members()),
                 ("cgroups", self.cgroups()),

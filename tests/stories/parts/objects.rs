@@ -1,7 +1,6 @@
 //! Builders and glances shared by the tests.
 
 use std::fmt::Debug;
-use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use control_plane::{ControlPlane, eventually};
@@ -12,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub const SOON: Duration = Duration::from_secs(20);
+pub use support::SOON;
 
 pub async fn create<K>(cluster: &ControlPlane, namespace: &str, object: Value) -> Result<Api<K>>
 where

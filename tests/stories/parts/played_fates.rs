@@ -9,7 +9,7 @@ use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use support::installation::{control_plane, namespace};
 
-use super::objects::{condition, create, until};
+use super::objects::{SOON, condition, create, until};
 
 support::stories![
     every_fate_is_played_whether_annotated_or_named_by_the_image,
@@ -107,9 +107,9 @@ async fn a_new_image_changes_the_fate_of_a_deployment() -> Result<()> {
     let namespace = namespace(cluster, "set-image").await?;
     let kubectl = cluster.kubectl(cluster.admin());
     kubectl.run(&["create", "deployment", "web", "--image=acme/web:1", "-n", &namespace])?;
-    kubectl.run(&["rollout", "status", "deployment/web", "-n", &namespace, "--timeout=20s"])?;
+    kubectl.run(&["rollout", "status", "deployment/web", "-n", &namespace, "--timeout=120s"])?;
     kubectl.run(&["set", "image", "deployment/web", "*=acme/web:2-crash-loop", "-n", &namespace])?;
-    eventually("a crashing pod beside the old one", Duration::from_secs(10), async || {
+    eventually("a crashing pod beside the old one", SOON, async || {
         let pods = super::objects::pods(cluster, &namespace, "web").await?;
         let mut seen: Vec<_> = pods.iter().map(glance).collect();
         seen.sort();
@@ -133,7 +133,7 @@ async fn a_living_pod_can_be_broken_healed_and_deleted() -> Result<()> {
     annotate("ready").await?;
     fares(&pods, "a", &["Running ready 1 Error/1"]).await?;
     pods.delete("a", &DeleteParams::default()).await?;
-    eventually("the pod to be gone", Duration::from_secs(2), async || {
+    eventually("the pod to be gone", Duration::from_secs(10), async || {
         Ok(pods.get_opt("a").await?.is_none().then_some(()))
     })
     .await

@@ -2,15 +2,13 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use control_plane::{ControlPlane, Image, RealNode, eventually, placed};
 use serde_json::{Value, json};
 use support::installation::{control_plane, namespace, real_node};
 
-/// Long enough for anything but a back-off.
-pub const SOON: Duration = Duration::from_secs(60);
+pub use support::SOON;
 
 /// A namespace of the shared control plane, and its real node.
 pub struct Place {

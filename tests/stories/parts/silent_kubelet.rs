@@ -19,7 +19,7 @@ impl Drop for Stopped<'_> {
 
 async fn pod(cluster: &ControlPlane, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
     let kubectl = cluster.kubectl(cluster.admin());
-    eventually(what, 2 * SOON, async || {
+    eventually(what, SOON, async || {
         let pod: Value = serde_json::from_str(&kubectl.run(&["get", "pod", "a", "-o", "json"])?)?;
         Ok(Some(pod).filter(&wanted))
     })

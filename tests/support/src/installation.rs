@@ -20,8 +20,8 @@ use crate::operator::{Flags, Operator};
 pub const SYSTEM: &str = "towpath-system";
 /// Where the tests' own leases are.
 pub const LEASES: &str = "towpath-test-leases";
-/// Long enough for anything that happens by itself.
-pub const SOON: Duration = Duration::from_secs(30);
+/// Long enough for anything that happens by itself, on a machine that is busy with as many stories as run at a time.
+pub const SOON: Duration = Duration::from_secs(120);
 
 /// How many projects the shared controller can serve in one run.
 const POOL: usize = 400;
