@@ -1,14 +1,14 @@
-//! The health check for Argo CD that the README carries, run by a Lua interpreter over statuses as Towpath writes them.
+//! The health check for Argo CD in docs/gitops.md, run by a Lua interpreter over statuses as Towpath writes them.
 
 #![allow(clippy::expect_used, reason = "it is how a test fails")]
 
 use mlua::{Lua, Table, Value};
 
 fn check() -> String {
-    let readme = include_str!("../../README.md");
-    let start = readme.find("```lua\n").expect("the README has a Lua block") + "```lua\n".len();
-    let end = readme[start..].find("```").expect("the block ends");
-    readme[start..start + end].to_owned()
+    let page = include_str!("../../docs/gitops.md");
+    let start = page.find("```lua\n").expect("docs/gitops.md has a Lua block") + "```lua\n".len();
+    let end = page[start..].find("```").expect("the block ends");
+    page[start..start + end].to_owned()
 }
 
 /// The status and message that Argo CD would show for an object, given as the source of a Lua table.

@@ -1,5 +1,5 @@
 //! What holds without a cluster: the laws of the code, the definitions of the kinds, `decide` over arbitrary worlds, whole releases
-//! through a toy cluster, and what the README tells other tools.
+//! through a toy cluster, and what the documentation tells other tools.
 
 mod architecture;
 mod argo_cd_health;

@@ -239,7 +239,7 @@ async fn installed_it_allows_what_was_consented_to_and_nothing_else() -> Result<
         let arguments = format!("{creation} -n shop-prod {prod}");
         eventually("the policy of the dry-runs", SOON, async || {
             Ok(operator(&arguments)
-                .is_err_and(|error| format!("{error:#}").contains("dry-run only"))
+                .is_err_and(|error| format!("{error:#}").contains("only in a dry-run"))
                 .then_some(()))
         })
         .await

@@ -78,7 +78,7 @@ fn changes() -> Vec<Change> {
             "toRevision of no rollback",
             None,
             promotion(json!({ "toRevision": 1 })),
-            Some("toRevision belongs"),
+            Some("spec.toRevision is only allowed"),
         ),
         (
             "Environment",
@@ -99,7 +99,7 @@ fn changes() -> Vec<Change> {
             "a move from nowhere",
             None,
             environment(json!({ "overrides": { "patches": move_nowhere } })),
-            Some("move and copy need from"),
+            Some("from is required when op is move or copy"),
         ),
         ("Environment", "a soak in words", None, environment(json!({ "soak": "2 hours" })), Some("soak")),
         (

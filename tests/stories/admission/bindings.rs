@@ -12,8 +12,9 @@ support::stories![
 ];
 
 const RBAC: &str = "rbac.authorization.k8s.io/v1";
-const ONE_NAMESPACE: &str = "gets its rights from the owner of one namespace";
-const ONE_IDENTITY: &str = "a binding names one identity of namespace towpath-deployers";
+const ONE_NAMESPACE: &str = "a ClusterRoleBinding must not name an identity";
+const ONE_IDENTITY: &str =
+    "a binding must not name the group of all identities in namespace towpath-deployers";
 
 fn account() -> Value {
     json!({ "kind": "ServiceAccount", "namespace": DEPLOYERS, "name": "shop.prod" })
@@ -95,7 +96,7 @@ async fn nothing_runs_and_nobody_logs_in_where_the_identities_are() -> Result<()
     for (version, plural, object) in &tried {
         let answer = admin.post(&path(version, DEPLOYERS, plural, ""), object.clone()).await?;
         let words =
-            if *plural == "pods" { "forbidden" } else { "nothing runs in namespace towpath-deployers" };
+            if *plural == "pods" { "forbidden" } else { "are not allowed in namespace towpath-deployers" };
         faults.extend(answer.refused(words).err().map(|error| format!("{plural}: {error:#}")));
     }
     all_hold(faults, tried.len())?;

@@ -54,8 +54,8 @@ fn reaches() -> Vec<(&'static str, Value, &'static str)> {
     let privileged = json!({ "privileged": true });
     let windows = json!({ "windowsOptions": { "hostProcess": true } });
     let volume = json!({ "name": "node", "hostPath": { "path": "/" } });
-    let (no_privilege, no_path) = ("may not run privileged containers", "may not mount paths of the node");
-    let no_node = "may not use hostNetwork, hostPID or hostIPC";
+    let (no_privilege, no_path) = ("cannot run privileged containers", "cannot mount hostPath volumes");
+    let no_node = "cannot use hostNetwork, hostPID or hostIPC";
     let two = json!([container("a", json!({})), container("b", privileged.clone())]);
     vec![
         ("a privileged container", json!({ "containers": two }), no_privilege),
@@ -64,7 +64,7 @@ fn reaches() -> Vec<(&'static str, Value, &'static str)> {
             json!({ "initContainers": [container("b", privileged)] }),
             no_privilege,
         ),
-        ("a host process", json!({ "hostNetwork": true, "securityContext": windows }), "may not"),
+        ("a host process", json!({ "hostNetwork": true, "securityContext": windows }), "cannot"),
         ("a path of the node", json!({ "volumes": [volume] }), no_path),
         ("the node's network", json!({ "hostNetwork": true }), no_node),
         ("the node's processes", json!({ "hostPID": true }), no_node),
@@ -99,8 +99,8 @@ fn grasps(target: &str, pod: &str) -> Vec<Try> {
     );
     let priority = named(json!({ "value": 1_000_000 }));
     let labels = json!({ "metadata": { "labels": { "pod-security.kubernetes.io/enforce": "privileged" } } });
-    let (no_rights, no_cluster) = ("a release grants no rights", "objects of its namespace only");
-    let (no_reach, dry) = ("do not reach into what runs", "as a dry-run only");
+    let (no_rights, no_cluster) = ("a release cannot grant rights", "objects of its target namespace");
+    let (no_reach, dry) = ("cannot access running pods and services", "only in a dry-run");
     vec![
         ("a Role", post.clone(), inside(rbac, "roles"), rules.clone(), no_rights),
         ("a RoleBinding", post.clone(), inside(rbac, "rolebindings"), view("RoleBinding"), no_rights),
@@ -208,14 +208,14 @@ fn grasps(target: &str, pod: &str) -> Vec<Try> {
             post.clone(),
             here("serviceaccounts", "default") + "/token",
             json!({ "spec": { "audiences": [] } }),
-            "ask for no token",
+            "cannot create tokens",
         ),
         (
             "a ControllerRevision",
             post.clone(),
             inside("apps/v1", "controllerrevisions"),
             named(json!({ "revision": 1, "data": {} })),
-            "cannot hold ControllerRevisions",
+            "cannot contain ControllerRevisions",
         ),
         ("a release", post.clone(), ours(target, "releases", ""), release(), no_rights),
         ("a promotion", post.clone(), ours(target, "promotions", ""), promotion("prod"), no_rights),

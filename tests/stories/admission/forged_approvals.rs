@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 support::stories![no_forged_approval_is_taken, another_name_is_taken_only_from_who_may_impersonate,];
 
-const NOT_YOU: &str = "spec.approver must be who makes the request";
-const NO_RIGHT: &str = "may not approve in environment prod";
+const NOT_YOU: &str = "spec.approver must be the user who makes the request";
+const NO_RIGHT: &str = "cannot approve in environment prod";
 const FIXED: &str = "an Approval is immutable";
-const RECORD: &str = "only Towpath (system:serviceaccount:towpath-system:towpath) writes it";
+const RECORD: &str = "only Towpath (system:serviceaccount:towpath-system:towpath) can write it";
 
 async fn no_forged_approval_is_taken() -> Result<()> {
     in_namespace(async |cluster, project| {
@@ -52,7 +52,7 @@ async fn forged_from_the_start(cast: &Cast, project: &str, given: &Value) -> Res
     tries.create("only the name", ann, renamed, NOT_YOU).await?;
     tries.create("no right at all", mallory, mine.clone(), NO_RIGHT).await?;
     tries.create("the right on another environment", ann, mine.clone(), NO_RIGHT).await?;
-    tries.create("a ServiceAccount", robot, mine, "is a ServiceAccount: people approve").await?;
+    tries.create("a ServiceAccount", robot, mine, "is a ServiceAccount: only people can approve").await?;
     tries.create("a ServiceAccount as a person", robot, whole, "is a ServiceAccount").await?;
     tries.create("a ServiceAccount that rejects", robot, robots, "is a ServiceAccount").await?;
     tries.create("a group added", bob, more, NOT_YOU).await?;
@@ -82,8 +82,10 @@ async fn changed_afterwards(cast: &Cast, project: &str) -> Result<usize> {
     tries.edit("its end put off", mallory, later, FIXED).await?;
     tries.edit("its environment edited by who approves there", ann, staging, FIXED).await?;
     tries.report("its status patched", mallory, ready, RECORD).await?;
-    tries.delete("withdrawn by another", mallory, "given", "only bob withdraws this").await?;
-    tries.delete("withdrawn together with all others", mallory, "", "only bob withdraws this").await?;
+    tries.delete("withdrawn by another", mallory, "given", "only bob can withdraw this Approval").await?;
+    tries
+        .delete("withdrawn together with all others", mallory, "", "only bob can withdraw this Approval")
+        .await?;
     tries.end()
 }
 

@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 support::stories![no_forged_release_is_taken, no_forged_promotion_is_taken,];
 
-const NOT_YOU: &str = "spec.requestedBy must be who makes the request";
+const NOT_YOU: &str = "spec.requestedBy must be the user who makes the request";
 const FIXED: &str = "a Release is immutable";
 const FIXED_PROMOTION: &str = "the spec of a Promotion is immutable";
-const NO_HOLD: &str = "may not change spec.hold: it needs the verb promote on all environments";
-const AUTOMATIC: &str = "towpath.dev/automatic says";
-const RECORD: &str = "only Towpath (system:serviceaccount:towpath-system:towpath) writes it";
+const NO_HOLD: &str = "cannot change spec.hold: the verb promote on all environments";
+const AUTOMATIC: &str = "towpath.dev/automatic marks";
+const RECORD: &str = "only Towpath (system:serviceaccount:towpath-system:towpath) can write it";
 
 fn by(object: Value, who: &Value) -> Value {
     merged(&object, &json!({ "spec": { "requestedBy": who } }))
@@ -73,7 +73,7 @@ async fn no_forged_promotion_is_taken() -> Result<()> {
         let renamed = user("bob", &["developers", "system:authenticated"]);
         let more = user("ann", &["developers", "system:masters", "system:authenticated"]);
         let forced = merged(&staging(), &overriding());
-        let no = |verb: &str, place: &str| format!("may not {verb} in environment {place}");
+        let no = |verb: &str, place: &str| format!("cannot {verb} in environment {place}");
         let requester = json!({ "spec": { "requestedBy": mallory.user() } });
         let away = json!({ "spec": { "environment": "prod" } });
 
@@ -85,7 +85,7 @@ async fn no_forged_promotion_is_taken() -> Result<()> {
         tries.create("the right elsewhere", ann, promotion("prod"), &no("promote", "prod")).await?;
         tries.create("a rollback with promote", ann, rollback("staging"), &no("rollback", "staging")).await?;
         tries.create("a robot's rollback", robot, rollback("prod"), &no("rollback", "prod")).await?;
-        tries.create("gates overridden", ann, forced, "may not override gates of environment stag").await?;
+        tries.create("gates overridden", ann, forced, "cannot override gates of environment stag").await?;
         tries.create("said to be automatic", ann, merged(&staging(), &labelled()), AUTOMATIC).await?;
         tries.edit("said so afterwards", mallory, labelled(), AUTOMATIC).await?;
         tries.edit("the requester edited", mallory, requester, FIXED_PROMOTION).await?;

@@ -91,9 +91,9 @@ async fn a_freeze_refuses_changes_and_says_the_way_out() -> Result<()> {
         let mut faults = Vec::new();
         let mut tried = 0;
         let words = format!(
-            "namespace {namespace} is frozen: {FREEZE}. Until then only restarts and scaling pass. If it cannot wait: whoever may \
-             override in environment prod of project shop is not held by the freeze, and whoever may change the namespace can \
-             remove its label towpath.dev/freeze"
+            "namespace {namespace} is frozen: {FREEZE}. Until then only restarts and scaling are allowed. Users granted \
+             override on environment prod of project shop are exempt. The namespace owner can end the freeze by removing the \
+             label towpath.dev/freeze from the namespace"
         );
         let mut judge = |what: &str, answer: Answer| {
             tried += 1;

@@ -41,7 +41,7 @@ async fn a_namespace_that_pins_takes_images_by_digest_only() -> Result<()> {
         let label = json!({ "metadata": { "labels": { "towpath.dev/images": "pinned" } } });
         admin.patch(&format!("/api/v1/namespaces/{target}"), label).await?.allowed()?;
         let at = |version: &str, plural: &str, name: &str| path(version, target, plural, name);
-        let words = "takes images by digest only (name@sha256:...), and not tagged:1";
+        let words = "requires images with a digest: use name@sha256:... instead of tagged:1";
         eventually("the label to be known", SOON, async || {
             let tried = workload("Deployment", "web", &with_a_tag()[0].1);
             let answer = identity.post(&(at("apps/v1", "deployments", "") + "?dryRun=All"), tried).await?;

@@ -14,8 +14,8 @@ support::stories![
     the_server_holds_the_policies_exactly_as_the_files_say,
 ];
 
-const STATUS: &str = "the status is the record of what Towpath saw and did; only Towpath";
-const CONTENT: &str = "Contents are what Towpath rolls back to; only Towpath";
+const STATUS: &str = "status is the record of what Towpath observed and did: only Towpath";
+const CONTENT: &str = "Contents are what Towpath restores in a rollback: only Towpath";
 
 /// Plural, and a status that the schema takes.
 fn statuses() -> [(&'static str, Value); 4] {

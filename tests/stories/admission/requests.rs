@@ -67,7 +67,7 @@ async fn matrix(cluster: &ControlPlane, projects: &[&str]) -> Result<()> {
                         wanted.insert(format!("{project}/{name}"));
                         answer.allowed().and_then(|made| stamped(&made, "requestedBy", who))
                     } else {
-                        answer.refused(&format!("may not {verb} in environment {environment}"))
+                        answer.refused(&format!("cannot {verb} in environment {environment}"))
                     };
                     faults.extend(held.err().map(|error| format!("{error:#}")));
                 }
@@ -155,7 +155,7 @@ async fn labels_of_a_promotion_are_free_but_for_the_one_that_says_automatic() ->
         let labelled = merged(&promotion("dev"), &json!({ "metadata": { "labels": automatic() } }));
         operator.post(&at, named("by-towpath", labelled.clone())).await?.allowed()?;
         admin.post(&at, named("by-hand", promotion("dev"))).await?.allowed()?;
-        let words = "towpath.dev/automatic says";
+        let words = "towpath.dev/automatic marks";
         admin.post(&at, labelled).await?.refused(words)?;
         for (name, value) in
             [("by-hand", json!("")), ("by-towpath", Value::Null), ("by-towpath", json!("no"))]

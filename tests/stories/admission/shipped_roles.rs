@@ -143,9 +143,12 @@ async fn an_approver_withdraws_their_own_word_only() -> Result<()> {
             person.post(&all, named(&person.name, approval("prod", None))).await?.allowed()?;
         }
         let one = |name: &str| ours(project, "approvals", name);
-        people[1].delete(&one("first")).await?.refused("only first withdraws this")?;
+        people[1].delete(&one("first")).await?.refused("only first can withdraw this Approval")?;
         // Not even the administrator of the cluster, who can delete the namespace.
-        Person::admin(cluster)?.delete(&one("first")).await?.refused("only first withdraws this")?;
+        Person::admin(cluster)?
+            .delete(&one("first"))
+            .await?
+            .refused("only first can withdraw this Approval")?;
         for person in &people {
             person.delete(&one(&person.name)).await?.allowed()?;
         }

@@ -19,7 +19,7 @@ async fn without_stamps(cluster: &ControlPlane) -> Result<()> {
     let kubectl = cluster.kubectl(cluster.admin());
     kubectl.run(&["delete", "mutatingadmissionpolicies,mutatingadmissionpolicybindings", "--all"])?;
     let (admin, operator) = (Person::admin(cluster)?, Person::account(cluster, SYSTEM, "towpath").await?);
-    let words = "is missing, and this API server does not fill it in";
+    let words = "is required: this API server does not fill it in";
     for (plural, field, object) in [
         ("releases", "requestedBy", release()),
         ("promotions", "requestedBy", promotion("dev")),
@@ -31,7 +31,7 @@ async fn without_stamps(cluster: &ControlPlane) -> Result<()> {
             Ok(answer.refused(words).is_ok().then_some(answer.said))
         })
         .await?;
-        let written = said.split_once("Write ").context("no proposal")?.1;
+        let written = said.split_once("Set it to ").context("no proposal")?.1;
         let written: Value = serde_json::from_str(written).context("the proposal is no JSON")?;
         ensure!(written == admin.user(), "{said}");
         let whole = merged(&object, &json!({ "spec": { field: written } }));
