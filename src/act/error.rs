@@ -8,14 +8,6 @@ pub enum ActError {
     /// A client could not be made.
     #[error(transparent)]
     Context(#[from] ContextError),
-    /// The object could not be put into words.
-    #[error("encoding {what}: {source}")]
-    Encode {
-        /// What was encoded.
-        what: String,
-        /// Why it failed.
-        source: crate::content::ContentError,
-    },
     /// The kind is not served.
     #[error("{0} is not served as a namespaced kind")]
     UnknownKind(String),
@@ -40,7 +32,7 @@ impl ActError {
     pub fn code(&self) -> Option<u16> {
         match self {
             Self::Write { source: kube::Error::Api(status), .. } => Some(status.code),
-            Self::Write { .. } | Self::Context(_) | Self::Encode { .. } | Self::UnknownKind(_) => None,
+            Self::Write { .. } | Self::Context(_) | Self::UnknownKind(_) => None,
         }
     }
 }

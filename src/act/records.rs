@@ -26,25 +26,20 @@ fn reference(owner: &Owner) -> OwnerReference {
 
 /// Keeps a Content; one of the same name has the same digest.
 pub async fn create_content(handles: &Handles, project: &str, record: &Record) -> Result<(), ActError> {
-    let what = format!("creating Content {}", record.name);
-    let spec = record
-        .objects
-        .to_spec(&record.application)
-        .map_err(|source| ActError::Encode { what: what.clone(), source })?;
     let content = Content {
         metadata: ObjectMeta {
-            name: Some(record.name.clone()),
+            name: Some(record.sealed.name.clone()),
             namespace: Some(project.to_owned()),
             owner_references: Some(record.owners.iter().map(reference).collect()),
             ..ObjectMeta::default()
         },
-        spec,
+        spec: record.sealed.spec(&record.application),
     };
     let api: Api<Content> = Api::namespaced(handles.clients.operator(), project);
     match api.create(&PostParams::default(), &content).await {
         Ok(_) => Ok(()),
         Err(error) if is(&error, 409) => Ok(()),
-        Err(error) => Err(ActError::write(what)(error)),
+        Err(error) => Err(ActError::write(format!("creating Content {}", record.sealed.name))(error)),
     }
 }
 

@@ -26,13 +26,13 @@ pub struct ContentSpec {
     /// The application that the objects belong to.
     #[schemars(length(min = 1, max = 50))]
     pub application: String,
-    /// SHA-256 over the canonical JSON of the objects, in hexadecimal.
+    /// SHA-256, in hexadecimal, over the RFC 8785 canonical JSON of the list of objects, which is `data` without base64 and gzip.
     #[schemars(length(min = 64, max = 64))]
     pub digest: String,
     /// Number of objects in the content.
     #[schemars(range(min = 0, max = 200))]
     pub objects: i32,
-    /// The canonical JSON, compressed with gzip, in base64.
+    /// The canonical JSON of the list of objects, ordered by apiVersion, kind and name, compressed with gzip, in base64.
     #[schemars(length(max = 700000))]
     pub data: String,
 }

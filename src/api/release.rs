@@ -138,7 +138,7 @@ pub struct ReleaseStatus {
     /// `Invalid`.
     #[serde(default)]
     pub phase: ReleasePhase,
-    /// SHA-256 over the canonical JSON of the content.
+    /// SHA-256 over the RFC 8785 canonical JSON of the list of objects in the content, in hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub digest: Option<String>,

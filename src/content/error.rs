@@ -113,6 +113,16 @@ pub enum ContentError {
         /// The limit.
         limit: usize,
     },
+    /// An integer that RFC 8785 would round.
+    #[error(
+        "{object} holds the number {number}, which JSON parsers round: numbers in a release have at most 53 bits; write it as text"
+    )]
+    Number {
+        /// The object.
+        object: String,
+        /// The number.
+        number: String,
+    },
     /// A stored content that cannot be read back.
     #[error("the stored content cannot be read: {reason}; it was changed or cut, create the release anew")]
     Undecodable {

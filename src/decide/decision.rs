@@ -2,7 +2,7 @@
 
 use super::history::lane::kube_meta::Meta;
 use crate::api::{Environment, PromotionSpec, Reason};
-use crate::content::{ObjectKey, ObjectSet};
+use crate::content::{ObjectKey, Sealed};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -57,12 +57,10 @@ impl<S> Decision<S> {
 /// A Content to keep. Named by its digest, so writing it twice is writing it once.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// Its name.
-    pub name: String,
+    /// The content.
+    pub sealed: Sealed,
     /// The application.
     pub application: String,
-    /// The objects.
-    pub objects: ObjectSet,
     /// Who owns it: kind, name and UID.
     pub owners: Vec<Owner>,
 }

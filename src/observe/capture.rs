@@ -1,13 +1,13 @@
-//! What a source gives: a capture of what runs, inline manifests, or a ConfigMap with manifests.
+//! Captures the content of a release from its source: what runs in an environment, inline manifests, or a ConfigMap with manifests.
 
 use super::grant::{WHILE_WRITING, grant};
 use super::{ObserveError, health, live, pins};
-use crate::api::{ConfigMapSource, Environment, EnvironmentSource, ImageOverride, Reason, Uncaptured};
+use crate::api::{ConfigMapSource, Environment, EnvironmentSource, Reason, Uncaptured};
 use crate::cluster::Identity;
+use crate::cluster::slim::Pod;
 use crate::content::capture::images::{pin, replace_images};
 use crate::content::object::kinds;
-use crate::content::{ContentError, ObjectSet, manifests};
-use crate::content::{normalise, select};
+use crate::content::{ContentError, Digested, ObjectSet, manifests, normalise, select};
 use crate::decide::world::{Capture, Grant, Project, Workload};
 use crate::process::Handles;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -15,51 +15,67 @@ use kube::{Api, ResourceExt};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Reads the source of a release whose content is not known yet.
+/// What a source gave, or why there is nothing to store yet.
+type Read<T> = Result<T, Capture>;
+
+/// Reads the source of a release whose content is not known yet, and makes the content ready to be stored.
 pub async fn capture(
     handles: &Handles,
     project: &Project,
+    application: &str,
     wanted: &Uncaptured,
 ) -> Result<Capture, ObserveError> {
     let source = &wanted.source;
-    let taken = match (&source.environment, &source.manifests, &source.config_map_ref) {
-        (Some(environment), _, _) => {
-            return from_environment(handles, project, &wanted.images, environment).await;
+    let read = match (&source.environment, &source.manifests, &source.config_map_ref) {
+        (Some(environment), _, _) => from_environment(handles, project, environment).await?,
+        (None, Some(objects), _) => parsed(project, manifests::inline(objects)),
+        (None, None, Some(reference)) => {
+            from_config_map(handles, project, reference).await?.and_then(|objects| parsed(project, objects))
         }
-        (None, Some(objects), _) => manifests::inline(objects),
-        (None, None, Some(reference)) => match from_config_map(handles, project, reference).await? {
-            Ok(objects) => objects,
-            Err(waiting) => return Ok(waiting),
-        },
-        (None, None, None) => return Ok(refused(Reason::InvalidSource, "spec.source names nothing")),
+        (None, None, None) => Err(refused(
+            Reason::InvalidSource,
+            "spec.source names no source: name exactly one of environment, manifests, configMapRef",
+        )),
     };
-    let kinds: Vec<_> =
-        project.environments.values().flat_map(|environment| environment.spec.kinds.clone()).collect();
-    let content = taken
-        .and_then(|objects| ObjectSet::new(objects, &kinds, None))
-        .and_then(|content| replace_images(&content, &wanted.images));
-    Ok(match content {
-        Ok(content) => finished(content, &[]),
-        Err(error) => refused(Reason::InvalidContent, &error.to_string()),
-    })
+    let capture = read.and_then(|(content, pods)| {
+        let content = replace_images(&content, &wanted.images).map_err(invalid)?;
+        finish(application, &content, &pods)
+    });
+    Ok(capture.unwrap_or_else(|stopped| stopped))
 }
 
 fn refused(reason: Reason, message: &str) -> Capture {
     Capture::Refused { reason, message: message.to_owned() }
 }
 
-/// Pinned where the pods tell; refused when it is too large to keep.
-fn finished(content: ObjectSet, pods: &[Arc<crate::cluster::slim::Pod>]) -> Capture {
-    let images = pins::pins(&content, pods);
+fn invalid(error: ContentError) -> Capture {
+    refused(Reason::InvalidContent, &error.to_string())
+}
+
+/// Manifests may hold the kinds that any environment of the project lists; each environment checks its own list.
+fn parsed(
+    project: &Project,
+    objects: Result<Vec<serde_json::Value>, ContentError>,
+) -> Read<(ObjectSet, Vec<Arc<Pod>>)> {
+    let kinds: Vec<_> =
+        project.environments.values().flat_map(|environment| environment.spec.kinds.clone()).collect();
+    let content = objects.and_then(|objects| ObjectSet::new(objects, &kinds, None)).map_err(invalid)?;
+    Ok((content, Vec::new()))
+}
+
+/// Pins the images whose digests the pods report, and computes digest and data, once.
+fn finish(application: &str, content: &ObjectSet, pods: &[Arc<Pod>]) -> Read<Capture> {
+    let images = pins::pins(content, pods);
     let known: BTreeMap<String, String> =
         images.iter().filter_map(|image| Some((image.image.clone(), image.pinned.clone()?))).collect();
-    let content = pin(&content, &known);
+    let content = pin(content, &known);
     if content.is_empty() {
-        return refused(Reason::NothingCaptured, "the source holds no object that a release can hold");
+        return Err(refused(Reason::NothingCaptured, "the source holds no object that a release can hold"));
     }
-    match content.encode() {
-        Ok(_) => Capture::Taken { content, images },
-        Err(error) => refused(Reason::TooLarge, &error.to_string()),
+    let content = Digested::of(content).map_err(invalid)?;
+    match content.seal(application) {
+        Ok(sealed) => Ok(Capture::Taken { sealed, images }),
+        Err(error) => Err(refused(Reason::TooLarge, &error.to_string())),
     }
 }
 
@@ -67,7 +83,7 @@ async fn from_config_map(
     handles: &Handles,
     project: &Project,
     reference: &ConfigMapSource,
-) -> Result<Result<Result<Vec<serde_json::Value>, ContentError>, Capture>, ObserveError> {
+) -> Result<Read<Result<Vec<serde_json::Value>, ContentError>>, ObserveError> {
     let api: Api<ConfigMap> = Api::namespaced(handles.clients.operator(), &project.name);
     match api.get_opt(&reference.name).await {
         Ok(Some(map)) => Ok(Ok(manifests::parse(&map.data.unwrap_or_default()))),
@@ -90,45 +106,44 @@ async fn from_config_map(
 async fn from_environment(
     handles: &Handles,
     project: &Project,
-    images: &[ImageOverride],
     source: &EnvironmentSource,
-) -> Result<Capture, ObserveError> {
+) -> Result<Read<(ObjectSet, Vec<Arc<Pod>>)>, ObserveError> {
     let Some(environment) = project.environments.get(&source.name) else {
-        return Ok(Capture::Waiting {
+        return Ok(Err(Capture::Waiting {
             reason: Reason::UnknownEnvironment,
             message: format!(
                 "spec.source.environment names {}, which does not exist in this project",
                 source.name
             ),
-        });
+        }));
     };
     match project.namespaces.get(&environment.spec.namespace) {
         Some(facts) if !facts.terminating => {}
         Some(_) | None => {
-            return Ok(Capture::Waiting {
+            return Ok(Err(Capture::Waiting {
                 reason: Reason::NamespaceMissing,
                 message: format!(
                     "the namespace {} of {} does not exist",
                     environment.spec.namespace, source.name
                 ),
-            });
+            }));
         }
     }
     if let Grant::Missing(message) = grant(handles, &project.name, environment, WHILE_WRITING).await? {
-        return Ok(Capture::Waiting { reason: Reason::NotGranted, message });
+        return Ok(Err(Capture::Waiting { reason: Reason::NotGranted, message }));
     }
-    take(handles, project, images, environment, source).await
+    list(handles, project, environment, source).await
 }
 
-async fn take(
+/// The objects of an environment, once none of its workloads is rolling out.
+async fn list(
     handles: &Handles,
     project: &Project,
-    images: &[ImageOverride],
     environment: &Environment,
     source: &EnvironmentSource,
-) -> Result<Capture, ObserveError> {
+) -> Result<Read<(ObjectSet, Vec<Arc<Pod>>)>, ObserveError> {
     let namespace = environment.spec.namespace.as_str();
-    let facts = health::workloads(handles, namespace);
+    let workloads = health::workloads(handles, namespace);
     let client = handles.clients.identity(&Identity::new(&project.name, &environment.name_any())?)?;
     let kinds = kinds::capture_kinds(&environment.spec.kinds);
     let lists =
@@ -139,22 +154,19 @@ async fn take(
         .and_then(|objects| ObjectSet::new(objects, &environment.spec.kinds, Some(namespace)));
     let content = match content {
         Ok(content) => content,
-        Err(error) => return Ok(refused(Reason::InvalidContent, &error.to_string())),
+        Err(error) => return Ok(Err(invalid(error))),
     };
     let unsettled = content.keys().find_map(|key| {
-        let workload = facts.get(key)?;
+        let workload = workloads.get(key)?;
         (!is_settled(workload)).then(|| key.to_string())
     });
     if let Some(key) = unsettled {
-        return Ok(Capture::Waiting {
+        return Ok(Err(Capture::Waiting {
             reason: Reason::Unsettled,
             message: format!("{key} in {} is still rolling out; captured when it has settled", source.name),
-        });
+        }));
     }
-    match replace_images(&content, images) {
-        Ok(content) => Ok(finished(content, &handles.stores.pods.list(namespace))),
-        Err(error) => Ok(refused(Reason::InvalidContent, &error.to_string())),
-    }
+    Ok(Ok((content, handles.stores.pods.list(namespace))))
 }
 
 fn is_settled(workload: &Workload) -> bool {

@@ -2,7 +2,7 @@
 
 use super::ObserveError;
 use crate::api::Content;
-use crate::content::ObjectSet;
+use crate::content::Digested;
 use crate::decide::world::Loaded;
 use crate::process::Handles;
 use kube::Api;
@@ -18,11 +18,11 @@ pub async fn load(handles: &Handles, project: &str, name: Option<String>) -> Res
     let api: Api<Content> = Api::namespaced(handles.clients.operator(), project);
     match api.get_opt(&name).await.map_err(ObserveError::read(format!("Content {name}")))? {
         None => Ok(Loaded::Missing(name)),
-        Some(content) => match ObjectSet::from_spec(&content.spec) {
-            Ok(objects) => {
-                let objects = Arc::new(objects);
-                handles.caches.contents.insert(key, Arc::clone(&objects));
-                Ok(Loaded::Here(objects))
+        Some(content) => match Digested::open(&content.spec) {
+            Ok(content) => {
+                let content = Arc::new(content);
+                handles.caches.contents.insert(key, Arc::clone(&content));
+                Ok(Loaded::Here(content))
             }
             Err(error) => Ok(Loaded::Broken(format!("Content {name}: {error}"))),
         },

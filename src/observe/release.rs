@@ -30,7 +30,7 @@ pub async fn observe(
     }
     let capture = match release.uncaptured().filter(|_| !release.deleting) {
         None => Capture::NotNeeded,
-        Some(uncaptured) => capture::capture(handles, &project, &uncaptured).await?,
+        Some(uncaptured) => capture::capture(handles, &project, release.application(), &uncaptured).await?,
     };
     Ok(Some(ReleaseWorld { project, release, capture }))
 }

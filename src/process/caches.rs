@@ -4,7 +4,7 @@
 
 use crate::api::UserInfo;
 use crate::cluster::Cache;
-use crate::content::ObjectSet;
+use crate::content::Digested;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -39,7 +39,7 @@ pub struct RightKey {
 #[derive(Clone, Debug)]
 pub struct Caches {
     /// Contents, by project and name: immutable, so never read twice.
-    pub contents: Cache<(String, String), Arc<ObjectSet>>,
+    pub contents: Cache<(String, String), Arc<Digested>>,
     /// Consent, by environment.
     pub consents: Cache<EnvironmentKey, Consent>,
     /// Rights of people: the answer, and when the API server was asked.

@@ -3,7 +3,7 @@
 //! Invariant: a copy says enough to be turned back into exactly the ConfigMap that it was made from, else content
 //! captured where Towpath writes would differ from the content that it wrote.
 
-use super::canonical::{canonical, short_digest};
+use super::canonical::{Form, canonical};
 use super::key::{group_kind, name_of};
 use super::names;
 use crate::api::mark;
@@ -31,7 +31,7 @@ pub(in crate::content) fn payload(config_map: &Value) -> Value {
 
 /// The name of the copy that holds what this ConfigMap holds.
 pub fn copy_name(config_map: &Value) -> String {
-    names::suffixed(name_of(config_map), &short_digest(&payload(config_map), DIGITS), 253)
+    names::suffixed(name_of(config_map), &Form::default().short_digest(&payload(config_map), DIGITS), 253)
 }
 
 /// The immutable copy of a ConfigMap.

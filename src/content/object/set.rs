@@ -1,24 +1,16 @@
 //! A set of objects: the content of a release, or of a revision. Sorted, unique by name, of admissible kinds, without
 //! namespaces, at most 200; a set in hand is all of that.
 
-use super::canonical::{canonical, deeper_than, sha256};
+use super::canonical::deeper_than;
 use super::key::ObjectKey;
 use super::kinds;
-use crate::api::{ContentSpec, KindRef};
+use crate::api::KindRef;
 use crate::content::error::{ContentError, shown};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use flate2::{Compression, GzBuilder, read::GzDecoder};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Write};
 
 /// Objects in one content.
 pub const MAX_OBJECTS: usize = 200;
-/// Bytes of one content after compression; etcd takes 1.5 MiB per object, base64 adds a third.
-pub const MAX_COMPRESSED: usize = 512 * 1024;
-/// Bytes of one content before compression.
-pub const MAX_CANONICAL: usize = 16 * 1024 * 1024;
 /// Levels of one object. Below serde_json's 128, so that whatever was encoded can be decoded inside other objects.
 pub const MAX_DEPTH: usize = 100;
 
@@ -45,6 +37,11 @@ impl ObjectSet {
     /// another one.
     pub fn admit(&self, further: &[KindRef]) -> Result<(), ContentError> {
         self.objects.keys().try_for_each(|key| kinds::admit(key, further))
+    }
+
+    /// Parses the objects of a stored Content. Which kinds are listed is checked by each environment that gets them.
+    pub(in crate::content) fn stored(objects: impl IntoIterator<Item = Value>) -> Result<Self, ContentError> {
+        Self::parsed(objects, None)
     }
 
     fn parsed(
@@ -118,81 +115,6 @@ impl ObjectSet {
     pub(in crate::content) fn into_objects(self) -> BTreeMap<ObjectKey, Value> {
         self.objects
     }
-
-    /// The objects as one canonical JSON array.
-    pub fn canonical(&self) -> String {
-        let objects: Vec<String> = self.objects.values().map(canonical).collect();
-        format!("[{}]", objects.join(","))
-    }
-
-    /// SHA-256 over the canonical JSON, in hexadecimal.
-    pub fn digest(&self) -> String {
-        sha256(&self.canonical())
-    }
-
-    /// The canonical JSON, compressed with gzip (no time, no name in its header), in base64.
-    pub fn encode(&self) -> Result<String, ContentError> {
-        let text = self.canonical();
-        let too_large = |what: &str, bytes, limit| ContentError::TooLarge { what: what.into(), bytes, limit };
-        if text.len() > MAX_CANONICAL {
-            return Err(too_large("the content, before compression", text.len(), MAX_CANONICAL));
-        }
-        // Writing to a Vec does not fail; were it to, the content would be refused rather than cut.
-        let failed = |_| ContentError::Undecodable { reason: "it cannot be compressed".into() };
-        let mut encoder = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
-        encoder.write_all(text.as_bytes()).map_err(failed)?;
-        let compressed = encoder.finish().map_err(failed)?;
-        if compressed.len() > MAX_COMPRESSED {
-            return Err(too_large("the content, compressed", compressed.len(), MAX_COMPRESSED));
-        }
-        Ok(STANDARD.encode(compressed))
-    }
-
-    /// Reads back what [`encode`](Self::encode) wrote. Never more than 16 MiB, whatever the input.
-    pub fn decode(data: &str) -> Result<Self, ContentError> {
-        let failed = |reason: &str| ContentError::Undecodable { reason: reason.to_owned() };
-        if data.len() > MAX_COMPRESSED.div_ceil(3) * 4 {
-            return Err(failed("it is longer than any content"));
-        }
-        let compressed = STANDARD.decode(data).map_err(|_| failed("it is not base64"))?;
-        let mut text = Vec::new();
-        let limit = u64::try_from(MAX_CANONICAL).unwrap_or(u64::MAX).saturating_add(1);
-        GzDecoder::new(compressed.as_slice())
-            .take(limit)
-            .read_to_end(&mut text)
-            .map_err(|_| failed("it is not a complete gzip stream"))?;
-        if text.len() > MAX_CANONICAL {
-            return Err(failed("it is larger than any content once decompressed"));
-        }
-        let objects: Vec<Value> =
-            serde_json::from_slice(&text).map_err(|_| failed("it is not a JSON array of objects"))?;
-        Self::parsed(objects, None)
-    }
-
-    /// The spec of the Content that holds this set.
-    pub fn to_spec(&self, application: &str) -> Result<ContentSpec, ContentError> {
-        Ok(ContentSpec {
-            application: application.to_owned(),
-            digest: self.digest(),
-            objects: i32::try_from(self.len()).unwrap_or(i32::MAX),
-            data: self.encode()?,
-        })
-    }
-
-    /// Reads a Content and proves its digest: a content that was changed is not read at all.
-    pub fn from_spec(spec: &ContentSpec) -> Result<Self, ContentError> {
-        let set = Self::decode(&spec.data)?;
-        if set.digest() != spec.digest {
-            return Err(ContentError::Undecodable { reason: "its digest is another one".to_owned() });
-        }
-        Ok(set)
-    }
-}
-
-/// The name of the Content that holds what has this digest: `shop-0123456789abcdef`.
-pub fn content_name(application: &str, digest: &str) -> String {
-    let short: String = digest.chars().take(16).collect();
-    format!("{application}-{short}")
 }
 
 fn remove_namespace(object: &mut Value, key: &ObjectKey, expected: Option<&str>) -> Result<(), ContentError> {

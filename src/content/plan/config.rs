@@ -6,13 +6,13 @@ use super::order;
 use super::order::Hook;
 use crate::api::mark;
 use crate::content::error::ContentError;
-use crate::content::object::canonical::{canonical, sha256, short_digest};
+use crate::content::object::canonical::{Form, canonical, sha256};
 use crate::content::object::copies::{copy_name, copy_of, is_config_map, payload};
 use crate::content::object::key::ObjectKey;
 use crate::content::object::kinds;
 use crate::content::object::names;
 use crate::content::object::references::{config_maps, rename_config_maps};
-use crate::content::object::set::ObjectSet;
+use crate::content::object::sealed::Digested;
 use crate::content::object::templates::pod_template_mut;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,11 +53,11 @@ pub struct Desired {
 }
 
 /// The objects to write, in order: config, then by wave, rank and key. Hooks are among them, by their wave.
-pub fn materialise(content: &ObjectSet, to: &Destination<'_>) -> Result<Vec<Desired>, ContentError> {
-    let copied = copied(content)?;
+pub fn materialise(content: &Digested, to: &Destination<'_>) -> Result<Vec<Desired>, ContentError> {
+    let copied = copied(content.objects())?;
     let config = Config::of(content, &copied);
     let mut written: BTreeMap<ObjectKey, Desired> = BTreeMap::new();
-    for (key, object) in content.iter() {
+    for (key, object) in content.objects().iter() {
         let desired = desired(key, object, &config, to)?;
         if let Some(other) = written.get(&desired.key) {
             let renamed = if desired.key == desired.source { other } else { &desired };
@@ -79,12 +79,14 @@ struct Config {
     copies: BTreeMap<String, String>,
     /// From the name to a digest over what it holds.
     in_place: BTreeMap<String, String>,
+    /// The canonical form of the content. The names of Jobs depend on it: an upgrade must not run a finished Job again.
+    form: Form,
 }
 
 impl Config {
-    fn of(content: &ObjectSet, copied: &BTreeSet<String>) -> Self {
-        let mut config = Self { copies: BTreeMap::new(), in_place: BTreeMap::new() };
-        for (key, object) in content.iter().filter(|(_, object)| is_config_map(object)) {
+    fn of(content: &Digested, copied: &BTreeSet<String>) -> Self {
+        let mut config = Self { copies: BTreeMap::new(), in_place: BTreeMap::new(), form: content.form() };
+        for (key, object) in content.objects().iter().filter(|(_, object)| is_config_map(object)) {
             let name = key.name().to_owned();
             if copied.contains(&name) {
                 config.copies.insert(name, copy_name(object));
@@ -103,7 +105,11 @@ impl Config {
             .collect();
         rename_config_maps(template, &self.copies);
         if !read.is_empty() {
-            annotate(template, mark::CONFIG_DIGEST, &short_digest(&Value::Object(read), CONFIG_DIGITS));
+            annotate(
+                template,
+                mark::CONFIG_DIGEST,
+                &self.form.short_digest(&Value::Object(read), CONFIG_DIGITS),
+            );
         }
     }
 }
@@ -124,7 +130,7 @@ fn desired(
     let key = if is_copy {
         ObjectKey::of(&object)?
     } else if source.is("batch", "Job") {
-        name_job(source, &mut object, hook, to)?
+        name_job(source, &mut object, hook, to, config.form)?
     } else {
         source.clone()
     };
@@ -152,9 +158,10 @@ fn name_job(
     job: &mut Value,
     hook: Option<Hook>,
     to: &Destination<'_>,
+    form: Form,
 ) -> Result<ObjectKey, ContentError> {
     let run = if hook.is_some() { to.run } else { "" };
-    let digits = short_digest(&json!([job, run]), JOB_DIGITS);
+    let digits = form.short_digest(&json!([job, run]), JOB_DIGITS);
     let key = source.renamed(&names::suffixed(source.name(), &digits, 63))?;
     if let Some(metadata) = job.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.insert("name".into(), key.name().into());

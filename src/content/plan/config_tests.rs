@@ -1,5 +1,6 @@
 use super::*;
 use crate::content::object::key::name_of;
+use crate::content::object::set::ObjectSet;
 
 const TO: Destination<'static> =
     Destination { namespace: "shop-prod", owner: "shop.prod.shop", run: "promotion-1" };
@@ -25,8 +26,12 @@ fn with(mut object: Value, annotation: &str, value: &str) -> Value {
     object
 }
 
+fn content(objects: Vec<Value>) -> Digested {
+    Digested::of(ObjectSet::new(objects, &[], None).unwrap()).unwrap()
+}
+
 fn written(objects: Vec<Value>) -> Vec<Desired> {
-    materialise(&ObjectSet::new(objects, &[], None).unwrap(), &TO).unwrap()
+    materialise(&content(objects), &TO).unwrap()
 }
 
 fn one<'a>(written: &'a [Desired], kind: &str) -> &'a Desired {
@@ -134,8 +139,8 @@ fn a_job_runs_again_when_it_or_its_config_changed_and_a_hook_in_every_promotion(
     let name = |hook: Option<&str>, value: &str, run: &str| {
         let job = workload("Job", "migrate", &["settings"]);
         let job = hook.map_or(job.clone(), |hook| with(job, mark::HOOK, hook));
-        let set = ObjectSet::new([job, config_map("settings", value)], &[], None).unwrap();
-        let written = materialise(&set, &Destination { run, ..TO }).unwrap();
+        let content = content(vec![job, config_map("settings", value)]);
+        let written = materialise(&content, &Destination { run, ..TO }).unwrap();
         let job = one(&written, "Job");
         assert_eq!(job.hook.map(Hook::as_str), hook);
         assert_eq!(job.object["metadata"]["annotations"][mark::ORIGINAL_NAME], "migrate");
@@ -160,7 +165,7 @@ fn marks_that_mean_nothing_and_names_that_meet_are_errors() {
             "ConfigMap settings would be written as settings-",
         ),
     ] {
-        let error = materialise(&ObjectSet::new(objects, &[], None).unwrap(), &TO).unwrap_err().to_string();
+        let error = materialise(&content(objects), &TO).unwrap_err().to_string();
         assert!(error.contains(says), "{error} lacks {says}");
     }
 }

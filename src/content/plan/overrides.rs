@@ -9,24 +9,35 @@ use crate::api::{
 use crate::content::error::{ContentError, shown};
 use crate::content::object::canonical::{deeper_than, weight};
 use crate::content::object::key::ObjectKey;
+use crate::content::object::sealed::Digested;
 use crate::content::object::set::{MAX_DEPTH, ObjectSet};
 use crate::content::object::templates::pod_template_mut;
 use json_patch::jsonptr::PointerBuf;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Bytes of one object while it is patched. Each `copy` may double it, and there may be 2,500 of them.
 const MAX_PATCHED: usize = 4 * 1024 * 1024;
 
-/// What of a content is written into an environment.
-pub fn render(content: &ObjectSet, env: &EnvironmentSpec) -> Result<ObjectSet, ContentError> {
-    content.admit(&env.kinds)?;
-    let mut objects = content.clone().into_objects();
+/// Renders a content for an environment. A content that the environment does not change is the same one, digest included.
+pub fn render(content: &Arc<Digested>, env: &EnvironmentSpec) -> Result<Arc<Digested>, ContentError> {
+    let set = content.objects();
+    set.admit(&env.kinds)?;
+    let keeps_any = set.keys().any(|key| is_kept(key, &env.keeps));
+    if !keeps_any && env.overrides.is_none() {
+        return Ok(Arc::clone(content));
+    }
+    let mut objects = set.clone().into_objects();
     objects.retain(|key, _| !is_kept(key, &env.keeps));
     if let Some(overrides) = &env.overrides {
         Rendering { objects: &mut objects, keeps: &env.keeps }.apply(overrides)?;
     }
-    ObjectSet::new(objects.into_values(), &env.kinds, None)
+    let rendered = ObjectSet::new(objects.into_values(), &env.kinds, None)?;
+    match rendered == *set {
+        true => Ok(Arc::clone(content)),
+        false => content.derive(rendered).map(Arc::new),
+    }
 }
 
 /// Whether the object is the environment's own.

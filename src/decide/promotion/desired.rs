@@ -3,7 +3,7 @@
 use super::Scene;
 use crate::api::{FIELD_MANAGER, mark};
 use crate::content::ownership::fields;
-use crate::content::{ContentError, Desired, Destination, ObjectKey, ObjectSet, materialise};
+use crate::content::{ContentError, Desired, Destination, Digested, ObjectKey, materialise};
 use crate::decide::world::Live;
 use serde_json::{Value, json};
 
@@ -12,13 +12,14 @@ pub fn desired(
     namespace: &str,
     owner: &str,
     run: &str,
-    content: &ObjectSet,
+    content: &Digested,
     baseline: bool,
 ) -> Result<Vec<Desired>, ContentError> {
     if !baseline {
         return materialise(content, &Destination { namespace, owner, run });
     }
     Ok(content
+        .objects()
         .iter()
         .map(|(key, object)| {
             let mut object = object.clone();
@@ -40,7 +41,7 @@ pub fn desired(
 
 impl Scene<'_> {
     /// The objects of a content for this promotion.
-    pub(super) fn desired(&self, content: &ObjectSet) -> Result<Vec<Desired>, ContentError> {
+    pub(super) fn desired(&self, content: &Digested) -> Result<Vec<Desired>, ContentError> {
         desired(
             &self.environment.spec.namespace,
             &self.owner(),

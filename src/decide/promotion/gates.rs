@@ -217,8 +217,8 @@ fn counted(scene: &Scene<'_>) -> Option<Tally> {
     let release = scene.release.filter(|_| scene.world.project.admission != Admission::Disabled)?;
     let rules = demanded(scene.environment, release)?;
     let Loaded::Here(content) = &scene.world.content else { return None };
-    let digest = render(content, &scene.environment.spec).ok()?.digest();
-    Some(tallied(scene, release, rules, &digest))
+    let rendered = render(content, &scene.environment.spec).ok()?;
+    Some(tallied(scene, release, rules, rendered.digest()))
 }
 
 fn tallied(scene: &Scene<'_>, release: &KeptRelease, rules: &Approvals, digest: &str) -> Tally {

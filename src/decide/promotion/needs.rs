@@ -63,10 +63,10 @@ pub fn live_objects(world: &PromotionWorld) -> BTreeSet<ObjectKey> {
     for (loaded, is_raw) in [(&world.content, !scene.is_rollback()), (&world.replaced, false)] {
         let Loaded::Here(content) = loaded else { continue };
         let rendered = match is_raw {
-            false => content.as_ref().clone(),
-            true => render(content, &environment.spec).unwrap_or_default(),
+            false => Ok(content.clone()),
+            true => render(content, &environment.spec),
         };
-        let wanted = scene.desired(&rendered).unwrap_or_default();
+        let wanted = rendered.and_then(|rendered| scene.desired(&rendered)).unwrap_or_default();
         keys.extend(wanted.into_iter().filter(|wanted| wanted.hook.is_none()).map(|wanted| wanted.key));
     }
     if scene.is_rollback() {

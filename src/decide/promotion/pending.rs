@@ -11,13 +11,14 @@ use crate::content::capture::images::images;
 use crate::content::capture::strip::strip;
 use crate::content::plan::ingress::unchanged_hosts;
 use crate::content::plan::overrides::unmatched;
-use crate::content::{Desired, ObjectSet, content_name, render};
+use crate::content::{ContentError, Desired, Digested, ObjectSet, render};
 use crate::decide::decision::{Owner, Record};
 use crate::decide::history::lane::kube_meta::Meta;
 use crate::decide::history::lane::{created, phase_of, revision_of};
 use crate::decide::moments::{later, span};
 use crate::decide::world::{Live, Loaded};
 use jiff::SignedDuration;
+use std::sync::Arc;
 
 /// Decides about a promotion that has written nothing.
 pub(super) fn decide(scene: &Scene<'_>) -> Decision {
@@ -66,7 +67,7 @@ fn no_target(scene: &Scene<'_>) -> Decision {
 }
 
 /// Somebody else writes there: the release is watched from now on.
-fn start_observing(scene: &Scene<'_>, content: &ObjectSet) -> Decision {
+fn start_observing(scene: &Scene<'_>, content: &Digested) -> Decision {
     let mut status = begin(scene, content);
     status.rolled_out_at = Some(scene.time_after());
     status.content = scene.release.and_then(|release| Some(release.content()?.to_owned()));
@@ -75,7 +76,7 @@ fn start_observing(scene: &Scene<'_>, content: &ObjectSet) -> Decision {
     Decision { memory: Some(memory), wake_at: Some(scene.now_and_a_bit()), ..Decision::default() }
 }
 
-fn start_promotion(scene: &Scene<'_>, content: &ObjectSet) -> Decision {
+fn start_promotion(scene: &Scene<'_>, content: &Arc<Digested>) -> Decision {
     let rendered = match render(content, &scene.environment.spec) {
         Ok(rendered) => rendered,
         Err(error) => {
@@ -85,15 +86,10 @@ fn start_promotion(scene: &Scene<'_>, content: &ObjectSet) -> Decision {
             );
         }
     };
-    if let Err(error) = rendered.admit(&scene.environment.spec.kinds) {
-        return finish(
-            scene,
-            Outcome::Refused { reason: Reason::InvalidContent, message: &error.to_string() },
-        );
-    }
     let captured_elsewhere = scene.release.is_some_and(|release| release.captured_from().is_some());
-    if let Some((ingress, host)) =
-        captured_elsewhere.then(|| unchanged_hosts(content, &rendered)).and_then(|mut hosts| hosts.pop())
+    if let Some((ingress, host)) = captured_elsewhere
+        .then(|| unchanged_hosts(content.objects(), rendered.objects()))
+        .and_then(|mut hosts| hosts.pop())
     {
         let message = format!(
             "Ingress {ingress} would answer for {host}, as where it was captured; change the host by spec.overrides.patches, or name the \
@@ -114,7 +110,7 @@ fn start_promotion(scene: &Scene<'_>, content: &ObjectSet) -> Decision {
     if !refusals.is_empty() {
         return refuse(scene, Reason::Preflight, &refusals.join("; "), RETRY);
     }
-    let digest = rendered.digest();
+    let digest = rendered.digest().to_owned();
     let approvals = match unapproved(scene, &digest) {
         Ok(approvals) => approvals,
         Err(waits) => return *waits,
@@ -159,7 +155,7 @@ fn overridden(scene: &Scene<'_>) -> Option<Step> {
     })
 }
 
-fn replaced(scene: &Scene<'_>) -> Result<Vec<Desired>, crate::content::ContentError> {
+fn replaced(scene: &Scene<'_>) -> Result<Vec<Desired>, ContentError> {
     match &scene.world.replaced {
         Loaded::Here(content) => scene.desired(content),
         Loaded::NotAsked | Loaded::Missing(_) | Loaded::Broken(_) => Ok(Vec::new()),
@@ -169,8 +165,8 @@ fn replaced(scene: &Scene<'_>) -> Result<Vec<Desired>, crate::content::ContentEr
 /// Everything was tried and nothing refused: the intent, and the first writes behind it.
 fn intend(
     scene: &Scene<'_>,
-    content: &ObjectSet,
-    rendered: &ObjectSet,
+    content: &Digested,
+    rendered: &Digested,
     wanted: &[Desired],
     replaced: &[Desired],
     approvals: Option<ApprovalsReport>,
@@ -181,16 +177,26 @@ fn intend(
     let mut records = Vec::new();
     let source = scene.release.and_then(|release| Some(release.content()?.to_owned()));
     status.content = match source {
-        Some(name) if content == rendered && owns_what_was_captured(scene) => Some(name),
-        Some(_) | None => Some(record(scene, &mut records, scene.application, rendered)),
+        Some(name) if content.digest() == rendered.digest() && owns_what_was_captured(scene) => Some(name),
+        Some(_) | None => match record(scene, &mut records, rendered) {
+            Ok(name) => Some(name),
+            Err(error) => {
+                return finish(
+                    scene,
+                    Outcome::Refused { reason: Reason::InvalidContent, message: &error.to_string() },
+                );
+            }
+        },
     };
     if scene.lane.first().is_none() {
         let found = wanted.iter().filter_map(|wanted| match scene.world.live.get(&wanted.key) {
             Some(Live::Present(live)) => Some(strip(live)),
             Some(Live::Absent | Live::Refused(_)) | None => None,
         });
-        match ObjectSet::new(found, &scene.environment.spec.kinds, Some(&scene.environment.spec.namespace)) {
-            Ok(baseline) => status.baseline = Some(record(scene, &mut records, scene.application, &baseline)),
+        let spec = &scene.environment.spec;
+        let baseline = ObjectSet::new(found, &spec.kinds, Some(&spec.namespace)).and_then(Digested::of);
+        match baseline.and_then(|baseline| record(scene, &mut records, &baseline)) {
+            Ok(name) => status.baseline = Some(name),
             Err(error) => {
                 return finish(
                     scene,
@@ -205,7 +211,7 @@ fn intend(
     }
     status.changes = scene.changes(wanted, replaced);
     status.failing_before = scene.failing_before(wanted);
-    status.warnings.extend(unmatched(content, &scene.environment.spec));
+    status.warnings.extend(unmatched(content.objects(), &scene.environment.spec));
     if let Some(trial) = &scene.world.tried {
         let heard = trial.warnings.iter().map(|text| crate::decide::conditions::cut(text, 512));
         status.warnings.extend(heard);
@@ -230,16 +236,16 @@ fn owns_what_was_captured(scene: &Scene<'_>) -> bool {
     scene.release.is_some_and(|release| created(scene.environment) <= created(release))
 }
 
-fn record(scene: &Scene<'_>, records: &mut Vec<Record>, application: &str, objects: &ObjectSet) -> String {
+fn record(scene: &Scene<'_>, records: &mut Vec<Record>, content: &Digested) -> Result<String, ContentError> {
     // Named after the environment, too: it goes when its owner goes, and an equal one of another environment stays.
-    let name = content_name(&format!("{}-{application}", scene.environment.name()), &objects.digest());
+    let sealed = content.seal(&format!("{}-{}", scene.environment.name(), scene.application))?;
+    let name = sealed.name.clone();
     records.push(Record {
-        name: name.clone(),
-        application: application.to_owned(),
-        objects: objects.clone(),
+        sealed,
+        application: scene.application.to_owned(),
         owners: vec![Owner::environment(scene.environment)],
     });
-    name
+    Ok(name)
 }
 
 /// Only what was verified may be gone back to; the baseline, if it was sound when it was found.
@@ -254,7 +260,7 @@ fn is_sound_target(scene: &Scene<'_>) -> bool {
     }
 }
 
-fn start_rollback(scene: &Scene<'_>, content: &ObjectSet) -> Decision {
+fn start_rollback(scene: &Scene<'_>, content: &Digested) -> Decision {
     if !is_sound_target(scene) {
         let message = "spec.toRevision names a revision that was not verified here; see status.applications of the environment";
         return finish(scene, Outcome::Refused { reason: Reason::NotVerified, message });
@@ -344,11 +350,11 @@ fn launch(
 }
 
 /// What every start has in common.
-fn begin(scene: &Scene<'_>, objects: &ObjectSet) -> PromotionStatus {
+fn begin(scene: &Scene<'_>, content: &Digested) -> PromotionStatus {
     let mut status = scene.status();
     status.revision = Some(scene.revision());
     status.replaces = scene.lane.current().and_then(revision_of);
-    status.digest = Some(objects.digest());
+    status.digest = Some(content.digest().to_owned());
     status.started_at = Some(scene.time());
     status.refused_since = None;
     if !scene.is_rollback() {
@@ -358,7 +364,7 @@ fn begin(scene: &Scene<'_>, objects: &ObjectSet) -> PromotionStatus {
     status.version = scene.release.map(|release| release.version().to_owned());
     status.namespace_uid =
         scene.world.project.namespaces.get(&scene.environment.spec.namespace).map(|facts| facts.uid.clone());
-    let unpinned = images(objects).into_iter().filter(|image| !image.contains("@sha256:")).count();
+    let unpinned = images(content.objects()).into_iter().filter(|image| !image.contains("@sha256:")).count();
     if unpinned > 0 && scene.environment.spec.delivery == Delivery::Managed {
         status.warnings.push(format!("{unpinned} images are not pinned to a digest"));
     }

@@ -291,7 +291,7 @@ fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -> Decision 
         Delivery::Managed => workloads(wanted),
         // There the objects keep the names that they were captured under.
         Delivery::Observed => match &scene.world.content {
-            Loaded::Here(content) => content.keys().cloned().collect(),
+            Loaded::Here(content) => content.objects().keys().cloned().collect(),
             Loaded::NotAsked | Loaded::Missing(_) | Loaded::Broken(_) => Vec::new(),
         },
     };

@@ -13,7 +13,6 @@ use super::history::lane::{created, is_automatic};
 use super::moments::{earliest, later};
 use super::world::{Capture, ReleaseWorld};
 use crate::api::{PinnedImage, PromotionKind, Reason, ReleasePhase, ReleaseStatus, VERIFIED};
-use crate::content::content_name;
 use jiff::{SignedDuration, Timestamp};
 use stages::{Stage, Summary, stages, summarise};
 
@@ -34,11 +33,10 @@ pub fn decide(world: &ReleaseWorld, now: Timestamp) -> Decision<ReleaseStatus> {
     let stored = world.release.status().unwrap_or_default();
     match &world.capture {
         Capture::NotNeeded => report(world, stored, now),
-        Capture::Taken { content, images } => {
-            let name = content_name(world.release.application(), &content.digest());
+        Capture::Taken { sealed, images } => {
             let status = ReleaseStatus {
-                digest: Some(content.digest()),
-                content: Some(name.clone()),
+                digest: Some(sealed.digest.clone()),
+                content: Some(sealed.name.clone()),
                 images: images.iter().take(MOST_IMAGES).map(shown).collect(),
                 ..stored
             };
@@ -46,14 +44,13 @@ pub fn decide(world: &ReleaseWorld, now: Timestamp) -> Decision<ReleaseStatus> {
             let mut decision = report(world, status, now);
             decision.memory = decision.report.take();
             decision.records = vec![Record {
-                name,
+                sealed: sealed.clone(),
                 application: world.release.application().to_owned(),
-                objects: content.clone(),
                 owners: owners(world),
             }];
             let warning = unpinned > 0;
             let message =
-                format!("{} objects, {} images, {unpinned} of them not pinned", content.len(), images.len());
+                format!("{} objects, {} images, {unpinned} of them not pinned", sealed.count, images.len());
             decision.notes.push(Note { warning, reason: Reason::Captured, message });
             // The caches show the memory soon; the next look reports from it.
             decision

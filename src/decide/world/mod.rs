@@ -3,7 +3,7 @@
 use crate::api::{
     Approval, ChangeType, Environment, KeptRelease, Promotion, Reason, RollbackPolicySpec, UserInfo,
 };
-use crate::content::{ObjectKey, ObjectSet};
+use crate::content::{Digested, ObjectKey, Sealed};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -168,8 +168,8 @@ pub enum Capture {
     },
     /// The objects, pinned where possible.
     Taken {
-        /// The content.
-        content: ObjectSet,
+        /// The content, ready to be stored.
+        sealed: Sealed,
         /// Its images.
         images: Vec<crate::api::PinnedImage>,
     },
@@ -235,7 +235,7 @@ pub enum Loaded {
     /// It cannot be read.
     Broken(String),
     /// Here it is.
-    Here(Arc<ObjectSet>),
+    Here(Arc<Digested>),
 }
 
 /// A live object.

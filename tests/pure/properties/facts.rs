@@ -3,7 +3,7 @@
 use super::worlds::Choices;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use towpath::content::{ObjectKey, ObjectSet};
+use towpath::content::{Digested, ObjectKey, ObjectSet};
 use towpath::decide::world::{Container, Ended, Live, Loaded, Pod, Workload};
 
 pub fn deployment(name: &str, image: &str) -> Value {
@@ -36,8 +36,8 @@ pub fn objects(choices: &mut Choices<'_>) -> Vec<Value> {
     all
 }
 
-pub fn content(choices: &mut Choices<'_>) -> ObjectSet {
-    ObjectSet::new(objects(choices), &[], None).unwrap()
+pub fn content(choices: &mut Choices<'_>) -> Digested {
+    Digested::of(ObjectSet::new(objects(choices), &[], None).unwrap()).unwrap()
 }
 
 pub fn loaded(name: Option<String>, choices: &mut Choices<'_>) -> Loaded {

@@ -13,7 +13,7 @@ use towpath::api::{
     Promotion, PromotionPhase, PromotionSpec, PromotionStatus, Reason, Release, ReleaseSpec, ReleaseStatus,
     RollbackPolicySpec, Step, StepResult,
 };
-use towpath::content::{ObjectKey, ObjectSet, render};
+use towpath::content::{ObjectKey, render};
 use towpath::decide::needs::{contents, live_objects};
 use towpath::decide::world::{
     Capture, EnvironmentWorld, Grant, Loaded, NamespaceFacts, Project, PromotionWorld, ReleaseWorld, Trial,
@@ -292,7 +292,7 @@ pub fn promotion_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<Pro
             _ => None,
         };
         let mut project = project.clone();
-        let digests: Vec<String> = digest.iter().map(ObjectSet::digest).collect();
+        let digests: Vec<String> = digest.iter().map(|digested| digested.digest().to_owned()).collect();
         consent::add(&mut project, &digests, choices);
         project.grants.insert(promotion.spec.environment.clone(), grant(choices));
         let mut world = PromotionWorld {
@@ -328,10 +328,11 @@ pub fn promotion_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<Pro
 fn trial(world: &PromotionWorld, choices: &mut Choices<'_>) -> Trial {
     let environment = world.project.environments.get(&world.promotion.spec.environment);
     let rendered = match (&world.content, environment) {
-        (Loaded::Here(content), Some(environment)) => render(content, &environment.spec).unwrap_or_default(),
-        _ => ObjectSet::default(),
+        (Loaded::Here(content), Some(environment)) => render(content, &environment.spec).ok(),
+        _ => None,
     };
-    let digest = if choices.one_in(5) { String::new() } else { rendered.digest() };
+    let digest = if choices.one_in(5) { None } else { rendered };
+    let digest = digest.map(|rendered| rendered.digest().to_owned()).unwrap_or_default();
     let result = |choices: &mut Choices<'_>| {
         if choices.one_in(16) { Err(choices.text()) } else { Ok(Arc::new(json!({}))) }
     };
@@ -371,7 +372,7 @@ pub fn release_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<Relea
             },
             2 => Capture::Refused { reason: Reason::InvalidContent, message: choices.text() },
             _ => Capture::Taken {
-                content: content(choices),
+                sealed: content(choices).seal("shop").unwrap(),
                 images: vec![PinnedImage { image: "a".into(), pinned: None, reason: None }],
             },
         },

@@ -6,7 +6,7 @@ use towpath::decide::decision::{Action, Decision};
 pub fn of(decision: &Decision<Status>) -> String {
     let mut parts = Vec::new();
     for record in &decision.records {
-        parts.push(format!("keeps {} objects as {}", record.objects.len(), record.name));
+        parts.push(format!("keeps {} objects as {}", record.sealed.count, record.sealed.name));
     }
     if let Some(memory) = &decision.memory {
         parts.push(format!("remembers {}", status(memory)));

@@ -6,7 +6,9 @@ use super::store::{Key, Memory, Status, Store, of_any};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::sync::Arc;
 use towpath::api::ReleasePhase;
+use towpath::content::Digested;
 use towpath::decide::decision::{Action, Decision};
 use towpath::decide::history::lane::phase_of;
 use towpath::decide::{environment, promotion, release};
@@ -247,7 +249,8 @@ impl Run {
             self.log.push(format!("{} {} {said}", self.clock(), line::name(key)));
         }
         for record in &decision.records {
-            self.store.contents.entry(record.name.clone()).or_insert_with(|| record.objects.clone().into());
+            let stored = || Arc::new(Digested::open(&record.sealed.spec(&record.application)).unwrap());
+            self.store.contents.entry(record.sealed.name.clone()).or_insert_with(stored);
             self.wrote()?;
         }
         if let Some(memory) = decision.memory.as_ref().filter(|_| !decision.memory_follows) {

@@ -11,7 +11,7 @@ use towpath::api::{
     RollbackPolicySpec, UserInfo,
 };
 use towpath::content::capture::images::images;
-use towpath::content::{ObjectKey, ObjectSet, manifests};
+use towpath::content::{Digested, ObjectKey, ObjectSet, manifests};
 use towpath::decide::decision::{Action, Decision};
 use towpath::decide::history::lane::phase_of;
 use towpath::decide::needs::{contents, live_objects};
@@ -44,7 +44,7 @@ pub struct Store {
     pub environments: BTreeMap<String, Arc<Environment>>,
     pub promotions: BTreeMap<String, Arc<Promotion>>,
     pub policies: BTreeMap<String, RollbackPolicySpec>,
-    pub contents: BTreeMap<String, Arc<ObjectSet>>,
+    pub contents: BTreeMap<String, Arc<Digested>>,
     pub namespaces: BTreeMap<String, Namespace>,
     pub approvals: BTreeMap<String, Arc<Approval>>,
     /// Whether the API server says who asks, so that approvals can be demanded.
@@ -319,5 +319,6 @@ fn capture(release: &Release) -> Capture {
     let content = ObjectSet::new(manifests::inline(&objects).unwrap(), &[], None).unwrap();
     let pinned = |image: String| PinnedImage { pinned: Some(image.clone()), image, reason: None };
     let images = images(&content).into_iter().map(pinned).collect();
-    Capture::Taken { content, images }
+    let sealed = Digested::of(content).unwrap().seal(&release.spec.application).unwrap();
+    Capture::Taken { sealed, images }
 }
