@@ -23,6 +23,7 @@ pub use error::ContentError;
 pub use object::key::ObjectKey;
 pub use object::sealed::{Digested, Sealed};
 pub use object::set::ObjectSet;
+pub use plan::Plan;
 pub use plan::config::{Desired, Destination, materialise};
 pub use plan::mentions::{IN_PLACE, copied};
 pub use plan::order::Hook;

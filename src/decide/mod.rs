@@ -19,6 +19,6 @@ pub mod world;
 
 /// What observe has to look up for a promotion; questions, no decisions.
 pub mod needs {
-    pub use super::promotion::{contents, live_objects, rollback_names};
+    pub use super::promotion::{contents, live_objects, plans, rollback_names};
     pub use super::release::consent;
 }

@@ -7,8 +7,8 @@ use crate::api::{Delivery, Environment, Promotion, PromotionKind, PromotionPhase
 use crate::cluster::{Identity, application_of};
 use crate::content::ObjectKey;
 use crate::decide::history::lane::{asked_by, is_automatic, phase_of};
-use crate::decide::needs::{contents as wanted_contents, live_objects, rollback_names};
-use crate::decide::world::{Grant, Loaded, Project, PromotionWorld, Verb};
+use crate::decide::needs::{contents as wanted_contents, live_objects, plans, rollback_names};
+use crate::decide::world::{Grant, Loaded, Plans, Project, PromotionWorld, Verb};
 use crate::process::Handles;
 use kube::ResourceExt;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,6 +45,7 @@ pub async fn observe(
     seen.project.grants.insert(environment.name_any(), granted);
     seen.content = content;
     seen.replaced = replaced;
+    seen.plans = plans(&seen);
     // Contents are our own records; of the target nothing is looked at without consent.
     if *seen.project.grant(&environment.name_any()) != Grant::Granted {
         return Ok(Some(seen));
@@ -105,6 +106,7 @@ fn world(handles: &Handles, project: Project, promotion: Arc<Promotion>) -> Prom
         project,
         content: Loaded::NotAsked,
         replaced: Loaded::NotAsked,
+        plans: Plans::default(),
         live: BTreeMap::new(),
         tried: known.trial,
         written: known.written,

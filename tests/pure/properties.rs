@@ -28,6 +28,7 @@ use towpath::decide::gates::gate::Gate;
 use towpath::decide::gates::{Asked, evaluate};
 use towpath::decide::history::lane::kube_meta::Meta;
 use towpath::decide::history::lane::{Lane, application_of, phase_of, revision_of};
+use towpath::decide::needs::plans;
 use towpath::decide::world::{
     Admission, EnvironmentWorld, Grant, Loaded, Project, PromotionWorld, ReleaseWorld,
 };
@@ -125,6 +126,7 @@ fn with_status(world: &PromotionWorld, status: PromotionStatus) -> PromotionWorl
     let mut next = world.clone();
     Arc::make_mut(&mut next.promotion).status = Some(status);
     next.project.promotions.insert(world.promotion.name().into(), Arc::clone(&next.promotion));
+    next.plans = plans(&next);
     next
 }
 

@@ -1,59 +1,22 @@
-//! What is to be written for a content, and the body of each write.
+//! The body of each write.
 
 use super::Scene;
+use super::start::restores_baseline;
 use crate::api::{FIELD_MANAGER, mark};
 use crate::content::ownership::fields;
-use crate::content::{ContentError, Desired, Destination, Digested, ObjectKey, materialise};
+use crate::content::{Desired, ObjectKey};
 use crate::decide::world::Live;
 use serde_json::{Value, json};
 
-/// The objects of a content as this environment gets them. A baseline is put back under the names that it had.
-pub fn desired(
-    namespace: &str,
-    owner: &str,
-    run: &str,
-    content: &Digested,
-    baseline: bool,
-) -> Result<Vec<Desired>, ContentError> {
-    if !baseline {
-        return materialise(content, &Destination { namespace, owner, run });
-    }
-    Ok(content
-        .objects()
-        .iter()
-        .map(|(key, object)| {
-            let mut object = object.clone();
-            if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-                metadata.insert("namespace".into(), Value::String(namespace.into()));
-            }
-            Desired {
-                key: key.clone(),
-                source: key.clone(),
-                object,
-                config: false,
-                wave: 0,
-                rank: crate::content::object::kinds::rank(key),
-                hook: None,
-            }
-        })
-        .collect())
+/// The mark of the owner on every object that is written.
+pub(super) fn owner(project: &str, environment: &str, application: &str) -> String {
+    format!("{project}.{environment}.{application}")
 }
 
 impl Scene<'_> {
-    /// The objects of a content for this promotion.
-    pub(super) fn desired(&self, content: &Digested) -> Result<Vec<Desired>, ContentError> {
-        desired(
-            &self.environment.spec.namespace,
-            &self.owner(),
-            &format!("{}", self.revision()),
-            content,
-            self.restores_baseline(),
-        )
-    }
-
     /// Whether this promotion puts back the baseline.
     pub(super) fn restores_baseline(&self) -> bool {
-        self.is_rollback() && self.restored_revision() == Some(0)
+        restores_baseline(&self.lane, &self.world.promotion)
     }
 
     /// What is applied: the object, this revision's mark, and replicas as they are.

@@ -3,7 +3,6 @@
 use super::outcome::{Outcome, finish};
 use super::{Decision, RETRY, Scene};
 use crate::api::{Approvals, ApprovalsReport, GateName, KeptRelease, Promotion, PromotionKind, Reason};
-use crate::content::render;
 use crate::decide::gates::approvals::{Case, Tally, demanded, due, may_go_first, tally};
 use crate::decide::gates::calendar::deadline;
 use crate::decide::gates::gate::Gate;
@@ -11,7 +10,7 @@ use crate::decide::gates::{Asked, evaluate};
 use crate::decide::history::lane::kube_meta::Meta;
 use crate::decide::history::lane::{asked_by, created, is_automatic, newer, phase_of};
 use crate::decide::moments::{earliest, later};
-use crate::decide::world::{Admission, Grant, Loaded, Verb};
+use crate::decide::world::{Admission, Grant, Verb};
 use jiff::SignedDuration;
 
 /// How soon it is asked again whether those who decided may.
@@ -216,9 +215,8 @@ fn overridden<'a>(scene: &'a Scene<'_>) -> Result<&'a [GateName], &'static str> 
 fn counted(scene: &Scene<'_>) -> Option<Tally> {
     let release = scene.release.filter(|_| scene.world.project.admission != Admission::Disabled)?;
     let rules = demanded(scene.environment, release)?;
-    let Loaded::Here(content) = &scene.world.content else { return None };
-    let rendered = render(content, &scene.environment.spec).ok()?;
-    Some(tallied(scene, release, rules, rendered.digest()))
+    let Some(Ok(plan)) = &scene.world.plans.content else { return None };
+    Some(tallied(scene, release, rules, plan.digest()))
 }
 
 fn tallied(scene: &Scene<'_>, release: &KeptRelease, rules: &Approvals, digest: &str) -> Tally {

@@ -30,7 +30,7 @@ mod steps;
 mod writes;
 
 pub use consequence::rollback_names;
-pub use needs::{contents, live_objects};
+pub use needs::{contents, live_objects, plans};
 
 use super::conditions;
 use super::conditions::{State, seconds};
@@ -131,7 +131,7 @@ impl Scene<'_> {
 
     /// The mark of the owner on every object that is written.
     fn owner(&self) -> String {
-        format!("{}.{}.{}", self.world.project.name, self.environment.name(), self.application)
+        desired::owner(&self.world.project.name, self.environment.name(), self.application)
     }
 
     /// The moment, as the API keeps it.

@@ -1,12 +1,13 @@
-//! What has to be observed before a promotion can be decided about: which Contents, and which live objects.
+//! What has to be observed before a promotion can be decided about: which Contents, and, once they are rendered, which live objects.
 
-use super::Scene;
-use super::start::{rollback_content, rollback_revision, undone};
-use crate::api::{Change, Environment, Keep, Promotion, PromotionKind};
+use super::desired::owner;
+use super::start::{restores_baseline, rollback_content, rollback_revision, undone};
+use crate::api::{Change, Environment, Keep, Promotion, PromotionKind, PromotionPhase};
 use crate::content::object::kinds::DEFAULT_KINDS;
-use crate::content::{ObjectKey, render};
-use crate::decide::history::lane::{Lane, application_of, revision_of};
-use crate::decide::world::{Loaded, Project, PromotionWorld};
+use crate::content::{Destination, ObjectKey, Plan};
+use crate::decide::history::lane::kube_meta::Meta;
+use crate::decide::history::lane::{Lane, application_of, phase_of, revision_of};
+use crate::decide::world::{Loaded, Plans, Project, PromotionWorld};
 use std::collections::BTreeSet;
 
 /// Names of the Contents that a promotion needs: what it writes, and what that replaces.
@@ -38,41 +39,50 @@ pub fn contents(project: &Project, promotion: &Promotion) -> (Option<String>, Op
     (wanted, replaced)
 }
 
-/// Objects that have to be looked at live: all of them before the start, afterwards those of the plan.
+/// Renders the contents of a promotion: once, for the objects that have to be observed and for the decision.
+pub fn plans(world: &PromotionWorld) -> Plans {
+    let (project, promotion) = (&world.project, world.promotion.as_ref());
+    let environment = project.environments.get(&promotion.spec.environment);
+    let (Some(environment), Some(application)) = (environment, application_of(project, promotion)) else {
+        return Plans::default();
+    };
+    let lane = Lane::of(project, environment, application);
+    let started = revision_of(promotion);
+    let owner = owner(&project.name, environment.name(), application);
+    let run = started.unwrap_or_else(|| lane.next_revision()).to_string();
+    let to = Destination { namespace: &environment.spec.namespace, owner: &owner, run: &run };
+    let baseline = restores_baseline(&lane, promotion);
+    let is_pending = phase_of(promotion) == PromotionPhase::Pending;
+    // What is replaced was rendered when it was written, and so was what a rollback restores.
+    let is_raw = is_pending && promotion.spec.kind == PromotionKind::Promote;
+    let plan = |loaded: &Loaded, is_raw: bool| match loaded {
+        Loaded::NotAsked | Loaded::Missing(_) | Loaded::Broken(_) => None,
+        Loaded::Here(content) if baseline => Some(Ok(Plan::of_baseline(content, to.namespace))),
+        Loaded::Here(content) if is_raw => Some(Plan::of_release(content, &environment.spec, &to)),
+        Loaded::Here(content) => Some(Plan::of_revision(content, &to)),
+    };
+    let replaced = if is_pending { plan(&world.replaced, false) } else { None };
+    Plans { content: plan(&world.content, is_raw), replaced }
+}
+
+/// Objects that have to be observed live: all of them before the start, afterwards those that the promotion changes.
 pub fn live_objects(world: &PromotionWorld) -> BTreeSet<ObjectKey> {
-    let project = &world.project;
-    let Some(environment) = project.environments.get(&world.promotion.spec.environment) else {
+    let (project, promotion) = (&world.project, world.promotion.as_ref());
+    let environment = project.environments.get(&promotion.spec.environment);
+    let (Some(environment), Some(application)) = (environment, application_of(project, promotion)) else {
         return BTreeSet::new();
     };
-    let Some(application) = application_of(project, &world.promotion) else { return BTreeSet::new() };
-    let scene = Scene {
-        world,
-        environment,
-        application,
-        release: None,
-        policy: crate::api::RollbackPolicySpec::default(),
-        lane: Lane::of(project, environment, application),
-        now: jiff::Timestamp::UNIX_EPOCH,
-    };
-    if revision_of(&world.promotion).is_some() {
-        let status = scene.status();
-        return changed_keys(status.changes.iter()).collect();
+    if revision_of(promotion).is_some() {
+        let changes = promotion.status.iter().flat_map(|status| &status.changes);
+        return changed_keys(changes).collect();
     }
-    let mut keys = BTreeSet::new();
-    // What is replaced was rendered when it was written; only a release's own content still has to be.
-    for (loaded, is_raw) in [(&world.content, !scene.is_rollback()), (&world.replaced, false)] {
-        let Loaded::Here(content) = loaded else { continue };
-        let rendered = match is_raw {
-            false => Ok(content.clone()),
-            true => render(content, &environment.spec),
-        };
-        let wanted = rendered.and_then(|rendered| scene.desired(&rendered)).unwrap_or_default();
-        keys.extend(wanted.into_iter().filter(|wanted| wanted.hook.is_none()).map(|wanted| wanted.key));
-    }
-    if scene.is_rollback() {
-        // What came after the target is taken back; what was there with it or before is none of this.
-        let target = rollback_revision(&scene.lane, &world.promotion).unwrap_or(0);
-        let (_, undone) = undone(&scene.lane, target);
+    let plans = [&world.plans.content, &world.plans.replaced].into_iter().flatten().flatten();
+    let mut keys: BTreeSet<ObjectKey> = plans.flat_map(Plan::keys).cloned().collect();
+    if promotion.spec.kind == PromotionKind::Rollback {
+        // Whatever was changed since the target is rolled back; the target itself and what came before it are not concerned.
+        let lane = Lane::of(project, environment, application);
+        let target = rollback_revision(&lane, promotion).unwrap_or(0);
+        let (_, undone) = undone(&lane, target);
         let statuses = undone.filter_map(|promotion| promotion.status.as_ref());
         keys.extend(changed_keys(statuses.flat_map(|status| &status.changes)));
     }

@@ -11,14 +11,13 @@ use crate::content::capture::images::images;
 use crate::content::capture::strip::strip;
 use crate::content::plan::ingress::unchanged_hosts;
 use crate::content::plan::overrides::unmatched;
-use crate::content::{ContentError, Desired, Digested, ObjectSet, render};
+use crate::content::{ContentError, Desired, Digested, ObjectSet, Plan};
 use crate::decide::decision::{Owner, Record};
 use crate::decide::history::lane::kube_meta::Meta;
 use crate::decide::history::lane::{created, phase_of, revision_of};
 use crate::decide::moments::{later, span};
 use crate::decide::world::{Live, Loaded};
 use jiff::SignedDuration;
-use std::sync::Arc;
 
 /// Decides about a promotion that has written nothing.
 pub(super) fn decide(scene: &Scene<'_>) -> Decision {
@@ -26,7 +25,7 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
         return decision;
     }
     let content = match &scene.world.content {
-        Loaded::Here(content) => content,
+        Loaded::Here(content) => content.as_ref(),
         Loaded::NotAsked => return no_target(scene),
         Loaded::Missing(name) => {
             return refuse(scene, Reason::ContentMissing, &format!("the Content {name} was deleted"), RETRY);
@@ -35,22 +34,23 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
             return finish(scene, Outcome::Refused { reason: Reason::ContentBroken, message });
         }
     };
-    if scene.is_rollback() {
-        return match scene.environment.spec.delivery {
-            Delivery::Managed => start_rollback(scene, content),
-            Delivery::Observed => finish(
-                scene,
-                Outcome::Refused {
-                    reason: Reason::Observed,
-                    message: "somebody else deploys here, so it is taken back there",
-                },
-            ),
-        };
+    match (scene.environment.spec.delivery, scene.is_rollback()) {
+        (Delivery::Observed, false) => return start_observing(scene, content),
+        (Delivery::Observed, true) => {
+            let message = "somebody else deploys here, so it is taken back there";
+            return finish(scene, Outcome::Refused { reason: Reason::Observed, message });
+        }
+        (Delivery::Managed, _) => {}
     }
-    if scene.environment.spec.delivery == Delivery::Observed {
-        return start_observing(scene, content);
+    match (&scene.world.plans.content, scene.is_rollback()) {
+        (Some(Ok(plan)), false) => start_promotion(scene, content, plan),
+        (Some(Ok(plan)), true) => start_rollback(scene, plan),
+        (Some(Err(error)), _) => {
+            finish(scene, Outcome::Refused { reason: Reason::InvalidContent, message: &error.to_string() })
+        }
+        // A content that is loaded has a plan.
+        (None, _) => no_target(scene),
     }
-    start_promotion(scene, content)
 }
 
 fn no_target(scene: &Scene<'_>) -> Decision {
@@ -76,19 +76,10 @@ fn start_observing(scene: &Scene<'_>, content: &Digested) -> Decision {
     Decision { memory: Some(memory), wake_at: Some(scene.now_and_a_bit()), ..Decision::default() }
 }
 
-fn start_promotion(scene: &Scene<'_>, content: &Arc<Digested>) -> Decision {
-    let rendered = match render(content, &scene.environment.spec) {
-        Ok(rendered) => rendered,
-        Err(error) => {
-            return finish(
-                scene,
-                Outcome::Refused { reason: Reason::InvalidContent, message: &error.to_string() },
-            );
-        }
-    };
+fn start_promotion(scene: &Scene<'_>, content: &Digested, plan: &Plan) -> Decision {
     let captured_elsewhere = scene.release.is_some_and(|release| release.captured_from().is_some());
     if let Some((ingress, host)) = captured_elsewhere
-        .then(|| unchanged_hosts(content.objects(), rendered.objects()))
+        .then(|| unchanged_hosts(content.objects(), plan.content.objects()))
         .and_then(|mut hosts| hosts.pop())
     {
         let message = format!(
@@ -97,26 +88,26 @@ fn start_promotion(scene: &Scene<'_>, content: &Arc<Digested>) -> Decision {
         );
         return finish(scene, Outcome::Refused { reason: Reason::IngressHost, message: &message });
     }
-    let (wanted, replaced) = match (scene.desired(&rendered), replaced(scene)) {
-        (Ok(wanted), Ok(replaced)) => (wanted, replaced),
-        (Err(error), _) | (_, Err(error)) => {
+    let replaced = match &scene.world.plans.replaced {
+        Some(Ok(replaced)) => replaced.objects.as_slice(),
+        Some(Err(error)) => {
             return finish(
                 scene,
                 Outcome::Refused { reason: Reason::InvalidContent, message: &error.to_string() },
             );
         }
+        None => &[],
     };
-    let refusals = scene.refusals(&wanted);
+    let refusals = scene.refusals(&plan.objects);
     if !refusals.is_empty() {
         return refuse(scene, Reason::Preflight, &refusals.join("; "), RETRY);
     }
-    let digest = rendered.digest().to_owned();
-    let approvals = match unapproved(scene, &digest) {
+    let approvals = match unapproved(scene, plan.digest()) {
         Ok(approvals) => approvals,
         Err(waits) => return *waits,
     };
-    let Some(trial) = scene.world.tried.as_ref().filter(|trial| trial.digest == digest) else {
-        return scene.preflight(&wanted, digest);
+    let Some(trial) = scene.world.tried.as_ref().filter(|trial| trial.digest == plan.digest()) else {
+        return scene.preflight(plan);
     };
     let refused: Vec<String> = trial
         .results
@@ -132,9 +123,9 @@ fn start_promotion(scene: &Scene<'_>, content: &Arc<Digested>) -> Decision {
         if told.wake_at.is_none() {
             return told;
         }
-        return Decision { report: told.report, ..scene.preflight(&wanted, digest) };
+        return Decision { report: told.report, ..scene.preflight(plan) };
     }
-    intend(scene, content, &rendered, &wanted, &replaced, approvals)
+    intend(scene, content, plan, replaced, approvals)
 }
 
 /// The line in the record that says which gates were passed although they were closed, by whom and why.
@@ -155,30 +146,23 @@ fn overridden(scene: &Scene<'_>) -> Option<Step> {
     })
 }
 
-fn replaced(scene: &Scene<'_>) -> Result<Vec<Desired>, ContentError> {
-    match &scene.world.replaced {
-        Loaded::Here(content) => scene.desired(content),
-        Loaded::NotAsked | Loaded::Missing(_) | Loaded::Broken(_) => Ok(Vec::new()),
-    }
-}
-
 /// Everything was tried and nothing refused: the intent, and the first writes behind it.
 fn intend(
     scene: &Scene<'_>,
     content: &Digested,
-    rendered: &Digested,
-    wanted: &[Desired],
+    plan: &Plan,
     replaced: &[Desired],
     approvals: Option<ApprovalsReport>,
 ) -> Decision {
-    let mut status = begin(scene, rendered);
+    let wanted = plan.objects.as_slice();
+    let mut status = begin(scene, &plan.content);
     status.approvals = approvals;
     status.steps.extend(overridden(scene));
     let mut records = Vec::new();
     let source = scene.release.and_then(|release| Some(release.content()?.to_owned()));
     status.content = match source {
-        Some(name) if content.digest() == rendered.digest() && owns_what_was_captured(scene) => Some(name),
-        Some(_) | None => match record(scene, &mut records, rendered) {
+        Some(name) if content.digest() == plan.digest() && owns_what_was_captured(scene) => Some(name),
+        Some(_) | None => match record(scene, &mut records, &plan.content) {
             Ok(name) => Some(name),
             Err(error) => {
                 return finish(
@@ -260,29 +244,22 @@ fn is_sound_target(scene: &Scene<'_>) -> bool {
     }
 }
 
-fn start_rollback(scene: &Scene<'_>, content: &Digested) -> Decision {
+fn start_rollback(scene: &Scene<'_>, plan: &Plan) -> Decision {
     if !is_sound_target(scene) {
         let message = "spec.toRevision names a revision that was not verified here; see status.applications of the environment";
         return finish(scene, Outcome::Refused { reason: Reason::NotVerified, message });
     }
-    let wanted = match scene.desired(content) {
-        Ok(wanted) => wanted,
-        Err(error) => {
-            return finish(
-                scene,
-                Outcome::Refused { reason: Reason::InvalidContent, message: &error.to_string() },
-            );
-        }
-    };
-    let refusals = scene.refusals(&wanted);
+    let refusals = scene.refusals(&plan.objects);
     if !refusals.is_empty() {
         return refuse(scene, Reason::Refused, &refusals.join("; "), RETRY);
     }
-    let mut status = begin(scene, content);
+    let mut status = begin(scene, &plan.content);
     status.restores = scene.restored_revision();
     let (name, _) = super::contents(&scene.world.project, &scene.world.promotion);
     status.content = name;
-    status.changes = scene.reverts(&wanted, &replaced(scene).unwrap_or_default());
+    let replaced = scene.world.plans.replaced.as_ref().and_then(|plan| plan.as_ref().ok());
+    let replaced = replaced.map(|plan| plan.objects.as_slice()).unwrap_or_default();
+    status.changes = scene.reverts(&plan.objects, replaced);
     // What failed before the bad revision came and is not put back now is no fault of the rollback either.
     let before = scene.lane.current().and_then(|current| current.status.as_ref());
     let before = before.map(|status| status.failing_before.clone()).unwrap_or_default();
@@ -294,7 +271,7 @@ fn start_rollback(scene: &Scene<'_>, content: &Digested) -> Decision {
         .restores
         .and_then(|number| scene.lane.revision(number))
         .and_then(|promotion| promotion.status.as_ref()?.version.clone());
-    launch(scene, status, &wanted, Vec::new())
+    launch(scene, status, &plan.objects, Vec::new())
 }
 
 /// The intent is the memory, or the rollback itself; what it allows starts in the same pass.

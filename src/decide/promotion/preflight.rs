@@ -3,7 +3,7 @@
 use super::{Decision, RETRY, Scene};
 use crate::content::object::references::{Need, secrets};
 use crate::content::object::templates::pod_template;
-use crate::content::{Desired, ObjectKey};
+use crate::content::{ObjectKey, Plan};
 use crate::decide::decision::Action;
 use crate::decide::moments::later;
 use serde_json::{Value, json};
@@ -11,7 +11,8 @@ use std::collections::BTreeSet;
 
 impl Scene<'_> {
     /// Tries everything; the answers are seen at the next look.
-    pub(super) fn preflight(&self, wanted: &[Desired], digest: String) -> Decision {
+    pub(super) fn preflight(&self, plan: &Plan) -> Decision {
+        let wanted = plan.objects.as_slice();
         let mut objects = Vec::new();
         let mut adopt = BTreeSet::new();
         for item in wanted {
@@ -30,7 +31,7 @@ impl Scene<'_> {
         Decision {
             actions: vec![Action::Preflight {
                 target: self.target(),
-                digest,
+                digest: plan.digest().to_owned(),
                 objects,
                 adopt,
                 adopt_from: self.environment.spec.adopt_from.clone(),

@@ -44,24 +44,21 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
         let message = "the environment became Observed on the way, so nothing more is written";
         return finish(scene, Outcome::Interrupted { reason: Reason::Observed, message });
     }
-    let wanted = match &scene.world.content {
-        Loaded::Here(content) => scene.desired(content),
-        Loaded::NotAsked | Loaded::Missing(_) | Loaded::Broken(_) => {
+    let wanted = match &scene.world.plans.content {
+        Some(Ok(plan)) => &plan.objects,
+        Some(Err(error)) => {
+            return finish(
+                scene,
+                Outcome::Failed { reason: Reason::InvalidContent, message: &error.to_string() },
+            );
+        }
+        None => {
             return finish(
                 scene,
                 Outcome::Failed {
                     reason: Reason::ContentMissing,
                     message: "the Content of this revision cannot be read",
                 },
-            );
-        }
-    };
-    let wanted = match wanted {
-        Ok(wanted) => wanted,
-        Err(error) => {
-            return finish(
-                scene,
-                Outcome::Failed { reason: Reason::InvalidContent, message: &error.to_string() },
             );
         }
     };
@@ -78,8 +75,8 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
         );
     }
     match rolled_out_at(scene) {
-        Some(since) => observe(scene, &wanted, since),
-        None => roll_out(scene, &wanted),
+        Some(since) => observe(scene, wanted, since),
+        None => roll_out(scene, wanted),
     }
 }
 

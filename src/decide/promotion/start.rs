@@ -2,7 +2,7 @@
 
 use super::Scene;
 use super::desired::{annotation, is_equal, written_by};
-use crate::api::{Change, ChangeAction, Keep, Promotion, PromotionPhase, mark};
+use crate::api::{Change, ChangeAction, Keep, Promotion, PromotionKind, PromotionPhase, mark};
 use crate::content::{Desired, ObjectKey, ownership};
 use crate::decide::health::is_workload;
 use crate::decide::history::lane::{Lane, phase_of, revision_of};
@@ -16,6 +16,11 @@ pub(super) fn rollback_revision(lane: &Lane<'_>, promotion: &Promotion) -> Optio
     let is_other =
         |other| origin(lane, other).is_none_or(|origin| origin.spec.release != promotion.spec.release);
     restores.or(promotion.spec.to_revision).or_else(|| last_verified(lane, is_other))
+}
+
+/// Whether a promotion restores the baseline.
+pub(super) fn restores_baseline(lane: &Lane<'_>, promotion: &Promotion) -> bool {
+    promotion.spec.kind == PromotionKind::Rollback && rollback_revision(lane, promotion) == Some(0)
 }
 
 /// The last verified revision before the current one; the baseline when nothing was verified and it was sound.

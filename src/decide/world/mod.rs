@@ -3,7 +3,7 @@
 use crate::api::{
     Approval, ChangeType, Environment, KeptRelease, Promotion, Reason, RollbackPolicySpec, UserInfo,
 };
-use crate::content::{Digested, ObjectKey, Sealed};
+use crate::content::{ContentError, Digested, ObjectKey, Plan, Sealed};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -208,6 +208,8 @@ pub struct PromotionWorld {
     pub content: Loaded,
     /// The content that is being replaced, if Towpath wrote it: what it lacks is removed.
     pub replaced: Loaded,
+    /// What is written for both.
+    pub plans: Plans,
     /// Objects as they are live: those to be written, those kept, those to be removed.
     pub live: BTreeMap<ObjectKey, Live>,
     /// What the dry-run answered, per object.
@@ -222,6 +224,16 @@ pub struct PromotionWorld {
     pub workloads: BTreeMap<ObjectKey, Workload>,
     /// The term of the replica that decides.
     pub epoch: i64,
+}
+
+/// What is written for the contents of a promotion, or why they cannot be rendered. Made once for an observation and the decision
+/// about it; see `needs::plans`. None while the content is not loaded.
+#[derive(Clone, Debug, Default)]
+pub struct Plans {
+    /// For the content to write.
+    pub content: Option<Result<Plan, ContentError>>,
+    /// For the content that is being replaced, until the promotion has started.
+    pub replaced: Option<Result<Plan, ContentError>>,
 }
 
 /// A Content that was asked for.

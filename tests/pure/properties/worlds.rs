@@ -14,9 +14,10 @@ use towpath::api::{
     RollbackPolicySpec, Step, StepResult,
 };
 use towpath::content::{ObjectKey, render};
-use towpath::decide::needs::{contents, live_objects};
+use towpath::decide::needs::{contents, live_objects, plans};
 use towpath::decide::world::{
-    Capture, EnvironmentWorld, Grant, Loaded, NamespaceFacts, Project, PromotionWorld, ReleaseWorld, Trial,
+    Capture, EnvironmentWorld, Grant, Loaded, NamespaceFacts, Plans, Project, PromotionWorld, ReleaseWorld,
+    Trial,
 };
 
 const ENVIRONMENTS: [&str; 4] = ["dev", "staging", "prod", "nowhere"];
@@ -300,6 +301,7 @@ pub fn promotion_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<Pro
             promotion: Arc::clone(promotion),
             content,
             replaced: loaded(replaced, choices),
+            plans: Plans::default(),
             live: BTreeMap::new(),
             tried: None,
             written: keys().into_iter().filter(|_| choices.one_in(6)).collect(),
@@ -314,6 +316,7 @@ pub fn promotion_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<Pro
                 .collect(),
             epoch: choices.of(&[0, 7]),
         };
+        world.plans = plans(&world);
         let environment = world.project.environments.get(&promotion.spec.environment);
         if environment.is_some_and(|environment| environment.spec.delivery == Delivery::Observed) {
             return world;
@@ -326,13 +329,8 @@ pub fn promotion_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<Pro
 }
 
 fn trial(world: &PromotionWorld, choices: &mut Choices<'_>) -> Trial {
-    let environment = world.project.environments.get(&world.promotion.spec.environment);
-    let rendered = match (&world.content, environment) {
-        (Loaded::Here(content), Some(environment)) => render(content, &environment.spec).ok(),
-        _ => None,
-    };
-    let digest = if choices.one_in(5) { None } else { rendered };
-    let digest = digest.map(|rendered| rendered.digest().to_owned()).unwrap_or_default();
+    let plan = world.plans.content.as_ref().filter(|_| !choices.one_in(5));
+    let digest = plan.and_then(|plan| Some(plan.as_ref().ok()?.digest().to_owned())).unwrap_or_default();
     let result = |choices: &mut Choices<'_>| {
         if choices.one_in(16) { Err(choices.text()) } else { Ok(Arc::new(json!({}))) }
     };

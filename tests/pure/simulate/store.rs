@@ -14,10 +14,10 @@ use towpath::content::capture::images::images;
 use towpath::content::{Digested, ObjectKey, ObjectSet, manifests};
 use towpath::decide::decision::{Action, Decision};
 use towpath::decide::history::lane::phase_of;
-use towpath::decide::needs::{contents, live_objects};
+use towpath::decide::needs::{contents, live_objects, plans};
 use towpath::decide::world::{
-    Admission, Capture, EnvironmentWorld, Grant, Live, Loaded, NamespaceFacts, Project, PromotionWorld,
-    ReleaseWorld, Trial, Verb,
+    Admission, Capture, EnvironmentWorld, Grant, Live, Loaded, NamespaceFacts, Plans, Project,
+    PromotionWorld, ReleaseWorld, Trial, Verb,
 };
 
 pub const PROJECT: &str = "shop";
@@ -174,6 +174,7 @@ impl Store {
             project: self.project(),
             content: Loaded::NotAsked,
             replaced: Loaded::NotAsked,
+            plans: Plans::default(),
             live: BTreeMap::new(),
             tried: memory.trials.get(&uid).cloned(),
             written: memory.written.get(&uid).cloned().unwrap_or_default(),
@@ -190,6 +191,7 @@ impl Store {
         let (wanted, replaced) = contents(&world.project, &world.promotion);
         world.content = self.load(wanted);
         world.replaced = self.load(replaced);
+        world.plans = plans(&world);
         world.workloads = namespace.workloads(now);
         if environment.spec.delivery == Delivery::Managed && world.rolled_out.is_none() {
             let keys = live_objects(&world).into_iter().filter(|key| !world.written.contains(key));
