@@ -5,8 +5,11 @@
 use std::time::Duration;
 
 use http::header::RETRY_AFTER;
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
+use kube::client::Body;
+use tokio::time::{Sleep, sleep};
 use tower::BoxError;
+use tower::retry::Policy;
 
 use crate::cluster::backoff::Backoff;
 use crate::cluster::error::Refusal;
@@ -17,6 +20,9 @@ const ATTEMPTS: u32 = 4;
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// The retries of one read.
+///
+/// The pauses are those of [`Backoff`] and not of tower, whose backoff has no jitter once it reaches its maximum.
+#[derive(Clone)]
 pub(super) struct Retries {
     backoff: Backoff,
 }
@@ -27,7 +33,7 @@ impl Retries {
     }
 
     /// How long to wait before asking again, or `None` to hand the answer to the caller.
-    pub(super) fn after<B>(&mut self, answer: &Result<Response<B>, BoxError>) -> Option<Duration> {
+    fn after<B>(&mut self, answer: &Result<Response<B>, BoxError>) -> Option<Duration> {
         if self.backoff.failures() + 1 >= ATTEMPTS {
             return None;
         }
@@ -46,6 +52,24 @@ impl Retries {
                 Some(Refusal::Unanswered(_)) | None => Some(self.backoff.next_delay()),
             },
         }
+    }
+}
+
+impl<B> Policy<Request<Body>, Response<B>, BoxError> for Retries {
+    type Future = Sleep;
+
+    fn retry(&mut self, _: &mut Request<Body>, answer: &mut Result<Response<B>, BoxError>) -> Option<Sleep> {
+        self.after(answer).map(sleep)
+    }
+
+    fn clone_request(&mut self, request: &Request<Body>) -> Option<Request<Body>> {
+        let mut clone = Request::new(request.body().try_clone()?);
+        clone.method_mut().clone_from(request.method());
+        clone.uri_mut().clone_from(request.uri());
+        *clone.version_mut() = request.version();
+        clone.headers_mut().clone_from(request.headers());
+        clone.extensions_mut().clone_from(request.extensions());
+        Some(clone)
     }
 }
 

@@ -18,7 +18,8 @@ use hyper::body::Body as HttpBody;
 use kube::client::Body;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
-use tower::{BoxError, Service, ServiceExt};
+use tower::retry::Retry;
+use tower::{BoxError, Service, ServiceExt, service_fn};
 
 use super::call::{Call, Effect};
 use super::guarded::Guarded;
@@ -72,21 +73,14 @@ where
         }
     }
 
-    /// A read, asked again as long as that may help.
+    /// A read, asked again as long as that may help. It gives its place back before it waits.
     async fn read(&self, call: Call, request: Request<Body>) -> Result<Response<Reply>, BoxError> {
-        let (parts, body) = request.into_parts();
-        let mut retries = Retries::new();
-        loop {
-            let again = body.try_clone().unwrap_or_else(Body::empty);
-            let request = Request::from_parts(parts.clone(), again);
-            let place = self.place(call).await?;
-            let answer = self.counted(call, self.send(call, request)).await;
-            drop(place);
-            match retries.after(&answer) {
-                Some(delay) => tokio::time::sleep(delay).await,
-                None => return answer,
-            }
-        }
+        let attempt = |request| async move {
+            let _place = self.place(call).await?;
+            self.counted(call, self.send(call, request)).await
+        };
+        // Boxed: the compiler cannot see through a policy inside of a future that it has to prove `Send`.
+        Retry::new(Retries::new(), service_fn(attempt)).oneshot(request).boxed().await
     }
 
     /// One plain call: the answer comes back whole, or not at all.
