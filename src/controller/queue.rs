@@ -5,9 +5,16 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use tokio_util::time::{DelayQueue, delay_queue};
+
+/// The longest delay. A timer cannot be set for any time: what is due later is looked at once in between.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// An object to look at.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,7 +73,8 @@ struct State {
     groups: BTreeSet<String>,
     /// Changed while running: looked at again behind it.
     again: BTreeSet<Key>,
-    later: BTreeMap<Key, Instant>,
+    delayed: DelayQueue<Key>,
+    timers: BTreeMap<Key, delay_queue::Key>,
 }
 
 impl Queue {
@@ -77,7 +85,7 @@ impl Queue {
     /// Looks at an object as soon as possible.
     pub fn push(&self, key: Key) {
         self.with(|state| {
-            state.later.remove(&key);
+            state.undelay(&key);
             if state.running.contains(&key) {
                 state.again.insert(key);
             } else {
@@ -89,32 +97,24 @@ impl Queue {
 
     /// Looks at an object at a moment, unless an earlier one is set.
     pub fn push_at(&self, key: Key, at: Instant) {
-        self.with(|state| {
-            let earlier = state.later.get(&key).is_none_or(|known| at < *known);
-            if earlier {
-                state.later.insert(key, at);
+        let at = at.min(Instant::now() + LONGEST);
+        self.with(|state| match state.timers.get(&key) {
+            Some(timer) if at < state.delayed.deadline(timer) => state.delayed.reset_at(timer, at),
+            Some(_) => {}
+            None => {
+                let timer = state.delayed.insert_at(key.clone(), at);
+                state.timers.insert(key, timer);
             }
         });
-        self.changed.notify_one();
     }
 
     /// The next object; it counts as running until [`Queue::done`].
     pub async fn next(&self) -> Key {
         loop {
-            let (key, wake) = self.with(|state| {
-                state.ripen(Instant::now());
-                (state.take(), state.later.values().min().copied())
-            });
-            if let Some(key) = key {
-                return key;
-            }
             let changed = self.changed.notified();
-            match wake {
-                Some(at) => tokio::select! {
-                    () = changed => {}
-                    () = tokio::time::sleep_until(at) => {}
-                },
-                None => changed.await,
+            tokio::select! {
+                key = poll_fn(|context| self.with(|state| state.poll_next(context))) => return key,
+                () = changed => {}
             }
         }
     }
@@ -139,7 +139,8 @@ impl Queue {
             state.projects.clear();
             state.waiting.clear();
             state.again.clear();
-            state.later.clear();
+            state.delayed.clear();
+            state.timers.clear();
         });
     }
 }
@@ -154,11 +155,17 @@ impl State {
         keys.insert(key);
     }
 
-    fn ripen(&mut self, now: Instant) {
-        let ripe: Vec<Key> =
-            self.later.iter().filter(|(_, at)| **at <= now).map(|(key, _)| key.clone()).collect();
-        for key in ripe {
-            self.later.remove(&key);
+    fn undelay(&mut self, key: &Key) {
+        if let Some(timer) = self.timers.remove(key) {
+            self.delayed.remove(&timer);
+        }
+    }
+
+    /// The next object, after those whose time has come joined the waiting ones.
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Key> {
+        while let Poll::Ready(Some(due)) = self.delayed.poll_expired(context) {
+            let key = due.into_inner();
+            self.timers.remove(&key);
             match self.running.contains(&key) {
                 true => {
                     self.again.insert(key);
@@ -166,6 +173,7 @@ impl State {
                 false => self.wait(key),
             }
         }
+        self.take().map_or(Poll::Pending, Poll::Ready)
     }
 
     fn take(&mut self) -> Option<Key> {
@@ -225,7 +233,7 @@ mod tests {
         queue.push(key("shop", "a", Some("shop/prod")));
         queue.push(key("shop", "b", Some("shop/prod")));
         let first = queue.next().await;
-        let second = tokio::time::timeout(std::time::Duration::from_millis(20), queue.next()).await;
+        let second = tokio::time::timeout(Duration::from_millis(20), queue.next()).await;
         assert!(second.is_err(), "the second had to wait");
         queue.done(&first);
         assert_eq!(queue.next().await.name, "b");
@@ -245,10 +253,40 @@ mod tests {
     async fn a_wake_up_keeps_the_earliest_moment() {
         let queue = Queue::default();
         let start = Instant::now();
-        queue.push_at(key("shop", "a", None), start + std::time::Duration::from_secs(60));
-        queue.push_at(key("shop", "a", None), start + std::time::Duration::from_secs(5));
-        queue.push_at(key("shop", "a", None), start + std::time::Duration::from_secs(30));
+        queue.push_at(key("shop", "a", None), start + Duration::from_secs(60));
+        queue.push_at(key("shop", "a", None), start + Duration::from_secs(5));
+        queue.push_at(key("shop", "a", None), start + Duration::from_secs(30));
         queue.next().await;
+        assert_eq!(start.elapsed().as_secs(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_ends_the_delay_and_a_time_without_end_is_no_fault() {
+        let queue = Queue::default();
+        let start = Instant::now();
+        queue.push_at(key("shop", "a", None), start + Duration::from_secs(60));
+        queue.push(key("shop", "a", None));
+        queue.done(&queue.next().await);
+        queue.push_at(key("shop", "b", None), start + Duration::from_secs(8_000 * 366 * 24 * 3600));
+        assert_eq!(
+            (queue.next().await.name.as_str(), start.elapsed()),
+            ("b", LONGEST),
+            "not a after a minute"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_earlier_time_wakes_who_waits_for_a_later_one() {
+        let queue = Queue::default();
+        let start = Instant::now();
+        queue.push_at(key("shop", "a", None), start + Duration::from_secs(60));
+        let waiting = tokio::spawn({
+            let queue = queue.clone();
+            async move { queue.next().await.name }
+        });
+        tokio::task::yield_now().await;
+        queue.push_at(key("shop", "b", None), start + Duration::from_secs(5));
+        assert_eq!(waiting.await.unwrap(), "b");
         assert_eq!(start.elapsed().as_secs(), 5);
     }
 }
