@@ -4,5 +4,6 @@
 mod architecture;
 mod argo_cd_health;
 mod crds;
+mod documentation;
 mod properties;
 mod simulate;

@@ -8,6 +8,7 @@
 mod admission;
 mod cases;
 mod chart;
+mod documentation;
 mod kinds;
 mod node;
 mod parts;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         parts::silent_kubelet::stories(),
         cases::costs::stories(),
         cases::crash::stories(),
+        documentation::stories(),
         parts::node_lifetime::stories(),
         node::bad_releases::stories(),
         node::good_releases::stories(),

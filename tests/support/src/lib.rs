@@ -13,6 +13,7 @@ pub mod installed_controller;
 pub mod manifests;
 pub mod objects;
 pub mod operator;
+pub mod pages;
 pub mod people;
 pub mod project;
 pub mod relay;

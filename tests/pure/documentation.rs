@@ -1,0 +1,82 @@
+//! The README and the pages in `docs/`: a story can run all of their commands, and their links lead somewhere.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it is how a test fails")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use support::manifests::root;
+use support::pages::{Block, PAGES, blocks, text};
+
+#[test]
+fn every_page_is_listed() {
+    let on_disk = fs::read_dir(root("docs")).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut on_disk: BTreeSet<String> =
+        on_disk.map(|name| format!("docs/{}", name.to_string_lossy())).collect();
+    on_disk.insert("README.md".to_owned());
+    assert_eq!(on_disk, PAGES.map(str::to_owned).into(), "no story runs the commands of the other pages");
+}
+
+#[test]
+fn every_command_is_in_a_block_that_a_story_runs() {
+    for page in PAGES {
+        let text = text(page);
+        let outside = text.split("```").step_by(2).flat_map(str::lines);
+        let is_command = |line: &&str| {
+            line.starts_with("    ")
+                && ["cargo", "docker", "helm", "kubectl"]
+                    .iter()
+                    .any(|program| line.trim().starts_with(program))
+        };
+        assert_eq!(outside.filter(is_command).collect::<Vec<_>>(), Vec::<&str>::new(), "{page}");
+    }
+}
+
+#[test]
+fn every_file_is_used_by_a_command_after_it() {
+    for page in PAGES {
+        let blocks = blocks(page).unwrap();
+        for (index, block) in blocks.iter().enumerate() {
+            let Block::File { name, .. } = block else { continue };
+            let uses = |block: &Block| matches!(block, Block::Commands(text) if text.contains(&format!("--filename {name}\n")));
+            assert!(blocks[index..].iter().any(uses), "{page}: no command uses {name}");
+        }
+    }
+}
+
+#[test]
+fn every_link_leads_to_a_page_and_a_heading() {
+    for page in PAGES {
+        for link in links(&text(page)).filter(|link| !link.contains("://")) {
+            let (path, anchor) =
+                link.split_once('#').map_or((link, None), |(path, anchor)| (path, Some(anchor)));
+            let target = match (path, page.rsplit_once('/')) {
+                ("", _) => page.to_owned(),
+                (path, Some(_)) if path.starts_with("../") => path.trim_start_matches("../").to_owned(),
+                (path, Some((folder, _))) => format!("{folder}/{path}"),
+                (path, None) => path.to_owned(),
+            };
+            assert!(root(&target).exists(), "{page}: {link} leads nowhere");
+            if let Some(anchor) = anchor {
+                assert!(
+                    anchors(&text(&target)).contains(anchor),
+                    "{page}: {link}: {target} has no such heading"
+                );
+            }
+        }
+    }
+}
+
+/// The targets of `[text](target)`.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target)
+}
+
+/// The headings of a page, as GitHub names them in links.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let headings =
+        text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
+    let kept = |heading: &str| {
+        heading.chars().filter(|c| c.is_alphanumeric() || "-_ ".contains(*c)).collect::<String>()
+    };
+    headings.map(|heading| kept(&heading.to_lowercase()).replace(' ', "-")).collect()
+}
