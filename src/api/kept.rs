@@ -1,8 +1,8 @@
-//! A release as a process keeps it that watches ten thousand of them: everything that is read of one release while another
-//! is looked at, in one piece of memory, and the rest folded into it.
+//! The cached form of a release, for a process that watches ten thousand of them. What is read of a release while another one is
+//! reconciled is directly accessible, in one allocation. The rest is stored in it as JSON.
 //!
-//! Invariants: the status that [`KeptRelease::status`] gives is the one that was stored, to the last field. The source goes
-//! once the content is captured: from then on the Content speaks for it.
+//! Invariants: [`KeptRelease::status`] returns exactly the status that was stored. The source is dropped once the content is captured,
+//! because from then on the Content replaces it.
 
 use super::{ImageOverride, Release, ReleaseChange, ReleasePhase, ReleaseStatus, Source, UserInfo};
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// The strings of a release, each in its place. What is empty is absent.
+/// The strings of a release. An empty string means that the field is absent.
 #[derive(Clone, Copy)]
 enum Text {
     Name,
@@ -34,26 +34,26 @@ enum Text {
 
 const TEXTS: usize = Text::Uncaptured as usize + 1;
 
-/// A release without what nobody reads again.
+/// A release without the fields that are not read again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeptRelease {
     /// When it was created.
     pub created: Option<Timestamp>,
     /// The generation of its spec.
     pub generation: i64,
-    /// It is being deleted.
+    /// Whether it has a deletion timestamp.
     pub deleting: bool,
     /// `spec.hold`.
     pub hold: Option<bool>,
     /// `spec.change`.
     pub change: Option<Box<ReleaseChange>>,
     phase: ReleasePhase,
-    /// All strings, one after the other: apart they would take twice as much.
+    /// All strings, concatenated. Separate strings would take twice the memory.
     text: Box<str>,
     ends: [u32; TEXTS],
 }
 
-/// Where the content will come from.
+/// Where the content will be captured from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Uncaptured {
     /// `spec.source`.
@@ -63,7 +63,7 @@ pub struct Uncaptured {
 }
 
 impl KeptRelease {
-    /// The name; empty before the API server gave one.
+    /// The name. Empty before the API server has assigned one.
     pub fn name(&self) -> &str {
         self.text(Text::Name)
     }
@@ -73,12 +73,12 @@ impl KeptRelease {
         self.text(Text::Namespace)
     }
 
-    /// The UID; empty before the API server gave one.
+    /// The UID. Empty before the API server has assigned one.
     pub fn uid(&self) -> &str {
         self.text(Text::Uid)
     }
 
-    /// The version of the object.
+    /// `metadata.resourceVersion`.
     pub fn resource_version(&self) -> &str {
         self.text(Text::ResourceVersion)
     }
@@ -103,7 +103,7 @@ impl KeptRelease {
         self.present(Text::CapturedFrom)
     }
 
-    /// `status.content`: the name of what was captured.
+    /// `status.content`: the name of the Content.
     pub fn content(&self) -> Option<&str> {
         self.present(Text::Content)
     }
@@ -113,22 +113,22 @@ impl KeptRelease {
         self.present(Text::Digest)
     }
 
-    /// `status.phase`; one without a status is pending.
+    /// `status.phase`, or `Pending` if there is no status.
     pub fn phase(&self) -> ReleasePhase {
         self.phase
     }
 
-    /// `spec.requestedBy`, unfolded.
+    /// `spec.requestedBy`, parsed from JSON.
     pub fn requested_by(&self) -> Option<UserInfo> {
         unfold(self.text(Text::RequestedBy))
     }
 
-    /// What is to be captured, unfolded; none once it is.
+    /// What has to be captured, parsed from JSON. `None` once the content is captured.
     pub fn uncaptured(&self) -> Option<Uncaptured> {
         unfold(self.text(Text::Uncaptured))
     }
 
-    /// The status as it is stored, unfolded.
+    /// The stored status, parsed from JSON.
     pub fn status(&self) -> Option<ReleaseStatus> {
         let status: ReleaseStatus = unfold(self.text(Text::Status))?;
         let owned = |text: &str| text.to_owned();
@@ -149,7 +149,7 @@ impl KeptRelease {
         Self { phase: status.phase, text, ends, ..self.clone() }
     }
 
-    /// What names the object in a request.
+    /// The metadata that identifies the object in a request.
     pub fn identity(&self) -> ObjectMeta {
         let owned = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         ObjectMeta {
@@ -172,7 +172,7 @@ impl KeptRelease {
     }
 }
 
-/// Who created these releases, each once: there are fewer people than releases.
+/// The requesters of these releases, without duplicates: there are fewer requesters than releases.
 pub fn requesters<'a>(releases: impl Iterator<Item = &'a KeptRelease>) -> Vec<UserInfo> {
     let folded: BTreeSet<&str> = releases.map(|release| release.text(Text::RequestedBy)).collect();
     folded.into_iter().filter_map(unfold).collect()
@@ -217,7 +217,7 @@ impl From<Release> for KeptRelease {
     }
 }
 
-/// Every place, in order.
+/// Every string, in the order of its index.
 const ALL: [Text; TEXTS] = [
     Text::Name,
     Text::Namespace,
@@ -234,7 +234,7 @@ const ALL: [Text; TEXTS] = [
     Text::Uncaptured,
 ];
 
-/// One string, and where each of its parts ends. The API server takes no object of 2^32 bytes.
+/// The concatenated string, and the end of each part. The API server accepts no object of 2^32 bytes, so `u32` is enough.
 fn join(texts: [&str; TEXTS]) -> (Box<str>, [u32; TEXTS]) {
     let mut end = 0_u32;
     let ends = texts.map(|text| {
@@ -248,7 +248,7 @@ fn fold_status(status: &ReleaseStatus) -> String {
     fold(&ReleaseStatus { content: None, digest: None, ..status.clone() })
 }
 
-/// Data of ours always has a JSON form, and is read from it again.
+/// Serialization of these types cannot fail.
 fn fold(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
@@ -337,7 +337,7 @@ mod tests {
         assert_eq!(next.uncaptured(), None);
     }
 
-    /// What `size_of` and the one string come to; the allocator adds some ten bytes to each.
+    /// The size of the struct and of its string. The allocator adds about ten bytes to each.
     #[test]
     fn a_settled_release_is_small() {
         let kept = KeptRelease::from(release(Some("shop-d323cb4bdb234c77")));

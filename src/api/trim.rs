@@ -1,6 +1,6 @@
-//! What of our own kinds is not kept in memory.
+//! Drops parts of our own kinds before they are cached.
 //!
-//! Invariant: nothing that a decision reads goes, and nothing at all of what is still to be compared or written again.
+//! Invariant: no field that a decision reads is dropped, and no field at all of an object that is still compared or written.
 
 use super::condition::HOLDS;
 use super::{
@@ -8,9 +8,9 @@ use super::{
     mark,
 };
 
-/// A kind of ours, as it is kept.
+/// A kind of Towpath that can drop parts before it is cached.
 pub trait Trim {
-    /// Drops what nobody reads again.
+    /// Drops what is not read again.
     fn trim(&mut self) {}
 }
 
@@ -20,8 +20,8 @@ impl Trim for ClusterChangeFreeze {}
 impl Trim for Environment {}
 impl Trim for RollbackPolicy {}
 
-/// Histories are long. Of a promotion that has ended the outcome is read, and what it changed; the record with its steps stays
-/// at the API server, and nobody writes it again.
+/// Histories are long. Of a promotion that has ended, only the outcome and the changes are read. The complete record stays at the API
+/// server, and its status is not written again.
 impl Trim for Promotion {
     fn trim(&mut self) {
         let Some(status) = self.status.as_mut().filter(|status| status.phase.is_final()) else { return };
@@ -30,7 +30,7 @@ impl Trim for Promotion {
         conditions.retain(|condition| condition.type_ == HOLDS);
         conditions.shrink_to_fit();
         changes.shrink_to_fit();
-        // The one label that is read: nobody asked for what Towpath began by itself.
+        // The only label that is read. A promotion that the controller created has no requester that matters.
         self.metadata.labels =
             self.metadata.labels.take().filter(|labels| labels.contains_key(mark::AUTOMATIC));
         if let Some(labels) = &mut self.metadata.labels {
