@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use support::manifests::root;
 use support::pages::{Block, PAGES, blocks, text};
+use towpath::api::Reason;
 
 #[test]
 fn every_page_is_listed() {
@@ -63,6 +64,15 @@ fn every_link_leads_to_a_page_and_a_heading() {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn every_gate_is_explained_to_developers() {
+    let page = text("docs/developers.md");
+    let rows: String = page.lines().filter(|line| line.starts_with("| `")).collect();
+    for reason in Reason::NAMED.iter().filter(|reason| reason.is_holding()) {
+        assert!(rows.contains(&format!("`{reason}`")), "docs/developers.md does not explain {reason}");
     }
 }
 
