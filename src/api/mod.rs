@@ -15,6 +15,7 @@ pub mod environment;
 pub mod freeze;
 pub mod gate;
 pub mod kept;
+pub mod meta;
 pub mod promotion;
 pub mod reason;
 pub mod release;
@@ -40,6 +41,7 @@ pub use freeze::{ChangeFreeze, ChangeFreezeSpec, ClusterChangeFreeze, ClusterCha
 pub use gate::{GateName, Override};
 pub use kept::{KeptRelease, Uncaptured, requesters};
 pub use kube::core::Duration;
+pub use meta::Meta;
 pub use promotion::{
     Change, ChangeAction, Promotion, PromotionKind, PromotionPhase, PromotionSpec, PromotionStatus, Step,
     StepResult,

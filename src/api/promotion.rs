@@ -1,6 +1,6 @@
 //! Promotion: the promotion of one release to one environment, or a rollback, and the record of it.
 
-use super::{ApprovalsReport, Condition, Keep, Override, Reason, UserInfo, schema};
+use super::{ApprovalsReport, Condition, Keep, Override, Reason, UserInfo, mark, schema};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -348,4 +348,26 @@ pub enum StepResult {
     Failed,
     /// The step could not determine whether the release is good.
     Errored,
+}
+
+impl Promotion {
+    /// The phase; one without a status is pending.
+    pub fn phase(&self) -> PromotionPhase {
+        self.status.as_ref().map(|status| status.phase).unwrap_or_default()
+    }
+
+    /// The number in the history of the environment.
+    pub fn revision(&self) -> Option<i64> {
+        self.status.as_ref()?.revision
+    }
+
+    /// Whether the controller created it.
+    pub fn is_automatic(&self) -> bool {
+        self.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key(mark::AUTOMATIC))
+    }
+
+    /// The person who created it; none when the controller did.
+    pub fn requester(&self) -> Option<&UserInfo> {
+        self.spec.requested_by.as_ref().filter(|_| !self.is_automatic())
+    }
 }

@@ -7,7 +7,7 @@ use super::queue::{Key, Kind, Queue};
 use super::reconcile::{Again, ReconcileError, reconcile};
 use crate::api::Promotion;
 use crate::cluster::Cache;
-use crate::decide::history::lane::phase_of;
+
 use crate::observe::ObserveError;
 use crate::process::{Handles, Metrics};
 use futures::FutureExt;
@@ -74,7 +74,7 @@ impl Passes {
     fn forget(&self, before: Option<&Promotion>, now: Option<&Promotion>) {
         let Some(uid) = before.and_then(|promotion| promotion.metadata.uid.as_deref()) else { return };
         let goes_on = now.is_some_and(|promotion| {
-            promotion.metadata.uid.as_deref() == Some(uid) && !phase_of(promotion).is_final()
+            promotion.metadata.uid.as_deref() == Some(uid) && !promotion.phase().is_final()
         });
         if !goes_on {
             self.handles.memory.forget(uid);

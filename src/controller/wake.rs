@@ -3,7 +3,7 @@
 use super::queue::{Key, Kind, Queue};
 use crate::api::{KeptRelease, Promotion, ReleasePhase};
 use crate::cluster::{Change, Stores};
-use crate::decide::history::lane::phase_of;
+
 use kube::ResourceExt;
 use std::sync::Arc;
 
@@ -87,7 +87,7 @@ impl Wake {
             self.environment(&environment.namespace().unwrap_or_default(), &environment.name_any());
         }
         for promotion in self.stores.promotions.all() {
-            if !phase_of(&promotion).is_final() {
+            if !promotion.phase().is_final() {
                 let project = promotion.namespace().unwrap_or_default();
                 self.promotion(&project, &promotion.name_any(), Some(&promotion.spec.environment));
             }
@@ -192,7 +192,7 @@ impl Wake {
     }
 
     fn open(&self, project: &str, promotions: Vec<Arc<Promotion>>) {
-        for promotion in promotions.iter().filter(|promotion| !phase_of(promotion).is_final()) {
+        for promotion in promotions.iter().filter(|promotion| !promotion.phase().is_final()) {
             self.promotion(project, &promotion.name_any(), Some(&promotion.spec.environment));
         }
     }

@@ -4,8 +4,8 @@ use super::conditions;
 use super::conditions::State;
 use super::decision::Decision;
 use super::gates::approvals::{Case, counts, demanded};
-use super::history::lane::kube_meta::Meta;
-use super::history::lane::{asked_by, created, phase_of};
+use crate::api::Meta;
+
 use super::world::ApprovalWorld;
 use crate::api::{ApprovalStatus, Promotion, PromotionPhase, Reason};
 use jiff::Timestamp;
@@ -17,7 +17,7 @@ pub fn decide(world: &ApprovalWorld, now: Timestamp) -> Decision<ApprovalStatus>
         return Decision::default();
     }
     let promotion = promotion(world);
-    let is_used = promotion.is_some_and(|promotion| phase_of(promotion) != PromotionPhase::Pending);
+    let is_used = promotion.is_some_and(|promotion| promotion.phase() != PromotionPhase::Pending);
     let was_told = approval.status.as_ref().is_some_and(|status| status.observed_generation >= 0);
     let is_due = promotion.and_then(|promotion| promotion.status.as_ref()?.approvals.as_ref()?.due.as_ref());
     if is_used && was_told && is_due.is_none() {
@@ -53,7 +53,7 @@ fn promotion(world: &ApprovalWorld) -> Option<&Promotion> {
     let asks =
         |promotion: &&Promotion| promotion.status.as_ref().is_some_and(|status| status.approvals.is_some());
     let all = world.project.promotions.values().map(AsRef::as_ref);
-    all.filter(is_meant).filter(asks).max_by_key(|promotion| (created(*promotion), promotion.name()))
+    all.filter(is_meant).filter(asks).max_by_key(|promotion| (promotion.created(), promotion.name()))
 }
 
 fn verdict(
@@ -79,6 +79,6 @@ fn verdict(
             environment.name()
         ));
     };
-    let case = Case { environment, release, asked_by: asked_by(promotion), digest: &report.of.digest };
+    let case = Case { environment, release, asked_by: promotion.requester(), digest: &report.of.digest };
     counts(project, rules, case, &world.approval, now)
 }

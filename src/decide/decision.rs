@@ -1,6 +1,6 @@
 //! What was decided. Plain data: nothing here writes.
 
-use super::history::lane::kube_meta::Meta;
+use crate::api::Meta;
 use crate::api::{Environment, PromotionSpec, Reason};
 use crate::content::{ObjectKey, Sealed};
 use jiff::Timestamp;

@@ -4,10 +4,10 @@
 
 use super::decision::{Action, Decision, NoStatus};
 use super::gates::calendar::{freeze_in_force, next_freeze};
-use super::history::lane::kube_meta::Meta;
 use super::moments::earliest;
 use super::world::{Freeze, FreezesWorld};
 use crate::api::Environment;
+use crate::api::Meta;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use super::grant::{WHILE_SETTLED, WHILE_WRITING, grant};
 use super::rights::{Questions, TO_OFFER, ask};
 use super::{ObserveError, copies, project};
 use crate::api::{Approval, Content, Delivery, Environment, PromotionMode, requesters};
-use crate::decide::history::lane::phase_of;
+
 use crate::decide::world::{EnvironmentWorld, Grant, Project, Verb};
 use crate::process::Handles;
 use jiff::SignedDuration;
@@ -25,7 +25,7 @@ pub async fn observe(
     let busy = project
         .promotions
         .values()
-        .any(|promotion| promotion.spec.environment == name && !phase_of(promotion).is_final());
+        .any(|promotion| promotion.spec.environment == name && !promotion.phase().is_final());
     let age = if busy { WHILE_WRITING } else { WHILE_SETTLED };
     if exists {
         let answer = grant(handles, namespace, &environment, age).await?;
@@ -38,7 +38,7 @@ pub async fn observe(
     let finished = project
         .promotions
         .values()
-        .filter(|promotion| promotion.spec.environment == name && phase_of(promotion).is_final())
+        .filter(|promotion| promotion.spec.environment == name && promotion.phase().is_final())
         .count();
     let key = (namespace.to_owned(), name.to_owned());
     let trimmed = handles.caches.trimmed.get(&key).is_some()

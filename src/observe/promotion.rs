@@ -6,7 +6,7 @@ use super::{ObserveError, contents, health, live, project};
 use crate::api::{Delivery, Environment, Promotion, PromotionKind, PromotionPhase};
 use crate::cluster::{Identity, application_of};
 use crate::content::ObjectKey;
-use crate::decide::history::lane::{asked_by, is_automatic, phase_of};
+
 use crate::decide::needs::{contents as wanted_contents, live_objects, plans, rollback_names};
 use crate::decide::world::{Grant, Loaded, Plans, Project, PromotionWorld, Verb};
 use crate::process::Handles;
@@ -23,7 +23,7 @@ pub async fn observe(
     let Some(promotion) = handles.stores.promotions.get(namespace, name) else { return Ok(None) };
     let project = of_application(handles, namespace, &promotion)?;
     let Some(promotion) = project.promotions.get(name).cloned() else { return Ok(None) };
-    if phase_of(&promotion).is_final() {
+    if promotion.phase().is_final() {
         return Ok(None);
     }
     let mut project = project;
@@ -77,14 +77,14 @@ fn of_application(
 /// Before it starts: may the requester of its release promote, and may its approvers approve.
 fn questions(project: &Project, promotion: &Promotion) -> Questions {
     let spec = &promotion.spec;
-    if phase_of(promotion) != PromotionPhase::Pending || spec.kind == PromotionKind::Rollback {
+    if promotion.phase() != PromotionPhase::Pending || spec.kind == PromotionKind::Rollback {
         return Questions::new();
     }
     let environment = || spec.environment.clone();
-    let requester = project.releases.get(&spec.release).filter(|_| is_automatic(promotion));
+    let requester = project.releases.get(&spec.release).filter(|_| promotion.is_automatic());
     let requester = requester.and_then(|release| release.requested_by());
     // Somebody may have asked while no policy judged it.
-    let person = asked_by(promotion).cloned();
+    let person = promotion.requester().cloned();
     let overrides = person.clone().filter(|_| spec.override_.is_some());
     let approvals = project.approvals.values().filter(|approval| {
         approval.spec.release.name == spec.release && approval.spec.environment.name == spec.environment

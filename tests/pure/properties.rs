@@ -21,13 +21,13 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use support::manifests::{documents, read, root};
 use support::schema::misfits;
+use towpath::api::Meta;
 use towpath::api::{Delivery, GateName, PromotionKind, PromotionPhase, PromotionStatus};
 use towpath::decide::decision::{Action, Decision};
 use towpath::decide::gates::approvals::{demanded, may_go_first};
 use towpath::decide::gates::gate::Gate;
 use towpath::decide::gates::{Asked, evaluate};
-use towpath::decide::history::lane::kube_meta::Meta;
-use towpath::decide::history::lane::{Lane, application_of, phase_of, revision_of};
+use towpath::decide::history::lane::Lane;
 use towpath::decide::needs::plans;
 use towpath::decide::world::{
     Admission, EnvironmentWorld, Grant, Loaded, Project, PromotionWorld, ReleaseWorld,
@@ -103,7 +103,7 @@ fn what_was_reported_is_not_reported_again() {
             let Some(status) = alone.or(decision.report) else { continue };
             let next = with_status(world, status);
             let again = promotion::decide(&next, now());
-            let is_over = phase_of(&next.promotion).is_final();
+            let is_over = next.promotion.phase().is_final();
             hold(!is_over || (again.actions.is_empty() && again.memory.is_none()), || {
                 format!("it has ended: {again:?}")
             })?;
@@ -150,7 +150,7 @@ fn a_closed_gate_lets_nothing_through() {
                 })?;
             }
         }
-        for world in promotions.iter().filter(|world| phase_of(&world.promotion) == PromotionPhase::Pending) {
+        for world in promotions.iter().filter(|world| world.promotion.phase() == PromotionPhase::Pending) {
             let spec = &world.promotion.spec;
             let release = world.project.releases.get(&spec.release);
             let (Some(environment), Some(release)) =
@@ -175,7 +175,7 @@ fn a_closed_gate_lets_nothing_through() {
 #[test]
 fn nothing_starts_that_has_not_been_approved() {
     over_worlds(|_, _, promotions| {
-        for world in promotions.iter().filter(|world| phase_of(&world.promotion) == PromotionPhase::Pending) {
+        for world in promotions.iter().filter(|world| world.promotion.phase() == PromotionPhase::Pending) {
             let spec = &world.promotion.spec;
             let found = world
                 .project
@@ -244,7 +244,7 @@ fn a_rollback_restores_only_what_was_verified() {
         for world in promotions.iter().filter(|world| world.promotion.spec.kind == PromotionKind::Rollback) {
             let decision = promotion::decide(world, now());
             let Some(status) = started(&decision) else { continue };
-            let starts = phase_of(&world.promotion) == PromotionPhase::Pending;
+            let starts = world.promotion.phase() == PromotionPhase::Pending;
             let is_sound = !starts || goes_to_sound(&world.project, world, status.restores);
             hold(is_sound, || format!("restores {:?}: {world:#?}", status.restores))?;
         }
@@ -254,13 +254,13 @@ fn a_rollback_restores_only_what_was_verified() {
 
 fn goes_to_sound(project: &Project, world: &PromotionWorld, revision: Option<i64>) -> bool {
     let environment = &project.environments[&world.promotion.spec.environment];
-    let lane = Lane::of(project, environment, application_of(project, &world.promotion).unwrap());
+    let lane = Lane::of(project, environment, project.application_of(&world.promotion).unwrap());
     let is_verified = |number| {
-        let named = lane.revisions.iter().filter(|promotion| revision_of(promotion) == Some(number));
-        named.into_iter().any(|promotion| phase_of(promotion) == PromotionPhase::Verified)
+        let named = lane.revisions.iter().filter(|promotion| promotion.revision() == Some(number));
+        named.into_iter().any(|promotion| promotion.phase() == PromotionPhase::Verified)
             // Where a rollback was verified, the revision that it restored is what it proved.
-            || lane.here().any(|promotion| phase_of(promotion) == PromotionPhase::Verified
-                && lane.content_of(promotion).and_then(revision_of) == Some(number))
+            || lane.here().any(|promotion| promotion.phase() == PromotionPhase::Verified
+                && lane.content_of(promotion).and_then(|origin| origin.revision()) == Some(number))
     };
     revision.is_some_and(|number| number == 0 || is_verified(number))
 }
@@ -270,14 +270,13 @@ fn deleting_a_release_ends_what_is_under_way() {
     over_worlds(|_, _, promotions| {
         for world in promotions {
             let spec = &world.promotion.spec;
-            let runs = phase_of(&world.promotion).is_running() && revision_of(&world.promotion).is_some();
+            let runs = world.promotion.phase().is_running() && world.promotion.revision().is_some();
             let (Some(environment), Loaded::Here(_)) =
                 (world.project.environments.get(&spec.environment), &world.content)
             else {
                 continue;
             };
-            let Some(application) = application_of(&world.project, &world.promotion).map(str::to_owned)
-            else {
+            let Some(application) = world.project.application_of(&world.promotion).map(str::to_owned) else {
                 continue;
             };
             let lane = Lane::of(&world.project, environment, &application);
@@ -300,7 +299,7 @@ fn deleting_a_release_ends_what_is_under_way() {
                 decision.actions.iter().any(|action| !matches!(action, Action::CreatePromotion { .. }));
             // What brings the environment back comes first; the failure is told when that has started.
             let is_made = lane.pending.iter().any(|other| {
-                other.spec.kind == PromotionKind::Rollback && !phase_of(other).is_final() && !other.deleting()
+                other.spec.kind == PromotionKind::Rollback && !other.phase().is_final() && !other.deleting()
             });
             let goes_back = is_made || !decision.actions.is_empty() && !writes;
             hold((failed || goes_back) && !writes, || format!("goes on: {decision:#?}\n{next:#?}"))?;

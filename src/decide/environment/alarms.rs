@@ -5,8 +5,8 @@ use crate::api::{Condition, Environment, Reason};
 use crate::decide::conditions::{condition, cut};
 use crate::decide::decision::Note;
 use crate::decide::gates::approvals::{Case, demanded, tally};
-use crate::decide::history::lane::asked_by;
-use crate::decide::history::lane::kube_meta::Meta;
+
+use crate::api::Meta;
 use crate::decide::moments::earliest;
 use crate::decide::world::{Admission, EnvironmentWorld, Project};
 use jiff::Timestamp;
@@ -78,7 +78,7 @@ fn overdue<'a>(
                 continue;
             };
             let case =
-                Case { environment, release, asked_by: asked_by(promotion), digest: &report.of.digest };
+                Case { environment, release, asked_by: promotion.requester(), digest: &report.of.digest };
             let Some(needed) = tally(project, rules, case, now).report.needed else { continue };
             match due > now {
                 true => next = earliest(next, Some(due)),

@@ -11,10 +11,10 @@ use super::gates::calendar::deadline;
 use super::gates::gate::Gate;
 use super::gates::{candidate, opens_at, waits_at};
 use super::history::housekeeping;
-use super::history::lane::kube_meta::Meta;
-use super::history::lane::{Lane, by_application, created, phase_of, revision_of};
+use super::history::lane::Lane;
 use super::moments::{earliest, later};
 use super::world::{EnvironmentWorld, Project};
+use crate::api::Meta;
 use crate::api::{
     ApplicationStatus, Class, EnvironmentStatus, GateReport, Promotion, PromotionKind, PromotionPhase,
     PromotionSpec, RECONCILING, Reason, RevisionRecord, RevisionRef, STALLED,
@@ -78,7 +78,7 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision<EnvironmentS
                 }
             }
         }
-        let open = |promotion: &&Promotion| !phase_of(promotion).is_final();
+        let open = |promotion: &&Promotion| !promotion.phase().is_final();
         let pending = lane.pending.iter().rev().copied().find(open);
         if let Some((promotion, gate)) = pending.and_then(|promotion| Some((promotion, waits_at(promotion)?)))
         {
@@ -145,12 +145,12 @@ fn under_way(promotion: &str) -> String {
 
 /// A failed promotion that stayed, or a rollback that did not help.
 fn is_broken(promotion: &Promotion) -> bool {
-    phase_of(promotion) == PromotionPhase::Failed
+    promotion.phase() == PromotionPhase::Failed
 }
 
 /// Applications that have a release in the project or a promotion here.
 fn applications(world: &EnvironmentWorld) -> BTreeMap<String, Project> {
-    let mut applications = by_application(&world.project);
+    let mut applications = world.project.by_application();
     applications.retain(|_, project| {
         let promoted = project.promotions.values();
         project.releases.values().any(|release| !release.deleting())
@@ -167,7 +167,7 @@ fn promote(
 ) -> Option<(String, Action)> {
     // A rollback that goes on, or is about to, comes first; it wakes this environment when it ends.
     let rolls_back = lane.pending.iter().chain(lane.revisions.iter()).any(|other| {
-        other.spec.kind == PromotionKind::Rollback && !phase_of(other).is_final() && !other.deleting()
+        other.spec.kind == PromotionKind::Rollback && !other.phase().is_final() && !other.deleting()
     });
     if rolls_back {
         return None;
@@ -198,17 +198,17 @@ fn promote(
 
 fn entry(lane: &Lane<'_>, application: &str) -> ApplicationStatus {
     let reference = |promotion: &Promotion| -> Option<RevisionRef> {
-        let origin = lane.content_of(lane.revision(revision_of(promotion)?)?);
+        let origin = lane.content_of(lane.revision(promotion.revision()?)?);
         Some(RevisionRef {
-            revision: revision_of(promotion)?,
+            revision: promotion.revision()?,
             version: origin.and_then(|origin| origin.status.as_ref()?.version.clone()),
             release: origin.map(|origin| origin.spec.release.clone()),
         })
     };
     // What runs is what ended last; a promotion that goes on is told as active.
-    let current = lane.here().rev().find(|promotion| phase_of(promotion).is_final());
-    let number = current.and_then(revision_of);
-    let previous = lane.here().rev().find(|promotion| revision_of(promotion) < number);
+    let current = lane.here().rev().find(|promotion| promotion.phase().is_final());
+    let number = current.and_then(Promotion::revision);
+    let previous = lane.here().rev().find(|promotion| promotion.revision() < number);
     let record = |promotion: &&Promotion| -> Option<RevisionRecord> {
         let status = promotion.status.as_ref().filter(|status| status.phase.is_final())?;
         Some(RevisionRecord {
@@ -267,7 +267,7 @@ fn summary(
         // What somebody else may still create is not final for a while.
         let first = since(stored, RECONCILING, "True").unwrap_or(now);
         let is_spec = fault.reason.class() == Class::Final;
-        let start = first.max(created(world.environment.as_ref()));
+        let start = first.max(world.environment.created());
         let final_ = is_spec
             && (now >= later(start, super::release::PATIENCE) || since(stored, STALLED, "True").is_some());
         let state = if final_ { State::Stalled } else { State::Reconciling };
@@ -280,7 +280,7 @@ fn summary(
         return (State::Reconciling, Reason::Failed, format!("{name}: {message}"));
     }
     let runs = world.project.promotions.values().any(|promotion| {
-        promotion.spec.environment == world.environment.name() && revision_of(promotion).is_some()
+        promotion.spec.environment == world.environment.name() && promotion.revision().is_some()
     });
     match (waiting, runs) {
         (Some(message), true) => (State::Ready, Reason::Verified, message),

@@ -1,9 +1,9 @@
 //! Faults of a spec that only the whole project shows: unknown names, cycles, a target that two environments share.
 
 use crate::api::Environment;
+use crate::api::Meta;
 use crate::api::Reason;
 use crate::decide::gates::schedule::check_all;
-use crate::decide::history::lane::kube_meta::Meta;
 use crate::decide::world::{Grant, Project};
 use jiff::Timestamp;
 use std::collections::BTreeSet;

@@ -10,8 +10,8 @@ use crate::api::{
     KeptRelease, ObjectIdentity, Reason, UserInfo,
 };
 use crate::decide::conditions::cut;
-use crate::decide::history::lane::created;
-use crate::decide::history::lane::kube_meta::Meta;
+
+use crate::api::Meta;
 use crate::decide::moments::{earliest, later, span};
 use crate::decide::world::{Admission, Project, Verb};
 use jiff::Timestamp;
@@ -122,7 +122,7 @@ pub fn counts(
         return Err(format!("spec.digest is not {}, which is what would be written now", case.digest));
     }
     let runs_out = rules.valid_for.filter(|_| spec.decision == ApprovalDecision::Approve);
-    let runs_out = runs_out.map(|time| later(created(approval), span(time)));
+    let runs_out = runs_out.map(|time| later(approval.created(), span(time)));
     let until = [runs_out, spec.expires_at.as_ref().map(|time| time.0)].into_iter().flatten().min();
     if until.is_some_and(|until| until <= now) {
         let field =

@@ -2,8 +2,8 @@
 
 use super::gate::Gate;
 use super::schedule::{Opening, opening};
+use crate::api::Meta;
 use crate::api::{ChangeType, Environment, KeptRelease, Reason};
-use crate::decide::history::lane::kube_meta::Meta;
 use crate::decide::world::{Freeze, Project};
 use jiff::Timestamp;
 

@@ -6,10 +6,11 @@ pub mod gate;
 pub mod schedule;
 
 use super::environment::validate;
-use super::history::lane::kube_meta::Meta;
-use super::history::lane::{Lane, created, is_automatic, is_of, newer, phase_of};
+use super::history::lane::{Lane, is_of};
+use super::history::order::newer;
 use super::moments::{later, span};
 use super::world::Project;
+use crate::api::Meta;
 use crate::api::{
     Delivery, Environment, GateName, HOLDS, KeptRelease, Promotion, PromotionKind, PromotionMode,
     PromotionPhase, Reason,
@@ -61,7 +62,7 @@ pub enum Asked {
 impl Asked {
     /// Who asked for this one.
     pub fn of(promotion: &Promotion) -> Self {
-        if is_automatic(promotion) { Self::ByAutomation } else { Self::ByPerson }
+        if promotion.is_automatic() { Self::ByAutomation } else { Self::ByPerson }
     }
 }
 
@@ -220,7 +221,7 @@ fn verified_before(
         };
         let lane = Lane::of(project, before, release.application());
         let failed =
-            || lane.of_release(release).next().is_some_and(|last| phase_of(last) == PromotionPhase::Failed);
+            || lane.of_release(release).next().is_some_and(|last| last.phase() == PromotionPhase::Failed);
         match lane.verified_at(release) {
             Some(_) if lane.was_taken_back(release) => {
                 return Gate::closed(
@@ -289,7 +290,7 @@ pub fn candidate<'a>(
     now: Timestamp,
 ) -> Option<(&'a KeptRelease, Gate)> {
     let mut waiting = None;
-    for release in super::history::lane::releases_of(project, lane.application) {
+    for release in crate::decide::history::order::releases_of(project, lane.application) {
         if was_tried(lane, release) {
             // What was tried here is not offered again; and nothing older than what went well may follow it.
             let went_well = lane.verified_at(release).is_some();
@@ -330,7 +331,7 @@ fn may_be_approved(
 /// Whether automation or a person offered the release to this lane already, in the namespace as it is now.
 fn was_tried(lane: &Lane<'_>, release: &KeptRelease) -> bool {
     let offered =
-        |promotion: &&Promotion| is_of(promotion, release) && created(*promotion) >= created(release);
+        |promotion: &&Promotion| is_of(promotion, release) && promotion.created() >= release.created();
     was_put_here(lane, release).is_some() || lane.pending.iter().any(offered)
 }
 
@@ -339,7 +340,7 @@ fn was_put_here<'a>(lane: &Lane<'a>, release: &KeptRelease) -> Option<&'a Promot
     // A failure counts for a namespace that was created again, too: only a person offers a failed release anew.
     let failed = |promotion: &&Promotion| {
         is_of(promotion, release)
-            && phase_of(promotion) == PromotionPhase::Failed
+            && promotion.phase() == PromotionPhase::Failed
             && promotion
                 .status
                 .as_ref()

@@ -3,8 +3,9 @@
 //! Never removed: the current revision, what runs, every revision that a rollback may go to, the first one, which holds the
 //! baseline while nothing else was verified, and the last of the newest release that was tried.
 
-use super::lane::kube_meta::Meta;
-use super::lane::{Lane, newer, phase_of};
+use super::lane::Lane;
+use super::order::newer;
+use crate::api::Meta;
 use crate::api::{Promotion, PromotionKind, PromotionPhase};
 use crate::decide::decision::{Action, Target};
 use crate::decide::world::{EnvironmentWorld, Project};
@@ -49,7 +50,7 @@ pub fn trim(world: &EnvironmentWorld, applications: &BTreeMap<String, Project>) 
 /// Promotions beyond the limit.
 fn surplus<'a>(project: &Project, lane: &Lane<'a>, limit: usize) -> Vec<&'a Promotion> {
     let finished: Vec<&Promotion> =
-        lane.revisions.iter().copied().filter(|promotion| phase_of(promotion).is_final()).collect();
+        lane.revisions.iter().copied().filter(|promotion| promotion.phase().is_final()).collect();
     let Some(beyond) = finished.len().checked_sub(limit).filter(|beyond| *beyond > 0) else {
         return Vec::new();
     };
@@ -77,7 +78,7 @@ fn surplus<'a>(project: &Project, lane: &Lane<'a>, limit: usize) -> Vec<&'a Prom
             kept.extend(lane.revisions.iter().rev().find(is_of_it).map(|promotion| promotion.name()));
         }
     }
-    let verified = lane.here().rev().filter(|promotion| phase_of(promotion) == PromotionPhase::Verified);
+    let verified = lane.here().rev().filter(|promotion| promotion.phase() == PromotionPhase::Verified);
     for promotion in verified.take(2) {
         kept.insert(promotion.name());
         kept.extend(lane.content_of(promotion).map(Meta::name));
@@ -102,7 +103,7 @@ fn never_started<'a>(project: &Project, lane: &Lane<'a>, limit: usize) -> Vec<&'
         (Some(release), Some(newest)) => newer(newest, release).is_gt(),
         (Some(_), None) => false,
     };
-    let ended = lane.pending.iter().copied().filter(|promotion| phase_of(promotion).is_final());
+    let ended = lane.pending.iter().copied().filter(|promotion| promotion.phase().is_final());
     let past: Vec<&Promotion> = ended.filter(is_past).collect();
     let beyond = past.len().saturating_sub(limit);
     past.into_iter().take(beyond).collect()

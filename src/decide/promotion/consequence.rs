@@ -3,14 +3,14 @@
 
 use super::Scene;
 use super::start::default_target;
+use crate::api::Meta;
 use crate::api::{
     Change, ChangeAction, Delivery, FailureAction, Promotion, PromotionKind, PromotionPhase, PromotionSpec,
     Reason, RollbackTarget,
 };
 use crate::decide::conditions::cut;
 use crate::decide::decision::{Action, Owner};
-use crate::decide::history::lane::kube_meta::Meta;
-use crate::decide::history::lane::{created, is_automatic, phase_of, revision_of};
+
 use crate::decide::moments::span;
 
 /// A longer name leaves no room for `-rollback-99` in the 253 characters of a name: a part of it and the UID take its place.
@@ -78,9 +78,9 @@ fn target(scene: &Scene<'_>) -> Option<i64> {
                 Some(number) => scene
                     .lane
                     .revision(number)
-                    .filter(|promotion| phase_of(promotion) == PromotionPhase::Verified)
+                    .filter(|promotion| promotion.phase() == PromotionPhase::Verified)
                     .and_then(|promotion| match scene.lane.content_of(promotion) {
-                        Some(origin) => revision_of(origin),
+                        Some(origin) => origin.revision(),
                         None => Some(0),
                     }),
             }
@@ -98,7 +98,7 @@ fn budget_is_spent(scene: &Scene<'_>) -> bool {
         .iter()
         .chain(scene.lane.pending.iter())
         .filter(|promotion| promotion.spec.kind == PromotionKind::Rollback && promotion.name() != own)
-        .filter(|promotion| is_automatic(promotion) && created(**promotion) >= since)
+        .filter(|promotion| promotion.is_automatic() && promotion.created() >= since)
         .count();
     i64::try_from(made).unwrap_or(i64::MAX) >= i64::from(scene.policy.budget.rollbacks)
 }
@@ -124,8 +124,8 @@ pub(super) fn rollback_name(scene: &Scene<'_>) -> String {
         scene.world.project.promotions.get(name).is_some_and(|other| {
             other.spec.kind != PromotionKind::Rollback
                 || other.spec.environment != own.spec.environment
-                || !is_automatic(other)
-                || created(other.as_ref()) < created(own.as_ref())
+                || !other.is_automatic()
+                || other.created() < own.created()
                 || other.deleting()
         })
     };

@@ -2,13 +2,13 @@
 
 use super::outcome::{Outcome, finish};
 use super::{Decision, RETRY, Scene};
+use crate::api::Meta;
 use crate::api::{Approvals, ApprovalsReport, GateName, KeptRelease, Promotion, PromotionKind, Reason};
 use crate::decide::gates::approvals::{Case, Tally, demanded, due, may_go_first, tally};
 use crate::decide::gates::calendar::deadline;
 use crate::decide::gates::gate::Gate;
 use crate::decide::gates::{Asked, evaluate};
-use crate::decide::history::lane::kube_meta::Meta;
-use crate::decide::history::lane::{asked_by, created, is_automatic, newer, phase_of};
+use crate::decide::history::order::newer;
 use crate::decide::moments::{earliest, later};
 use crate::decide::world::{Admission, Grant, Verb};
 use jiff::SignedDuration;
@@ -37,7 +37,7 @@ pub(super) fn closed_gate(scene: &Scene<'_>) -> Option<Decision> {
     let asked = Asked::of(&scene.world.promotion);
     // What a person asked for before another release went in is not what anybody asks for now.
     let is_later = |other: &&Promotion| {
-        other.spec.kind == PromotionKind::Promote && created(*other) > created(scene.world.promotion.as_ref())
+        other.spec.kind == PromotionKind::Promote && other.created() > scene.world.promotion.created()
     };
     if let (Asked::ByPerson, Some(other)) = (asked, scene.lane.here().find(is_later)) {
         let message = format!("{} went ahead of it; create another Promotion", other.name());
@@ -83,7 +83,7 @@ fn overtaken_rollback(scene: &Scene<'_>) -> Option<Decision> {
     let is_still_here = current.is_some_and(|other| {
         other.spec.kind == PromotionKind::Promote && other.spec.release == own.spec.release
     });
-    (is_automatic(own) && !is_still_here).then(|| {
+    (own.is_automatic() && !is_still_here).then(|| {
         let what = current.map_or("the namespace was created again", Meta::name);
         finish(
             scene,
@@ -117,7 +117,7 @@ pub(super) fn busy_lane(scene: &Scene<'_>) -> Option<Decision> {
             let release = scene.release?;
             let running_release = scene.world.project.releases.get(&running.spec.release);
             let is_newer = running_release
-                .is_none_or(|other| crate::decide::history::lane::newer(release, other).is_gt());
+                .is_none_or(|other| crate::decide::history::order::newer(release, other).is_gt());
             (!is_newer).then(|| {
                 scene.wait(&Reason::Lane, &format!("waits until {} has ended", running.name()), None)
             })
@@ -127,7 +127,7 @@ pub(super) fn busy_lane(scene: &Scene<'_>) -> Option<Decision> {
 
 /// Of several that automation made ahead of their gates the newest goes.
 fn newer_that_may_go<'a>(scene: &'a Scene<'_>) -> Option<&'a Promotion> {
-    let release = scene.release.filter(|_| !scene.is_rollback() && is_automatic(&scene.world.promotion))?;
+    let release = scene.release.filter(|_| !scene.is_rollback() && scene.world.promotion.is_automatic())?;
     scene.lane.pending.iter().copied().find(|other| {
         let may_go = |newest: &KeptRelease| {
             newer(newest, release).is_gt()
@@ -141,9 +141,9 @@ fn newer_that_may_go<'a>(scene: &'a Scene<'_>) -> Option<&'a Promotion> {
                 ) == Gate::Open
         };
         let approvals = other.status.as_ref().and_then(|status| status.approvals.as_ref());
-        is_automatic(other)
+        other.is_automatic()
             && other.spec.kind == PromotionKind::Promote
-            && !phase_of(other).is_final()
+            && !other.phase().is_final()
             && !other.deleting()
             && approvals.is_some_and(|report| report.needed.is_none())
             && scene.world.project.releases.get(&other.spec.release).is_some_and(|newest| may_go(newest))
@@ -220,7 +220,7 @@ fn counted(scene: &Scene<'_>) -> Option<Tally> {
 }
 
 fn tallied(scene: &Scene<'_>, release: &KeptRelease, rules: &Approvals, digest: &str) -> Tally {
-    let asked_by = asked_by(&scene.world.promotion);
+    let asked_by = scene.world.promotion.requester();
     let case = Case { environment: scene.environment, release, asked_by, digest };
     tally(&scene.world.project, rules, case, scene.now)
 }

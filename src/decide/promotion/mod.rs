@@ -36,9 +36,9 @@ use super::conditions;
 use super::conditions::{State, seconds};
 use super::decision::{self, Action, Note, Target};
 use super::environment::validate;
-use super::history::lane::kube_meta::Meta;
-use super::history::lane::{Lane, application_of, is_of_other_content, phase_of, revision_of};
+use super::history::lane::{Lane, is_of_other_content};
 use super::world::PromotionWorld;
+use crate::api::Meta;
 use crate::api::{
     Environment, KeptRelease, PromotionKind, PromotionPhase, PromotionStatus, Reason, RollbackPolicySpec,
 };
@@ -55,7 +55,7 @@ pub type Decision = decision::Decision<PromotionStatus>;
 
 /// Decides about one promotion.
 pub fn decide(world: &PromotionWorld, now: Timestamp) -> Decision {
-    if phase_of(&world.promotion).is_final() || world.promotion.deleting() {
+    if world.promotion.phase().is_final() || world.promotion.deleting() {
         return Decision::default();
     }
     if let Some(message) = unreadable(world) {
@@ -69,7 +69,7 @@ pub fn decide(world: &PromotionWorld, now: Timestamp) -> Decision {
             format!("spec.environment names {}, which does not exist", spec.environment),
         );
     };
-    let Some(application) = application_of(&world.project, &world.promotion) else {
+    let Some(application) = world.project.application_of(&world.promotion) else {
         return unknown(world, now, format!("spec.release names {}, which does not exist", spec.release));
     };
     let lane = Lane::of(&world.project, environment, application);
@@ -82,7 +82,7 @@ pub fn decide(world: &PromotionWorld, now: Timestamp) -> Decision {
         lane,
         now,
     };
-    match phase_of(&world.promotion) {
+    match world.promotion.phase() {
         PromotionPhase::Pending => pending::decide(&scene),
         PromotionPhase::Promoting | PromotionPhase::Observing => running::decide(&scene),
         PromotionPhase::Verified
@@ -118,7 +118,7 @@ impl Scene<'_> {
     }
 
     fn revision(&self) -> i64 {
-        revision_of(&self.world.promotion).unwrap_or_else(|| self.lane.next_revision())
+        self.world.promotion.revision().unwrap_or_else(|| self.lane.next_revision())
     }
 
     fn target(&self) -> Target {
@@ -161,9 +161,7 @@ impl Scene<'_> {
         status.phase = phase;
         status.application = Some(self.application.to_owned());
         // Which content it is about is settled before anything is written.
-        if status.release_digest.is_none()
-            && revision_of(&self.world.promotion).is_none()
-            && !self.is_rollback()
+        if status.release_digest.is_none() && self.world.promotion.revision().is_none() && !self.is_rollback()
         {
             status.release_digest = self.release.and_then(|release| Some(release.digest()?.to_owned()));
         }
@@ -237,7 +235,7 @@ fn changed(world: &PromotionWorld, status: PromotionStatus) -> Option<PromotionS
 fn unreadable(world: &PromotionWorld) -> Option<String> {
     let spec = &world.promotion.spec;
     // What has started is led to its end without its release: health is judged, and what fails comes back.
-    let starts = spec.kind == PromotionKind::Promote && !phase_of(&world.promotion).is_running();
+    let starts = spec.kind == PromotionKind::Promote && !world.promotion.phase().is_running();
     let release = starts.then_some(("Release", &spec.release));
     let named = [Some(("Environment", &spec.environment)), release];
     named.into_iter().flatten().find_map(|(kind, name)| {
@@ -259,7 +257,7 @@ fn held_up(world: &PromotionWorld, now: Timestamp, message: String) -> Decision 
 
 /// Something that the spec names does not exist (yet).
 fn unknown(world: &PromotionWorld, now: Timestamp, message: String) -> Decision {
-    let deadline = super::moments::later(super::history::lane::created(world.promotion.as_ref()), PATIENCE);
+    let deadline = super::moments::later(world.promotion.created(), PATIENCE);
     let mut status = world.promotion.status.clone().unwrap_or_default();
     let was_running = status.phase.is_running();
     let over = was_running || now >= deadline;

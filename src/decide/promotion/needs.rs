@@ -2,11 +2,11 @@
 
 use super::desired::owner;
 use super::start::{restores_baseline, rollback_content, rollback_revision, undone};
+use crate::api::Meta;
 use crate::api::{Change, Environment, Keep, Promotion, PromotionKind, PromotionPhase};
 use crate::content::object::kinds::DEFAULT_KINDS;
 use crate::content::{Destination, ObjectKey, Plan};
-use crate::decide::history::lane::kube_meta::Meta;
-use crate::decide::history::lane::{Lane, application_of, phase_of, revision_of};
+use crate::decide::history::lane::Lane;
 use crate::decide::world::{Loaded, Plans, Project, PromotionWorld};
 use std::collections::BTreeSet;
 
@@ -15,14 +15,14 @@ pub fn contents(project: &Project, promotion: &Promotion) -> (Option<String>, Op
     let Some(environment) = project.environments.get(&promotion.spec.environment) else {
         return (None, None);
     };
-    let Some(application) = application_of(project, promotion) else {
+    let Some(application) = project.application_of(promotion) else {
         return (None, None);
     };
     let lane = Lane::of(project, environment, application);
     let status = promotion.status.as_ref();
     let replaced = match status.and_then(|status| status.replaces) {
         Some(number) => lane.revision(number),
-        None if revision_of(promotion).is_some() => None,
+        None if promotion.revision().is_some() => None,
         None => lane.current(),
     };
     let replaced = replaced.and_then(|promotion| promotion.status.as_ref()?.content.clone());
@@ -43,16 +43,16 @@ pub fn contents(project: &Project, promotion: &Promotion) -> (Option<String>, Op
 pub fn plans(world: &PromotionWorld) -> Plans {
     let (project, promotion) = (&world.project, world.promotion.as_ref());
     let environment = project.environments.get(&promotion.spec.environment);
-    let (Some(environment), Some(application)) = (environment, application_of(project, promotion)) else {
+    let (Some(environment), Some(application)) = (environment, project.application_of(promotion)) else {
         return Plans::default();
     };
     let lane = Lane::of(project, environment, application);
-    let started = revision_of(promotion);
+    let started = promotion.revision();
     let owner = owner(&project.name, environment.name(), application);
     let run = started.unwrap_or_else(|| lane.next_revision()).to_string();
     let to = Destination { namespace: &environment.spec.namespace, owner: &owner, run: &run };
     let baseline = restores_baseline(&lane, promotion);
-    let is_pending = phase_of(promotion) == PromotionPhase::Pending;
+    let is_pending = promotion.phase() == PromotionPhase::Pending;
     // What is replaced was rendered when it was written, and so was what a rollback restores.
     let is_raw = is_pending && promotion.spec.kind == PromotionKind::Promote;
     let plan = |loaded: &Loaded, is_raw: bool| match loaded {
@@ -69,10 +69,10 @@ pub fn plans(world: &PromotionWorld) -> Plans {
 pub fn live_objects(world: &PromotionWorld) -> BTreeSet<ObjectKey> {
     let (project, promotion) = (&world.project, world.promotion.as_ref());
     let environment = project.environments.get(&promotion.spec.environment);
-    let (Some(environment), Some(application)) = (environment, application_of(project, promotion)) else {
+    let (Some(environment), Some(application)) = (environment, project.application_of(promotion)) else {
         return BTreeSet::new();
     };
-    if revision_of(promotion).is_some() {
+    if promotion.revision().is_some() {
         let changes = promotion.status.iter().flat_map(|status| &status.changes);
         return changed_keys(changes).collect();
     }

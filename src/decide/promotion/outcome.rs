@@ -5,11 +5,10 @@
 
 use super::consequence::{Consequence, consequence, roll_back, rollback_name};
 use super::{Decision, Scene, note, steps, warning};
+use crate::api::Meta;
 use crate::api::{HOLDS, Promotion, PromotionKind, PromotionPhase, Reason, StepResult};
 use crate::decide::conditions::condition;
 use crate::decide::decision::Note;
-use crate::decide::history::lane::kube_meta::Meta;
-use crate::decide::history::lane::phase_of;
 
 /// How a promotion ends.
 pub(super) enum Outcome<'a> {
@@ -140,7 +139,7 @@ fn failed(scene: &Scene<'_>, reason: Reason, message: &str) -> Decision {
                 let actions = vec![roll_back(scene, revision, &reason, message)];
                 return Decision { actions, ..Decision::default() };
             }
-            Some(rollback) if !phase_of(rollback).is_final() => return Decision::default(),
+            Some(rollback) if !rollback.phase().is_final() => return Decision::default(),
             Some(rollback) => {
                 let status = rollback.status.as_ref();
                 let end = status.and_then(|status| status.message.as_deref()).unwrap_or_default();

@@ -4,6 +4,7 @@ use super::gates::{busy_lane, closed_gate, no_consent, unapproved};
 use super::outcome::{Outcome, finish};
 use super::refusal::refuse;
 use super::{Decision, RETRY, Scene, note, warning};
+use crate::api::Meta;
 use crate::api::{
     ApprovalsReport, ChangeAction, Delivery, Keep, PromotionPhase, PromotionStatus, Reason, Step, StepResult,
 };
@@ -13,8 +14,7 @@ use crate::content::plan::ingress::unchanged_hosts;
 use crate::content::plan::overrides::unmatched;
 use crate::content::{ContentError, Desired, Digested, ObjectSet, Plan};
 use crate::decide::decision::{Owner, Record};
-use crate::decide::history::lane::kube_meta::Meta;
-use crate::decide::history::lane::{created, phase_of, revision_of};
+
 use crate::decide::moments::{later, span};
 use crate::decide::world::{Live, Loaded};
 use jiff::SignedDuration;
@@ -217,7 +217,7 @@ fn intend(
 
 /// Environments that were there when the release was captured own its Content, too; for a later one it would go with the release.
 fn owns_what_was_captured(scene: &Scene<'_>) -> bool {
-    scene.release.is_some_and(|release| created(scene.environment) <= created(release))
+    scene.release.is_some_and(|release| scene.environment.created() <= release.created())
 }
 
 fn record(scene: &Scene<'_>, records: &mut Vec<Record>, content: &Digested) -> Result<String, ContentError> {
@@ -240,7 +240,7 @@ fn is_sound_target(scene: &Scene<'_>) -> bool {
         Some(number) => scene
             .lane
             .revision(number)
-            .is_some_and(|target| phase_of(target) == crate::api::PromotionPhase::Verified),
+            .is_some_and(|target| target.phase() == crate::api::PromotionPhase::Verified),
     }
 }
 
@@ -330,7 +330,7 @@ fn launch(
 fn begin(scene: &Scene<'_>, content: &Digested) -> PromotionStatus {
     let mut status = scene.status();
     status.revision = Some(scene.revision());
-    status.replaces = scene.lane.current().and_then(revision_of);
+    status.replaces = scene.lane.current().and_then(|current| current.revision());
     status.digest = Some(content.digest().to_owned());
     status.started_at = Some(scene.time());
     status.refused_since = None;

@@ -4,12 +4,12 @@ use super::health::{judge, workloads};
 use super::outcome::{Outcome, finish};
 use super::writes::{Next, is_written, next_writes, run_hooks};
 use super::{Decision, Scene, note};
+use crate::api::Meta;
 use crate::api::{Delivery, Promotion, PromotionKind, PromotionPhase, Reason};
 use crate::content::{Desired, Hook, ObjectKey};
 use crate::decide::decision::Action;
 use crate::decide::health::{Stage, Verdict};
-use crate::decide::history::lane::kube_meta::Meta;
-use crate::decide::history::lane::{is_automatic, phase_of, revision_of};
+
 use crate::decide::moments::{earliest, later, span};
 use crate::decide::world::{Grant, Loaded};
 use jiff::{SignedDuration, Timestamp};
@@ -39,7 +39,7 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
         // It may have written already, and wakes this one when it starts or ends.
         return Decision::default();
     }
-    let is_writing = phase_of(&scene.world.promotion) == PromotionPhase::Promoting;
+    let is_writing = scene.world.promotion.phase() == PromotionPhase::Promoting;
     if scene.environment.spec.delivery == Delivery::Observed && is_writing {
         let message = "the environment became Observed on the way, so nothing more is written";
         return finish(scene, Outcome::Interrupted { reason: Reason::Observed, message });
@@ -92,15 +92,15 @@ fn rolled_out_at(scene: &Scene<'_>) -> Option<Timestamp> {
 
 /// A later revision of this lane that has started.
 fn overtaken_by(scene: &Scene<'_>) -> Option<String> {
-    let own = revision_of(&scene.world.promotion)?;
-    scene.lane.here().find(|other| revision_of(other) > Some(own)).map(|other| other.name().to_owned())
+    let own = scene.world.promotion.revision()?;
+    scene.lane.here().find(|other| other.revision() > Some(own)).map(|other| other.name().to_owned())
 }
 
 /// Somebody, or automation, wants back what was here before.
 fn rollback_is_pending(scene: &Scene<'_>) -> bool {
     // A person's that is refused keeps nobody from seeing a failure.
     let is_refused = |other: &Promotion| {
-        !is_automatic(other) && other.status.as_ref().is_some_and(|status| status.refused_since.is_some())
+        !other.is_automatic() && other.status.as_ref().is_some_and(|status| status.refused_since.is_some())
     };
     scene.lane.waiting_rollbacks().any(|other| !is_refused(other))
 }
@@ -224,7 +224,7 @@ fn proceed(scene: &Scene<'_>, next: Next, look_at: Option<Timestamp>) -> Decisio
 /// revision that is being replaced are deleted, exactly those that are not ready.
 fn stuck_pods(scene: &Scene<'_>) -> Vec<Action> {
     let replaces = scene.status().replaces.and_then(|number| scene.lane.revision(number));
-    let replaces_a_failure = replaces.is_some_and(|promotion| phase_of(promotion) == PromotionPhase::Failed);
+    let replaces_a_failure = replaces.is_some_and(|promotion| promotion.phase() == PromotionPhase::Failed);
     if !scene.is_rollback() && !replaces_a_failure {
         return Vec::new();
     }

@@ -5,7 +5,7 @@ use super::desired::{annotation, is_equal, written_by};
 use crate::api::{Change, ChangeAction, Keep, Promotion, PromotionKind, PromotionPhase, mark};
 use crate::content::{Desired, ObjectKey, ownership};
 use crate::decide::health::is_workload;
-use crate::decide::history::lane::{Lane, phase_of, revision_of};
+use crate::decide::history::lane::Lane;
 use crate::decide::world::Live;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,16 +25,16 @@ pub(super) fn restores_baseline(lane: &Lane<'_>, promotion: &Promotion) -> bool 
 
 /// The last verified revision before the current one; the baseline when nothing was verified and it was sound.
 pub(super) fn default_target(lane: &Lane<'_>) -> Option<i64> {
-    let current = lane.current().and_then(revision_of);
-    last_verified(lane, |promotion| revision_of(promotion) != current)
+    let current = lane.current().and_then(Promotion::revision);
+    last_verified(lane, |promotion| promotion.revision() != current)
 }
 
 fn last_verified<'a>(lane: &Lane<'a>, may_be: impl Fn(&'a Promotion) -> bool) -> Option<i64> {
     let verified = lane
         .here()
         .rev()
-        .filter(|promotion| phase_of(promotion) == PromotionPhase::Verified && may_be(promotion))
-        .map(|promotion| origin(lane, promotion).and_then(revision_of).unwrap_or(0))
+        .filter(|promotion| promotion.phase() == PromotionPhase::Verified && may_be(promotion))
+        .map(|promotion| origin(lane, promotion).and_then(Promotion::revision).unwrap_or(0))
         .next();
     verified.or_else(|| {
         let healthy = lane.first()?.status.as_ref()?.baseline_healthy;
@@ -51,10 +51,10 @@ pub(super) fn undone<'a, 'b>(
     let wanted = rollback_content(lane, Some(target));
     let holds_it = |promotion: &&'a Promotion| {
         let content = promotion.status.as_ref().and_then(|status| status.content.as_ref());
-        phase_of(promotion) == PromotionPhase::Verified && content.is_some() && content == wanted.as_ref()
+        promotion.phase() == PromotionPhase::Verified && content.is_some() && content == wanted.as_ref()
     };
-    let last = lane.here().rev().find(holds_it).and_then(revision_of).unwrap_or(target);
-    (last, lane.here().filter(move |promotion| revision_of(promotion) > Some(last)))
+    let last = lane.here().rev().find(holds_it).and_then(Promotion::revision).unwrap_or(target);
+    (last, lane.here().filter(move |promotion| promotion.revision() > Some(last)))
 }
 
 /// The promotion that first wrote the content which a revision holds; none for the baseline.

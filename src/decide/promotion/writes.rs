@@ -6,7 +6,7 @@ use super::health::is_healthy;
 use crate::api::{Change, ChangeAction, PromotionStatus};
 use crate::content::{Desired, Hook, ObjectKey};
 use crate::decide::decision::Action;
-use crate::decide::history::lane::revision_of;
+
 use crate::decide::world::Live;
 use std::collections::BTreeSet;
 
@@ -94,7 +94,7 @@ pub(super) fn is_written(scene: &Scene<'_>, key: &ObjectKey) -> bool {
         return true;
     }
     // Before its number is in the record another may have written with the same one.
-    let revision = revision_of(&scene.world.promotion);
+    let revision = scene.world.promotion.revision();
     if revision.is_none() || scene.restores_baseline() {
         return false;
     }

@@ -1,6 +1,7 @@
 //! A release: its content is captured once, then its status is read from the lanes that it passes.
 
 pub mod stages;
+pub mod summary;
 
 pub use stages::consent;
 
@@ -8,13 +9,14 @@ use super::conditions;
 use super::conditions::{State, condition};
 use super::decision::{Decision, Note, Owner, Record};
 use super::gates::calendar::deadline;
-use super::history::lane::kube_meta::Meta;
-use super::history::lane::{created, is_automatic};
+use crate::api::Meta;
+
 use super::moments::{earliest, later};
 use super::world::{Capture, ReleaseWorld};
 use crate::api::{PinnedImage, PromotionKind, Reason, ReleasePhase, ReleaseStatus, VERIFIED};
 use jiff::{SignedDuration, Timestamp};
-use stages::{Stage, Summary, stages, summarise};
+use stages::{Stage, stages};
+use summary::{Summary, summarise};
 
 /// How long a name that is unknown, or consent that is missing, counts as not yet there.
 pub const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
@@ -97,7 +99,7 @@ fn waiting(
         reason: reason.clone(),
         message: message.to_owned(),
     };
-    let patience = later(created(world.release.as_ref()), PATIENCE);
+    let patience = later(world.release.created(), PATIENCE);
     let names_something_unknown = matches!(reason, Reason::UnknownEnvironment | Reason::SourceMissing);
     let summary = match names_something_unknown && now >= patience {
         true => Summary { phase: ReleasePhase::Invalid, state: State::Stalled, ..summary },
@@ -149,7 +151,7 @@ fn is_about_to_be_taken_back(world: &ReleaseWorld) -> bool {
     world.project.promotions.values().any(|promotion| {
         promotion.spec.kind == PromotionKind::Rollback
             && promotion.spec.release == world.release.name()
-            && is_automatic(promotion)
+            && promotion.is_automatic()
             && promotion.status.as_ref().is_none_or(|status| status.reason.is_none())
     })
 }

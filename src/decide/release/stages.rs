@@ -1,15 +1,16 @@
-//! The way of a release through the environments: what it does in each, and what that makes of the whole.
+//! The path of a release through the environments: what it does in each.
 
+use crate::api::Meta;
 use crate::api::{
-    Class, Environment, KeptRelease, Promotion, PromotionKind, PromotionPhase, Reason, ReleasePhase,
-    ReleaseStatus, StageStatus,
+    Environment, KeptRelease, Promotion, PromotionKind, PromotionPhase, Reason, ReleasePhase, ReleaseStatus,
+    StageStatus,
 };
-use crate::decide::conditions::{State, seconds};
+use crate::decide::conditions::seconds;
 use crate::decide::environment::validate::{self, in_order};
 use crate::decide::gates::gate::{Exclusion, Gate};
 use crate::decide::gates::{Asked, blocked_by, evaluate, opens_at, waits_at};
-use crate::decide::history::lane::kube_meta::Meta;
-use crate::decide::history::lane::{Lane, is_automatic, newer, phase_of, revision_of};
+use crate::decide::history::lane::Lane;
+use crate::decide::history::order::newer;
 use crate::decide::world::Project;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -24,7 +25,8 @@ pub struct Stage {
     pub at: At,
     /// When it changes by itself.
     pub until: Option<Timestamp>,
-    message: String,
+    /// A sentence; may be empty.
+    pub message: String,
     revision: Option<i64>,
     promotion: Option<String>,
 }
@@ -50,19 +52,6 @@ pub enum At {
     RollbackFailed,
     /// It failed here, and a newer release was verified since.
     Overtaken,
-}
-
-/// One word and one sentence for the whole release.
-#[derive(Clone, Debug)]
-pub struct Summary {
-    /// The phase.
-    pub phase: ReleasePhase,
-    /// The state that kstatus readers see.
-    pub state: State,
-    /// One word.
-    pub reason: Reason,
-    /// A sentence.
-    pub message: String,
 }
 
 impl Stage {
@@ -114,7 +103,7 @@ pub fn stages(
         .map(|environment| {
             let lane = Lane::of(project, environment, release.application());
             // One that was not needed in the end says nothing about what others did.
-            let ran = lane.of_release(release).find(|one| phase_of(one) != PromotionPhase::Cancelled);
+            let ran = lane.of_release(release).find(|one| one.phase() != PromotionPhase::Cancelled);
             if let Some(promotion) = ran.or_else(|| lane.of_release(release).next()) {
                 return of_promotion(project, environment, &lane, release, promotion, now);
             }
@@ -197,7 +186,7 @@ fn ended(state: &Reason, phase: &ReleasePhase) -> Option<At> {
 fn is_overtaken(project: &Project, lane: &Lane<'_>, release: &KeptRelease) -> bool {
     lane.here().any(|other| {
         other.spec.kind == PromotionKind::Promote
-            && phase_of(other) == PromotionPhase::Verified
+            && other.phase() == PromotionPhase::Verified
             && project.releases.get(&other.spec.release).is_some_and(|newest| newer(newest, release).is_gt())
     })
 }
@@ -210,31 +199,31 @@ fn of_promotion(
     promotion: &Promotion,
     now: Timestamp,
 ) -> Stage {
-    let phase = phase_of(promotion);
+    let phase = promotion.phase();
     let status = promotion.status.as_ref();
     let mut stage = Stage {
         name: environment.name().to_owned(),
         at: At::Promotion(phase),
         until: None,
         message: status.and_then(|status| status.message.clone()).unwrap_or_default(),
-        revision: revision_of(promotion),
+        revision: promotion.revision(),
         promotion: Some(promotion.name().to_owned()),
     };
     // One that has not started comes after all that have; one that never did says nothing, unless automation wanted it.
-    let number = |promotion: &Promotion| revision_of(promotion).unwrap_or(i64::MAX);
+    let number = |promotion: &Promotion| promotion.revision().unwrap_or(i64::MAX);
     let is_of_it = |other: &&&Promotion| {
         other.spec.kind == PromotionKind::Rollback
             && other.spec.release == release.name()
             && number(other) > number(promotion)
     };
-    let waiting = lane.pending.iter().filter(is_of_it).rfind(|other| !phase_of(other).is_final());
+    let waiting = lane.pending.iter().filter(is_of_it).rfind(|other| !other.phase().is_final());
     let started = || lane.revisions.iter().rfind(is_of_it);
     let refused = || {
         let failed = lane.pending.iter().filter(is_of_it).filter(|_| phase == PromotionPhase::Failed);
-        failed.rev().find(|other| is_automatic(other))
+        failed.rev().find(|other| other.is_automatic())
     };
     let rollback = waiting.or_else(started).or_else(refused);
-    if let Some(rollback) = rollback.filter(|other| phase.is_running() && !phase_of(other).is_final()) {
+    if let Some(rollback) = rollback.filter(|other| phase.is_running() && !other.phase().is_final()) {
         let message = cause(rollback).unwrap_or_default();
         return Stage { at: At::RollingBack, message, ..stage };
     }
@@ -260,9 +249,9 @@ fn of_promotion(
         PromotionPhase::Failed => rollback,
         // What was verified may be taken back as well, by a person.
         PromotionPhase::Verified if runs_here(lane, promotion) => {
-            rollback.filter(|other| !phase_of(other).is_final())
+            rollback.filter(|other| !other.phase().is_final())
         }
-        PromotionPhase::Verified => rollback.filter(|other| phase_of(other) != PromotionPhase::Cancelled),
+        PromotionPhase::Verified => rollback.filter(|other| other.phase() != PromotionPhase::Cancelled),
         PromotionPhase::Pending
         | PromotionPhase::Promoting
         | PromotionPhase::Observing
@@ -273,7 +262,7 @@ fn of_promotion(
         let reason = cause(rollback).unwrap_or_else(|| "no reason was given".to_owned());
         stage.message = format!("rolled back by {}: {reason}", rollback.name());
     }
-    stage.at = match rollback.map(|other| phase_of(other)) {
+    stage.at = match rollback.map(|other| other.phase()) {
         None => stage.at,
         Some(PromotionPhase::Verified | PromotionPhase::Superseded) => At::RolledBack,
         Some(PromotionPhase::Failed | PromotionPhase::Cancelled) => At::RollbackFailed,
@@ -299,86 +288,8 @@ fn cause(rollback: &Promotion) -> Option<String> {
 
 /// Whether its content is what runs here, or runs here again.
 fn runs_here(lane: &Lane<'_>, promotion: &Promotion) -> bool {
-    let last = lane.here().rev().find(|other| phase_of(other) == PromotionPhase::Verified);
+    let last = lane.here().rev().find(|other| other.phase() == PromotionPhase::Verified);
     last.and_then(|other| lane.content_of(other)).is_some_and(|origin| origin.name() == promotion.name())
-}
-
-/// The whole release: the worst that is final, else what is being done, else what it waits for, else verified.
-pub fn summarise(project: &Project, stages: &[Stage]) -> Summary {
-    let say = |phase, state, reason: Reason, stage: &Stage| Summary {
-        phase,
-        state,
-        reason,
-        message: match stage.message.is_empty() {
-            true => format!("{}: {}", stage.name, stage.state()),
-            false => format!("{}: {}", stage.name, stage.message),
-        },
-    };
-    let find = |wanted: &dyn Fn(&At) -> bool| stages.iter().find(|stage| wanted(&stage.at));
-    if let Some(stage) = find(&|at| *at == At::RollingBack) {
-        return say(ReleasePhase::RollingBack, State::Reconciling, Reason::RollingBack, stage);
-    }
-    if let Some(stage) = find(&|at| *at == At::RolledBack) {
-        return say(ReleasePhase::RolledBack, State::Stalled, Reason::RolledBack, stage);
-    }
-    if let Some(stage) = find(&|at| matches!(at, At::RollbackFailed | At::Promotion(PromotionPhase::Failed)))
-    {
-        return say(ReleasePhase::Failed, State::Stalled, Reason::Failed, stage);
-    }
-    if let Some(stage) = find(&|at| matches!(at, At::Promotion(PromotionPhase::Pending))) {
-        return say(ReleasePhase::Promoting, State::Reconciling, Reason::Pending, stage);
-    }
-    if let Some(stage) = find(&|at| matches!(at, At::Blocked(_))) {
-        return say(ReleasePhase::Waiting, State::Reconciling, stage.state(), stage);
-    }
-    let busy = |at: &At| {
-        matches!(at, At::UnderWay | At::Promotion(PromotionPhase::Promoting | PromotionPhase::Observing))
-    };
-    if let Some(stage) = find(&busy) {
-        return say(ReleasePhase::Promoting, State::Reconciling, Reason::Promoting, stage);
-    }
-    if let Some(stage) = find(&|at| *at == At::Overtaken) {
-        return say(ReleasePhase::RolledBack, State::Ready, Reason::Superseded, stage);
-    }
-    // The first gate that is closed, those behind it wait for the same.
-    if let Some(stage) = stages.iter().find(|stage| matches!(stage.at, At::Gate(_))) {
-        let reason = stage.state();
-        // A missing name or consent is being waited for like work; a gate of release management is a state to stay in.
-        let state = match reason.class() {
-            Class::Blocking | Class::Transient => State::Reconciling,
-            Class::Holding | Class::Final => State::Ready,
-        };
-        return say(ReleasePhase::Waiting, state, reason, stage);
-    }
-    if let Some(stage) =
-        find(&|at| matches!(at, At::Promotion(PromotionPhase::Superseded | PromotionPhase::Cancelled)))
-    {
-        return say(ReleasePhase::Superseded, State::Ready, Reason::Superseded, stage);
-    }
-    let passed: Vec<&Stage> = stages.iter().filter(|stage| !stage.is_skipped()).collect();
-    if let Some(last) = passed.last().filter(|_| !passed.is_empty()) {
-        return Summary {
-            phase: ReleasePhase::Verified,
-            state: State::Ready,
-            reason: Reason::Verified,
-            message: format!("verified in {}", last.name),
-        };
-    }
-    let superseded = stages.iter().any(|stage| stage.at == At::Skipped(Exclusion::Superseded));
-    match superseded {
-        true => Summary {
-            phase: ReleasePhase::Superseded,
-            state: State::Ready,
-            reason: Reason::Superseded,
-            message: "a newer release was promoted first".into(),
-        },
-        false => Summary {
-            phase: ReleasePhase::Pending,
-            state: State::Reconciling,
-            reason: Reason::NoEnvironment,
-            message: format!("the project {} has no environment that this release may enter", project.name),
-        },
-    }
 }
 
 /// The environments that the release could enter now and that hold no promotion of it: their owners' consent is part of what it waits

@@ -1,127 +1,17 @@
 //! What was observed. Plain data: nothing here reads, and nothing here was decided.
 
-use crate::api::{
-    Approval, ChangeType, Environment, KeptRelease, Promotion, Reason, RollbackPolicySpec, UserInfo,
-};
+mod project;
+mod workload;
+
+pub use project::{Admission, Freeze, Grant, NamespaceFacts, Project, Verb};
+pub use workload::{Container, Ended, Pod, Workload};
+
+use crate::api::{Approval, Environment, KeptRelease, Promotion, Reason};
 use crate::content::{ContentError, Digested, ObjectKey, Plan, Sealed};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-/// One project, or one application of it, as the caches hold it. All three decisions read it.
-#[derive(Clone, Debug, Default)]
-pub struct Project {
-    /// The namespace of the project.
-    pub name: String,
-    /// Its environments, by name.
-    pub environments: BTreeMap<String, Arc<Environment>>,
-    /// Its rollback policies, by name.
-    pub policies: BTreeMap<String, RollbackPolicySpec>,
-    /// Its releases, by name.
-    pub releases: BTreeMap<String, Arc<KeptRelease>>,
-    /// Its promotions, by name.
-    pub promotions: BTreeMap<String, Arc<Promotion>>,
-    /// Environments and releases of the project that could not be decoded: kind and name, and the error.
-    pub undecodable: BTreeMap<(String, String), String>,
-    /// The target namespaces that exist, by name.
-    pub namespaces: BTreeMap<String, NamespaceFacts>,
-    /// The environments that a target may belong to: target -> `project/environment`.
-    pub targets: BTreeMap<String, BTreeSet<String>>,
-    /// Its approvals, by name.
-    pub approvals: BTreeMap<String, Arc<Approval>>,
-    /// The freezes that concern it.
-    pub freezes: Vec<Freeze>,
-    /// What the API server answered about people's rights, as far as it was asked.
-    pub rights: BTreeMap<(Verb, String, UserInfo), bool>,
-    /// Whether the API server holds requests to the rules.
-    pub admission: Admission,
-    /// Consent of the owners of target namespaces, by environment, as far as it was asked for.
-    pub grants: BTreeMap<String, Grant>,
-}
-
-impl Project {
-    /// Consent of the owner of an environment's target namespace.
-    pub fn grant(&self, environment: &str) -> &Grant {
-        self.grants.get(environment).unwrap_or(&Grant::NotAsked)
-    }
-
-    /// Whether somebody has a right on an environment; none when nobody asked.
-    pub fn may(&self, verb: Verb, environment: &str, user: &UserInfo) -> Option<bool> {
-        self.rights.get(&(verb, environment.to_owned(), user.clone())).copied()
-    }
-}
-
-/// A right on environments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verb {
-    /// Put releases there.
-    Promote,
-    /// Approve releases for it.
-    Approve,
-    /// Pass its gates although they are closed.
-    Override,
-}
-
-impl Verb {
-    /// As RBAC names it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Promote => "promote",
-            Self::Approve => "approve",
-            Self::Override => "override",
-        }
-    }
-}
-
-/// Whether the API server holds requests to the rules.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Admission {
-    /// The policies of the chart are there, as they were shipped.
-    Enforced,
-    /// The installation does without: nobody is recorded, so approvals and overrides are not to be had.
-    #[default]
-    Disabled,
-    /// Policies are missing or changed; which.
-    Degraded(String),
-}
-
-/// A period in which no change starts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Freeze {
-    /// Kind and name.
-    pub name: String,
-    /// When it begins.
-    pub from: Timestamp,
-    /// When it ends.
-    pub to: Timestamp,
-    /// Why.
-    pub reason: String,
-    /// The environments of the project that it names; all when empty.
-    pub environments: Vec<String>,
-    /// Types of changes that pass.
-    pub passes: Vec<ChangeType>,
-}
-
-/// A namespace.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NamespaceFacts {
-    /// Its UID: a namespace created again is another one.
-    pub uid: String,
-    /// It is being deleted.
-    pub terminating: bool,
-}
-
-/// Whether the owner of the target namespace consented.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Grant {
-    /// Not asked, as nothing is to be done there.
-    NotAsked,
-    /// The derived identity may act there.
-    Granted,
-    /// It may not; what is missing.
-    Missing(String),
-}
 
 /// For a decision about an environment.
 #[derive(Clone, Debug)]
@@ -274,86 +164,4 @@ pub struct Trial {
     pub warnings: Vec<String>,
     /// When.
     pub at: Timestamp,
-}
-
-/// A workload or Job, reduced to what health needs.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Workload {
-    /// UID.
-    pub uid: String,
-    /// The revision that its annotation names.
-    pub revision: Option<i64>,
-    /// Its controller has seen its newest spec.
-    pub observed: bool,
-    /// Replicas asked for. For a Job 1.
-    pub desired: i32,
-    /// Replicas of the newest template.
-    pub updated: i32,
-    /// All replicas, old and new.
-    pub total: i32,
-    /// Replicas of any template that are available.
-    pub available: i32,
-    /// The rollout is paused, or waits for a person.
-    pub paused: bool,
-    /// Its controller gave up, or cannot create pods: reason and message.
-    pub failure: Option<(String, String)>,
-    /// Its controller gave up waiting for progress: when, and its words. Stays for a while after a newer template came.
-    pub gave_up: Option<(Timestamp, String)>,
-    /// For a Job: it ended well.
-    pub complete: bool,
-    /// Pods of the newest template.
-    pub pods: Vec<Pod>,
-    /// Pods of an older template that are not ready: name and UID.
-    pub stuck: Vec<(String, String)>,
-}
-
-/// A pod of the newest template.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Pod {
-    /// Name.
-    pub name: String,
-    /// UID.
-    pub uid: String,
-    /// Ready.
-    pub ready: bool,
-    /// When `ready` last changed.
-    pub ready_since: Option<Timestamp>,
-    /// It is being deleted.
-    pub deleting: bool,
-    /// When it was created.
-    pub created: Option<Timestamp>,
-    /// Since when it cannot be scheduled, and why.
-    pub unschedulable: Option<(Timestamp, String)>,
-    /// The pod as a whole failed: reason and message.
-    pub failed: Option<(String, String)>,
-    /// Containers, init containers included.
-    pub containers: Vec<Container>,
-}
-
-/// A container.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Container {
-    /// Name.
-    pub name: String,
-    /// How often it was restarted.
-    pub restarts: i32,
-    /// Why it waits: reason and message.
-    pub waiting: Option<(String, String)>,
-    /// How it ended last, now or before the last restart.
-    pub ended: Option<Ended>,
-}
-
-/// How a container ended.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Ended {
-    /// The kubelet's word, such as `OOMKilled`.
-    pub reason: String,
-    /// Exit code.
-    pub code: i32,
-    /// The message that it left.
-    pub message: String,
-    /// When.
-    pub at: Option<Timestamp>,
-    /// It is over now, not before the last restart.
-    pub current: bool,
 }

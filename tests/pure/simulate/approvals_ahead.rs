@@ -9,7 +9,6 @@ use jiff::Timestamp;
 use serde_json::json;
 use std::sync::Arc;
 use towpath::api::PromotionPhase;
-use towpath::decide::history::lane::phase_of;
 
 const FIRST: Event = (0, "release 1.0.0", |store, now| asked(store, "1.0.0", now));
 const FIRST_APPROVED: Event = (100, "approved", |store, now| store.approve("prod-shop-1.0.0", now));
@@ -98,6 +97,6 @@ fn what_never_began_leaves_history_when_its_release_is_gone() {
         }),
     ];
     let run = settled(at_noon, &events);
-    let ended = run.store.promotions.values().filter(|promotion| phase_of(promotion).is_final());
+    let ended = run.store.promotions.values().filter(|promotion| promotion.phase().is_final());
     assert_eq!(ended.count(), 2, "{:?}\n{}", run.store.promotions.keys(), run.log.join("\n"));
 }

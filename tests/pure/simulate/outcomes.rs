@@ -6,7 +6,6 @@ use super::scenarios::{
 };
 use serde_json::Value;
 use towpath::api::{PromotionPhase, ReleasePhase};
-use towpath::decide::history::lane::phase_of;
 
 #[test]
 fn a_healthy_release_runs_everywhere_with_what_each_environment_overrides() {
@@ -117,7 +116,7 @@ fn a_namespace_that_was_created_again_gets_the_release_anew() {
 }
 
 pub fn promotion(run: &Run, name: &str) -> PromotionPhase {
-    phase_of(run.store.promotions.get(name).unwrap_or_else(|| panic!("no {name}:\n{}", run.log.join("\n"))))
+    run.store.promotions.get(name).unwrap_or_else(|| panic!("no {name}:\n{}", run.log.join("\n"))).phase()
 }
 
 pub fn release(run: &Run, version: &str) -> ReleasePhase {

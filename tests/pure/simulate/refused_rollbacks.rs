@@ -10,7 +10,6 @@ use serde_json::json;
 use std::sync::Arc;
 use towpath::api::{Delivery, PromotionPhase, ReleasePhase};
 use towpath::content::ObjectKey;
-use towpath::decide::history::lane::phase_of;
 
 const NONE_THERE_IS: Event =
     (2000, "back to none there is", |store, now| back(store, "by-hand", "shop-2.0.0", 9, now));
@@ -102,7 +101,7 @@ fn an_automatic_one_ends_when_its_environment_is_only_observed_from_now_on() {
     });
     let run = settled(prod, &[FIRST, FADES, TAKEN, observed]);
     let mut promotions = run.store.promotions.values();
-    assert!(promotions.all(|promotion| phase_of(promotion).is_final()), "{}", run.log.join("\n"));
+    assert!(promotions.all(|promotion| promotion.phase().is_final()), "{}", run.log.join("\n"));
 }
 
 #[test]

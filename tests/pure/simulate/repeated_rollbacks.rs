@@ -9,7 +9,6 @@ use super::store::Store;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use towpath::api::PromotionPhase;
-use towpath::decide::history::lane::{phase_of, revision_of};
 
 const BACK_AND_FORTH: [Event; 4] = [
     (0, "release 1.0.0 with a worker", |store, now| release(store, "1.0.0", pair("web-1", "worker"), now)),
@@ -128,15 +127,15 @@ fn two_rollbacks_at_once_end_at_what_the_last_one_restores() {
             seen += 1;
             let text =
                 format!("{what} the automatic one, a crash after write {writes}:\n{}", run.log.join("\n"));
-            let last = run.store.promotions.values().max_by_key(|promotion| revision_of(promotion)).unwrap();
+            let last = run.store.promotions.values().max_by_key(|promotion| promotion.revision()).unwrap();
             let restored = match last.status.as_ref().unwrap().restores {
                 Some(1) => "web-1",
                 Some(2) => "web-2",
                 other => panic!("restores {other:?}, {text}"),
             };
-            assert_eq!(phase_of(last), PromotionPhase::Verified, "{text}");
+            assert_eq!(last.phase(), PromotionPhase::Verified, "{text}");
             assert_eq!(image(&run, "web"), restored, "{text}");
-            let by_hand = phase_of(&run.store.promotions["by-hand"]);
+            let by_hand = run.store.promotions["by-hand"].phase();
             assert_eq!(by_hand == PromotionPhase::Verified, restored == "web-1", "{by_hand:?} {text}");
         });
         assert!(seen > 0, "nobody asked {what} the automatic one");

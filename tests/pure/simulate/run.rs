@@ -10,7 +10,7 @@ use std::sync::Arc;
 use towpath::api::ReleasePhase;
 use towpath::content::Digested;
 use towpath::decide::decision::{Action, Decision};
-use towpath::decide::history::lane::phase_of;
+
 use towpath::decide::{environment, promotion, release};
 
 /// What somebody does at a moment, in seconds after the start.
@@ -365,7 +365,7 @@ impl Run {
 
     fn everything(&self) -> Vec<Key> {
         let environments = self.store.environments.keys().map(|name| Key::Environment(name.clone()));
-        let open = self.store.promotions.iter().filter(|(_, promotion)| !phase_of(promotion).is_final());
+        let open = self.store.promotions.iter().filter(|(_, promotion)| !promotion.phase().is_final());
         let promotions = open.map(|(name, _)| Key::Promotion(name.clone()));
         let releases = self.store.releases.keys().map(|name| Key::Release(name.clone()));
         environments.chain(promotions).chain(releases).collect()

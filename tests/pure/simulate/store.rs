@@ -13,7 +13,7 @@ use towpath::api::{
 use towpath::content::capture::images::images;
 use towpath::content::{Digested, ObjectKey, ObjectSet, manifests};
 use towpath::decide::decision::{Action, Decision};
-use towpath::decide::history::lane::phase_of;
+
 use towpath::decide::needs::{contents, live_objects, plans};
 use towpath::decide::world::{
     Admission, Capture, EnvironmentWorld, Grant, Live, Loaded, NamespaceFacts, Plans, Project,
@@ -167,8 +167,7 @@ impl Store {
 
     /// As `observe::promotion` does.
     pub fn promotion_world(&self, name: &str, memory: &Memory, now: Timestamp) -> Option<PromotionWorld> {
-        let promotion =
-            self.promotions.get(name).filter(|promotion| !phase_of(promotion).is_final())?.clone();
+        let promotion = self.promotions.get(name).filter(|promotion| !promotion.phase().is_final())?.clone();
         let uid = promotion.metadata.uid.clone().unwrap();
         let mut world = PromotionWorld {
             project: self.project(),

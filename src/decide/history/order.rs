@@ -1,0 +1,30 @@
+//! The order of releases.
+
+use crate::api::{KeptRelease, Meta};
+use crate::decide::world::Project;
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+/// The order of releases: creation, then semantic version, then name.
+pub fn newer(a: &KeptRelease, b: &KeptRelease) -> Ordering {
+    a.created()
+        .cmp(&b.created())
+        .then_with(|| match (semver::Version::parse(a.version()), semver::Version::parse(b.version())) {
+            (Ok(left), Ok(right)) => left.cmp(&right),
+            (Ok(_), Err(_)) => Ordering::Greater,
+            (Err(_), Ok(_)) => Ordering::Less,
+            (Err(_), Err(_)) => Ordering::Equal,
+        })
+        .then_with(|| a.name().cmp(b.name()))
+}
+
+/// The releases of one application, newest first; those being deleted take part in nothing.
+pub fn releases_of<'a>(project: &'a Project, application: &str) -> Vec<&'a Arc<KeptRelease>> {
+    let mut releases: Vec<_> = project
+        .releases
+        .values()
+        .filter(|release| release.application() == application && !release.deleting())
+        .collect();
+    releases.sort_by(|a, b| newer(b, a));
+    releases
+}
