@@ -61,7 +61,7 @@ pub async fn preflight(
     let mut untried = BTreeSet::new();
     for (key, pod) in tries.pods {
         let api: Api<DynamicObject> =
-            Api::namespaced_with(client.clone(), &target.namespace, &resource("Pod", "pods"));
+            Api::namespaced_with(client.clone(), &target.location.namespace, &resource("Pod", "pods"));
         match create(&api, &pod, "pods").await? {
             Answer::Created | Answer::Exists => {}
             Answer::NoRight => drop(untried.insert("pods")),
@@ -70,14 +70,13 @@ pub async fn preflight(
     }
     for name in tries.secrets {
         let api: Api<DynamicObject> =
-            Api::namespaced_with(client.clone(), &target.namespace, &resource("Secret", "secrets"));
+            Api::namespaced_with(client.clone(), &target.location.namespace, &resource("Secret", "secrets"));
         let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name } });
         match create(&api, &secret, "secrets").await? {
             Answer::Exists => {}
             Answer::NoRight => drop(untried.insert("Secrets")),
-            Answer::Created => {
-                refusals.push(format!("Secret {name} does not exist in {}; create it", target.namespace))
-            }
+            Answer::Created => refusals
+                .push(format!("Secret {name} does not exist in {}; create it", target.location.namespace)),
             Answer::Refused(message) => refusals.push(format!("Secret {name}: {message}")),
         }
     }
@@ -87,7 +86,7 @@ pub async fn preflight(
         heard.push(format!(
             "{} were not tried before writing: the ClusterRole towpath-preflight is not bound in {}",
             what.join(" and "),
-            target.namespace
+            target.location.namespace
         ));
     }
     let trial = Trial { digest: tries.digest, results, refusals, warnings: heard, at: handles.clock.now() };

@@ -24,7 +24,7 @@ pub(super) async fn api(
     let resource = found.map_err(ActError::write(format!("looking up {}", key.kind())))?;
     let resource =
         resource.ok_or_else(|| ActError::UnknownKind(format!("{} {}", key.api_version(), key.kind())))?;
-    Ok(Api::namespaced_with(client, &target.namespace, &resource))
+    Ok(Api::namespaced_with(client, &target.location.namespace, &resource))
 }
 
 /// The identity of the environment.
@@ -46,19 +46,20 @@ pub async fn apply(
     if let Err(kube::Error::Api(status)) = &answer {
         match verdict(status) {
             Refusal::OfRights => {
-                handles.caches.consents.remove(&(target.project.clone(), target.environment.clone()));
+                handles.caches.consents.remove(&(target.project.to_string(), target.environment.to_string()));
             }
             Refusal::ForGood => handles.memory.refused(promotion, key.clone(), status.message.clone()),
             Refusal::ForNow => {}
         }
     }
-    let written = answer.map_err(ActError::write(format!("applying {key} in {}", target.namespace)))?;
+    let written =
+        answer.map_err(ActError::write(format!("applying {key} in {}", target.location.namespace)))?;
     // Workloads are judged by what a watch shows, which may be older than this.
     if let Some(kind) =
         ["Deployment", "StatefulSet", "DaemonSet", "Job"].into_iter().find(|kind| *kind == key.kind())
     {
         let version = written.metadata.resource_version.unwrap_or_default();
-        handles.versions.wrote(kind, &target.namespace, key.name(), &version);
+        handles.versions.wrote(kind, &target.location.namespace, key.name(), &version);
     }
     handles.memory.wrote(promotion, key.clone());
     Ok(())
@@ -71,7 +72,7 @@ pub async fn adopt(
     key: &ObjectKey,
     patch: Value,
 ) -> Result<(), ActError> {
-    let what = format!("taking over {key} in {}", target.namespace);
+    let what = format!("taking over {key} in {}", target.location.namespace);
     let client = handles.clients.identity(&identity(target)?)?;
     let api = api(handles, client, target, key).await?;
     let patch: json_patch::Patch = serde_json::from_value(patch)
@@ -95,7 +96,9 @@ pub async fn delete(
     match api.delete(key.name(), &exactly(uid)).await {
         Ok(_) => {}
         Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => {}
-        Err(error) => return Err(ActError::write(format!("deleting {key} in {}", target.namespace))(error)),
+        Err(error) => {
+            return Err(ActError::write(format!("deleting {key} in {}", target.location.namespace))(error));
+        }
     }
     handles.memory.wrote(promotion, key.clone());
     Ok(())
@@ -105,11 +108,13 @@ pub async fn delete(
 pub async fn delete_pod(handles: &Handles, target: &Target, name: &str, uid: &str) -> Result<(), ActError> {
     // Its metadata is all that is read of the answer: the rest of a Pod would be half a mebibyte of code.
     let api: Api<PartialObjectMeta<Pod>> =
-        Api::namespaced(handles.clients.identity(&identity(target)?)?, &target.namespace);
+        Api::namespaced(handles.clients.identity(&identity(target)?)?, &target.location.namespace);
     match api.delete(name, &exactly(uid)).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => Ok(()),
-        Err(error) => Err(ActError::write(format!("deleting pod {name} in {}", target.namespace))(error)),
+        Err(error) => {
+            Err(ActError::write(format!("deleting pod {name} in {}", target.location.namespace))(error))
+        }
     }
 }
 

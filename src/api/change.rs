@@ -1,6 +1,6 @@
 //! The type of change that a release makes, and when it may be promoted.
 
-use super::schema;
+use super::{EnvironmentName, schema};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,7 @@ pub struct ReleaseChange {
 pub struct NotBefore {
     /// Name of the environment.
     #[schemars(length(min = 1, max = 40), regex(pattern = schema::LABEL))]
-    pub environment: String,
+    pub environment: EnvironmentName,
     /// Time before which no promotion of the release starts in this environment.
     pub at: Time,
 }

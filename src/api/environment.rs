@@ -1,6 +1,8 @@
 //! Environment: a target namespace, its position in the promotion order, and its rules.
 
-use super::{Approvals, Condition, Duration, READY, Window, schema};
+use super::{
+    Approvals, Condition, Duration, EnvironmentName, Location, NamespaceName, ReleaseName, Window, schema,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -39,12 +41,12 @@ pub struct EnvironmentSpec {
     /// namespace. Immutable.
     #[schemars(length(min = 1, max = 63), regex(pattern = schema::LABEL))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("spec.namespace cannot be changed: create a new Environment"))]
-    pub namespace: String,
+    pub namespace: NamespaceName,
     /// Names of the environments in which a release must be verified before it can be promoted to this one. Default: none, so
     /// this environment is the first in the order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20), inner(length(min = 1, max = 40), regex(pattern = schema::LABEL)))]
-    pub after: Vec<String>,
+    pub after: Vec<EnvironmentName>,
     /// `Automatic`: the controller promotes the newest eligible release as soon as its gates are open. `Manual`: releases are
     /// promoted only when a user creates a Promotion. Default: Automatic.
     #[serde(default)]
@@ -322,7 +324,7 @@ pub struct RevisionRef {
     /// Name of the release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
-    pub release: Option<String>,
+    pub release: Option<ReleaseName>,
 }
 
 /// A release that waits at a closed gate.
@@ -331,7 +333,7 @@ pub struct RevisionRef {
 pub struct GateReport {
     /// Name of the release.
     #[schemars(length(max = 253))]
-    pub release: String,
+    pub release: ReleaseName,
     /// Name of the closed gate.
     #[schemars(length(max = 64))]
     pub gate: String,
@@ -354,7 +356,7 @@ pub struct RevisionRecord {
     pub promotion: String,
     /// Name of the release that was promoted or, for a rollback, rolled back.
     #[schemars(length(max = 253))]
-    pub release: String,
+    pub release: ReleaseName,
     /// SHA-256 of what was written, in hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
@@ -371,13 +373,8 @@ pub struct RevisionRecord {
 }
 
 impl Environment {
-    /// The condition that prevents every promotion to this environment, regardless of gates: no consent, or no target namespace.
-    pub fn shut(&self) -> Option<&Condition> {
-        let conditions = self.status.iter().flat_map(|status| &status.conditions);
-        let mut ready =
-            conditions.filter(|condition| condition.type_ == READY && condition.status == "False");
-        ready.find(|condition| {
-            matches!(condition.reason.as_str(), "NotGranted" | "NamespaceMissing" | "NamespaceTerminating")
-        })
+    /// Where the environment runs.
+    pub fn location(&self) -> Location {
+        Location::home(self.spec.namespace.clone())
     }
 }

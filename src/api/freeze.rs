@@ -1,6 +1,6 @@
 //! ChangeFreeze and ClusterChangeFreeze: a period in which no promotion starts, in one project or in the whole cluster.
 
-use super::{ChangeType, schema};
+use super::{ChangeType, EnvironmentName, ProjectName, schema};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -39,7 +39,7 @@ pub struct ChangeFreezeSpec {
     /// Names of the environments that are frozen. Default: every environment of the project.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50), inner(length(min = 1, max = 40), regex(pattern = schema::LABEL)))]
-    pub environments: Vec<String>,
+    pub environments: Vec<EnvironmentName>,
     /// Types of change that pass the freeze, such as `Emergency`. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 3))]
@@ -78,7 +78,7 @@ pub struct ClusterChangeFreezeSpec {
     /// Names of the projects that are frozen: the namespaces of their environments and releases. Default: every project.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100), inner(length(min = 1, max = 63), regex(pattern = schema::LABEL)))]
-    pub projects: Vec<String>,
+    pub projects: Vec<ProjectName>,
     /// Types of change that pass the freeze, such as `Emergency`. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 3))]

@@ -16,6 +16,7 @@ pub mod freeze;
 pub mod gate;
 pub mod kept;
 pub mod meta;
+pub mod names;
 pub mod promotion;
 pub mod reason;
 pub mod release;
@@ -42,6 +43,10 @@ pub use gate::{GateName, Override};
 pub use kept::{KeptRelease, Uncaptured, requesters};
 pub use kube::core::Duration;
 pub use meta::Meta;
+pub use names::{
+    ApplicationName, ClusterName, EnvironmentId, EnvironmentName, Location, NamespaceName, ProjectName,
+    ReleaseName,
+};
 pub use promotion::{
     Change, ChangeAction, Promotion, PromotionKind, PromotionPhase, PromotionSpec, PromotionStatus, Step,
     StepResult,

@@ -1,6 +1,9 @@
 //! Promotion: the promotion of one release to one environment, or a rollback, and the record of it.
 
-use super::{ApprovalsReport, Condition, Keep, Override, Reason, UserInfo, mark, schema};
+use super::{
+    ApplicationName, ApprovalsReport, Condition, EnvironmentName, Keep, Override, Reason, ReleaseName,
+    UserInfo, mark, schema,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -36,14 +39,14 @@ use serde::{Deserialize, Serialize};
 pub struct PromotionSpec {
     /// Name of the release to promote or, with `kind: Rollback`, to roll back.
     #[schemars(length(min = 1, max = 253), regex(pattern = schema::SUBDOMAIN))]
-    pub release: String,
+    pub release: ReleaseName,
     /// Name of the environment to promote to or, with `kind: Rollback`, to roll back.
     #[schemars(length(min = 1, max = 40), regex(pattern = schema::LABEL))]
-    pub environment: String,
+    pub environment: EnvironmentName,
     /// Name of the application. Required only if the release has been deleted. Default: the application of the release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 50), regex(pattern = schema::LABEL))]
-    pub application: Option<String>,
+    pub application: Option<ApplicationName>,
     /// `Promote` or `Rollback`. Default: Promote.
     #[serde(default)]
     pub kind: PromotionKind,
@@ -103,7 +106,7 @@ pub struct PromotionStatus {
     /// Name of the application.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
-    pub application: Option<String>,
+    pub application: Option<ApplicationName>,
     /// Version of the release or, for a rollback, version of the content that it restored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]

@@ -1,6 +1,6 @@
 //! Release: one immutable version of an application.
 
-use super::{Condition, ReleaseChange, UserInfo, schema};
+use super::{ApplicationName, Condition, EnvironmentName, ReleaseChange, UserInfo, schema};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -44,7 +44,7 @@ use std::collections::BTreeMap;
 pub struct ReleaseSpec {
     /// Name of the application, such as `shop`. Each environment has one history per application.
     #[schemars(length(min = 1, max = 50), regex(pattern = schema::LABEL))]
-    pub application: String,
+    pub application: ApplicationName,
     /// Version of the application, such as `1.4.0` or `2026-11-03.1`. Create one Release per version. The release that was created
     /// last is the newest; of two that were created in the same second, the one with the greater semantic version.
     #[schemars(length(min = 1, max = 64), regex(pattern = "^[A-Za-z0-9][A-Za-z0-9._+-]*$"))]
@@ -59,7 +59,7 @@ pub struct ReleaseSpec {
     /// Name of the last environment that this release may be promoted to. Default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 40), regex(pattern = schema::LABEL))]
-    pub until: Option<String>,
+    pub until: Option<EnvironmentName>,
     /// Type of the change, and when it may be promoted. Default: a Normal change without time limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<ReleaseChange>,
@@ -99,7 +99,7 @@ pub struct Source {
 pub struct EnvironmentSource {
     /// Name of an environment in the same project.
     #[schemars(length(min = 1, max = 40), regex(pattern = schema::LABEL))]
-    pub name: String,
+    pub name: EnvironmentName,
     /// Captures only objects that have all of these labels, and the ConfigMaps and ServiceAccounts that their pods refer to.
     /// Default: every object of the namespace.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -1,7 +1,7 @@
 //! From a change to the objects that have to be looked at again.
 
 use super::queue::{Key, Kind, Queue};
-use crate::api::{KeptRelease, Promotion, ReleasePhase};
+use crate::api::{KeptRelease, Location, Promotion, ReleasePhase};
 use crate::cluster::{Change, Stores};
 
 use kube::ResourceExt;
@@ -125,8 +125,8 @@ impl Wake {
     }
 
     fn target(&self, namespace: &str, is_namespace: bool) {
-        for id in self.stores.targets().of(namespace) {
-            let Some((project, environment)) = id.split_once('/') else { continue };
+        for id in self.stores.targets().of(&Location::home(namespace.into())) {
+            let (project, environment) = (id.project.as_str(), id.environment.as_str());
             self.promotions(project, Some(environment));
             if is_namespace {
                 self.environment(project, environment);

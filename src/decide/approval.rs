@@ -62,10 +62,10 @@ fn verdict(
     now: Timestamp,
 ) -> Result<Option<Timestamp>, String> {
     let (project, spec) = (&world.project, &world.approval.spec);
-    let Some(environment) = project.environments.get(&spec.environment.name) else {
+    let Some(environment) = project.environments.get(spec.environment.name.as_str()) else {
         return Err(format!("spec.environment.name: there is no environment {}", spec.environment.name));
     };
-    let Some(release) = project.releases.get(&spec.release.name) else {
+    let Some(release) = project.releases.get(spec.release.name.as_str()) else {
         return Err(format!("spec.release.name: there is no release {}", spec.release.name));
     };
     let Some(rules) = demanded(environment, release) else {

@@ -1,7 +1,7 @@
 //! What was decided. Plain data: nothing here writes.
 
 use crate::api::Meta;
-use crate::api::{Environment, PromotionSpec, Reason};
+use crate::api::{Environment, EnvironmentName, Location, ProjectName, PromotionSpec, Reason};
 use crate::content::{ObjectKey, Sealed};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -183,11 +183,11 @@ pub enum Action {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Target {
     /// The project.
-    pub project: String,
+    pub project: ProjectName,
     /// The environment.
-    pub environment: String,
-    /// The target namespace.
-    pub namespace: String,
+    pub environment: EnvironmentName,
+    /// The target namespace, and its cluster.
+    pub location: Location,
 }
 
 /// An event for people.

@@ -6,8 +6,8 @@ use super::decision::{Action, Decision, NoStatus};
 use super::gates::calendar::{freeze_in_force, next_freeze};
 use super::moments::earliest;
 use super::world::{Freeze, FreezesWorld};
-use crate::api::Environment;
 use crate::api::Meta;
+use crate::api::{Environment, EnvironmentId};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,17 +23,14 @@ pub fn decide(world: &FreezesWorld, now: Timestamp) -> Decision<NoStatus> {
     for project in &world.projects {
         // Who only names another's target freezes nothing there.
         let owns = |environment: &&Arc<Environment>| {
-            let id = format!("{}/{}", project.name, environment.name());
-            project.targets.get(&environment.spec.namespace).is_some_and(|owners| owners.contains(&id))
+            let owners = project.targets.get(&environment.location());
+            owners.is_some_and(|owners| owners.contains(&project.id(environment)))
         };
         let environments = project.environments.values().filter(|environment| !environment.deleting());
         for environment in environments.filter(owns) {
             wake_at = earliest(wake_at, next_freeze(project, environment.name(), now));
             if let Some(freeze) = freeze_in_force(project, environment.name(), None, now) {
-                frozen.insert(
-                    environment.spec.namespace.clone(),
-                    line(&project.name, environment.name(), freeze),
-                );
+                frozen.insert(environment.spec.namespace.to_string(), line(&project.id(environment), freeze));
             }
         }
     }
@@ -51,6 +48,6 @@ pub fn decide(world: &FreezesWorld, now: Timestamp) -> Decision<NoStatus> {
 }
 
 /// `shop/prod until 2026-12-27T00:00:00Z: year-end (ChangeFreeze year-end)`: the policy reads the part before the first space.
-fn line(project: &str, environment: &str, freeze: &Freeze) -> String {
-    format!("{project}/{environment} until {}: {} ({})", freeze.to, freeze.reason, freeze.name)
+fn line(environment: &EnvironmentId, freeze: &Freeze) -> String {
+    format!("{environment} until {}: {} ({})", freeze.to, freeze.reason, freeze.name)
 }

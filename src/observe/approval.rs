@@ -20,7 +20,7 @@ pub async fn observe(
     let application = release.map(|release| release.application().to_owned()).unwrap_or_default();
     let mut project = project::application(handles, namespace, &application)?;
     let approver = approval.spec.approver.clone();
-    let environment = approval.spec.environment.name.clone();
+    let environment = approval.spec.environment.name.as_str().into();
     let questions: Questions =
         approver.map(|approver| (Verb::Approve, environment, approver)).into_iter().collect();
     ask(handles, &mut project, questions, TO_START).await?;

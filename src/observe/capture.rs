@@ -117,7 +117,7 @@ async fn from_environment(
             ),
         }));
     };
-    match project.namespaces.get(&environment.spec.namespace) {
+    match project.namespace(environment) {
         Some(facts) if !facts.terminating => {}
         Some(_) | None => {
             return Ok(Err(Capture::Waiting {

@@ -3,7 +3,7 @@
 use super::grant::{WHILE_SETTLED, WHILE_WRITING, grant};
 use super::rights::{Questions, TO_OFFER, ask};
 use super::{ObserveError, copies, project};
-use crate::api::{Approval, Content, Delivery, Environment, PromotionMode, requesters};
+use crate::api::{Approval, Content, Delivery, Environment, EnvironmentName, PromotionMode, requesters};
 
 use crate::decide::world::{EnvironmentWorld, Grant, Project, Verb};
 use crate::process::Handles;
@@ -21,7 +21,7 @@ pub async fn observe(
 ) -> Result<Option<EnvironmentWorld>, ObserveError> {
     let mut project = project::project(handles, namespace)?;
     let Some(environment) = project.environments.get(name).cloned() else { return Ok(None) };
-    let exists = project.namespaces.get(&environment.spec.namespace).is_some_and(|facts| !facts.terminating);
+    let exists = project.namespace(&environment).is_some_and(|facts| !facts.terminating);
     let busy = project
         .promotions
         .values()
@@ -29,7 +29,7 @@ pub async fn observe(
     let age = if busy { WHILE_WRITING } else { WHILE_SETTLED };
     if exists {
         let answer = grant(handles, namespace, &environment, age).await?;
-        project.grants.insert(name.to_owned(), answer);
+        project.grants.insert(name.into(), answer);
     }
     let questions = questions(&project, &environment);
     ask(handles, &mut project, questions, TO_OFFER).await?;
@@ -57,7 +57,7 @@ pub async fn observe(
 
 /// The requesters of releases, which are few, where automation might put one; and the approvers of those that went first.
 fn questions(project: &Project, environment: &Environment) -> Questions {
-    let name = environment.name_any();
+    let name = EnvironmentName::from(environment.name_any());
     let automatic = environment.spec.promotion == PromotionMode::Automatic;
     let releases = project.releases.values().filter(|_| automatic).map(Arc::as_ref);
     let requesters = requesters(releases).into_iter().map(|user| (Verb::Promote, name.clone(), user));

@@ -2,13 +2,10 @@
 
 use super::ObserveError;
 use super::admission::admission;
-use crate::api::{KeptRelease, Promotion};
+use crate::api::{EnvironmentId, KeptRelease, Location, Promotion};
 use crate::cluster::{Undecodable, Watched};
-use crate::decide::world::{Freeze, NamespaceFacts, Project};
+use crate::decide::world::{NamespaceFacts, Objects, Project};
 use crate::process::Handles;
-use jiff::Timestamp;
-use kube::ResourceExt;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The whole project, unless the caches are older than what this process wrote into it.
@@ -39,111 +36,66 @@ fn with(
     promotions: Vec<Arc<Promotion>>,
 ) -> Result<Project, ObserveError> {
     let stores = &handles.stores;
-    let mut project = Project {
-        name: name.to_owned(),
+    let mut undecodable = Vec::new();
+    let mut lost = |kind: &'static str, found: Vec<Undecodable>| {
+        undecodable.extend(found.into_iter().map(|lost| (kind, lost.name, lost.error)));
+    };
+    lost("Environment", stores.environments.all_undecodable(name));
+    lost("Release", stores.releases.all_undecodable(name));
+    lost("Promotion", stores.promotions.all_undecodable(name));
+    lost("ChangeFreeze", stores.freezes.all_undecodable(name));
+    lost("ClusterChangeFreeze", stores.cluster_freezes.undecodable_everywhere());
+    let mut project = Project::from_objects(Objects {
+        name: name.into(),
         environments: fresh(handles, "Environment", stores.environments.list(name), name)?,
+        policies: stores.policies.list(name),
         releases: fresh(handles, "Release", releases, name)?,
         promotions: fresh(handles, "Promotion", promotions, name)?,
-        ..Project::default()
-    };
-    for policy in stores.policies.list(name) {
-        project.policies.insert(policy.name_any(), policy.spec.clone());
-    }
+        approvals: stores.approvals.list(name),
+        freezes: stores.freezes.list(name),
+        cluster_freezes: stores.cluster_freezes.list(""),
+        undecodable,
+    });
     for environment in project.environments.values() {
-        let target = &environment.spec.namespace;
-        if let Some(namespace) = stores.namespaces.get("", target) {
+        let target = environment.location();
+        if let Some(namespace) = stores.namespaces.get("", &environment.spec.namespace) {
             let facts = NamespaceFacts {
                 uid: namespace.metadata.uid().to_owned(),
                 terminating: namespace.metadata.is_going(),
             };
             project.namespaces.insert(target.clone(), facts);
         }
-        project.targets.insert(target.clone(), owner_of(handles, target).into_iter().collect());
+        let owner = owner_of(handles, &target);
+        project.targets.insert(target, owner.into_iter().collect());
     }
-    let approvals = stores.approvals.list(name).into_iter();
-    project.approvals = approvals
-        .filter(|approval| project.releases.contains_key(&approval.spec.release.name))
-        .map(|approval| (approval.name_any(), approval))
-        .collect();
-    project.freezes = freezes(handles, name);
     project.admission = admission(handles);
-    let lost = |kind: &'static str, found: Vec<Undecodable>| {
-        found.into_iter().map(move |lost| ((kind.to_owned(), lost.name), lost.error))
-    };
-    project.undecodable.extend(lost("Environment", stores.environments.all_undecodable(name)));
-    project.undecodable.extend(lost("Release", stores.releases.all_undecodable(name)));
-    project.undecodable.extend(lost("Promotion", stores.promotions.all_undecodable(name)));
     Ok(project)
 }
 
-/// Of several environments with one target, the one that may have it: with consent before those without, then the oldest. Nobody
-/// takes a target away from another by naming it.
-fn owner_of(handles: &Handles, target: &str) -> Option<String> {
+/// The environment that owns a target namespace when several name it: one with consent before one without, then the oldest. An
+/// environment cannot take the target of another by naming it.
+fn owner_of(handles: &Handles, target: &Location) -> Option<EnvironmentId> {
     handles.stores.targets().of(target).into_iter().min_by_key(|id| {
-        let (project, name) = id.split_once('/').unwrap_or_default();
-        let found = handles.stores.environments.get(project, name);
+        let found = handles.stores.environments.get(&id.project, &id.environment);
         let created = found.and_then(|environment| environment.metadata.creation_timestamp.clone());
-        let consent = handles.caches.consents.get(&(project.to_owned(), name.to_owned()));
+        let consent = handles.caches.consents.get(&(id.project.to_string(), id.environment.to_string()));
         let is_granted = consent.is_some_and(|consent| consent.missing.is_none());
         (!is_granted, created.map(|time| time.0), id.clone())
     })
 }
 
-/// One that cannot be read freezes everything until it can: there is no telling what it was meant for.
-fn unread(kind: &str, lost: &Undecodable) -> Freeze {
-    Freeze {
-        name: format!("{kind} {}", lost.name),
-        from: Timestamp::MIN,
-        to: Timestamp::MAX,
-        reason: format!("it cannot be read: {}", lost.error),
-        environments: Vec::new(),
-        passes: Vec::new(),
-    }
-}
-
-/// The freezes of a project and of the cluster.
-fn freezes(handles: &Handles, project: &str) -> Vec<Freeze> {
-    let (stores, mut lost) = (&handles.stores, Vec::new());
-    lost.extend(stores.freezes.all_undecodable(project).iter().map(|one| unread("ChangeFreeze", one)));
-    let of_all = stores.cluster_freezes.undecodable_everywhere();
-    lost.extend(of_all.iter().map(|one| unread("ClusterChangeFreeze", one)));
-    let own = handles.stores.freezes.list(project).into_iter().map(|freeze| Freeze {
-        name: format!("ChangeFreeze {}", freeze.name_any()),
-        from: freeze.spec.from.0,
-        to: freeze.spec.to.0,
-        reason: freeze.spec.reason.clone(),
-        environments: freeze.spec.environments.clone(),
-        passes: freeze.spec.passes.clone(),
-    });
-    let of_all = handles.stores.cluster_freezes.list("").into_iter();
-    let concerned = of_all.filter(|freeze| {
-        freeze.spec.projects.is_empty() || freeze.spec.projects.iter().any(|name| name == project)
-    });
-    own.chain(concerned.map(|freeze| Freeze {
-        name: format!("ClusterChangeFreeze {}", freeze.name_any()),
-        from: freeze.spec.from.0,
-        to: freeze.spec.to.0,
-        reason: freeze.spec.reason.clone(),
-        environments: Vec::new(),
-        passes: freeze.spec.passes.clone(),
-    }))
-    .chain(lost)
-    .collect()
-}
-
+/// The objects, unless one of them is older than what this process wrote.
 fn fresh<K: Watched>(
     handles: &Handles,
     kind: &'static str,
     found: Vec<Arc<K>>,
     project: &str,
-) -> Result<BTreeMap<String, Arc<K>>, ObserveError> {
-    let mut objects = BTreeMap::new();
-    for object in found {
-        let name = object.place().1.to_owned();
-        if handles.versions.is_stale(kind, project, &name, object.version()) {
-            return Err(ObserveError::Stale { kind, name });
-        }
-        objects.insert(name, object);
+) -> Result<Vec<Arc<K>>, ObserveError> {
+    let stale = found
+        .iter()
+        .find(|object| handles.versions.is_stale(kind, project, object.place().1, object.version()));
+    match stale {
+        Some(object) => Err(ObserveError::Stale { kind, name: object.place().1.to_owned() }),
+        None => Ok(found),
     }
-    Ok(objects)
 }

@@ -32,7 +32,7 @@ pub async fn observe(
     let environment = project.environments.get(&promotion.spec.environment).cloned();
     let exists = environment
         .as_ref()
-        .and_then(|environment| project.namespaces.get(&environment.spec.namespace))
+        .and_then(|environment| project.namespace(environment))
         .is_some_and(|facts| !facts.terminating);
     let (Some(environment), true) = (environment, exists) else {
         return Ok(Some(world(handles, project, promotion)));
@@ -42,7 +42,7 @@ pub async fn observe(
     let content = contents::load(handles, namespace, wanted).await?;
     let replaced = contents::load(handles, namespace, replaced).await?;
     let mut seen = world(handles, project, promotion);
-    seen.project.grants.insert(environment.name_any(), granted);
+    seen.project.grants.insert(environment.name_any().into(), granted);
     seen.content = content;
     seen.replaced = replaced;
     seen.plans = plans(&seen);

@@ -26,7 +26,7 @@ pub async fn observe(
         needs::consent(&project, &release, handles.clock.now()).into_iter().map(Arc::clone).collect();
     for environment in waiting {
         let answer = grant(handles, namespace, &environment, WHILE_SETTLED).await?;
-        project.grants.insert(environment.name_any(), answer);
+        project.grants.insert(environment.name_any().into(), answer);
     }
     let capture = match release.uncaptured().filter(|_| !release.deleting) {
         None => Capture::NotNeeded,

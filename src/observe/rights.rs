@@ -2,7 +2,7 @@
 
 use super::ObserveError;
 use super::review::is_allowed;
-use crate::api::UserInfo;
+use crate::api::{EnvironmentName, UserInfo};
 use crate::decide::world::{Admission, Project, Verb};
 use crate::process::{Handles, RightKey};
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReviewSpec};
@@ -15,7 +15,7 @@ pub const TO_OFFER: Duration = Duration::from_secs(60);
 pub const TO_START: Duration = Duration::from_secs(5);
 
 /// Questions about rights: which, on which environment, whose.
-pub type Questions = BTreeSet<(Verb, String, UserInfo)>;
+pub type Questions = BTreeSet<(Verb, EnvironmentName, UserInfo)>;
 
 /// Asks, and puts the answers into the project. Without policies nobody is recorded, so nobody is asked about.
 pub async fn ask(
@@ -42,13 +42,13 @@ pub async fn ask(
 async fn may(
     handles: &Handles,
     project: &str,
-    (verb, environment, user): &(Verb, String, UserInfo),
+    (verb, environment, user): &(Verb, EnvironmentName, UserInfo),
     age: Duration,
 ) -> Result<bool, ObserveError> {
     let key = RightKey {
         verb: verb.as_str(),
         project: project.to_owned(),
-        environment: environment.clone(),
+        environment: environment.to_string(),
         user: user.clone(),
     };
     if let Some((answer, at)) = handles.caches.rights.get(&key)
@@ -64,7 +64,7 @@ async fn may(
             namespace: Some(project.to_owned()),
             group: Some(crate::api::GROUP.to_owned()),
             resource: Some("environments".to_owned()),
-            name: Some(environment.clone()),
+            name: Some(environment.to_string()),
             verb: Some(verb.as_str().to_owned()),
             ..ResourceAttributes::default()
         }),

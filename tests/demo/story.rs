@@ -238,7 +238,9 @@ fn unexpected(board: &Board, environment: &str, kind: PromotionKind, phase: Prom
     let newest = board.releases.keys().next_back();
     let failed = board.promotions.values().find(|promotion| {
         let failed = promotion.status.as_ref().is_some_and(|status| status.phase == PromotionPhase::Failed);
-        failed && Some(&promotion.spec.release) == newest && promotion.spec.environment != environment
+        failed
+            && newest.is_some_and(|newest| promotion.spec.release == *newest)
+            && promotion.spec.environment != environment
     });
     match failed {
         Some(promotion) => bail!("{} failed in {}", promotion.spec.release, promotion.spec.environment),

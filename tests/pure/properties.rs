@@ -291,7 +291,7 @@ fn deleting_a_release_ends_what_is_under_way() {
             let mut next = world.clone();
             next.project.releases.remove(&spec.release);
             Arc::make_mut(&mut next.promotion).status.as_mut().unwrap().application =
-                Some(application.clone());
+                Some(application.as_str().into());
             let decision = promotion::decide(&next, now());
             let failed =
                 decision.memory.as_ref().is_some_and(|status| status.phase == PromotionPhase::Failed);

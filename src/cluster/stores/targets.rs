@@ -1,72 +1,79 @@
 //! Target namespaces: of workloads only those in them are kept.
 
-use crate::api::Environment;
+use crate::api::{Environment, EnvironmentId, Location, READY, Reason};
 use crate::cluster::store::Delta;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// Target namespaces and the environments that name them, as `project/environment`.
+/// Target namespaces and the environments that name them.
 #[derive(Clone, Debug, Default)]
-pub struct Targets(Arc<RwLock<BTreeMap<String, BTreeSet<String>>>>);
+pub struct Targets(Arc<RwLock<BTreeMap<Location, BTreeSet<EnvironmentId>>>>);
 
 impl Targets {
+    /// Whether an environment names this namespace of the home cluster.
     pub(super) fn holds(&self, namespace: &str) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).contains_key(namespace)
+        let target = Location::home(namespace.into());
+        self.0.read().unwrap_or_else(PoisonError::into_inner).contains_key(&target)
     }
 
     /// The environments that name this target.
-    pub fn of(&self, namespace: &str) -> BTreeSet<String> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(namespace).cloned().unwrap_or_default()
+    pub fn of(&self, target: &Location) -> BTreeSet<EnvironmentId> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(target).cloned().unwrap_or_default()
     }
 
     /// Whether the target is new.
-    pub(super) fn add(&self, namespace: &str, environment: String) -> bool {
+    pub(super) fn add(&self, target: Location, environment: EnvironmentId) -> bool {
         let mut targets = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let is_new = !targets.contains_key(namespace);
-        targets.entry(namespace.to_owned()).or_default().insert(environment);
+        let is_new = !targets.contains_key(&target);
+        targets.entry(target).or_default().insert(environment);
         is_new
     }
 
-    pub(super) fn remove(&self, namespace: &str, environment: &str) {
+    pub(super) fn remove(&self, target: &Location, environment: &EnvironmentId) {
         let mut targets = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(environments) = targets.get_mut(namespace) {
+        if let Some(environments) = targets.get_mut(target) {
             environments.remove(environment);
             if environments.is_empty() {
-                targets.remove(namespace);
+                targets.remove(target);
             }
         }
     }
 }
 
-/// Keeps the targets; true when the environment came, went, has another spec, or is shut or open again.
+/// Keeps the targets; true when the environment came, went, has another spec, or becomes blocked or free.
 pub(super) fn track(targets: &Targets, relist: impl Fn(), delta: &Delta<Environment>) -> bool {
     let id = |environment: &Environment| {
         let meta = &environment.metadata;
-        format!(
-            "{}/{}",
-            meta.namespace.as_deref().unwrap_or_default(),
-            meta.name.as_deref().unwrap_or_default()
-        )
+        EnvironmentId {
+            project: meta.namespace.as_deref().unwrap_or_default().into(),
+            environment: meta.name.as_deref().unwrap_or_default().into(),
+        }
     };
     match delta {
         Delta::Applied { old, new } => {
             let moved = old.as_ref().filter(|old| old.spec.namespace != new.spec.namespace);
             if let Some(old) = moved {
-                targets.remove(&old.spec.namespace, &id(old));
+                targets.remove(&old.location(), &id(old));
             }
-            if targets.add(&new.spec.namespace, id(new)) {
+            if targets.add(new.location(), id(new)) {
                 relist();
             }
-            let shut = |environment: &Environment| environment.shut().map(|why| why.reason.clone());
             old.as_ref().is_none_or(|old| {
-                old.metadata.generation != new.metadata.generation || shut(old) != shut(new)
+                old.metadata.generation != new.metadata.generation || blocked_by(old) != blocked_by(new)
             })
         }
         Delta::Gone { old } => {
-            targets.remove(&old.spec.namespace, &id(old));
+            targets.remove(&old.location(), &id(old));
             true
         }
         Delta::Undecodable { .. } | Delta::UndecodableGone { .. } => true,
         Delta::Listed => false,
     }
+}
+
+/// What its status says is missing or in the way, such as consent: releases that wait for it are reconciled when that changes.
+fn blocked_by(environment: &Environment) -> Option<Reason> {
+    let conditions = environment.status.iter().flat_map(|status| &status.conditions);
+    let mut unready = conditions.filter(|condition| condition.type_ == READY && condition.status == "False");
+    unready.next().map(|condition| Reason::from(condition.reason.as_str())).filter(Reason::is_blocking)
 }

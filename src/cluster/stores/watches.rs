@@ -73,8 +73,8 @@ impl Stores {
                 tell(Change::Promotion {
                     project,
                     name,
-                    release: promotion.map(|promotion| promotion.spec.release.clone()),
-                    environment: promotion.map(|promotion| promotion.spec.environment.clone()),
+                    release: promotion.map(|promotion| promotion.spec.release.to_string()),
+                    environment: promotion.map(|promotion| promotion.spec.environment.to_string()),
                     application: promotion.map(|promotion| application_of(promotion).to_owned()),
                     gone: gone(&delta),
                 });

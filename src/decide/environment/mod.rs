@@ -14,6 +14,7 @@ use super::history::housekeeping;
 use super::history::lane::Lane;
 use super::moments::{earliest, later};
 use super::world::{EnvironmentWorld, Project};
+use crate::api::ApplicationName;
 use crate::api::Meta;
 use crate::api::{
     ApplicationStatus, Class, EnvironmentStatus, GateReport, Promotion, PromotionKind, PromotionPhase,
@@ -70,7 +71,7 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision<EnvironmentS
                     }
                     waiting.get_or_insert_with(|| format!("{} waits: {gate}: {message}", release.name()));
                     entry.waiting = Some(GateReport {
-                        release: release.name().to_owned(),
+                        release: release.name().into(),
                         gate: gate.to_string(),
                         message: conditions::cut(&message, 2048),
                         until: until.map(|at| Time(conditions::seconds(at))),
@@ -149,7 +150,7 @@ fn is_broken(promotion: &Promotion) -> bool {
 }
 
 /// Applications that have a release in the project or a promotion here.
-fn applications(world: &EnvironmentWorld) -> BTreeMap<String, Project> {
+fn applications(world: &EnvironmentWorld) -> BTreeMap<ApplicationName, Project> {
     let mut applications = world.project.by_application();
     applications.retain(|_, project| {
         let promoted = project.promotions.values();
@@ -181,9 +182,9 @@ fn promote(
         name: name.clone(),
         application: application.to_owned(),
         spec: Box::new(PromotionSpec {
-            release: release.to_owned(),
-            environment: environment.name().to_owned(),
-            application: Some(application.to_owned()),
+            release: release.into(),
+            environment: environment.name().into(),
+            application: Some(application.into()),
             kind: PromotionKind::Promote,
             to_revision: None,
             reason: None,

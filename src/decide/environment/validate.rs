@@ -1,6 +1,7 @@
 //! Faults of a spec that only the whole project shows: unknown names, cycles, a target that two environments share.
 
 use crate::api::Environment;
+use crate::api::EnvironmentName;
 use crate::api::Meta;
 use crate::api::Reason;
 use crate::decide::gates::schedule::check_all;
@@ -29,7 +30,7 @@ pub fn environment(project: &Project, environment: &Environment, now: Timestamp)
 /// What is wrong with the target of an environment: no such namespace, or no consent of its owner.
 pub fn target(project: &Project, environment: &Environment) -> Option<Fault> {
     let namespace = &environment.spec.namespace;
-    match project.namespaces.get(namespace) {
+    match project.namespace(environment) {
         None => Some(Fault {
             reason: Reason::NamespaceMissing,
             message: format!("spec.namespace {namespace} does not exist; create it, or ask its owner to"),
@@ -52,7 +53,7 @@ fn unknown_name(project: &Project, environment: &Environment) -> Option<Fault> {
         message: format!(
             "spec.after names {unknown}, which does not exist in project {}; known: {}",
             project.name,
-            project.environments.keys().cloned().collect::<Vec<_>>().join(", ")
+            project.environments.keys().map(EnvironmentName::as_str).collect::<Vec<_>>().join(", ")
         ),
     })
 }
@@ -68,20 +69,20 @@ fn cycle(project: &Project, environment: &Environment) -> Option<Fault> {
     })
 }
 
-/// The way from an environment along `after` back to itself.
-fn path_back(project: &Project, start: &str) -> Option<Vec<String>> {
+/// The path from an environment along `after` back to itself.
+fn path_back<'a>(project: &'a Project, start: &'a str) -> Option<Vec<&'a str>> {
     let mut seen = BTreeSet::new();
-    let mut stack = vec![vec![start.to_owned()]];
+    let mut stack = vec![vec![start]];
     while let Some(path) = stack.pop() {
         let after =
-            path.last().and_then(|name| project.environments.get(name)).map(|env| env.spec.after.as_slice());
+            path.last().and_then(|name| project.environments.get(*name)).map(|env| env.spec.after.as_slice());
         for name in after.unwrap_or_default() {
             let mut longer = path.clone();
-            longer.push(name.clone());
+            longer.push(name);
             if name == start {
                 return Some(longer);
             }
-            if seen.insert(name.clone()) {
+            if seen.insert(name.as_str()) {
                 stack.push(longer);
             }
         }
@@ -107,8 +108,8 @@ pub fn comes_after(project: &Project, name: &str, other: &str) -> bool {
 }
 
 fn shared_target(project: &Project, environment: &Environment) -> Option<Fault> {
-    let own = format!("{}/{}", project.name, environment.name());
-    let other = project.targets.get(&environment.spec.namespace)?.iter().find(|name| **name != own)?;
+    let own = project.id(environment);
+    let other = project.targets.get(&environment.location())?.iter().find(|other| **other != own)?;
     Some(Fault {
         reason: Reason::SharedNamespace,
         message: format!(
@@ -137,7 +138,7 @@ fn unknown_policy(project: &Project, environment: &Environment) -> Option<Fault>
 /// The environments in the order in which a release passes them; those of a cycle come last, by name.
 pub fn in_order(project: &Project) -> Vec<&str> {
     let mut order: Vec<&str> = Vec::new();
-    let mut left: Vec<&str> = project.environments.keys().map(String::as_str).collect();
+    let mut left: Vec<&str> = project.environments.keys().map(EnvironmentName::as_str).collect();
     while !left.is_empty() {
         let ready = left.iter().position(|name| {
             project.environments.get(*name).is_none_or(|env| {

@@ -23,7 +23,7 @@ fn frozen(environments: &[&str], passes: &[ChangeType]) -> Project {
         from: at("2026-12-20T00:00:00Z"),
         to: at("2027-01-04T00:00:00Z"),
         reason: "year-end".into(),
-        environments: environments.iter().map(|name| (*name).to_owned()).collect(),
+        environments: environments.iter().map(|name| (*name).into()).collect(),
         passes: passes.to_vec(),
     };
     Project { freezes: vec![freeze], ..Project::default() }

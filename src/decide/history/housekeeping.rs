@@ -6,13 +6,13 @@
 use super::lane::Lane;
 use super::order::newer;
 use crate::api::Meta;
-use crate::api::{Promotion, PromotionKind, PromotionPhase};
+use crate::api::{ApplicationName, Promotion, PromotionKind, PromotionPhase};
 use crate::decide::decision::{Action, Target};
 use crate::decide::world::{EnvironmentWorld, Project};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Removals for one environment. Nothing goes while something cannot be read: it may be named there.
-pub fn trim(world: &EnvironmentWorld, applications: &BTreeMap<String, Project>) -> Vec<Action> {
+pub fn trim(world: &EnvironmentWorld, applications: &BTreeMap<ApplicationName, Project>) -> Vec<Action> {
     if !world.project.undecodable.is_empty() {
         return Vec::new();
     }
@@ -38,8 +38,8 @@ pub fn trim(world: &EnvironmentWorld, applications: &BTreeMap<String, Project>) 
     actions.extend(world.unnamed_copies.iter().map(|(key, uid)| Action::Delete {
         target: Target {
             project: world.project.name.clone(),
-            environment: world.environment.name().to_owned(),
-            namespace: world.environment.spec.namespace.clone(),
+            environment: world.environment.name().into(),
+            location: world.environment.location(),
         },
         key: key.clone(),
         uid: uid.clone(),

@@ -53,8 +53,7 @@ impl<'a> Lane<'a> {
         }
         revisions.sort_by(|a, b| (a.revision(), a.name()).cmp(&(b.revision(), b.name())));
         pending.sort_by(|a, b| (a.created(), a.name()).cmp(&(b.created(), b.name())));
-        let namespace_uid =
-            project.namespaces.get(&environment.spec.namespace).map(|facts| facts.uid.as_str());
+        let namespace_uid = project.namespace(environment).map(|facts| facts.uid.as_str());
         Self { environment: name, application, revisions, pending, namespace_uid }
     }
 

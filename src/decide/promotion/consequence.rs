@@ -138,8 +138,8 @@ pub(super) fn roll_back(scene: &Scene<'_>, revision: i64, reason: &Reason, messa
         application: scene.application.to_owned(),
         spec: Box::new(PromotionSpec {
             release: scene.world.promotion.spec.release.clone(),
-            environment: scene.environment.name().to_owned(),
-            application: Some(scene.application.to_owned()),
+            environment: scene.environment.name().into(),
+            application: Some(scene.application.into()),
             kind: PromotionKind::Rollback,
             to_revision: Some(revision),
             cause: Some(cut(reason.as_str(), 64)),

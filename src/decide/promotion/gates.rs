@@ -152,7 +152,7 @@ fn newer_that_may_go<'a>(scene: &'a Scene<'_>) -> Option<&'a Promotion> {
 
 pub(super) fn no_consent(scene: &Scene<'_>) -> Option<Decision> {
     let namespace = &scene.environment.spec.namespace;
-    match scene.world.project.namespaces.get(namespace) {
+    match scene.world.project.namespace(scene.environment) {
         None => {
             return Some(scene.wait(
                 &Reason::NamespaceMissing,

@@ -124,8 +124,8 @@ impl Scene<'_> {
     fn target(&self) -> Target {
         Target {
             project: self.world.project.name.clone(),
-            environment: self.environment.name().to_owned(),
-            namespace: self.environment.spec.namespace.clone(),
+            environment: self.environment.name().into(),
+            location: self.environment.location(),
         }
     }
 
@@ -159,7 +159,7 @@ impl Scene<'_> {
     ) -> PromotionStatus {
         status.observed_generation = self.world.promotion.generation();
         status.phase = phase;
-        status.application = Some(self.application.to_owned());
+        status.application = Some(self.application.into());
         // Which content it is about is settled before anything is written.
         if status.release_digest.is_none() && self.world.promotion.revision().is_none() && !self.is_rollback()
         {
@@ -236,10 +236,10 @@ fn unreadable(world: &PromotionWorld) -> Option<String> {
     let spec = &world.promotion.spec;
     // What has started is led to its end without its release: health is judged, and what fails comes back.
     let starts = spec.kind == PromotionKind::Promote && !world.promotion.phase().is_running();
-    let release = starts.then_some(("Release", &spec.release));
-    let named = [Some(("Environment", &spec.environment)), release];
+    let release = starts.then_some(("Release", spec.release.as_str()));
+    let named = [Some(("Environment", spec.environment.as_str())), release];
     named.into_iter().flatten().find_map(|(kind, name)| {
-        let error = world.project.undecodable.get(&(kind.to_owned(), name.clone()))?;
+        let error = world.project.undecodable.get(&(kind.to_owned(), name.to_owned()))?;
         Some(format!("{kind} {name} cannot be read: {error}"))
     })
 }

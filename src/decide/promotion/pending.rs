@@ -339,8 +339,7 @@ fn begin(scene: &Scene<'_>, content: &Digested) -> PromotionStatus {
             Some(crate::decide::environment::overrides::digest(scene.environment.spec.overrides.as_ref()));
     }
     status.version = scene.release.map(|release| release.version().to_owned());
-    status.namespace_uid =
-        scene.world.project.namespaces.get(&scene.environment.spec.namespace).map(|facts| facts.uid.clone());
+    status.namespace_uid = scene.world.project.namespace(scene.environment).map(|facts| facts.uid.clone());
     let unpinned = images(content.objects()).into_iter().filter(|image| !image.contains("@sha256:")).count();
     if unpinned > 0 && scene.environment.spec.delivery == Delivery::Managed {
         status.warnings.push(format!("{unpinned} images are not pinned to a digest"));

@@ -114,7 +114,7 @@ fn has_soaked(scene: &Scene<'_>) -> bool {
 }
 
 fn target_is_gone(scene: &Scene<'_>) -> Option<Decision> {
-    let facts = scene.world.project.namespaces.get(&scene.environment.spec.namespace);
+    let facts = scene.world.project.namespace(scene.environment);
     let stored = scene.world.promotion.status.as_ref().and_then(|status| status.namespace_uid.as_deref());
     let same = facts
         .is_some_and(|facts| !facts.terminating && (stored.is_none() || stored == Some(facts.uid.as_str())));
@@ -131,7 +131,7 @@ fn target_is_gone(scene: &Scene<'_>) -> Option<Decision> {
 
 /// Deleting a release withdraws it; one that cannot be read has not been deleted.
 fn is_withdrawn(scene: &Scene<'_>) -> bool {
-    let release = ("Release".to_owned(), scene.world.promotion.spec.release.clone());
+    let release = ("Release".to_owned(), scene.world.promotion.spec.release.to_string());
     let gone = scene.release.is_none_or(Meta::deleting) || scene.is_of_another_release();
     !scene.world.project.undecodable.contains_key(&release)
         && scene.world.promotion.spec.kind == PromotionKind::Promote

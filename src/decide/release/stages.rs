@@ -295,9 +295,8 @@ fn runs_here(lane: &Lane<'_>, promotion: &Promotion) -> bool {
 /// The environments that the release could enter now and that hold no promotion of it: their owners' consent is part of what it waits
 /// for.
 pub fn consent<'a>(project: &'a Project, release: &KeptRelease, now: Timestamp) -> Vec<&'a Arc<Environment>> {
-    let exists = |environment: &Environment| {
-        project.namespaces.get(&environment.spec.namespace).is_some_and(|facts| !facts.terminating)
-    };
+    let exists =
+        |environment: &Environment| project.namespace(environment).is_some_and(|facts| !facts.terminating);
     let could_enter = |environment: &Environment| {
         Lane::of(project, environment, release.application()).of_release(release).next().is_none()
             && matches!(

@@ -3,7 +3,7 @@
 mod project;
 mod workload;
 
-pub use project::{Admission, Freeze, Grant, NamespaceFacts, Project, Verb};
+pub use project::{Admission, Freeze, Grant, NamespaceFacts, Objects, Project, Verb};
 pub use workload::{Container, Ended, Pod, Workload};
 
 use crate::api::{Approval, Environment, KeptRelease, Promotion, Reason};

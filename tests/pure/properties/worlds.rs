@@ -89,15 +89,16 @@ pub fn project(choices: &mut Choices<'_>) -> Project {
     for name in &ENVIRONMENTS[..=choices.number(3)] {
         let mut environment = Environment::new(name, environment_spec(name, choices));
         dress(&mut environment.metadata, choices);
-        let namespace = environment.spec.namespace.clone();
+        let target = environment.location();
         if !choices.one_in(6) {
             let facts = NamespaceFacts {
                 uid: choices.of(&["here", "here", "here", "anew"]).into(),
                 terminating: choices.one_in(9),
             };
-            project.namespaces.insert(namespace.clone(), facts);
+            project.namespaces.insert(target.clone(), facts);
         }
-        project.targets.entry(namespace).or_default().insert(format!("shop/{name}"));
+        let id = project.id(&environment);
+        project.targets.entry(target).or_default().insert(id);
         project.environments.insert((*name).into(), Arc::new(environment));
     }
     if !choices.one_in(6) {
@@ -346,7 +347,9 @@ fn trial(world: &PromotionWorld, choices: &mut Choices<'_>) -> Trial {
 pub fn environment_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<EnvironmentWorld> {
     let world = |environment: &Arc<Environment>| {
         let mut project = project.clone();
-        project.grants.insert(environment.metadata.name.clone().unwrap_or_default(), grant(choices));
+        project
+            .grants
+            .insert(environment.metadata.name.as_deref().unwrap_or_default().into(), grant(choices));
         EnvironmentWorld {
             project,
             environment: Arc::clone(environment),

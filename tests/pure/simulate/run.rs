@@ -321,7 +321,7 @@ impl Run {
             Key::Promotion(name) => {
                 self.wake(key.clone());
                 let release = self.store.promotions.get(name).map(|promotion| promotion.spec.release.clone());
-                release.into_iter().for_each(|name| self.wake(Key::Release(name)));
+                release.into_iter().for_each(|name| self.wake(Key::Release(name.to_string())));
                 self.wake_all(|key| !matches!(key, Key::Release(_)));
                 let is_open = |phase| !matches!(phase, ReleasePhase::Verified | ReleasePhase::Superseded);
                 let releases = self.store.releases.iter();
@@ -342,7 +342,7 @@ impl Run {
             Action::Apply { target, .. }
             | Action::Adopt { target, .. }
             | Action::Delete { target, .. }
-            | Action::DeletePod { target, .. } => self.wake_target(&target.namespace.clone()),
+            | Action::DeletePod { target, .. } => self.wake_target(&target.location.namespace),
             Action::Preflight { .. }
             | Action::DeleteContent { .. }
             | Action::MarkRolledOut { .. }

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use towpath::api::{
     Approval, ApprovalDecision, ApprovalSpec, Delivery, Environment, EnvironmentSpec, EnvironmentStatus,
-    KeptRelease, PinnedImage, Promotion, PromotionSpec, PromotionStatus, Release, ReleaseSpec, ReleaseStatus,
-    RollbackPolicySpec, UserInfo,
+    KeptRelease, Location, PinnedImage, Promotion, PromotionSpec, PromotionStatus, Release, ReleaseSpec,
+    ReleaseStatus, RollbackPolicySpec, UserInfo,
 };
 use towpath::content::capture::images::images;
 use towpath::content::{Digested, ObjectKey, ObjectSet, manifests};
@@ -16,7 +16,7 @@ use towpath::decide::decision::{Action, Decision};
 
 use towpath::decide::needs::{contents, live_objects, plans};
 use towpath::decide::world::{
-    Admission, Capture, EnvironmentWorld, Grant, Live, Loaded, NamespaceFacts, Plans, Project,
+    Admission, Capture, EnvironmentWorld, Grant, Live, Loaded, NamespaceFacts, Objects, Plans, Project,
     PromotionWorld, ReleaseWorld, Trial, Verb,
 };
 
@@ -84,7 +84,7 @@ macro_rules! dressed {
 impl Store {
     pub fn add_environment(&mut self, name: &str, spec: EnvironmentSpec, now: Timestamp) {
         let namespace = spec.namespace.clone();
-        self.namespaces.entry(namespace.clone()).or_insert_with(|| Namespace::new(&namespace));
+        self.namespaces.entry(namespace.to_string()).or_insert_with(|| Namespace::new(&namespace));
         self.environments.insert(name.into(), dressed!(Environment::new(name, spec), self, now));
     }
 
@@ -116,34 +116,35 @@ impl Store {
     }
 
     pub fn project(&self) -> Project {
-        let mut project = Project {
+        let mut project = Project::from_objects(Objects {
             name: PROJECT.into(),
-            environments: self.environments.clone(),
-            policies: self.policies.clone(),
-            releases: self.releases.iter().map(|(name, release)| (name.clone(), kept(release))).collect(),
-            promotions: self.promotions.clone(),
-            approvals: self.approvals.clone(),
-            ..Project::default()
-        };
+            environments: self.environments.values().cloned().collect(),
+            releases: self.releases.values().map(|release| kept(release)).collect(),
+            promotions: self.promotions.values().cloned().collect(),
+            approvals: self.approvals.values().cloned().collect(),
+            ..Objects::default()
+        });
+        project.policies = self.policies.clone();
         if self.enforced {
             project.admission = Admission::Enforced;
             let verbs = [Verb::Promote, Verb::Approve, Verb::Override];
             let people = verbs.into_iter().flat_map(|verb| [(verb, user("alice")), (verb, user("bob"))]);
             for environment in self.environments.keys() {
-                project
-                    .rights
-                    .extend(people.clone().map(|(verb, user)| ((verb, environment.clone(), user), true)));
+                project.rights.extend(
+                    people.clone().map(|(verb, user)| ((verb, environment.as_str().into(), user), true)),
+                );
             }
         }
         for (name, namespace) in &self.namespaces {
-            project
-                .namespaces
-                .insert(name.clone(), NamespaceFacts { uid: namespace.uid.clone(), terminating: false });
+            project.namespaces.insert(
+                Location::home(name.as_str().into()),
+                NamespaceFacts { uid: namespace.uid.clone(), terminating: false },
+            );
         }
         for environment in self.environments.values() {
-            let id = format!("{PROJECT}/{}", environment.metadata.name.as_deref().unwrap());
-            project.targets.entry(environment.spec.namespace.clone()).or_default().insert(id);
-            project.grants.insert(environment.metadata.name.clone().unwrap(), Grant::Granted);
+            let id = project.id(environment);
+            project.grants.insert(id.environment.clone(), Grant::Granted);
+            project.targets.entry(environment.location()).or_default().insert(id);
         }
         project
     }
@@ -183,10 +184,12 @@ impl Store {
             epoch: 1,
             promotion,
         };
-        let Some(environment) = self.environments.get(&world.promotion.spec.environment) else {
+        let Some(environment) = self.environments.get(world.promotion.spec.environment.as_str()) else {
             return Some(world);
         };
-        let Some(namespace) = self.namespaces.get(&environment.spec.namespace) else { return Some(world) };
+        let Some(namespace) = self.namespaces.get(environment.spec.namespace.as_str()) else {
+            return Some(world);
+        };
         let (wanted, replaced) = contents(&world.project, &world.promotion);
         world.content = self.load(wanted);
         world.replaced = self.load(replaced);
@@ -259,7 +262,7 @@ impl Store {
                 Ok(false)
             }
             Action::Preflight { target, digest, objects, adopt, .. } => {
-                let namespace = &self.namespaces[&target.namespace];
+                let namespace = &self.namespaces[target.location.namespace.as_str()];
                 let tried = |(key, body): &(ObjectKey, _)| {
                     (key.clone(), namespace.try_apply(key, body, adopt.contains(key)).map(Arc::new))
                 };
@@ -275,11 +278,19 @@ impl Store {
                 Ok(true)
             }
             Action::Adopt { target, key, patch } => {
-                self.namespaces.get_mut(&target.namespace).unwrap().patch(key, patch.clone(), now)?;
+                self.namespaces.get_mut(target.location.namespace.as_str()).unwrap().patch(
+                    key,
+                    patch.clone(),
+                    now,
+                )?;
                 Ok(true)
             }
             Action::Apply { target, key, object } => {
-                let answer = self.namespaces.get_mut(&target.namespace).unwrap().apply(key, object, now);
+                let answer = self
+                    .namespaces
+                    .get_mut(target.location.namespace.as_str())
+                    .unwrap()
+                    .apply(key, object, now);
                 if let Err(message) = &answer {
                     memory.refused.entry(uid.to_owned()).or_default().insert(key.clone(), message.clone());
                 }
@@ -288,7 +299,7 @@ impl Store {
                 Ok(true)
             }
             Action::Delete { target, key, uid: object } => {
-                self.namespaces.get_mut(&target.namespace).unwrap().delete(key, object);
+                self.namespaces.get_mut(target.location.namespace.as_str()).unwrap().delete(key, object);
                 memory.written.entry(uid.to_owned()).or_default().insert(key.clone());
                 Ok(true)
             }

@@ -1,0 +1,152 @@
+//! Names as types, so that the name of a release is never taken for that of an environment.
+//!
+//! A name is what the API server accepted: the schema of each kind holds it to the rules of Kubernetes. Code that puts a name into a
+//! URL parses it first, by [`Identity`](crate::cluster::Identity) or [`ObjectKey`](crate::content::ObjectKey).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::borrow::Borrow;
+use std::fmt;
+use std::ops::Deref;
+
+macro_rules! names {
+    ($($(#[$doc:meta])+ $name:ident,)+) => { $(
+        $(#[$doc])+
+        #[derive(
+            Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+        )]
+        #[serde(transparent)]
+        #[schemars(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Deref for $name {
+            type Target = str;
+
+            fn deref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str(&self.0)
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(name: String) -> Self {
+                Self(name)
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(name: &str) -> Self {
+                Self(name.to_owned())
+            }
+        }
+
+        impl PartialEq<String> for $name {
+            fn eq(&self, other: &String) -> bool {
+                self.0 == *other
+            }
+        }
+
+        impl PartialEq<str> for $name {
+            fn eq(&self, other: &str) -> bool {
+                self.0 == other
+            }
+        }
+
+        impl PartialEq<$name> for String {
+            fn eq(&self, other: &$name) -> bool {
+                *self == other.0
+            }
+        }
+
+        impl PartialEq<$name> for str {
+            fn eq(&self, other: &$name) -> bool {
+                *self == other.0
+            }
+        }
+
+        impl PartialEq<$name> for &str {
+            fn eq(&self, other: &$name) -> bool {
+                **self == other.0
+            }
+        }
+
+        impl PartialEq<&str> for $name {
+            fn eq(&self, other: &&str) -> bool {
+                self.0 == *other
+            }
+        }
+    )+ };
+}
+
+names! {
+    /// Name of a project: the namespace that holds its environments, releases and promotions.
+    ProjectName,
+    /// Name of an environment, in its project.
+    EnvironmentName,
+    /// Name of an application.
+    ApplicationName,
+    /// Name of a release, in its project.
+    ReleaseName,
+    /// Name of a namespace of workloads.
+    NamespaceName,
+    /// Name of a cluster other than the one that holds the project.
+    ClusterName,
+}
+
+/// One environment of one project.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EnvironmentId {
+    /// The project.
+    pub project: ProjectName,
+    /// The environment, in the project.
+    pub environment: EnvironmentName,
+}
+
+impl fmt::Display for EnvironmentId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}/{}", self.project, self.environment)
+    }
+}
+
+/// Where an environment runs: a namespace of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Location {
+    /// The cluster; none for the one that holds the project.
+    pub cluster: Option<ClusterName>,
+    /// The namespace.
+    pub namespace: NamespaceName,
+}
+
+impl Location {
+    /// A namespace of the cluster that holds the project.
+    pub fn home(namespace: NamespaceName) -> Self {
+        Self { cluster: None, namespace }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cluster {
+            None => self.namespace.fmt(out),
+            Some(cluster) => write!(out, "{cluster}/{}", self.namespace),
+        }
+    }
+}
