@@ -1,7 +1,6 @@
 //! The body of each write.
 
 use super::Scene;
-use super::start::restores_baseline;
 use crate::api::{FIELD_MANAGER, mark};
 use crate::content::ownership::fields;
 use crate::content::{Desired, ObjectKey};
@@ -14,11 +13,6 @@ pub(super) fn owner(project: &str, environment: &str, application: &str) -> Stri
 }
 
 impl Scene<'_> {
-    /// Whether this promotion puts back the baseline.
-    pub(super) fn restores_baseline(&self) -> bool {
-        restores_baseline(&self.lane, &self.world.promotion)
-    }
-
     /// What is applied: the object, this revision's mark, and replicas as they are.
     pub(super) fn body(&self, wanted: &Desired, live: Option<&Live>) -> Value {
         let mut object = wanted.object.clone();

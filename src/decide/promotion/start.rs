@@ -76,6 +76,11 @@ impl Scene<'_> {
         rollback_revision(&self.lane, &self.world.promotion)
     }
 
+    /// Whether this promotion restores the baseline.
+    pub(super) fn restores_baseline(&self) -> bool {
+        restores_baseline(&self.lane, &self.world.promotion)
+    }
+
     /// Why an object may not be written: somebody else's, unreadable, or one that the environment keeps is missing.
     pub(super) fn refusals(&self, wanted: &[Desired]) -> Vec<String> {
         let mut refusals = Vec::new();
