@@ -25,6 +25,6 @@ pub use object::sealed::{Digested, Sealed};
 pub use object::set::ObjectSet;
 pub use plan::Plan;
 pub use plan::config::{Desired, Destination, materialise};
-pub use plan::mentions::{IN_PLACE, copied};
+pub use plan::copied::{IN_PLACE, copied};
 pub use plan::order::Hook;
 pub use plan::overrides::render;

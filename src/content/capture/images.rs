@@ -3,8 +3,8 @@
 
 use crate::api::ImageOverride;
 use crate::content::error::{ContentError, shown};
-use crate::content::object::places;
-use crate::content::object::places::Place;
+use crate::content::object::paths;
+use crate::content::object::paths::Place;
 use crate::content::object::set::ObjectSet;
 use crate::content::object::templates::{pod_template_mut, pod_templates};
 use serde_json::Value;
@@ -21,7 +21,7 @@ const IMAGES: [Place; 4] = [
 /// The images of a content, as written.
 pub fn images(set: &ObjectSet) -> BTreeSet<String> {
     pod_templates(set.values())
-        .flat_map(|template| places::all(template, &IMAGES))
+        .flat_map(|template| paths::all(template, &IMAGES))
         .filter_map(Value::as_str)
         .map(str::to_owned)
         .collect()
@@ -133,7 +133,7 @@ fn is_reference(image: &str) -> bool {
 fn rewritten(set: &ObjectSet, image: impl Fn(&str) -> Option<String>) -> ObjectSet {
     let mut set = set.clone();
     for template in set.values_mut().filter_map(pod_template_mut) {
-        places::change_all(template, &IMAGES, |place| {
+        paths::change_all(template, &IMAGES, |place| {
             if let Some(new) = place.as_str().and_then(&image) {
                 *place = Value::String(new);
             }

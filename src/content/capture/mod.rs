@@ -4,4 +4,3 @@ pub mod images;
 pub mod normalise;
 pub mod select;
 pub mod skip;
-pub mod strip;

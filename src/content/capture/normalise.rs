@@ -3,11 +3,11 @@
 //!
 //! Invariant: content -> `materialise` -> what the server makes of it -> `normalise` -> the same digest.
 
-use super::strip::strip;
 use crate::content::error::ContentError;
 use crate::content::object::copies::{is_config_map, original_name, restore};
 use crate::content::object::key::name_of;
 use crate::content::object::references::{all_config_maps, rename_config_maps};
+use crate::content::object::strip::strip;
 use crate::content::object::templates::{pod_template_mut, pod_templates};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};

@@ -6,12 +6,12 @@
 
 mod budgeted;
 
-use super::capture::strip::clean;
 use super::error::{ContentError, shown};
 use super::object::key::ObjectKey;
 use super::object::kinds::admit_anywhere;
-use super::object::places;
-use super::object::places::Place;
+use super::object::paths;
+use super::object::paths::Place;
+use super::object::strip::clean;
 use super::object::templates::pod_template_mut;
 use budgeted::{Budget, Read};
 use serde::de::DeserializeSeed;
@@ -167,7 +167,7 @@ fn read_octal_modes(template: &mut Value) {
         &["spec", "volumes", "*", "projected", "sources", "*", "secret", "items", "*", "mode"],
         &["spec", "volumes", "*", "projected", "sources", "*", "downwardAPI", "items", "*", "mode"],
     ];
-    places::change_all(template, &MODES, |mode| {
+    paths::change_all(template, &MODES, |mode| {
         let octal = mode.as_str().filter(|text| text.len() <= 5 && text.starts_with('0'));
         if let Some(number) = octal.and_then(|text| i64::from_str_radix(text, 8).ok()) {
             *mode = number.into();

@@ -97,7 +97,7 @@ pub(in crate::content) fn annotations(object: &Value) -> Option<&Map<String, Val
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::content::capture::strip::strip;
+    use crate::content::object::strip::strip;
 
     fn config_map() -> Value {
         json!({

@@ -1,8 +1,8 @@
 //! What a pod template refers to by name: ConfigMaps, Secrets, its ServiceAccount. The places are those of the pod's
 //! schema; a name anywhere else is a mention (see `mentions`), not a reference.
 
-use super::places;
-use super::places::Place;
+use super::paths;
+use super::paths::Place;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -83,7 +83,7 @@ pub fn all_config_maps<'a>(templates: impl IntoIterator<Item = &'a Value>) -> BT
 /// Rewrites references to ConfigMaps: each name that is a key of `names` becomes its value. A volume keeps its own name,
 /// so mounts are untouched.
 pub fn rename_config_maps(template: &mut Value, names: &BTreeMap<String, String>) {
-    places::change_all(template, &CONFIG_MAPS, |reference| {
+    paths::change_all(template, &CONFIG_MAPS, |reference| {
         let renamed = reference.get("name").and_then(Value::as_str).and_then(|name| names.get(name)).cloned();
         if let (Some(new), Some(name)) = (renamed, reference.get_mut("name")) {
             *name = Value::String(new);
@@ -92,7 +92,7 @@ pub fn rename_config_maps(template: &mut Value, names: &BTreeMap<String, String>
 }
 
 fn collect(template: &Value, places: &[Place], member: &str, names: &mut BTreeMap<String, Need>) {
-    for reference in places::all(template, places) {
+    for reference in paths::all(template, places) {
         let Some(name) = reference.get(member).and_then(Value::as_str).filter(|name| !name.is_empty()) else {
             continue;
         };

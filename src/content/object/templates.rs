@@ -2,8 +2,8 @@
 //! shape is not known, so names in them count as mentions (see `mentions`) and their images are not pinned.
 
 use super::key::group_kind;
-use super::places;
-use super::places::Place;
+use super::paths;
+use super::paths::Place;
 use serde_json::Value;
 
 /// The three lists of containers in a pod template.
@@ -36,7 +36,7 @@ pub fn pod_templates<'a>(objects: impl IntoIterator<Item = &'a Value>) -> impl I
 
 /// The containers of a pod template: init, main and ephemeral ones.
 pub fn containers(template: &Value) -> Vec<&Value> {
-    places::all(template, &CONTAINERS)
+    paths::all(template, &CONTAINERS)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Invariant: an adoption moves ownership and changes no field. The ordinary apply that follows removes what the content
 //! lacks, and still conflicts with every manager that was not named.
 
-use crate::content::object::places::prune;
+use crate::content::object::paths::prune;
 use json_patch::jsonptr::PointerBuf;
 use json_patch::{Patch, PatchOperation, ReplaceOperation, TestOperation};
 use serde_json::{Map, Value, json};

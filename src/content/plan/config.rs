@@ -1,7 +1,7 @@
 //! From content to the objects that are written into one namespace. ConfigMaps become copies where that is possible, pods
 //! that read the others are rolled by a digest, Jobs get names of their own, and everything says whose it is.
 
-use super::mentions::copied;
+use super::copied::copied;
 use super::order;
 use super::order::Hook;
 use crate::api::mark;

@@ -2,7 +2,7 @@
 //! elsewhere may be promoted only when its hosts are changed or it is kept.
 
 use crate::content::object::key::ObjectKey;
-use crate::content::object::places;
+use crate::content::object::paths;
 use crate::content::object::set::ObjectSet;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 /// The hosts of every Ingress. A rule without host has none; whether it clashes depends on the ingress class.
 pub fn ingress_hosts(set: &ObjectSet) -> BTreeSet<(ObjectKey, String)> {
     let hosts = |object| {
-        places::all(object, &[&["spec", "rules", "*", "host"], &["spec", "tls", "*", "hosts", "*"]])
+        paths::all(object, &[&["spec", "rules", "*", "host"], &["spec", "tls", "*", "hosts", "*"]])
             .into_iter()
             .filter_map(Value::as_str)
             .filter(|host| !host.is_empty())

@@ -3,8 +3,8 @@
 //! Invariant: a content is rendered once for a decision. The [`Plan`] holds everything that follows from it, and is carried along.
 
 pub mod config;
+pub(in crate::content) mod copied;
 pub mod ingress;
-pub(in crate::content) mod mentions;
 pub mod order;
 pub mod overrides;
 

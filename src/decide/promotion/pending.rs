@@ -9,7 +9,7 @@ use crate::api::{
     ApprovalsReport, ChangeAction, Delivery, Keep, PromotionPhase, PromotionStatus, Reason, Step, StepResult,
 };
 use crate::content::capture::images::images;
-use crate::content::capture::strip::strip;
+use crate::content::object::strip::strip;
 use crate::content::plan::ingress::unchanged_hosts;
 use crate::content::plan::overrides::unmatched;
 use crate::content::{ContentError, Desired, Digested, ObjectSet, Plan};

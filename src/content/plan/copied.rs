@@ -11,8 +11,8 @@ use crate::api::mark;
 use crate::content::error::{ContentError, shown};
 use crate::content::object::copies::is_config_map;
 use crate::content::object::key::ObjectKey;
-use crate::content::object::places;
-use crate::content::object::places::{Place, every_text};
+use crate::content::object::paths;
+use crate::content::object::paths::{Place, every_text};
 use crate::content::object::references::all_config_maps;
 use crate::content::object::set::ObjectSet;
 use crate::content::object::templates::{pod_template, pod_templates};
@@ -88,7 +88,7 @@ fn mentions<'a>(key: &ObjectKey, object: &'a Value, visit: &mut impl FnMut(&'a s
         object.get("data").into_iter().for_each(|data| every_text(data, visit));
         return;
     }
-    places::all(object, &[&["metadata", "annotations", "*"]])
+    paths::all(object, &[&["metadata", "annotations", "*"]])
         .into_iter()
         .for_each(|text| every_text(text, visit));
     if crate::content::object::kinds::plural(key.api_version(), key.kind()).is_none() {
@@ -100,11 +100,11 @@ fn mentions<'a>(key: &ObjectKey, object: &'a Value, visit: &mut impl FnMut(&'a s
         }
         return;
     }
-    let mut texts = places::all(object, &OBJECT_TEXT);
+    let mut texts = paths::all(object, &OBJECT_TEXT);
     if let Some(template) = pod_template(object) {
-        texts.extend(places::all(template, &TEMPLATE_TEXT));
+        texts.extend(paths::all(template, &TEMPLATE_TEXT));
         for container in crate::content::object::templates::containers(template) {
-            texts.extend(places::all(container, &CONTAINER_TEXT));
+            texts.extend(paths::all(container, &CONTAINER_TEXT));
         }
     }
     texts.into_iter().for_each(|text| every_text(text, visit));
@@ -120,5 +120,5 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 #[cfg(test)]
-#[path = "mentions_tests.rs"]
+#[path = "copied_tests.rs"]
 mod tests;

@@ -7,7 +7,7 @@
 use crate::api::mark;
 use crate::content::object::copies::{ORIGINAL_IMMUTABLE, ORIGINAL_LABELS};
 use crate::content::object::key::{group_kind, name_of};
-use crate::content::object::places::{drop_if_empty, prune};
+use crate::content::object::paths::{drop_if_empty, prune};
 use crate::content::object::templates::pod_template_mut;
 use serde_json::{Map, Value};
 
