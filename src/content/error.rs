@@ -10,11 +10,11 @@ use thiserror::Error;
 pub enum ContentError {
     /// Not a Kubernetes object.
     #[error(
-        "{place}: {field} is missing or is not text; every object needs apiVersion, kind and metadata.name"
+        "{location}: {field} is missing or is not text; every object needs apiVersion, kind and metadata.name"
     )]
     Field {
         /// The object, as far as it can be named.
-        place: String,
+        location: String,
         /// The field.
         field: &'static str,
     },
@@ -29,10 +29,10 @@ pub enum ContentError {
         rule: &'static str,
     },
     /// An apiVersion or kind that cannot be one.
-    #[error("{place}: {field} {value} is not valid: {rule}")]
+    #[error("{location}: {field} {value} is not valid: {rule}")]
     Kind {
         /// The object, as far as it can be named.
-        place: String,
+        location: String,
         /// `apiVersion` or `kind`.
         field: &'static str,
         /// The value, escaped and cut.
@@ -106,10 +106,10 @@ pub enum ContentError {
         limit: usize,
     },
     /// Nested too deeply.
-    #[error("{place} is nested more than {limit} levels deep: flatten it")]
+    #[error("{location} is nested more than {limit} levels deep: flatten it")]
     TooDeep {
         /// The object.
-        place: String,
+        location: String,
         /// The limit.
         limit: usize,
     },
@@ -131,7 +131,7 @@ pub enum ContentError {
     },
     /// An annotation of ours with a value that means nothing.
     #[error("{object}: annotation {annotation} is {value}; {expected}")]
-    Mark {
+    Annotation {
         /// The object.
         object: String,
         /// The annotation.
@@ -179,17 +179,17 @@ pub enum ContentError {
         problem: String,
     },
     /// A manifest that cannot be read.
-    #[error("{place}: {problem}")]
+    #[error("{location}: {problem}")]
     Manifest {
         /// The key, the document and where it can be said the line.
-        place: String,
+        location: String,
         /// What is wrong.
         problem: String,
     },
 }
 
-/// A foreign string as it may be shown: escaped, at most 80 characters.
-pub(in crate::content) fn shown(text: &str) -> String {
+/// A foreign string as it may be quoted: escaped, at most 80 characters.
+pub(in crate::content) fn quoted(text: &str) -> String {
     let cut: String = text.chars().take(80).collect();
     let dots = if cut.len() < text.len() { "..." } else { "" };
     format!("\"{}{dots}\"", cut.escape_debug())
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn foreign_text_is_escaped_and_cut() {
-        assert_eq!(shown("a\nb"), "\"a\\nb\"");
-        assert_eq!(shown(&"x".repeat(100)), format!("\"{}...\"", "x".repeat(80)));
+        assert_eq!(quoted("a\nb"), "\"a\\nb\"");
+        assert_eq!(quoted(&"x".repeat(100)), format!("\"{}...\"", "x".repeat(80)));
     }
 }

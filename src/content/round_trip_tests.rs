@@ -131,7 +131,7 @@ fn digested(objects: Vec<Value>) -> Digested {
 }
 
 /// What clusters and controllers keep in every namespace, Secrets included.
-fn bystanders() -> Vec<Value> {
+fn generated() -> Vec<Value> {
     vec![
         object("v1", "ConfigMap", "kube-root-ca.crt", json!({"data": {"ca.crt": "x"}})),
         object("v1", "ServiceAccount", "default", json!({})),
@@ -150,9 +150,9 @@ fn there_is_one_object_of_every_kind_that_a_capture_lists() {
 
 #[test]
 fn captured_written_and_captured_again_is_the_same_content() {
-    let first = captured(authored().iter().map(served).chain(bystanders()).collect());
+    let first = captured(authored().iter().map(served).chain(generated()).collect());
     assert_eq!(first.objects(), &ObjectSet::new(authored(), &[], None).unwrap(), "what the owner meant");
-    let mut live = bystanders();
+    let mut live = generated();
     live.extend(materialise(&first, &TO).unwrap().iter().map(|desired| served(&desired.object)));
     // The copy of an older release that an old ReplicaSet still names.
     let mut older = first.objects().clone().into_objects().into_values().collect::<Vec<_>>();
@@ -171,7 +171,7 @@ fn captured_written_and_captured_again_is_the_same_content() {
 
 #[test]
 fn nothing_of_a_secret_reaches_the_content() {
-    let content = captured(authored().iter().map(served).chain(bystanders()).collect());
+    let content = captured(authored().iter().map(served).chain(generated()).collect());
     assert!(content.objects().values().all(|object| !object.to_string().contains("planted")));
     assert!(content.objects().keys().all(|key| key.kind() != "Secret"));
     for desired in materialise(&content, &TO).unwrap() {

@@ -16,10 +16,10 @@ pub fn pins(content: &ObjectSet, pods: &[Arc<Pod>]) -> Vec<PinnedImage> {
             reported.entry(&container.spec_image).or_default().insert(pin);
         }
     }
-    images(content).into_iter().map(|image| one(&image, reported.get(image.as_str()))).collect()
+    images(content).into_iter().map(|image| pinned_image(&image, reported.get(image.as_str()))).collect()
 }
 
-fn one(image: &str, reported: Option<&BTreeSet<Option<String>>>) -> PinnedImage {
+fn pinned_image(image: &str, reported: Option<&BTreeSet<Option<String>>>) -> PinnedImage {
     let unpinned =
         |reason: &str| PinnedImage { image: image.to_owned(), pinned: None, reason: Some(reason.to_owned()) };
     if image.contains("@sha256:") {

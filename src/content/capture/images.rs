@@ -2,16 +2,16 @@
 //! seen.
 
 use crate::api::ImageOverride;
-use crate::content::error::{ContentError, shown};
+use crate::content::error::{ContentError, quoted};
 use crate::content::object::paths;
-use crate::content::object::paths::Place;
+use crate::content::object::paths::JsonPath;
 use crate::content::object::set::ObjectSet;
 use crate::content::object::templates::{pod_template_mut, pod_templates};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a pod template names images.
-const IMAGES: [Place; 4] = [
+const IMAGES: [JsonPath; 4] = [
     &["spec", "initContainers", "*", "image"],
     &["spec", "containers", "*", "image"],
     &["spec", "ephemeralContainers", "*", "image"],
@@ -29,31 +29,32 @@ pub fn images(set: &ObjectSet) -> BTreeSet<String> {
 
 /// The content with other images. Every override must match an image, or a release would run what nobody asked for.
 pub fn replace_images(set: &ObjectSet, overrides: &[ImageOverride]) -> Result<ObjectSet, ContentError> {
-    let fault = |field: String, problem: String| ContentError::Image { field, problem };
+    let invalid = |field: String, problem: String| ContentError::Image { field, problem };
     let present = images(set);
     let mut replacements: BTreeMap<String, &str> = BTreeMap::new();
     for (index, wanted) in overrides.iter().enumerate() {
         let field = format!("spec.images[{index}]");
         let name = Reference::parse(&wanted.name);
         if name.tag.is_some() || name.digest.is_some() || !is_reference(&wanted.name) {
-            let problem = format!("{} is not an image's name: leave out tag and digest", shown(&wanted.name));
-            return Err(fault(format!("{field}.name"), problem));
+            let problem =
+                format!("{} is not an image's name: leave out tag and digest", quoted(&wanted.name));
+            return Err(invalid(format!("{field}.name"), problem));
         }
         let image = Reference::parse(&wanted.image);
         if (image.tag.is_none() && image.digest.is_none()) || !is_reference(&wanted.image) {
-            let problem = format!("{} is not an image with tag or digest", shown(&wanted.image));
-            return Err(fault(format!("{field}.image"), problem));
+            let problem = format!("{} is not an image with tag or digest", quoted(&wanted.image));
+            return Err(invalid(format!("{field}.image"), problem));
         }
         if !present.iter().any(|image| repository(image) == repository(&wanted.name)) {
             let problem = format!(
                 "no container of the release has the image {}: correct the name, or remove the entry",
-                shown(&wanted.name)
+                quoted(&wanted.name)
             );
-            return Err(fault(format!("{field}.name"), problem));
+            return Err(invalid(format!("{field}.name"), problem));
         }
         if replacements.insert(repository(&wanted.name), &wanted.image).is_some() {
-            let problem = format!("{} is named twice: keep one of them", shown(&wanted.name));
-            return Err(fault(format!("{field}.name"), problem));
+            let problem = format!("{} is named twice: keep one of them", quoted(&wanted.name));
+            return Err(invalid(format!("{field}.name"), problem));
         }
     }
     Ok(rewritten(set, |image| replacements.get(&repository(image)).map(|image| (*image).to_owned())))
@@ -133,9 +134,9 @@ fn is_reference(image: &str) -> bool {
 fn rewritten(set: &ObjectSet, image: impl Fn(&str) -> Option<String>) -> ObjectSet {
     let mut set = set.clone();
     for template in set.values_mut().filter_map(pod_template_mut) {
-        paths::change_all(template, &IMAGES, |place| {
-            if let Some(new) = place.as_str().and_then(&image) {
-                *place = Value::String(new);
+        paths::update_all(template, &IMAGES, |value| {
+            if let Some(new) = value.as_str().and_then(&image) {
+                *value = Value::String(new);
             }
         });
     }

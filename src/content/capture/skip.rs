@@ -24,7 +24,7 @@ pub fn is_captured(live: &Value) -> bool {
     let generated = match (group, kind) {
         ("", "ConfigMap") => is_generated_config_map(live),
         ("", "ServiceAccount") => is_generated_service_account(live),
-        ("", "Service") => is_api_server(live),
+        ("", "Service") => is_api_server_service(live),
         ("batch", "Job") => true,
         _ => refusal(group, kind).is_some(),
     };
@@ -49,7 +49,7 @@ fn is_generated_config_map(live: &Value) -> bool {
 /// `default` everywhere; OpenShift's `builder` and `deployer`, which elsewhere are names that somebody chose.
 fn is_generated_service_account(live: &Value) -> bool {
     let name = name_of(live);
-    let is_openshifts = || {
+    let is_generated_by_openshift = || {
         let generated = format!("{name}-dockercfg-");
         let secrets = live.get("imagePullSecrets").and_then(Value::as_array);
         let of_name = |secret: &Value| {
@@ -58,11 +58,11 @@ fn is_generated_service_account(live: &Value) -> bool {
         secrets.is_some_and(|secrets| secrets.iter().any(of_name))
             || annotations(live).is_some_and(|a| a.keys().any(|key| key.starts_with("openshift.io/")))
     };
-    name == "default" || (matches!(name, "builder" | "deployer") && is_openshifts())
+    name == "default" || (matches!(name, "builder" | "deployer") && is_generated_by_openshift())
 }
 
 /// The Service of the API server, in the namespace `default`.
-fn is_api_server(live: &Value) -> bool {
+fn is_api_server_service(live: &Value) -> bool {
     name_of(live) == "kubernetes" && label(live, "component") == Some("apiserver")
 }
 
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_wrote_is_captured() {
+    fn what_a_person_wrote_is_captured() {
         for live in [
             object("v1", "ConfigMap", json!({"name": "web"})),
             object("v1", "ServiceAccount", json!({"name": "deployer"})),

@@ -14,16 +14,16 @@ pub(in crate::content) struct Budget {
     /// Bytes of text and keys.
     pub bytes: usize,
     /// Why reading stopped, if it was here that it did.
-    pub fault: Option<&'static str>,
+    pub failure: Option<&'static str>,
 }
 
 impl Budget {
     pub(in crate::content) fn new(values: usize, bytes: usize) -> Self {
-        Self { values, bytes, fault: None }
+        Self { values, bytes, failure: None }
     }
 
     fn fail<E: Error>(&mut self, what: &'static str) -> E {
-        self.fault = Some(what);
+        self.failure = Some(what);
         E::custom(what)
     }
 

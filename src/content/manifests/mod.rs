@@ -2,15 +2,15 @@
 //! ready for `ObjectSet::new`.
 //!
 //! Invariant: errors name the key, the document and the line, never what stands there: a ConfigMap was not meant to be
-//! shown in a condition.
+//! quoted in a condition.
 
 mod budgeted;
 
-use super::error::{ContentError, shown};
+use super::error::{ContentError, quoted};
 use super::object::key::ObjectKey;
 use super::object::kinds::admit_anywhere;
 use super::object::paths;
-use super::object::paths::Place;
+use super::object::paths::JsonPath;
 use super::object::strip::clean;
 use super::object::templates::pod_template_mut;
 use budgeted::{Budget, Read};
@@ -37,11 +37,11 @@ pub fn parse(texts: &BTreeMap<String, String>) -> Result<Vec<Value>, ContentErro
     let mut budget = Budget::new(MAX_VALUES, MAX_BYTES);
     let mut objects = Vec::new();
     for (key, text) in texts {
-        let place = format!("key {}", shown(key));
-        for (index, document) in documents(&place, text, &mut budget)?.into_iter().enumerate() {
+        let location = format!("key {}", quoted(key));
+        for (index, document) in documents(&location, text, &mut budget)?.into_iter().enumerate() {
             // Nothing between two separators.
             if !document.is_null() {
-                collect(&format!("{place}, document {}", index + 1), document, MAX_LISTS, &mut objects)?;
+                collect(&format!("{location}, document {}", index + 1), document, MAX_LISTS, &mut objects)?;
             }
         }
     }
@@ -57,11 +57,11 @@ pub fn inline(manifests: &[Value]) -> Result<Vec<Value>, ContentError> {
     Ok(objects)
 }
 
-fn fault(place: &str, problem: impl Into<String>) -> ContentError {
-    ContentError::Manifest { place: place.to_owned(), problem: problem.into() }
+fn invalid(location: &str, problem: impl Into<String>) -> ContentError {
+    ContentError::Manifest { location: location.to_owned(), problem: problem.into() }
 }
 
-fn documents(place: &str, text: &str, budget: &mut Budget) -> Result<Vec<Value>, ContentError> {
+fn documents(location: &str, text: &str, budget: &mut Budget) -> Result<Vec<Value>, ContentError> {
     if text.trim_start().starts_with(['{', '[']) {
         let mut json = serde_json::Deserializer::from_str(text);
         // A budget of its own: when this is not JSON, it may still be YAML in flow style.
@@ -74,8 +74,8 @@ fn documents(place: &str, text: &str, budget: &mut Budget) -> Result<Vec<Value>,
             // It is JSON, and what it says is wrong; as YAML it would be no better.
             Err(error) if error.is_data() => {
                 let line = format!(" at line {} column {}", error.line(), error.column());
-                return Err(fault(
-                    &format!("{place}, document 1"),
+                return Err(invalid(
+                    &format!("{location}, document 1"),
                     problem(&attempt, &error.to_string(), &line),
                 ));
             }
@@ -83,11 +83,14 @@ fn documents(place: &str, text: &str, budget: &mut Budget) -> Result<Vec<Value>,
         }
     }
     if opens_more_than(text, MAX_OPEN) {
-        return Err(fault(place, format!("more than {MAX_OPEN} brackets are open at one time: flatten it")));
+        return Err(invalid(
+            location,
+            format!("more than {MAX_OPEN} brackets are open at one time: flatten it"),
+        ));
     }
     // The scanner compares each directive with all others. These are its line breaks.
     if text.split(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']).any(|line| line.starts_with("%TAG")) {
-        return Err(fault(place, "a %TAG directive: remove it, tags mean nothing here"));
+        return Err(invalid(location, "a %TAG directive: remove it, tags mean nothing here"));
     }
     let mut documents = Vec::new();
     for (index, document) in serde_yaml::Deserializer::from_str(text).enumerate() {
@@ -97,7 +100,7 @@ fn documents(place: &str, text: &str, budget: &mut Budget) -> Result<Vec<Value>,
                 let line =
                     error.location().map(|at| format!(" at line {} column {}", at.line(), at.column()));
                 let problem = problem(budget, &error.to_string(), &line.unwrap_or_default());
-                return Err(fault(&format!("{place}, document {}", index + 1), problem));
+                return Err(invalid(&format!("{location}, document {}", index + 1), problem));
             }
         }
     }
@@ -107,7 +110,7 @@ fn documents(place: &str, text: &str, budget: &mut Budget) -> Result<Vec<Value>,
 /// What a parser found wrong, without the path of keys that it puts in front of what its caller said.
 fn problem(budget: &Budget, error: &str, line: &str) -> String {
     const OWN: &str = "invalid type: ";
-    match (budget.fault, error.rfind(OWN)) {
+    match (budget.failure, error.rfind(OWN)) {
         (Some(what), _) => format!("{what}{line}"),
         (None, Some(start)) => error.get(start..).unwrap_or(OWN).to_owned(),
         (None, None) => error.to_owned(),
@@ -127,11 +130,19 @@ fn opens_more_than(text: &str, limit: usize) -> bool {
     })
 }
 
-fn collect(place: &str, document: Value, lists: usize, objects: &mut Vec<Value>) -> Result<(), ContentError> {
+fn collect(
+    location: &str,
+    document: Value,
+    lists: usize,
+    objects: &mut Vec<Value>,
+) -> Result<(), ContentError> {
     let kind = document.get("kind").and_then(Value::as_str).unwrap_or_default();
     if kind.ends_with("List") && document.get("items").is_some_and(Value::is_array) {
         if lists == 0 {
-            return Err(fault(place, "Lists are nested too deeply: write the objects one after another"));
+            return Err(invalid(
+                location,
+                "Lists are nested too deeply: write the objects one after another",
+            ));
         }
         let Value::Object(mut list) = document else { return Ok(()) };
         let items = list.remove("items").and_then(|items| match items {
@@ -139,12 +150,12 @@ fn collect(place: &str, document: Value, lists: usize, objects: &mut Vec<Value>)
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => None,
         });
         for (index, item) in items.into_iter().flatten().enumerate() {
-            collect(&format!("{place}, item {}", index + 1), item, lists - 1, objects)?;
+            collect(&format!("{location}, item {}", index + 1), item, lists - 1, objects)?;
         }
         return Ok(());
     }
-    let key = ObjectKey::of(&document).map_err(|error| fault(place, error.to_string()))?;
-    admit_anywhere(&key).map_err(|error| fault(place, error.to_string()))?;
+    let key = ObjectKey::of(&document).map_err(|error| invalid(location, error.to_string()))?;
+    admit_anywhere(&key).map_err(|error| invalid(location, error.to_string()))?;
     let mut object = clean(&document);
     if let Some(template) = pod_template_mut(&mut object) {
         read_octal_modes(template);
@@ -155,7 +166,7 @@ fn collect(place: &str, document: Value, lists: usize, objects: &mut Vec<Value>)
 
 /// File modes of volumes. `0644` is a number to YAML 1.1, which kubectl reads, and a text to YAML 1.2, which we read.
 fn read_octal_modes(template: &mut Value) {
-    const MODES: [Place; 10] = [
+    const MODES: [JsonPath; 10] = [
         &["spec", "volumes", "*", "configMap", "defaultMode"],
         &["spec", "volumes", "*", "configMap", "items", "*", "mode"],
         &["spec", "volumes", "*", "secret", "defaultMode"],
@@ -167,7 +178,7 @@ fn read_octal_modes(template: &mut Value) {
         &["spec", "volumes", "*", "projected", "sources", "*", "secret", "items", "*", "mode"],
         &["spec", "volumes", "*", "projected", "sources", "*", "downwardAPI", "items", "*", "mode"],
     ];
-    paths::change_all(template, &MODES, |mode| {
+    paths::update_all(template, &MODES, |mode| {
         let octal = mode.as_str().filter(|text| text.len() <= 5 && text.starts_with('0'));
         if let Some(number) = octal.and_then(|text| i64::from_str_radix(text, 8).ok()) {
             *mode = number.into();

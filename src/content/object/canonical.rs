@@ -77,14 +77,14 @@ pub(in crate::content) fn deeper_than(value: &Value, limit: usize) -> bool {
 }
 
 /// Roughly the bytes of the value as JSON: text, keys, and a few for each value.
-pub(in crate::content) fn weight(value: &Value) -> usize {
+pub(in crate::content) fn approximate_size(value: &Value) -> usize {
     const EACH: usize = 8;
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => EACH,
         Value::String(text) => EACH + text.len(),
-        Value::Array(elements) => EACH + elements.iter().map(weight).sum::<usize>(),
+        Value::Array(elements) => EACH + elements.iter().map(approximate_size).sum::<usize>(),
         Value::Object(members) => {
-            EACH + members.iter().map(|(key, member)| key.len() + weight(member)).sum::<usize>()
+            EACH + members.iter().map(|(key, member)| key.len() + approximate_size(member)).sum::<usize>()
         }
     }
 }

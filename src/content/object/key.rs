@@ -1,7 +1,7 @@
 //! The key of an object within one namespace. Made only by parsing, so a key in hand is safe to put into a URL.
 
 use super::names;
-use crate::content::error::{ContentError, shown};
+use crate::content::error::{ContentError, quoted};
 use serde_json::Value;
 use std::fmt;
 
@@ -16,33 +16,33 @@ pub struct ObjectKey {
 impl ObjectKey {
     /// Parses the three parts by the API server's rules for the kind.
     pub fn new(api_version: &str, kind: &str, name: &str) -> Result<Self, ContentError> {
-        let place = || format!("object {}", shown(name));
+        let location = || format!("object {}", quoted(name));
         if !names::is_api_version(api_version) {
             return Err(ContentError::Kind {
-                place: place(),
+                location: location(),
                 field: "apiVersion",
-                value: shown(api_version),
+                value: quoted(api_version),
                 rule: "group/version, such as apps/v1, or v1",
             });
         }
         if !names::is_kind(kind) {
             return Err(ContentError::Kind {
-                place: place(),
+                location: location(),
                 field: "kind",
-                value: shown(kind),
+                value: quoted(kind),
                 rule: "letters and digits, starting with a capital",
             });
         }
-        if let Some(rule) = names::fault(group_of(api_version), kind, name) {
-            return Err(ContentError::Name { kind: kind.to_owned(), name: shown(name), rule });
+        if let Some(rule) = names::broken_rule(group_of(api_version), kind, name) {
+            return Err(ContentError::Name { kind: kind.to_owned(), name: quoted(name), rule });
         }
         Ok(Self { api_version: api_version.to_owned(), kind: kind.to_owned(), name: name.to_owned() })
     }
 
     /// The key of an object. One that has only `generateName` has none: content is written by name.
     pub fn of(object: &Value) -> Result<Self, ContentError> {
-        let place = || {
-            let text = |pointer| object.pointer(pointer).and_then(Value::as_str).map(shown);
+        let location = || {
+            let text = |pointer| object.pointer(pointer).and_then(Value::as_str).map(quoted);
             match (text("/kind"), text("/metadata/name")) {
                 (Some(kind), Some(name)) => format!("object of kind {kind}, named {name}"),
                 (Some(kind), None) => format!("object of kind {kind}"),
@@ -54,7 +54,7 @@ impl ObjectKey {
             object
                 .pointer(pointer)
                 .and_then(Value::as_str)
-                .ok_or_else(|| ContentError::Field { place: place(), field })
+                .ok_or_else(|| ContentError::Field { location: location(), field })
         };
         Self::new(
             text("/apiVersion", "apiVersion")?,

@@ -32,7 +32,7 @@ pub fn is_subdomain(name: &str) -> bool {
 
 /// What is wrong with `name` for an object of `kind` in `group`, if anything is. Services take RFC 1123 labels since
 /// Kubernetes 1.34 (RelaxedServiceNameValidation); an older server refuses a leading digit by itself, in preflight.
-pub fn fault(group: &str, kind: &str, name: &str) -> Option<&'static str> {
+pub fn broken_rule(group: &str, kind: &str, name: &str) -> Option<&'static str> {
     let (valid, rule) = match (group, kind) {
         ("", "Service") => (is_label(name), LABEL_RULE),
         ("batch", "CronJob") => (is_subdomain(name) && name.len() <= 52, CRON_JOB_RULE),
@@ -113,10 +113,10 @@ mod tests {
 
     #[test]
     fn each_kind_has_its_rule() {
-        assert_eq!(fault("", "Service", "a.b"), Some(LABEL_RULE));
-        assert_eq!(fault("batch", "CronJob", &"x".repeat(53)), Some(CRON_JOB_RULE));
-        assert_eq!(fault("batch", "Job", &"x".repeat(64)), Some(JOB_RULE));
-        assert_eq!(fault("apps", "Deployment", &"x".repeat(200)), None);
+        assert_eq!(broken_rule("", "Service", "a.b"), Some(LABEL_RULE));
+        assert_eq!(broken_rule("batch", "CronJob", &"x".repeat(53)), Some(CRON_JOB_RULE));
+        assert_eq!(broken_rule("batch", "Job", &"x".repeat(64)), Some(JOB_RULE));
+        assert_eq!(broken_rule("apps", "Deployment", &"x".repeat(200)), None);
     }
 
     #[test]

@@ -1,13 +1,13 @@
-//! Values at a place in a JSON tree. Places are written as lists of keys; `*` stands for every element.
+//! Values at a path in a JSON tree. Places are written as lists of keys; `*` stands for every element.
 
 use serde_json::Value;
 
-/// A place: keys from the root, `*` for every element of an array or every value of a map.
-pub(in crate::content) type Place = &'static [&'static str];
+/// A path: keys from the root, `*` for every element of an array or every value of a map.
+pub(in crate::content) type JsonPath = &'static [&'static str];
 
-/// Adds every value at `place` below `root` to `found`.
-pub(in crate::content) fn at<'a>(root: &'a Value, place: &[&str], found: &mut Vec<&'a Value>) {
-    match place.split_first() {
+/// Adds every value at `path` below `root` to `found`.
+pub(in crate::content) fn at<'a>(root: &'a Value, path: &[&str], found: &mut Vec<&'a Value>) {
+    match path.split_first() {
         None => found.push(root),
         Some((&"*", rest)) => {
             if let Some(elements) = root.as_array() {
@@ -25,8 +25,8 @@ pub(in crate::content) fn at<'a>(root: &'a Value, place: &[&str], found: &mut Ve
 }
 
 /// As [`at`], to be changed.
-pub(in crate::content) fn at_mut<'a>(root: &'a mut Value, place: &[&str], found: &mut Vec<&'a mut Value>) {
-    match place.split_first() {
+pub(in crate::content) fn at_mut<'a>(root: &'a mut Value, path: &[&str], found: &mut Vec<&'a mut Value>) {
+    match path.split_first() {
         None => found.push(root),
         Some((&"*", rest)) => match root {
             Value::Array(elements) => elements.iter_mut().for_each(|element| at_mut(element, rest, found)),
@@ -41,35 +41,39 @@ pub(in crate::content) fn at_mut<'a>(root: &'a mut Value, place: &[&str], found:
     }
 }
 
-/// Every value at any of `places`.
-pub(in crate::content) fn all<'a>(root: &'a Value, places: &[Place]) -> Vec<&'a Value> {
+/// Every value at any of `paths`.
+pub(in crate::content) fn all<'a>(root: &'a Value, paths: &[JsonPath]) -> Vec<&'a Value> {
     let mut found = Vec::new();
-    places.iter().for_each(|place| at(root, place, &mut found));
+    paths.iter().for_each(|path| at(root, path, &mut found));
     found
 }
 
-/// Calls `change` on every value at any of `places`.
-pub(in crate::content) fn change_all(root: &mut Value, places: &[Place], mut change: impl FnMut(&mut Value)) {
-    for place in places {
+/// Calls `update` on every value at any of `paths`.
+pub(in crate::content) fn update_all(
+    root: &mut Value,
+    paths: &[JsonPath],
+    mut update: impl FnMut(&mut Value),
+) {
+    for path in paths {
         let mut found = Vec::new();
-        at_mut(root, place, &mut found);
-        found.into_iter().for_each(&mut change);
+        at_mut(root, path, &mut found);
+        found.into_iter().for_each(&mut update);
     }
 }
 
 /// Calls `visit` on every string below `root`, keys excepted.
-pub(in crate::content) fn every_text<'a>(root: &'a Value, visit: &mut impl FnMut(&'a str)) {
+pub(in crate::content) fn each_string<'a>(root: &'a Value, visit: &mut impl FnMut(&'a str)) {
     match root {
         Value::String(text) => visit(text),
-        Value::Array(elements) => elements.iter().for_each(|element| every_text(element, visit)),
-        Value::Object(members) => members.values().for_each(|member| every_text(member, visit)),
+        Value::Array(elements) => elements.iter().for_each(|element| each_string(element, visit)),
+        Value::Object(members) => members.values().for_each(|member| each_string(member, visit)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
-/// Removes `key` from the map at `place`, and the maps on the way that are empty then.
-pub(in crate::content) fn prune(root: &mut Value, place: &[&str], key: &str) {
-    match place.split_first() {
+/// Removes `key` from the map at `path`, and the maps on the way that are empty then.
+pub(in crate::content) fn prune(root: &mut Value, path: &[&str], key: &str) {
+    match path.split_first() {
         None => {
             if let Some(map) = root.as_object_mut() {
                 map.remove(key);

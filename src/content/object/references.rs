@@ -2,7 +2,7 @@
 //! schema; a name anywhere else is a mention (see `mentions`), not a reference.
 
 use super::paths;
-use super::paths::Place;
+use super::paths::JsonPath;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ pub enum Need {
 }
 
 /// Objects that refer to a ConfigMap by their member `name`.
-const CONFIG_MAPS: [Place; 8] = [
+const CONFIG_MAPS: [JsonPath; 8] = [
     &["spec", "volumes", "*", "configMap"],
     &["spec", "volumes", "*", "projected", "sources", "*", "configMap"],
     &["spec", "initContainers", "*", "env", "*", "valueFrom", "configMapKeyRef"],
@@ -28,7 +28,7 @@ const CONFIG_MAPS: [Place; 8] = [
 ];
 
 /// Objects that refer to a Secret by their member `name`.
-const SECRETS: [Place; 16] = [
+const SECRETS: [JsonPath; 16] = [
     &["spec", "imagePullSecrets", "*"],
     &["spec", "volumes", "*", "projected", "sources", "*", "secret"],
     &["spec", "volumes", "*", "csi", "nodePublishSecretRef"],
@@ -48,7 +48,7 @@ const SECRETS: [Place; 16] = [
 ];
 
 /// Objects that refer to a Secret by their member `secretName`.
-const SECRET_VOLUMES: [Place; 2] =
+const SECRET_VOLUMES: [JsonPath; 2] =
     [&["spec", "volumes", "*", "secret"], &["spec", "volumes", "*", "azureFile"]];
 
 /// Names of the ConfigMaps that a pod template refers to.
@@ -83,7 +83,7 @@ pub fn all_config_maps<'a>(templates: impl IntoIterator<Item = &'a Value>) -> BT
 /// Rewrites references to ConfigMaps: each name that is a key of `names` becomes its value. A volume keeps its own name,
 /// so mounts are untouched.
 pub fn rename_config_maps(template: &mut Value, names: &BTreeMap<String, String>) {
-    paths::change_all(template, &CONFIG_MAPS, |reference| {
+    paths::update_all(template, &CONFIG_MAPS, |reference| {
         let renamed = reference.get("name").and_then(Value::as_str).and_then(|name| names.get(name)).cloned();
         if let (Some(new), Some(name)) = (renamed, reference.get_mut("name")) {
             *name = Value::String(new);
@@ -91,8 +91,8 @@ pub fn rename_config_maps(template: &mut Value, names: &BTreeMap<String, String>
     });
 }
 
-fn collect(template: &Value, places: &[Place], member: &str, names: &mut BTreeMap<String, Need>) {
-    for reference in paths::all(template, places) {
+fn collect(template: &Value, paths: &[JsonPath], member: &str, names: &mut BTreeMap<String, Need>) {
+    for reference in paths::all(template, paths) {
         let Some(name) = reference.get(member).and_then(Value::as_str).filter(|name| !name.is_empty()) else {
             continue;
         };

@@ -5,7 +5,7 @@ use super::canonical::deeper_than;
 use super::key::ObjectKey;
 use super::kinds;
 use crate::api::KindRef;
-use crate::content::error::{ContentError, shown};
+use crate::content::error::{ContentError, quoted};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,7 +57,7 @@ impl ObjectSet {
             let key = ObjectKey::of(&object)?;
             kinds::admit_anywhere(&key)?;
             if deeper_than(&object, MAX_DEPTH) {
-                return Err(ContentError::TooDeep { place: key.to_string(), limit: MAX_DEPTH });
+                return Err(ContentError::TooDeep { location: key.to_string(), limit: MAX_DEPTH });
             }
             remove_namespace(&mut object, &key, namespace)?;
             if !names.insert((key.group().to_owned(), key.kind().to_owned(), key.name().to_owned())) {
@@ -124,7 +124,7 @@ fn remove_namespace(object: &mut Value, key: &ObjectKey, expected: Option<&str>)
     if fine {
         return Ok(());
     }
-    let namespace = found.as_str().map_or_else(|| "that is not text".to_owned(), shown);
+    let namespace = found.as_str().map_or_else(|| "that is not text".to_owned(), quoted);
     Err(ContentError::Namespace { object: key.to_string(), namespace })
 }
 

@@ -78,7 +78,7 @@ pub fn clean(manifest: &Value) -> Value {
 
 fn common(source: &Value, metadata: &[&str]) -> Value {
     let mut object = without_bulk(source);
-    strip_metadata(&mut object, metadata, is_argos(source));
+    strip_metadata(&mut object, metadata, is_managed_by_argo_cd(source));
     if let Some(template) = pod_template_mut(&mut object) {
         strip_template_metadata(template);
         drop_if_empty(template, "metadata");
@@ -106,7 +106,7 @@ fn without_bulk(source: &Value) -> Value {
     let Some(members) = source.as_object() else { return source.clone() };
     let mut object = Map::new();
     for (key, member) in members.iter().filter(|(key, _)| *key != "status") {
-        let kept = match member.as_object().filter(|_| key == "metadata") {
+        let retained = match member.as_object().filter(|_| key == "metadata") {
             Some(metadata) => Value::Object(
                 metadata
                     .iter()
@@ -116,20 +116,20 @@ fn without_bulk(source: &Value) -> Value {
             ),
             None => member.clone(),
         };
-        object.insert(key.clone(), kept);
+        object.insert(key.clone(), retained);
     }
     Value::Object(object)
 }
 
-fn strip_metadata(object: &mut Value, kept: &[&str], argos: bool) {
+fn strip_metadata(object: &mut Value, retained: &[&str], argo_cd: bool) {
     let Some(metadata) = object.get_mut("metadata") else { return };
     if let Some(members) = metadata.as_object_mut() {
-        members.retain(|key, _| kept.contains(&key.as_str()));
+        members.retain(|key, _| retained.contains(&key.as_str()));
     }
     if let Some(labels) = metadata.get_mut("labels").and_then(Value::as_object_mut) {
         labels.retain(|key, _| {
-            let ours = key.starts_with(mark::PREFIX);
-            !(ours || is_tools(key) || key == MANAGED_BY || (argos && key == INSTANCE))
+            let is_ours = key.starts_with(mark::PREFIX);
+            !(is_ours || is_tool_key(key) || key == MANAGED_BY || (argo_cd && key == INSTANCE))
         });
     }
     drop_if_empty(metadata, "labels");
@@ -149,19 +149,19 @@ fn strip_annotations(metadata: &mut Value) {
     if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
         annotations.retain(|key, _| {
             let key = key.as_str();
-            !(is_tools(key) || SERVER_ANNOTATIONS.contains(&key) || OUR_ANNOTATIONS.contains(&key))
+            !(is_tool_key(key) || SERVER_ANNOTATIONS.contains(&key) || OUR_ANNOTATIONS.contains(&key))
         });
     }
     drop_if_empty(metadata, "annotations");
 }
 
-fn is_tools(key: &str) -> bool {
+fn is_tool_key(key: &str) -> bool {
     TOOL_PREFIXES.iter().any(|prefix| key.starts_with(prefix))
 }
 
 /// Whether Argo CD manages the object. Its label mode has no mark of its own, only `app.kubernetes.io/instance`, which
 /// others use too; there its field manager gives it away.
-pub(in crate::content) fn is_argos(live: &Value) -> bool {
+pub(in crate::content) fn is_managed_by_argo_cd(live: &Value) -> bool {
     let has_mark = |pointer| {
         let marks: Option<&Map<String, Value>> = live.pointer(pointer).and_then(Value::as_object);
         marks.is_some_and(|marks| marks.keys().any(|key| key.starts_with("argocd.argoproj.io/")))

@@ -11,7 +11,7 @@ fn stripped(api_version: &str, kind: &str, metadata: Value, rest: Value) -> Valu
 }
 
 #[test]
-fn metadata_that_the_server_wrote_goes() {
+fn metadata_that_the_server_wrote_is_removed() {
     let metadata = json!({
         "name": "web", "namespace": "shop-dev", "uid": "u", "resourceVersion": "1", "generation": 3,
         "creationTimestamp": "2026-01-01T00:00:00Z", "selfLink": "/x", "ownerReferences": [{}], "finalizers": ["x"],
@@ -20,15 +20,15 @@ fn metadata_that_the_server_wrote_goes() {
     });
     let object =
         stripped("apps/v1", "Deployment", metadata, json!({"spec": {"replicas": 3}, "status": {"x": 1}}));
-    let kept = json!({"name": "web"});
+    let metadata = json!({"name": "web"});
     assert_eq!(
         object,
-        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": kept, "spec": {"replicas": 3}})
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"replicas": 3}})
     );
 }
 
 #[test]
-fn annotations_go_by_who_wrote_them() {
+fn annotations_are_removed_by_who_wrote_them() {
     for (key, stays) in [
         ("deployment.kubernetes.io/revision", false),
         ("deprecated.daemonset.template.generation", false),
@@ -62,7 +62,7 @@ fn annotations_go_by_who_wrote_them() {
 }
 
 #[test]
-fn labels_go_from_the_object_only_and_selectors_never() {
+fn labels_are_removed_from_the_object_only_and_selectors_never() {
     let labels = json!({
         "app": "web", "app.kubernetes.io/managed-by": "Helm", "app.kubernetes.io/instance": "shop", "helm.sh/chart": "x-1",
         "argocd.argoproj.io/instance": "shop", "kustomize.toolkit.fluxcd.io/name": "k", "towpath.dev/application": "shop",
@@ -75,7 +75,7 @@ fn labels_go_from_the_object_only_and_selectors_never() {
 }
 
 #[test]
-fn the_instance_label_stays_where_argo_cd_has_no_part() {
+fn the_instance_label_stays_unless_argo_cd_manages_the_object() {
     let labels = json!({"app.kubernetes.io/instance": "shop"});
     let managed_by = |manager: &str| {
         let metadata = json!({"name": "web", "labels": labels, "managedFields": [{"manager": manager}]});
@@ -88,7 +88,7 @@ fn the_instance_label_stays_where_argo_cd_has_no_part() {
 }
 
 #[test]
-fn addresses_and_ports_of_services_go_unless_they_were_meant() {
+fn addresses_and_ports_of_services_are_removed_unless_they_were_chosen() {
     let port = json!({"port": 80, "nodePort": 30080});
     for (spec, left) in [
         (
@@ -136,7 +136,7 @@ fn jobs_lose_the_selector_that_was_generated_for_them() {
 }
 
 #[test]
-fn a_manifest_keeps_what_may_be_meant() {
+fn a_manifest_keeps_what_its_author_may_have_chosen() {
     let manifest = json!({
         "apiVersion": "v1", "kind": "Service",
         "metadata": {"name": "web", "namespace": "x", "finalizers": ["a/b"], "creationTimestamp": null, "uid": "u"},
@@ -149,12 +149,12 @@ fn a_manifest_keeps_what_may_be_meant() {
 }
 
 #[test]
-fn nonsense_passes_without_harm() {
-    for nonsense in
+fn invalid_objects_do_no_harm() {
+    for invalid in
         [json!(null), json!([1]), json!("x"), json!({"metadata": 1}), json!({"metadata": {"labels": []}})]
     {
-        strip(&nonsense);
-        clean(&nonsense);
+        strip(&invalid);
+        clean(&invalid);
     }
     for kind in ["Service", "ServiceAccount", "ConfigMap"] {
         strip(

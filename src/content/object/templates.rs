@@ -3,11 +3,11 @@
 
 use super::key::group_kind;
 use super::paths;
-use super::paths::Place;
+use super::paths::JsonPath;
 use serde_json::Value;
 
 /// The three lists of containers in a pod template.
-pub(in crate::content) const CONTAINERS: [Place; 3] =
+pub(in crate::content) const CONTAINERS: [JsonPath; 3] =
     [&["spec", "initContainers", "*"], &["spec", "containers", "*"], &["spec", "ephemeralContainers", "*"]];
 
 /// Where objects of this kind have their pod template.

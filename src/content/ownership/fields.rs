@@ -62,9 +62,9 @@ pub fn adoption_patch(live: &Value, adopt_from: &[String], our: &str) -> Option<
             Some(fields) => {
                 let mut fields = fields.clone();
                 if fields.pointer("/f:spec/f:replicas").is_some() {
-                    let mut kept = entry.clone();
-                    kept["fieldsV1"] = json!({"f:spec": {"f:replicas": {}}});
-                    remaining.push(kept);
+                    let mut replicas = entry.clone();
+                    replicas["fieldsV1"] = json!({"f:spec": {"f:replicas": {}}});
+                    remaining.push(replicas);
                     prune(&mut fields, &["f:spec"], "f:replicas");
                 }
                 merge(&mut moved, fields);

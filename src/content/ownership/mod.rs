@@ -4,7 +4,7 @@
 pub mod fields;
 
 use super::capture::skip::{controller, label};
-use super::error::shown;
+use super::error::quoted;
 use super::object::key::{group_kind, name_of};
 use fields::managers;
 use serde_json::Value;
@@ -24,14 +24,14 @@ pub fn other_controllers(live: &Value, adopt_from: &[String]) -> Option<String> 
         let owner = format!("{} {}", text("kind"), text("name"));
         return Some(format!(
             "{object} is controlled by {}: put that into the release instead, or keep {object} (spec.keeps)",
-            shown(&owner)
+            quoted(&owner)
         ));
     }
     if let Some(application) = argo_application(live, &adopted) {
         return Some(format!(
             "{object} belongs to the Argo CD application {}, which would undo what Towpath writes: remove it from \
              that application, or set delivery: Observed",
-            shown(application)
+            quoted(application)
         ));
     }
     for (tool, key) in [
@@ -42,7 +42,7 @@ pub fn other_controllers(live: &Value, adopt_from: &[String]) -> Option<String> 
             return Some(format!(
                 "{object} belongs to the {tool} {}, which would undo what Towpath writes: remove it from there, or \
                  set delivery: Observed",
-                shown(name)
+                quoted(name)
             ));
         }
     }
@@ -51,7 +51,7 @@ pub fn other_controllers(live: &Value, adopt_from: &[String]) -> Option<String> 
     Some(format!(
         "{object} belongs to the Helm release {}: add helm to spec.adoptFrom to take it over, and upgrade that \
          release no more",
-        shown(release)
+        quoted(release)
     ))
 }
 

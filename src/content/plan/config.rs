@@ -98,7 +98,7 @@ impl Config {
     }
 
     /// Makes the pods of a template read this config, and roll when it changes.
-    fn wire(&self, template: &mut Value) {
+    fn rewrite(&self, template: &mut Value) {
         let read: Map<String, Value> = config_maps(template)
             .into_keys()
             .filter_map(|name| self.in_place.get(&name).map(|digest| (name, digest.clone().into())))
@@ -125,7 +125,7 @@ fn desired(
     let is_copy = is_config_map(object) && config.copies.contains_key(source.name());
     let mut object = if is_copy { copy_of(object) } else { object.clone() };
     if let Some(template) = pod_template_mut(&mut object) {
-        config.wire(template);
+        config.rewrite(template);
     }
     let key = if is_copy {
         ObjectKey::of(&object)?

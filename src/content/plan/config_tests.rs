@@ -67,10 +67,13 @@ fn a_config_map_that_only_pods_refer_to_becomes_an_immutable_copy() {
 #[test]
 fn a_config_map_in_place_keeps_name_and_labels_and_rolls_the_pods_by_its_data() {
     let digest = |value: &str, annotation: &str| {
-        let kept = with(config_map("settings", value), mark::CONFIG, "InPlace");
-        let kept = with(kept, "note", annotation);
-        let written =
-            written(vec![kept, config_map("unread", value), workload("Deployment", "web", &["settings"])]);
+        let in_place = with(config_map("settings", value), mark::CONFIG, "InPlace");
+        let in_place = with(in_place, "note", annotation);
+        let written = written(vec![
+            in_place,
+            config_map("unread", value),
+            workload("Deployment", "web", &["settings"]),
+        ]);
         let config = written.iter().find(|desired| desired.key.name() == "settings").unwrap();
         assert_eq!(config.object["metadata"]["labels"], json!({"a": "b"}));
         assert_eq!(config.object.get("immutable"), None);
@@ -92,7 +95,7 @@ fn pods_that_read_nothing_in_place_carry_no_digest() {
 }
 
 #[test]
-fn everything_says_where_and_whose_it_is() {
+fn every_object_has_its_namespace_and_owner() {
     for desired in
         written(vec![config_map("a", "1"), workload("Deployment", "web", &[]), workload("Job", "j", &[])])
     {
@@ -103,7 +106,7 @@ fn everything_says_where_and_whose_it_is() {
 }
 
 #[test]
-fn config_goes_first_then_waves_then_ranks() {
+fn config_is_written_first_then_waves_then_ranks() {
     let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "sa"}});
     let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "svc"}});
     let late = with(with(config_map("late", "1"), mark::CONFIG, "InPlace"), mark::WAVE, "7");
@@ -155,7 +158,7 @@ fn a_job_runs_again_when_it_or_its_config_changed_and_a_hook_in_every_promotion(
 }
 
 #[test]
-fn marks_that_mean_nothing_and_names_that_meet_are_errors() {
+fn invalid_annotations_and_clashing_names_are_errors() {
     let taken = config_map(name_of(&copy_of(&config_map("settings", "1"))), "x");
     for (objects, says) in [
         (vec![with(config_map("a", "1"), mark::WAVE, "soon")], "ConfigMap a: annotation towpath.dev/wave"),

@@ -8,11 +8,11 @@
 //! the pods and still comes back with a rollback.
 
 use crate::api::mark;
-use crate::content::error::{ContentError, shown};
+use crate::content::error::{ContentError, quoted};
 use crate::content::object::copies::is_config_map;
 use crate::content::object::key::ObjectKey;
 use crate::content::object::paths;
-use crate::content::object::paths::{Place, every_text};
+use crate::content::object::paths::{JsonPath, each_string};
 use crate::content::object::references::all_config_maps;
 use crate::content::object::set::ObjectSet;
 use crate::content::object::templates::{pod_template, pod_templates};
@@ -23,17 +23,17 @@ use std::collections::BTreeSet;
 pub const IN_PLACE: &str = "InPlace";
 
 /// Text that reaches programs, in objects of the default kinds.
-const OBJECT_TEXT: [Place; 3] = [
+const OBJECT_TEXT: [JsonPath; 3] = [
     &["spec", "jobTemplate", "metadata", "annotations", "*"],
     &["spec", "defaultBackend", "resource", "name"],
     &["spec", "rules", "*", "http", "paths", "*", "backend", "resource", "name"],
 ];
-const TEMPLATE_TEXT: [Place; 3] = [
+const TEMPLATE_TEXT: [JsonPath; 3] = [
     &["metadata", "annotations", "*"],
     &["spec", "volumes", "*", "csi", "volumeAttributes", "*"],
     &["spec", "volumes", "*", "flexVolume", "options", "*"],
 ];
-const CONTAINER_TEXT: [Place; 8] = [
+const CONTAINER_TEXT: [JsonPath; 8] = [
     &["command", "*"],
     &["args", "*"],
     &["env", "*", "value"],
@@ -56,13 +56,13 @@ pub fn copied(content: &ObjectSet) -> Result<BTreeSet<String>, ContentError> {
     if candidates.is_empty() {
         return Ok(BTreeSet::new());
     }
-    let mut mentioned = BTreeSet::new();
+    let mut occurring = BTreeSet::new();
     for (key, object) in content.iter() {
-        mentions(key, object, &mut |text| {
-            mentioned.extend(words(text).filter(|word| candidates.contains(word)).map(str::to_owned));
+        visit_texts(key, object, &mut |text| {
+            occurring.extend(words(text).filter(|word| candidates.contains(word)).map(str::to_owned));
         });
     }
-    Ok(candidates.into_iter().map(str::to_owned).filter(|name| !mentioned.contains(name)).collect())
+    Ok(candidates.into_iter().map(str::to_owned).filter(|name| !occurring.contains(name)).collect())
 }
 
 /// Whether its owner wants the name kept.
@@ -72,30 +72,30 @@ fn stays_in_place(key: &ObjectKey, config_map: &Value) -> Result<bool, ContentEr
     };
     match value.as_str() {
         Some(IN_PLACE) => Ok(true),
-        Some(_) | None => Err(ContentError::Mark {
+        Some(_) | None => Err(ContentError::Annotation {
             object: key.to_string(),
             annotation: mark::CONFIG,
-            value: value.as_str().map_or_else(|| "not text".to_owned(), shown),
+            value: value.as_str().map_or_else(|| "not text".to_owned(), quoted),
             expected: "InPlace keeps the ConfigMap's name; remove the annotation otherwise",
         }),
     }
 }
 
 /// Visits the text of an object that may mention a ConfigMap.
-fn mentions<'a>(key: &ObjectKey, object: &'a Value, visit: &mut impl FnMut(&'a str)) {
+fn visit_texts<'a>(key: &ObjectKey, object: &'a Value, visit: &mut impl FnMut(&'a str)) {
     if is_config_map(object) {
         // Its own annotations speak about itself.
-        object.get("data").into_iter().for_each(|data| every_text(data, visit));
+        object.get("data").into_iter().for_each(|data| each_string(data, visit));
         return;
     }
     paths::all(object, &[&["metadata", "annotations", "*"]])
         .into_iter()
-        .for_each(|text| every_text(text, visit));
+        .for_each(|text| each_string(text, visit));
     if crate::content::object::kinds::plural(key.api_version(), key.kind()).is_none() {
         let members = object.as_object().into_iter().flatten();
         for (name, member) in members {
             if !matches!(name.as_str(), "metadata" | "apiVersion" | "kind") {
-                every_text(member, visit);
+                each_string(member, visit);
             }
         }
         return;
@@ -107,7 +107,7 @@ fn mentions<'a>(key: &ObjectKey, object: &'a Value, visit: &mut impl FnMut(&'a s
             texts.extend(paths::all(container, &CONTAINER_TEXT));
         }
     }
-    texts.into_iter().for_each(|text| every_text(text, visit));
+    texts.into_iter().for_each(|text| each_string(text, visit));
 }
 
 /// The words of a text that may be names. `--from=shop/web-config` has `from`, `shop` and `web-config`. A word that starts with

@@ -50,9 +50,9 @@ fn a_config_map_that_no_pod_refers_to_is_in_place() {
 }
 
 #[test]
-fn any_mention_that_cannot_be_rewritten_keeps_the_name() {
+fn a_name_in_text_that_cannot_be_rewritten_keeps_the_config_map_in_place() {
     let container = "/spec/template/spec/containers/0";
-    for (place, key, value) in [
+    for (pointer, key, value) in [
         (container, "args", json!(["--from-configmap", "web"])),
         (container, "args", json!(["--configmap=shop/web,other"])),
         (container, "command", json!(["sh", "-c", "kubectl get cm 'web' -o yaml"])),
@@ -63,7 +63,7 @@ fn any_mention_that_cannot_be_rewritten_keeps_the_name() {
         ("/spec/template/metadata", "annotations", json!({"agent/config": "web"})),
     ] {
         let mut deployment = web();
-        deployment.pointer_mut(place).unwrap()[key] = value.clone();
+        deployment.pointer_mut(pointer).unwrap()[key] = value.clone();
         assert!(copied_of(vec![config("web"), deployment]).is_empty(), "{key}: {value}");
     }
     let mut other = config("other");
@@ -76,7 +76,7 @@ fn any_mention_that_cannot_be_rewritten_keeps_the_name() {
 }
 
 #[test]
-fn a_longer_word_or_a_file_path_is_no_mention() {
+fn a_longer_word_or_a_file_path_does_not_count() {
     let mut deployment = web();
     let container = deployment.pointer_mut("/spec/template/spec/containers/0").unwrap();
     container["args"] = json!(["web-server", "/web", "the_web", "webs", "x.web", "http://web/web"]);
@@ -84,11 +84,11 @@ fn a_longer_word_or_a_file_path_is_no_mention() {
 }
 
 #[test]
-fn the_annotation_keeps_the_name_and_takes_one_value_only() {
-    let mut kept = config("web");
-    kept["metadata"]["annotations"] = json!({(mark::CONFIG): "InPlace"});
-    assert!(copied_of(vec![kept.clone(), web()]).is_empty());
-    kept["metadata"]["annotations"] = json!({(mark::CONFIG): "inplace"});
-    let error = copied(&ObjectSet::new([kept], &[], None).unwrap()).unwrap_err().to_string();
+fn the_annotation_keeps_the_name_and_has_one_valid_value() {
+    let mut config_map = config("web");
+    config_map["metadata"]["annotations"] = json!({(mark::CONFIG): "InPlace"});
+    assert!(copied_of(vec![config_map.clone(), web()]).is_empty());
+    config_map["metadata"]["annotations"] = json!({(mark::CONFIG): "inplace"});
+    let error = copied(&ObjectSet::new([config_map], &[], None).unwrap()).unwrap_err().to_string();
     assert!(error.starts_with("ConfigMap web: annotation towpath.dev/config is \"inplace\""), "{error}");
 }

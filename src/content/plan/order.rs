@@ -1,7 +1,7 @@
 //! When an object is written: in which wave, or as which hook. Both are annotations that users write.
 
 use crate::api::mark;
-use crate::content::error::{ContentError, shown};
+use crate::content::error::{ContentError, quoted};
 use crate::content::object::key::ObjectKey;
 use serde_json::Value;
 
@@ -63,8 +63,8 @@ fn annotation<'a>(object: &'a Value, key: &str) -> Option<&'a Value> {
 }
 
 fn wrong(key: &ObjectKey, annotation: &'static str, value: &Value, expected: &'static str) -> ContentError {
-    let value = value.as_str().map_or_else(|| "not text".to_owned(), shown);
-    ContentError::Mark { object: key.to_string(), annotation, value, expected }
+    let value = value.as_str().map_or_else(|| "not text".to_owned(), quoted);
+    ContentError::Annotation { object: key.to_string(), annotation, value, expected }
 }
 
 #[cfg(test)]

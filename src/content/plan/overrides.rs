@@ -6,8 +6,8 @@
 use crate::api::{
     EnvironmentSpec, EnvironmentVariable, Keep, Overrides, Patch, PatchOperation, VariableOverride,
 };
-use crate::content::error::{ContentError, shown};
-use crate::content::object::canonical::{deeper_than, weight};
+use crate::content::error::{ContentError, quoted};
+use crate::content::object::canonical::{approximate_size, deeper_than};
 use crate::content::object::key::ObjectKey;
 use crate::content::object::sealed::Digested;
 use crate::content::object::set::{MAX_DEPTH, ObjectSet};
@@ -56,11 +56,11 @@ impl Rendering<'_> {
             let field = format!("spec.overrides.replicas[{index}]");
             let Some((key, object)) = self.find(&field, &replicas.kind, &replicas.name)? else { continue };
             if key.group() != "apps" || !matches!(key.kind(), "Deployment" | "StatefulSet") {
-                return Err(fault(&field, "only a Deployment or a StatefulSet has replicas to override"));
+                return Err(invalid(&field, "only a Deployment or a StatefulSet has replicas to override"));
             }
             match object.get_mut("spec").and_then(Value::as_object_mut) {
                 Some(spec) => spec.insert("replicas".to_owned(), replicas.replicas.into()),
-                None => return Err(fault(&field, &format!("{key} has no spec"))),
+                None => return Err(invalid(&field, &format!("{key} has no spec"))),
             };
         }
         for (index, variables) in overrides.env.iter().enumerate() {
@@ -83,21 +83,21 @@ impl Rendering<'_> {
         kind: &str,
         name: &str,
     ) -> Result<Option<(ObjectKey, &mut Value)>, ContentError> {
-        let object = format!("{} {}", cut(kind), cut(name));
-        let kept = self.keeps.iter().any(|keep| keep.kind == kind && keep.name == name);
+        let object = format!("{} {}", bare(kind), bare(name));
+        let is_kept = self.keeps.iter().any(|keep| keep.kind == kind && keep.name == name);
         let mut found: Vec<(&ObjectKey, &mut Value)> =
             self.objects.iter_mut().filter(|(key, _)| key.kind() == kind && key.name() == name).collect();
         if found.len() > 1 {
             let versions: Vec<&str> = found.iter().map(|(key, _)| key.api_version()).collect();
             let versions = versions.join(", ");
-            return Err(fault(
+            return Err(invalid(
                 field,
                 &format!("{object} is ambiguous ({versions}): it cannot be overridden"),
             ));
         }
         match found.pop() {
             Some((key, object)) => Ok(Some((key.clone(), object))),
-            None if kept => Err(fault(
+            None if is_kept => Err(invalid(
                 field,
                 &format!(
                     "{object} is this environment's own (spec.keeps), so Towpath never writes it: change it there"
@@ -119,17 +119,17 @@ pub fn unmatched(content: &ObjectSet, env: &EnvironmentSpec) -> Vec<String> {
         .chain(patches)
         .filter(|(_, kind, name)| content.named(kind, name).next().is_none())
         .map(|(field, kind, name)| {
-            format!("spec.overrides.{field}: this release holds no {} {}", cut(kind), cut(name))
+            format!("spec.overrides.{field}: this release holds no {} {}", bare(kind), bare(name))
         })
         .collect()
 }
 
-/// A name from a spec, as it may be shown without quotes.
-fn cut(text: &str) -> String {
-    shown(text).trim_matches('"').to_owned()
+/// A name from a spec, as it may be quoted without quotes.
+fn bare(text: &str) -> String {
+    quoted(text).trim_matches('"').to_owned()
 }
 
-fn fault(field: &str, problem: &str) -> ContentError {
+fn invalid(field: &str, problem: &str) -> ContentError {
     ContentError::Override { field: field.to_owned(), problem: problem.to_owned() }
 }
 
@@ -140,7 +140,7 @@ fn set_variables(
     wanted: &VariableOverride,
 ) -> Result<(), ContentError> {
     let template = pod_template_mut(object)
-        .ok_or_else(|| fault(field, &format!("{key} has no containers: name a workload")))?;
+        .ok_or_else(|| invalid(field, &format!("{key} has no containers: name a workload")))?;
     // By default not the init containers; by name any of them.
     let lists: &[&str] = match wanted.container {
         Some(_) => &["containers", "initContainers"],
@@ -159,11 +159,11 @@ fn set_variables(
     }
     match (matched, &wanted.container) {
         (true, _) => Ok(()),
-        (false, Some(name)) => Err(fault(
+        (false, Some(name)) => Err(invalid(
             &format!("{field}.container"),
-            &format!("{key} has no container {}: correct the name, or remove the override", shown(name)),
+            &format!("{key} has no container {}: correct the name, or remove the override", quoted(name)),
         )),
-        (false, None) => Err(fault(field, &format!("{key} has no containers"))),
+        (false, None) => Err(invalid(field, &format!("{key} has no containers"))),
     }
 }
 
@@ -199,20 +199,20 @@ fn patched(field: &str, key: &ObjectKey, object: &Value, patch: &Patch) -> Resul
     for (index, operation) in patch.operations.iter().enumerate() {
         let field = format!("{field}.operations[{index}]");
         let problem = |what: &str| {
-            fault(&field, &format!("{} {} of {key}: {what}", operation.op, shown(&operation.path)))
+            invalid(&field, &format!("{} {} of {key}: {what}", operation.op, quoted(&operation.path)))
         };
         let step = json_patch::Patch(vec![parsed(operation).map_err(|what| problem(&what))?]);
         json_patch::patch(&mut result, &step).map_err(|error| {
             problem(&format!("{}; the release's object is not what the patch was written for", error.kind))
         })?;
-        if deeper_than(&result, MAX_DEPTH) || weight(&result) > MAX_PATCHED {
+        if deeper_than(&result, MAX_DEPTH) || approximate_size(&result) > MAX_PATCHED {
             return Err(problem("the result is too large or nested too deeply"));
         }
     }
     let same = ObjectKey::of(&result).is_ok_and(|patched| patched == *key);
     if !same || result.pointer("/metadata/namespace").is_some() {
         let what = "a patch may not change apiVersion, kind, metadata.name or metadata.namespace";
-        return Err(fault(field, &format!("{key}: {what}")));
+        return Err(invalid(field, &format!("{key}: {what}")));
     }
     Ok(result)
 }
@@ -224,7 +224,7 @@ fn parsed(operation: &PatchOperation) -> Result<json_patch::PatchOperation, Stri
     };
     let pointer = |text: &str| {
         PointerBuf::parse(text)
-            .map_err(|_| format!("{} is not a JSON pointer, such as /spec/replicas", shown(text)))
+            .map_err(|_| format!("{} is not a JSON pointer, such as /spec/replicas", quoted(text)))
     };
     let path = pointer(&operation.path)?;
     // `value: null` arrives as absent; the schema sees to it that it was there.

@@ -133,14 +133,14 @@ fn an_override_that_does_not_fit_names_its_field_and_object() {
 }
 
 #[test]
-fn an_override_of_another_application_is_skipped_and_told() {
+fn an_override_of_another_application_is_skipped_and_reported() {
     let spec = json!({"overrides": {"replicas": [{"kind": "Deployment", "name": "api", "replicas": 1}]}});
     assert!(rendered(spec.clone()).is_ok());
     let mut full = json!({"namespace": "shop-prod"});
     full["overrides"] = spec["overrides"].clone();
     let environment = serde_json::from_value(full).unwrap();
-    let told = super::unmatched(&ObjectSet::default(), &environment);
-    assert_eq!(told, ["spec.overrides.replicas: this release holds no Deployment api"]);
+    let reported = super::unmatched(&ObjectSet::default(), &environment);
+    assert_eq!(reported, ["spec.overrides.replicas: this release holds no Deployment api"]);
 }
 
 #[test]
