@@ -1,4 +1,4 @@
-//! Our own objects: Contents and Promotions. Created under names that say what they are, so that twice is once.
+//! Creates and deletes Contents and Promotions. Their names follow from what they hold, so creating one twice creates it once.
 
 use super::ActError;
 use crate::api::{Content, Promotion, PromotionSpec, mark};
@@ -24,7 +24,7 @@ fn reference(owner: &Owner) -> OwnerReference {
     }
 }
 
-/// Keeps a Content; one of the same name has the same digest.
+/// Creates a Content. An existing one of the same name has the same digest.
 pub async fn create_content(handles: &Handles, project: &str, record: &Record) -> Result<(), ActError> {
     let content = Content {
         metadata: ObjectMeta {
@@ -43,7 +43,7 @@ pub async fn create_content(handles: &Handles, project: &str, record: &Record) -
     }
 }
 
-/// Removes a Content.
+/// Deletes a Content.
 pub async fn delete_content(handles: &Handles, project: &str, name: &str) -> Result<(), ActError> {
     let api: Api<Content> = Api::namespaced(handles.clients.operator(), project);
     handles.caches.contents.remove(&(project.to_owned(), name.to_owned()));
@@ -63,7 +63,7 @@ pub async fn create_promotion(
     application: &str,
     owner: &Owner,
 ) -> Result<(), ActError> {
-    // Where no policy fills it in the other one demands it all the same.
+    // The policy that requires it may be installed without the policy that sets it.
     spec.requested_by = Some(handles.own.user.clone());
     let labels = [
         (mark::ENVIRONMENT, spec.environment.as_str()),
@@ -97,7 +97,7 @@ pub async fn create_promotion(
     }
 }
 
-/// Removes a promotion that left the history.
+/// Deletes a promotion that is no longer part of the history.
 pub async fn delete_promotion(
     handles: &Handles,
     project: &str,

@@ -1,7 +1,7 @@
-//! What can be wrong with content. One enum for the layer; each message says what was wrong, where, and what to do.
+//! The errors of content: one enum for the layer. Each message names the object, the field, what is wrong, and what to do.
 //!
-//! Invariant: no message quotes the value of a ConfigMap, a variable or a manifest. Messages end in conditions and
-//! events, where more people read than may read the objects. Names, field paths and figures only.
+//! Invariant: no message quotes the value of a ConfigMap, a variable or a manifest, only names, field paths and figures. Messages
+//! appear in conditions and events, which more users may read than the objects themselves.
 
 use thiserror::Error;
 
@@ -10,7 +10,7 @@ use thiserror::Error;
 pub enum ContentError {
     /// Not a Kubernetes object.
     #[error(
-        "{location}: {field} is missing or is not text; every object needs apiVersion, kind and metadata.name"
+        "{location}: {field} is missing or is not text: every object needs apiVersion, kind and metadata.name"
     )]
     Field {
         /// The object, as far as it can be named.
@@ -40,7 +40,7 @@ pub enum ContentError {
         /// The rule.
         rule: &'static str,
     },
-    /// A kind that content never holds, whoever lists it.
+    /// A kind that content never holds, even when an environment lists it.
     #[error("{object} cannot be part of a release: {reason}")]
     Refused {
         /// The object or kind.
@@ -60,8 +60,8 @@ pub enum ContentError {
     },
     /// A kind that the environment does not list.
     #[error(
-        "{object} ({api_version}) is of a kind that releases do not hold by default: add apiVersion and kind to \
-         spec.kinds of the Environment, or leave the object out"
+        "{object} ({api_version}) is of a kind that releases do not hold by default: add its apiVersion and kind to \
+         spec.kinds of the Environment, or remove the object"
     )]
     NotListed {
         /// The object.
@@ -70,14 +70,14 @@ pub enum ContentError {
         api_version: String,
     },
     /// The same object twice.
-    #[error("{object} occurs twice: keep one of them")]
+    #[error("{object} occurs twice: remove one of them")]
     Duplicate {
         /// The object.
         object: String,
     },
-    /// A namespace where none belongs.
+    /// A namespace, where each environment has its own.
     #[error(
-        "{object} names the namespace {namespace}: remove metadata.namespace, as each environment has its own"
+        "{object} names the namespace {namespace}: remove metadata.namespace, because each environment has its own"
     )]
     Namespace {
         /// The object.
@@ -86,7 +86,7 @@ pub enum ContentError {
         namespace: String,
     },
     /// Too many objects.
-    #[error("{count} objects: a release holds at most {limit}; split it into several applications")]
+    #[error("the release has {count} objects, the limit is {limit}: split it into several applications")]
     TooMany {
         /// How many there are.
         count: usize,
@@ -95,7 +95,7 @@ pub enum ContentError {
     },
     /// Too many bytes.
     #[error(
-        "{what}: {bytes} bytes, the limit is {limit}; move large data out of ConfigMaps, or split the release"
+        "{what} has {bytes} bytes, the limit is {limit}: move large data out of ConfigMaps, or split the release"
     )]
     TooLarge {
         /// What was measured.
@@ -115,7 +115,7 @@ pub enum ContentError {
     },
     /// An integer that RFC 8785 would round.
     #[error(
-        "{object} holds the number {number}, which JSON parsers round: numbers in a release have at most 53 bits; write it as text"
+        "{object} has the number {number}, which does not fit into 53 bits, so JSON parsers round it: write it as text"
     )]
     Number {
         /// The object.
@@ -124,13 +124,15 @@ pub enum ContentError {
         number: String,
     },
     /// A stored content that cannot be read back.
-    #[error("the stored content cannot be read: {reason}; it was changed or cut, create the release anew")]
+    #[error(
+        "the stored content cannot be read, because it was changed or truncated: {reason}; create the release again"
+    )]
     Undecodable {
         /// Which step failed.
         reason: String,
     },
-    /// An annotation of ours with a value that means nothing.
-    #[error("{object}: annotation {annotation} is {value}; {expected}")]
+    /// An annotation of Towpath with an invalid value.
+    #[error("{object}: annotation {annotation} is {value}: {expected}")]
     Annotation {
         /// The object.
         object: String,
@@ -141,9 +143,9 @@ pub enum ContentError {
         /// What it may be.
         expected: &'static str,
     },
-    /// Two objects of the content would be written under one name.
+    /// Two objects of the content would be written under the same name.
     #[error(
-        "{object} would be written as {name}, which another object of the release is named: rename one of them"
+        "{object} would be written as {name}, which is the name of another object of the release: rename one of them"
     )]
     Clash {
         /// The object.
@@ -153,8 +155,8 @@ pub enum ContentError {
     },
     /// Pods refer to several copies of one ConfigMap.
     #[error(
-        "ConfigMap {original} is in use in several versions ({copies}): wait until every workload runs the same, or \
-         capture by label selector"
+        "pods use several versions of ConfigMap {original} ({copies}): wait until every workload uses the same one, or \
+         select the objects to capture by label"
     )]
     CopiesDiffer {
         /// The original name.
@@ -181,14 +183,14 @@ pub enum ContentError {
     /// A manifest that cannot be read.
     #[error("{location}: {problem}")]
     Manifest {
-        /// The key, the document and where it can be said the line.
+        /// The key, the document and, where it is known, the line.
         location: String,
         /// What is wrong.
         problem: String,
     },
 }
 
-/// A foreign string as it may be quoted: escaped, at most 80 characters.
+/// A string of a user, safe in messages: quoted, escaped, at most 80 characters.
 pub(in crate::content) fn quoted(text: &str) -> String {
     let cut: String = text.chars().take(80).collect();
     let dots = if cut.len() < text.len() { "..." } else { "" };

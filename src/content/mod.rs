@@ -1,11 +1,15 @@
-//! Content: the objects of a release, from what a capture or a manifest gave to what is written into a namespace.
+//! Content: the objects of a release, from a capture or manifests to the objects that are written into a namespace.
 //!
-//! Capture: `select` -> `normalise` -> `ObjectSet::new` -> `capture::images::pin` -> `to_spec`. Manifests: `manifests::parse` or
-//! `inline` -> `ObjectSet::new` -> `capture::images::replace_images`. Promotion: `from_spec` -> `plan::overrides::render` ->
-//! `plan::ingress::unchanged_hosts` -> `plan::config::materialise`, then one write per [`Desired`].
+//! ```text
+//!   capture:    select -> normalise --\
+//!                                      ObjectSet -> replace_images -> pin -> Digested -> Sealed, stored as a Content
+//!   manifests:  parse or inline ------/
 //!
-//! Invariants: pure and total, no I/O, no clock, no panic on any input, bounded memory; names that leave this module are
-//! safe in URLs; nothing here ever holds a Secret; what was captured, written and captured again has the same digest.
+//!   promotion:  a Content -> Digested -> Plan: rendered, digested, materialised; one write for each Desired
+//! ```
+//!
+//! Invariants: every function is pure and total: no I/O, no clock, no panic on any input, bounded memory. Names that leave this
+//! module are safe in URLs. Content never holds a Secret. Content that is captured, written and captured again has the same digest.
 
 pub mod capture;
 pub mod error;

@@ -1,5 +1,5 @@
-//! The invariant of the whole module: captured, written and captured again is the same content, whatever the server,
-//! controllers and Towpath itself put into the objects meanwhile.
+//! The invariant of the whole module: content that is captured, written and captured again is the same, whatever the API server,
+//! controllers and Towpath added to the objects.
 
 use super::object::kinds::{DEFAULT_KINDS, capture_kinds};
 use super::object::templates::pod_template_mut;
@@ -47,7 +47,7 @@ fn object(api_version: &str, kind: &str, name: &str, rest: Value) -> Value {
     object
 }
 
-/// What somebody wrote: one object of every kind that a capture lists.
+/// What an author wrote: one object of every kind that a capture lists.
 fn authored() -> Vec<Value> {
     let mut settings =
         object("v1", "ConfigMap", "settings", json!({"data": {"k": "v"}, "binaryData": {"b": "AA=="}}));
@@ -75,7 +75,7 @@ fn authored() -> Vec<Value> {
     ]
 }
 
-/// The object as the API server hands it out some time later.
+/// The object as the API server serves it later.
 fn served(object: &Value) -> Value {
     let mut live = object.clone();
     live["status"] = json!({"observedGeneration": 4, "loadBalancer": {"ingress": [{"ip": "1.2.3.4"}]}});
@@ -130,7 +130,7 @@ fn digested(objects: Vec<Value>) -> Digested {
     Digested::of(ObjectSet::new(objects, &[], Some("shop-prod")).unwrap()).unwrap()
 }
 
-/// What clusters and controllers keep in every namespace, Secrets included.
+/// What clusters and controllers create in every namespace, including Secrets.
 fn generated() -> Vec<Value> {
     vec![
         object("v1", "ConfigMap", "kube-root-ca.crt", json!({"data": {"ca.crt": "x"}})),
@@ -151,10 +151,10 @@ fn there_is_one_object_of_every_kind_that_a_capture_lists() {
 #[test]
 fn captured_written_and_captured_again_is_the_same_content() {
     let first = captured(authored().iter().map(served).chain(generated()).collect());
-    assert_eq!(first.objects(), &ObjectSet::new(authored(), &[], None).unwrap(), "what the owner meant");
+    assert_eq!(first.objects(), &ObjectSet::new(authored(), &[], None).unwrap(), "what the owner wrote");
     let mut live = generated();
     live.extend(materialise(&first, &TO).unwrap().iter().map(|desired| served(&desired.object)));
-    // The copy of an older release that an old ReplicaSet still names.
+    // The copy of an older release, which an old ReplicaSet still refers to.
     let mut older = first.objects().clone().into_objects().into_values().collect::<Vec<_>>();
     older
         .iter_mut()

@@ -1,4 +1,4 @@
-//! Contents, read once: they are immutable.
+//! Loads Contents. They are immutable, so each is read once.
 
 use super::ObserveError;
 use crate::api::Content;
@@ -8,7 +8,7 @@ use crate::process::Handles;
 use kube::Api;
 use std::sync::Arc;
 
-/// A Content by name.
+/// Loads a Content by name, and verifies its digest.
 pub async fn load(handles: &Handles, project: &str, name: Option<String>) -> Result<Loaded, ObserveError> {
     let Some(name) = name else { return Ok(Loaded::NotAsked) };
     let key = (project.to_owned(), name.clone());

@@ -1,4 +1,4 @@
-//! Which digest an image has, from what the kubelet reports: all Ready pods of the newest templates must agree.
+//! The digests of images, as kubelets report them. An image is pinned only if all Ready pods report the same digest.
 
 use crate::api::PinnedImage;
 use crate::cluster::slim::Pod;
@@ -7,7 +7,7 @@ use crate::content::capture::images::{images, pin_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// The images of a content, and what they are pinned to.
+/// The images of a content, and their pinned forms.
 pub fn pins(content: &ObjectSet, pods: &[Arc<Pod>]) -> Vec<PinnedImage> {
     let mut reported: BTreeMap<&str, BTreeSet<Option<String>>> = BTreeMap::new();
     for pod in pods.iter().filter(|pod| pod.is_ready() && !pod.metadata.is_going()) {

@@ -1,5 +1,7 @@
-//! Images in the pod templates of a content: which there are, replacing and pinning them. Images of custom kinds are not
-//! seen.
+//! Lists, replaces and pins the images in the pod templates of a content. Images of custom kinds are not found.
+//!
+//! The parser is our own: it accepts any text and keeps names as they are written. The `Reference` of oci-spec adds `latest` to a name
+//! without a tag, expands short names, and rejects what a kubelet may report.
 
 use crate::api::ImageOverride;
 use crate::content::error::{ContentError, quoted};
@@ -10,7 +12,7 @@ use crate::content::object::templates::{pod_template_mut, pod_templates};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Where a pod template names images.
+/// Paths of the images in a pod template.
 const IMAGES: [JsonPath; 4] = [
     &["spec", "initContainers", "*", "image"],
     &["spec", "containers", "*", "image"],
@@ -27,7 +29,7 @@ pub fn images(set: &ObjectSet) -> BTreeSet<String> {
         .collect()
 }
 
-/// The content with other images. Every override must match an image, or a release would run what nobody asked for.
+/// Replaces images. Every override must match an image; otherwise the release would run an image that its author did not ask for.
 pub fn replace_images(set: &ObjectSet, overrides: &[ImageOverride]) -> Result<ObjectSet, ContentError> {
     let invalid = |field: String, problem: String| ContentError::Image { field, problem };
     let present = images(set);
@@ -36,40 +38,45 @@ pub fn replace_images(set: &ObjectSet, overrides: &[ImageOverride]) -> Result<Ob
         let field = format!("spec.images[{index}]");
         let name = Reference::parse(&wanted.name);
         if name.tag.is_some() || name.digest.is_some() || !is_reference(&wanted.name) {
-            let problem =
-                format!("{} is not an image's name: leave out tag and digest", quoted(&wanted.name));
+            let problem = format!(
+                "{} is not the name of an image: remove the tag and the digest",
+                quoted(&wanted.name)
+            );
             return Err(invalid(format!("{field}.name"), problem));
         }
         let image = Reference::parse(&wanted.image);
         if (image.tag.is_none() && image.digest.is_none()) || !is_reference(&wanted.image) {
-            let problem = format!("{} is not an image with tag or digest", quoted(&wanted.image));
+            let problem = format!(
+                "{} has no tag and no digest, or is not an image: write it as repository:tag or repository@sha256:...",
+                quoted(&wanted.image)
+            );
             return Err(invalid(format!("{field}.image"), problem));
         }
         if !present.iter().any(|image| repository(image) == repository(&wanted.name)) {
             let problem = format!(
-                "no container of the release has the image {}: correct the name, or remove the entry",
+                "no container of the release uses the image {}: correct the name, or remove the entry",
                 quoted(&wanted.name)
             );
             return Err(invalid(format!("{field}.name"), problem));
         }
         if replacements.insert(repository(&wanted.name), &wanted.image).is_some() {
-            let problem = format!("{} is named twice: keep one of them", quoted(&wanted.name));
+            let problem = format!("{} is listed twice: remove one of the entries", quoted(&wanted.name));
             return Err(invalid(format!("{field}.name"), problem));
         }
     }
     Ok(rewritten(set, |image| replacements.get(&repository(image)).map(|image| (*image).to_owned())))
 }
 
-/// The content with images pinned: from the image as written to `repository@sha256:...`.
+/// Pins images. `pins` maps an image as written to `repository@sha256:...`.
 pub fn pin(set: &ObjectSet, pins: &BTreeMap<String, String>) -> ObjectSet {
     rewritten(set, |image| pins.get(image).cloned())
 }
 
-/// What an image is pinned to, given what the kubelet reports as its `imageID`. None when that names no digest in a
-/// repository: a bare `sha256:...` is the id of an image's config, which cannot be pulled.
+/// The pinned form of an image, from the `imageID` that the kubelet reports. None without the digest of a repository: a bare
+/// `sha256:...` is the id of an image's config, which cannot be pulled.
 ///
-/// None, too, when the kubelet names another repository: of equal content in two repositories it may report either, and nobody
-/// has said that the other one may be pulled from.
+/// Also none when the kubelet reports another repository. It may report either of two repositories with equal images, and the
+/// environments may not have the right to pull from the other one.
 pub fn pin_of(image_in_spec: &str, image_id: &str) -> Option<String> {
     let spec = Reference::parse(image_in_spec);
     if let Some(digest) = spec.digest {
@@ -98,7 +105,7 @@ pub fn repository(image: &str) -> String {
     }
 }
 
-/// An image reference in parts. Total: any text has a name.
+/// The parts of an image reference. Any text has a name.
 struct Reference<'a> {
     name: &'a str,
     tag: Option<&'a str>,
@@ -111,7 +118,7 @@ impl<'a> Reference<'a> {
             Some((rest, digest)) => (rest, Some(digest)),
             None => (image, None),
         };
-        // The colon of a port has a slash behind it.
+        // A slash follows the colon of a port.
         match rest.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')) {
             Some((name, tag)) => Self { name, tag: Some(tag), digest },
             None => Self { name: rest, tag: None, digest },
@@ -125,7 +132,7 @@ fn is_digest(digest: &str) -> bool {
     })
 }
 
-/// Characters of an image reference, and nothing that a registry or a log could take for more.
+/// Whether the text has only characters of image references, so that it is safe in logs and messages.
 fn is_reference(image: &str) -> bool {
     let fits = |b: u8| b.is_ascii_alphanumeric() || b"._-/:@".contains(&b);
     image.starts_with(|c: char| c.is_ascii_alphanumeric()) && image.bytes().all(fits)
@@ -191,10 +198,10 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_matches_nothing_or_says_nothing_is_an_error() {
+    fn an_entry_that_is_incomplete_or_matches_no_image_is_an_error() {
         for (name, image, says) in [
             ("shop/web", "shop/web:2", "spec.images[0].name: no container"),
-            ("busybox:1", "busybox:2", "leave out tag and digest"),
+            ("busybox:1", "busybox:2", "remove the tag and the digest"),
             ("busybox", "busybox", "spec.images[0].image"),
             ("busybox", "busy box:1", "spec.images[0].image"),
             ("busybox", "", "spec.images[0].image"),
@@ -208,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_is_pinned_to_what_can_be_pulled() {
+    fn an_image_is_pinned_to_a_digest_that_can_be_pulled() {
         let digest = format!("sha256:{}", "0a".repeat(32));
         let other = format!("sha256:{}", "0b".repeat(32));
         for (spec, id, pinned) in [

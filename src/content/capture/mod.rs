@@ -1,4 +1,6 @@
-//! From live objects to what their owner meant: which are captured, what is stripped, which images are pinned.
+//! From live objects to content: which objects are captured, and which images are pinned.
+//!
+//! Invariant: a capture of what a promotion wrote gives the content that was promoted.
 
 pub mod images;
 pub mod normalise;

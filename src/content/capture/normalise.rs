@@ -1,5 +1,5 @@
-//! From the objects that a capture listed to objects as their owner wrote them: copies of ConfigMaps are turned back
-//! first, then everything is stripped.
+//! From the objects that a capture listed to the objects as their owner wrote them: restores the originals of copied
+//! ConfigMaps, then strips every object.
 //!
 //! Invariant: content -> `materialise` -> what the server makes of it -> `normalise` -> the same digest.
 
@@ -12,8 +12,8 @@ use crate::content::object::templates::{pod_template_mut, pod_templates};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Turns live objects into content. Of the copies of one ConfigMap only the one that pods refer to remains, and a
-/// ConfigMap of the original name that nothing refers to gives way to it: it is what an adopted workload used before.
+/// Turns live objects into content. Of the copies of one ConfigMap, only the one that pods refer to remains. It replaces a
+/// ConfigMap of the original name that no pod refers to: an adopted workload used that one before.
 pub fn normalise(captured: Vec<Value>) -> Result<Vec<Value>, ContentError> {
     let referenced = all_config_maps(pod_templates(&captured));
     let mut copies: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();

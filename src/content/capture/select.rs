@@ -1,14 +1,15 @@
-//! Capture by label: the objects that carry all the labels, and the ConfigMaps and ServiceAccounts that their pods need.
+//! Selects by label: the objects that have all the labels, and the ConfigMaps and ServiceAccounts that their pods need.
 
-use super::skip::{is_captured, label};
+use super::skip::is_captured;
 use crate::content::object::key::{group_kind, name_of};
+use crate::content::object::metadata::label;
 use crate::content::object::references::{all_config_maps, service_account};
 use crate::content::object::templates::pod_templates;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a capture takes of the live objects of a namespace. No labels: everything that [`is_captured`]. Before
-/// `normalise`, because pods name copies of ConfigMaps by their live names and copies carry no labels.
+/// Selects the live objects that a capture takes. Without labels: every object that [`is_captured`]. Runs before
+/// `normalise`, because pods refer to copies of ConfigMaps by their live names, and copies have no labels.
 pub fn select(live: Vec<Value>, labels: &BTreeMap<String, String>) -> Vec<Value> {
     let carries_all =
         |object: &Value| labels.iter().all(|(key, value)| label(object, key) == Some(value.as_str()));
@@ -72,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_pods_need_comes_along_without_labels() {
+    fn what_the_pods_need_is_taken_without_labels() {
         let taken = ["ConfigMap/settings", "Deployment/web", "Service/web", "ServiceAccount/runner"];
         assert_eq!(names(&[("app", "web")]), taken);
         assert_eq!(names(&[("app", "web"), ("tier", "x")]), taken);

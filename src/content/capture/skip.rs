@@ -1,12 +1,12 @@
-//! Which live objects a capture takes. Not: what controllers and clusters generate, what is being deleted, and kinds
+//! Which live objects a capture skips: those that controllers and clusters generate, those that are being deleted, and kinds
 //! that content never holds.
 
-use crate::content::object::copies::annotations;
 use crate::content::object::key::{group_kind, name_of};
 use crate::content::object::kinds::refusal;
+use crate::content::object::metadata::{annotations, controller, label};
 use serde_json::Value;
 
-/// ConfigMaps that clusters and meshes put into every namespace.
+/// ConfigMaps that clusters and service meshes create in every namespace.
 const GENERATED_CONFIG_MAPS: [&str; 5] = [
     "kube-root-ca.crt",
     "openshift-service-ca.crt",
@@ -31,12 +31,6 @@ pub fn is_captured(live: &Value) -> bool {
     !generated && controller(live).is_none() && live.pointer("/metadata/deletionTimestamp").is_none()
 }
 
-/// The owner reference of the controller that owns the object.
-pub(in crate::content) fn controller(live: &Value) -> Option<&Value> {
-    let owners = live.pointer("/metadata/ownerReferences")?.as_array()?;
-    owners.iter().find(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))
-}
-
 fn is_generated_config_map(live: &Value) -> bool {
     let name = name_of(live);
     let label = |key: &str| label(live, key);
@@ -46,7 +40,7 @@ fn is_generated_config_map(live: &Value) -> bool {
     GENERATED_CONFIG_MAPS.contains(&name) || helm_storage || tiller_storage || lock
 }
 
-/// `default` everywhere; OpenShift's `builder` and `deployer`, which elsewhere are names that somebody chose.
+/// `default` everywhere, and OpenShift's `builder` and `deployer`, which users may choose as names elsewhere.
 fn is_generated_service_account(live: &Value) -> bool {
     let name = name_of(live);
     let is_generated_by_openshift = || {
@@ -64,11 +58,6 @@ fn is_generated_service_account(live: &Value) -> bool {
 /// The Service of the API server, in the namespace `default`.
 fn is_api_server_service(live: &Value) -> bool {
     name_of(live) == "kubernetes" && label(live, "component") == Some("apiserver")
-}
-
-/// The value of a label.
-pub(in crate::content) fn label<'a>(live: &'a Value, key: &str) -> Option<&'a str> {
-    live.pointer("/metadata/labels")?.get(key)?.as_str()
 }
 
 #[cfg(test)]

@@ -1,19 +1,19 @@
-//! Reading YAML and JSON of unknown origin into values, within a budget that is spent on what comes out, not on what goes
-//! in: a few lines of YAML aliases, or one alias of a long text, can stand for gigabytes.
+//! Reads YAML and JSON of unknown origin into values, within a budget for the result: a few lines of YAML aliases, or many aliases of one
+//! long text, can expand to gigabytes.
 
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::fmt;
 
-/// What may still be read, and why reading stopped. The reason is kept here because parsers put the path, keys and
-/// all, into the errors that pass through them, and that path is not for showing.
+/// What may still be read, and why reading stopped. The reason is stored here, because parsers add the path with its keys to errors,
+/// and messages must not show the keys.
 #[derive(Debug, Clone)]
 pub(in crate::content) struct Budget {
     /// Values of any kind.
     pub values: usize,
     /// Bytes of text and keys.
     pub bytes: usize,
-    /// Why reading stopped, if it was here that it did.
+    /// Why reading stopped, if the budget or an unsupported value stopped it.
     pub failure: Option<&'static str>,
 }
 
@@ -34,7 +34,7 @@ impl Budget {
                 Ok(())
             }
             (None, _) | (_, None) => {
-                Err(self.fail("it is too large once its aliases are followed: split it"))
+                Err(self.fail("it is too large once its aliases are expanded: split it"))
             }
         }
     }
@@ -104,7 +104,7 @@ impl<'de> Visitor<'de> for Read<'_> {
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, _: A) -> Result<Value, A::Error> {
-        Err(self.0.fail("a YAML tag: write the value without it"))
+        Err(self.0.fail("YAML tags are not supported: write the value without its tag"))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Value, A::Error> {
@@ -123,11 +123,11 @@ impl<'de> Visitor<'de> for Read<'_> {
         while let Some(key) = map.next_key::<String>()? {
             self.0.spend(key.len())?;
             let value = map.next_value_seed(Read(&mut *self.0))?;
-            // YAML's merge key, as kubectl reads it: what the map itself says goes first.
+            // YAML's merge key, as kubectl reads it: the keys of the map itself win.
             if key == "<<" {
                 merged.push(value);
             } else if members.insert(key, value).is_some() {
-                return Err(self.0.fail("a key occurs twice in one map: keep one of them"));
+                return Err(self.0.fail("a key occurs twice in one map: remove one of them"));
             }
         }
         for value in merged {
@@ -155,4 +155,4 @@ fn merge(members: &mut Map<String, Value>, value: Value) -> Result<(), &'static 
     }
 }
 
-const MERGES: &str = "a merge key << takes a map or a list of maps";
+const MERGES: &str = "a merge key << needs a map or a list of maps";

@@ -1,8 +1,7 @@
-//! Manifests as people and generators write them: YAML or JSON, several documents in one text, Lists. What comes out is
-//! ready for `ObjectSet::new`.
+//! Reads manifests: YAML or JSON, several documents in one text, Lists. The result is input for `ObjectSet::new`.
 //!
-//! Invariant: errors name the key, the document and the line, never what stands there: a ConfigMap was not meant to be
-//! quoted in a condition.
+//! Invariant: errors name the key, the document and the line, never their text, because conditions must not show what a ConfigMap
+//! holds.
 
 mod budgeted;
 
@@ -18,13 +17,13 @@ use serde::de::DeserializeSeed;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Bytes of all texts: what a ConfigMap may hold.
+/// Bytes of all texts. A ConfigMap has at most 1 MiB.
 const MAX_TEXT: usize = 1024 * 1024;
-/// Brackets open at one time. The YAML scanner looks at all of them for each token.
+/// Open brackets at any point of a text. The YAML scanner visits all of them for each token.
 const MAX_OPEN: usize = 100;
 /// Lists within Lists.
 const MAX_LISTS: usize = 3;
-/// What all documents together may hold once read.
+/// Values and bytes of all documents once they are read.
 const MAX_VALUES: usize = 200_000;
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 
@@ -39,7 +38,7 @@ pub fn parse(texts: &BTreeMap<String, String>) -> Result<Vec<Value>, ContentErro
     for (key, text) in texts {
         let location = format!("key {}", quoted(key));
         for (index, document) in documents(&location, text, &mut budget)?.into_iter().enumerate() {
-            // Nothing between two separators.
+            // There is no text between two separators.
             if !document.is_null() {
                 collect(&format!("{location}, document {}", index + 1), document, MAX_LISTS, &mut objects)?;
             }
@@ -71,7 +70,7 @@ fn documents(location: &str, text: &str, budget: &mut Budget) -> Result<Vec<Valu
                 *budget = attempt;
                 return Ok(vec![document]);
             }
-            // It is JSON, and what it says is wrong; as YAML it would be no better.
+            // It is JSON with invalid data, which would be as invalid in YAML.
             Err(error) if error.is_data() => {
                 let line = format!(" at line {} column {}", error.line(), error.column());
                 return Err(invalid(
@@ -85,12 +84,12 @@ fn documents(location: &str, text: &str, budget: &mut Budget) -> Result<Vec<Valu
     if opens_more_than(text, MAX_OPEN) {
         return Err(invalid(
             location,
-            format!("more than {MAX_OPEN} brackets are open at one time: flatten it"),
+            format!("more than {MAX_OPEN} brackets are open at the same time: flatten it"),
         ));
     }
     // The scanner compares each directive with all others. These are its line breaks.
     if text.split(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']).any(|line| line.starts_with("%TAG")) {
-        return Err(invalid(location, "a %TAG directive: remove it, tags mean nothing here"));
+        return Err(invalid(location, "it has a %TAG directive, and tags are not supported: remove it"));
     }
     let mut documents = Vec::new();
     for (index, document) in serde_yaml::Deserializer::from_str(text).enumerate() {
@@ -107,7 +106,7 @@ fn documents(location: &str, text: &str, budget: &mut Budget) -> Result<Vec<Valu
     Ok(documents)
 }
 
-/// What a parser found wrong, without the path of keys that it puts in front of what its caller said.
+/// The problem that a parser reports, without the path of keys that it adds in front.
 fn problem(budget: &Budget, error: &str, line: &str) -> String {
     const OWN: &str = "invalid type: ";
     match (budget.failure, error.rfind(OWN)) {
@@ -117,7 +116,7 @@ fn problem(budget: &Budget, error: &str, line: &str) -> String {
     }
 }
 
-/// Whether more than `limit` brackets are open at some point. Brackets in quotes count too; they are closed as a rule.
+/// Whether more than `limit` brackets are open at some point. Brackets in quotes count, too; they are usually closed.
 fn opens_more_than(text: &str, limit: usize) -> bool {
     let mut open = 0_usize;
     text.bytes().any(|byte| {
@@ -139,10 +138,7 @@ fn collect(
     let kind = document.get("kind").and_then(Value::as_str).unwrap_or_default();
     if kind.ends_with("List") && document.get("items").is_some_and(Value::is_array) {
         if lists == 0 {
-            return Err(invalid(
-                location,
-                "Lists are nested too deeply: write the objects one after another",
-            ));
+            return Err(invalid(location, "Lists are nested too deeply: list the objects in one List"));
         }
         let Value::Object(mut list) = document else { return Ok(()) };
         let items = list.remove("items").and_then(|items| match items {
@@ -164,7 +160,7 @@ fn collect(
     Ok(())
 }
 
-/// File modes of volumes. `0644` is a number to YAML 1.1, which kubectl reads, and a text to YAML 1.2, which we read.
+/// Reads file modes of volumes. `0644` is a number in YAML 1.1, which kubectl reads, and text in YAML 1.2, which the parser reads.
 fn read_octal_modes(template: &mut Value) {
     const MODES: [JsonPath; 10] = [
         &["spec", "volumes", "*", "configMap", "defaultMode"],

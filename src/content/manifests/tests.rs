@@ -57,13 +57,13 @@ status: {}
 }
 
 #[test]
-fn an_error_names_key_and_document_and_shows_no_text() {
+fn an_error_names_key_and_document_and_quotes_no_text() {
     for (text, says) in [
         (format!("{A}---\nhidden: [1\n"), "key \"app.yaml\", document 2: "),
         (format!("{A}---\nhidden"), "key \"app.yaml\", document 2: object: apiVersion is missing"),
         (format!("{A}---\n- hidden"), "document 2: object: apiVersion"),
         (format!("{A}data: {{hidden: 1, hidden: 2}}"), "document 1: "),
-        (format!("{A}data: {{hidden: !hidden x}}"), "document 1: a YAML tag"),
+        (format!("{A}data: {{hidden: !hidden x}}"), "document 1: YAML tags"),
         (format!("{A}data: {{hidden: {{? [hidden] : x}}}}"), "document 1: invalid type: sequence"),
         (format!("{A}data: {{hidden: .inf}}"), "document 1: a number is not finite"),
         ("{\"hidden\": {\"hidden\": 1, \"hidden\": 2}}".to_owned(), "document 1: a key occurs twice"),
@@ -87,7 +87,7 @@ fn an_error_names_key_and_document_and_shows_no_text() {
 }
 
 #[test]
-fn bombs_are_refused_in_little_time_and_memory() {
+fn texts_that_expand_without_bound_are_refused_early() {
     let mut laughs = "a: &a0 [x,x,x,x,x,x,x,x,x]\n".to_owned();
     for n in 1..30 {
         let _ = writeln!(laughs, "b{n}: &a{n} [{}]", vec![format!("*a{}", n - 1); 9].join(","));
@@ -98,8 +98,8 @@ fn bombs_are_refused_in_little_time_and_memory() {
         lists = json!({"apiVersion": "v1", "kind": "List", "items": [lists]});
     }
     for (what, text, says) in [
-        ("laughs", laughs, "too large once its aliases are followed"),
-        ("one long text many times", long, "too large once its aliases are followed"),
+        ("laughs", laughs, "too large once its aliases are expanded"),
+        ("one long text many times", long, "too large once its aliases are expanded"),
         ("an alias of itself", "a: &a [*a]".to_owned(), "limit exceeded"),
         ("brackets", "[".repeat(900_000), "100 brackets"),
         ("braces", "{a: ".repeat(200_000), "100 brackets"),

@@ -1,8 +1,8 @@
 //! Canonical JSON and digests over it. The canonical form is RFC 8785 (JSON Canonicalization Scheme), so that any
 //! implementation of it computes the same digest.
 //!
-//! Contents that were stored before keep the form in which they were written, see [`Form::Sorted`]: their digests stand in
-//! releases and approvals.
+//! Contents that were stored before keep the form in which they were written, see [`Form::Sorted`]: releases and approvals
+//! name their digests.
 
 use super::sorted::sorted;
 use serde_json::{Number, Value};

@@ -1,7 +1,7 @@
 //! Which kinds a release may hold, which it never holds, and in which order they are written.
 //!
-//! Invariant: what is refused here is refused even when an environment lists it in `spec.kinds`. That list is written by
-//! whoever may write Environments; rights, secrets and cluster-wide objects are not theirs to hand out.
+//! Invariant: a kind that is refused here is refused even when an environment lists it in `spec.kinds`. Users who can write
+//! Environments write that list, and they cannot grant rights, secrets or cluster-wide objects.
 
 use super::key::{ObjectKey, group_of};
 use super::names;
@@ -48,10 +48,10 @@ const FURTHER_RANK: u8 = 1;
 
 /// Order of writing within a wave, lowest first; nothing waits between ranks, only between waves.
 ///
-/// 0: what pods read and run as, and the policy that they start under (ConfigMap, ServiceAccount, NetworkPolicy).
-/// 1: further kinds: claims and certificates that pods mount. 2: Services, because a pod gets the variables and DNS
-/// names of the Services that exist when it starts. 3: workloads. 4: what points at workloads (Ingress,
-/// HorizontalPodAutoscaler, PodDisruptionBudget): no traffic and no scaling for what was refused.
+/// 0: what pods need to start (ConfigMap, ServiceAccount, NetworkPolicy).
+/// 1: further kinds, such as claims and certificates that pods mount. 2: Services, because a pod gets the variables and DNS
+/// names of the Services that exist when it starts. 3: workloads. 4: objects that point at workloads (Ingress,
+/// HorizontalPodAutoscaler, PodDisruptionBudget), so that a refused workload gets no traffic and is not scaled.
 pub fn rank(key: &ObjectKey) -> u8 {
     default_kind(key.api_version(), key.kind()).map_or(FURTHER_RANK, |default| default.rank)
 }
@@ -81,8 +81,11 @@ pub fn capture_kinds(further: &[KindRef]) -> Vec<KindRef> {
 pub fn check_further(kind: &KindRef) -> Result<(), ContentError> {
     let object = format!("kind {}", kind.kind);
     if !names::is_api_version(&kind.api_version) || !names::is_kind(&kind.kind) {
-        // The schema says the same; this is for objects stored before the schema did.
-        return Err(ContentError::Refused { object, reason: "apiVersion or kind is not a valid one" });
+        // The schema refuses it, too. This is for objects that were stored before it did.
+        return Err(ContentError::Refused {
+            object,
+            reason: "its apiVersion or kind is not valid; correct spec.kinds",
+        });
     }
     match refusal(group_of(&kind.api_version), &kind.kind) {
         Some(reason) => Err(ContentError::Refused { object, reason }),
@@ -128,12 +131,12 @@ fn same_kind(default: &DefaultKind, api_version: &str, kind: &str) -> bool {
 }
 
 const SECRET: &str =
-    "Towpath never reads or moves Secrets; create it in the target namespace, pods may refer to it";
-const RIGHTS: &str = "rights are granted by the owner of the target namespace, not by a release";
-const OWNED: &str = "controllers create it; put the workload that it belongs to into the release";
-const SYSTEM: &str = "the cluster writes it itself";
-const CLUSTER: &str = "it is not an object of a namespace; a release changes one namespace only";
-const OURS: &str = "releases do not hold objects of Towpath itself";
+    "Towpath never reads Secrets; create it in the target namespace, where pods can refer to it";
+const RIGHTS: &str = "the owner of the target namespace grants rights, not a release; remove it";
+const OWNED: &str = "a controller creates it; add the workload that it belongs to instead";
+const SYSTEM: &str = "the cluster creates it; remove it";
+const CLUSTER: &str = "it is cluster-scoped, and a release changes one namespace only; remove it";
+const OURS: &str = "releases do not hold objects of Towpath; remove it";
 
 /// Whole groups that content never holds objects of. Each is cluster-scoped, or about rights.
 const REFUSED_GROUPS: [(&str, &str); 14] = [
@@ -157,7 +160,7 @@ const REFUSED_GROUPS: [(&str, &str); 14] = [
 const REFUSED_KINDS: [(&str, &str, &str); 27] = [
     ("", "Secret", SECRET),
     ("", "Pod", OWNED),
-    ("", "ReplicationController", "it is superseded: write a Deployment"),
+    ("", "ReplicationController", "Deployments replace it; write a Deployment"),
     ("apps", "ReplicaSet", OWNED),
     ("extensions", "ReplicaSet", OWNED),
     ("apps", "ControllerRevision", OWNED),
@@ -184,9 +187,9 @@ const REFUSED_KINDS: [(&str, &str, &str); 27] = [
     ("snapshot.storage.k8s.io", "VolumeSnapshotClass", CLUSTER),
 ];
 
-/// Why content never holds this kind, if it never does.
+/// Why content never holds this kind; none when it may.
 pub fn refusal(group: &str, kind: &str) -> Option<&'static str> {
-    // A kind that calls itself Secret in a group of its own is somebody's custom resource, and theirs to list.
+    // A kind named Secret in another group is a custom resource, which an environment may list.
     let by_group = REFUSED_GROUPS.iter().find(|(refused, _)| *refused == group).map(|(_, reason)| *reason);
     let by_kind =
         || REFUSED_KINDS.iter().find(|(g, k, _)| *g == group && *k == kind).map(|(_, _, reason)| *reason);
@@ -273,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn pods_find_what_they_need_and_are_pointed_at_last() {
+    fn what_pods_need_is_written_first_and_what_points_at_them_last() {
         let order = ["ConfigMap", "Certificate", "Service", "Deployment", "Ingress"];
         let ranks: Vec<u8> = [
             ("v1", "ConfigMap"),

@@ -1,9 +1,12 @@
-//! One object, and a set of objects: keys, names, kinds, references, canonical form.
+//! One object, and a set of objects: keys, names, kinds, references, copies, canonical form, digest.
+//!
+//! Invariant: an [`ObjectSet`](set::ObjectSet) holds only valid keys of admissible kinds, each object once.
 
 pub mod canonical;
 pub mod copies;
 pub mod key;
 pub mod kinds;
+pub(in crate::content) mod metadata;
 pub mod names;
 pub(in crate::content) mod paths;
 pub mod references;

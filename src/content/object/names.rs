@@ -1,5 +1,5 @@
-//! Names, by the rules of the API server (apimachinery `util/validation`). A name that passes holds nothing that
-//! changes a URL: no `/`, `?`, `%`, no empty or dotted segment.
+//! Names, by the rules of the API server (apimachinery `util/validation`). A valid name cannot change a URL: it has no `/`, `?`
+//! or `%`, and is not an empty or dotted segment.
 
 /// Lower case letters, digits, `-`; at most 63; starts and ends with a letter or digit.
 pub const LABEL_RULE: &str =
@@ -30,8 +30,8 @@ pub fn is_subdomain(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(part)
 }
 
-/// What is wrong with `name` for an object of `kind` in `group`, if anything is. Services take RFC 1123 labels since
-/// Kubernetes 1.34 (RelaxedServiceNameValidation); an older server refuses a leading digit by itself, in preflight.
+/// The rule that `name` breaks for an object of `kind` in `group`; none when it is valid. Services take RFC 1123 labels since
+/// Kubernetes 1.34 (RelaxedServiceNameValidation); an older server refuses a leading digit in preflight.
 pub fn broken_rule(group: &str, kind: &str, name: &str) -> Option<&'static str> {
     let (valid, rule) = match (group, kind) {
         ("", "Service") => (is_label(name), LABEL_RULE),
@@ -67,7 +67,7 @@ pub fn is_kind(text: &str) -> bool {
 /// `name` with `-suffix`, cut so that the whole has at most `limit` characters and stays a name.
 pub fn suffixed(name: &str, suffix: &str, limit: usize) -> String {
     let room = limit.saturating_sub(suffix.len() + 1);
-    // Names are ASCII by the rules above; `get` keeps this total for any other text.
+    // Names are ASCII by the rules above; `get` accepts any other text without a panic.
     let cut = if name.len() <= room { name } else { name.get(..room).unwrap_or_default() };
     format!("{}-{suffix}", cut.trim_end_matches(['-', '.']))
 }
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn api_versions_and_kinds_are_checked_as_they_become_urls_too() {
+    fn api_versions_and_kinds_are_checked_because_they_become_urls() {
         for good in ["v1", "apps/v1", "monitoring.coreos.com/v1alpha1"] {
             assert!(is_api_version(good), "{good}");
         }
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_suffix_fits_and_leaves_a_name() {
+    fn a_suffix_fits_and_gives_a_valid_name() {
         assert_eq!(suffixed("web", "0123", 253), "web-0123");
         assert_eq!(suffixed("abc-def", "0123", 9), "abc-0123");
         assert_eq!(suffixed(&"x".repeat(253), "0123456789", 253).len(), 253);

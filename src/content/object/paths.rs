@@ -1,8 +1,8 @@
-//! Values at a path in a JSON tree. Places are written as lists of keys; `*` stands for every element.
+//! Values at paths of a JSON tree. A path is a list of keys, in which `*` matches every element.
 
 use serde_json::Value;
 
-/// A path: keys from the root, `*` for every element of an array or every value of a map.
+/// A JSON path: keys from the root, `*` for every element of an array or every value of a map.
 pub(in crate::content) type JsonPath = &'static [&'static str];
 
 /// Adds every value at `path` below `root` to `found`.
@@ -24,7 +24,7 @@ pub(in crate::content) fn at<'a>(root: &'a Value, path: &[&str], found: &mut Vec
     }
 }
 
-/// As [`at`], to be changed.
+/// Like [`at`], for changes.
 pub(in crate::content) fn at_mut<'a>(root: &'a mut Value, path: &[&str], found: &mut Vec<&'a mut Value>) {
     match path.split_first() {
         None => found.push(root),
@@ -71,7 +71,7 @@ pub(in crate::content) fn each_string<'a>(root: &'a Value, visit: &mut impl FnMu
     }
 }
 
-/// Removes `key` from the map at `path`, and the maps on the way that are empty then.
+/// Removes `key` from the map at `path`, and the maps on the path that are empty after that.
 pub(in crate::content) fn prune(root: &mut Value, path: &[&str], key: &str) {
     match path.split_first() {
         None => {
@@ -103,13 +103,13 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_star_is_every_element_and_shapes_that_differ_are_passed_over() {
+    fn a_star_matches_every_element_and_other_shapes_are_skipped() {
         let root = json!({"a": [{"b": 1}, {"c": 2}, 3, {"b": 4}], "d": {"x": {"b": 5}}});
         assert_eq!(all(&root, &[&["a", "*", "b"], &["d", "*", "b"], &["a", "b"], &["z", "*"]]), [1, 4, 5]);
     }
 
     #[test]
-    fn pruning_takes_the_maps_that_it_empties() {
+    fn pruning_removes_the_maps_that_it_empties() {
         let mut root = json!({"metadata": {"annotations": {"x": "y"}, "name": "n"}});
         prune(&mut root, &["metadata", "annotations"], "x");
         assert_eq!(root, json!({"metadata": {"name": "n"}}));

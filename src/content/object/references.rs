@@ -1,12 +1,12 @@
-//! What a pod template refers to by name: ConfigMaps, Secrets, its ServiceAccount. The places are those of the pod's
-//! schema; a name anywhere else is a mention (see `mentions`), not a reference.
+//! The objects that a pod template refers to by name: ConfigMaps, Secrets, its ServiceAccount. References are at the paths of the
+//! pod's schema; a name in other text is not a reference (see `plan::copied`).
 
 use super::paths;
 use super::paths::JsonPath;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Whether pods start without the object.
+/// Whether pods need the object to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
     /// `optional: true` at every reference.
@@ -80,8 +80,8 @@ pub fn all_config_maps<'a>(templates: impl IntoIterator<Item = &'a Value>) -> BT
     templates.into_iter().flat_map(|template| config_maps(template).into_keys()).collect()
 }
 
-/// Rewrites references to ConfigMaps: each name that is a key of `names` becomes its value. A volume keeps its own name,
-/// so mounts are untouched.
+/// Rewrites references to ConfigMaps: each name that is a key of `names` becomes its value. Volumes keep their own names,
+/// so mounts do not change.
 pub fn rename_config_maps(template: &mut Value, names: &BTreeMap<String, String>) {
     paths::update_all(template, &CONFIG_MAPS, |reference| {
         let renamed = reference.get("name").and_then(Value::as_str).and_then(|name| names.get(name)).cloned();
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn every_place_of_a_reference_is_found() {
+    fn every_reference_is_found() {
         let names: Vec<String> = config_maps(&template()).into_keys().collect();
         assert_eq!(
             names,

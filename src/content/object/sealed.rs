@@ -14,7 +14,7 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::io::{Read, Write};
 
-/// Bytes of one content after compression; etcd takes 1.5 MiB per object, base64 adds a third.
+/// Bytes of one content after compression. etcd takes 1.5 MiB per object, and base64 adds a third.
 pub const MAX_COMPRESSED: usize = 512 * 1024;
 /// Bytes of one content before compression.
 pub const MAX_CANONICAL: usize = 16 * 1024 * 1024;
@@ -61,7 +61,7 @@ impl Digested {
         let form = [Form::Rfc8785, Form::Sorted]
             .into_iter()
             .find(|form| sha256(&list(objects.values(), *form)) == spec.digest)
-            .ok_or_else(|| undecodable("its digest is another one"))?;
+            .ok_or_else(|| undecodable("its digest does not match"))?;
         Ok(Self { objects, digest: spec.digest.clone(), form, json: None })
     }
 
@@ -156,7 +156,7 @@ fn compress(json: &str) -> Result<String, ContentError> {
 /// Reverses [`compress`]. Never more than 16 MiB, whatever the input.
 fn decompress(data: &str) -> Result<Vec<u8>, ContentError> {
     if data.len() > MAX_COMPRESSED.div_ceil(3) * 4 {
-        return Err(undecodable("it is longer than any content"));
+        return Err(undecodable("it is longer than the limit"));
     }
     let compressed = STANDARD.decode(data).map_err(|_| undecodable("it is not base64"))?;
     let mut json = Vec::new();
@@ -166,7 +166,7 @@ fn decompress(data: &str) -> Result<Vec<u8>, ContentError> {
         .read_to_end(&mut json)
         .map_err(|_| undecodable("it is not a complete gzip stream"))?;
     if json.len() > MAX_CANONICAL {
-        return Err(undecodable("it is larger than any content once decompressed"));
+        return Err(undecodable("it is larger than the limit once decompressed"));
     }
     Ok(json)
 }

@@ -83,7 +83,7 @@ fn a_content_that_was_stored_before_rfc_8785_keeps_its_digest() {
         "what was approved stays approved"
     );
     let error = Digested::of(old.objects().clone()).unwrap_err().to_string();
-    assert!(error.starts_with("Deployment web holds the number 9007199254740993"), "{error}");
+    assert!(error.starts_with("Deployment web has the number 9007199254740993"), "{error}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
-//! A set of objects: the content of a release, or of a revision. Sorted, unique by name, of admissible kinds, without
-//! namespaces, at most 200; a set in hand is all of that.
+//! A set of objects: the content of a release, or of a revision.
+//!
+//! Invariant: the objects are sorted, unique by kind and name, of admissible kinds, without namespaces, and at most 200.
 
 use super::canonical::deeper_than;
 use super::key::ObjectKey;
@@ -11,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Objects in one content.
 pub const MAX_OBJECTS: usize = 200;
-/// Levels of one object. Below serde_json's 128, so that whatever was encoded can be decoded inside other objects.
+/// Levels of one object. Below the 128 of serde_json, so that stored objects can be decoded as part of other objects.
 pub const MAX_DEPTH: usize = 100;
 
 /// Objects by key. Equal sets have equal digests.
@@ -21,8 +22,8 @@ pub struct ObjectSet {
 }
 
 impl ObjectSet {
-    /// Parses objects. `further`: the kinds that the environment lists. `namespace`: where they were captured, which their
-    /// metadata may name and which is removed; manifests have none.
+    /// Parses objects. `further`: the kinds that the environment lists. `namespace`: the namespace that they were captured from,
+    /// which is removed from their metadata; manifests name none.
     pub fn new(
         objects: impl IntoIterator<Item = Value>,
         further: &[KindRef],
@@ -33,8 +34,7 @@ impl ObjectSet {
         Ok(set)
     }
 
-    /// Whether an environment that lists `further` kinds may hold these objects. For content that was captured in
-    /// another one.
+    /// Whether an environment that lists `further` kinds may hold these objects, which may have been captured in another one.
     pub fn admit(&self, further: &[KindRef]) -> Result<(), ContentError> {
         self.objects.keys().try_for_each(|key| kinds::admit(key, further))
     }
@@ -71,7 +71,7 @@ impl ObjectSet {
         Ok(set)
     }
 
-    /// How many objects.
+    /// Number of objects.
     pub fn len(&self) -> usize {
         self.objects.len()
     }
@@ -86,7 +86,7 @@ impl ObjectSet {
         self.objects.get(key)
     }
 
-    /// Objects by kind and name, as overrides and `keeps` say them; more than one where groups share a kind.
+    /// Objects by kind and name, as overrides and `keeps` name them; several when groups share a kind.
     pub fn named<'a>(&'a self, kind: &'a str, name: &'a str) -> impl Iterator<Item = &'a ObjectKey> {
         self.objects.keys().filter(move |key| key.kind() == kind && key.name() == name)
     }
@@ -106,12 +106,12 @@ impl ObjectSet {
         self.objects.values()
     }
 
-    /// The objects, to be changed below `metadata.name`, `kind` and `apiVersion`; whoever changes more parses anew.
+    /// The objects, for changes of anything but `metadata.name`, `kind` and `apiVersion`. Other changes need [`Self::new`].
     pub(in crate::content) fn values_mut(&mut self) -> impl Iterator<Item = &mut Value> {
         self.objects.values_mut()
     }
 
-    /// The objects, to be parsed anew.
+    /// The objects, to be parsed again.
     pub(in crate::content) fn into_objects(self) -> BTreeMap<ObjectKey, Value> {
         self.objects
     }

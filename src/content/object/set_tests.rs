@@ -10,7 +10,7 @@ fn set(objects: impl IntoIterator<Item = Value>) -> Result<ObjectSet, ContentErr
 }
 
 #[test]
-fn what_cannot_be_content_is_refused_by_name() {
+fn invalid_objects_are_refused_with_their_names() {
     let in_namespace = |namespace: Value| {
         let mut object = config("a", "1");
         object["metadata"]["namespace"] = namespace;
@@ -25,7 +25,7 @@ fn what_cannot_be_content_is_refused_by_name() {
         (vec![in_namespace(json!(7))], "namespace that is not text"),
         (vec![config("../a", "1")], "not valid"),
         (vec![nested], "nested more than 100 levels"),
-        ((0..201).map(|n| config(&format!("c{n}"), "1")).collect(), "201 objects"),
+        ((0..201).map(|n| config(&format!("c{n}"), "1")).collect(), "has 201 objects"),
         (vec![json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}})], "Secret s cannot"),
         (vec![json!({"apiVersion": "x.dev/v1", "kind": "X", "metadata": {"name": "s"}})], "spec.kinds"),
     ] {

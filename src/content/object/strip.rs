@@ -1,8 +1,8 @@
-//! What an object's owner meant, without what the server, controllers and other tools wrote into it.
+//! Strips an object of what the API server, controllers and other tools wrote into it.
 //!
-//! Kept on purpose: `spec.replicas` (a new object starts with it; an environment where nothing was scaled by hand or by an
-//! autoscaler gives the same digest when captured again), what the API server defaulted (it defaults the same
-//! everywhere), labels of pod templates and all selectors (changing either orphans pods).
+//! What remains, on purpose: `spec.replicas` (a new object starts with it, and an environment in which no workload was scaled gives
+//! the same digest when it is captured again), defaults of the API server (they are the same in every namespace), labels of pod
+//! templates and all selectors (changing either orphans pods).
 
 use crate::api::mark;
 use crate::content::object::copies::{ORIGINAL_IMMUTABLE, ORIGINAL_LABELS};
@@ -11,13 +11,13 @@ use crate::content::object::paths::{drop_if_empty, prune};
 use crate::content::object::templates::pod_template_mut;
 use serde_json::{Map, Value};
 
-/// Metadata of a captured object that its owner wrote. Finalizers are not among it: controllers add them, and a copy
-/// whose controller does not know it could never be deleted.
+/// Metadata of a captured object that its owner wrote. Without finalizers: controllers add them, and an object in another namespace
+/// could never be deleted if its controller does not know it.
 const CAPTURED_METADATA: [&str; 3] = ["name", "labels", "annotations"];
-/// The same of a manifest. The namespace stays, so that it is refused by name and not lost in silence.
+/// Metadata of a manifest that its author wrote. With the namespace, which is refused later with a message that names it.
 const MANIFEST_METADATA: [&str; 5] = ["name", "namespace", "labels", "annotations", "finalizers"];
 
-/// Annotations that other tools mark their objects with, by prefix. Argo CD prunes whatever carries its mark.
+/// Prefixes of annotations and labels by which other tools mark their objects. Argo CD prunes every object with its annotation.
 const TOOL_PREFIXES: [&str; 4] =
     ["argocd.argoproj.io/", "meta.helm.sh/", "kustomize.toolkit.fluxcd.io/", "helm.toolkit.fluxcd.io/"];
 
@@ -58,7 +58,7 @@ const INSTANCE: &str = "app.kubernetes.io/instance";
 const JOB_LABELS: [&str; 4] =
     ["controller-uid", "job-name", "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name"];
 
-/// What the owner of a live object meant. A copy of a ConfigMap is one more ConfigMap here; see `normalise`.
+/// Strips a live object. A copy of a ConfigMap is treated like any ConfigMap; see `normalise`.
 pub fn strip(live: &Value) -> Value {
     let mut object = common(live, &CAPTURED_METADATA);
     match group_kind(live) {
@@ -70,8 +70,8 @@ pub fn strip(live: &Value) -> Value {
     object
 }
 
-/// A manifest without what an export or a generator left in it. Unlike [`strip`] it keeps what somebody may have
-/// written on purpose, such as a node port.
+/// Strips a manifest of what an export or a generator left in it. Unlike [`strip`], it keeps fields that an author may have
+/// chosen, such as a node port.
 pub fn clean(manifest: &Value) -> Value {
     common(manifest, &MANIFEST_METADATA)
 }
@@ -92,7 +92,7 @@ fn common(source: &Value, metadata: &[&str]) -> Value {
         }
         ("batch", "Job") => strip_job(&mut object),
         ("apps", "StatefulSet") => strip_claims(&mut object),
-        // Said or left out, it is the same; a copy of the ConfigMap could not tell the two apart.
+        // It is the default, and a copy of the ConfigMap does not record whether its original states it.
         ("", "ConfigMap") if object.get("immutable").and_then(Value::as_bool) == Some(false) => {
             prune(&mut object, &[], "immutable");
         }
@@ -101,7 +101,7 @@ fn common(source: &Value, metadata: &[&str]) -> Value {
     object
 }
 
-/// A copy without the two members that are large and never content.
+/// Copies the object without status and managedFields, which are large and never content.
 fn without_bulk(source: &Value) -> Value {
     let Some(members) = source.as_object() else { return source.clone() };
     let mut object = Map::new();
@@ -136,7 +136,7 @@ fn strip_metadata(object: &mut Value, retained: &[&str], argo_cd: bool) {
     strip_annotations(metadata);
 }
 
-/// The metadata of a template: annotations only, since selectors select by its labels.
+/// Strips the annotations of a template. Its labels stay, because selectors match them.
 fn strip_template_metadata(template: &mut Value) {
     let Some(metadata) = template.get_mut("metadata") else { return };
     if let Some(members) = metadata.as_object_mut() {
@@ -159,8 +159,8 @@ fn is_tool_key(key: &str) -> bool {
     TOOL_PREFIXES.iter().any(|prefix| key.starts_with(prefix))
 }
 
-/// Whether Argo CD manages the object. Its label mode has no mark of its own, only `app.kubernetes.io/instance`, which
-/// others use too; there its field manager gives it away.
+/// Whether Argo CD manages the object. Its label mode sets only `app.kubernetes.io/instance`, which other tools set, too; then its
+/// field manager decides.
 pub(in crate::content) fn is_managed_by_argo_cd(live: &Value) -> bool {
     let has_mark = |pointer| {
         let marks: Option<&Map<String, Value>> = live.pointer(pointer).and_then(Value::as_object);
@@ -175,8 +175,8 @@ pub(in crate::content) fn is_managed_by_argo_cd(live: &Value) -> bool {
         || managers.is_some_and(|entries| entries.iter().any(is_manager))
 }
 
-/// Addresses and ports that the server allocated. All environments share one cluster, so a node port would clash.
-/// A dual-stack policy was asked for and stays, with its families; `SingleStack` is what everybody gets.
+/// Removes addresses and ports that the API server allocated. Environments may share one cluster, where a node port would clash.
+/// A dual-stack policy is a choice of the owner and stays, with its families; `SingleStack` is the default.
 fn strip_service(service: &mut Value) {
     let headless = service.pointer("/spec/clusterIP").and_then(Value::as_str) == Some("None");
     let single = service.pointer("/spec/ipFamilyPolicy").and_then(Value::as_str) == Some("SingleStack");
@@ -197,7 +197,7 @@ fn strip_service(service: &mut Value) {
     }
 }
 
-/// Tokens, and the pull secrets that OpenShift generates; pull secrets that somebody named stay.
+/// Removes tokens, and the pull secrets that OpenShift generates. Other pull secrets stay.
 fn strip_service_account(account: &mut Value) {
     let generated = format!("{}-dockercfg-", name_of(account));
     let Some(members) = account.as_object_mut() else { return };
@@ -211,7 +211,7 @@ fn strip_service_account(account: &mut Value) {
     }
 }
 
-/// The selector and the labels that the controller generated from the Job's uid.
+/// Removes the selector and the labels that the controller generated from the UID of the Job.
 fn strip_job(job: &mut Value) {
     if job.pointer("/spec/manualSelector").and_then(Value::as_bool) == Some(true) {
         return;
@@ -223,7 +223,7 @@ fn strip_job(job: &mut Value) {
     }
 }
 
-/// A StatefulSet's claim templates come back with a status.
+/// Removes what the API server adds to the claim templates of a StatefulSet.
 fn strip_claims(set: &mut Value) {
     let claims = set.pointer_mut("/spec/volumeClaimTemplates").and_then(Value::as_array_mut);
     for claim in claims.into_iter().flatten() {

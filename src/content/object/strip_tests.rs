@@ -1,4 +1,5 @@
 use super::*;
+use crate::content::object::copies::{copy_of, restore};
 use serde_json::json;
 
 /// What is left of an object that has these besides its kind.
@@ -160,5 +161,20 @@ fn invalid_objects_do_no_harm() {
         strip(
             &json!({"apiVersion": "v1", "kind": kind, "metadata": {"annotations": "x"}, "spec": [], "secrets": 1}),
         );
+    }
+}
+
+#[test]
+fn a_restored_copy_is_its_original() {
+    let config_map = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "data": {"k": "v"},
+        "metadata": {"name": "web-config", "labels": {"app": "web"}, "annotations": {"note": "x"}},
+    });
+    let mut immutable = config_map.clone();
+    immutable["immutable"] = json!(true);
+    let mut long = config_map.clone();
+    long["metadata"]["name"] = json!(format!("{}.{}", "x".repeat(241), "y".repeat(11)));
+    for original in [config_map, immutable, long] {
+        assert_eq!(strip(&restore(copy_of(&original))), original);
     }
 }

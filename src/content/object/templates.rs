@@ -1,5 +1,5 @@
-//! Pod templates and their containers, wherever a default kind has them. Templates of custom kinds are left alone: their
-//! shape is not known, so names in them count as mentions (see `mentions`) and their images are not pinned.
+//! Pod templates of the default kinds, and their containers. The shape of custom kinds is not known, so a name anywhere in them
+//! counts as text (see `plan::copied`), and their images are not pinned.
 
 use super::key::group_kind;
 use super::paths;
@@ -10,7 +10,7 @@ use serde_json::Value;
 pub(in crate::content) const CONTAINERS: [JsonPath; 3] =
     [&["spec", "initContainers", "*"], &["spec", "containers", "*"], &["spec", "ephemeralContainers", "*"]];
 
-/// Where objects of this kind have their pod template.
+/// The JSON pointer of the pod template in objects of this kind.
 fn pointer(object: &Value) -> Option<&'static str> {
     match group_kind(object) {
         ("apps", "Deployment" | "StatefulSet" | "DaemonSet") | ("batch", "Job") => Some("/spec/template"),
@@ -24,7 +24,7 @@ pub fn pod_template(object: &Value) -> Option<&Value> {
     object.pointer(pointer(object)?)
 }
 
-/// The pod template of a workload, to be changed.
+/// The pod template of a workload, for changes.
 pub fn pod_template_mut(object: &mut Value) -> Option<&mut Value> {
     object.pointer_mut(pointer(object)?)
 }

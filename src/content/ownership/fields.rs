@@ -1,7 +1,7 @@
-//! Who owns which fields of a live object, by its managedFields, and how Towpath takes over those it was told to.
+//! The owners of the fields of a live object, by its managedFields, and the adoption of fields from the managers of `adoptFrom`.
 //!
-//! Invariant: an adoption moves ownership and changes no field. The ordinary apply that follows removes what the content
-//! lacks, and still conflicts with every manager that was not named.
+//! Invariant: an adoption moves ownership and changes no field. The apply that follows removes fields that the content lacks, and
+//! still conflicts with every manager that is not in `adoptFrom`.
 
 use crate::content::object::paths::prune;
 use json_patch::jsonptr::PointerBuf;
@@ -17,7 +17,7 @@ pub struct Manager {
     pub subresource: Option<String>,
 }
 
-/// Who owns `spec.replicas`, sorted.
+/// The owners of `spec.replicas`, sorted.
 pub fn replicas_owners(live: &Value) -> Vec<Manager> {
     let mut owners: Vec<Manager> = entries(live)
         .iter()
@@ -34,18 +34,18 @@ pub fn replicas_owners(live: &Value) -> Vec<Manager> {
     owners
 }
 
-/// Whether `our` manager owns `spec.replicas` and nobody else does. Then each apply must repeat the live value, because
-/// leaving out a field that only we own resets it.
+/// Whether `our` manager is the only owner of `spec.replicas`. Then each apply must repeat the live value, because omitting a field
+/// with one owner resets it.
 pub fn only_ours(live: &Value, our: &str) -> bool {
     let owners = replicas_owners(live);
     !owners.is_empty() && owners.iter().all(|owner| owner.name == our && owner.subresource.is_none())
 }
 
-/// The patch that moves the fields of exactly the managers in `adopt_from` into our Apply entry, if there are any to
-/// move. `spec.replicas` stays with whom it belongs to: whoever set it, a person or a tool, set it for this environment.
+/// The patch that moves the fields of exactly the managers in `adopt_from` into our Apply entry; none when there are none to
+/// move. `spec.replicas` stays with its owner, who set it for this environment.
 ///
-/// Entries of a subresource stay (`status`, `scale`), and so do entries written through another version of the kind, whose
-/// field paths may mean something else.
+/// Entries of subresources (`status`, `scale`) stay, and so do entries of another version of the kind, whose field paths may have
+/// another meaning.
 pub fn adoption_patch(live: &Value, adopt_from: &[String], our: &str) -> Option<Patch> {
     let resource_version = live.pointer("/metadata/resourceVersion")?.as_str()?;
     let is_ours =

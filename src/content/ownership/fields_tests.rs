@@ -37,7 +37,7 @@ fn adopted(live: &Value, from: &[&str]) -> Option<Vec<Value>> {
 }
 
 #[test]
-fn replicas_are_ours_alone_or_not_at_all() {
+fn replicas_are_ours_only_without_another_owner() {
     let ours = entry("towpath", "Apply", "", replicas());
     let autoscaler = entry("kube-controller-manager", "Update", "scale", replicas());
     let person = entry("kubectl-edit", "Update", "", replicas());

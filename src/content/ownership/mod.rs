@@ -1,11 +1,13 @@
-//! Whose a live object is, when it is another controller's: a rollback that will be reverted in ten seconds is worse
-//! than none.
+//! Which other controller a live object belongs to. Towpath does not write such an object: the controller would revert it within
+//! seconds.
+//!
+//! Invariant: an object without a sign of another controller is not refused.
 
 pub mod fields;
 
-use super::capture::skip::{controller, label};
 use super::error::quoted;
 use super::object::key::{group_kind, name_of};
+use super::object::metadata::{annotation, controller, label};
 use fields::managers;
 use serde_json::Value;
 
@@ -13,8 +15,8 @@ const TRACKING_ID: &str = "argocd.argoproj.io/tracking-id";
 const ARGO_INSTANCE: &str = "argocd.argoproj.io/instance";
 const HELM_RELEASE: &str = "meta.helm.sh/release-name";
 
-/// Says whose the object is when another controller would undo what Towpath writes; none when it may be written.
-/// `adopt_from`: the managers that the environment hands over, of which `helm` stands for objects of Helm releases.
+/// Names the controller that would revert what Towpath writes to the object; none when it may be written.
+/// `adopt_from`: the field managers that the environment lists; `helm` includes objects of Helm releases.
 pub fn other_controllers(live: &Value, adopt_from: &[String]) -> Option<String> {
     let (_, kind) = group_kind(live);
     let object = format!("{kind} {}", name_of(live));
@@ -23,13 +25,13 @@ pub fn other_controllers(live: &Value, adopt_from: &[String]) -> Option<String> 
         let text = |key| owner.get(key).and_then(Value::as_str).unwrap_or_default();
         let owner = format!("{} {}", text("kind"), text("name"));
         return Some(format!(
-            "{object} is controlled by {}: put that into the release instead, or keep {object} (spec.keeps)",
+            "{object} is controlled by {}: add that to the release instead, or list {object} in spec.keeps",
             quoted(&owner)
         ));
     }
     if let Some(application) = argo_application(live, &adopted) {
         return Some(format!(
-            "{object} belongs to the Argo CD application {}, which would undo what Towpath writes: remove it from \
+            "{object} belongs to the Argo CD application {}, which would revert what Towpath writes: remove it from \
              that application, or set delivery: Observed",
             quoted(application)
         ));
@@ -40,7 +42,7 @@ pub fn other_controllers(live: &Value, adopt_from: &[String]) -> Option<String> 
     ] {
         if let Some(name) = label(live, key) {
             return Some(format!(
-                "{object} belongs to the {tool} {}, which would undo what Towpath writes: remove it from there, or \
+                "{object} belongs to the {tool} {}, which would revert what Towpath writes: remove it from there, or \
                  set delivery: Observed",
                 quoted(name)
             ));
@@ -49,18 +51,17 @@ pub fn other_controllers(live: &Value, adopt_from: &[String]) -> Option<String> 
     let release = annotation(live, HELM_RELEASE)
         .filter(|_| label(live, "app.kubernetes.io/managed-by") == Some("Helm") && !adopted("helm"))?;
     Some(format!(
-        "{object} belongs to the Helm release {}: add helm to spec.adoptFrom to take it over, and upgrade that \
-         release no more",
+        "{object} belongs to the Helm release {}: add helm to spec.adoptFrom to take it over, and do not upgrade that \
+         release again",
         quoted(release)
     ))
 }
 
-/// The Argo CD application that manages the object: by tracking id, by label, or by the label that its older versions
-/// share with everybody, where its field manager wrote the object.
+/// The Argo CD application that manages the object: by tracking id, by label, or by the label that its older versions share with
+/// other tools, if its field manager wrote the object.
 fn argo_application<'a>(live: &'a Value, adopted: &impl Fn(&str) -> bool) -> Option<&'a str> {
     if let Some(id) = annotation(live, TRACKING_ID) {
-        // `app:group/Kind:namespace/name`. An id of another object came along with a copied manifest; Argo CD
-        // ignores it, and so do we.
+        // `app:group/Kind:namespace/name`. A copied manifest may have the id of another object, which Argo CD ignores.
         let of_this = |rest: &str| {
             let namespace = live.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default();
             rest.rsplit_once(':').is_none_or(|(_, target)| target == format!("{namespace}/{}", name_of(live)))
@@ -72,10 +73,6 @@ fn argo_application<'a>(live: &'a Value, adopted: &impl Fn(&str) -> bool) -> Opt
     }
     let written = || managers(live).iter().any(|manager| manager.starts_with("argocd") && !adopted(manager));
     label(live, ARGO_INSTANCE).or_else(|| label(live, "app.kubernetes.io/instance").filter(|_| written()))
-}
-
-fn annotation<'a>(live: &'a Value, key: &str) -> Option<&'a str> {
-    live.pointer("/metadata/annotations")?.get(key)?.as_str()
 }
 
 #[cfg(test)]
@@ -120,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_that_nobody_else_controls_may_be_written() {
+    fn an_object_without_another_controller_may_be_written() {
         for metadata in [
             json!({}),
             json!({"labels": {"app.kubernetes.io/instance": "a", "app.kubernetes.io/managed-by": "Helm"}}),

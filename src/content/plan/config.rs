@@ -1,5 +1,5 @@
-//! From content to the objects that are written into one namespace. ConfigMaps become copies where that is possible, pods
-//! that read the others are rolled by a digest, Jobs get names of their own, and everything says whose it is.
+//! From content to the objects that are written into one namespace. ConfigMaps become copies where that is possible. Pods that read
+//! the other ConfigMaps are rolled out by an annotation with their digest. Jobs get names of their own. Every object gets its owner.
 
 use super::copied::copied;
 use super::order;
@@ -21,38 +21,38 @@ use std::collections::{BTreeMap, BTreeSet};
 const JOB_DIGITS: usize = 10;
 const CONFIG_DIGITS: usize = 16;
 
-/// Where content is written, and on whose behalf.
+/// Where content is written, and for which owner.
 #[derive(Clone, Copy, Debug)]
 pub struct Destination<'a> {
     /// The target namespace.
     pub namespace: &'a str,
     /// `project.environment.application`.
     pub owner: &'a str,
-    /// What tells this promotion from others, such as its uid: each runs its own hooks.
+    /// Identifies the promotion: each runs its own hooks.
     pub run: &'a str,
 }
 
 /// One object to be written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Desired {
-    /// Under which name it is written.
+    /// The key under which it is written.
     pub key: ObjectKey,
     /// Its key in the content, which differs for copies and Jobs.
     pub source: ObjectKey,
     /// The object itself, with namespace and owner.
     pub object: Value,
-    /// Config is written first, before hooks that run ahead of the waves: ConfigMaps and ServiceAccounts, unless they
-    /// ask for a wave.
+    /// Whether it is config, which is written first, before the `pre-promote` hooks: ConfigMaps and ServiceAccounts without a
+    /// wave of their own.
     pub config: bool,
-    /// Its wave; for config the lowest one.
+    /// Its wave; for config, the lowest one.
     pub wave: i32,
-    /// Its place within the wave; see [`kinds::rank`].
+    /// Its order within the wave; see [`kinds::rank`].
     pub rank: u8,
-    /// The moment at which it runs, for hooks.
+    /// For hooks, when it runs.
     pub hook: Option<Hook>,
 }
 
-/// The objects to write, in order: config, then by wave, rank and key. Hooks are among them, by their wave.
+/// The objects to write, in order: config, then by wave, rank and key. Includes hooks, by their wave.
 pub fn materialise(content: &Digested, to: &Destination<'_>) -> Result<Vec<Desired>, ContentError> {
     let copied = copied(content.objects())?;
     let config = Config::of(content, &copied);
@@ -73,11 +73,11 @@ pub fn materialise(content: &Digested, to: &Destination<'_>) -> Result<Vec<Desir
     Ok(written)
 }
 
-/// The ConfigMaps of a content, by what becomes of them.
+/// The ConfigMaps of a content: those that are copied and those that stay in place.
 struct Config {
     /// From the name in the content to the name of the copy.
     copies: BTreeMap<String, String>,
-    /// From the name to a digest over what it holds.
+    /// From the name to a digest over its data.
     in_place: BTreeMap<String, String>,
     /// The canonical form of the content. The names of Jobs depend on it: an upgrade must not run a finished Job again.
     form: Form,
@@ -97,7 +97,7 @@ impl Config {
         config
     }
 
-    /// Makes the pods of a template read this config, and roll when it changes.
+    /// Rewrites a template so that its pods read this config and are rolled out when it changes.
     fn rewrite(&self, template: &mut Value) {
         let read: Map<String, Value> = config_maps(template)
             .into_keys()
@@ -144,15 +144,15 @@ fn desired(
         rank: kinds::rank(&key),
         key,
         object,
-        // Nobody refers to a copy before its pods do: its wave would mean nothing.
+        // Only its pods refer to a copy, so a wave of its own has no effect.
         config: is_copy || (is_early && wave.is_none()),
         wave: wave.unwrap_or(0),
         hook,
     })
 }
 
-/// Pod templates of Jobs are immutable, and a finished Job is not run again: whatever differs, the config that its pods
-/// read included, is another Job. A hook runs once per promotion.
+/// Names a Job by its content, including the config that its pods read: pod templates of Jobs are immutable, and a finished Job does
+/// not run again. A hook runs once per promotion.
 fn name_job(
     source: &ObjectKey,
     job: &mut Value,
@@ -170,7 +170,7 @@ fn name_job(
     Ok(key)
 }
 
-/// Sets an annotation of an object or a template, making room for it.
+/// Sets an annotation of an object or a template, and creates the maps that are missing.
 fn annotate(object: &mut Value, key: &str, value: &str) {
     let mut at = object;
     for member in ["metadata", "annotations"] {

@@ -1,16 +1,16 @@
-//! Which ConfigMaps of a content may be copied under another name: those whose every mention is a reference in the
-//! content's own pod templates, so that all of them can be rewritten.
+//! Chooses the ConfigMaps of a content that are written as copies under other names: those whose names occur only in references of
+//! the content's own pod templates, which can all be rewritten.
 //!
-//! A mention is the name as a word of its own in text that reaches a program: annotations, commands, arguments, variables,
-//! ConfigMap data, volume driver attributes, and any text of a custom kind. Not a mention: what names something else
-//! (the Deployment, container, volume, port, label or image of the same name), and file paths, since a
-//! ConfigMap is often mounted at a directory of its name. In doubt it is a mention: a ConfigMap in place still rolls
-//! the pods and still comes back with a rollback.
+//! A name that occurs in text may reach a program, which would not find the copy: annotations, commands, arguments, variables,
+//! ConfigMap data, volume driver attributes, and any text of a custom kind. The name of another object (a Deployment, container,
+//! volume, port, label or image) does not count, nor does a file path, because a ConfigMap is often mounted at a directory of its
+//! name. In doubt the ConfigMap stays in place: it is rolled out and rolled back all the same.
 
 use crate::api::mark;
 use crate::content::error::{ContentError, quoted};
 use crate::content::object::copies::is_config_map;
 use crate::content::object::key::ObjectKey;
+use crate::content::object::metadata::annotations;
 use crate::content::object::paths;
 use crate::content::object::paths::{JsonPath, each_string};
 use crate::content::object::references::all_config_maps;
@@ -19,7 +19,7 @@ use crate::content::object::templates::{pod_template, pod_templates};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// Value of the annotation `towpath.dev/config` that keeps a ConfigMap's name.
+/// Value of the annotation `towpath.dev/config` that keeps a ConfigMap in place.
 pub const IN_PLACE: &str = "InPlace";
 
 /// Text that reaches programs, in objects of the default kinds.
@@ -44,7 +44,7 @@ const CONTAINER_TEXT: [JsonPath; 8] = [
     &["startupProbe", "exec", "command", "*"],
 ];
 
-/// Names of the ConfigMaps that are written as copies; all others of the content are in place.
+/// Names of the ConfigMaps that are written as copies. All others of the content stay in place.
 pub fn copied(content: &ObjectSet) -> Result<BTreeSet<String>, ContentError> {
     let referenced = all_config_maps(pod_templates(content.values()));
     let mut candidates = BTreeSet::new();
@@ -65,9 +65,9 @@ pub fn copied(content: &ObjectSet) -> Result<BTreeSet<String>, ContentError> {
     Ok(candidates.into_iter().map(str::to_owned).filter(|name| !occurring.contains(name)).collect())
 }
 
-/// Whether its owner wants the name kept.
+/// Whether its annotation keeps it in place.
 fn stays_in_place(key: &ObjectKey, config_map: &Value) -> Result<bool, ContentError> {
-    let Some(value) = config_map.pointer("/metadata/annotations").and_then(|a| a.get(mark::CONFIG)) else {
+    let Some(value) = annotations(config_map).and_then(|all| all.get(mark::CONFIG)) else {
         return Ok(false);
     };
     match value.as_str() {
@@ -76,15 +76,15 @@ fn stays_in_place(key: &ObjectKey, config_map: &Value) -> Result<bool, ContentEr
             object: key.to_string(),
             annotation: mark::CONFIG,
             value: value.as_str().map_or_else(|| "not text".to_owned(), quoted),
-            expected: "InPlace keeps the ConfigMap's name; remove the annotation otherwise",
+            expected: "write InPlace to keep the name of the ConfigMap, or remove the annotation",
         }),
     }
 }
 
-/// Visits the text of an object that may mention a ConfigMap.
+/// Visits the text of an object in which the name of a ConfigMap counts.
 fn visit_texts<'a>(key: &ObjectKey, object: &'a Value, visit: &mut impl FnMut(&'a str)) {
     if is_config_map(object) {
-        // Its own annotations speak about itself.
+        // Its own annotations may name itself.
         object.get("data").into_iter().for_each(|data| each_string(data, visit));
         return;
     }
@@ -110,8 +110,8 @@ fn visit_texts<'a>(key: &ObjectKey, object: &'a Value, visit: &mut impl FnMut(&'
     texts.into_iter().for_each(|text| each_string(text, visit));
 }
 
-/// The words of a text that may be names. `--from=shop/web-config` has `from`, `shop` and `web-config`. A word that starts with
-/// `/` is a file path or the rest of a URL, whose parts are no names, unless the path is one of the Kubernetes API.
+/// The words of a text that may be names. `--from=shop/web-config` has `from`, `shop` and `web-config`. The parts of a word that starts
+/// with `/` are not names, because it is a file path or the rest of a URL, except for a path of the Kubernetes API.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/')))
         .filter(|word| !word.starts_with('/') || word.contains("/configmaps/"))

@@ -1,5 +1,5 @@
-//! Hosts of Ingresses. Two Ingresses of one cluster with the same host take each other's traffic, so an Ingress captured
-//! elsewhere may be promoted only when its hosts are changed or it is kept.
+//! Hosts of Ingresses. Two Ingresses of one cluster with the same host share its traffic, so an Ingress that was captured in another
+//! environment may be promoted only when its hosts are overridden, or when `spec.keeps` lists it.
 
 use crate::content::object::key::ObjectKey;
 use crate::content::object::paths;
@@ -14,7 +14,7 @@ pub fn ingress_hosts(set: &ObjectSet) -> BTreeSet<(ObjectKey, String)> {
             .into_iter()
             .filter_map(Value::as_str)
             .filter(|host| !host.is_empty())
-            // Host names do not know case, and a trailing dot says nothing.
+            // Host names are compared without case and without a trailing dot.
             .map(|host| host.trim_end_matches('.').to_ascii_lowercase())
     };
     set.iter()
@@ -23,9 +23,9 @@ pub fn ingress_hosts(set: &ObjectSet) -> BTreeSet<(ObjectKey, String)> {
         .collect()
 }
 
-/// Hosts that an environment's content still has from where it was captured, sorted.
+/// Hosts of the rendered content that are still those of the environment where it was captured, sorted.
 pub fn unchanged_hosts(content: &ObjectSet, rendered: &ObjectSet) -> Vec<(ObjectKey, String)> {
-    // From any Ingress of the content: a patch may not hand one's host to another either.
+    // From any Ingress of the content: a patch may not move a host to another Ingress either.
     let captured: BTreeSet<String> = ingress_hosts(content).into_iter().map(|(_, host)| host).collect();
     ingress_hosts(rendered).into_iter().filter(|(_, host)| captured.contains(host)).collect()
 }
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_that_nobody_changed_are_named_with_their_ingress() {
+    fn unchanged_hosts_are_named_with_their_ingress() {
         let content = set([ingress("web", "dev.example.com", "dev.example.com")]);
         let unchanged = |rendered: ObjectSet| {
             unchanged_hosts(&content, &rendered).iter().map(|(k, h)| format!("{k}: {h}")).collect::<Vec<_>>()
@@ -56,9 +56,9 @@ mod tests {
         assert_eq!(
             unchanged(set([ingress("web", "prod.example.com", "Dev.Example.com.")])),
             ["Ingress web: dev.example.com"],
-            "a certificate for the old host is a change half made"
+            "the certificate is still for the old host"
         );
         assert!(unchanged(set([ingress("web", "prod.example.com", "prod.example.com")])).is_empty());
-        assert!(unchanged(set([])).is_empty(), "kept");
+        assert!(unchanged(set([])).is_empty(), "removed");
     }
 }

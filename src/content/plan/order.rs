@@ -1,25 +1,26 @@
-//! When an object is written: in which wave, or as which hook. Both are annotations that users write.
+//! When an object is written: its wave, or its hook. Users set both by annotations.
 
 use crate::api::mark;
 use crate::content::error::{ContentError, quoted};
 use crate::content::object::key::ObjectKey;
+use crate::content::object::metadata::annotations;
 use serde_json::Value;
 
-/// The moment at which a Job with `towpath.dev/hook` runs.
+/// When a Job with the annotation `towpath.dev/hook` runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Hook {
     /// After the config is written, before the first wave.
     PrePromote,
     /// After the last wave is healthy.
     PostPromote,
-    /// Before anything is taken back.
+    /// Before anything is rolled back.
     PreRollback,
-    /// After everything taken back is healthy.
+    /// After everything that was rolled back is healthy.
     PostRollback,
 }
 
 impl Hook {
-    /// As the annotation says it.
+    /// The value of the annotation.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::PrePromote => "pre-promote",
@@ -30,39 +31,35 @@ impl Hook {
     }
 }
 
-/// The wave that an object asks for, if it does.
+/// The wave that the annotation of an object sets, if it has one.
 pub fn wave(key: &ObjectKey, object: &Value) -> Result<Option<i32>, ContentError> {
-    let expected = "a wave is a whole number in quotes, such as \"-1\" or \"2\"";
-    let Some(value) = annotation(object, mark::WAVE) else { return Ok(None) };
+    let expected = "write a whole number in quotes, such as \"-1\" or \"2\"";
+    let Some(value) = annotations(object).and_then(|all| all.get(mark::WAVE)) else { return Ok(None) };
     match value.as_str().and_then(|text| text.parse().ok()) {
         Some(wave) => Ok(Some(wave)),
-        None => Err(wrong(key, mark::WAVE, value, expected)),
+        None => Err(invalid(key, mark::WAVE, value, expected)),
     }
 }
 
-/// The hook that an object is, if it is one.
+/// The hook that the annotation of an object sets, if it has one.
 pub fn hook(key: &ObjectKey, object: &Value) -> Result<Option<Hook>, ContentError> {
-    let Some(value) = annotation(object, mark::HOOK) else { return Ok(None) };
+    let Some(value) = annotations(object).and_then(|all| all.get(mark::HOOK)) else { return Ok(None) };
     if !key.is("batch", "Job") {
-        return Err(wrong(key, mark::HOOK, value, "only Jobs are hooks; remove the annotation"));
+        return Err(invalid(key, mark::HOOK, value, "only a Job can be a hook; remove the annotation"));
     }
     let all = [Hook::PrePromote, Hook::PostPromote, Hook::PreRollback, Hook::PostRollback];
     match all.into_iter().find(|hook| value.as_str() == Some(hook.as_str())) {
         Some(hook) => Ok(Some(hook)),
-        None => Err(wrong(
+        None => Err(invalid(
             key,
             mark::HOOK,
             value,
-            "a hook is one of pre-promote, post-promote, pre-rollback, post-rollback",
+            "write one of pre-promote, post-promote, pre-rollback, post-rollback",
         )),
     }
 }
 
-fn annotation<'a>(object: &'a Value, key: &str) -> Option<&'a Value> {
-    object.pointer("/metadata/annotations")?.get(key)
-}
-
-fn wrong(key: &ObjectKey, annotation: &'static str, value: &Value, expected: &'static str) -> ContentError {
+fn invalid(key: &ObjectKey, annotation: &'static str, value: &Value, expected: &'static str) -> ContentError {
     let value = value.as_str().map_or_else(|| "not text".to_owned(), quoted);
     ContentError::Annotation { object: key.to_string(), annotation, value, expected }
 }
@@ -95,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hook_is_a_job_with_a_known_moment() {
+    fn a_hook_is_a_job_with_a_valid_annotation() {
         let (key, job) = object("Job", mark::HOOK, json!("post-promote"));
         assert_eq!(hook(&key, &job), Ok(Some(Hook::PostPromote)));
         for (kind, value) in

@@ -1,7 +1,7 @@
-//! One environment's content: the release's without what the environment keeps, with what it overrides. Its digest is
-//! the rendered digest, which approvals name.
+//! Renders a content for one environment: without the objects of `spec.keeps`, with `spec.overrides`. Approvals name the digest of
+//! the rendered content.
 //!
-//! Overrides apply in the order replicas, variables, patches, so a patch sees what the others made.
+//! Overrides apply in the order replicas, variables, patches, so a patch sees the result of the others.
 
 use crate::api::{
     EnvironmentSpec, EnvironmentVariable, Keep, Overrides, Patch, PatchOperation, VariableOverride,
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Bytes of one object while it is patched. Each `copy` may double it, and there may be 2,500 of them.
+/// Bytes of one object while it is patched. Each `copy` may double it, and there may be 2,500 operations.
 const MAX_PATCHED: usize = 4 * 1024 * 1024;
 
 /// Renders a content for an environment. A content that the environment does not change is the same one, digest included.
@@ -40,7 +40,7 @@ pub fn render(content: &Arc<Digested>, env: &EnvironmentSpec) -> Result<Arc<Dige
     }
 }
 
-/// Whether the object is the environment's own.
+/// Whether `spec.keeps` lists the object.
 fn is_kept(key: &ObjectKey, keeps: &[Keep]) -> bool {
     keeps.iter().any(|keep| keep.kind == key.kind() && keep.name == key.name())
 }
@@ -56,11 +56,14 @@ impl Rendering<'_> {
             let field = format!("spec.overrides.replicas[{index}]");
             let Some((key, object)) = self.find(&field, &replicas.kind, &replicas.name)? else { continue };
             if key.group() != "apps" || !matches!(key.kind(), "Deployment" | "StatefulSet") {
-                return Err(invalid(&field, "only a Deployment or a StatefulSet has replicas to override"));
+                return Err(invalid(
+                    &field,
+                    "only the replicas of a Deployment or a StatefulSet can be overridden: remove the entry",
+                ));
             }
             match object.get_mut("spec").and_then(Value::as_object_mut) {
                 Some(spec) => spec.insert("replicas".to_owned(), replicas.replicas.into()),
-                None => return Err(invalid(&field, &format!("{key} has no spec"))),
+                None => return Err(invalid(&field, &format!("{key} has no spec: remove the override"))),
             };
         }
         for (index, variables) in overrides.env.iter().enumerate() {
@@ -76,7 +79,7 @@ impl Rendering<'_> {
         Ok(())
     }
 
-    /// The object that an override names; none when the content lacks it, as the environment may hold other applications.
+    /// The object that an override names; none when the content lacks it, because it may belong to another application.
     fn find(
         &mut self,
         field: &str,
@@ -92,7 +95,9 @@ impl Rendering<'_> {
             let versions = versions.join(", ");
             return Err(invalid(
                 field,
-                &format!("{object} is ambiguous ({versions}): it cannot be overridden"),
+                &format!(
+                    "{object} is ambiguous, because the release has it in {versions}: remove the override"
+                ),
             ));
         }
         match found.pop() {
@@ -100,7 +105,7 @@ impl Rendering<'_> {
             None if is_kept => Err(invalid(
                 field,
                 &format!(
-                    "{object} is this environment's own (spec.keeps), so Towpath never writes it: change it there"
+                    "spec.keeps lists {object}, so Towpath never writes it: change it in the namespace, or remove the override"
                 ),
             )),
             None => Ok(None),
@@ -108,7 +113,7 @@ impl Rendering<'_> {
     }
 }
 
-/// Overrides of objects that the content lacks: field and object. Another application's, or a name that is misspelt.
+/// Overrides of objects that the content lacks: field and object. They belong to another application, or the name is misspelt.
 pub fn unmatched(content: &ObjectSet, env: &EnvironmentSpec) -> Vec<String> {
     let Some(overrides) = &env.overrides else { return Vec::new() };
     let replicas = overrides.replicas.iter().map(|one| ("replicas", &one.kind, &one.name));
@@ -119,12 +124,12 @@ pub fn unmatched(content: &ObjectSet, env: &EnvironmentSpec) -> Vec<String> {
         .chain(patches)
         .filter(|(_, kind, name)| content.named(kind, name).next().is_none())
         .map(|(field, kind, name)| {
-            format!("spec.overrides.{field}: this release holds no {} {}", bare(kind), bare(name))
+            format!("spec.overrides.{field}: this release has no {} {}", bare(kind), bare(name))
         })
         .collect()
 }
 
-/// A name from a spec, as it may be quoted without quotes.
+/// A name from a spec, safe in messages, without quotes.
 fn bare(text: &str) -> String {
     quoted(text).trim_matches('"').to_owned()
 }
@@ -140,8 +145,8 @@ fn set_variables(
     wanted: &VariableOverride,
 ) -> Result<(), ContentError> {
     let template = pod_template_mut(object)
-        .ok_or_else(|| invalid(field, &format!("{key} has no containers: name a workload")))?;
-    // By default not the init containers; by name any of them.
+        .ok_or_else(|| invalid(field, &format!("{key} has no pod template: name a workload")))?;
+    // Without a name, init containers are not included.
     let lists: &[&str] = match wanted.container {
         Some(_) => &["containers", "initContainers"],
         None => &["containers"],
@@ -163,7 +168,7 @@ fn set_variables(
             &format!("{field}.container"),
             &format!("{key} has no container {}: correct the name, or remove the override", quoted(name)),
         )),
-        (false, None) => Err(invalid(field, &format!("{key} has no containers"))),
+        (false, None) => Err(invalid(field, &format!("{key} has no containers: remove the override"))),
     }
 }
 
@@ -177,7 +182,7 @@ fn set_in_container(container: &mut Value, variables: &[EnvironmentVariable]) {
     for variable in variables {
         let set = json!({"name": variable.name, "value": variable.value});
         let is_same = |entry: &Value| entry.get("name").and_then(Value::as_str) == Some(&variable.name);
-        // The place is kept: later variables may refer to it as $(NAME).
+        // The position stays, because later variables may refer to it as $(NAME).
         match env.iter().position(is_same) {
             Some(first) => {
                 let mut index = 0;
@@ -203,10 +208,10 @@ fn patched(field: &str, key: &ObjectKey, object: &Value, patch: &Patch) -> Resul
         };
         let step = json_patch::Patch(vec![parsed(operation).map_err(|what| problem(&what))?]);
         json_patch::patch(&mut result, &step).map_err(|error| {
-            problem(&format!("{}; the release's object is not what the patch was written for", error.kind))
+            problem(&format!("{}; the patch does not fit the object of the release: correct it", error.kind))
         })?;
         if deeper_than(&result, MAX_DEPTH) || approximate_size(&result) > MAX_PATCHED {
-            return Err(problem("the result is too large or nested too deeply"));
+            return Err(problem("the result is too large or nested too deeply: reduce the copies"));
         }
     }
     let same = ObjectKey::of(&result).is_ok_and(|patched| patched == *key);
@@ -227,11 +232,11 @@ fn parsed(operation: &PatchOperation) -> Result<json_patch::PatchOperation, Stri
             .map_err(|_| format!("{} is not a JSON pointer, such as /spec/replicas", quoted(text)))
     };
     let path = pointer(&operation.path)?;
-    // `value: null` arrives as absent; the schema sees to it that it was there.
+    // `value: null` is decoded as absent; the schema requires the field.
     let value = || operation.value.clone().unwrap_or_default();
     let from = || match &operation.from {
         Some(from) => pointer(from),
-        None => Err("it needs from".to_owned()),
+        None => Err("it needs the field from".to_owned()),
     };
     Ok(match operation.op.as_str() {
         "add" => Op::Add(AddOperation { path, value: value() }),
@@ -240,7 +245,7 @@ fn parsed(operation: &PatchOperation) -> Result<json_patch::PatchOperation, Stri
         "test" => Op::Test(TestOperation { path, value: value() }),
         "move" => Op::Move(MoveOperation { from: from()?, path }),
         "copy" => Op::Copy(CopyOperation { from: from()?, path }),
-        _ => return Err("op is one of add, remove, replace, move, copy, test".to_owned()),
+        _ => return Err("op is not one of add, remove, replace, move, copy, test".to_owned()),
     })
 }
 

@@ -59,7 +59,7 @@ fn an_environment_that_changes_nothing_gets_the_content_as_it_is() {
 }
 
 #[test]
-fn kept_objects_are_not_part_of_it() {
+fn objects_of_keeps_are_not_part_of_it() {
     let set = rendered(
         json!({"keeps": [{"kind": "ConfigMap", "name": "db"}, {"kind": "ConfigMap", "name": "more"}]}),
     );
@@ -87,7 +87,7 @@ fn replicas_and_variables_are_set_where_they_are_asked_for() {
 }
 
 #[test]
-fn patches_see_what_the_other_overrides_made() {
+fn patches_see_the_result_of_the_other_overrides() {
     let set = rendered(json!({"overrides": {
         "replicas": [{"kind": "Deployment", "name": "web", "replicas": 5}],
         "patches": [{"kind": "Deployment", "name": "web", "operations": [
@@ -107,11 +107,11 @@ fn an_override_that_does_not_fit_names_its_field_and_object() {
     for (spec, says) in [
         (
             json!({"overrides": {"replicas": [{"kind": "DaemonSet", "name": "web", "replicas": 1}]}}),
-            "only a Deployment",
+            "only the replicas of a Deployment",
         ),
         (
             json!({"overrides": {"env": [{"kind": "ConfigMap", "name": "db", "variables": variable}]}}),
-            "spec.overrides.env[0]: ConfigMap db has no containers",
+            "spec.overrides.env[0]: ConfigMap db has no pod template",
         ),
         (
             json!({"overrides": {"env": [
@@ -124,7 +124,7 @@ fn an_override_that_does_not_fit_names_its_field_and_object() {
                 "keeps": [{"kind": "ConfigMap", "name": "db"}],
                 "overrides": {"patches": [{"kind": "ConfigMap", "name": "db", "operations": []}]},
             }),
-            "spec.overrides.patches[0]: ConfigMap db is this environment's own",
+            "spec.overrides.patches[0]: spec.keeps lists ConfigMap db",
         ),
     ] {
         let error = rendered(spec).unwrap_err();
@@ -140,7 +140,7 @@ fn an_override_of_another_application_is_skipped_and_reported() {
     full["overrides"] = spec["overrides"].clone();
     let environment = serde_json::from_value(full).unwrap();
     let reported = super::unmatched(&ObjectSet::default(), &environment);
-    assert_eq!(reported, ["spec.overrides.replicas: this release holds no Deployment api"]);
+    assert_eq!(reported, ["spec.overrides.replicas: this release has no Deployment api"]);
 }
 
 #[test]
@@ -149,8 +149,8 @@ fn a_patch_that_does_not_fit_names_its_operation_and_shows_no_values() {
         (json!({"op": "replace", "path": "/spec/nope", "value": "hidden"}), "path is invalid"),
         (json!({"op": "test", "path": "/spec/replicas", "value": "hidden"}), "value did not match"),
         (json!({"op": "remove", "path": "spec"}), "not a JSON pointer"),
-        (json!({"op": "move", "path": "/spec/a"}), "needs from"),
-        (json!({"op": "merge", "path": "/spec/a"}), "op is one of"),
+        (json!({"op": "move", "path": "/spec/a"}), "needs the field from"),
+        (json!({"op": "merge", "path": "/spec/a"}), "op is not one of"),
         (json!({"op": "remove", "path": "/spec/template/spec/containers/-"}), "path is invalid"),
         (json!({"op": "remove", "path": ""}), "path is invalid"),
     ] {
@@ -177,7 +177,7 @@ fn a_patch_cannot_make_another_object() {
 }
 
 #[test]
-fn copying_an_object_into_itself_again_and_again_ends_early() {
+fn copying_an_object_into_itself_many_times_is_refused_early() {
     let bomb: Vec<Value> =
         (0..50).map(|n| json!({"op": "copy", "from": "/spec", "path": format!("/spec/copy{n}")})).collect();
     assert!(patch(json!(bomb)).unwrap_err().contains("too large or nested too deeply"));
