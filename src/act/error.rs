@@ -1,13 +1,13 @@
 //! What can go wrong while writing.
 
-use crate::cluster::{ContextError, brief};
+use crate::cluster::{ClusterError, brief};
 
 /// A write that did not happen, or may not have.
 #[derive(Debug, thiserror::Error)]
 pub enum ActError {
     /// A client could not be made.
     #[error(transparent)]
-    Context(#[from] ContextError),
+    Cluster(#[from] ClusterError),
     /// The kind is not served.
     #[error("{0} is not served as a namespaced kind")]
     UnknownKind(String),
@@ -32,7 +32,7 @@ impl ActError {
     pub fn code(&self) -> Option<u16> {
         match self {
             Self::Write { source: kube::Error::Api(status), .. } => Some(status.code),
-            Self::Write { .. } | Self::Context(_) | Self::UnknownKind(_) => None,
+            Self::Write { .. } | Self::Cluster(_) | Self::UnknownKind(_) => None,
         }
     }
 }

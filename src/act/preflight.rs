@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Dry-runs in flight.
-const WIDTH: usize = 8;
+const CONCURRENCY: usize = 8;
 
 /// What is tried.
 pub struct Tries {
@@ -54,7 +54,7 @@ pub async fn preflight(
                 Ok::<_, ActError>((key, result))
             }
         })
-        .buffer_unordered(WIDTH)
+        .buffer_unordered(CONCURRENCY)
         .try_collect()
         .await?;
     let mut refusals = Vec::new();
@@ -80,16 +80,17 @@ pub async fn preflight(
             Answer::Refused(message) => refusals.push(format!("Secret {name}: {message}")),
         }
     }
-    let mut heard = warnings.take();
+    let mut collected = warnings.take();
     if !untried.is_empty() {
         let what: Vec<&str> = untried.into_iter().collect();
-        heard.push(format!(
+        collected.push(format!(
             "{} were not tried before writing: the ClusterRole towpath-preflight is not bound in {}",
             what.join(" and "),
             target.location.namespace
         ));
     }
-    let trial = Trial { digest: tries.digest, results, refusals, warnings: heard, at: handles.clock.now() };
+    let trial =
+        Trial { digest: tries.digest, results, refusals, warnings: collected, at: handles.clock.now() };
     handles.memory.tried(promotion, trial);
     Ok(())
 }
@@ -150,7 +151,7 @@ async fn one(
         answer = api.patch(key.name(), &params.force(), &patch).await;
     }
     match answer {
-        Ok(object) => Ok(Ok(Arc::new(whole(object, key)))),
+        Ok(object) => Ok(Ok(Arc::new(with_type(object, key)))),
         Err(error) if refusal(&error).is_some() => Err(ActError::write(format!("trying {key}"))(error)),
         Err(kube::Error::Api(status)) if status.code < 500 && status.code != 429 => {
             Ok(Err(status.message.clone()))
@@ -184,7 +185,7 @@ fn conflicts_only_with(status: &kube::core::Status, managers: &[String]) -> bool
 }
 
 /// The object with its type as the live one has it.
-fn whole(object: DynamicObject, key: &ObjectKey) -> Value {
+fn with_type(object: DynamicObject, key: &ObjectKey) -> Value {
     let mut value = serde_json::to_value(object).unwrap_or_default();
     if let Some(fields) = value.as_object_mut() {
         fields.insert("apiVersion".into(), Value::String(key.api_version().into()));

@@ -44,12 +44,12 @@ pub async fn apply(
     let api = api(handles, client, target, key).await?;
     let answer = api.patch(key.name(), &PatchParams::apply(FIELD_MANAGER), &Patch::Apply(object)).await;
     if let Err(kube::Error::Api(status)) = &answer {
-        match verdict(status) {
-            Refusal::OfRights => {
+        match classify(status) {
+            Rejection::MissingRight => {
                 handles.caches.consents.remove(&(target.project.to_string(), target.environment.to_string()));
             }
-            Refusal::ForGood => handles.memory.refused(promotion, key.clone(), status.message.clone()),
-            Refusal::ForNow => {}
+            Rejection::Permanent => handles.memory.refused(promotion, key.clone(), status.message.clone()),
+            Rejection::Transient => {}
         }
     }
     let written =
@@ -93,7 +93,7 @@ pub async fn delete(
 ) -> Result<(), ActError> {
     let client = handles.clients.identity(&identity(target)?)?;
     let api = api(handles, client, target, key).await?;
-    match api.delete(key.name(), &exactly(uid)).await {
+    match api.delete(key.name(), &with_uid(uid)).await {
         Ok(_) => {}
         Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => {}
         Err(error) => {
@@ -109,7 +109,7 @@ pub async fn delete_pod(handles: &Handles, target: &Target, name: &str, uid: &st
     // Its metadata is all that is read of the answer: the rest of a Pod would be half a mebibyte of code.
     let api: Api<PartialObjectMeta<Pod>> =
         Api::namespaced(handles.clients.identity(&identity(target)?)?, &target.location.namespace);
-    match api.delete(name, &exactly(uid)).await {
+    match api.delete(name, &with_uid(uid)).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => Ok(()),
         Err(error) => {
@@ -119,31 +119,31 @@ pub async fn delete_pod(handles: &Handles, target: &Target, name: &str, uid: &st
 }
 
 /// What a refusal of a write means.
-enum Refusal {
+enum Rejection {
     /// Consent may have been withdrawn; it is asked for anew.
-    OfRights,
+    MissingRight,
     /// Quota, admission, schema, or another owner's field: trying again gives the same.
-    ForGood,
+    Permanent,
     /// Another version, too many requests, or a fault of the server.
-    ForNow,
+    Transient,
 }
 
-fn verdict(status: &kube::core::Status) -> Refusal {
+fn classify(status: &kube::core::Status) -> Rejection {
     let has_cause = |reason: &str| {
         status.details.iter().flat_map(|details| &details.causes).any(|cause| cause.reason == reason)
     };
     match status.code {
         // The authorizer names verb and resource; quota, admission and Pod Security answer 403, too.
         403 if status.message.contains(" cannot ") && status.message.contains(" resource ") => {
-            Refusal::OfRights
+            Rejection::MissingRight
         }
-        400 | 403 | 422 => Refusal::ForGood,
-        409 if has_cause("FieldManagerConflict") => Refusal::ForGood,
-        _ => Refusal::ForNow,
+        400 | 403 | 422 => Rejection::Permanent,
+        409 if has_cause("FieldManagerConflict") => Rejection::Permanent,
+        _ => Rejection::Transient,
     }
 }
 
-fn exactly(uid: &str) -> DeleteParams {
+fn with_uid(uid: &str) -> DeleteParams {
     DeleteParams {
         preconditions: Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None }),
         propagation_policy: Some(PropagationPolicy::Background),

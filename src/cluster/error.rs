@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// A failure of one of the handles in this layer.
 #[derive(Debug, thiserror::Error)]
-pub enum ContextError {
+pub enum ClusterError {
     /// The kubeconfig or in-cluster configuration cannot be turned into a connection.
     #[error("cannot build the client: {0}")]
     BuildClient(#[source] kube::Error),

@@ -37,7 +37,7 @@ struct Shared {
 
 /// The right to send one write, held while its answer is awaited.
 #[derive(Debug)]
-pub struct Pass {
+pub struct Permit {
     fence: Fence,
     term: Term,
 }
@@ -78,15 +78,15 @@ impl Fence {
         self.0.term.send_replace(None);
     }
 
-    /// Ask to send one write. The answer must not be awaited past [`Pass::expires`].
-    pub fn enter(&self) -> Result<Pass, Refusal> {
+    /// Ask to send one write. The answer must not be awaited past [`Permit::expires`].
+    pub fn permit(&self) -> Result<Permit, Refusal> {
         // Counted before the look at the term: whoever revokes and then waits for silence sees either the count or
         // a refusal, never a write that slips in between.
         self.0.writes.fetch_add(1, Ordering::SeqCst);
         match self.term() {
-            Some(term) => Ok(Pass { fence: self.clone(), term }),
+            Some(term) => Ok(Permit { fence: self.clone(), term }),
             None => {
-                self.leave();
+                self.end_write();
                 Err(Refusal::NotLeading)
             }
         }
@@ -129,15 +129,15 @@ impl Fence {
         }
     }
 
-    fn leave(&self) {
+    fn end_write(&self) {
         if self.0.writes.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.0.idle.notify_waiters();
         }
     }
 }
 
-impl Pass {
-    /// Whether the term in which this pass was given still runs. Asked again when the bytes are about to leave:
+impl Permit {
+    /// Whether the term in which this permit was given still runs. Asked again when the bytes are about to leave:
     /// between the first look and the socket lies a connection set-up in which the process may have been stopped.
     pub fn holds(&self) -> bool {
         self.fence.epoch() == Some(self.term.epoch)
@@ -149,9 +149,9 @@ impl Pass {
     }
 }
 
-impl Drop for Pass {
+impl Drop for Permit {
     fn drop(&mut self) {
-        self.fence.leave();
+        self.fence.end_write();
     }
 }
 
@@ -173,25 +173,25 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn nothing_passes_before_a_term_and_after_its_end() {
         let fence = Fence::new();
-        assert_eq!(fence.enter().err(), Some(Refusal::NotLeading));
+        assert_eq!(fence.permit().err(), Some(Refusal::NotLeading));
         fence.grant(term(4, 10));
-        let pass = fence.enter().unwrap();
+        let permit = fence.permit().unwrap();
         assert_eq!(fence.epoch(), Some(4));
         tokio::time::advance(Duration::from_secs(10)).await;
         assert_eq!(fence.epoch(), None, "nobody revoked it, the clock did");
-        assert!(!pass.holds());
-        assert_eq!(fence.enter().err(), Some(Refusal::NotLeading));
+        assert!(!permit.holds());
+        assert_eq!(fence.permit().err(), Some(Refusal::NotLeading));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_pass_of_an_older_term_does_not_hold_in_a_newer_one() {
         let fence = Fence::new();
         fence.grant(term(4, 10));
-        let pass = fence.enter().unwrap();
+        let permit = fence.permit().unwrap();
         fence.grant(term(4, 12));
-        assert!(pass.holds(), "a renewal continues the term");
+        assert!(permit.holds(), "a renewal continues the term");
         fence.grant(term(6, 10));
-        assert!(!pass.holds());
+        assert!(!permit.holds());
     }
 
     #[tokio::test(start_paused = true)]
@@ -199,7 +199,7 @@ mod tests {
         let fence = Fence::new();
         fence.idle().await;
         fence.grant(term(1, 10));
-        let (first, second) = (fence.enter().unwrap(), fence.enter().unwrap());
+        let (first, second) = (fence.permit().unwrap(), fence.permit().unwrap());
         fence.revoke();
         let waiting = tokio::spawn({
             let fence = fence.clone();

@@ -229,15 +229,15 @@ impl<K> Store<K> {
         Some(old)
     }
 
-    fn reindex(&self, content: &mut Content<K>, place: (&str, &str), old: Option<&K>, new: Option<&K>) {
+    fn reindex(&self, content: &mut Content<K>, key: (&str, &str), old: Option<&K>, new: Option<&K>) {
         let Some(index_key) = self.0.index_key else { return };
         let (old, new) = (old.and_then(index_key), new.and_then(index_key));
         if old == new {
             return;
         }
-        let (namespace, name) = place;
+        let (namespace, name) = key;
         if let Some(key) = old {
-            forget(&mut content.index, namespace, key, name);
+            unindex(&mut content.index, namespace, key, name);
         }
         let found = content.objects.get(namespace).and_then(|space| space.get_key_value(name));
         if let (Some(key), Some((name, _))) = (new, found) {
@@ -288,7 +288,7 @@ fn remove<V>(spaces: &mut Spaces<V>, namespace: &str, name: &str) -> Option<V> {
 }
 
 /// Takes a name out of an index, and leaves nothing empty behind.
-fn forget(index: &mut Index, namespace: &str, key: &str, name: &str) {
+fn unindex(index: &mut Index, namespace: &str, key: &str, name: &str) {
     let Some(keys) = index.get_mut(namespace) else { return };
     let Some(names) = keys.get_mut(key) else { return };
     names.remove(name);

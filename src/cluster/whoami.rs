@@ -10,14 +10,14 @@ use std::time::Duration;
 
 /// The identity of this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Own {
+pub struct OwnIdentity {
     /// As the API server authenticates it.
     pub user: UserInfo,
     /// The namespace of the installation: that of its ServiceAccount.
     pub namespace: String,
 }
 
-impl Own {
+impl OwnIdentity {
     /// Of this user; who is no ServiceAccount has the namespace that was set.
     pub fn new(user: UserInfo, fallback: &str) -> Self {
         let account = user.username.strip_prefix("system:serviceaccount:");
@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn a_service_account_lives_where_the_installation_is() {
         let user = |name: &str| UserInfo { username: name.to_owned(), uid: None, groups: Vec::new() };
-        let own = |name| Own::new(user(name), "set").namespace;
+        let own = |name| OwnIdentity::new(user(name), "set").namespace;
         assert_eq!(own("system:serviceaccount:towpath-system:towpath"), "towpath-system");
         assert_eq!(own("admin"), "set");
     }

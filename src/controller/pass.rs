@@ -36,7 +36,7 @@ pub(super) struct Passes {
 #[derive(Clone)]
 struct Failures {
     metrics: Metrics,
-    in_a_row: Cache<Key, u32>,
+    consecutive: Cache<Key, u32>,
     quarantined: Arc<Mutex<BTreeSet<Key>>>,
 }
 
@@ -49,13 +49,13 @@ impl Passes {
     /// One pass; what it leaves behind decides when the next one is.
     pub(super) async fn pass(&self, key: &Key) {
         let promotion = self.promotion(key);
-        let again = match AssertUnwindSafe(reconcile(&self.handles, key)).catch_unwind().await {
+        let requeue = match AssertUnwindSafe(reconcile(&self.handles, key)).catch_unwind().await {
             Ok(result) => self.failures.ended(key, result),
             Err(_) => Some(self.failures.panicked(key)),
         };
         self.forget(promotion.as_deref(), self.promotion(key).as_deref());
         self.queue.done(key);
-        match again {
+        match requeue {
             Some(Duration::ZERO) => self.queue.push(key.clone()),
             Some(after) => self.queue.push_at(key.clone(), Instant::now() + after),
             None => {}
@@ -84,7 +84,7 @@ impl Passes {
 
 impl Failures {
     fn new(metrics: Metrics) -> Self {
-        Self { metrics, in_a_row: Cache::new(10_000), quarantined: Arc::default() }
+        Self { metrics, consecutive: Cache::new(10_000), quarantined: Arc::default() }
     }
 
     /// When the next pass is after one that ended; `None` waits for a change.
@@ -94,7 +94,7 @@ impl Failures {
         }
         match result {
             Ok(again) => {
-                self.in_a_row.remove(key);
+                self.consecutive.remove(key);
                 match again {
                     Again::OnChange => None,
                     Again::In(after) => Some(after),
@@ -120,7 +120,7 @@ impl Failures {
     fn failed(&self, key: &Key, error: &ReconcileError) -> Duration {
         let conflict = matches!(error, ReconcileError::Act(error) if matches!(error.code(), Some(409 | 422)));
         let mut count = 0;
-        self.in_a_row.update(key.clone(), |failures| {
+        self.consecutive.update(key.clone(), |failures| {
             *failures = failures.saturating_add(1);
             count = *failures;
         });

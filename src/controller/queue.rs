@@ -72,7 +72,7 @@ struct State {
     running: BTreeSet<Key>,
     groups: BTreeSet<String>,
     /// Changed while running: looked at again behind it.
-    again: BTreeSet<Key>,
+    dirty: BTreeSet<Key>,
     delayed: DelayQueue<Key>,
     timers: BTreeMap<Key, delay_queue::Key>,
 }
@@ -85,11 +85,11 @@ impl Queue {
     /// Looks at an object as soon as possible.
     pub fn push(&self, key: Key) {
         self.with(|state| {
-            state.undelay(&key);
+            state.cancel_delay(&key);
             if state.running.contains(&key) {
-                state.again.insert(key);
+                state.dirty.insert(key);
             } else {
-                state.wait(key);
+                state.enqueue(key);
             }
         });
         self.changed.notify_one();
@@ -126,8 +126,8 @@ impl Queue {
             if let Some(group) = &key.group {
                 state.groups.remove(group);
             }
-            if state.again.remove(key) {
-                state.wait(key.clone());
+            if state.dirty.remove(key) {
+                state.enqueue(key.clone());
             }
         });
         self.changed.notify_one();
@@ -138,7 +138,7 @@ impl Queue {
         self.with(|state| {
             state.projects.clear();
             state.waiting.clear();
-            state.again.clear();
+            state.dirty.clear();
             state.delayed.clear();
             state.timers.clear();
         });
@@ -146,7 +146,7 @@ impl Queue {
 }
 
 impl State {
-    fn wait(&mut self, key: Key) {
+    fn enqueue(&mut self, key: Key) {
         let project = key.namespace.clone();
         let keys = self.waiting.entry(project.clone()).or_default();
         if keys.is_empty() && !self.projects.contains(&project) {
@@ -155,7 +155,7 @@ impl State {
         keys.insert(key);
     }
 
-    fn undelay(&mut self, key: &Key) {
+    fn cancel_delay(&mut self, key: &Key) {
         if let Some(timer) = self.timers.remove(key) {
             self.delayed.remove(&timer);
         }
@@ -168,9 +168,9 @@ impl State {
             self.timers.remove(&key);
             match self.running.contains(&key) {
                 true => {
-                    self.again.insert(key);
+                    self.dirty.insert(key);
                 }
-                false => self.wait(key),
+                false => self.enqueue(key),
             }
         }
         self.take().map_or(Poll::Pending, Poll::Ready)

@@ -8,7 +8,9 @@ use super::wake::Wake;
 use crate::cluster::events::notes;
 use crate::cluster::lease;
 use crate::cluster::lease::LeaseConfig;
-use crate::cluster::{Change, Clients, ContextError, Fence, Own, Resources, Stores, Telemetry, Versions};
+use crate::cluster::{
+    Change, Clients, ClusterError, Fence, OwnIdentity, Resources, Stores, Telemetry, Versions,
+};
 use crate::content::object::kinds;
 use crate::process::probes;
 use crate::process::probes::{Part, Probes};
@@ -23,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 pub enum ControllerError {
     /// A handle could not be made, or broke.
     #[error(transparent)]
-    Context(#[from] ContextError),
+    Cluster(#[from] ClusterError),
     /// The probe and metrics server broke.
     #[error(transparent)]
     Process(#[from] ProcessError),
@@ -43,7 +45,7 @@ pub async fn run(
     let clients = Clients::new(&config, settings.client.clone(), fence.clone(), telemetry.clone())?;
     let (queue, stores) = (Queue::default(), Stores::default());
     let own = tokio::select! {
-        own = Own::ask(&clients, &settings.lease_namespace) => Arc::new(own),
+        own = OwnIdentity::ask(&clients, &settings.lease_namespace) => Arc::new(own),
         () = shutdown.cancelled() => return Ok(()),
     };
     let wake = Wake::new(stores.clone(), queue.clone());
@@ -114,7 +116,7 @@ pub async fn run(
 
 /// Looks at objects while this replica leads; begins anew with every term.
 async fn lead(handles: &Handles, telemetry: &Telemetry, queue: &Queue, wake: &Wake, concurrency: usize) {
-    let places = Arc::new(Semaphore::new(concurrency.max(1)));
+    let slots = Arc::new(Semaphore::new(concurrency.max(1)));
     let passes = Passes::new(handles.clone(), queue.clone());
     loop {
         let epoch = match handles.fence.epoch() {
@@ -132,12 +134,12 @@ async fn lead(handles: &Handles, telemetry: &Telemetry, queue: &Queue, wake: &Wa
         wake.all();
         let term = async {
             loop {
-                let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+                let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
                 let key = queue.next().await;
                 let passes = passes.clone();
                 tokio::spawn(async move {
                     passes.pass(&key).await;
-                    drop(place);
+                    drop(slot);
                 });
             }
         };

@@ -26,7 +26,7 @@ const READERS: [(&str, &str); 6] = [
 ];
 
 /// The copies that nothing names, with their UIDs.
-pub async fn unnamed(
+pub async fn unreferenced(
     handles: &Handles,
     project: &Project,
     environment: &Environment,
@@ -56,7 +56,7 @@ pub async fn unnamed(
             &live::list(handles, &client, namespace, api_version, kind).await?,
         )));
     }
-    for name in kept(project, &environment.name_any()) {
+    for name in retained_contents(project, &environment.name_any()) {
         let Loaded::Here(content) = contents::load(handles, &project.name, Some(name)).await? else {
             // What cannot be read may name any of them.
             return Ok(Vec::new());
@@ -73,7 +73,7 @@ pub async fn unnamed(
 }
 
 /// Contents of the revisions that the environment still keeps.
-fn kept(project: &Project, environment: &str) -> BTreeSet<String> {
+fn retained_contents(project: &Project, environment: &str) -> BTreeSet<String> {
     project
         .promotions
         .values()

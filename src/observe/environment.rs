@@ -49,7 +49,7 @@ pub async fn observe(
     if trimmed {
         contents = Some(old_contents(handles, namespace).await?);
         if environment.spec.delivery == Delivery::Managed {
-            unnamed_copies = copies::unnamed(handles, &project, &environment).await?;
+            unnamed_copies = copies::unreferenced(handles, &project, &environment).await?;
         }
     }
     Ok(Some(EnvironmentWorld { project, environment, contents, unnamed_copies }))

@@ -1,6 +1,6 @@
 //! What can go wrong while looking.
 
-use crate::cluster::ContextError;
+use crate::cluster::ClusterError;
 
 /// A look that gave nothing to decide about.
 #[derive(Debug, thiserror::Error)]
@@ -15,7 +15,7 @@ pub enum ObserveError {
     },
     /// A client could not be made.
     #[error(transparent)]
-    Context(#[from] ContextError),
+    Cluster(#[from] ClusterError),
     /// A read failed.
     #[error("reading {what}: {}", crate::cluster::brief(source))]
     Read {

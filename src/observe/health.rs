@@ -40,7 +40,7 @@ fn base(meta: &slim::Meta, observed_generation: i64) -> Workload {
     Workload {
         uid: meta.uid().to_owned(),
         revision: meta.revision_mark().and_then(|mark| mark.parse().ok()),
-        observed: observed_generation >= meta.generation && !meta.is_going(),
+        observed: observed_generation >= meta.generation && !meta.is_terminating(),
         ..Workload::default()
     }
 }
@@ -172,7 +172,7 @@ fn facts(pod: &slim::Pod) -> Pod {
         uid: pod.metadata.uid().to_owned(),
         ready: pod.is_ready(),
         ready_since: ready.and_then(|condition| condition.last_transition_time.get()),
-        deleting: pod.metadata.is_going(),
+        deleting: pod.metadata.is_terminating(),
         created: pod.metadata.creation_timestamp.get(),
         unschedulable: unscheduled
             .and_then(|condition| Some((since(condition)?, condition.message.to_string()))),

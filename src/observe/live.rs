@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Reads in flight for one look.
-const WIDTH: usize = 8;
+const CONCURRENCY: usize = 8;
 
 /// Every object of `keys`, as it is.
 pub async fn read(
@@ -26,7 +26,7 @@ pub async fn read(
             let live = one(handles, client, namespace, &key).await?;
             Ok::<_, ObserveError>((key, live))
         })
-        .buffer_unordered(WIDTH)
+        .buffer_unordered(CONCURRENCY)
         .try_collect()
         .await
 }
@@ -49,7 +49,7 @@ async fn one(
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
     match api.get_opt(key.name()).await {
         Ok(None) => Ok(Live::Absent),
-        Ok(Some(object)) => Ok(Live::Present(Arc::new(whole(object, key.api_version(), key.kind())))),
+        Ok(Some(object)) => Ok(Live::Present(Arc::new(with_type(object, key.api_version(), key.kind())))),
         Err(kube::Error::Api(status)) if status.code == 403 => Ok(Live::Refused(status.message.clone())),
         Err(error) => Err(ObserveError::read(what())(error)),
     }
@@ -68,11 +68,11 @@ pub async fn list(
     let Some(resource) = found.map_err(ObserveError::read(what()))? else { return Ok(Vec::new()) };
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
     let objects = api.list(&ListParams::default()).await.map_err(ObserveError::read(what()))?;
-    Ok(objects.items.into_iter().map(|object| whole(object, api_version, kind)).collect())
+    Ok(objects.items.into_iter().map(|object| with_type(object, api_version, kind)).collect())
 }
 
 /// The object with its type, which lists leave out.
-fn whole(object: DynamicObject, api_version: &str, kind: &str) -> Value {
+fn with_type(object: DynamicObject, api_version: &str, kind: &str) -> Value {
     let mut value = serde_json::to_value(object).unwrap_or_default();
     if let Some(fields) = value.as_object_mut() {
         fields.insert("apiVersion".into(), Value::String(api_version.into()));

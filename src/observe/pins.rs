@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// The images of a content, and their pinned forms.
 pub fn pins(content: &ObjectSet, pods: &[Arc<Pod>]) -> Vec<PinnedImage> {
     let mut reported: BTreeMap<&str, BTreeSet<Option<String>>> = BTreeMap::new();
-    for pod in pods.iter().filter(|pod| pod.is_ready() && !pod.metadata.is_going()) {
+    for pod in pods.iter().filter(|pod| pod.is_ready() && !pod.metadata.is_terminating()) {
         for container in &pod.containers {
             let pin = pin_of(&container.spec_image, &container.image_id);
             reported.entry(&container.spec_image).or_default().insert(pin);

@@ -61,7 +61,7 @@ fn with(
         if let Some(namespace) = stores.namespaces.get("", &environment.spec.namespace) {
             let facts = NamespaceFacts {
                 uid: namespace.metadata.uid().to_owned(),
-                terminating: namespace.metadata.is_going(),
+                terminating: namespace.metadata.is_terminating(),
             };
             project.namespaces.insert(target.clone(), facts);
         }

@@ -1,7 +1,7 @@
 //! All handles of the process in one place, as observe, act and the controller pass them on.
 
 use super::{Caches, Clock, Memory, Metrics, Settings};
-use crate::cluster::whoami::Own;
+use crate::cluster::whoami::OwnIdentity;
 use crate::cluster::{Clients, Fence, Notes, Resources, Stores, Versions};
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub struct Handles {
     /// Settings.
     pub settings: Arc<Settings>,
     /// Who this process is to the API server.
-    pub own: Arc<Own>,
+    pub own: Arc<OwnIdentity>,
     /// Kinds.
     pub resources: Resources,
     /// What is remembered of each promotion.

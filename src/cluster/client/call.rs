@@ -25,7 +25,7 @@ pub enum Effect {
 
 /// Marks the requests of the lease's client. Nobody else can set it, and it counts only on the API that has Leases.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct OfTheLease;
+pub(super) struct LeaseRequest;
 
 /// A classified request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Call {
             return Err(Refusal::MalformedPath);
         }
         let mut effect = effect(request.method(), uri);
-        if matches!(effect, Effect::Read | Effect::Write) && is_of_the_lease(request) {
+        if matches!(effect, Effect::Read | Effect::Write) && is_lease_request(request) {
             effect = Effect::Lease;
         }
         Ok(Self { verb: verb(effect, request.method()), effect })
@@ -66,8 +66,8 @@ fn verb(effect: Effect, method: &Method) -> &'static str {
     }
 }
 
-fn is_of_the_lease<B>(request: &Request<B>) -> bool {
-    request.extensions().get::<OfTheLease>().is_some()
+fn is_lease_request<B>(request: &Request<B>) -> bool {
+    request.extensions().get::<LeaseRequest>().is_some()
         && request.uri().path().starts_with("/apis/coordination.k8s.io/v1/namespaces/")
 }
 
@@ -172,7 +172,8 @@ mod tests {
     fn only_a_marked_request_for_a_lease_is_the_leases() {
         let lease = "/apis/coordination.k8s.io/v1/namespaces/towpath-system/leases/towpath-controller";
         let marked = |method, uri: &str| {
-            let request = Request::builder().method(method).uri(uri).extension(OfTheLease).body(()).unwrap();
+            let request =
+                Request::builder().method(method).uri(uri).extension(LeaseRequest).body(()).unwrap();
             Call::of(&request).unwrap().effect
         };
         assert_eq!(marked(Method::PUT, lease), Effect::Lease);

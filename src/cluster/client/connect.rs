@@ -15,7 +15,7 @@ use tower::{BoxError, Service, ServiceBuilder};
 
 use super::guarded::Guarded;
 use super::options::ClientOptions;
-use crate::cluster::error::ContextError;
+use crate::cluster::error::ClusterError;
 
 /// How long an unused connection is kept.
 const IDLE: Duration = Duration::from_secs(60);
@@ -32,13 +32,13 @@ pub(super) fn connect(
     + Send
     + Sync
     + use<>,
-    ContextError,
+    ClusterError,
 > {
     if config.proxy_url.is_some() {
-        return Err(ContextError::UnsupportedConfig("it names a proxy"));
+        return Err(ClusterError::UnsupportedConfig("it names a proxy"));
     }
     if config.auth_info.impersonate.is_some() {
-        return Err(ContextError::UnsupportedConfig(
+        return Err(ClusterError::UnsupportedConfig(
             "it impersonates, and the name that Towpath impersonates is derived from project and environment",
         ));
     }
@@ -47,7 +47,7 @@ pub(super) fn connect(
     tcp.set_nodelay(true);
     tcp.set_keepalive(Some(KEEPALIVE));
     tcp.set_connect_timeout(Some(options.connect_timeout));
-    let tls = config.rustls_https_connector_with_connector(tcp).map_err(ContextError::BuildClient)?;
+    let tls = config.rustls_https_connector_with_connector(tcp).map_err(ClusterError::BuildClient)?;
     let client: Client<_, Guarded> = Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)
@@ -55,8 +55,8 @@ pub(super) fn connect(
         .build(tls);
     Ok(ServiceBuilder::new()
         .layer(config.base_uri_layer())
-        .option_layer(config.auth_layer().map_err(ContextError::BuildClient)?)
-        .layer(config.extra_headers_layer().map_err(ContextError::BuildClient)?)
+        .option_layer(config.auth_layer().map_err(ClusterError::BuildClient)?)
+        .layer(config.extra_headers_layer().map_err(ClusterError::BuildClient)?)
         .map_err(BoxError::from)
         .service(client))
 }

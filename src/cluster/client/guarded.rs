@@ -14,17 +14,17 @@ use kube::client::Body;
 use tower::BoxError;
 
 use crate::cluster::error::Refusal;
-use crate::cluster::fence::Pass;
+use crate::cluster::fence::Permit;
 
-/// A request body under a pass; without one, a plain body.
+/// A request body under a permit; without one, a plain body.
 pub struct Guarded {
     body: Body,
-    pass: Option<Arc<Pass>>,
+    permit: Option<Arc<Permit>>,
 }
 
 impl Guarded {
-    pub(super) fn new(body: Body, pass: Option<Arc<Pass>>) -> Self {
-        Self { body, pass }
+    pub(super) fn new(body: Body, permit: Option<Arc<Permit>>) -> Self {
+        Self { body, permit }
     }
 }
 
@@ -36,7 +36,7 @@ impl HttpBody for Guarded {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        if self.pass.as_ref().is_some_and(|pass| !pass.holds()) {
+        if self.permit.as_ref().is_some_and(|permit| !permit.holds()) {
             return Poll::Ready(Some(Err(Refusal::NotLeading.into())));
         }
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));

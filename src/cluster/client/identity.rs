@@ -9,7 +9,7 @@ use std::fmt;
 use http::HeaderValue;
 
 use crate::api::DEPLOYER_NAMESPACE;
-use crate::cluster::error::ContextError;
+use crate::cluster::error::ClusterError;
 
 /// The derived identity of one environment.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,8 +20,8 @@ pub struct Identity {
 
 impl Identity {
     /// The identity of `environment` in the namespace `project`; refuses what is not the name of either.
-    pub fn new(project: &str, environment: &str) -> Result<Self, ContextError> {
-        let refused = |reason| ContextError::InvalidIdentity {
+    pub fn new(project: &str, environment: &str) -> Result<Self, ClusterError> {
+        let refused = |reason| ClusterError::InvalidIdentity {
             project: project.to_owned(),
             environment: environment.to_owned(),
             reason,
@@ -53,8 +53,8 @@ impl Identity {
         ]
     }
 
-    pub(super) fn header(&self) -> Result<HeaderValue, ContextError> {
-        HeaderValue::from_str(&self.user_name()).map_err(|_| ContextError::InvalidIdentity {
+    pub(super) fn header(&self) -> Result<HeaderValue, ClusterError> {
+        HeaderValue::from_str(&self.user_name()).map_err(|_| ClusterError::InvalidIdentity {
             project: self.project.clone(),
             environment: self.environment.clone(),
             reason: "not a header value",

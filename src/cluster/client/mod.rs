@@ -30,11 +30,11 @@ pub use options::ClientOptions;
 pub use stack::Reply;
 pub use warnings::Warnings;
 
-use super::error::ContextError;
+use super::error::ClusterError;
 use super::fence::Fence;
 use super::pulse::Pulse;
 use super::telemetry::Telemetry;
-use call::OfTheLease;
+use call::LeaseRequest;
 use stack::Stack;
 
 const IMPERSONATE_USER: HeaderName = HeaderName::from_static("impersonate-user");
@@ -53,7 +53,7 @@ impl Clients {
         options: ClientOptions,
         fence: Fence,
         telemetry: Telemetry,
-    ) -> Result<Self, ContextError> {
+    ) -> Result<Self, ClusterError> {
         let transport = connect::connect(config, &options)?;
         Ok(Self::over(transport, &config.default_namespace, options, fence, telemetry))
     }
@@ -98,7 +98,7 @@ impl Clients {
     }
 
     /// A client that acts as `identity`. Made per use: it costs a task and a channel, and ends when dropped.
-    pub fn identity(&self, identity: &Identity) -> Result<kube::Client, ContextError> {
+    pub fn identity(&self, identity: &Identity) -> Result<kube::Client, ClusterError> {
         Ok(self.client(Purpose { impersonate: Some(identity.header()?), ..Purpose::default() }))
     }
 
@@ -107,7 +107,7 @@ impl Clients {
         &self,
         identity: &Identity,
         warnings: &Warnings,
-    ) -> Result<kube::Client, ContextError> {
+    ) -> Result<kube::Client, ClusterError> {
         Ok(self.client(Purpose {
             impersonate: Some(identity.header()?),
             warnings: Some(warnings.clone()),
@@ -116,7 +116,7 @@ impl Clients {
     }
 
     fn client(&self, purpose: Purpose) -> kube::Client {
-        kube::Client::new(For { stack: self.stack.clone(), purpose }, &*self.default_namespace)
+        kube::Client::new(PurposeService { stack: self.stack.clone(), purpose }, &*self.default_namespace)
     }
 }
 
@@ -137,12 +137,12 @@ struct Purpose {
 
 /// The stack as seen by one client.
 #[derive(Clone)]
-struct For {
+struct PurposeService {
     stack: BoxCloneSyncService<Request<Body>, Response<Reply>, BoxError>,
     purpose: Purpose,
 }
 
-impl Service<Request<Body>> for For {
+impl Service<Request<Body>> for PurposeService {
     type Response = Response<Reply>;
     type Error = BoxError;
     type Future =
@@ -158,7 +158,7 @@ impl Service<Request<Body>> for For {
             request.headers_mut().insert(IMPERSONATE_USER, user.clone());
         }
         if self.purpose.lease {
-            request.extensions_mut().insert(OfTheLease);
+            request.extensions_mut().insert(LeaseRequest);
         }
         if let Some(warnings) = &self.purpose.warnings {
             request.extensions_mut().insert(warnings.clone());

@@ -1,4 +1,4 @@
-//! The way of one request: classify, wait for a place, pass the fence, send, await the whole answer, count.
+//! The way of one request: classify, wait for a place, permit the fence, send, await the whole answer, count.
 //!
 //! Invariants: a write passes the fence after it waited for its place, not before; it is sent at most once; no plain
 //! call outlives its deadline, body included; the stack is always ready, since `kube::Client` is dead for good once
@@ -27,7 +27,7 @@ use super::options::ClientOptions;
 use super::retry::Retries;
 use super::warnings::Warnings;
 use crate::cluster::error::Refusal;
-use crate::cluster::fence::{Fence, Pass};
+use crate::cluster::fence::{Fence, Permit};
 use crate::cluster::pulse::{Beating, Pulse};
 use crate::cluster::telemetry::Telemetry;
 
@@ -67,7 +67,7 @@ where
             Effect::Watch => self.counted(call, self.open(request)).await,
             Effect::Read => self.read(call, request).await,
             Effect::Review | Effect::DryRun | Effect::Write | Effect::Lease => {
-                let _place = self.place(call).await?;
+                let _slot = self.slot(call).await?;
                 self.counted(call, self.send(call, request)).await
             }
         }
@@ -76,7 +76,7 @@ where
     /// A read, asked again as long as that may help. It gives its place back before it waits.
     async fn read(&self, call: Call, request: Request<Body>) -> Result<Response<Reply>, BoxError> {
         let attempt = |request| async move {
-            let _place = self.place(call).await?;
+            let _slot = self.slot(call).await?;
             self.counted(call, self.send(call, request)).await
         };
         // Boxed: the compiler cannot see through a policy inside of a future that it has to prove `Send`.
@@ -85,16 +85,16 @@ where
 
     /// One plain call: the answer comes back whole, or not at all.
     async fn send(&self, call: Call, request: Request<Body>) -> Result<Response<Reply>, BoxError> {
-        let pass = self.pass(call)?;
-        let limit = match &pass {
-            Some(pass) => self.shared.options.deadline.min(pass.expires() - Instant::now()),
+        let permit = self.permit(call)?;
+        let limit = match &permit {
+            Some(permit) => self.shared.options.deadline.min(permit.expires() - Instant::now()),
             None => self.shared.options.deadline,
         };
         let warnings = request.extensions().get::<Warnings>().cloned();
         let pulse = request.extensions().get::<Pulse>().cloned();
         let exchange = async {
             let response =
-                self.transport.clone().oneshot(request.map(|body| Guarded::new(body, pass))).await?;
+                self.transport.clone().oneshot(request.map(|body| Guarded::new(body, permit))).await?;
             let (parts, body) = response.into_parts();
             let whole = body.collect().await.map_err(Into::into)?.to_bytes();
             Ok::<_, BoxError>(Response::from_parts(parts, whole))
@@ -120,21 +120,21 @@ where
         Ok(response.map(|body| Beating::new(body, pulse).map_err(Into::into).boxed_unsync()))
     }
 
-    fn pass(&self, call: Call) -> Result<Option<Arc<Pass>>, Refusal> {
+    fn permit(&self, call: Call) -> Result<Option<Arc<Permit>>, Refusal> {
         match call.effect {
-            Effect::Write => self.shared.fence.enter().map(|pass| Some(Arc::new(pass))),
+            Effect::Write => self.shared.fence.permit().map(|permit| Some(Arc::new(permit))),
             Effect::Read | Effect::Watch | Effect::Review | Effect::DryRun | Effect::Lease => Ok(None),
         }
     }
 
     /// A place among the calls in flight. The lease waits for nobody, or a burst of writes could cost it its term.
-    async fn place(&self, call: Call) -> Result<Option<SemaphorePermit<'_>>, Refusal> {
-        let places = match call.effect {
+    async fn slot(&self, call: Call) -> Result<Option<SemaphorePermit<'_>>, Refusal> {
+        let slots = match call.effect {
             Effect::Watch | Effect::Lease => return Ok(None),
             Effect::Read | Effect::Review => &self.shared.reads,
             Effect::DryRun | Effect::Write => &self.shared.writes,
         };
-        places.acquire().await.map(Some).map_err(|_| Refusal::Closed)
+        slots.acquire().await.map(Some).map_err(|_| Refusal::Closed)
     }
 
     async fn counted(

@@ -277,14 +277,14 @@ async fn a_term_that_ends_while_connecting_cuts_the_write_short() {
             .body(body)
             .unwrap()
     };
-    transport.clone().oneshot(request(fence.enter().unwrap())).await.unwrap();
+    transport.clone().oneshot(request(fence.permit().unwrap())).await.unwrap();
     assert_eq!(whole.load(Ordering::SeqCst), 1);
-    let late = fence.enter().unwrap();
+    let late = fence.permit().unwrap();
     fence.revoke();
     let error = transport.clone().oneshot(request(late)).await.unwrap_err();
     assert_eq!(refusal(&kube::Error::Service(error)), Some(Refusal::NotLeading));
     lead(&fence, 600);
-    transport.oneshot(request(fence.enter().unwrap())).await.unwrap();
+    transport.oneshot(request(fence.permit().unwrap())).await.unwrap();
     assert_eq!(whole.load(Ordering::SeqCst), 2, "the one in between never arrived");
 }
 
@@ -308,5 +308,5 @@ fn a_configuration_that_would_get_around_the_stack_is_refused() {
     let mut config = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
     config.auth_info.impersonate = Some("admin".to_owned());
     let made = Clients::new(&config, ClientOptions::default(), Fence::new(), Telemetry::default());
-    assert!(matches!(made, Err(ContextError::UnsupportedConfig(_))));
+    assert!(matches!(made, Err(ClusterError::UnsupportedConfig(_))));
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cluster::error::ContextError;
+use crate::cluster::error::ClusterError;
 
 /// How to compete.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,15 +20,15 @@ pub struct LeaseConfig {
 }
 
 impl LeaseConfig {
-    pub(super) fn validate(&self) -> Result<(), ContextError> {
+    pub(super) fn validate(&self) -> Result<(), ClusterError> {
         if self.identity.is_empty() || self.name.is_empty() || self.namespace.is_empty() {
-            return Err(ContextError::InvalidLease("identity, name and namespace must not be empty"));
+            return Err(ClusterError::InvalidLease("identity, name and namespace must not be empty"));
         }
         if self.duration < Duration::from_secs(1) || self.duration.subsec_nanos() != 0 {
-            return Err(ContextError::InvalidLease("the duration must be whole seconds, at least one"));
+            return Err(ClusterError::InvalidLease("the duration must be whole seconds, at least one"));
         }
         if self.renewal.is_zero() || self.renewal * 2 >= self.duration {
-            return Err(ContextError::InvalidLease("the renewal must be less than half of the duration"));
+            return Err(ClusterError::InvalidLease("the renewal must be less than half of the duration"));
         }
         Ok(())
     }
@@ -39,7 +39,7 @@ impl LeaseConfig {
     }
 
     /// How long one request may take, so that a renewal that hangs can be tried once more.
-    pub(super) fn patience(&self) -> Duration {
+    pub(super) fn request_timeout(&self) -> Duration {
         (self.renew_deadline() - self.renewal) / 2
     }
 

@@ -44,7 +44,7 @@ pub(super) enum Move {
 }
 
 #[derive(Debug)]
-enum Sight {
+enum View {
     Unknown,
     Absent,
     Seen { lease: Box<Lease>, since: Instant },
@@ -54,20 +54,20 @@ enum Sight {
 #[derive(Debug)]
 pub(super) struct Election {
     config: LeaseConfig,
-    sight: Sight,
+    view: View,
     term: Option<(Term, Instant)>,
     last_epoch: i64,
 }
 
 impl Election {
     pub(super) fn new(config: LeaseConfig) -> Self {
-        Self { config, sight: Sight::Unknown, term: None, last_epoch: 0 }
+        Self { config, view: View::Unknown, term: None, last_epoch: 0 }
     }
 
     /// The Lease was read or watched.
     pub(super) fn observe(&mut self, now: Instant, lease: Option<Lease>) {
         let Some(lease) = lease else {
-            self.sight = Sight::Absent;
+            self.view = View::Absent;
             self.term = None;
             return;
         };
@@ -77,16 +77,16 @@ impl Election {
         {
             self.term = None;
         }
-        let unchanged = match &self.sight {
-            Sight::Seen { lease: seen, since } if same_record(seen, &lease) => Some(*since),
-            Sight::Seen { .. } | Sight::Absent | Sight::Unknown => None,
+        let unchanged = match &self.view {
+            View::Seen { lease: seen, since } if same_record(seen, &lease) => Some(*since),
+            View::Seen { .. } | View::Absent | View::Unknown => None,
         };
-        self.sight = Sight::Seen { lease: Box::new(lease), since: unchanged.unwrap_or(now) };
+        self.view = View::Seen { lease: Box::new(lease), since: unchanged.unwrap_or(now) };
     }
 
     /// A write was refused because the record is not what we thought.
-    pub(super) fn doubt(&mut self) {
-        self.sight = Sight::Unknown;
+    pub(super) fn invalidate(&mut self) {
+        self.view = View::Unknown;
     }
 
     /// A write that was asked for at `asked` was answered with `lease`: we lead.
@@ -101,7 +101,7 @@ impl Election {
             expires: asked + self.config.duration,
         };
         self.term = Some((term, asked + self.config.renewal));
-        self.sight = Sight::Seen { lease: Box::new(lease), since: asked };
+        self.view = View::Seen { lease: Box::new(lease), since: asked };
         term
     }
 
@@ -115,15 +115,15 @@ impl Election {
         if !self.leads(now) {
             self.term = None;
         }
-        match &self.sight {
-            Sight::Unknown => Move::Read,
-            Sight::Absent => Move::Create(Box::new(self.fresh(wall))),
-            Sight::Seen { lease, since } => match self.term {
+        match &self.view {
+            View::Unknown => Move::Read,
+            View::Absent => Move::Create(Box::new(self.fresh(wall))),
+            View::Seen { lease, since } => match self.term {
                 Some((_, due)) if now < due => Move::Rest(due),
                 Some(_) => Move::Replace(Box::new(self.renewed(lease, wall))),
                 None if self.is_free(lease) => Move::Replace(Box::new(self.taken(lease, wall))),
                 None => {
-                    let expiry = *since + self.patience(lease);
+                    let expiry = *since + self.lease_duration(lease);
                     if now < expiry {
                         Move::Follow(expiry)
                     } else {
@@ -136,7 +136,7 @@ impl Election {
 
     /// The record without us, for the others to take at once; `None` if it is not ours.
     pub(super) fn released(&self, wall: Timestamp) -> Option<Lease> {
-        let Sight::Seen { lease, .. } = &self.sight else { return None };
+        let View::Seen { lease, .. } = &self.view else { return None };
         if !self.is_ours(lease) {
             return None;
         }
@@ -148,15 +148,15 @@ impl Election {
     }
 
     /// Whether nothing is known of the record.
-    pub(super) fn is_in_doubt(&self) -> bool {
-        matches!(self.sight, Sight::Unknown)
+    pub(super) fn is_unknown(&self) -> bool {
+        matches!(self.view, View::Unknown)
     }
 
     /// The version at which the record was seen.
     pub(super) fn version(&self) -> Option<&str> {
-        match &self.sight {
-            Sight::Seen { lease, .. } => lease.metadata.resource_version.as_deref(),
-            Sight::Absent | Sight::Unknown => None,
+        match &self.view {
+            View::Seen { lease, .. } => lease.metadata.resource_version.as_deref(),
+            View::Absent | View::Unknown => None,
         }
     }
 
@@ -169,7 +169,7 @@ impl Election {
         holder(lease).is_none_or(str::is_empty) || self.is_ours(lease)
     }
 
-    fn patience(&self, lease: &Lease) -> Duration {
+    fn lease_duration(&self, lease: &Lease) -> Duration {
         let seconds = lease.spec.as_ref().and_then(|spec| spec.lease_duration_seconds).unwrap_or_default();
         Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
             .clamp(self.config.duration.min(LONGEST_DURATION), LONGEST_DURATION)

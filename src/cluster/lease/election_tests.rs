@@ -131,7 +131,7 @@ fn an_answer_that_never_came_is_settled_by_reading() {
     election.observe(start, Some(lease(None, 3, "9")));
     election.won(start, lease(Some("a"), 4, "10"));
     // The renewal of second 5 went through unheard; the try after it conflicts.
-    election.doubt();
+    election.invalidate();
     assert_eq!(election.next(at(7), Timestamp::now()), Move::Read);
     assert!(election.leads(at(7)), "the term runs on for as long as it was granted");
     election.observe(at(7), Some(lease(Some("a"), 4, "11")));

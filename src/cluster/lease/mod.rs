@@ -20,7 +20,7 @@ use kube::api::{PostParams, WatchEvent, WatchParams};
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::backoff::Backoff;
-use super::error::{ContextError, brief, code_of};
+use super::error::{ClusterError, brief, code_of};
 use super::fence::Fence;
 use super::telemetry::Telemetry;
 pub use config::LeaseConfig;
@@ -44,7 +44,7 @@ pub async fn run(
     telemetry: Telemetry,
     wall: impl Fn() -> Timestamp,
     shutdown: impl Future<Output = ()>,
-) -> Result<(), ContextError> {
+) -> Result<(), ClusterError> {
     config.validate()?;
     let mut candidate = Candidate {
         leases: Api::namespaced(client, &config.namespace),
@@ -77,7 +77,7 @@ impl<W: Fn() -> Timestamp> Candidate<W> {
     async fn compete(&mut self) -> Infallible {
         loop {
             let next = self.election.next(Instant::now(), (self.wall)());
-            self.tell_whether_we_lead();
+            self.publish_leadership();
             match next {
                 Move::Read => self.read().await,
                 Move::Create(lease) => {
@@ -96,7 +96,7 @@ impl<W: Fn() -> Timestamp> Candidate<W> {
     }
 
     async fn read(&mut self) {
-        match timeout(self.config.patience(), self.leases.get(&self.config.name)).await {
+        match timeout(self.config.request_timeout(), self.leases.get(&self.config.name)).await {
             Ok(Ok(lease)) => self.election.observe(Instant::now(), Some(lease)),
             Ok(Err(error)) if code_of(&error) == Some(404) => self.election.observe(Instant::now(), None),
             Ok(Err(error)) => self.back_off("cannot read the lease", &brief(&error)).await,
@@ -106,14 +106,14 @@ impl<W: Fn() -> Timestamp> Candidate<W> {
 
     async fn write(&mut self, request: impl Future<Output = kube::Result<Lease>>) {
         let asked = Instant::now();
-        match timeout(self.config.patience(), request).await {
+        match timeout(self.config.request_timeout(), request).await {
             Ok(Ok(lease)) => {
                 self.backoff.reset();
                 self.fence.grant(self.election.won(asked, lease));
             }
             // Somebody was faster, or the Lease came or went.
             Ok(Err(error)) if matches!(code_of(&error), Some(404 | 409)) => {
-                self.election.doubt();
+                self.election.invalidate();
             }
             // It may have been written all the same; then the next try conflicts, and we read what there is.
             Ok(Err(error)) => self.back_off("cannot write the lease", &brief(&error)).await,
@@ -123,13 +123,15 @@ impl<W: Fn() -> Timestamp> Candidate<W> {
 
     /// Watches the Lease for as long as another holder renews it, on one stream.
     async fn follow(&mut self, until: Instant) {
-        let Some(version) = self.election.version().map(str::to_owned) else { return self.election.doubt() };
+        let Some(version) = self.election.version().map(str::to_owned) else {
+            return self.election.invalidate();
+        };
         let field = format!("metadata.name={}", self.config.name);
         let only_ours = WatchParams::default().fields(&field).timeout(WATCH_SECONDS);
         let Ok(opened) = timeout_at(until, self.leases.watch(&only_ours, &version)).await else { return };
         let changes = match opened {
             Ok(changes) => changes.into_stream(),
-            Err(error) => return self.look_again("cannot watch the lease", &brief(&error)).await,
+            Err(error) => return self.restart_watch("cannot watch the lease", &brief(&error)).await,
         };
         pin_mut!(changes);
         let mut until = until;
@@ -140,9 +142,9 @@ impl<W: Fn() -> Timestamp> Candidate<W> {
                 }
                 Some(Ok(WatchEvent::Deleted(_))) => self.election.observe(Instant::now(), None),
                 Some(Ok(WatchEvent::Bookmark(_))) => {}
-                Some(Ok(WatchEvent::Error(_))) => return self.election.doubt(),
+                Some(Ok(WatchEvent::Error(_))) => return self.election.invalidate(),
                 Some(Err(error)) => {
-                    return self.look_again("the watch of the lease broke", &brief(&error)).await;
+                    return self.restart_watch("the watch of the lease broke", &brief(&error)).await;
                 }
                 None => return,
             }
@@ -154,9 +156,9 @@ impl<W: Fn() -> Timestamp> Candidate<W> {
         }
     }
 
-    async fn look_again(&mut self, what: &'static str, why: &str) {
+    async fn restart_watch(&mut self, what: &'static str, why: &str) {
         self.back_off(what, why).await;
-        self.election.doubt();
+        self.election.invalidate();
     }
 
     async fn back_off(&mut self, what: &'static str, why: &str) {
@@ -164,7 +166,7 @@ impl<W: Fn() -> Timestamp> Candidate<W> {
         sleep(self.backoff.next_delay()).await;
     }
 
-    fn tell_whether_we_lead(&self) {
+    fn publish_leadership(&self) {
         let leads = self.election.leads(Instant::now());
         if !leads && self.fence.epoch().is_some() {
             self.fence.revoke();
@@ -182,15 +184,15 @@ impl<W: Fn() -> Timestamp> Candidate<W> {
         }
         // Twice: a renewal that was cut off by the shutdown may have gone through, and then the version is newer.
         for _ in 0..2 {
-            if self.election.is_in_doubt() {
+            if self.election.is_unknown() {
                 self.read().await;
             }
             let Some(lease) = self.election.released((self.wall)()) else { return };
             let params = PostParams::default();
             let replaced = self.leases.replace(&self.config.name, &params, &lease);
-            match timeout(self.config.patience(), replaced).await {
+            match timeout(self.config.request_timeout(), replaced).await {
                 Ok(Ok(_)) => return,
-                Ok(Err(_)) | Err(_) => self.election.doubt(),
+                Ok(Err(_)) | Err(_) => self.election.invalidate(),
             }
         }
         tracing::warn!(lease = self.config.name, "the lease could not be given up; it expires by itself");

@@ -136,7 +136,7 @@ struct Replica {
     fence: Fence,
     line: Line,
     stop: Option<oneshot::Sender<()>>,
-    task: JoinHandle<Result<(), ContextError>>,
+    task: JoinHandle<Result<(), ClusterError>>,
 }
 
 impl Replica {
@@ -238,7 +238,7 @@ async fn the_lease_is_given_up_only_after_the_writes_in_flight() {
     let server = Server::new();
     let first = Replica::start(&server, "a");
     first.leads().await;
-    let write = first.fence.enter().unwrap();
+    let write = first.fence.permit().unwrap();
     let fence = first.fence.clone();
     let stopping = tokio::spawn(first.stop());
     sleep(Duration::from_secs(2)).await;
@@ -268,6 +268,6 @@ async fn settings_that_cannot_work_are_refused() {
         let client = server.clients(&Line::default(), &fence).lease();
         let ran =
             run(client, config, fence, Telemetry::default(), Timestamp::now, std::future::pending()).await;
-        assert!(matches!(ran, Err(ContextError::InvalidLease(_))));
+        assert!(matches!(ran, Err(ClusterError::InvalidLease(_))));
     }
 }

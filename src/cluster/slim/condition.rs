@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::text::{Moment, Word, message};
+use super::text::{Time, Word, message};
 
 /// Conditions whose being true says all there is to say: their message is dropped.
 const PLAIN_WHEN_TRUE: &[&str] = &[
@@ -41,9 +41,9 @@ pub struct Condition {
     #[serde(deserialize_with = "message")]
     pub message: Box<str>,
     /// When the status changed last.
-    pub last_transition_time: Moment,
+    pub last_transition_time: Time,
     /// When a Deployment's condition was written last: the time of its last progress.
-    pub last_update_time: Moment,
+    pub last_update_time: Time,
 }
 
 impl Condition {
@@ -59,12 +59,12 @@ pub(super) fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a C
 }
 
 /// Conditions without the messages that nobody reads.
-pub(super) fn kept(conditions: Vec<Condition>) -> Box<[Condition]> {
-    let trimmed = conditions.into_iter().map(|mut condition| {
+pub(super) fn trimmed(conditions: Vec<Condition>) -> Box<[Condition]> {
+    let conditions = conditions.into_iter().map(|mut condition| {
         if condition.status == ConditionStatus::True && PLAIN_WHEN_TRUE.contains(&condition.type_.as_str()) {
             condition.message = Box::default();
         }
         condition
     });
-    trimmed.collect()
+    conditions.collect()
 }

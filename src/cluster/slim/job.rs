@@ -43,7 +43,7 @@ impl Job {
 }
 
 fn conditions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<[Condition]>, D::Error> {
-    or_default(deserializer).map(condition::kept)
+    or_default(deserializer).map(condition::trimmed)
 }
 
 slim!(Job: "batch" "v1" "Job" "jobs" NamespaceResourceScope);

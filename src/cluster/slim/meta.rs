@@ -6,11 +6,11 @@ use std::fmt;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::text::{Moment, cut, or_default};
+use super::text::{Time, cut, or_default};
 use crate::api::mark;
 
 /// The labels and annotations that are kept.
-const KEPT: &[&str] = &[
+const CACHED: &[&str] = &[
     "controller-revision-hash",
     "deployment.kubernetes.io/revision",
     "deprecated.daemonset.template.generation",
@@ -22,13 +22,13 @@ const KEPT: &[&str] = &[
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Meta {
     pub generation: i64,
-    pub creation_timestamp: Moment,
-    deletion_timestamp: Moment,
+    pub creation_timestamp: Time,
+    deletion_timestamp: Time,
     text: Box<str>,
     /// Where each string ends: name, namespace, uid, version, uid of the controller, then the labels and annotations of
-    /// [`KEPT`].
+    /// [`CACHED`].
     ends: [u16; STRINGS],
-    /// Which of [`KEPT`] are labels, and which annotations, of this object; one bit each.
+    /// Which of [`CACHED`] are labels, and which annotations, of this object; one bit each.
     labels: u8,
     annotations: u8,
 }
@@ -36,7 +36,7 @@ pub struct Meta {
 /// Name, namespace, uid, version, uid of the controller.
 const FIXED: usize = 5;
 const CONTROLLER: usize = 4;
-const STRINGS: usize = FIXED + KEPT.len();
+const STRINGS: usize = FIXED + CACHED.len();
 
 impl Meta {
     /// The name.
@@ -64,19 +64,19 @@ impl Meta {
         &self.text[usize::from(start)..usize::from(self.ends[nth])]
     }
 
-    fn kept(&self, key: &str, present: u8) -> Option<&str> {
-        let place = KEPT.iter().position(|kept| *kept == key)?;
-        (present & (1 << place) != 0).then(|| self.string(FIXED + place))
+    fn cached(&self, key: &str, present: u8) -> Option<&str> {
+        let index = CACHED.iter().position(|cached| *cached == key)?;
+        (present & (1 << index) != 0).then(|| self.string(FIXED + index))
     }
 
     /// The value of a label, if it is one of those that are kept.
     pub fn label(&self, key: &str) -> Option<&str> {
-        self.kept(key, self.labels)
+        self.cached(key, self.labels)
     }
 
     /// The value of an annotation, if it is one of those that are kept.
     pub fn annotation(&self, key: &str) -> Option<&str> {
-        self.kept(key, self.annotations)
+        self.cached(key, self.annotations)
     }
 
     /// Which revision a pod of a StatefulSet or DaemonSet was made from.
@@ -101,7 +101,7 @@ impl Meta {
     }
 
     /// Whether it is being deleted.
-    pub fn is_going(&self) -> bool {
+    pub fn is_terminating(&self) -> bool {
         self.deletion_timestamp.get().is_some()
     }
 
@@ -111,31 +111,31 @@ impl Meta {
     }
 }
 
-/// The values of a map of labels or annotations that are kept, each in its place in [`KEPT`].
+/// The values of a map of labels or annotations that are kept, each in its index in [`CACHED`].
 #[derive(Default)]
-struct Kept([Option<Box<str>>; KEPT.len()]);
+struct Cached([Option<Box<str>>; CACHED.len()]);
 
-impl<'de> Deserialize<'de> for Kept {
+impl<'de> Deserialize<'de> for Cached {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Pairs;
         impl<'de> Visitor<'de> for Pairs {
-            type Value = Kept;
+            type Value = Cached;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a map of strings")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Kept, A::Error> {
-                let mut kept = Kept::default();
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Cached, A::Error> {
+                let mut cached = Cached::default();
                 while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-                    match KEPT.iter().position(|known| **known == key) {
-                        Some(place) => kept.0[place] = map.next_value()?,
+                    match CACHED.iter().position(|known| **known == key) {
+                        Some(index) => cached.0[index] = map.next_value()?,
                         None => {
                             map.next_value::<IgnoredAny>()?;
                         }
                     }
                 }
-                Ok(kept)
+                Ok(cached)
             }
         }
         deserializer.deserialize_map(Pairs)
@@ -151,12 +151,12 @@ struct WireMeta {
     uid: Box<str>,
     resource_version: Box<str>,
     generation: i64,
-    creation_timestamp: Moment,
-    deletion_timestamp: Moment,
+    creation_timestamp: Time,
+    deletion_timestamp: Time,
     #[serde(deserialize_with = "or_default")]
-    labels: Kept,
+    labels: Cached,
     #[serde(deserialize_with = "or_default")]
-    annotations: Kept,
+    annotations: Cached,
     #[serde(deserialize_with = "or_default")]
     owner_references: Vec<WireOwner>,
 }
@@ -184,13 +184,13 @@ impl<'de> Deserialize<'de> for Meta {
         for (end, string) in meta.ends.iter_mut().zip(fixed) {
             *end = push(&mut text, string);
         }
-        for place in 0..KEPT.len() {
+        for index in 0..CACHED.len() {
             // No key is both a label and an annotation of the same kind of object; a label would come first.
-            let (label, annotation) = (&wire.labels.0[place], &wire.annotations.0[place]);
-            meta.labels |= u8::from(label.is_some()) << place;
-            meta.annotations |= u8::from(annotation.is_some() && label.is_none()) << place;
+            let (label, annotation) = (&wire.labels.0[index], &wire.annotations.0[index]);
+            meta.labels |= u8::from(label.is_some()) << index;
+            meta.annotations |= u8::from(annotation.is_some() && label.is_none()) << index;
             let value = label.as_ref().or(annotation.as_ref());
-            meta.ends[FIXED + place] = push(&mut text, value.map_or("", |value| value));
+            meta.ends[FIXED + index] = push(&mut text, value.map_or("", |value| value));
         }
         meta.text = text.into();
         Ok(meta)

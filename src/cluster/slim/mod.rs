@@ -15,7 +15,7 @@ pub use condition::{Condition, ConditionStatus};
 pub use job::Job;
 pub use meta::Meta;
 pub use pod::{Container, ContainerState, Pod, PodPhase, Terminated, Waiting};
-pub use text::{Moment, Word};
+pub use text::{Time, Word};
 pub use wire::{Slim, Wire};
 pub use workload::{
     DaemonSet, Deployment, Namespace, ReplicaSet, StatefulSet, UpdateStrategy, UpdateStrategyType,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer};
 use super::condition;
 use super::condition::{Condition, ConditionStatus};
 use super::meta::Meta;
-use super::text::{Moment, Word, message, or_default};
+use super::text::{Time, Word, message, or_default};
 use super::wire::slim;
 
 /// Conditions that say nothing while they hold.
@@ -79,7 +79,7 @@ pub struct Waiting {
 pub struct Terminated {
     pub reason: Word,
     pub exit_code: i32,
-    pub finished_at: Moment,
+    pub finished_at: Time,
     #[serde(deserialize_with = "message")]
     pub message: Box<str>,
 }
@@ -197,7 +197,7 @@ impl<'de> Deserialize<'de> for Pod {
             phase: status.phase,
             reason: status.reason,
             message: status.message,
-            conditions: condition::kept(conditions),
+            conditions: condition::trimmed(conditions),
             containers: containers.into(),
         })
     }
@@ -206,8 +206,8 @@ impl<'de> Deserialize<'de> for Pod {
 /// Puts each container of the spec together with its status.
 fn join(into: &mut Vec<Container>, containers: Vec<WireContainer>, mut statuses: Vec<WireContainerStatus>) {
     for container in containers {
-        let place = statuses.iter().position(|status| status.name == container.name);
-        let status = place.map(|place| statuses.swap_remove(place)).unwrap_or_default();
+        let index = statuses.iter().position(|status| status.name == container.name);
+        let status = index.map(|index| statuses.swap_remove(index)).unwrap_or_default();
         into.push(Container {
             name: container.name,
             spec_image: container.image.unwrap_or_default(),

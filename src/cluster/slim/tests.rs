@@ -9,7 +9,7 @@ use crate::cluster::watch::Watched;
 fn read<K: Watched>(object: Value) -> K {
     // Through text, as it comes over the wire, and through the guard, as kube's watcher decodes it.
     let guarded: DeserializeGuard<K::Wire> = serde_json::from_str(&object.to_string()).unwrap();
-    K::keep(guarded.0.unwrap())
+    K::from_wire(guarded.0.unwrap())
 }
 
 fn managed(manager: &str, subresource: Option<&str>, fields: Value) -> Value {
@@ -64,7 +64,7 @@ fn a_deployment_keeps_what_health_needs() {
     assert_eq!((meta.generation, meta.deployment_revision()), (3, Some(2)));
     assert_eq!(meta.revision_mark(), Some("7"));
     assert_eq!(meta.label("app"), None, "a label that nobody asks for");
-    assert!(meta.creation_timestamp.get().is_some() && !meta.is_going());
+    assert!(meta.creation_timestamp.get().is_some() && !meta.is_terminating());
     assert_eq!((web.spec.replicas, web.spec.paused), (Some(3), true));
     let status = &web.status;
     assert_eq!((status.replicas, status.updated_replicas, status.available_replicas), (4, 2, 3));

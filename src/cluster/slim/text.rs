@@ -64,7 +64,7 @@ impl Word {
     /// The word as text.
     pub fn as_str(&self) -> &str {
         match &self.0 {
-            Spelling::Known(place) => KNOWN[usize::from(*place)],
+            Spelling::Known(index) => KNOWN[usize::from(*index)],
             Spelling::Own(word) => word,
         }
     }
@@ -79,7 +79,7 @@ impl Default for Word {
 impl From<&str> for Word {
     fn from(word: &str) -> Self {
         match KNOWN.binary_search(&word).map(u8::try_from) {
-            Ok(Ok(place)) => Self(Spelling::Known(place)),
+            Ok(Ok(index)) => Self(Spelling::Known(index)),
             Ok(Err(_)) | Err(_) => Self(Spelling::Own(cut(word).into())),
         }
     }
@@ -134,9 +134,9 @@ impl<'de> Deserialize<'de> for Word {
 
 /// A time of the API in eight bytes: whole seconds, as `metav1.Time` has them, or none.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Moment(i64);
+pub struct Time(i64);
 
-impl Moment {
+impl Time {
     const NONE: i64 = i64::MIN;
 
     /// The time, if there is one.
@@ -145,25 +145,25 @@ impl Moment {
     }
 }
 
-impl Default for Moment {
+impl Default for Time {
     fn default() -> Self {
         Self(Self::NONE)
     }
 }
 
-impl From<Timestamp> for Moment {
+impl From<Timestamp> for Time {
     fn from(timestamp: Timestamp) -> Self {
         Self(timestamp.as_second())
     }
 }
 
-impl fmt::Debug for Moment {
+impl fmt::Debug for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.get().fmt(f)
     }
 }
 
-impl<'de> Deserialize<'de> for Moment {
+impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Option::<Timestamp>::deserialize(deserializer)?.map(Self::from).unwrap_or_default())
     }
@@ -204,10 +204,10 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_is_a_time_or_none() {
-        let read = |text: &str| serde_json::from_str::<Moment>(text).unwrap().get();
+    fn a_time_is_read_or_absent() {
+        let read = |text: &str| serde_json::from_str::<Time>(text).unwrap().get();
         assert_eq!(read("\"2026-11-23T01:00:00Z\""), Some("2026-11-23T01:00:00Z".parse().unwrap()));
         assert_eq!(read("null"), None);
-        assert_eq!(Moment::default().get(), None);
+        assert_eq!(Time::default().get(), None);
     }
 }

@@ -91,7 +91,7 @@ macro_rules! slim {
         impl $crate::cluster::watch::Watched for $type {
             type Wire = $crate::cluster::slim::Wire<$type>;
 
-            fn keep(wire: Self::Wire) -> Self {
+            fn from_wire(wire: Self::Wire) -> Self {
                 wire.into_object()
             }
 
@@ -99,7 +99,7 @@ macro_rules! slim {
                 self.metadata.resource_version()
             }
 
-            fn place(&self) -> (&str, &str) {
+            fn key(&self) -> (&str, &str) {
                 (self.metadata.namespace(), self.metadata.name())
             }
         }

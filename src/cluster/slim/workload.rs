@@ -48,7 +48,7 @@ impl<'de> Deserialize<'de> for UpdateStrategy {
 }
 
 fn conditions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<[Condition]>, D::Error> {
-    or_default(deserializer).map(condition::kept)
+    or_default(deserializer).map(condition::trimmed)
 }
 
 /// A Deployment.

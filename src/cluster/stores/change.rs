@@ -52,8 +52,8 @@ pub enum Change {
 
 /// The application that a promotion names, in its status or in its spec; empty when it names none.
 pub fn application_of(promotion: &Promotion) -> &str {
-    let told = promotion.status.as_ref().and_then(|status| status.application.as_deref());
-    told.or(promotion.spec.application.as_deref()).unwrap_or_default()
+    let reported = promotion.status.as_ref().and_then(|status| status.application.as_deref());
+    reported.or(promotion.spec.application.as_deref()).unwrap_or_default()
 }
 
 /// The UID of an object that is gone.
@@ -75,10 +75,10 @@ pub(super) fn object<K>(delta: &Delta<K>) -> Option<&Arc<K>> {
     }
 }
 
-pub(super) fn place<K: Watched>(delta: &Delta<K>) -> Option<(String, String)> {
+pub(super) fn key<K: Watched>(delta: &Delta<K>) -> Option<(String, String)> {
     if let Delta::Undecodable { new } | Delta::UndecodableGone { old: new } = delta {
         return Some((new.namespace.to_string(), new.name.to_string()));
     }
-    let (namespace, name) = object(delta)?.place();
+    let (namespace, name) = object(delta)?.key();
     Some((namespace.to_owned(), name.to_owned()))
 }

@@ -11,7 +11,7 @@ pub struct Targets(Arc<RwLock<BTreeMap<Location, BTreeSet<EnvironmentId>>>>);
 
 impl Targets {
     /// Whether an environment names this namespace of the home cluster.
-    pub(super) fn holds(&self, namespace: &str) -> bool {
+    pub(super) fn contains(&self, namespace: &str) -> bool {
         let target = Location::home(namespace.into());
         self.0.read().unwrap_or_else(PoisonError::into_inner).contains_key(&target)
     }

@@ -2,10 +2,10 @@
 //!
 //! Invariant: the workloads of target namespaces are listed once the targets are known.
 
-use super::change::{Change, application_of, gone, object, place};
+use super::change::{Change, application_of, gone, key, object};
 use super::{Scope, Stores, targets};
 use crate::cluster::client::Clients;
-use crate::cluster::error::ContextError;
+use crate::cluster::error::ClusterError;
 use crate::cluster::store::{Delta, Store};
 use crate::cluster::telemetry::Telemetry;
 use crate::cluster::watch::{Watch, WatchOptions, Watched};
@@ -15,12 +15,12 @@ use tokio::sync::Notify;
 
 /// The running watches; dropping it ends them.
 pub struct Watches {
-    ends: Vec<futures::future::BoxFuture<'static, ContextError>>,
+    ends: Vec<futures::future::BoxFuture<'static, ClusterError>>,
 }
 
 impl Watches {
     /// The first watch that ends; none ever should.
-    pub async fn ended(&mut self) -> ContextError {
+    pub async fn ended(&mut self) -> ClusterError {
         futures::future::select_all(std::mem::take(&mut self.ends)).await.0
     }
 }
@@ -42,35 +42,35 @@ impl Stores {
             let scope = scope.clone();
             move |meta: &ObjectMeta| scope.serves(meta.namespace.as_deref().unwrap_or_default())
         };
-        let tell = changed.clone();
+        let notify = changed.clone();
         starter.start(&mut watches, "Release", &self.releases, serves.clone(), move |delta| {
-            if let Some((namespace, name)) = place(&delta) {
-                tell(Change::Release(namespace, name));
+            if let Some((namespace, name)) = key(&delta) {
+                notify(Change::Release(namespace, name));
             }
         });
-        let (tell, targets, again) = (changed.clone(), self.targets.clone(), Arc::clone(&relisters));
+        let (notify, targets, again) = (changed.clone(), self.targets.clone(), Arc::clone(&relisters));
         starter.start(&mut watches, "Environment", &self.environments, serves.clone(), move |delta| {
             let relist = || {
                 for relist in again.read().unwrap_or_else(PoisonError::into_inner).iter() {
                     (relist.0)();
                 }
             };
-            let is_news = targets::track(&targets, relist, &delta);
-            if let Some((namespace, name)) = place(&delta) {
-                tell(Change::Environment(namespace, name, is_news));
+            let matters = targets::track(&targets, relist, &delta);
+            if let Some((namespace, name)) = key(&delta) {
+                notify(Change::Environment(namespace, name, matters));
             }
         });
-        let tell = changed.clone();
+        let notify = changed.clone();
         starter.start(&mut watches, "RollbackPolicy", &self.policies, serves.clone(), move |delta| {
-            if let Some((namespace, _)) = place(&delta) {
-                tell(Change::Policy(namespace));
+            if let Some((namespace, _)) = key(&delta) {
+                notify(Change::Policy(namespace));
             }
         });
-        let tell = changed.clone();
+        let notify = changed.clone();
         starter.start(&mut watches, "Promotion", &self.promotions, serves.clone(), move |delta| {
-            if let Some((project, name)) = place(&delta) {
+            if let Some((project, name)) = key(&delta) {
                 let promotion = object(&delta);
-                tell(Change::Promotion {
+                notify(Change::Promotion {
                     project,
                     name,
                     release: promotion.map(|promotion| promotion.spec.release.to_string()),
@@ -81,7 +81,7 @@ impl Stores {
             }
         });
         self.watch_consent(&starter, &mut watches, scope, changed.clone());
-        let tell = changed.clone();
+        let notify = changed.clone();
         starter.start(
             &mut watches,
             "Namespace",
@@ -89,7 +89,7 @@ impl Stores {
             |_: &ObjectMeta| true,
             move |delta| {
                 if let Some(object) = object(&delta) {
-                    tell(Change::Namespace(object.metadata.name().to_owned()));
+                    notify(Change::Namespace(object.metadata.name().to_owned()));
                 }
             },
         );
@@ -101,11 +101,11 @@ impl Stores {
         }
         macro_rules! workloads {
             ($($kind:literal => $store:ident),*) => { $(
-                let (tell, targets) = (changed.clone(), self.targets.clone());
-                let keep = move |meta: &ObjectMeta| targets.holds(meta.namespace.as_deref().unwrap_or_default());
-                let relister = starter.start(&mut watches, $kind, &self.$store, keep, move |delta| {
+                let (notify, targets) = (changed.clone(), self.targets.clone());
+                let accepts = move |meta: &ObjectMeta| targets.contains(meta.namespace.as_deref().unwrap_or_default());
+                let relister = starter.start(&mut watches, $kind, &self.$store, accepts, move |delta| {
                     if let Some(object) = object(&delta) {
-                        tell(Change::Workload(object.metadata.namespace().to_owned()));
+                        notify(Change::Workload(object.metadata.namespace().to_owned()));
                     }
                 });
                 relisters.write().unwrap_or_else(PoisonError::into_inner).push(relister);
@@ -133,11 +133,11 @@ impl Stores {
             let scope = scope.clone();
             move |meta: &ObjectMeta| scope.serves(meta.namespace.as_deref().unwrap_or_default())
         };
-        let tell = changed.clone();
+        let notify = changed.clone();
         starter.start(watches, "Approval", &self.approvals, serves.clone(), move |delta| {
-            if let Some((project, name)) = place(&delta) {
+            if let Some((project, name)) = key(&delta) {
                 let approval = object(&delta);
-                tell(Change::Approval {
+                notify(Change::Approval {
                     project,
                     name,
                     release: approval.map(|approval| approval.spec.release.name.clone()),
@@ -145,17 +145,17 @@ impl Stores {
                 });
             }
         });
-        let tell = changed.clone();
+        let notify = changed.clone();
         starter.start(watches, "ChangeFreeze", &self.freezes, serves, move |delta| {
-            if let Some((project, _)) = place(&delta) {
-                tell(Change::Freeze(Some(project)));
+            if let Some((project, _)) = key(&delta) {
+                notify(Change::Freeze(Some(project)));
             }
         });
-        let tell = changed.clone();
+        let notify = changed.clone();
         let every = |_: &ObjectMeta| true;
         starter.start(watches, "ClusterChangeFreeze", &self.cluster_freezes, every, move |delta| {
             if !matches!(delta, Delta::Listed) {
-                tell(Change::Freeze(None));
+                notify(Change::Freeze(None));
             }
         });
         if !scope.admission {
@@ -163,11 +163,11 @@ impl Stores {
         }
         let is_ours =
             |meta: &ObjectMeta| meta.name.as_deref().is_some_and(|name| name.starts_with("towpath-"));
-        let tell = changed.clone();
+        let notify = changed.clone();
         let policies = &self.admission_policies;
         starter.start(watches, "ValidatingAdmissionPolicy", policies, is_ours, move |delta| {
             if !matches!(delta, Delta::Listed) {
-                tell(Change::Admission);
+                notify(Change::Admission);
             }
         });
         let bindings = &self.admission_bindings;
@@ -194,7 +194,7 @@ impl Starter<'_> {
         watches: &mut Watches,
         kind: &'static str,
         store: &Store<K>,
-        keep: impl Fn(&ObjectMeta) -> bool + Send + Sync + 'static,
+        accepts: impl Fn(&ObjectMeta) -> bool + Send + Sync + 'static,
         changed: impl Fn(Delta<K>) + Send + Sync + 'static,
     ) -> Relister {
         let listed = Arc::clone(self.listed);
@@ -204,7 +204,7 @@ impl Starter<'_> {
             WatchOptions::default(),
             store.clone(),
             self.telemetry.clone(),
-            keep,
+            accepts,
             move |delta| {
                 let is_list = matches!(delta, Delta::Listed);
                 changed(delta);

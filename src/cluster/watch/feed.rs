@@ -1,14 +1,14 @@
 //! From the events of a watch to the store, and from there to whoever wants to know.
 //!
 //! Invariant: every event changes the store before it is told of; an object that does not fit its type becomes an
-//! [`Undecodable`], and what `keep` does not accept leaves.
+//! [`Undecodable`], and what `accepts` does not accept leaves.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::core::DeserializeGuard;
 use kube::runtime::watcher::Event;
 
-use super::watched::{Watched, place};
+use super::watched::{Watched, key};
 use crate::cluster::store::{Delta, Store, Undecodable};
 use crate::cluster::telemetry::Telemetry;
 
@@ -20,7 +20,7 @@ pub(super) struct Feed<K, F, C> {
     pub(super) kind: &'static str,
     pub(super) store: Store<K>,
     pub(super) telemetry: Telemetry,
-    pub(super) keep: F,
+    pub(super) accepts: F,
     pub(super) changed: C,
 }
 
@@ -35,35 +35,35 @@ where
             Event::Init => self.store.begin_list(),
             Event::InitApply(object) | Event::Apply(object) => self.apply(object),
             Event::Delete(object) => {
-                let (namespace, name) = place(object.meta());
-                self.tell(self.store.remove(namespace, name));
+                let (namespace, name) = key(object.meta());
+                self.notify(self.store.remove(namespace, name));
             }
-            Event::InitDone => self.tell(self.store.end_list()),
+            Event::InitDone => self.notify(self.store.end_list()),
         }
     }
 
     fn apply(&self, object: DeserializeGuard<K::Wire>) {
         let meta = object.meta();
-        let (namespace, name) = (place(meta).0.to_owned(), place(meta).1.to_owned());
-        if !(self.keep)(meta) {
-            return self.tell(self.store.remove(&namespace, &name));
+        let (namespace, name) = (key(meta).0.to_owned(), key(meta).1.to_owned());
+        if !(self.accepts)(meta) {
+            return self.notify(self.store.remove(&namespace, &name));
         }
         match object.0 {
             Ok(wire) => {
                 let is_same = |old: &K, new: &K| !old.version().is_empty() && old.version() == new.version();
-                self.tell(self.store.apply(&namespace, &name, K::keep(wire), is_same));
+                self.notify(self.store.apply(&namespace, &name, K::from_wire(wire), is_same));
             }
             Err(invalid) => {
                 self.telemetry.decode_error(self.kind);
                 let mut error = invalid.error;
                 error.truncate(error.floor_char_boundary(ERROR_LENGTH));
                 let version = invalid.metadata.resource_version.unwrap_or_default();
-                self.tell(self.store.apply_undecodable(Undecodable { namespace, name, version, error }));
+                self.notify(self.store.apply_undecodable(Undecodable { namespace, name, version, error }));
             }
         }
     }
 
-    fn tell(&self, deltas: impl IntoIterator<Item = Delta<K>>) {
+    fn notify(&self, deltas: impl IntoIterator<Item = Delta<K>>) {
         deltas.into_iter().for_each(&self.changed);
     }
 }

@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::client::Clients;
-use super::error::ContextError;
+use super::error::ClusterError;
 use super::pulse::Pulse;
 use super::store::{Delta, Store};
 use super::telemetry::Telemetry;
@@ -41,7 +41,7 @@ pub struct Watch {
 impl Watch {
     /// Watches every object of the kind, named `kind` in metrics and logs, into `store`.
     ///
-    /// Only objects whose metadata `keep` accepts are stored. Its answers may change; call [`Watch::relister`] when it
+    /// Only objects whose metadata `accepts` accepts are stored. Its answers may change; call [`Watch::relister`] when it
     /// accepts more than before. `changed` is called after each change of the store, from the watch's task: it must
     /// not block.
     pub fn start<K: Watched>(
@@ -50,25 +50,25 @@ impl Watch {
         options: WatchOptions,
         store: Store<K>,
         telemetry: Telemetry,
-        keep: impl Fn(&ObjectMeta) -> bool + Send + Sync + 'static,
+        accepts: impl Fn(&ObjectMeta) -> bool + Send + Sync + 'static,
         changed: impl Fn(Delta<K>) + Send + Sync + 'static,
     ) -> Self {
         let (pulse, relist) = (Pulse::new(), Arc::new(Notify::new()));
         telemetry.watch_age(kind, &pulse);
-        let feed = Feed { kind, store, telemetry, keep, changed };
+        let feed = Feed { kind, store, telemetry, accepts, changed };
         let api = Api::all(clients.watching(&pulse));
         let supervisor = Supervisor { api, options, pulse, relist: Arc::clone(&relist) };
         Self { kind, relist, task: tokio::spawn(supervisor.supervise(feed)) }
     }
 
-    /// Lists again, because `keep` accepts more than before. Calls during a list add up to one more list.
+    /// Lists again, because `accepts` accepts more than before. Calls during a list add up to one more list.
     pub fn relister(&self) -> impl Fn() + Send + Sync + use<> {
         let relist = Arc::clone(&self.relist);
         move || relist.notify_one()
     }
 
     /// Waits until the task ends, which it should not.
-    pub fn ended(&mut self) -> impl Future<Output = ContextError> {
+    pub fn ended(&mut self) -> impl Future<Output = ClusterError> {
         let (kind, task) = (self.kind, &mut self.task);
         async move {
             let reason = match task.await {
@@ -76,7 +76,7 @@ impl Watch {
                 Err(error) if error.is_panic() => "it panicked".to_owned(),
                 Err(_) => "it was aborted".to_owned(),
             };
-            ContextError::TaskEnded { task: format!("watch of {kind}"), reason }
+            ClusterError::TaskEnded { task: format!("watch of {kind}"), reason }
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::cluster::pulse::Pulse;
 use crate::cluster::store::Delta;
 
 /// Errors in a row after which the stream is built anew, whatever they are.
-const PATIENCE: u32 = 4;
+const ERRORS_IN_A_ROW: u32 = 4;
 
 /// Keeps one stream alive.
 pub(super) struct Supervisor<W> {
@@ -38,8 +38,8 @@ pub(super) struct Supervisor<W> {
 
 /// Why a stream is given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Anew {
-    Asked,
+enum Restart {
+    Relist,
     Silent,
     Broken,
 }
@@ -58,15 +58,15 @@ where
         let mut pauses = Pauses::new(&self.options);
         loop {
             let reason = self.follow(&feed, &mut pauses).await;
-            if reason != Anew::Asked {
-                tracing::warn!(kind = feed.kind, ?reason, "watch built anew");
+            if reason != Restart::Relist {
+                tracing::warn!(kind = feed.kind, ?reason, "watch restarted");
             }
             feed.telemetry.watch_restarted(feed.kind);
         }
     }
 
     /// Feeds from one stream until it has to be built anew.
-    async fn follow<K, F, C>(&self, feed: &Feed<K, F, C>, pauses: &mut Pauses) -> Anew
+    async fn follow<K, F, C>(&self, feed: &Feed<K, F, C>, pauses: &mut Pauses) -> Restart
     where
         K: Watched<Wire = W>,
         F: Fn(&ObjectMeta) -> bool,
@@ -75,7 +75,7 @@ where
         let config =
             watcher::Config::default().timeout(self.options.server_timeout).page_size(self.options.page_size);
         let mut stream = pin!(watcher(self.api.clone(), config));
-        let mut look = interval((self.options.silence / 12).max(Duration::from_millis(1)));
+        let mut check = interval((self.options.silence / 12).max(Duration::from_millis(1)));
         self.pulse.beat();
         let mut is_listing = true;
         loop {
@@ -83,10 +83,10 @@ where
                 event = stream.next() => event,
                 // Not in the middle of a list, or a row of requests would keep any list from ending. The request
                 // is kept until then.
-                () = self.relist.notified(), if !is_listing => return Anew::Asked,
-                _ = look.tick() => {
+                () = self.relist.notified(), if !is_listing => return Restart::Relist,
+                _ = check.tick() => {
                     if self.pulse.age() >= self.options.silence {
-                        return Anew::Silent;
+                        return Restart::Silent;
                     }
                     continue;
                 }
@@ -108,10 +108,10 @@ where
                     tracing::warn!(kind = feed.kind, error = brief_of(&error), "watch failed");
                     sleep(pause).await;
                     if is_final(&error) || pauses.are_many() {
-                        return Anew::Broken;
+                        return Restart::Broken;
                     }
                 }
-                None => return Anew::Broken,
+                None => return Restart::Broken,
             }
         }
     }
@@ -142,7 +142,7 @@ impl Pauses {
     }
 
     fn are_many(&self) -> bool {
-        self.backoff.failures().is_multiple_of(PATIENCE)
+        self.backoff.failures().is_multiple_of(ERRORS_IN_A_ROW)
     }
 }
 

@@ -115,7 +115,7 @@ struct Watching {
 }
 
 impl Watching {
-    fn start(clients: &Clients, keep: impl Fn(&ObjectMeta) -> bool + Send + Sync + 'static) -> Self {
+    fn start(clients: &Clients, accepts: impl Fn(&ObjectMeta) -> bool + Send + Sync + 'static) -> Self {
         let (sender, deltas) = mpsc::unbounded_channel();
         let changed = move |delta: Delta<Deployment>| {
             let _ = sender.send(told(&delta));
@@ -123,7 +123,7 @@ impl Watching {
         let options = WatchOptions::default();
         let store = Store::new();
         let telemetry = Telemetry::default();
-        let watch = Watch::start("Deployment", clients, options, store.clone(), telemetry, keep, changed);
+        let watch = Watch::start("Deployment", clients, options, store.clone(), telemetry, accepts, changed);
         Self { store, watch, deltas }
     }
 
@@ -239,11 +239,11 @@ async fn a_namespace_that_becomes_of_interest_is_listed() {
         _ => Answer::Events(vec![event("MODIFIED", deployment("other", "db", 101))], 50),
     });
     let wide = Arc::new(AtomicBool::new(false));
-    let keep = {
+    let accepts = {
         let wide = Arc::clone(&wide);
         move |meta: &ObjectMeta| wide.load(Ordering::SeqCst) || meta.namespace.as_deref() == Some("shop")
     };
-    let mut watching = Watching::start(&clients, keep);
+    let mut watching = Watching::start(&clients, accepts);
     assert_eq!(watching.until("listed").await, ["new web", "listed"]);
     wide.store(true, Ordering::SeqCst);
     watching.watch.relister()();

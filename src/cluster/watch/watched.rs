@@ -14,20 +14,20 @@ pub trait Watched: Send + Sync + Sized + 'static {
     type Wire: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static;
 
     /// What is kept.
-    fn keep(wire: Self::Wire) -> Self;
+    fn from_wire(wire: Self::Wire) -> Self;
 
     /// The version at which it was seen.
     fn version(&self) -> &str;
 
     /// Its namespace, empty for a cluster-scoped kind, and its name.
-    fn place(&self) -> (&str, &str);
+    fn key(&self) -> (&str, &str);
 }
 
 /// Thousands of releases are watched.
 impl Watched for KeptRelease {
     type Wire = Release;
 
-    fn keep(wire: Release) -> Self {
+    fn from_wire(wire: Release) -> Self {
         wire.into()
     }
 
@@ -35,7 +35,7 @@ impl Watched for KeptRelease {
         self.resource_version()
     }
 
-    fn place(&self) -> (&str, &str) {
+    fn key(&self) -> (&str, &str) {
         (self.namespace(), self.name())
     }
 }
@@ -47,7 +47,7 @@ where
 {
     type Wire = K;
 
-    fn keep(mut wire: K) -> K {
+    fn from_wire(mut wire: K) -> K {
         trim_metadata(wire.meta_mut());
         wire.trim();
         wire
@@ -57,8 +57,8 @@ where
         self.meta().resource_version.as_deref().unwrap_or_default()
     }
 
-    fn place(&self) -> (&str, &str) {
-        place(self.meta())
+    fn key(&self) -> (&str, &str) {
+        key(self.meta())
     }
 }
 
@@ -72,7 +72,7 @@ where
 {
     type Wire = K;
 
-    fn keep(mut wire: K) -> Self {
+    fn from_wire(mut wire: K) -> Self {
         trim_metadata(wire.meta_mut());
         Self(wire)
     }
@@ -81,8 +81,8 @@ where
         self.0.meta().resource_version.as_deref().unwrap_or_default()
     }
 
-    fn place(&self) -> (&str, &str) {
-        place(self.0.meta())
+    fn key(&self) -> (&str, &str) {
+        key(self.0.meta())
     }
 }
 
@@ -92,6 +92,6 @@ fn trim_metadata(meta: &mut ObjectMeta) {
 }
 
 /// Namespace and name.
-pub(super) fn place(meta: &ObjectMeta) -> (&str, &str) {
+pub(super) fn key(meta: &ObjectMeta) -> (&str, &str) {
     (meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default())
 }
