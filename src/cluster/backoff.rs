@@ -1,7 +1,7 @@
 //! How long to wait after a failure: doubling, capped, jittered. Shared by reads, watches and the lease.
 //!
-//! Invariant: a delay lies between half of its step and its step, so that replicas do not come back in lockstep and
-//! none comes back at once.
+//! Invariant: a delay lies between half of its step and its step, so that replicas do not retry in lockstep and
+//! none retries at once.
 
 use std::time::Duration;
 
@@ -22,14 +22,14 @@ impl Backoff {
         Self { first, cap, step: 0, jitter: HasherRng::new() }
     }
 
-    /// The delay before the next try.
+    /// The delay before the next attempt.
     pub fn next_delay(&mut self) -> Duration {
         let full = self.first.saturating_mul(2u32.saturating_pow(self.step)).min(self.cap);
         self.step = self.step.saturating_add(1);
         full.mul_f64(0.5 + self.jitter.next_f64() / 2.0)
     }
 
-    /// The next delay is the first one again.
+    /// Starts over with the first delay.
     pub fn reset(&mut self) {
         self.step = 0;
     }

@@ -1,4 +1,4 @@
-//! From a kind to its resource in the API: well-known kinds by a table, any other one by discovery, once.
+//! Finds the resource of a kind: a well-known kind in a table, any other kind by discovery, once.
 
 use super::cache::Cache;
 use kube::core::{ApiResource, GroupVersionKind};
@@ -14,12 +14,12 @@ pub struct Resources {
 }
 
 impl Resources {
-    /// Kinds of `table` are never looked up.
+    /// Never looks up the kinds of `table`.
     pub fn new(table: Table) -> Self {
         Self { table, discovered: Cache::new(500) }
     }
 
-    /// The resource of a kind; none when the API server does not serve it in namespaces.
+    /// Returns the resource of a kind; `None` when the API server does not serve it in namespaces.
     pub async fn find(
         &self,
         client: &kube::Client,

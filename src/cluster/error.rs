@@ -1,7 +1,7 @@
-//! What can go wrong on the way to the outside, one variant per operation that failed.
+//! Failures of the cluster layer, one variant per operation that failed.
 //!
-//! Invariant: an error never carries the body of an object; a [`Refusal`] is the client stack's own "no", told apart
-//! from what the API server answered, so that nobody mistakes "we did not ask" for "the server said no".
+//! Invariant: an error never carries the body of an object; a [`Refusal`] comes from the client stack and is distinct
+//! from an answer of the API server, so that "the request was not sent" is never taken for "the server refused".
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub enum ClusterError {
     /// The lease settings contradict each other.
     #[error("the lease settings are not usable: {0}")]
     InvalidLease(&'static str),
-    /// A background task that must run for as long as the process ended.
+    /// A background task ended that must run as long as the process.
     #[error("the background task {task} ended: {reason}")]
     TaskEnded { task: String, reason: String },
 }
@@ -28,10 +28,10 @@ pub enum ClusterError {
 /// Why the client stack did not send a request, or stopped waiting for its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// A write was tried while this replica does not lead. Nothing was sent.
+    /// A write was attempted while this replica does not lead. Nothing was sent.
     #[error("not sent: this replica does not hold the lease, and only the leader writes")]
     NotLeading,
-    /// The path has an empty or a dot segment: a name got into the URL that is not a name. Nothing was sent.
+    /// The path has an empty or a dot segment: an invalid name got into the URL. Nothing was sent.
     #[error("not sent: the request path has an empty or dot segment")]
     MalformedPath,
     /// No complete answer in time. A write may or may not have happened.
@@ -42,7 +42,7 @@ pub enum Refusal {
     Closed,
 }
 
-/// The [`Refusal`] behind an error of a kube call, if the stack and not the API server refused it.
+/// Returns the [`Refusal`] behind an error of a kube call, if the client stack refused it and not the API server.
 pub fn refusal(error: &kube::Error) -> Option<Refusal> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
@@ -54,8 +54,8 @@ pub fn refusal(error: &kube::Error) -> Option<Refusal> {
     None
 }
 
-/// An error of a kube call in a few words that are safe to log: code and reason, never the message, which may quote
-/// what an admission webhook or the object had to say.
+/// Describes an error of a kube call by code and reason, which are safe to log. The message is left out: it may quote an
+/// admission webhook or the object.
 pub fn brief(error: &kube::Error) -> String {
     if let Some(refusal) = refusal(error) {
         return refusal.to_string();
@@ -73,8 +73,8 @@ pub fn status_of(error: &kube::Error) -> Option<&kube::core::Status> {
 
 /// The status code of the API server's answer, if there was one.
 ///
-/// Ask this rather than `Status::is_not_found` and its like: in kube 5.0.0 those look at the code only for reasons that
-/// are themselves unknown, so the plain-text 404 of a kind that is not served (yet) is not "not found" to them.
+/// Use this instead of `Status::is_not_found` and similar methods: in kube 5.0.0 they check the code only if the reason is
+/// unknown, so they do not recognise the plain-text 404 of a kind that is not served (yet).
 pub fn code_of(error: &kube::Error) -> Option<u16> {
     status_of(error).map(|status| status.code)
 }
@@ -84,10 +84,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_is_read_whatever_the_reason() {
+    fn a_code_is_read_regardless_of_the_reason() {
         let status =
             kube::core::Status::failure("404 page not found", "Failed to parse error data").with_code(404);
-        assert!(!status.is_not_found(), "once kube mends this, code_of may go");
+        assert!(!status.is_not_found(), "once kube fixes this, code_of can be removed");
         assert_eq!(code_of(&kube::Error::Api(status.boxed())), Some(404));
     }
 

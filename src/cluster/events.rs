@@ -1,7 +1,8 @@
-//! Events for people, through a bounded queue and a task of their own.
+//! Writes Events from a bounded queue, in a task of its own.
 //!
 //! Invariants: pushing a note never waits and never fails; when the queue is full, or this replica does not lead, the
-//! note is dropped and counted. An Event is a courtesy: the record is in the Promotion's status.
+//! note is dropped and counted. Events are best effort: the record is in the status of the
+//! Promotion.
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -15,49 +16,49 @@ use super::error::{brief, code_of};
 use super::fence::Fence;
 use super::telemetry::Telemetry;
 
-/// Notes that wait to be written.
+/// Maximum number of notes in the queue.
 const QUEUE: usize = 256;
-/// Most bytes of a message (the API server's limit for `note`).
+/// Maximum bytes of a message (the API server's limit for `note`).
 const MESSAGE: usize = 1024;
-/// Most bytes of reason and action (the API server's limit).
+/// Maximum bytes of reason and action (the API server's limit).
 const WORD: usize = 128;
 /// Namespace of the Events about objects that have none.
 const CLUSTER: &str = "default";
-/// Who reports.
+/// Name of the reporting controller.
 const CONTROLLER: &str = "towpath.dev/controller";
 
 /// The two types of Event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoteType {
-    /// Something happened as it should.
+    /// An expected transition.
     Normal,
-    /// Somebody may want to look.
+    /// A transition that may need attention.
     Warning,
 }
 
-/// One transition, told to people.
+/// One transition to report as an Event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Note {
-    /// What it is about.
+    /// The object that it is about.
     pub object_ref: ObjectReference,
     /// Normal or Warning.
     pub type_: NoteType,
     /// A constant, in CamelCase.
     pub reason: String,
-    /// A sentence; cut to 1 KiB.
+    /// A sentence; truncated to 1 KiB.
     pub message: String,
     /// What was done about it; a constant, in CamelCase.
     pub action: &'static str,
 }
 
-/// Takes notes. Cloned handles share the queue.
+/// Queues notes. Cloned handles share the queue.
 #[derive(Debug, Clone)]
 pub struct Notes {
     queue: mpsc::Sender<(Timestamp, Note)>,
     telemetry: Telemetry,
 }
 
-/// Writes the notes that [`Notes`] takes.
+/// Writes the notes that [`Notes`] queues.
 #[derive(Debug)]
 pub struct NoteWriter {
     queue: mpsc::Receiver<(Timestamp, Note)>,
@@ -71,7 +72,7 @@ pub fn notes(telemetry: Telemetry) -> (Notes, NoteWriter) {
 }
 
 impl Notes {
-    /// Takes a note of what happened at `at`. Call this after the write that it reports succeeded.
+    /// Queues a note about a transition at `at`. Call this after the write that it reports succeeded.
     pub fn push(&self, at: Timestamp, note: Note) {
         if self.queue.try_send((at, note)).is_err() {
             self.telemetry.event_dropped();
@@ -95,11 +96,11 @@ impl NoteWriter {
             {
                 self.telemetry.event_dropped();
                 match code_of(&error) {
-                    // It will refuse the next one too: a fault of ours, or a right that is missing.
+                    // Permanent: an invalid Event, or a missing right.
                     Some(400..=428 | 430..=499) => {
                         tracing::warn!(reason, error = brief(&error), "event refused");
                     }
-                    // An API server that is busy or out of reach is told of elsewhere.
+                    // A busy or unreachable API server is reported elsewhere.
                     Some(_) | None => tracing::debug!(reason, error = brief(&error), "event not written"),
                 }
             }
@@ -133,8 +134,7 @@ fn event(at: Timestamp, note: Note, namespace: String, replica: &str) -> Event {
     }
 }
 
-/// The start of a name: the API server refuses one that ends in a dot, as the names of kubectl's Events go on after it,
-/// and one that has a dot before the dash.
+/// Returns a `generateName`. The API server rejects one that ends in a dot, and one with a dot before the dash.
 fn generate_name(about: &str) -> String {
     format!("{}-", cut(about, 200).trim_end_matches(['.', '-']))
 }
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_cut_between_characters() {
+    fn a_message_is_truncated_between_characters() {
         let event = event(Timestamp::UNIX_EPOCH, note("ä".repeat(MESSAGE)), "shop".to_owned(), "pod-0");
         assert_eq!(event.note.unwrap().len(), MESSAGE);
         assert_eq!(event.metadata.generate_name.as_deref(), Some("web-1.2.0-"));
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_cut_at_a_dot_is_still_one() {
+    fn a_name_truncated_at_a_dot_stays_valid() {
         assert_eq!(generate_name(&format!("{}.b", "a".repeat(199))), format!("{}-", "a".repeat(199)));
         assert_eq!(generate_name("web"), "web-");
     }

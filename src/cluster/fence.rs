@@ -1,9 +1,9 @@
 //! Whether this replica may write, right now.
 //!
-//! Invariant: a term ends by the local monotonic clock, without anybody having to say so. A process that was stopped
-//! for a minute and resumed finds its term over before it sends another byte, although no task of it ran meanwhile.
-//! Two moments bound a term: until `renew_by` new writes may start; at `expires` a peer may take over, so no write is
-//! waited for past it. The clock is CLOCK_MONOTONIC: it runs on while a process is stopped.
+//! Invariant: a term ends by the local monotonic clock; no task has to end it. A process that was stopped for a minute
+//! and resumed finds its term over before it sends another byte, although none of its tasks ran in between.
+//! Two times bound a term: new writes may start until `renew_by`; a peer may take over at `expires`, so no answer is
+//! awaited after it. The clock is CLOCK_MONOTONIC: it runs on while a process is stopped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,14 +13,14 @@ use tokio::time::Instant;
 
 use super::error::Refusal;
 
-/// One stretch of leadership.
+/// One period of leadership.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Term {
     /// Number of the term: `leaseTransitions` of the Lease. Grows with every term of any replica.
     pub epoch: i64,
-    /// New writes may start before this moment.
+    /// New writes may start before this time.
     pub renew_by: Instant,
-    /// From this moment on another replica may lead.
+    /// Another replica may lead from this time on.
     pub expires: Instant,
 }
 
@@ -49,7 +49,7 @@ impl Default for Fence {
 }
 
 impl Fence {
-    /// A fence that lets nothing through until a term is granted.
+    /// A fence that refuses every write until a term is granted.
     pub fn new() -> Self {
         Self(Arc::new(Shared {
             term: watch::Sender::new(None),
@@ -68,20 +68,20 @@ impl Fence {
         self.0.term.borrow().filter(|term| Instant::now() < term.renew_by)
     }
 
-    /// Start a term, or extend the running one.
+    /// Starts a term, or extends the running one.
     pub fn grant(&self, term: Term) {
         self.0.term.send_replace(Some(term));
     }
 
-    /// End the term now.
+    /// Ends the term now.
     pub fn revoke(&self) {
         self.0.term.send_replace(None);
     }
 
-    /// Ask to send one write. The answer must not be awaited past [`Permit::expires`].
+    /// Permits one write. Its answer must not be awaited past [`Permit::expires`].
     pub fn permit(&self) -> Result<Permit, Refusal> {
-        // Counted before the look at the term: whoever revokes and then waits for silence sees either the count or
-        // a refusal, never a write that slips in between.
+        // Counted before the term is read: a caller that revokes the term and then waits for `idle` sees either the
+        // count or a refusal, never a write in between.
         self.0.writes.fetch_add(1, Ordering::SeqCst);
         match self.term() {
             Some(term) => Ok(Permit { fence: self.clone(), term }),
@@ -103,8 +103,8 @@ impl Fence {
         }
     }
 
-    /// Waits until the epoch differs from `known`, by grant, by revocation or because the term ran out; gives the new
-    /// one. A wait loop over this sees every end of a term, though not terms that came and went between two calls.
+    /// Waits until the epoch differs from `known`, by grant, by revocation or because the term expired; returns the
+    /// new one. A loop over this sees every end of a term, but not terms that started and ended between two calls.
     pub async fn changed_from(&self, known: Option<i64>) -> Option<i64> {
         let mut terms = self.0.term.subscribe();
         loop {
@@ -122,7 +122,7 @@ impl Fence {
                     }
                 }
                 None => {
-                    // The sender lives in `self`, so this cannot report a closed channel while we wait.
+                    // The sender lives in `self`, so the channel cannot be closed here.
                     let _ = terms.changed().await;
                 }
             }
@@ -137,13 +137,13 @@ impl Fence {
 }
 
 impl Permit {
-    /// Whether the term in which this permit was given still runs. Asked again when the bytes are about to leave:
-    /// between the first look and the socket lies a connection set-up in which the process may have been stopped.
+    /// Whether the term of this permit still runs. Checked again before the first byte is sent: the process may have been
+    /// stopped while the connection was set up.
     pub fn holds(&self) -> bool {
         self.fence.epoch() == Some(self.term.epoch)
     }
 
-    /// The moment after which the answer is of no use: another replica may lead.
+    /// The time after which the answer is useless: another replica may lead.
     pub fn expires(&self) -> Instant {
         self.term.expires
     }
@@ -178,7 +178,7 @@ mod tests {
         let permit = fence.permit().unwrap();
         assert_eq!(fence.epoch(), Some(4));
         tokio::time::advance(Duration::from_secs(10)).await;
-        assert_eq!(fence.epoch(), None, "nobody revoked it, the clock did");
+        assert_eq!(fence.epoch(), None, "it expired without being revoked");
         assert!(!permit.holds());
         assert_eq!(fence.permit().err(), Some(Refusal::NotLeading));
     }

@@ -1,8 +1,8 @@
 //! One API server: the client stack, leadership, stores fed by watches, events, discovery.
 //!
 //! Invariant: nothing here decides anything about a release. Every handle is a cheap clone of shared state that its
-//! owner passes on as an argument; there are no globals. What leaves this process towards the API server leaves it
-//! through [`client::Clients`], and a write only while [`fence::Fence`] says that this replica leads.
+//! owner passes on as an argument; there are no globals. Every request to the API server goes through
+//! [`client::Clients`], and a write is sent only while [`fence::Fence`] says that this replica leads.
 
 pub mod backoff;
 pub mod cache;

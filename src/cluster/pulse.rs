@@ -1,8 +1,7 @@
-//! A sign of life of one watch, taken from the bytes of its answers.
+//! The time at which a watch last received bytes from the API server.
 //!
-//! Invariant: every chunk of a watch beats, bookmarks included, and so does its orderly end; the mere opening of a
-//! stream does not. kube's watcher swallows bookmarks, so that a frozen stream and an idle one look alike above it;
-//! here they differ.
+//! Invariant: every chunk of a watch beats, bookmarks included, and so does its orderly end; opening a stream does not.
+//! kube's watcher swallows bookmarks, so a frozen stream and an idle one look the same above it; here they differ.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,7 +13,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
-/// When something was last heard. Cloned handles share it.
+/// When bytes were last received. Cloned handles share it.
 #[derive(Debug, Clone)]
 pub struct Pulse {
     born: Instant,
@@ -28,18 +27,18 @@ impl Default for Pulse {
 }
 
 impl Pulse {
-    /// A pulse that beats now for the first time.
+    /// A pulse whose first beat is now.
     pub fn new() -> Self {
         Self { born: Instant::now(), last: Arc::default() }
     }
 
-    /// Something was heard.
+    /// Bytes were received.
     pub fn beat(&self) {
         let millis = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last.fetch_max(millis, Ordering::Relaxed);
     }
 
-    /// Time since something was last heard.
+    /// Time since bytes were last received.
     pub fn age(&self) -> Duration {
         self.born.elapsed().saturating_sub(Duration::from_millis(self.last.load(Ordering::Relaxed)))
     }

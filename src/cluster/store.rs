@@ -1,22 +1,22 @@
-//! What the watches have seen: objects by namespace and name.
+//! Objects that the watches have seen, by namespace and name.
 //!
-//! Invariants: a look-up in one namespace costs the same however large the rest is; an object that cannot be decoded is
-//! kept as that, and its older, decodable version is not shown any more; only the watch writes. Locks are held for
-//! map operations only.
+//! Invariants: the cost of a lookup in one namespace does not depend on the others; an undecodable object is stored as
+//! undecodable, and its older, decodable version is removed; only the watch writes. Locks are held for map operations
+//! only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// An object that arrived but does not fit its type.
+/// An object that could not be decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Undecodable {
     /// Empty for a cluster-scoped object.
     pub namespace: String,
     pub name: String,
-    /// The version that does not fit.
+    /// The version that could not be decoded.
     pub version: String,
-    /// What does not fit, cut to 512 bytes.
+    /// The decoding error, truncated to 512 bytes.
     pub error: String,
 }
 
@@ -25,17 +25,17 @@ pub struct Undecodable {
 pub enum Delta<K> {
     /// An object is new (`old` is `None`) or changed.
     Applied { old: Option<Arc<K>>, new: Arc<K> },
-    /// An object is gone, or is not kept any more.
+    /// An object is gone, or is no longer accepted.
     Gone { old: Arc<K> },
-    /// An object came that does not fit its type.
+    /// An object could not be decoded.
     Undecodable { new: Undecodable },
-    /// An object that did not fit its type is gone.
+    /// An undecodable object is gone.
     UndecodableGone { old: Undecodable },
-    /// A list is complete: from here on the store is ready.
+    /// A list is complete: the store is ready.
     Listed,
 }
 
-/// Gives the key under which an object is found in the store's index, if any.
+/// Returns the key of an object in the index of the store, if any.
 pub type IndexKey<K> = fn(&K) -> Option<&str>;
 
 /// Objects of one kind. Cloned handles share them.
@@ -83,7 +83,7 @@ impl<K> Store<K> {
         Self::build(None)
     }
 
-    /// An empty store whose objects are also found by `key`.
+    /// An empty store whose objects are also indexed by `key`.
     pub fn indexed(key: IndexKey<K>) -> Self {
         Self::build(Some(key))
     }
@@ -129,37 +129,37 @@ impl<K> Store<K> {
         self.read().objects.keys().map(|namespace| namespace.to_string()).collect()
     }
 
-    /// Every object, by namespace and name. For start-up and for people, never for one reconcile.
+    /// Every object, by namespace and name. For start-up, never for one reconcile.
     pub fn all(&self) -> Vec<Arc<K>> {
         let content = self.read();
         content.objects.values().flat_map(BTreeMap::values).map(|entry| Arc::clone(&entry.value)).collect()
     }
 
-    /// What is known of an object that cannot be decoded.
+    /// Returns an undecodable object.
     pub fn undecodable(&self, namespace: &str, name: &str) -> Option<Undecodable> {
         self.read().undecodable.get(namespace)?.get(name).map(|entry| entry.value.clone())
     }
 
-    /// The objects of one namespace that cannot be decoded, by name.
+    /// The undecodable objects of one namespace, by name.
     pub fn all_undecodable(&self, namespace: &str) -> Vec<Undecodable> {
         let content = self.read();
         let objects = content.undecodable.get(namespace).into_iter().flat_map(BTreeMap::values);
         objects.map(|entry| entry.value.clone()).collect()
     }
 
-    /// Every object that cannot be decoded. For start-up.
+    /// Every undecodable object. For start-up.
     pub fn undecodable_everywhere(&self) -> Vec<Undecodable> {
         let content = self.read();
         content.undecodable.values().flat_map(BTreeMap::values).map(|entry| entry.value.clone()).collect()
     }
 
-    /// A list begins: what it does not bring is gone when it ends.
+    /// Starts a list: objects that it does not contain are removed when it ends.
     pub(super) fn begin_list(&self) {
         let mut content = self.write();
         content.list = content.list.wrapping_add(1);
     }
 
-    /// An object came. `is_same` says whether the object we have already is this one.
+    /// Stores an object. `is_same` says whether the stored object is the same.
     pub(super) fn apply(
         &self,
         namespace: &str,
@@ -183,7 +183,7 @@ impl<K> Store<K> {
         Some(Delta::Applied { old, new })
     }
 
-    /// An object came that does not fit its type.
+    /// Stores an undecodable object.
     pub(super) fn apply_undecodable(&self, new: Undecodable) -> Option<Delta<K>> {
         let mut content = self.write();
         let list = content.list;
@@ -196,7 +196,7 @@ impl<K> Store<K> {
         Some(Delta::Undecodable { new })
     }
 
-    /// An object is gone, or not of interest any more.
+    /// Removes an object that is gone, or no longer accepted.
     pub(super) fn remove(&self, namespace: &str, name: &str) -> Option<Delta<K>> {
         let mut content = self.write();
         let undecodable = remove(&mut content.undecodable, namespace, name);
@@ -206,7 +206,7 @@ impl<K> Store<K> {
         }
     }
 
-    /// The list is complete: whatever it did not bring is gone.
+    /// Ends a list: removes the objects that it did not contain.
     pub(super) fn end_list(&self) -> Vec<Delta<K>> {
         let mut content = self.write();
         let list = content.list;
@@ -287,7 +287,7 @@ fn remove<V>(spaces: &mut Spaces<V>, namespace: &str, name: &str) -> Option<V> {
     removed
 }
 
-/// Takes a name out of an index, and leaves nothing empty behind.
+/// Removes a name from the index, and its entries that become empty.
 fn unindex(index: &mut Index, namespace: &str, key: &str, name: &str) {
     let Some(keys) = index.get_mut(namespace) else { return };
     let Some(names) = keys.get_mut(key) else { return };

@@ -65,7 +65,7 @@ fn an_undecodable_object_hides_its_older_version_and_is_no_absence() {
     assert!(store.get("shop", "web").is_none());
     assert_eq!(store.all_undecodable("shop"), [unfit("web")]);
     apply(&store, "shop", "web", thing(2));
-    assert!(store.undecodable("shop", "web").is_none(), "mended");
+    assert!(store.undecodable("shop", "web").is_none(), "fixed");
     store.apply_undecodable(unfit("other"));
     assert!(matches!(store.remove("shop", "other"), Some(Delta::UndecodableGone { .. })));
 }

@@ -1,4 +1,4 @@
-//! What this layer counts about itself; the process that it runs in registers the counters with its metrics.
+//! Counters of the cluster layer. The process registers them with its metrics.
 //!
 //! Invariant: no label names a person or an object. Labels are kinds, verbs and codes, all of bounded number.
 
@@ -51,7 +51,7 @@ impl Telemetry {
         registry.register("watch_restarts", "Watches restarted, by kind", self.watch_restarts.clone());
         registry.register(
             "requests",
-            "Requests to the API server, by verb and status code; other codes: why there was none",
+            "Requests to the API server, by verb and status code; other values: why there was no answer",
             self.requests.clone(),
         );
         registry.register(
@@ -102,7 +102,7 @@ impl Collector for WatchAges {
         let pulses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut family = encoder.encode_descriptor(
             "watch_age_seconds",
-            "Time since the API server was last heard on the watch, by kind",
+            "Time since the watch last received bytes from the API server, by kind",
             None,
             MetricType::Gauge,
         )?;

@@ -1,28 +1,28 @@
-//! Read your own writes: which version of an object this process wrote last, so that nobody decides on an older view.
+//! Read your own writes: the version of an object that this process wrote last, so that no decision uses an older view.
 //!
-//! Invariant: an object is stale exactly while a write of ours is newer than what the watch has shown. An entry goes
-//! once the view has caught up, so the memory holds writes in flight, not the history. resourceVersions are decimal
-//! numbers that may be compared (<https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions>,
-//! since 1.35), without leading zeros: the longer is the newer, of equal length the greater.
+//! Invariant: an object is stale exactly while a write of this process is newer than what the watch has shown. An entry
+//! is removed once the view has caught up, so only recent writes take memory. resourceVersions are decimal
+//! numbers that can be compared (<https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions>,
+//! since 1.35), without leading zeros: the longer one is newer; of the same length, the greater one.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Which object: kind, namespace, name.
+/// Kind, namespace and name of an object.
 type Key = (&'static str, Box<str>, Box<str>);
 
-/// The versions that this process wrote and has not seen yet. Cloned handles share them.
+/// Versions that this process wrote and the watches have not shown yet. Cloned handles share them.
 #[derive(Debug, Clone, Default)]
 pub struct Versions(Arc<Mutex<BTreeMap<Key, Box<str>>>>);
 
 impl Versions {
-    /// Nothing written yet.
+    /// Without writes.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The API server answered a write of ours with this version.
+    /// The API server answered a write of this process with this version.
     pub fn wrote(&self, kind: &'static str, namespace: &str, name: &str, version: &str) {
         let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = written.entry((kind, namespace.into(), name.into())).or_default();
@@ -31,8 +31,8 @@ impl Versions {
         }
     }
 
-    /// Whether a view of the object at `seen` is older than our last write of it. `seen` is empty for an object that
-    /// the view does not have.
+    /// Whether a view of the object at the version `seen` is older than the last write of this process. `seen` is empty if
+    /// the view does not contain the object.
     pub fn is_stale(&self, kind: &'static str, namespace: &str, name: &str, seen: &str) -> bool {
         let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (kind, namespace.into(), name.into());
@@ -44,19 +44,19 @@ impl Versions {
         stale
     }
 
-    /// The object is gone: whatever we wrote to it does not come back.
+    /// The object is gone: the watches will not show the writes to it.
     pub fn forget(&self, kind: &'static str, namespace: &str, name: &str) {
         let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         written.remove(&(kind, namespace.into(), name.into()));
     }
 
-    /// Forget everything, as at the start of a term: only views read after it count.
+    /// Forgets every write, at the start of a term: only views read after it count.
     pub fn clear(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 
-/// Orders two resourceVersions; the empty one comes before all.
+/// Orders two resourceVersions; the empty one is lowest.
 pub fn compare(left: &str, right: &str) -> Ordering {
     left.len().cmp(&right.len()).then_with(|| left.as_bytes().cmp(right.as_bytes()))
 }

@@ -1,4 +1,4 @@
-//! Who this process is to the API server, asked once at its start.
+//! The identity of this process to the API server, asked once at start-up.
 
 use super::client::Clients;
 use super::error::brief;
@@ -18,14 +18,14 @@ pub struct OwnIdentity {
 }
 
 impl OwnIdentity {
-    /// Of this user; who is no ServiceAccount has the namespace that was set.
+    /// The identity of a user; `fallback` is the namespace if the user is not a ServiceAccount.
     pub fn new(user: UserInfo, fallback: &str) -> Self {
         let account = user.username.strip_prefix("system:serviceaccount:");
         let namespace = account.and_then(|account| account.split(':').next()).unwrap_or(fallback).to_owned();
         Self { user, namespace }
     }
 
-    /// Asks until there is an answer.
+    /// Asks the API server until it answers.
     pub async fn ask(clients: &Clients, fallback: &str) -> Self {
         let api: Api<SelfSubjectReview> = Api::all(clients.operator());
         loop {
@@ -37,7 +37,10 @@ impl OwnIdentity {
                     return Self::new(user, fallback);
                 }
                 Err(error) => {
-                    tracing::warn!(error = brief(&error), "the API server does not say who this is")
+                    tracing::warn!(
+                        error = brief(&error),
+                        "cannot ask the API server for the identity of this process"
+                    )
                 }
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -50,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_service_account_lives_where_the_installation_is() {
+    fn the_namespace_of_a_service_account_is_that_of_the_installation() {
         let user = |name: &str| UserInfo { username: name.to_owned(), uid: None, groups: Vec::new() };
         let own = |name| OwnIdentity::new(user(name), "set").namespace;
         assert_eq!(own("system:serviceaccount:towpath-system:towpath"), "towpath-system");

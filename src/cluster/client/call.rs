@@ -1,6 +1,6 @@
-//! What a request is, read off its method, path and query: the one place that tells a read from a write.
+//! Classifies a request by its method, path and query: the only code that distinguishes a read from a write.
 //!
-//! Invariant: whatever is not recognised is a write. Only an exact match makes a request exempt from the fence.
+//! Invariant: a request that is not recognised is a write. Only an exact match makes a request exempt from the fence.
 
 use http::{Method, Request, Uri};
 
@@ -13,17 +13,17 @@ pub enum Effect {
     Read,
     /// A stream of changes.
     Watch,
-    /// A question asked by POST that leaves nothing behind (SubjectAccessReview, TokenReview).
+    /// A POST that stores nothing (SubjectAccessReview, TokenReview).
     Review,
-    /// Everything but the write itself.
+    /// A write that the API server does not store.
     DryRun,
     /// Changes the cluster.
     Write,
-    /// Gets or changes the Lease that leadership rests on.
+    /// Gets or changes the Lease of leader election.
     Lease,
 }
 
-/// Marks the requests of the lease's client. Nobody else can set it, and it counts only on the API that has Leases.
+/// Marks the requests of the client for the Lease. Only that client can set it, and it applies only to Leases.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LeaseRequest;
 
@@ -37,7 +37,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// Classify `request`; refuses a path into which something got that is not a name.
+    /// Classifies `request`; rejects a path with a segment that is not a name.
     pub fn of<B>(request: &Request<B>) -> Result<Self, Refusal> {
         let uri = request.uri();
         if !is_well_formed(uri.path()) {
@@ -81,7 +81,7 @@ fn effect(method: &Method, uri: &Uri) -> Effect {
     if method == Method::POST && is_review(uri.path()) {
         return Effect::Review;
     }
-    // `kube::Api::delete` says dryRun in its body, which is not looked at here: such a call counts as a write.
+    // `kube::Api::delete` sends dryRun in its body, which is not read here: such a call counts as a write.
     let mut dry_run = query_values(uri, "dryRun").peekable();
     if dry_run.peek().is_some() && dry_run.all(|value| value == "All") {
         Effect::DryRun
@@ -107,7 +107,7 @@ fn is_review(path: &str) -> bool {
     }
 }
 
-/// Values of one query parameter, in order. Compared raw: an encoded spelling is not recognised, which is the safe side.
+/// Values of one query parameter, in order. Compared raw: an encoded value is not recognised, so the request counts as a write.
 fn query_values<'a>(uri: &'a Uri, name: &'a str) -> impl Iterator<Item = &'a str> {
     uri.query().unwrap_or_default().split('&').filter_map(move |pair| match pair.split_once('=') {
         Some((key, value)) if key == name => Some(value),
@@ -115,7 +115,7 @@ fn query_values<'a>(uri: &'a Uri, name: &'a str) -> impl Iterator<Item = &'a str
     })
 }
 
-/// kube puts names into URLs as they are, so `../ns` and `a%2fb` would address something else.
+/// kube does not encode names in URLs, so `../ns` and `a%2fb` would address another object.
 fn is_well_formed(path: &str) -> bool {
     path.strip_prefix('/').is_some_and(|rest| {
         rest.split('/').all(|segment| !matches!(segment, "" | "." | "..") && !segment.contains('%'))

@@ -17,7 +17,7 @@ use super::guarded::Guarded;
 use super::options::ClientOptions;
 use crate::cluster::error::ClusterError;
 
-/// How long an unused connection is kept.
+/// How long an unused connection stays open.
 const IDLE: Duration = Duration::from_secs(60);
 /// How often the kernel probes a silent connection.
 const KEEPALIVE: Duration = Duration::from_secs(30);

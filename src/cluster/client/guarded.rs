@@ -1,8 +1,8 @@
-//! The body of a write, which asks the fence once more as its first byte is about to leave.
+//! The body of a write, which checks its permit again before the first byte is sent.
 //!
-//! Invariant: a process that was stopped between the fence and the socket (while a connection was being set up, say)
-//! does not send the write after it resumes in a term that is over. The server then sees a request cut short, which it
-//! does not carry out.
+//! Invariant: a process that was stopped between the fence and the socket (for example while a connection was set
+//! up) does not send the write if its term is over when it resumes. The server then sees a truncated request, which it
+//! does not execute.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
-//! Whose rights a request uses: the operator's own, or those of one environment's derived identity.
+//! The derived identity of an environment, with whose rights its target namespace is read and written.
 //!
-//! Invariant: the impersonated name is built here from a project and an environment that were both checked, never taken
-//! from a spec. A project is a DNS label, so it has no dot, and `project.environment` splits in one way only. No groups
-//! are sent: for a ServiceAccount's name the API server adds them itself.
+//! Invariant: the impersonated name is built here from a validated project and environment, never taken from a spec. A
+//! project is a DNS label without a dot, so `project.environment` splits in one way only. No groups are sent: the API
+//! server adds them for the name of a ServiceAccount.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The identity of `environment` in the namespace `project`; refuses what is not the name of either.
+    /// The identity of `environment` in the namespace `project`; rejects invalid names.
     pub fn new(project: &str, environment: &str) -> Result<Self, ClusterError> {
         let refused = |reason| ClusterError::InvalidIdentity {
             project: project.to_owned(),
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_name_is_refused() {
+    fn invalid_names_are_rejected() {
         let long = "a".repeat(64);
         for (project, environment) in [
             ("", "prod"),

@@ -1,7 +1,7 @@
 //! One client stack for the whole process, and cheap `kube::Client`s over it, one per purpose.
 //!
-//! Invariants: every request of the process goes through the one stack (bounds, fence, deadlines, counters hold
-//! together); whose rights a client uses is fixed when it is made and cannot be changed by a request.
+//! Invariants: every request of the process goes through the one stack (bounds, fence, deadlines, counters
+//! apply together); the identity of a client is fixed when it is created and cannot be changed by a request.
 
 mod call;
 mod connect;
@@ -39,7 +39,7 @@ use stack::Stack;
 
 const IMPERSONATE_USER: HeaderName = HeaderName::from_static("impersonate-user");
 
-/// Makes the clients of the process. A clone shares the stack.
+/// Creates the clients of the process. Clones share the stack.
 #[derive(Clone)]
 pub struct Clients {
     stack: BoxCloneSyncService<Request<Body>, Response<Reply>, BoxError>,
@@ -87,22 +87,22 @@ impl Clients {
         self.client(Purpose::default())
     }
 
-    /// A client with the operator's own rights whose watches keep `pulse` beating.
+    /// A client with the operator's own rights whose watches update `pulse`.
     pub fn watching(&self, pulse: &Pulse) -> kube::Client {
         self.client(Purpose { pulse: Some(pulse.clone()), ..Purpose::default() })
     }
 
-    /// A client for the lease: it may write to Leases while this replica does not lead, and waits for no place.
+    /// A client for the lease: it may write to Leases while this replica does not lead, and does not wait for a slot.
     pub fn lease(&self) -> kube::Client {
         self.client(Purpose { lease: true, ..Purpose::default() })
     }
 
-    /// A client that acts as `identity`. Made per use: it costs a task and a channel, and ends when dropped.
+    /// A client that impersonates `identity`. Create one per use: it costs a task and a channel, which end when it is dropped.
     pub fn identity(&self, identity: &Identity) -> Result<kube::Client, ClusterError> {
         Ok(self.client(Purpose { impersonate: Some(identity.header()?), ..Purpose::default() }))
     }
 
-    /// Like [`Clients::identity`]; warnings of the API server to its calls go to `warnings`.
+    /// Like [`Clients::identity`]; collects the API server's warnings in `warnings`.
     pub fn identity_noting(
         &self,
         identity: &Identity,

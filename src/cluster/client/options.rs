@@ -1,17 +1,17 @@
-//! How much of the API server one process uses, and how long it waits for it.
+//! Limits on the requests of one process.
 
 use std::time::Duration;
 
-/// The bounds of the client stack.
+/// The limits of the client stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientOptions {
-    /// Longest wait for the whole answer of one call; a watch only has to open in this time.
+    /// Timeout for the complete answer of one call; for a watch, only until it opens.
     pub deadline: Duration,
-    /// Longest wait for a TCP connection.
+    /// Timeout for a TCP connection.
     pub connect_timeout: Duration,
-    /// Reads in flight; watches apart.
+    /// Maximum number of concurrent reads, watches not included.
     pub reads: usize,
-    /// Writes in flight, dry-runs included. Eight saturate an API server on two cores.
+    /// Maximum number of concurrent writes, dry-runs included. Eight saturate an API server on two cores.
     pub writes: usize,
 }
 

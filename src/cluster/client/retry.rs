@@ -1,6 +1,6 @@
-//! Which answers to a read are worth asking again for, and how long to wait before.
+//! Which reads are retried, and after how long.
 //!
-//! Invariant: only reads come here; a write is never sent twice by this process without somebody looking first.
+//! Invariant: only reads are retried; a write is never sent again before its object is read again.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use tower::retry::Policy;
 use crate::cluster::backoff::Backoff;
 use crate::cluster::error::Refusal;
 
-/// Times that a read is asked, the first included.
+/// Maximum number of attempts of a read.
 const ATTEMPTS: u32 = 4;
-/// The longest Retry-After that is obeyed; an answer that asks for more is handed to the caller.
+/// The longest Retry-After that is honoured; an answer with a longer one is returned to the caller.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// The retries of one read.
 ///
-/// The pauses are those of [`Backoff`] and not of tower, whose backoff has no jitter once it reaches its maximum.
+/// The delays are those of [`Backoff`] and not of tower, whose backoff has no jitter once it reaches its maximum.
 #[derive(Clone)]
 pub(super) struct Retries {
     backoff: Backoff,
@@ -32,7 +32,7 @@ impl Retries {
         Self { backoff: Backoff::new(Duration::from_millis(100), Duration::from_secs(2)) }
     }
 
-    /// How long to wait before asking again, or `None` to hand the answer to the caller.
+    /// The delay before the next attempt, or `None` to return the answer to the caller.
     fn after<B>(&mut self, answer: &Result<Response<B>, BoxError>) -> Option<Duration> {
         if self.backoff.failures() + 1 >= ATTEMPTS {
             return None;
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn final_answers_are_handed_on() {
+    fn final_answers_are_returned() {
         for status in [200, 400, 403, 404, 409, 410, 422] {
             assert_eq!(Retries::new().after(&answer(status, None)), None, "{status}");
         }
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn transient_answers_are_asked_again_a_few_times() {
+    fn transient_answers_are_retried_three_times() {
         let mut retries = Retries::new();
         let delays = (0..10).map_while(|_| retries.after(&answer(503, None))).count();
         assert_eq!(delays, 3);
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_obeyed_up_to_ten_seconds() {
+    fn retry_after_is_honoured_up_to_ten_seconds() {
         assert_eq!(Retries::new().after(&answer(429, Some("3"))), Some(Duration::from_secs(3)));
         assert_eq!(Retries::new().after(&answer(429, Some("11"))), None);
         assert!(Retries::new().after(&answer(429, Some("soon"))).is_some());

@@ -1,8 +1,8 @@
-//! The way of one request: classify, wait for a place, permit the fence, send, await the whole answer, count.
+//! The path of one request: classify, wait for a slot, get a permit, send, await the complete answer, count.
 //!
-//! Invariants: a write passes the fence after it waited for its place, not before; it is sent at most once; no plain
-//! call outlives its deadline, body included; the stack is always ready, since `kube::Client` is dead for good once
-//! the service under it fails to become so.
+//! Invariants: a write gets its permit after it waited for its slot, not before; it is sent at most once; no plain call
+//! outlives its deadline, body included; the stack is always ready, since a `kube::Client` stays unusable once the
+//! service below it fails to become ready.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -73,17 +73,17 @@ where
         }
     }
 
-    /// A read, asked again as long as that may help. It gives its place back before it waits.
+    /// A read, with retries. Its slot is free while it waits.
     async fn read(&self, call: Call, request: Request<Body>) -> Result<Response<Reply>, BoxError> {
         let attempt = |request| async move {
             let _slot = self.slot(call).await?;
             self.counted(call, self.send(call, request)).await
         };
-        // Boxed: the compiler cannot see through a policy inside of a future that it has to prove `Send`.
+        // Boxed: otherwise the compiler cannot prove that the future of the policy is `Send`.
         Retry::new(Retries::new(), service_fn(attempt)).oneshot(request).boxed().await
     }
 
-    /// One plain call: the answer comes back whole, or not at all.
+    /// One plain call: returns the complete answer, or an error.
     async fn send(&self, call: Call, request: Request<Body>) -> Result<Response<Reply>, BoxError> {
         let permit = self.permit(call)?;
         let limit = match &permit {
@@ -110,7 +110,7 @@ where
         Ok(response.map(|whole| Full::new(whole).map_err(|never| match never {}).boxed_unsync()))
     }
 
-    /// A watch: the deadline holds for its opening only.
+    /// A watch: the deadline applies until it opens.
     async fn open(&self, request: Request<Body>) -> Result<Response<Reply>, BoxError> {
         let limit = self.shared.options.deadline;
         let pulse = request.extensions().get::<Pulse>().cloned();
@@ -127,7 +127,7 @@ where
         }
     }
 
-    /// A place among the calls in flight. The lease waits for nobody, or a burst of writes could cost it its term.
+    /// Waits for a slot. The lease needs none, or a burst of writes could delay its renewal.
     async fn slot(&self, call: Call) -> Result<Option<SemaphorePermit<'_>>, Refusal> {
         let slots = match call.effect {
             Effect::Watch | Effect::Lease => return Ok(None),

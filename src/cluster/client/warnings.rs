@@ -1,16 +1,16 @@
-//! Warnings that the API server sends beside an answer, collected for the caller who asked for them.
+//! Collects the warnings that the API server sends with an answer.
 //!
-//! Invariant: a sink collects only from the requests of the client (or the request extension) that it was given to,
-//! and holds a bounded number of bounded texts.
+//! Invariant: a sink collects only from the requests of the client (or the request extension) that it belongs to, and
+//! holds a bounded number of texts of bounded length.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::HeaderMap;
 use http::header::WARNING;
 
-/// Most warnings that one sink keeps.
+/// Maximum number of warnings of one sink.
 const LIMIT: usize = 64;
-/// Most characters of one warning.
+/// Maximum characters of one warning.
 const LENGTH: usize = 512;
 
 /// A sink for warnings. Cloned handles share one list. Also works as an extension of a raw request.
@@ -23,7 +23,7 @@ impl Warnings {
         Self::default()
     }
 
-    /// What was collected so far; the sink is empty afterwards.
+    /// Returns what was collected, and empties the sink.
     pub fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sink_keeps_each_text_once_and_is_bounded() {
+    fn a_sink_holds_each_text_once_and_is_bounded() {
         let mut headers = HeaderMap::new();
         for number in 0..(2 * LIMIT) {
             headers

@@ -1,19 +1,19 @@
-//! Which Lease to compete for, and how fast.
+//! The settings of leader election.
 
 use std::time::Duration;
 
 use crate::cluster::error::ClusterError;
 
-/// How to compete.
+/// The settings of one candidate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaseConfig {
     /// Namespace of the Lease.
     pub namespace: String,
     /// Name of the Lease.
     pub name: String,
-    /// Who we are: different for every process, restarts included. See [`unique_identity`].
+    /// Identity of this candidate: different for every process, restarts included. See [`unique_identity`].
     pub identity: String,
-    /// How long a silent leader keeps its place; whole seconds.
+    /// How long a leader that does not renew stays leader; whole seconds.
     pub duration: Duration,
     /// How often the leader renews; less than half of `duration`.
     pub renewal: Duration,
@@ -33,12 +33,12 @@ impl LeaseConfig {
         Ok(())
     }
 
-    /// How long after a renewal was asked for the leader may still start writes.
+    /// How long after the request of a renewal the leader may start writes.
     pub(super) fn renew_deadline(&self) -> Duration {
         self.duration * 2 / 3
     }
 
-    /// How long one request may take, so that a renewal that hangs can be tried once more.
+    /// How long one request may take, so that a renewal that hangs can be retried once.
     pub(super) fn request_timeout(&self) -> Duration {
         (self.renew_deadline() - self.renewal) / 2
     }

@@ -1,9 +1,9 @@
 //! Who may lead, as a pure state machine over observed Leases and the local monotonic clock.
 //!
-//! Invariants: no time written by another machine is ever compared with ours: another holder's lease is expired when we
-//! saw no change of its record for its duration, by our clock. Every write carries the resourceVersion of the record
-//! it replaces, so of two candidates one loses. Each term has a number of its own, greater than that of every term
-//! before it, a term of the same replica included.
+//! Invariants: no time written by another machine is compared with the local clock: the lease of another holder is expired
+//! when its record did not change for its duration, by the local clock. Every write carries the resourceVersion of the record
+//! it replaces, so only one of two candidates wins. Each term has a number that is greater than that of every earlier term,
+//! terms of the same replica included.
 //!
 //! ```text
 //!              read           free, expired or ours          write won
@@ -25,21 +25,21 @@ use tokio::time::Instant;
 use super::config::LeaseConfig;
 use crate::cluster::fence::Term;
 
-/// The longest duration that is believed of another holder's record; a longer one would shut everybody out.
+/// The longest duration that is accepted in the record of another holder; a longer one would block every candidate.
 const LONGEST_DURATION: Duration = Duration::from_secs(300);
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Move {
-    /// Read the Lease: what we know of it is gone.
+    /// Read the Lease: its record is unknown.
     Read,
-    /// Create it; the writer leads if that works.
+    /// Create it; this candidate leads if that succeeds.
     Create(Box<Lease>),
-    /// Replace the record, with the version that it was seen at; the writer leads if that works.
+    /// Replace the record at the version that was seen; this candidate leads if that succeeds.
     Replace(Box<Lease>),
-    /// We lead; nothing is due before this moment.
+    /// This candidate leads; nothing is due before this time.
     Rest(Instant),
-    /// Another replica leads; look for changes until this moment.
+    /// Another replica leads; watch the Lease until this time.
     Follow(Instant),
 }
 
@@ -50,7 +50,7 @@ enum View {
     Seen { lease: Box<Lease>, since: Instant },
 }
 
-/// One candidate's view.
+/// The state of one candidate.
 #[derive(Debug)]
 pub(super) struct Election {
     config: LeaseConfig,
@@ -84,17 +84,17 @@ impl Election {
         self.view = View::Seen { lease: Box::new(lease), since: unchanged.unwrap_or(now) };
     }
 
-    /// A write was refused because the record is not what we thought.
+    /// The record is unknown: a write conflicted, or the watch broke.
     pub(super) fn invalidate(&mut self) {
         self.view = View::Unknown;
     }
 
-    /// A write that was asked for at `asked` was answered with `lease`: we lead.
+    /// A write requested at `asked` was answered with `lease`: this candidate leads.
     pub(super) fn won(&mut self, asked: Instant, lease: Lease) -> Term {
         let epoch = epoch_of(&lease);
         self.last_epoch = self.last_epoch.max(epoch);
-        // Counted from before the request: the record cannot have changed earlier than that, so nobody else may take
-        // it for expired before `expires`.
+        // Counted from before the request: the record cannot have changed earlier than that, so no other
+        // candidate considers it expired before `expires`.
         let term = Term {
             epoch,
             renew_by: asked + self.config.renew_deadline(),
@@ -105,12 +105,12 @@ impl Election {
         term
     }
 
-    /// Whether we lead now.
+    /// Whether this candidate leads now.
     pub(super) fn leads(&self, now: Instant) -> bool {
         self.term.is_some_and(|(term, _)| now < term.renew_by)
     }
 
-    /// What to do now. `wall` is only written down for people to read.
+    /// What to do now. `wall` is only written into the record, for people.
     pub(super) fn next(&mut self, now: Instant, wall: Timestamp) -> Move {
         if !self.leads(now) {
             self.term = None;
@@ -134,7 +134,7 @@ impl Election {
         }
     }
 
-    /// The record without us, for the others to take at once; `None` if it is not ours.
+    /// The record without a holder, so that others can take it at once; `None` if another replica holds it.
     pub(super) fn released(&self, wall: Timestamp) -> Option<Lease> {
         let View::Seen { lease, .. } = &self.view else { return None };
         if !self.is_ours(lease) {
@@ -147,7 +147,7 @@ impl Election {
         Some(lease)
     }
 
-    /// Whether nothing is known of the record.
+    /// Whether the record is unknown.
     pub(super) fn is_unknown(&self) -> bool {
         matches!(self.view, View::Unknown)
     }
@@ -164,7 +164,7 @@ impl Election {
         holder(lease) == Some(&self.config.identity)
     }
 
-    /// Nobody's, or ours from a term that is over (or from a write whose answer never came).
+    /// Without a holder, or held by this candidate from an earlier term (or from a write that was not answered).
     fn is_free(&self, lease: &Lease) -> bool {
         holder(lease).is_none_or(str::is_empty) || self.is_ours(lease)
     }
@@ -176,8 +176,8 @@ impl Election {
     }
 
     fn fresh(&self, wall: Timestamp) -> Lease {
-        // Somebody may delete the Lease while every replica is down, and an epoch that starts over would lose against
-        // every epoch on record. Minutes since 1970 outgrow any number of takeovers and fit the field until 6053.
+        // If the Lease is deleted while every replica is down, an epoch that starts over would be lower than every
+        // recorded one. Minutes since 1970 outgrow any number of takeovers and fit the field until 6053.
         let minutes = i32::try_from(wall.as_second() / 60).unwrap_or_default();
         Lease {
             metadata: ObjectMeta {

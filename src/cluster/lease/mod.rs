@@ -1,8 +1,8 @@
-//! Leader election on a `coordination.k8s.io/v1` Lease: one of the replicas leads, the others follow its Lease.
+//! Leader election on a `coordination.k8s.io/v1` Lease: one replica leads, the others watch its Lease.
 //!
-//! Invariants: the fence is granted only after the API server accepted our record, and only for as long as counted from
-//! before that request; on the way out it is closed first, then writes in flight are awaited, and only then is the
-//! Lease given up, so that two replicas never write at the same time. The rules are in [`election`], without I/O.
+//! Invariants: the fence is granted only after the API server accepted the record, for a time that starts before that
+//! request; at shutdown the fence is revoked first, then writes in flight are awaited, and only then is the Lease
+//! released, so that two replicas never write at the same time. The rules are in [`election`], without I/O.
 
 mod config;
 mod election;
@@ -35,8 +35,8 @@ pub fn unique_identity(replica: &str) -> String {
     format!("{replica}_{:016x}", RandomState::new().hash_one(std::process::id()))
 }
 
-/// Competes for the Lease until `shutdown`, and gives it up then. `client` is [`super::Clients::lease`]; `wall` tells the
-/// time of day, which is written down for people to read and compared with nothing.
+/// Competes for the Lease until `shutdown`, and releases it then. `client` is [`super::Clients::lease`]; `wall` returns the
+/// time of day, which is written into the record for people and not compared.
 pub async fn run(
     client: kube::Client,
     config: LeaseConfig,
@@ -111,17 +111,17 @@ impl<W: Fn() -> Timestamp> Candidate<W> {
                 self.backoff.reset();
                 self.fence.grant(self.election.won(asked, lease));
             }
-            // Somebody was faster, or the Lease came or went.
+            // Another candidate was faster, or the Lease was created or deleted.
             Ok(Err(error)) if matches!(code_of(&error), Some(404 | 409)) => {
                 self.election.invalidate();
             }
-            // It may have been written all the same; then the next try conflicts, and we read what there is.
+            // It may have been written anyway; then the next attempt conflicts, and the Lease is read.
             Ok(Err(error)) => self.back_off("cannot write the lease", &brief(&error)).await,
             Err(_) => self.back_off("cannot write the lease", "no answer").await,
         }
     }
 
-    /// Watches the Lease for as long as another holder renews it, on one stream.
+    /// Watches the Lease on one stream while another holder renews it.
     async fn follow(&mut self, until: Instant) {
         let Some(version) = self.election.version().map(str::to_owned) else {
             return self.election.invalidate();
@@ -182,7 +182,7 @@ impl<W: Fn() -> Timestamp> Candidate<W> {
         if timeout_at(expires, self.fence.idle()).await.is_err() {
             return;
         }
-        // Twice: a renewal that was cut off by the shutdown may have gone through, and then the version is newer.
+        // Twice: a renewal that the shutdown interrupted may have succeeded, and then the version is newer.
         for _ in 0..2 {
             if self.election.is_unknown() {
                 self.read().await;
@@ -195,7 +195,7 @@ impl<W: Fn() -> Timestamp> Candidate<W> {
                 Ok(Err(_)) | Err(_) => self.election.invalidate(),
             }
         }
-        tracing::warn!(lease = self.config.name, "the lease could not be given up; it expires by itself");
+        tracing::warn!(lease = self.config.name, "the lease could not be released; it expires");
     }
 }
 

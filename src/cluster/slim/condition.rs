@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::text::{Time, Word, message};
 
-/// Conditions whose being true says all there is to say: their message is dropped.
+/// Conditions whose message is dropped while they are true.
 const PLAIN_WHEN_TRUE: &[&str] = &[
     "Available",
     "ContainersReady",
@@ -20,7 +20,7 @@ const PLAIN_WHEN_TRUE: &[&str] = &[
 pub enum ConditionStatus {
     True,
     False,
-    /// Also any word that is neither of the others.
+    /// Also any unknown status.
     #[default]
     #[serde(other)]
     Unknown,
@@ -30,24 +30,24 @@ pub enum ConditionStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Condition {
-    /// What it is about.
+    /// Its type.
     #[serde(rename = "type")]
     pub type_: Word,
     /// Whether it holds.
     pub status: ConditionStatus,
-    /// Why, in a word.
+    /// Why: one word.
     pub reason: Word,
-    /// Why, in a sentence of at most 512 characters; empty on the usual conditions while all is well.
+    /// Details, at most 512 characters; empty on the usual conditions while they are true.
     #[serde(deserialize_with = "message")]
     pub message: Box<str>,
     /// When the status changed last.
     pub last_transition_time: Time,
-    /// When a Deployment's condition was written last: the time of its last progress.
+    /// When the condition of a Deployment was written last: the time of its last progress.
     pub last_update_time: Time,
 }
 
 impl Condition {
-    /// Whether it says `type_` and holds.
+    /// Whether it has this type and is true.
     pub fn is_true(&self, type_: &str) -> bool {
         self.type_ == type_ && self.status == ConditionStatus::True
     }
@@ -58,7 +58,7 @@ pub(super) fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a C
     conditions.iter().find(|condition| condition.type_ == type_)
 }
 
-/// Conditions without the messages that nobody reads.
+/// Drops the messages that no code reads.
 pub(super) fn trimmed(conditions: Vec<Condition>) -> Box<[Condition]> {
     let conditions = conditions.into_iter().map(|mut condition| {
         if condition.status == ConditionStatus::True && PLAIN_WHEN_TRUE.contains(&condition.type_.as_str()) {

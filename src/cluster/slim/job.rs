@@ -17,7 +17,7 @@ pub struct Job {
     status: JobStatus,
 }
 
-/// How a Job ended.
+/// The status of a Job.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default)]
 struct JobStatus {
@@ -31,12 +31,12 @@ impl Job {
         condition::find(&self.status.conditions, type_)
     }
 
-    /// Whether it ended well.
+    /// Whether it completed.
     pub fn is_complete(&self) -> bool {
         self.status.conditions.iter().any(|condition| condition.is_true("Complete"))
     }
 
-    /// Whether it ended badly.
+    /// Whether it failed.
     pub fn is_failed(&self) -> bool {
         self.status.conditions.iter().any(|condition| condition.is_true("Failed"))
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use super::text::{Time, cut, or_default};
 use crate::api::mark;
 
-/// The labels and annotations that are kept.
+/// The labels and annotations that are stored.
 const CACHED: &[&str] = &[
     "controller-revision-hash",
     "deployment.kubernetes.io/revision",
@@ -18,7 +18,7 @@ const CACHED: &[&str] = &[
     mark::REVISION,
 ];
 
-/// Metadata of a workload. Its strings lie in one piece of memory: apart they would take three times as much.
+/// Metadata of a workload. Its strings share one allocation, which takes a third of the memory of separate ones.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Meta {
     pub generation: i64,
@@ -54,7 +54,7 @@ impl Meta {
         self.string(2)
     }
 
-    /// The version at which it was seen.
+    /// The resourceVersion.
     pub fn resource_version(&self) -> &str {
         self.string(3)
     }
@@ -69,22 +69,22 @@ impl Meta {
         (present & (1 << index) != 0).then(|| self.string(FIXED + index))
     }
 
-    /// The value of a label, if it is one of those that are kept.
+    /// The value of a label, if it is one of [`CACHED`].
     pub fn label(&self, key: &str) -> Option<&str> {
         self.cached(key, self.labels)
     }
 
-    /// The value of an annotation, if it is one of those that are kept.
+    /// The value of an annotation, if it is one of [`CACHED`].
     pub fn annotation(&self, key: &str) -> Option<&str> {
         self.cached(key, self.annotations)
     }
 
-    /// Which revision a pod of a StatefulSet or DaemonSet was made from.
+    /// The revision of a pod of a StatefulSet or DaemonSet.
     pub fn controller_revision_hash(&self) -> Option<&str> {
         self.label("controller-revision-hash")
     }
 
-    /// The Deployment's count of its templates, on it and on its ReplicaSets.
+    /// The revision number of a Deployment, on it and on its ReplicaSets.
     pub fn deployment_revision(&self) -> Option<i64> {
         self.annotation("deployment.kubernetes.io/revision")?.parse().ok()
     }
@@ -111,7 +111,7 @@ impl Meta {
     }
 }
 
-/// The values of a map of labels or annotations that are kept, each in its index in [`CACHED`].
+/// The values of the labels or annotations of [`CACHED`], at the same index.
 #[derive(Default)]
 struct Cached([Option<Box<str>>; CACHED.len()]);
 
@@ -142,7 +142,7 @@ impl<'de> Deserialize<'de> for Cached {
     }
 }
 
-/// Metadata as it comes.
+/// Metadata as the API server sends it.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct WireMeta {
@@ -185,7 +185,7 @@ impl<'de> Deserialize<'de> for Meta {
             *end = push(&mut text, string);
         }
         for index in 0..CACHED.len() {
-            // No key is both a label and an annotation of the same kind of object; a label would come first.
+            // No key is both a label and an annotation of one kind; if it were, the label would count.
             let (label, annotation) = (&wire.labels.0[index], &wire.annotations.0[index]);
             meta.labels |= u8::from(label.is_some()) << index;
             meta.annotations |= u8::from(annotation.is_some() && label.is_none()) << index;
@@ -197,7 +197,7 @@ impl<'de> Deserialize<'de> for Meta {
     }
 }
 
-/// Appends `string`, cut to 512 characters, and tells where it ends. Ten of those end below 2^16.
+/// Appends `string`, truncated to 512 characters, and returns where it ends. Ten of them end below 2^16.
 fn push(text: &mut String, string: &str) -> u16 {
     text.push_str(cut(string));
     u16::try_from(text.len()).unwrap_or(u16::MAX)

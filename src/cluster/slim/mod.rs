@@ -1,7 +1,7 @@
-//! Workloads as health needs them: a few fields each, in few bytes. One process watches tens of thousands.
+//! Workloads reduced to the fields that health needs. One process watches tens of thousands.
 //!
-//! Invariants: what these types do not name is neither kept nor able to break their decoding; a field that is absent
-//! reads as the API's own default. Strings of the cluster that end up in a status or an event are cut here.
+//! Invariants: fields that these types do not name are not stored and cannot break decoding; an absent field reads as the
+//! default of the API. Strings that can end up in a status or an Event are truncated here.
 
 mod condition;
 mod job;

@@ -8,17 +8,17 @@ use super::meta::Meta;
 use super::text::{Time, Word, message, or_default};
 use super::wire::slim;
 
-/// Conditions that say nothing while they hold.
+/// Conditions that are dropped while they are true.
 const SILENT_WHEN_TRUE: &[&str] = &["ContainersReady", "Initialized", "PodReadyToStartContainers"];
 
-/// Where a pod is in its life.
+/// The phase of a pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 pub enum PodPhase {
     Pending,
     Running,
     Succeeded,
     Failed,
-    /// Also any word that is none of the others.
+    /// Also any unknown phase.
     #[default]
     #[serde(other)]
     Unknown,
@@ -29,34 +29,34 @@ pub enum PodPhase {
 pub struct Pod {
     pub metadata: Meta,
     pub phase: PodPhase,
-    /// Why the pod as a whole failed, such as `Evicted`.
+    /// Why the pod as a whole failed, for example `Evicted`.
     pub reason: Word,
-    /// Why, in a sentence of at most 512 characters.
+    /// Details, at most 512 characters.
     pub message: Box<str>,
-    /// `Ready`, `PodScheduled`, and whatever else does not hold or is not usual.
+    /// All conditions but the usual ones that are true.
     pub conditions: Box<[Condition]>,
     /// Main containers first, then init, then ephemeral ones; each as in the spec, with its status if there is one.
     pub containers: Box<[Container]>,
 }
 
-/// A container, as it should be and as it is.
+/// A container: its spec joined with its status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Container {
     pub name: Box<str>,
     /// The image that the spec names.
     pub spec_image: Box<str>,
     pub restart_count: i32,
-    /// `repository@sha256:...` where the kubelet knows it.
+    /// `repository@sha256:...`, if the kubelet reports it.
     pub image_id: Box<str>,
     pub state: ContainerState,
-    /// How it ended last time.
+    /// How it terminated last.
     pub last_terminated: Option<Box<Terminated>>,
 }
 
-/// What a container does now.
+/// The current state of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum ContainerState {
-    /// The kubelet has not said.
+    /// Not reported yet.
     #[default]
     Unknown,
     Running,
@@ -73,7 +73,7 @@ pub struct Waiting {
     pub message: Box<str>,
 }
 
-/// How a container ended.
+/// How a container terminated.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Terminated {
@@ -90,10 +90,10 @@ impl Pod {
         condition::find(&self.conditions, type_)
     }
 
-    /// Whether it takes traffic, or would if its node were heard of: when a kubelet is silent the node controller sets Ready to
-    /// False, without a reason, while what the kubelet said last of the containers stays.
+    /// Whether it is ready, as its kubelet reported last. When a kubelet stops reporting, the node controller sets Ready to False
+    /// without a reason, and the conditions of the containers stay.
     pub fn is_ready(&self) -> bool {
-        // Of conditions that are usual only those that do not hold are kept.
+        // ContainersReady is stored only while it is not true.
         let containers_are_ready =
             || self.condition("ContainersReady").is_none_or(|it| it.is_true("ContainersReady"));
         self.condition("Ready").is_some_and(|ready| match ready.status {
@@ -203,7 +203,7 @@ impl<'de> Deserialize<'de> for Pod {
     }
 }
 
-/// Puts each container of the spec together with its status.
+/// Joins each container of the spec with its status.
 fn join(into: &mut Vec<Container>, containers: Vec<WireContainer>, mut statuses: Vec<WireContainerStatus>) {
     for container in containers {
         let index = statuses.iter().position(|status| status.name == container.name);

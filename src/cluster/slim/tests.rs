@@ -57,18 +57,18 @@ fn deployment() -> Value {
 }
 
 #[test]
-fn a_deployment_keeps_what_health_needs() {
+fn a_deployment_holds_what_health_needs() {
     let web: Deployment = read(deployment());
     let meta = &web.metadata;
     assert_eq!((meta.namespace(), meta.name(), Watched::version(&web)), ("shop-prod", "web", "1042"));
     assert_eq!((meta.generation, meta.deployment_revision()), (3, Some(2)));
     assert_eq!(meta.revision_mark(), Some("7"));
-    assert_eq!(meta.label("app"), None, "a label that nobody asks for");
+    assert_eq!(meta.label("app"), None, "a label that no code reads");
     assert!(meta.creation_timestamp.get().is_some() && !meta.is_terminating());
     assert_eq!((web.spec.replicas, web.spec.paused), (Some(3), true));
     let status = &web.status;
     assert_eq!((status.replicas, status.updated_replicas, status.available_replicas), (4, 2, 3));
-    assert_eq!(&*web.condition("Available").unwrap().message, "", "all is well, in so many words");
+    assert_eq!(&*web.condition("Available").unwrap().message, "", "dropped while it is true");
     let progressing = web.condition("Progressing").unwrap();
     assert_eq!((progressing.status, progressing.message.len()), (ConditionStatus::False, 512));
     assert_eq!(progressing.reason, "ProgressDeadlineExceeded");
@@ -93,7 +93,7 @@ fn absent_and_null_fields_read_as_the_default() {
 }
 
 #[test]
-fn an_unfit_object_is_known_by_name_and_an_unknown_word_is_not_unfit() {
+fn an_undecodable_object_is_known_by_name_and_an_unknown_word_is_decodable() {
     let mut object = deployment();
     object["spec"]["replicas"] = json!("three");
     let guarded: DeserializeGuard<Wire<Deployment>> = serde_json::from_str(&object.to_string()).unwrap();
@@ -109,7 +109,7 @@ fn an_unfit_object_is_known_by_name_and_an_unknown_word_is_not_unfit() {
 }
 
 #[test]
-fn sets_keep_their_revisions_and_numbers() {
+fn sets_hold_their_revisions_and_numbers() {
     let db: StatefulSet = read(json!({
         "metadata": {"name": "db", "namespace": "shop"},
         "spec": {"replicas": 3, "updateStrategy": {"type": "OnDelete", "rollingUpdate": {"partition": 2}}},
@@ -175,7 +175,7 @@ fn a_pod_joins_each_container_with_its_status() {
 }
 
 #[test]
-fn a_job_tells_how_it_ended() {
+fn a_job_reports_how_it_ended() {
     let job: Job = read(json!({
         "metadata": {"name": "test", "namespace": "shop"}, "spec": {"completions": 1, "backoffLimit": 0},
         "status": {"failed": 1, "conditions": [{"type": "Failed", "status": "True",
@@ -194,7 +194,7 @@ fn a_healthy_deployment_is_small() {
 }
 
 #[test]
-fn long_strings_are_cut_and_do_not_run_into_each_other() {
+fn long_strings_are_truncated_and_do_not_overlap() {
     let long = "ä".repeat(100_000);
     let web: Deployment = read(json!({"metadata": {"name": "web", "namespace": long, "uid": "1",
         "resourceVersion": "2", "labels": {"controller-revision-hash": long},
@@ -209,7 +209,7 @@ fn long_strings_are_cut_and_do_not_run_into_each_other() {
 }
 
 #[test]
-fn a_pod_whose_node_is_silent_is_as_ready_as_its_kubelet_said_last() {
+fn a_pod_on_a_silent_node_is_as_ready_as_its_kubelet_reported_last() {
     let pod = |reason: &str, containers: &str| -> Pod {
         read(json!({ "metadata": {"name": "web-1"}, "status": { "phase": "Running", "conditions": [
             {"type": "Ready", "status": "False", "reason": reason},

@@ -1,4 +1,4 @@
-//! Short strings and times: words that recur in every object cost nothing, messages are cut.
+//! Compact strings and times: words that recur in every object need no allocation, messages are truncated.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,10 +7,10 @@ use std::ops::Deref;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
-/// Most characters that are kept of a message.
+/// Maximum characters of a message.
 const MESSAGE: usize = 512;
 
-/// Words that the control plane writes over and over; sorted, for the search.
+/// Words that the control plane writes in many objects; sorted, for the binary search.
 const KNOWN: &[&str] = &[
     "",
     "Available",
@@ -49,7 +49,7 @@ const KNOWN: &[&str] = &[
     "Unschedulable",
 ];
 
-/// A word of the API, such as a reason. Those that recur take no memory of their own.
+/// A word of the API, such as a reason. Those of [`KNOWN`] need no allocation.
 #[derive(Clone)]
 pub struct Word(Spelling);
 
@@ -169,13 +169,13 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
-/// For messages: at most 512 characters are kept, and `null` is the empty message.
+/// Decodes a message: truncates it to 512 characters, and reads `null` as the empty message.
 pub(super) fn message<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<str>, D::Error> {
     let message = Option::<Cow<'de, str>>::deserialize(deserializer)?;
     Ok(message.as_deref().map(cut).unwrap_or_default().into())
 }
 
-/// For lists and structs that the API may send as `null`.
+/// Decodes a list or struct that the API may send as `null`.
 pub(super) fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,

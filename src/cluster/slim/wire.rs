@@ -1,7 +1,7 @@
-//! How a slim type passes through kube: inside a [`Wire`], which alone carries kube's own metadata.
+//! Passes slim types through kube's watcher, inside a [`Wire`] that carries kube's own metadata.
 //!
-//! kube wants an `ObjectMeta`, 350 bytes before its first string. It exists from decoding to the store and no longer,
-//! and holds only what is read on the way: name, namespace, version.
+//! kube requires an `ObjectMeta`, 350 bytes without its strings. It exists from decoding to the store only, and holds
+//! what is read on the way: name, namespace, version.
 
 use std::borrow::Cow;
 
@@ -73,7 +73,7 @@ impl<K: Slim> kube::Resource for Wire<K> {
     }
 }
 
-/// Makes a slim type of a kind, and lets it be watched.
+/// Declares the kind of a slim type, and makes it watchable.
 macro_rules! slim {
     ($type:ident: $group:literal $version:literal $kind:literal $plural:literal $scope:ident) => {
         impl $crate::cluster::slim::wire::Slim for $type {

@@ -11,9 +11,9 @@ use super::wire::slim;
 /// How a StatefulSet replaces its pods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 pub enum UpdateStrategyType {
-    /// When somebody deletes them.
+    /// When a user deletes them.
     OnDelete,
-    /// Step by step; also any word that is none of the others.
+    /// Step by step; also any unknown strategy.
     #[default]
     #[serde(other)]
     RollingUpdate,
@@ -62,7 +62,7 @@ pub struct Deployment {
     pub status: DeploymentStatus,
 }
 
-/// What a Deployment should be.
+/// The spec of a Deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DeploymentSpec {
@@ -70,7 +70,7 @@ pub struct DeploymentSpec {
     pub paused: bool,
 }
 
-/// What a Deployment is.
+/// The status of a Deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DeploymentStatus {
@@ -93,7 +93,7 @@ pub struct StatefulSet {
     pub status: StatefulSetStatus,
 }
 
-/// What a StatefulSet should be.
+/// The spec of a StatefulSet.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct StatefulSetSpec {
@@ -101,7 +101,7 @@ pub struct StatefulSetSpec {
     pub update_strategy: UpdateStrategy,
 }
 
-/// What a StatefulSet is.
+/// The status of a StatefulSet.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct StatefulSetStatus {
@@ -122,7 +122,7 @@ pub struct DaemonSet {
     pub status: DaemonSetStatus,
 }
 
-/// What a DaemonSet is.
+/// The status of a DaemonSet.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DaemonSetStatus {
@@ -141,7 +141,7 @@ pub struct ReplicaSet {
     status: ReplicaSetStatus,
 }
 
-/// What a ReplicaSet is.
+/// The status of a ReplicaSet.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default)]
 struct ReplicaSetStatus {

@@ -1,20 +1,20 @@
-//! What the watches tell of a change.
+//! Changes that the watches report.
 
 use crate::api::Promotion;
 use crate::cluster::store::Delta;
 use crate::cluster::watch::Watched;
 use std::sync::Arc;
 
-/// What changed, as far as somebody has to look again.
+/// A change after which objects have to be reconciled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// A release: namespace and name.
     Release(String, String),
-    /// An environment: namespace, name, and whether its spec changed or it came or went.
+    /// An environment: namespace, name, and whether others have to react.
     Environment(String, String, bool),
     /// A rollback policy of this namespace.
     Policy(String),
-    /// A promotion: namespace, name, and, where it could be read, what it is about.
+    /// A promotion: namespace, name, and, if it could be decoded, what it is about.
     Promotion {
         /// Its project.
         project: String,
@@ -24,12 +24,12 @@ pub enum Change {
         release: Option<String>,
         /// Its environment.
         environment: Option<String>,
-        /// Its application; empty while nobody has said which it is.
+        /// Its application; empty while it is unknown.
         application: Option<String>,
         /// Its UID, when it is gone.
         gone: Option<String>,
     },
-    /// An approval: namespace and name, and, where it could be read, the release and the environment that it is about.
+    /// An approval: namespace and name, and, if it could be decoded, its release and environment.
     Approval {
         /// Its project.
         project: String,
@@ -40,7 +40,7 @@ pub enum Change {
         /// Its environment.
         environment: Option<String>,
     },
-    /// A freeze of this project, or of every one.
+    /// A freeze of this project, or of all projects.
     Freeze(Option<String>),
     /// An admission policy.
     Admission,
@@ -50,7 +50,7 @@ pub enum Change {
     Workload(String),
 }
 
-/// The application that a promotion names, in its status or in its spec; empty when it names none.
+/// Returns the application of a promotion, from its status or its spec; empty when neither names it.
 pub fn application_of(promotion: &Promotion) -> &str {
     let reported = promotion.status.as_ref().and_then(|status| status.application.as_deref());
     reported.or(promotion.spec.application.as_deref()).unwrap_or_default()

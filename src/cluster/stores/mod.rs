@@ -1,7 +1,7 @@
-//! Everything that is watched, one watch per kind for the process.
+//! One store per watched kind.
 //!
-//! Invariant: of workloads only those in target namespaces are kept, so cost follows what Towpath manages. The set of targets
-//! grows before the workloads of a new one are listed.
+//! Invariant: only workloads in target namespaces are stored, so the cost depends on what Towpath manages. A namespace is in
+//! the set of targets before its workloads are listed.
 
 mod change;
 mod scope;
@@ -30,7 +30,7 @@ pub struct Stores {
     pub environments: Store<Environment>,
     /// Rollback policies.
     pub policies: Store<RollbackPolicy>,
-    /// Promotions, also by their application; under the empty one while nobody has said which it is.
+    /// Promotions, also by their application; under the empty string while it is unknown.
     pub promotions: Store<Promotion>,
     /// Approvals.
     pub approvals: Store<Approval>,
@@ -38,7 +38,7 @@ pub struct Stores {
     pub freezes: Store<ChangeFreeze>,
     /// Freezes of the cluster.
     pub cluster_freezes: Store<ClusterChangeFreeze>,
-    /// Admission policies of ours; empty where the installation does without.
+    /// Admission policies of the chart; empty if they are not installed.
     pub admission_policies: Store<Whole<ValidatingAdmissionPolicy>>,
     /// Their bindings.
     pub admission_bindings: Store<Whole<ValidatingAdmissionPolicyBinding>>,

@@ -1,8 +1,8 @@
-//! Which part of the cluster a process is for.
+//! The part of the cluster that a process serves.
 
 use std::collections::BTreeSet;
 
-/// What is watched, and what is expected to be there.
+/// Which projects are watched, and whether admission policies are expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope {
     /// Only these project namespaces; all when `None`.
@@ -12,7 +12,7 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// Whether the project namespace belongs to it.
+    /// Whether the project namespace is served.
     pub fn serves(&self, project: &str) -> bool {
         self.projects.as_ref().is_none_or(|projects| projects.contains(project))
     }

@@ -1,4 +1,4 @@
-//! Target namespaces: of workloads only those in them are kept.
+//! Target namespaces: only workloads in them are stored.
 
 use crate::api::{Environment, EnvironmentId, Location, READY, Reason};
 use crate::cluster::store::Delta;
@@ -40,7 +40,8 @@ impl Targets {
     }
 }
 
-/// Keeps the targets; true when the environment came, went, has another spec, or becomes blocked or free.
+/// Updates the targets. Returns whether others have to react: the environment is new, gone, has another spec, or is blocked for
+/// another reason.
 pub(super) fn track(targets: &Targets, relist: impl Fn(), delta: &Delta<Environment>) -> bool {
     let id = |environment: &Environment| {
         let meta = &environment.metadata;

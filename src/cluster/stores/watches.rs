@@ -19,7 +19,7 @@ pub struct Watches {
 }
 
 impl Watches {
-    /// The first watch that ends; none ever should.
+    /// Waits for the first watch that ends; none should.
     pub async fn ended(&mut self) -> ClusterError {
         futures::future::select_all(std::mem::take(&mut self.ends)).await.0
     }
@@ -93,7 +93,7 @@ impl Stores {
                 }
             },
         );
-        // Nothing starts on the word of a policy that nobody has seen.
+        // Nothing starts before the admission policies were seen.
         let policies_are_known =
             || !scope.admission || (self.admission_policies.is_ready() && self.admission_bindings.is_ready());
         while !self.own_are_ready() || !policies_are_known() {
@@ -121,7 +121,7 @@ impl Stores {
 }
 
 impl Stores {
-    /// What people decide, and whether the API server holds them to the rules.
+    /// Watches approvals, freezes and admission policies.
     fn watch_consent(
         &self,
         starter: &Starter<'_>,
@@ -179,7 +179,7 @@ impl Stores {
     }
 }
 
-/// Lists a kind anew, as more of it is kept than before.
+/// Lists a kind again, because more of its objects are accepted than before.
 struct Relister(Box<dyn Fn() + Send + Sync>);
 
 struct Starter<'a> {

@@ -1,7 +1,7 @@
-//! From the events of a watch to the store, and from there to whoever wants to know.
+//! Applies the events of a watch to its store, and reports the changes.
 //!
-//! Invariant: every event changes the store before it is told of; an object that does not fit its type becomes an
-//! [`Undecodable`], and what `accepts` does not accept leaves.
+//! Invariant: the store is changed before the change is reported; an object that cannot be decoded becomes an
+//! [`Undecodable`], and an object that is not accepted is removed.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
@@ -12,10 +12,10 @@ use super::watched::{Watched, key};
 use crate::cluster::store::{Delta, Store, Undecodable};
 use crate::cluster::telemetry::Telemetry;
 
-/// Most bytes of what is kept of a decoding error.
+/// Maximum bytes of a decoding error.
 const ERROR_LENGTH: usize = 512;
 
-/// Puts events into the store and tells of the changes.
+/// Applies events to the store and reports the changes.
 pub(super) struct Feed<K, F, C> {
     pub(super) kind: &'static str,
     pub(super) store: Store<K>,

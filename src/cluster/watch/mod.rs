@@ -1,11 +1,11 @@
 //! One supervised watch per kind, from the API server into a [`Store`].
 //!
-//! Flow: list, watch, and watch again from the last version seen; kube's watcher does that. Around it, this: every
-//! error is followed by a jittered pause; an error that kube's watcher would repeat for ever (410 and 504 at the start
-//! of a watch) and a stream that was silent for a minute, bookmarks included, throw the stream away for a new list.
+//! Flow: list, watch, and watch again from the last version seen; kube's watcher does that. This module adds:
+//! a jittered pause after every error; and a new list after an error that kube's watcher would repeat forever (410 and
+//! 504 at the start of a watch), and after a minute of silence, bookmarks included.
 //!
-//! Invariants: an object that does not fit its type is kept as undecodable and stops nobody else; the callback runs
-//! after the store changed, in order; the task never ends by itself, and if it does, [`Watch::ended`] says so.
+//! Invariants: an object that cannot be decoded is stored as undecodable and does not affect others; the callback runs
+//! after the store changed, in order; the task never ends, and if it does, [`Watch::ended`] returns.
 
 mod feed;
 mod options;
@@ -41,8 +41,8 @@ pub struct Watch {
 impl Watch {
     /// Watches every object of the kind, named `kind` in metrics and logs, into `store`.
     ///
-    /// Only objects whose metadata `accepts` accepts are stored. Its answers may change; call [`Watch::relister`] when it
-    /// accepts more than before. `changed` is called after each change of the store, from the watch's task: it must
+    /// Only objects whose metadata `accepts` accepts are stored. Use [`Watch::relister`] when it accepts
+    /// more than before. `changed` is called after each change of the store, from the watch's task: it must
     /// not block.
     pub fn start<K: Watched>(
         kind: &'static str,
@@ -61,7 +61,7 @@ impl Watch {
         Self { kind, relist, task: tokio::spawn(supervisor.supervise(feed)) }
     }
 
-    /// Lists again, because `accepts` accepts more than before. Calls during a list add up to one more list.
+    /// Returns a function that lists again, for when `accepts` accepts more than before. Calls during a list cause one more list.
     pub fn relister(&self) -> impl Fn() + Send + Sync + use<> {
         let relist = Arc::clone(&self.relist);
         move || relist.notify_one()

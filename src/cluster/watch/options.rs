@@ -1,13 +1,13 @@
-//! How patient a watch is.
+//! The settings of a watch.
 
 use std::time::Duration;
 
-/// How a watch is kept alive.
+/// Timeouts, pauses and the page size of a watch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WatchOptions {
     /// Seconds after which the API server ends one watch request; a bookmark comes shortly before.
     pub server_timeout: u32,
-    /// A stream without any sign of life for so long is built anew.
+    /// A stream that was silent this long is restarted.
     pub silence: Duration,
     /// Objects per page of a list.
     pub page_size: u32,

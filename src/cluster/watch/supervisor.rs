@@ -1,7 +1,7 @@
-//! Keeps the stream of one watch alive, and builds it anew when it is of no use any more.
+//! Supervises the stream of one watch, and restarts it when it is no longer usable.
 //!
-//! Invariants: after every error comes a pause, which grows until a change comes through or a minute was calm; a list
-//! that is under way is not cut off by the wish for another.
+//! Invariants: a pause follows every error, and grows until a change arrives or a minute passes without an error; a
+//! request for a list does not interrupt a running one.
 
 use std::fmt::Debug;
 use std::pin::pin;
@@ -25,10 +25,10 @@ use crate::cluster::error::{brief, code_of};
 use crate::cluster::pulse::Pulse;
 use crate::cluster::store::Delta;
 
-/// Errors in a row after which the stream is built anew, whatever they are.
+/// Consecutive errors of any kind after which the stream is restarted.
 const ERRORS_IN_A_ROW: u32 = 4;
 
-/// Keeps one stream alive.
+/// Supervises one stream.
 pub(super) struct Supervisor<W> {
     pub(super) api: Api<DeserializeGuard<W>>,
     pub(super) options: WatchOptions,
@@ -36,7 +36,7 @@ pub(super) struct Supervisor<W> {
     pub(super) relist: Arc<Notify>,
 }
 
-/// Why a stream is given up.
+/// Why a stream is restarted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Restart {
     Relist,
@@ -48,7 +48,7 @@ impl<W> Supervisor<W>
 where
     W: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    /// Feeds for ever.
+    /// Feeds the store; never returns.
     pub(super) async fn supervise<K, F, C>(self, feed: Feed<K, F, C>)
     where
         K: Watched<Wire = W>,
@@ -65,7 +65,7 @@ where
         }
     }
 
-    /// Feeds from one stream until it has to be built anew.
+    /// Feeds the store from one stream until it has to be restarted.
     async fn follow<K, F, C>(&self, feed: &Feed<K, F, C>, pauses: &mut Pauses) -> Restart
     where
         K: Watched<Wire = W>,
@@ -81,8 +81,8 @@ where
         loop {
             let event = tokio::select! {
                 event = stream.next() => event,
-                // Not in the middle of a list, or a row of requests would keep any list from ending. The request
-                // is kept until then.
+                // Not during a list, or repeated requests would prevent every list from ending. The request is
+                // handled after the list.
                 () = self.relist.notified(), if !is_listing => return Restart::Relist,
                 _ = check.tick() => {
                     if self.pulse.age() >= self.options.silence {
@@ -97,8 +97,8 @@ where
                         Event::Init => is_listing = true,
                         Event::InitDone => is_listing = false,
                         Event::InitApply(_) => {}
-                        // Only a change proves that the watch works: `Init` comes before each attempt to list, and a
-                        // list that works says nothing of the watch after it.
+                        // Only a change proves that the watch works: `Init` precedes each attempt to list, and a
+                        // successful list says nothing about the watch that follows.
                         Event::Apply(_) | Event::Delete(_) => pauses.reset(),
                     }
                     feed.take(event);
@@ -146,7 +146,7 @@ impl Pauses {
     }
 }
 
-/// Whether kube's watcher would go on from a version that is of no use, or over a line that it could not read.
+/// Whether kube's watcher would continue from an unusable version, or after a line that it could not decode.
 fn is_final(error: &watcher::Error) -> bool {
     match error {
         watcher::Error::WatchStartFailed(error) | watcher::Error::WatchFailed(error) => {

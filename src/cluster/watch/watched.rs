@@ -1,4 +1,4 @@
-//! Kinds that can be watched, and what is kept of each.
+//! Kinds that can be watched, and what is stored of each.
 
 use std::fmt::Debug;
 
@@ -8,22 +8,22 @@ use serde::de::DeserializeOwned;
 
 use crate::api::{KeptRelease, Release, Trim};
 
-/// A kind that can be watched: what the API server sends, and what is kept of it.
+/// A kind that can be watched: what the API server sends, and what is stored of it.
 pub trait Watched: Send + Sync + Sized + 'static {
     /// The type that is decoded.
     type Wire: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static;
 
-    /// What is kept.
+    /// Returns what is stored.
     fn from_wire(wire: Self::Wire) -> Self;
 
-    /// The version at which it was seen.
+    /// Its resourceVersion.
     fn version(&self) -> &str;
 
     /// Its namespace, empty for a cluster-scoped kind, and its name.
     fn key(&self) -> (&str, &str);
 }
 
-/// Thousands of releases are watched.
+/// Releases are stored in a compact form: there are thousands.
 impl Watched for KeptRelease {
     type Wire = Release;
 
@@ -40,7 +40,7 @@ impl Watched for KeptRelease {
     }
 }
 
-/// Our other kinds are kept whole, but for what each says that nobody reads.
+/// The other kinds of Towpath are stored without the fields that no code reads.
 impl<K> Watched for K
 where
     K: Trim + Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
@@ -62,7 +62,7 @@ where
     }
 }
 
-/// A kind of Kubernetes kept whole, but for metadata that nobody reads.
+/// A kind of Kubernetes that is stored without the metadata that no code reads.
 #[derive(Debug, Clone)]
 pub struct Whole<K>(pub K);
 
@@ -86,7 +86,7 @@ where
     }
 }
 
-/// Nobody reads what owned the fields, what was applied last, or who the owner is.
+/// Drops metadata that no code reads.
 fn trim_metadata(meta: &mut ObjectMeta) {
     (meta.managed_fields, meta.annotations, meta.owner_references) = (None, None, None);
 }
