@@ -1,7 +1,7 @@
-//! One pass over one object, and when the next one is: at once, later, after a pause that grows with every failure, or on a change.
+//! Runs one pass over one object, and decides when the next one is: at once, at a time, after a backoff, or on a change.
 //!
-//! Invariant: a panic ends the pass and not the process. The object is set aside for a while, or until it changes; it is counted
-//! as quarantined until a pass over it ends without a panic.
+//! Invariant: a panic ends the pass and not the process. The object is quarantined: it is reconciled again after a
+//! while or when it changes, and counts as quarantined until a pass over it ends without a panic.
 
 use super::queue::{Key, Kind, Queue};
 use super::reconcile::{Again, ReconcileError, reconcile};
@@ -17,14 +17,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long an object is set aside after a panic, unless it changes.
+/// How long an object is quarantined after a panic, unless it changes.
 const QUARANTINE: Duration = Duration::from_secs(300);
-/// The pause after a pass on a view that is older than an own write; the watch usually brings the newer one earlier.
+/// The delay after a pass whose view was older than an own write; the watch usually delivers the newer one earlier.
 const STALE: Duration = Duration::from_millis(20);
-/// The longest pause after a failure.
+/// The longest delay after a failure.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Runs passes. Clones share what is remembered of failures.
+/// Runs passes. Clones share the failures.
 #[derive(Clone)]
 pub(super) struct Passes {
     handles: Handles,
@@ -46,7 +46,7 @@ impl Passes {
         Self { handles, queue, failures }
     }
 
-    /// One pass; what it leaves behind decides when the next one is.
+    /// Runs one pass, and requeues the object if needed.
     pub(super) async fn pass(&self, key: &Key) {
         let promotion = self.promotion(key);
         let requeue = match AssertUnwindSafe(reconcile(&self.handles, key)).catch_unwind().await {
@@ -69,14 +69,14 @@ impl Passes {
         }
     }
 
-    /// Forgets a promotion that has ended, or that went during the pass. A pass that is under way may add to what is remembered,
-    /// so this is for its end.
+    /// Forgets a promotion that has ended, or that was deleted during the pass. Called at the end of the pass, which may add to
+    /// the memory until then.
     fn forget(&self, before: Option<&Promotion>, now: Option<&Promotion>) {
         let Some(uid) = before.and_then(|promotion| promotion.metadata.uid.as_deref()) else { return };
-        let goes_on = now.is_some_and(|promotion| {
+        let is_open = now.is_some_and(|promotion| {
             promotion.metadata.uid.as_deref() == Some(uid) && !promotion.phase().is_final()
         });
-        if !goes_on {
+        if !is_open {
             self.handles.memory.forget(uid);
         }
     }
@@ -87,7 +87,7 @@ impl Failures {
         Self { metrics, consecutive: Cache::new(10_000), quarantined: Arc::default() }
     }
 
-    /// When the next pass is after one that ended; `None` waits for a change.
+    /// The delay after a pass that ended without a panic; `None` waits for a change.
     fn ended(&self, key: &Key, result: Result<Again, ReconcileError>) -> Option<Duration> {
         if self.quarantined().remove(key) {
             self.metrics.quarantined(key.kind.as_str(), false);
@@ -105,7 +105,7 @@ impl Failures {
         }
     }
 
-    /// Sets an object aside.
+    /// Quarantines an object.
     fn panicked(&self, key: &Key) -> Duration {
         let kind = key.kind.as_str();
         self.metrics.reconcile_panicked(kind);
@@ -116,7 +116,7 @@ impl Failures {
         QUARANTINE
     }
 
-    /// Backs off; a conflict with a version that is already old is tried again soon.
+    /// The delay after a failure; shorter after a conflict, whose view is already outdated.
     fn failed(&self, key: &Key, error: &ReconcileError) -> Duration {
         let conflict = matches!(error, ReconcileError::Act(error) if matches!(error.code(), Some(409 | 422)));
         let mut count = 0;
@@ -124,11 +124,11 @@ impl Failures {
             *failures = failures.saturating_add(1);
             count = *failures;
         });
-        // Another object of a project may be new to the API server's caches; so is a failed write.
+        // Conflicts are common while other controllers write, so the first two are not logged.
         if count > 2 || !conflict {
             tracing::warn!(kind = key.kind.as_str(), namespace = key.namespace, name = key.name, error = %error, "pass failed");
         }
-        // A workload's controller may write its status between our look and our write: the next look is all it takes.
+        // A workload's controller may write its status between the read and the write: the next pass succeeds.
         if conflict && count == 1 {
             return Duration::ZERO;
         }

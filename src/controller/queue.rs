@@ -1,7 +1,8 @@
-//! Which object is looked at next: no object twice at a time, no two of one environment side by side, fair between projects.
+//! Which object is reconciled next. An object is never reconciled twice at a time, nor are two objects of one environment;
+//! projects take turns.
 //!
 //! ```text
-//!   change, wake-up -> waiting (by project) -> running (bounded) -> done, or again at a moment
+//!   change, wake-up -> waiting (by project) -> running (bounded) -> done, or requeued
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -13,10 +14,10 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::time::{DelayQueue, delay_queue};
 
-/// The longest delay. A timer cannot be set for any time: what is due later is looked at once in between.
+/// The longest delay: timers have a limit. An object with a longer delay is reconciled once in between.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// An object to look at.
+/// An object to reconcile.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
     /// Its kind.
@@ -25,16 +26,16 @@ pub struct Key {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// Objects of one group are looked at one after the other: `project/environment`.
+    /// Objects of one group are reconciled one after the other: `project/environment`.
     pub group: Option<String>,
 }
 
-/// The reconciled kinds. Promotions first: a bad one must be seen before anything else is done.
+/// The reconciled kinds, by priority. Promotions are first, so that a failing one is seen before other work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// A Promotion.
     Promotion,
-    /// What is frozen now: one for the whole cluster.
+    /// The published freezes: one object for the whole cluster.
     Freezes,
     /// An Environment.
     Environment,
@@ -71,7 +72,7 @@ struct State {
     waiting: BTreeMap<String, BTreeSet<Key>>,
     running: BTreeSet<Key>,
     groups: BTreeSet<String>,
-    /// Changed while running: looked at again behind it.
+    /// Changed while running: requeued when done.
     dirty: BTreeSet<Key>,
     delayed: DelayQueue<Key>,
     timers: BTreeMap<Key, delay_queue::Key>,
@@ -82,7 +83,7 @@ impl Queue {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Looks at an object as soon as possible.
+    /// Queues an object now.
     pub fn push(&self, key: Key) {
         self.with(|state| {
             state.cancel_delay(&key);
@@ -95,7 +96,7 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// Looks at an object at a moment, unless an earlier one is set.
+    /// Queues an object at a time, unless it is delayed until an earlier one.
     pub fn push_at(&self, key: Key, at: Instant) {
         let at = at.min(Instant::now() + LONGEST);
         self.with(|state| match state.timers.get(&key) {
@@ -108,7 +109,7 @@ impl Queue {
         });
     }
 
-    /// The next object; it counts as running until [`Queue::done`].
+    /// Waits for the next object; it counts as running until [`Queue::done`].
     pub async fn next(&self) -> Key {
         loop {
             let changed = self.changed.notified();
@@ -119,7 +120,7 @@ impl Queue {
         }
     }
 
-    /// The object was looked at.
+    /// The object was reconciled.
     pub fn done(&self, key: &Key) {
         self.with(|state| {
             state.running.remove(key);
@@ -133,7 +134,7 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// Forgets everything that waits.
+    /// Removes all waiting objects.
     pub fn clear(&self) {
         self.with(|state| {
             state.projects.clear();
@@ -161,7 +162,7 @@ impl State {
         }
     }
 
-    /// The next object, after those whose time has come joined the waiting ones.
+    /// Queues the objects that are due, and takes the next one.
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Key> {
         while let Poll::Ready(Some(due)) = self.delayed.poll_expired(context) {
             let key = due.into_inner();
@@ -228,7 +229,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn two_of_one_environment_never_run_side_by_side() {
+    async fn two_of_one_environment_never_run_concurrently() {
         let queue = Queue::default();
         queue.push(key("shop", "a", Some("shop/prod")));
         queue.push(key("shop", "b", Some("shop/prod")));
@@ -240,7 +241,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_change_while_running_is_looked_at_behind_it() {
+    async fn a_change_while_running_requeues_the_object() {
         let queue = Queue::default();
         queue.push(key("shop", "a", None));
         let running = queue.next().await;
@@ -250,7 +251,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_wake_up_keeps_the_earliest_moment() {
+    async fn the_earliest_of_several_delays_counts() {
         let queue = Queue::default();
         let start = Instant::now();
         queue.push_at(key("shop", "a", None), start + Duration::from_secs(60));
@@ -261,7 +262,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_change_ends_the_delay_and_a_time_without_end_is_no_fault() {
+    async fn a_change_ends_the_delay_and_a_distant_time_is_capped() {
         let queue = Queue::default();
         let start = Instant::now();
         queue.push_at(key("shop", "a", None), start + Duration::from_secs(60));
@@ -276,7 +277,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_earlier_time_wakes_who_waits_for_a_later_one() {
+    async fn an_earlier_delay_wakes_a_waiting_caller() {
         let queue = Queue::default();
         let start = Instant::now();
         queue.push_at(key("shop", "a", None), start + Duration::from_secs(60));

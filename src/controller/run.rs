@@ -1,6 +1,6 @@
 //! The process: client, lease, watches, queue, probes.
 //!
-//! A background task that ends ends the process: a controller that is half alive is worse than one that is restarted.
+//! A background task that ends ends the process: a controller that works in part is worse than one that is restarted.
 
 use super::pass::Passes;
 use super::queue::Queue;
@@ -23,10 +23,10 @@ use tokio_util::sync::CancellationToken;
 /// Why the controller ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ControllerError {
-    /// A handle could not be made, or broke.
+    /// A handle could not be created, or broke.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
-    /// The probe and metrics server broke.
+    /// The probe and metrics server failed.
     #[error(transparent)]
     Process(#[from] ProcessError),
     /// A part that must run for as long as the process ended.
@@ -77,7 +77,7 @@ pub async fn run(
         duration: settings.lease_duration,
         renewal: settings.lease_renewal,
     };
-    // The lease is given up behind the last write, so that the next leader starts from what is there.
+    // The lease is released after the last write, so that the next leader starts from the final state.
     let drained = CancellationToken::new();
     let election = tokio::spawn(lease::run(
         clients.lease(),
@@ -108,13 +108,13 @@ pub async fn run(
     drained.cancel();
     let released = tokio::time::timeout(Duration::from_secs(3), election).await;
     if outcome.is_ok() && !matches!(released, Ok(Ok(Ok(())))) {
-        tracing::warn!("the lease was not given up; it expires by itself");
+        tracing::warn!("the lease was not released; it expires");
     }
     server.abort();
     outcome
 }
 
-/// Looks at objects while this replica leads; begins anew with every term.
+/// Reconciles objects while this replica leads; starts over with every term.
 async fn lead(handles: &Handles, telemetry: &Telemetry, queue: &Queue, wake: &Wake, concurrency: usize) {
     let slots = Arc::new(Semaphore::new(concurrency.max(1)));
     let passes = Passes::new(handles.clone(), queue.clone());
@@ -145,7 +145,7 @@ async fn lead(handles: &Handles, telemetry: &Telemetry, queue: &Queue, wake: &Wa
         };
         tokio::select! {
             () = term => return,
-            _ = handles.fence.changed_from(Some(epoch)) => tracing::warn!(epoch, "not leading any more"),
+            _ = handles.fence.changed_from(Some(epoch)) => tracing::warn!(epoch, "no longer leading"),
         }
     }
 }

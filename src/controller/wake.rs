@@ -1,4 +1,4 @@
-//! From a change to the objects that have to be looked at again.
+//! Queues the objects that a change concerns.
 
 use super::queue::{Key, Kind, Queue};
 use crate::api::{KeptRelease, Location, Promotion, ReleasePhase};
@@ -7,7 +7,7 @@ use crate::cluster::{Change, Stores};
 use kube::ResourceExt;
 use std::sync::Arc;
 
-/// Wakes what a change concerns.
+/// Queues the objects that a change concerns.
 #[derive(Clone)]
 pub struct Wake {
     stores: Stores,
@@ -20,7 +20,7 @@ impl Wake {
         Self { stores, queue }
     }
 
-    /// One change.
+    /// Handles one change.
     pub fn on(&self, change: Change) {
         match change {
             Change::Release(project, name) => {
@@ -41,7 +41,7 @@ impl Wake {
                 self.promotions(&project, None);
             }
             Change::Promotion { project, name, release, environment, application, .. } => {
-                // Gone or undecodable, too: the one ends what is remembered of it, the other is told so.
+                // Also when it is gone or undecodable: the latter is reported in its status.
                 self.promotion(&project, &name, environment.as_deref());
                 self.after(&project, environment.as_deref());
                 release.iter().for_each(|release| self.release(&project, release));
@@ -77,7 +77,7 @@ impl Wake {
         }
     }
 
-    /// Everything, after this replica became the leader.
+    /// Queues everything, after this replica became the leader.
     pub fn all(&self) {
         self.freezes();
         for approval in self.stores.approvals.all() {
@@ -98,7 +98,7 @@ impl Wake {
         self.undecodable();
     }
 
-    /// What cannot be decoded is told so.
+    /// Undecodable objects, whose status reports it.
     fn undecodable(&self) {
         for lost in self.stores.environments.undecodable_everywhere() {
             self.environment(&lost.namespace, &lost.name);
@@ -111,7 +111,7 @@ impl Wake {
         }
     }
 
-    /// What waits in every project, as a rule that holds for all of them has changed.
+    /// Every project, after a rule that applies to all of them changed.
     fn every_project(&self) {
         for project in self.stores.environments.namespaces() {
             self.everything_of(&project);
@@ -146,7 +146,7 @@ impl Wake {
         }
     }
 
-    /// An environment, and those that wait for what is verified in it.
+    /// An environment, and those that are after it.
     fn after(&self, project: &str, environment: Option<&str>) {
         for other in self.stores.environments.list(project) {
             let waits = |name: &str| other.name_any() == name || other.spec.after.iter().any(|it| it == name);
@@ -156,7 +156,7 @@ impl Wake {
         }
     }
 
-    /// Releases whose status may follow from what others do.
+    /// Releases whose status may change because of other objects.
     fn releases(&self, releases: Vec<Arc<KeptRelease>>) {
         for release in releases {
             let settled = match release.phase() {
@@ -175,7 +175,7 @@ impl Wake {
         }
     }
 
-    /// Open promotions of an application, and those of which nobody has said yet to which they belong.
+    /// Open promotions of an application, and those whose application is unknown.
     fn promotions_of(&self, project: &str, application: Option<String>) {
         let Some(application) = application.filter(|application| !application.is_empty()) else {
             return self.promotions(project, None);

@@ -1,6 +1,6 @@
-//! Answers of the API server that are used again for a while.
+//! Caches of answers of the API server.
 //!
-//! Invariant: losing an entry costs a request, never correctness. What a promotion needs beyond that is in [`super::Memory`].
+//! Invariant: losing an entry costs a request, never correctness. See [`super::Memory`] for what is remembered of a promotion.
 
 use crate::api::UserInfo;
 use crate::cluster::Cache;
@@ -11,7 +11,7 @@ use std::time::Instant;
 /// Project and environment.
 pub type EnvironmentKey = (String, String);
 
-/// What the owner of a target namespace consents to.
+/// Whether the owner of a target namespace consents.
 #[derive(Clone, Debug)]
 pub struct Consent {
     /// What is missing, and how to grant it; `None` when nothing is.
@@ -22,7 +22,7 @@ pub struct Consent {
     pub namespace_uid: String,
 }
 
-/// One question about the rights of a person.
+/// One question about the rights of a user.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RightKey {
     /// The verb on the environment.
@@ -31,7 +31,7 @@ pub struct RightKey {
     pub project: String,
     /// The environment.
     pub environment: String,
-    /// Who.
+    /// The user.
     pub user: UserInfo,
 }
 
@@ -42,13 +42,13 @@ pub struct Caches {
     pub contents: Cache<(String, String), Arc<Digested>>,
     /// Consent, by environment.
     pub consents: Cache<EnvironmentKey, Consent>,
-    /// Rights of people: the answer, and when the API server was asked.
+    /// Rights of users: the answer, and when the API server was asked.
     pub rights: Cache<RightKey, (bool, Instant)>,
-    /// What differs between the admission policies and those that were shipped, by the versions that were compared.
+    /// Differences between the admission policies and the shipped ones, by the versions that were compared.
     pub policy_faults: Cache<String, Vec<String>>,
-    /// Undecodable objects whose status says so, with the error: by kind, namespace and name.
+    /// Undecodable objects whose status reports the error: by kind, namespace and name.
     pub reported_undecodable: Cache<(String, String, String), String>,
-    /// Environments whose history was trimmed since their Contents were last searched for unused ones.
+    /// Environments whose history was trimmed after the last search for unused Contents.
     pub trimmed: Cache<EnvironmentKey, ()>,
 }
 

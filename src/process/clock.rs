@@ -6,7 +6,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-/// Tells the time of day.
+/// Reads the time of day.
 #[derive(Clone)]
 pub struct Clock(fn() -> Timestamp);
 

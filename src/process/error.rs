@@ -1,4 +1,4 @@
-//! What can go wrong in the parts of the process that talk to nobody but its operator.
+//! Failures of the process itself.
 
 /// A failure of the probe and metrics server.
 #[derive(Debug, thiserror::Error)]

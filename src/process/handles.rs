@@ -1,4 +1,4 @@
-//! All handles of the process in one place, as observe, act and the controller pass them on.
+//! All handles of the process, as observe, act and the controller pass them on.
 
 use super::{Caches, Clock, Memory, Metrics, Settings};
 use crate::cluster::whoami::OwnIdentity;
@@ -10,9 +10,9 @@ use std::sync::Arc;
 pub struct Handles {
     /// Clients of the API server.
     pub clients: Clients,
-    /// What is watched.
+    /// Watched objects.
     pub stores: Stores,
-    /// Versions of our own writes.
+    /// Versions of the own writes.
     pub versions: Versions,
     /// Events.
     pub notes: Notes,
@@ -24,12 +24,12 @@ pub struct Handles {
     pub fence: Fence,
     /// Settings.
     pub settings: Arc<Settings>,
-    /// Who this process is to the API server.
+    /// The identity of this process to the API server.
     pub own: Arc<OwnIdentity>,
-    /// Kinds.
+    /// Resources of kinds.
     pub resources: Resources,
-    /// What is remembered of each promotion.
+    /// Memory of each promotion.
     pub memory: Memory,
-    /// Answers of the API server.
+    /// Caches of answers of the API server.
     pub caches: Caches,
 }

@@ -1,8 +1,7 @@
-//! What this process remembers of each promotion that has not ended: answers and times that cannot be read again from the cluster
-//! without asking, or doing, something twice.
+//! The memory of this process: for each promotion that has not ended, answers and times that the cluster does not store.
 //!
 //! Invariant: losing an entry costs a repetition, never correctness. Act and the controller write here, observe reads. An entry
-//! goes when its promotion has ended or is gone; beyond the limit the one with the smallest UID goes.
+//! is removed when its promotion has ended or is gone, or, above the limit, if it has the smallest UID.
 
 use crate::content::ObjectKey;
 use crate::decide::world::Trial;
@@ -10,35 +9,35 @@ use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Most promotions that are remembered.
+/// Maximum number of promotions.
 const LIMIT: usize = 10_000;
-/// Most promotions whose dry-run is remembered: its answers are whole objects.
+/// Maximum number of promotions with a dry-run: its answers are whole objects.
 const TRIALS: usize = 1_000;
 
-/// What is remembered of one promotion.
+/// The memory of one promotion.
 #[derive(Clone, Debug, Default)]
 pub struct Remembered {
-    /// What the last dry-run answered.
+    /// The answers of the last dry-run.
     pub trial: Option<Trial>,
     /// Objects that this process wrote for it.
     pub written: BTreeSet<ObjectKey>,
     /// Since when everything is rolled out.
     pub rolled_out: Option<Timestamp>,
-    /// Writes that the API server refused for good, and why.
+    /// Writes that the API server rejected permanently, and why.
     pub refused: BTreeMap<ObjectKey, String>,
 }
 
-/// The memory, by UID of the promotion. Clones share it.
+/// The memory of all promotions, by UID. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Memory(Arc<Mutex<BTreeMap<String, Remembered>>>);
 
 impl Memory {
-    /// What is remembered of a promotion.
+    /// Returns the memory of a promotion.
     pub fn of(&self, uid: &str) -> Remembered {
         self.entries().get(uid).cloned().unwrap_or_default()
     }
 
-    /// A dry-run was answered.
+    /// Records the answers of a dry-run.
     pub fn tried(&self, uid: &str, trial: Trial) {
         let mut entries = self.entries();
         let known = |entry: &Remembered| entry.trial.is_some();
@@ -51,22 +50,22 @@ impl Memory {
         entry(&mut entries, uid).trial = Some(trial);
     }
 
-    /// An object was written or deleted.
+    /// Records that an object was written or deleted.
     pub fn wrote(&self, uid: &str, key: ObjectKey) {
         entry(&mut self.entries(), uid).written.insert(key);
     }
 
-    /// The API server refused a write for good.
+    /// Records that the API server rejected a write permanently.
     pub fn refused(&self, uid: &str, key: ObjectKey, why: String) {
         entry(&mut self.entries(), uid).refused.insert(key, why);
     }
 
-    /// Everything is rolled out since then.
+    /// Records since when everything is rolled out.
     pub fn rolled_out(&self, uid: &str, since: Timestamp) {
         entry(&mut self.entries(), uid).rolled_out = Some(since);
     }
 
-    /// The promotion has ended, or is gone.
+    /// Forgets a promotion that has ended or is gone.
     pub fn forget(&self, uid: &str) {
         self.entries().remove(uid);
     }

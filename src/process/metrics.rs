@@ -1,4 +1,4 @@
-//! What the process counts about itself, in the Prometheus text format.
+//! Metrics of the process, in the Prometheus text format.
 //!
 //! Invariant: no label names a person or an object. Labels are kinds, verbs, codes and outcomes, all of bounded number.
 
@@ -39,7 +39,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// A fresh set of counters, all at zero, shown together with those of `telemetry`.
+    /// New counters, rendered together with those of `telemetry`.
     pub fn new(telemetry: &Telemetry) -> Self {
         let mut registry = Registry::with_prefix("towpath");
         telemetry.register(&mut registry);
@@ -61,7 +61,7 @@ impl Metrics {
         let quarantined = registered(
             &mut registry,
             "quarantined",
-            "Objects set aside after a panic, by kind",
+            "Objects quarantined after a panic, by kind",
             Family::default(),
         );
         Self {
@@ -96,12 +96,12 @@ impl Metrics {
         self.reconcile_panics.get_or_create(&KindLabel { kind }).inc();
     }
 
-    /// An object of `kind` is set aside (`true`), or not any more (`false`).
-    pub fn quarantined(&self, kind: &'static str, is_set_aside: bool) {
-        self.quarantined.get_or_create(&KindLabel { kind }).inc_by(if is_set_aside { 1 } else { -1 });
+    /// An object of `kind` is quarantined (`true`), or no longer (`false`).
+    pub fn quarantined(&self, kind: &'static str, is_quarantined: bool) {
+        self.quarantined.get_or_create(&KindLabel { kind }).inc_by(if is_quarantined { 1 } else { -1 });
     }
 
-    /// Everything, as a scrape shows it.
+    /// Renders all metrics for a scrape.
     pub fn render(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;

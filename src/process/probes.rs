@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use super::error::ProcessError;
 use super::metrics::Metrics;
 
-/// What the probes ask about.
+/// What the probes report.
 #[derive(Clone)]
 pub struct Probes {
     metrics: Metrics,

@@ -1,7 +1,7 @@
-//! Everything about one controller process that its operator can set. Plain data; the command line fills it in.
+//! The settings of one controller process. Plain data; the command line fills it in.
 //!
-//! Invariant: a setting is read from here and nowhere else, and never changes while the process runs. Defaults are those of the
-//! command line: there is no second set of them here.
+//! Invariant: a setting is read from here and nowhere else, and never changes while the process runs. The command
+//! line has the defaults.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,7 +15,7 @@ pub struct Settings {
     pub lease_name: String,
     /// Namespace of that Lease.
     pub lease_namespace: String,
-    /// How long a silent leader keeps its place.
+    /// How long a leader that does not renew stays leader.
     pub lease_duration: Duration,
     /// How often the leader renews.
     pub lease_renewal: Duration,
@@ -25,8 +25,8 @@ pub struct Settings {
     pub scope: Scope,
     /// Address of the probes and metrics.
     pub listen: SocketAddr,
-    /// Reconciles that may run at the same time.
+    /// Maximum number of concurrent reconciles.
     pub concurrency: usize,
-    /// The bounds of the client stack.
+    /// The limits of the client stack.
     pub client: ClientOptions,
 }
