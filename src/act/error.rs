@@ -1,11 +1,11 @@
-//! What can go wrong while writing.
+//! Failures of a write.
 
 use crate::cluster::{ClusterError, brief};
 
-/// A write that did not happen, or may not have.
+/// A write that failed, or may have failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ActError {
-    /// A client could not be made.
+    /// A client could not be created.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
     /// The kind is not served.

@@ -1,4 +1,4 @@
-//! The one ConfigMap that the controller writes as itself: which target namespaces are frozen now.
+//! The ConfigMap of frozen target namespaces, the only one that the controller writes with its own identity.
 
 use super::ActError;
 use crate::api::FREEZES;
@@ -9,8 +9,7 @@ use kube::api::PostParams;
 use kube::core::ObjectMeta;
 use std::collections::BTreeMap;
 
-/// Says which namespaces are frozen, in place of exactly the version that was looked at: what a person wrote while the controller
-/// was away goes.
+/// Publishes which namespaces are frozen. Replaces the observed version, also if a user edited it while the controller was down.
 pub async fn publish_freezes(
     handles: &Handles,
     frozen: BTreeMap<String, String>,

@@ -1,4 +1,4 @@
-//! Every object tried with a server-side dry-run, as the environment's identity. The answers are kept for the next look.
+//! Server-side dry-runs of every object, as the identity of the environment. The next pass decides on the answers.
 
 use super::ActError;
 use super::target::{api, identity};
@@ -15,18 +15,18 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Dry-runs in flight.
+/// Maximum number of concurrent dry-runs.
 const CONCURRENCY: usize = 8;
 
-/// What is tried.
+/// What to dry-run.
 pub struct Tries {
     /// Digest of the objects.
     pub digest: String,
     /// The objects.
     pub objects: Vec<(ObjectKey, Value)>,
-    /// Those that may conflict with the managers that they are taken over from.
+    /// Objects whose conflicts with `adopt_from` are expected.
     pub adopt: BTreeSet<ObjectKey>,
-    /// Those managers.
+    /// Managers whose fields are adopted.
     pub adopt_from: Vec<String>,
     /// One pod per template.
     pub pods: Vec<(ObjectKey, Value)>,
@@ -34,8 +34,7 @@ pub struct Tries {
     pub secrets: BTreeSet<String>,
 }
 
-/// Tries everything. A conflict of an object in `adopt` is not a refusal: what the write would give is asked for with force, in
-/// a dry-run only.
+/// Dry-runs everything. A conflict of an object in `adopt` is not a refusal: the dry-run is repeated with force.
 pub async fn preflight(
     handles: &Handles,
     promotion: &str,
@@ -95,7 +94,7 @@ pub async fn preflight(
     Ok(())
 }
 
-/// What a dry-run of a creation says.
+/// The answer to the dry-run of a creation.
 enum Answer {
     Created,
     Exists,
@@ -163,14 +162,14 @@ async fn one(
     }
 }
 
-/// Whether an answer that blames the server is about the object all the same: it does not fit its schema, or a webhook that has to
-/// judge it cannot be asked.
+/// Whether a server error is caused by the object: it does not match its schema, or the webhook that has to validate it cannot be
+/// called.
 fn is_about_the_object(status: &kube::core::Status) -> bool {
-    const SIGNS: [&str; 2] = ["failed to create typed patch object", "failed calling webhook"];
-    status.code == 500 && SIGNS.iter().any(|sign| status.message.contains(sign))
+    const CAUSES: [&str; 2] = ["failed to create typed patch object", "failed calling webhook"];
+    status.code == 500 && CAUSES.iter().any(|cause| status.message.contains(cause))
 }
 
-/// The message without what stands where something else was expected.
+/// The message without the values of the object, which may be secret.
 fn without_values(message: &str) -> String {
     let lines = message.lines().map(|line| line.split(", got ").next().unwrap_or_default());
     lines.collect::<Vec<_>>().join("\n")
@@ -184,7 +183,7 @@ fn conflicts_only_with(status: &kube::core::Status, managers: &[String]) -> bool
     status.code == 409 && conflicts.peek().is_some() && conflicts.all(|cause| is_known(&cause.message))
 }
 
-/// The object with its type as the live one has it.
+/// The object with its type, as live objects have it.
 fn with_type(object: DynamicObject, key: &ObjectKey) -> Value {
     let mut value = serde_json::to_value(object).unwrap_or_default();
     if let Some(fields) = value.as_object_mut() {

@@ -52,9 +52,8 @@ pub async fn apply(
             Rejection::Transient => {}
         }
     }
-    let written =
-        answer.map_err(ActError::write(format!("applying {key} in {}", target.location.namespace)))?;
-    // Workloads are judged by what a watch shows, which may be older than this.
+    let written = answer.map_err(ActError::write(format!("applying {key} in {}", target.location.namespace)))?;
+    // Health reads workloads from a watch, which may be older than this write.
     if let Some(kind) =
         ["Deployment", "StatefulSet", "DaemonSet", "Job"].into_iter().find(|kind| *kind == key.kind())
     {
@@ -65,7 +64,7 @@ pub async fn apply(
     Ok(())
 }
 
-/// Takes over the fields of other managers; the patch tests the version that it was made for.
+/// Takes over the fields of other managers; the patch tests the resourceVersion.
 pub async fn adopt(
     handles: &Handles,
     target: &Target,
@@ -83,7 +82,7 @@ pub async fn adopt(
     Ok(())
 }
 
-/// Deletes exactly the object with this UID, its dependents behind it.
+/// Deletes the object with this UID, and its dependents in the background.
 pub async fn delete(
     handles: &Handles,
     promotion: &str,
@@ -104,9 +103,9 @@ pub async fn delete(
     Ok(())
 }
 
-/// Deletes exactly the pod with this UID.
+/// Deletes the pod with this UID.
 pub async fn delete_pod(handles: &Handles, target: &Target, name: &str, uid: &str) -> Result<(), ActError> {
-    // Its metadata is all that is read of the answer: the rest of a Pod would be half a mebibyte of code.
+    // Decodes only the metadata of the answer: decoding a whole Pod would take half a mebibyte of code.
     let api: Api<PartialObjectMeta<Pod>> =
         Api::namespaced(handles.clients.identity(&identity(target)?)?, &target.location.namespace);
     match api.delete(name, &with_uid(uid)).await {
@@ -118,13 +117,13 @@ pub async fn delete_pod(handles: &Handles, target: &Target, name: &str, uid: &st
     }
 }
 
-/// What a refusal of a write means.
+/// How the API server rejected a write.
 enum Rejection {
-    /// Consent may have been withdrawn; it is asked for anew.
+    /// Consent may have been withdrawn; it is checked again.
     MissingRight,
-    /// Quota, admission, schema, or another owner's field: trying again gives the same.
+    /// Quota, admission, schema, or a field of another manager: a retry gives the same answer.
     Permanent,
-    /// Another version, too many requests, or a fault of the server.
+    /// A version conflict, too many requests, or a server error.
     Transient,
 }
 
@@ -133,7 +132,7 @@ fn classify(status: &kube::core::Status) -> Rejection {
         status.details.iter().flat_map(|details| &details.causes).any(|cause| cause.reason == reason)
     };
     match status.code {
-        // The authorizer names verb and resource; quota, admission and Pod Security answer 403, too.
+        // The authorizer names verb and resource; quota, admission and Pod Security answer 403 as well.
         403 if status.message.contains(" cannot ") && status.message.contains(" resource ") => {
             Rejection::MissingRight
         }

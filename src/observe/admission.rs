@@ -1,11 +1,11 @@
-//! Whether the admission policies of the chart are on the server as they were shipped: their files are part of this program.
+//! Compares the admission policies on the server with those of the chart, whose files are part of this program.
 
 use crate::decide::world::Admission;
 use crate::process::Handles;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The files of the chart. Those that only fill in names are not among them: what they would fill in is demanded all the same.
+/// The policy files of the chart, without those that only fill in names: other policies require what they fill in.
 const FILES: [&str; 7] = [
     include_str!("../../charts/towpath/files/policies/approvals.yaml"),
     include_str!("../../charts/towpath/files/policies/bindings.yaml"),
@@ -16,7 +16,7 @@ const FILES: [&str; 7] = [
     include_str!("../../charts/towpath/files/policies/requests.yaml"),
 ];
 
-/// What holds now, from what is watched.
+/// The state of the admission policies, from the watches.
 pub fn admission(handles: &Handles) -> Admission {
     if !handles.settings.scope.admission {
         return Admission::Disabled;
@@ -35,7 +35,7 @@ pub fn admission(handles: &Handles) -> Admission {
     }
 }
 
-/// What is on the server now, in short.
+/// Identifies the policies and bindings on the server.
 fn versions(handles: &Handles) -> String {
     let stores = &handles.stores;
     let policies = stores.admission_policies.list("");
@@ -71,14 +71,14 @@ fn live(handles: &Handles, policy: &Value) -> Option<Value> {
     spec.ok()
 }
 
-/// Why the policy on the server is not the shipped one.
+/// How the policy on the server differs from the shipped one.
 fn fault(policy: &Value, live: Option<Value>) -> Option<String> {
     let text = |pointer: &str| policy.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let what = format!("{} {}", text("/kind"), text("/metadata/name"));
     match (live, policy.get("spec")) {
         (None, _) => Some(format!("{what} is missing")),
         (Some(live), Some(spec)) if live == *spec => None,
-        (Some(_), _) => Some(format!("{what} is not as it was shipped")),
+        (Some(_), _) => Some(format!("{what} differs from the shipped one")),
     }
 }
 
@@ -98,12 +98,12 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_that_is_missing_or_another_is_named() {
+    fn a_missing_or_different_policy_is_named() {
         let policy = &shipped("u", "n")[0];
         assert_eq!(fault(policy, Some(policy["spec"].clone())), None);
         assert!(fault(policy, None).unwrap().ends_with("is missing"));
         let mut other = policy["spec"].clone();
         other["failurePolicy"] = "Ignore".into();
-        assert!(fault(policy, Some(other)).unwrap().contains("not as it was shipped"));
+        assert!(fault(policy, Some(other)).unwrap().contains("differs from the shipped one"));
     }
 }

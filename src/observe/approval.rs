@@ -5,7 +5,7 @@ use super::{ObserveError, project};
 use crate::decide::world::{ApprovalWorld, Verb};
 use crate::process::Handles;
 
-/// What there is to know about an approval; none when it does not exist.
+/// Observes an approval; `None` when it does not exist.
 pub async fn observe(
     handles: &Handles,
     namespace: &str,

@@ -1,6 +1,6 @@
-//! Copies of ConfigMaps in a target namespace that no kept revision and no pod template names any more.
+//! Copies of ConfigMaps in a target namespace that no retained revision and no pod template refers to.
 //!
-//! Looked for only after history was trimmed: that is when a copy can lose its last name.
+//! Searched only after history was trimmed: that is when a copy can lose its last reference.
 
 use super::{ObserveError, contents, live};
 use crate::api::{Environment, mark};
@@ -15,7 +15,7 @@ use kube::ResourceExt;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// Kinds whose templates may still name a copy; a ReplicaSet does while an old revision can be undone.
+/// Kinds whose templates may refer to a copy; a ReplicaSet does while its revision can be restored.
 const READERS: [(&str, &str); 6] = [
     ("apps/v1", "Deployment"),
     ("apps/v1", "ReplicaSet"),
@@ -25,7 +25,7 @@ const READERS: [(&str, &str); 6] = [
     ("batch/v1", "Job"),
 ];
 
-/// The copies that nothing names, with their UIDs.
+/// The copies that nothing refers to, with their UIDs.
 pub async fn unreferenced(
     handles: &Handles,
     project: &Project,
@@ -58,7 +58,7 @@ pub async fn unreferenced(
     }
     for name in retained_contents(project, &environment.name_any()) {
         let Loaded::Here(content) = contents::load(handles, &project.name, Some(name)).await? else {
-            // What cannot be read may name any of them.
+            // A Content that cannot be read may refer to any of them.
             return Ok(Vec::new());
         };
         let destination = Destination { namespace, owner: "", run: "" };
@@ -72,7 +72,7 @@ pub async fn unreferenced(
     Ok(copies.into_iter().filter(|(key, _)| !named.contains(key.name())).collect())
 }
 
-/// Contents of the revisions that the environment still keeps.
+/// Contents of the revisions that the environment retains.
 fn retained_contents(project: &Project, environment: &str) -> BTreeSet<String> {
     project
         .promotions

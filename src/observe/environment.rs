@@ -13,7 +13,7 @@ use kube::{Api, ResourceExt};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// What there is to know about an environment; none when it does not exist.
+/// Observes an environment; `None` when it does not exist.
 pub async fn observe(
     handles: &Handles,
     namespace: &str,
@@ -33,7 +33,7 @@ pub async fn observe(
     }
     let questions = questions(&project, &environment);
     ask(handles, &mut project, questions, TO_OFFER).await?;
-    // Contents are looked through only when there is more history than may be kept, which trimming ends.
+    // Contents are searched only once history was trimmed to its limit.
     let limit = usize::try_from(environment.spec.history_limit).unwrap_or(usize::MAX);
     let finished = project
         .promotions
@@ -55,7 +55,7 @@ pub async fn observe(
     Ok(Some(EnvironmentWorld { project, environment, contents, unnamed_copies }))
 }
 
-/// The requesters of releases, which are few, where automation might put one; and the approvers of those that went first.
+/// Requesters of releases that automation could promote here, and approvers of Emergency changes whose approval is due.
 fn questions(project: &Project, environment: &Environment) -> Questions {
     let name = EnvironmentName::from(environment.name_any());
     let automatic = environment.spec.promotion == PromotionMode::Automatic;
@@ -80,7 +80,7 @@ fn questions(project: &Project, environment: &Environment) -> Questions {
     requesters.chain(approvers).collect()
 }
 
-/// Names of the Contents of a project; one that was made a moment ago is not named by anything yet.
+/// Names of the Contents of a project, without recent ones, which nothing may refer to yet.
 async fn old_contents(handles: &Handles, project: &str) -> Result<BTreeSet<String>, ObserveError> {
     let api: Api<Content> = Api::namespaced(handles.clients.operator(), project);
     let list = api.list_metadata(&ListParams::default()).await.map_err(ObserveError::read("Contents"))?;

@@ -1,19 +1,19 @@
-//! What can go wrong while looking.
+//! Failures of an observation.
 
 use crate::cluster::ClusterError;
 
-/// A look that gave nothing to decide about.
+/// An observation that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ObserveError {
-    /// The caches have not shown one of our own writes yet.
+    /// The caches do not show an own write yet.
     #[error("the caches are older than an own write of {kind} {name}")]
     Stale {
-        /// The kind that is old.
+        /// The kind of the object.
         kind: &'static str,
         /// Its name.
         name: String,
     },
-    /// A client could not be made.
+    /// A client could not be created.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
     /// A read failed.

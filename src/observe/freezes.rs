@@ -1,4 +1,4 @@
-//! Every freeze and every environment, and what is published of them.
+//! All freezes and environments, and the published freezes.
 
 use super::{ObserveError, project};
 use crate::api::FREEZES;
@@ -7,7 +7,7 @@ use crate::process::Handles;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 
-/// What there is to know about freezes.
+/// Observes the freezes.
 pub async fn observe(handles: &Handles) -> Result<FreezesWorld, ObserveError> {
     let projects = handles.stores.environments.namespaces();
     let projects =

@@ -1,4 +1,4 @@
-//! Consent: may the derived identity act in the target namespace? The API server is asked, not the objects.
+//! Consent: asks the API server whether the derived identity may act in the target namespace.
 
 use super::ObserveError;
 use super::review::is_allowed;
@@ -10,12 +10,12 @@ use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessRevie
 use kube::ResourceExt;
 use std::time::{Duration, Instant};
 
-/// How old an answer may be while something is being written.
+/// Maximum age of an answer while objects are written.
 pub const WHILE_WRITING: Duration = Duration::from_secs(10);
-/// How old an answer may be while nothing is written.
+/// Maximum age of an answer while nothing is written.
 pub const WHILE_SETTLED: Duration = Duration::from_secs(24 * 3600);
 
-/// Asks, unless the answer is younger than `age`. A refusal is asked again after a few seconds.
+/// Asks, unless there is an answer younger than `age`. After a refusal, asks again after a few seconds.
 pub async fn grant(
     handles: &Handles,
     project: &str,
@@ -24,7 +24,7 @@ pub async fn grant(
 ) -> Result<Grant, ObserveError> {
     let name = environment.name_any();
     let key = (project.to_owned(), name.clone());
-    // A namespace that was made anew has another owner until it says otherwise.
+    // A recreated namespace may have a different owner, so earlier consent no longer counts.
     let found = handles.stores.namespaces.get("", &environment.spec.namespace);
     let namespace_uid = found.map(|namespace| namespace.metadata.uid().to_owned()).unwrap_or_default();
     let known = handles.caches.consents.get(&key).filter(|consent| consent.namespace_uid == namespace_uid);
@@ -57,7 +57,7 @@ pub async fn grant(
     Ok(missing.map_or(Grant::Granted, Grant::Missing))
 }
 
-/// Kinds of `spec.kinds` that the identity may not work with, as `plural.group`. What is not served is the preflight's business.
+/// Kinds of `spec.kinds` that the identity has no rights on, as `plural.group`. Kinds that are not served are left to the preflight.
 async fn further_kinds(
     handles: &Handles,
     identity: &Identity,
@@ -81,7 +81,7 @@ async fn further_kinds(
     Ok((!missing.is_empty()).then_some(missing))
 }
 
-/// The Role for further kinds that is missing, ready to make: no role of the chart has them.
+/// The commands that create the missing Role for further kinds: no role of the chart contains them.
 fn role(project: &str, environment: &Environment, kinds: &[String]) -> String {
     let namespace = &environment.spec.namespace;
     let name = environment.name_any();
@@ -121,7 +121,7 @@ async fn ask(
     is_allowed(handles, spec, format!("the rights of {}", identity.user_name())).await
 }
 
-/// The RoleBinding that is missing, ready to apply.
+/// The command that creates the missing RoleBinding.
 fn binding(project: &str, environment: &Environment) -> String {
     let role = match environment.spec.delivery {
         Delivery::Managed => "towpath-deploy",

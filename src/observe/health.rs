@@ -1,4 +1,4 @@
-//! Workloads as health sees them: the newest template, its pods, and what their controller says.
+//! Facts about workloads for health: the newest template, its pods, and the status.
 
 use crate::cluster::Stores;
 use crate::cluster::slim;
@@ -14,7 +14,7 @@ pub fn workloads(handles: &Handles, namespace: &str) -> BTreeMap<ObjectKey, Work
     let pods = stores.pods.list(namespace);
     let mut facts = BTreeMap::new();
     let mut add = |api_version: &str, kind: &'static str, meta: &slim::Meta, mut workload: Workload| {
-        // A view older than our own write says how the release before it fares.
+        // A view that is older than the own write is about the previous release.
         let name = meta.name();
         workload.observed &= !handles.versions.is_stale(kind, namespace, name, meta.resource_version());
         if let Ok(key) = ObjectKey::new(api_version, kind, name) {
@@ -64,9 +64,9 @@ fn deployment(
         .condition("Progressing")
         .filter(|condition| condition.reason.as_str() == "ProgressDeadlineExceeded")
         .and_then(|condition| Some((condition.last_update_time.get()?, condition.message.to_string())));
-    // Not by the Deployment's own revision number: while an old ReplicaSet is taken into use again, its controller reports the
-    // generation as seen one pass before it raises that number, which then still names the ReplicaSet just left. What it
-    // copies in the first pass is the annotations.
+    // Not by the revision number of the Deployment: when an old ReplicaSet is reused, the Deployment controller reports the
+    // observed generation one pass before it raises that number, which until then is that of the previous ReplicaSet. It
+    // copies the annotations in the first pass.
     let newest = stores
         .replica_sets
         .list(namespace)
@@ -76,7 +76,7 @@ fn deployment(
         .max_by_key(|set| set.metadata.deployment_revision());
     workload.observed &= newest.is_some();
     if let Some(newest) = newest {
-        // Of the newest alone: the Deployment repeats what an older one was refused.
+        // Only of the newest one: the Deployment also reports failures of older ones.
         workload.failure = newest
             .condition("ReplicaFailure")
             .filter(|condition| condition.is_true("ReplicaFailure"))
@@ -92,7 +92,7 @@ fn stateful_set(object: &slim::StatefulSet, pods: &[Arc<slim::Pod>]) -> Workload
     workload.desired = object.spec.replicas.unwrap_or(1);
     let partition = object.spec.update_strategy.partition.clamp(0, workload.desired);
     let on_delete = object.spec.update_strategy.type_ == slim::UpdateStrategyType::OnDelete;
-    // Once every pod is of the update revision the controller makes it the current one, and counts start anew.
+    // When every pod is of the update revision, the controller makes it the current one and resets its counts.
     let settled = status.current_revision == status.update_revision;
     workload.updated = if settled { status.replicas } else { status.updated_replicas + partition };
     workload.total = if partition > 0 || on_delete { workload.updated } else { status.replicas };

@@ -11,10 +11,10 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Reads in flight for one look.
+/// Maximum number of concurrent reads of one observation.
 const CONCURRENCY: usize = 8;
 
-/// Every object of `keys`, as it is.
+/// Reads every object of `keys`.
 pub async fn read(
     handles: &Handles,
     client: &kube::Client,
@@ -55,7 +55,7 @@ async fn one(
     }
 }
 
-/// Every object of a kind; none when the kind is not served.
+/// Lists every object of a kind; empty when the kind is not served.
 pub async fn list(
     handles: &Handles,
     client: &kube::Client,

@@ -1,7 +1,7 @@
-//! What is: reads, and nothing but reads. One file per subject.
+//! Reads the facts that a decision needs. One file per subject.
 //!
-//! Caches give our own kinds and the workloads; everything else is read as the derived identity of the environment. A world
-//! older than one of our own writes is refused: the watch that brings the newer one wakes the object again.
+//! The own kinds and the workloads come from the watches; everything else is read as the derived identity of the environment. A
+//! view older than an own write is refused: the watch that delivers the newer one requeues the object.
 
 mod admission;
 pub mod approval;

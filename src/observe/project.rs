@@ -8,13 +8,13 @@ use crate::decide::world::{NamespaceFacts, Objects, Project};
 use crate::process::Handles;
 use std::sync::Arc;
 
-/// The whole project, unless the caches are older than what this process wrote into it.
+/// The whole project; an error if the view is older than an own write.
 pub fn project(handles: &Handles, name: &str) -> Result<Project, ObserveError> {
     let stores = &handles.stores;
     with(handles, name, stores.releases.list(name), stores.promotions.list(name))
 }
 
-/// One application of a project; with the promotions of which nobody has said yet to which application they belong.
+/// One application of a project, and the promotions whose application is unknown.
 pub fn application(handles: &Handles, name: &str, application: &str) -> Result<Project, ObserveError> {
     let stores = &handles.stores;
     let mut promotions = stores.promotions.list_by(name, application);

@@ -14,7 +14,7 @@ use kube::ResourceExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// What there is to know about a promotion; none when it does not exist or has ended.
+/// Observes a promotion; `None` when it does not exist or has ended.
 pub async fn observe(
     handles: &Handles,
     namespace: &str,
@@ -46,7 +46,7 @@ pub async fn observe(
     seen.content = content;
     seen.replaced = replaced;
     seen.plans = plans(&seen);
-    // Contents are our own records; of the target nothing is looked at without consent.
+    // Contents are own objects; nothing in the target is read without consent.
     if *seen.project.grant(&environment.name_any()) != Grant::Granted {
         return Ok(Some(seen));
     }
@@ -55,7 +55,7 @@ pub async fn observe(
     Ok(Some(seen))
 }
 
-/// The application of a promotion, with what already has the name of its rollback, whosever it is.
+/// The application of a promotion, and any promotion that already has the name of its rollback.
 fn of_application(
     handles: &Handles,
     namespace: &str,
@@ -74,7 +74,7 @@ fn of_application(
     Ok(project)
 }
 
-/// Before it starts: may the requester of its release promote, and may its approvers approve.
+/// Before it starts: whether its requester may promote, and its approvers may approve.
 fn questions(project: &Project, promotion: &Promotion) -> Questions {
     let spec = &promotion.spec;
     if promotion.phase() != PromotionPhase::Pending || spec.kind == PromotionKind::Rollback {
@@ -83,7 +83,7 @@ fn questions(project: &Project, promotion: &Promotion) -> Questions {
     let environment = || spec.environment.clone();
     let requester = project.releases.get(&spec.release).filter(|_| promotion.is_automatic());
     let requester = requester.and_then(|release| release.requested_by());
-    // Somebody may have asked while no policy judged it.
+    // It may have been requested while no admission policy checked it.
     let person = promotion.requester().cloned();
     let overrides = person.clone().filter(|_| spec.override_.is_some());
     let approvals = project.approvals.values().filter(|approval| {
@@ -99,7 +99,7 @@ fn questions(project: &Project, promotion: &Promotion) -> Questions {
         .collect()
 }
 
-/// What the caches and this process's memory give.
+/// The world from the watches and the memory.
 fn world(handles: &Handles, project: Project, promotion: Arc<Promotion>) -> PromotionWorld {
     let known = handles.memory.of(&promotion.uid().unwrap_or_default());
     PromotionWorld {
@@ -118,7 +118,7 @@ fn world(handles: &Handles, project: Project, promotion: Arc<Promotion>) -> Prom
     }
 }
 
-/// Live objects are read while something is still to be compared or written.
+/// Reads live objects, while there is something to compare or write.
 async fn read_live(
     handles: &Handles,
     project: &Project,

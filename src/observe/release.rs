@@ -10,7 +10,7 @@ use crate::process::Handles;
 use kube::ResourceExt;
 use std::sync::Arc;
 
-/// What there is to know about a release; none when it does not exist.
+/// Observes a release; `None` when it does not exist.
 pub async fn observe(
     handles: &Handles,
     namespace: &str,
@@ -35,7 +35,7 @@ pub async fn observe(
     Ok(Some(ReleaseWorld { project, release, capture }))
 }
 
-/// Where automation might put it, its requester has to have the right to.
+/// Whether its requester may promote it to the environments with automatic promotion.
 fn questions(project: &Project, release: &KeptRelease) -> Questions {
     let automatic = project
         .environments

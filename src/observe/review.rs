@@ -1,4 +1,4 @@
-//! One question to the authorizer.
+//! One SubjectAccessReview.
 
 use super::ObserveError;
 use crate::process::Handles;

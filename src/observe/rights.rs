@@ -1,4 +1,4 @@
-//! What people may do: the API server is asked, with the groups that were recorded, and again after a while.
+//! Rights of users: asks the API server, with the recorded groups, and again after a while.
 
 use super::ObserveError;
 use super::review::is_allowed;
@@ -9,15 +9,15 @@ use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessRevie
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-/// How old a yes may be where it only offers a release: before anything is written it is asked again.
+/// Maximum age of a positive answer that only offers a release: it is asked again before anything is written.
 pub const TO_OFFER: Duration = Duration::from_secs(60);
-/// How old an answer may be where something starts because of it; and a no, wherever.
+/// Maximum age of an answer that lets something start, and of any negative answer.
 pub const TO_START: Duration = Duration::from_secs(5);
 
-/// Questions about rights: which, on which environment, whose.
+/// Questions about rights: verb, environment, user.
 pub type Questions = BTreeSet<(Verb, EnvironmentName, UserInfo)>;
 
-/// Asks, and puts the answers into the project. Without policies nobody is recorded, so nobody is asked about.
+/// Asks, and stores the answers in the project. Without admission policies no users are recorded, so nothing is asked.
 pub async fn ask(
     handles: &Handles,
     project: &mut Project,
