@@ -63,7 +63,7 @@ pub async fn create_promotion(
     application: &str,
     owner: &Owner,
 ) -> Result<(), ActError> {
-    // The policy that requires it may be installed without the policy that sets it.
+    // Set here because a policy requires it even if no policy fills it in.
     spec.requested_by = Some(handles.own.user.clone());
     let labels = [
         (mark::ENVIRONMENT, spec.environment.as_str()),

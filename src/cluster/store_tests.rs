@@ -24,7 +24,7 @@ fn unfit(name: &str) -> Undecodable {
 }
 
 #[test]
-fn a_change_tells_the_old_and_the_new() {
+fn a_change_reports_the_old_and_the_new_object() {
     let store = Store::new();
     assert!(matches!(apply(&store, "shop", "web", thing(1)), Some(Delta::Applied { old: None, .. })));
     assert!(apply(&store, "shop", "web", thing(1)).is_none(), "the same again is no change");
@@ -40,7 +40,7 @@ fn a_change_tells_the_old_and_the_new() {
 }
 
 #[test]
-fn a_list_removes_what_it_does_not_bring() {
+fn a_list_removes_objects_that_it_does_not_contain() {
     let store = Store::new();
     store.begin_list();
     apply(&store, "shop", "web", thing(1));
@@ -57,7 +57,7 @@ fn a_list_removes_what_it_does_not_bring() {
 }
 
 #[test]
-fn an_undecodable_object_hides_its_older_version_and_is_no_absence() {
+fn an_undecodable_object_hides_its_older_version_and_is_not_absent() {
     let store = Store::new();
     apply(&store, "shop", "web", thing(1));
     assert!(matches!(store.apply_undecodable(unfit("web")), Some(Delta::Undecodable { .. })));

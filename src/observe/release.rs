@@ -21,7 +21,7 @@ pub async fn observe(
     let Some(release) = project.releases.get(name).cloned() else { return Ok(None) };
     let questions = questions(&project, &release);
     ask(handles, &mut project, questions, TO_OFFER).await?;
-    // The environments say what their owners' consent is; a release that nothing else keeps waiting shows it.
+    // The consent of environments is reported in a release that waits for nothing else.
     let waiting: Vec<Arc<Environment>> =
         needs::consent(&project, &release, handles.clock.now()).into_iter().map(Arc::clone).collect();
     for environment in waiting {

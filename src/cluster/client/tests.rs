@@ -87,7 +87,7 @@ async fn without_a_term_only_what_changes_nothing_is_sent() {
         let deleted = maps(client).delete("x", &DeleteParams::default()).await;
         assert_eq!(refusal(&deleted.unwrap_err()), Some(Refusal::NotLeading));
     }
-    assert_eq!(seen.count(), 0, "nothing of that was sent");
+    assert_eq!(seen.count(), 0, "none of them was sent");
     maps(clients.operator()).get("x").await.unwrap();
     let dry = PatchParams { dry_run: true, ..PatchParams::apply("towpath") };
     maps(clients.operator()).patch("x", &dry, &Patch::Apply(json!({}))).await.unwrap();
@@ -104,7 +104,7 @@ async fn without_a_term_only_what_changes_nothing_is_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_that_waited_for_its_place_meets_the_fence_afterwards() {
+async fn a_write_gets_its_permit_after_it_waited_for_a_slot() {
     let (fence, seen) = (Fence::new(), Seen::default());
     let options = ClientOptions { writes: 1, ..ClientOptions::default() };
     let clients = clients(options, &fence, &seen, |_| async {
@@ -126,7 +126,7 @@ async fn a_write_that_waited_for_its_place_meets_the_fence_afterwards() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn writes_in_flight_are_bounded_and_reads_have_places_of_their_own() {
+async fn concurrent_writes_are_limited_and_reads_have_their_own_limit() {
     let (fence, seen, busy) = (Fence::new(), Seen::default(), Arc::new(AtomicUsize::new(0)));
     let most = Arc::new(AtomicUsize::new(0));
     let clients = clients(ClientOptions::default(), &fence, &seen, {
@@ -152,7 +152,7 @@ async fn writes_in_flight_are_bounded_and_reads_have_places_of_their_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_read_is_repeated_and_a_write_is_not() {
+async fn a_read_is_retried_and_a_write_is_not() {
     let (fence, seen) = (Fence::new(), Seen::default());
     let clients = clients(ClientOptions::default(), &fence, &seen, |nth| async move {
         if nth < 3 { failure(503) } else { object() }
@@ -204,12 +204,12 @@ async fn the_deadline_covers_the_body_of_a_plain_call_but_not_of_a_watch() {
     for _ in 0..3 {
         advance(Duration::from_secs(1)).await;
         watch.next().await.unwrap().unwrap();
-        assert_eq!(pulse.age(), Duration::ZERO, "a bookmark is a sign of life");
+        assert_eq!(pulse.age(), Duration::ZERO, "a bookmark counts as bytes");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_acts_as_the_identity_it_was_made_for_whatever_the_request_says() {
+async fn a_request_cannot_change_the_identity_of_its_client() {
     let (fence, seen) = (Fence::new(), Seen::default());
     let warnings = Warnings::new();
     let clients = clients(ClientOptions::default(), &fence, &seen, |_| async {
@@ -234,7 +234,7 @@ async fn a_client_acts_as_the_identity_it_was_made_for_whatever_the_request_says
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_name_that_is_none_does_not_get_out() {
+async fn a_request_with_an_invalid_name_is_not_sent() {
     let (fence, seen) = (Fence::new(), Seen::default());
     let clients = clients(ClientOptions::default(), &fence, &seen, |_| async { object() });
     lead(&fence, 600);
@@ -264,7 +264,7 @@ async fn server() -> (kube::Config, Arc<AtomicUsize>) {
 }
 
 #[tokio::test]
-async fn a_term_that_ends_while_connecting_cuts_the_write_short() {
+async fn a_term_that_ends_while_connecting_aborts_the_write() {
     let (config, whole) = server().await;
     let fence = Fence::new();
     lead(&fence, 600);
@@ -304,7 +304,7 @@ async fn the_whole_stack_works_over_a_real_connection() {
 }
 
 #[test]
-fn a_configuration_that_would_get_around_the_stack_is_refused() {
+fn a_configuration_that_bypasses_the_stack_is_rejected() {
     let mut config = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
     config.auth_info.impersonate = Some("admin".to_owned());
     let made = Clients::new(&config, ClientOptions::default(), Fence::new(), Telemetry::default());

@@ -52,7 +52,7 @@ fn an_absent_lease_is_created_and_leads_to_a_term() {
 }
 
 #[test]
-fn a_lease_created_anew_has_an_epoch_above_those_before_it() {
+fn a_recreated_lease_has_a_greater_epoch_than_before() {
     let (now, mut election) = (Instant::now(), Election::new(config("a")));
     let wall: Timestamp = "2026-11-23T02:00:00Z".parse().unwrap();
     election.observe(now, Some(lease(Some("b"), 29_931_111, "7")));
@@ -62,15 +62,15 @@ fn a_lease_created_anew_has_an_epoch_above_those_before_it() {
     let mut restarted = Election::new(config("a"));
     restarted.observe(now, None);
     let Move::Create(created) = restarted.next(now, wall) else { panic!() };
-    assert!(epoch_of(&created) > 1_000_000, "nobody remembers the epochs before");
+    assert!(epoch_of(&created) > 1_000_000, "higher than any earlier epoch");
 }
 
 #[test]
-fn a_holder_is_expired_by_our_clock_only() {
+fn a_holder_expires_by_the_local_clock_only() {
     let (start, mut election) = (Instant::now(), Election::new(config("a")));
     let at = |seconds| start + Duration::from_secs(seconds);
     let mut held = lease(Some("b"), 3, "7");
-    // By its own telling this record is from 1970; that is nobody's business.
+    // The times in this record are from 1970, and are ignored.
     held.spec.as_mut().unwrap().renew_time = Some(MicroTime(Timestamp::UNIX_EPOCH));
     election.observe(start, Some(held.clone()));
     assert_eq!(election.next(at(14), Timestamp::now()), Move::Follow(at(15)));
@@ -109,7 +109,7 @@ fn a_renewal_keeps_the_epoch_and_carries_the_version() {
 }
 
 #[test]
-fn whoever_slept_through_its_term_starts_another() {
+fn a_candidate_that_slept_through_its_term_starts_another() {
     let (start, mut election) = (Instant::now(), Election::new(config("a")));
     let at = |seconds| start + Duration::from_secs(seconds);
     election.observe(start, Some(lease(None, 3, "9")));
@@ -125,7 +125,7 @@ fn whoever_slept_through_its_term_starts_another() {
 }
 
 #[test]
-fn an_answer_that_never_came_is_settled_by_reading() {
+fn a_missing_answer_is_resolved_by_reading() {
     let (start, mut election) = (Instant::now(), Election::new(config("a")));
     let at = |seconds| start + Duration::from_secs(seconds);
     election.observe(start, Some(lease(None, 3, "9")));
@@ -149,7 +149,7 @@ fn seeing_another_holder_ends_our_term() {
 }
 
 #[test]
-fn a_release_names_nobody_and_keeps_version_and_epoch() {
+fn a_release_removes_the_holder_and_keeps_version_and_epoch() {
     let (now, mut election) = (Instant::now(), Election::new(config("a")));
     election.won(now, lease(Some("a"), 4, "10"));
     let released = election.released(Timestamp::now()).unwrap();
@@ -157,7 +157,7 @@ fn a_release_names_nobody_and_keeps_version_and_epoch() {
 }
 
 #[test]
-fn an_absurd_duration_does_not_shut_everybody_out() {
+fn an_absurd_duration_does_not_block_other_candidates() {
     let (now, mut election) = (Instant::now(), Election::new(config("a")));
     for (seconds, patience) in [(i32::MAX, 300), (-1, 15), (0, 15), (1, 15), (30, 30)] {
         let mut held = lease(Some("b"), 3, &format!("9{seconds}"));

@@ -1,4 +1,4 @@
-//! Candidates against a stubbed API server that keeps one Lease, with versions and watches. Time is paused.
+//! Candidates against a stubbed API server with one Lease, with versions and watches. Time is paused.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -72,7 +72,7 @@ impl Server {
             ("POST", None) => plain(201, self.store("ADDED", Some(sent())).unwrap()),
             ("PUT", Some(lease)) if version(&lease) != version(&sent()) => plain(409, failure(409)),
             ("PUT", Some(_)) => plain(200, self.store("MODIFIED", Some(sent())).unwrap()),
-            (other, _) => panic!("nobody said {other} was needed"),
+            (other, _) => panic!("unexpected request: {other}"),
         }
     }
 
@@ -112,7 +112,7 @@ impl Server {
     }
 }
 
-/// Nothing comes through a line that is cut, streams that were open included.
+/// A cut line delivers nothing, on open streams as well.
 fn cut_by(line: &Line, body: StreamBody<BoxStream<'static, Chunk>>) -> impl Stream<Item = Chunk> + use<> {
     let is_cut = Arc::clone(&line.is_cut);
     body.filter(move |_| std::future::ready(!is_cut.load(Ordering::SeqCst)))
@@ -170,7 +170,7 @@ impl Replica {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_leads_and_the_second_follows_until_it_is_given_up() {
+async fn the_first_leads_and_the_second_follows_until_the_lease_is_released() {
     let server = Server::new();
     let first = Replica::start(&server, "a");
     let epoch = first.leads().await;
@@ -208,7 +208,7 @@ async fn a_leader_that_is_cut_off_stops_before_another_starts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn answers_that_get_lost_cost_neither_the_term_nor_the_peace() {
+async fn lost_answers_cost_neither_the_term_nor_more_requests() {
     let server = Server::new();
     let first = Replica::start(&server, "a");
     let epoch = first.leads().await;
@@ -222,7 +222,7 @@ async fn answers_that_get_lost_cost_neither_the_term_nor_the_peace() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lease_that_somebody_deletes_is_made_anew_with_a_greater_epoch() {
+async fn a_deleted_lease_is_recreated_with_a_greater_epoch() {
     let server = Server::new();
     let first = Replica::start(&server, "a");
     let epoch = first.leads().await;
@@ -234,7 +234,7 @@ async fn a_lease_that_somebody_deletes_is_made_anew_with_a_greater_epoch() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_lease_is_given_up_only_after_the_writes_in_flight() {
+async fn the_lease_is_released_only_after_the_writes_in_flight() {
     let server = Server::new();
     let first = Replica::start(&server, "a");
     first.leads().await;

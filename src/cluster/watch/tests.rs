@@ -97,7 +97,7 @@ fn event(type_: &str, object: Value) -> Value {
     json!({"type": type_, "object": object})
 }
 
-fn told(delta: &Delta<Deployment>) -> String {
+fn describe(delta: &Delta<Deployment>) -> String {
     match delta {
         Delta::Applied { old: None, new } => format!("new {}", new.metadata.name()),
         Delta::Applied { old: Some(_), new } => format!("changed {}", new.metadata.name()),
@@ -118,7 +118,7 @@ impl Watching {
     fn start(clients: &Clients, accepts: impl Fn(&ObjectMeta) -> bool + Send + Sync + 'static) -> Self {
         let (sender, deltas) = mpsc::unbounded_channel();
         let changed = move |delta: Delta<Deployment>| {
-            let _ = sender.send(told(&delta));
+            let _ = sender.send(describe(&delta));
         };
         let options = WatchOptions::default();
         let store = Store::new();
@@ -136,7 +136,7 @@ impl Watching {
 
     async fn until(&mut self, last: &str) -> Vec<String> {
         let mut all = Vec::new();
-        while all.last().is_none_or(|told| told != last) {
+        while all.last().is_none_or(|described| described != last) {
             all.push(self.next().await);
         }
         all
@@ -168,7 +168,7 @@ async fn objects_come_from_the_list_and_then_from_the_watch() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_object_that_does_not_fit_stops_nobody_else() {
+async fn an_undecodable_object_does_not_affect_others() {
     let unfit = |version| {
         let mut object = deployment("shop", "odd", version);
         object["spec"]["replicas"] = json!("many");
@@ -184,11 +184,11 @@ async fn an_object_that_does_not_fit_stops_nobody_else() {
     let mut watching = Watching::start(&clients, |_| true);
     assert_eq!(watching.until("listed").await, ["undecodable odd", "new web", "listed"]);
     assert_eq!(watching.until("new odd").await, ["undecodable odd", "new odd"]);
-    assert_eq!(watching.store.undecodable("shop", "odd"), None, "mended");
+    assert_eq!(watching.store.undecodable("shop", "odd"), None, "fixed");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_version_of_no_use_any_more_leads_to_a_new_list() {
+async fn an_unusable_version_leads_to_a_new_list() {
     for code in [410, 504] {
         let asked = Asked::default();
         let clients = clients(&asked, move |asking, nth| match (asking, nth) {
@@ -201,7 +201,7 @@ async fn a_version_of_no_use_any_more_leads_to_a_new_list() {
         assert_eq!(
             watching.until("gone web").await,
             ["new web", "listed", "new api", "gone web"],
-            "what went missing meanwhile is gone"
+            "an object that was deleted in between is gone"
         );
         assert_eq!(asked.all()[..3], ["list", "watch 100", "list"], "{code}");
     }
@@ -232,7 +232,7 @@ async fn a_frozen_stream_is_noticed_within_a_minute_and_an_idle_one_is_left_alon
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_namespace_that_becomes_of_interest_is_listed() {
+async fn a_namespace_that_becomes_accepted_is_listed() {
     let asked = Asked::default();
     let clients = clients(&asked, |asking, _| match asking {
         "list" => Answer::List(vec![deployment("shop", "web", 7), deployment("other", "api", 8)]),
@@ -250,7 +250,7 @@ async fn a_namespace_that_becomes_of_interest_is_listed() {
     assert_eq!(watching.until("new db").await, ["new api", "listed", "new db"], "web did not change");
     wide.store(false, Ordering::SeqCst);
     watching.watch.relister()();
-    assert_eq!(watching.until("listed").await, ["gone api", "gone db", "listed"], "and what is of none goes");
+    assert_eq!(watching.until("listed").await, ["gone api", "gone db", "listed"], "and others are removed");
 }
 
 #[tokio::test(start_paused = true)]
@@ -268,7 +268,7 @@ async fn an_unreachable_server_is_asked_with_growing_pauses_and_recovers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_that_works_does_not_shorten_the_pauses_of_a_watch_that_does_not() {
+async fn a_successful_list_does_not_shorten_the_pauses_of_a_failing_watch() {
     let asked = Asked::default();
     let clients = clients(&asked, |asking, _| match asking {
         "list" => Answer::List(vec![]),
@@ -281,7 +281,7 @@ async fn a_list_that_works_does_not_shorten_the_pauses_of_a_watch_that_does_not(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_row_of_wishes_for_a_list_lets_each_list_end() {
+async fn repeated_requests_for_a_list_let_each_list_end() {
     let asked = Asked::default();
     let clients = clients(&asked, |asking, _| match asking {
         "list" => Answer::List(vec![deployment("shop", "web", 7)]),
@@ -294,11 +294,11 @@ async fn a_row_of_wishes_for_a_list_lets_each_list_end() {
     watching.until("listed").await;
     watching.until("listed").await;
     assert!(timeout(Duration::from_secs(10), watching.deltas.recv()).await.is_err());
-    assert_eq!(asked.lists(), 2, "the first, and one for all the wishes");
+    assert_eq!(asked.lists(), 2, "the first, and one for all the requests");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_watch_that_ends_says_so() {
+async fn the_end_of_a_watch_is_reported() {
     let clients = clients(&Asked::default(), |asking, _| match asking {
         "list" => Answer::List(vec![deployment("shop", "web", 7)]),
         _ => Answer::Events(vec![], 50),
