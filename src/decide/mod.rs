@@ -22,3 +22,6 @@ pub mod needs {
     pub use super::promotion::{contents, live_objects, plans, rollback_names};
     pub use super::release::consent;
 }
+
+#[cfg(test)]
+mod fixture_tests;

@@ -245,3 +245,7 @@ fn needed(rules: &Approvals, approved: &[&Approval], rejected: &[&Approval]) -> 
 pub fn due(started: Timestamp, within: jiff::SignedDuration) -> Time {
     Time(crate::decide::conditions::seconds(later(started, within)))
 }
+
+#[cfg(test)]
+#[path = "approvals_tests.rs"]
+mod tests;

@@ -1,0 +1,133 @@
+//! Objects of a small project for table tests: complete and valid, so that a test writes only what its row is about.
+//!
+//! Every object starts as JSON and is decoded here and nowhere else. The project is `shop`; its objects were created at
+//! 10:00 on one day, and the tests run on that day.
+
+use super::world::{NamespaceFacts, Project, Verb};
+use crate::api::{Approval, Environment, KeptRelease, Release, UserInfo};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// What every release here contains, as a digest.
+pub fn digest() -> String {
+    "a".repeat(64)
+}
+
+/// A time of the day.
+pub fn at(time: &str) -> Timestamp {
+    format!("2026-11-02T{time}Z").parse().unwrap()
+}
+
+/// The same as a field of an object.
+pub fn stamp(time: &str) -> String {
+    format!("2026-11-02T{time}Z")
+}
+
+/// An environment whose target namespace is `shop-` and its name.
+pub fn environment(name: &str, changes: Value) -> Value {
+    let whole = json!({
+        "kind": "Environment",
+        "metadata": { "generation": 3 },
+        "spec": { "namespace": format!("shop-{name}") },
+    });
+    object(name, whole, changes)
+}
+
+/// A captured release of the application and version that its name consists of, such as `shop-1.1.0`.
+pub fn release(name: &str, changes: Value) -> Value {
+    let (application, version) = name.split_once('-').unwrap();
+    let whole = json!({
+        "kind": "Release",
+        "spec": {
+            "application": application,
+            "version": version,
+            "source": { "configMapRef": { "name": name } },
+        },
+        "status": { "phase": "Waiting", "digest": digest(), "content": format!("{name}-content") },
+    });
+    object(name, whole, changes)
+}
+
+/// An approval of `shop-1.1.0` for prod by this person.
+pub fn approval(name: &str, approver: Value, changes: Value) -> Value {
+    let whole = json!({
+        "kind": "Approval",
+        "spec": {
+            "release": { "name": "shop-1.1.0", "uid": "uid-shop-1.1.0" },
+            "environment": { "name": "prod", "uid": "uid-prod" },
+            "digest": digest(),
+            "decision": "Approve",
+            "approver": approver,
+        },
+    });
+    object(name, whole, changes)
+}
+
+/// A person without a UID and groups.
+pub fn person(name: &str) -> Value {
+    json!({ "username": name })
+}
+
+pub fn user(value: &Value) -> UserInfo {
+    serde_json::from_value(value.clone()).unwrap()
+}
+
+/// The project that consists of these objects; every target namespace exists.
+pub fn project(objects: impl IntoIterator<Item = Value>) -> Project {
+    let mut project = Project { name: "shop".into(), ..Project::default() };
+    for object in objects {
+        let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+        match object["kind"].as_str().unwrap() {
+            "Environment" => {
+                let environment: Environment = serde_json::from_value(object).unwrap();
+                let namespace = environment.spec.namespace.clone();
+                let facts = NamespaceFacts { uid: format!("uid-{namespace}"), terminating: false };
+                project.targets.entry(namespace.clone()).or_default().insert(format!("shop/{name}"));
+                project.namespaces.insert(namespace, facts);
+                project.environments.insert(name, Arc::new(environment));
+            }
+            "Release" => {
+                let release: Release = serde_json::from_value(object).unwrap();
+                project.releases.insert(name, Arc::new(release.into()));
+            }
+            "Approval" => {
+                project.approvals.insert(name, Arc::new(serde_json::from_value(object).unwrap()));
+            }
+            kind => panic!("no such kind: {kind}"),
+        }
+    }
+    project
+}
+
+/// The API server's answer about a right.
+pub fn answer(project: &mut Project, verb: Verb, environment: &str, who: &Value, may: bool) {
+    project.rights.insert((verb, environment.to_owned(), user(who)), may);
+}
+
+pub fn the_environment(project: &Project, name: &str) -> Arc<Environment> {
+    Arc::clone(&project.environments[name])
+}
+
+pub fn the_release(project: &Project, name: &str) -> Arc<KeptRelease> {
+    Arc::clone(&project.releases[name])
+}
+
+pub fn the_approval(project: &Project, name: &str) -> Arc<Approval> {
+    Arc::clone(&project.approvals[name])
+}
+
+fn object(name: &str, whole: Value, changes: Value) -> Value {
+    let mut object = json!({
+        "apiVersion": "towpath.dev/v1alpha1",
+        "metadata": {
+            "name": name,
+            "namespace": "shop",
+            "uid": format!("uid-{name}"),
+            "creationTimestamp": stamp("10:00:00"),
+        },
+    });
+    json_patch::merge(&mut object, &whole);
+    json_patch::merge(&mut object, &changes);
+    object
+}

@@ -1,0 +1,107 @@
+//! Which changes need approvals at all, and the gates about who requests and whether requests are checked.
+
+use super::*;
+
+fn ask<T>(rules: Value, change: Value, question: impl FnOnce(&Environment, &KeptRelease) -> T) -> T {
+    let objects = [
+        environment("prod", json!({ "spec": { "approvals": rules } })),
+        release("shop-1.1.0", json!({ "spec": { "change": change } })),
+    ];
+    let project = project(objects);
+    question(&the_environment(&project, "prod"), &the_release(&project, "shop-1.1.0"))
+}
+
+#[test]
+fn approvals_are_demanded_of_every_type_of_change_that_the_environment_does_not_exempt() {
+    for (not_for, change, is_demanded) in [
+        (json!([]), json!({ "type": "Standard" }), true),
+        (json!(["Standard"]), json!({ "type": "Standard" }), false),
+        (json!(["Standard"]), json!({ "type": "Normal" }), true),
+        (json!(["Standard"]), Value::Null, true),
+        (json!(["Normal"]), Value::Null, false),
+        (json!(["Standard", "Emergency"]), json!({ "type": "Emergency" }), false),
+    ] {
+        let rules = json!({ "required": 1, "notFor": not_for });
+        let found = ask(rules, change.clone(), |environment, release| {
+            demanded(environment, release).map(|rules| rules.required)
+        });
+        assert_eq!(found, is_demanded.then_some(1), "{not_for} {change}");
+    }
+    let found =
+        ask(Value::Null, Value::Null, |environment, release| demanded(environment, release).is_some());
+    assert!(!found, "the environment has no rules");
+}
+
+#[test]
+fn only_an_emergency_change_starts_before_it_is_approved_and_only_where_that_is_allowed() {
+    for (within, change, expected) in [
+        (Some("4h"), "Emergency", Some(4)),
+        (Some("4h"), "Normal", None),
+        (Some("4h"), "Standard", None),
+        (None, "Emergency", None),
+    ] {
+        let rules = json!({ "required": 1, "emergencyWithin": within });
+        let found = ask(rules, json!({ "type": change }), |environment, release| {
+            may_go_first(environment.spec.approvals.as_ref().unwrap(), release)
+        });
+        assert_eq!(found, expected.map(jiff::SignedDuration::from_hours), "{within:?} {change}");
+    }
+}
+
+#[test]
+fn an_emergency_change_is_due_a_whole_number_of_seconds_after_its_start() {
+    let due = due(at("12:00:00.75"), jiff::SignedDuration::from_hours(4));
+    assert_eq!(due.0, at("16:00:00"));
+}
+
+#[test]
+fn nothing_starts_while_the_admission_policies_are_missing_or_changed() {
+    let of = |admission| rules_are_in_force(&Project { admission, ..Project::default() });
+    assert_eq!(of(Admission::Enforced), Gate::Open);
+    assert_eq!(of(Admission::Disabled), Gate::Open);
+    let message = "the policy a is missing; until the policies of the chart are there again nothing starts but rollbacks";
+    assert_eq!(
+        of(Admission::Degraded("the policy a is missing".into())),
+        Gate::closed(Reason::Security, message)
+    );
+}
+
+#[test]
+fn automation_promotes_only_what_its_requester_may_promote() {
+    let closed = |message: &str| Gate::closed(Reason::Requester, message);
+    let unknown = closed(
+        "nobody is recorded as its requester, as it is older than the policies; somebody who may promote here creates a Promotion",
+    );
+    let refused = closed(
+        "alice may not promote into prod; it opens when they are granted the verb promote on environments/prod, or somebody who \
+         may creates a Promotion",
+    );
+    let asking = closed("the API server is being asked whether its requester may promote here");
+    let degraded = || Admission::Degraded("a".into());
+    for (admission, requester, answers, expected) in [
+        (Admission::Disabled, None, vec![], Gate::Open),
+        (degraded(), None, vec![], Gate::Open),
+        (degraded(), Some("alice"), vec![(Verb::Promote, "prod", false)], Gate::Open),
+        (Admission::Disabled, Some("alice"), vec![(Verb::Promote, "prod", false)], Gate::Open),
+        (Admission::Enforced, None, vec![], unknown),
+        (Admission::Enforced, Some("alice"), vec![(Verb::Promote, "prod", true)], Gate::Open),
+        (Admission::Enforced, Some("alice"), vec![(Verb::Promote, "prod", false)], refused),
+        (Admission::Enforced, Some("alice"), vec![], asking.clone()),
+        (
+            Admission::Enforced,
+            Some("alice"),
+            vec![(Verb::Promote, "staging", true), (Verb::Approve, "prod", true)],
+            asking,
+        ),
+    ] {
+        let spec = json!({ "spec": { "requestedBy": requester.map(person) } });
+        let mut project = project([environment("prod", json!({})), release("shop-1.1.0", spec)]);
+        project.admission = admission.clone();
+        for (verb, environment, may) in &answers {
+            answer(&mut project, *verb, environment, &person("alice"), *may);
+        }
+        let (environment, release) = (the_environment(&project, "prod"), the_release(&project, "shop-1.1.0"));
+        let gate = requester_may_promote(&project, &environment, &release);
+        assert_eq!(gate, expected, "{admission:?} {requester:?} {answers:?}");
+    }
+}
