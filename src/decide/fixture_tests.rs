@@ -49,6 +49,12 @@ pub fn release(name: &str, changes: Value) -> Value {
     object(name, whole, changes)
 }
 
+/// A promotion of the release into the environment prod.
+pub fn promotion(name: &str, release: &str, changes: Value) -> Value {
+    let whole = json!({ "kind": "Promotion", "spec": { "release": release, "environment": "prod" } });
+    object(name, whole, changes)
+}
+
 /// An approval of `shop-1.1.0` for prod by this person.
 pub fn approval(name: &str, approver: Value, changes: Value) -> Value {
     let whole = json!({
@@ -90,6 +96,9 @@ pub fn project(objects: impl IntoIterator<Item = Value>) -> Project {
             "Release" => {
                 let release: Release = serde_json::from_value(object).unwrap();
                 project.releases.insert(name, Arc::new(release.into()));
+            }
+            "Promotion" => {
+                project.promotions.insert(name, Arc::new(serde_json::from_value(object).unwrap()));
             }
             "Approval" => {
                 project.approvals.insert(name, Arc::new(serde_json::from_value(object).unwrap()));

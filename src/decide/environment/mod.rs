@@ -298,3 +298,6 @@ fn note(before: Option<&EnvironmentStatus>, state: &State, reason: &Reason, mess
         && *reason != Reason::Promoting;
     is_news.then(|| Note { warning: true, reason: reason.clone(), message: conditions::cut(message, 900) })
 }
+
+#[cfg(test)]
+mod tests;
