@@ -42,7 +42,8 @@ pub struct ControlPlane {
     /// Ends with the guard: the node is among its components.
     node: OnceCell<RealNode>,
     guard: Option<Guard>,
-    _temporary: Option<tempfile::TempDir>,
+    /// Of a given cluster: guards what is included, as the cluster itself is not ours to end.
+    followers: Option<Guard>,
 }
 
 /// A control plane that was left running.
@@ -68,7 +69,8 @@ impl ControlPlane {
 
     /// A cluster that is up already. One that `keep` left running brings its audit log and authority along.
     pub async fn given(kubeconfig: &Path, audit: Option<PathBuf>) -> Result<Self> {
-        let temporary = tempfile::Builder::new().prefix("towpath-access-").tempdir()?;
+        let scratch = tempfile::Builder::new().prefix("towpath-access-").tempdir()?.keep();
+        let followers = Some(Guard::start(&scratch)?);
         let home = kubeconfig.parent().and_then(Path::parent).unwrap_or(Path::new("."));
         let beside = |name: &str| Some(home.join(name)).filter(|path| path.exists());
         let cluster = Self {
@@ -78,10 +80,10 @@ impl ControlPlane {
             audit: audit.or_else(|| beside("audit.log")),
             logs: beside("logs"),
             bin: binaries::built(),
-            scratch: temporary.path().into(),
+            scratch,
             node: OnceCell::new(),
             guard: None,
-            _temporary: Some(temporary),
+            followers,
         };
         let version = cluster.admin.client()?.apiserver_version().await;
         version.with_context(|| format!("the cluster of {} does not answer", kubeconfig.display()))?;
@@ -128,7 +130,7 @@ impl ControlPlane {
             scratch: layout.dir.join("access"),
             node: OnceCell::new(),
             guard: Some(guard),
-            _temporary: None,
+            followers: None,
         })
     }
 
@@ -223,10 +225,9 @@ impl ControlPlane {
         self.node.get_or_try_init(start).await
     }
 
-    /// Makes what the command starts end with the control plane, and with this process however it ends. A given cluster
-    /// ends nothing.
+    /// Makes what the command starts end with the control plane, and with this process however it ends.
     pub fn include(&self, command: &mut Command) -> Result<()> {
-        self.guard.as_ref().map_or(Ok(()), |guard| guard.include(command))
+        self.guard.as_ref().or(self.followers.as_ref()).map_or(Ok(()), |guard| guard.include(command))
     }
 
     /// A directory that goes with the control plane.
@@ -239,9 +240,9 @@ impl ControlPlane {
         self.guard.as_ref().map(Guard::pids).unwrap_or_default()
     }
 
-    /// Ends it, as dropping it does, where something else still holds it. A given cluster goes on.
+    /// Ends it, as dropping it does, where something else still holds it. A given cluster goes on, without what was included.
     pub fn end(&self) {
-        if let Some(guard) = &self.guard {
+        for guard in self.guard.iter().chain(&self.followers) {
             guard.end();
         }
     }

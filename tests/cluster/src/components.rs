@@ -46,6 +46,8 @@ impl Layout {
         let mut command = Command::new(self.bin.join(program));
         command.stdout(log.try_clone()?).stderr(log).current_dir(&self.dir).env("HOME", &self.dir);
         command.env_remove("KUBECONFIG");
+        // Half of the work of collecting garbage, for memory that a machine has.
+        command.env("GOGC", "200").env("GOMEMLIMIT", "1GiB");
         Ok(command)
     }
 }

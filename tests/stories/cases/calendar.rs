@@ -76,7 +76,7 @@ async fn a_release_comes_not_before_its_moment_and_not_after_its_deadline() -> R
     in_project(
         &[json!({ "name": "staging" }), json!({ "name": "prod", "after": ["staging"] })],
         async |project| {
-            let at = in_seconds(8);
+            let at = in_seconds(20);
             let change = json!({ "notBefore": [{ "environment": "prod", "at": at }] });
             let source = json!({ "manifests": web("v1") });
             let first =
@@ -85,7 +85,7 @@ async fn a_release_comes_not_before_its_moment_and_not_after_its_deadline() -> R
             project.ended(&format!("prod-{first}"), "Verified").await?;
             ensure!(Timestamp::now() >= at.parse::<Timestamp>()?, "it went before {at}");
             project.change("environments", "prod", json!({ "spec": { "promotion": "Manual" } })).await?;
-            let change = json!({ "deadline": in_seconds(6) });
+            let change = json!({ "deadline": in_seconds(25) });
             let source = json!({ "manifests": web("v2") });
             let second =
                 project.release_of("shop", "2.0.0", json!({ "source": source, "change": change })).await?;

@@ -26,7 +26,7 @@ support::stories![
 ];
 
 /// Stories that are told side by side.
-const LANES: usize = 6;
+const LANES: usize = 10;
 /// Within this, everything has come to rest.
 const LIMIT: Duration = Duration::from_secs(120);
 /// Within this after the last of its promotions has ended, a story has its end.
@@ -51,7 +51,7 @@ async fn a_crash_at_any_write_of_a_healthy_release_changes_nothing() -> Result<(
         name: "healthy",
         tag: "v2",
         ends: &[("staging-shop-2.0.0", "Verified"), ("prod-shop-2.0.0", "Verified")],
-        part: 2,
+        part: 4,
     })
     .await
 }

@@ -26,7 +26,7 @@ async fn says(project: &Project, words: &str) -> Result<()> {
 /// Alone on its control plane, as policies are of the whole cluster.
 async fn without_its_policies_nothing_starts_but_a_rollback_ends() -> Result<()> {
     let project = &Project::alone(&[json!({ "name": "prod" })]).await?;
-    project.policy("slow", json!({ "observeWindow": "9s" })).await?;
+    project.policy("slow", json!({ "observeWindow": "25s" })).await?;
     project.change("environments", "prod", json!({ "spec": { "rollbackPolicyRef": "slow" } })).await?;
     project.start().await?;
     let first = project.release("1.0.0", &web("v1")).await?;

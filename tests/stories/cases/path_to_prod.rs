@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use support::objects::{Object, config, deployment, image, service, stateful_set};
+use support::objects::{Object, config, deployment, image, service, stateful_set, with};
 use support::waits::condition;
 use support::{Project, in_project, same};
 
@@ -22,13 +22,17 @@ fn three_environments() -> [Value; 3] {
 
 /// The application: two Deployments, a StatefulSet, two ConfigMaps, a Service.
 fn shop(tag: &str, greeting: &str) -> Vec<Object> {
+    // When they become bad, if they do: after staging has verified them, on a machine that is busy, too.
+    let later = json!({ "spec": { "template": { "metadata": {
+        "annotations": { "fate.towpath.dev/seconds": "12" },
+    } } } });
     vec![
         config("web-config", greeting),
         config("cache-config", greeting),
         service("web"),
-        deployment("web", tag, Some("web-config")),
-        deployment("api", tag, None),
-        stateful_set("cache", tag, Some("cache-config")),
+        with(deployment("web", tag, Some("web-config")), later.clone()),
+        with(deployment("api", tag, None), later.clone()),
+        with(stateful_set("cache", tag, Some("cache-config")), later),
     ]
 }
 
@@ -100,7 +104,7 @@ async fn a_release_that_becomes_bad_in_prod_within_the_observe_window_comes_back
     let mut environments = three_environments();
     environments[2]["rollbackPolicyRef"] = json!("patient");
     in_project(&environments, async |project| {
-        project.policy("patient", json!({ "observeWindow": "9s" })).await?;
+        project.policy("patient", json!({ "observeWindow": "25s" })).await?;
         first_edition_in_prod(project).await?;
         let prod = project.snapshot("prod").await?;
         let release = bad_edition(project, "2.0.0", "v2-crash-after-ready").await?;

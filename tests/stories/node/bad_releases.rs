@@ -9,7 +9,7 @@ use support::same;
 
 support::node_stories![
     a_crash_loop_comes_back,
-    a_crash_three_seconds_after_becoming_ready_comes_back,
+    a_crash_seconds_after_becoming_ready_comes_back,
     lost_readiness_comes_back,
     running_out_of_memory_comes_back,
     an_image_that_the_registry_lacks_comes_back,
@@ -42,25 +42,25 @@ async fn a_crash_loop_comes_back() -> Result<()> {
     .await
 }
 
-async fn a_crash_three_seconds_after_becoming_ready_comes_back() -> Result<()> {
-    in_shop("12s", async |shop| {
-        let status = bad_image(shop, &[("CRASH_AFTER", "4")]).await?;
+async fn a_crash_seconds_after_becoming_ready_comes_back() -> Result<()> {
+    in_shop("20s", async |shop| {
+        let status = bad_image(shop, &[("CRASH_AFTER", "8")]).await?;
         tells(&status, "Error", &["exit code 1"])
     })
     .await
 }
 
 async fn lost_readiness_comes_back() -> Result<()> {
-    in_shop("12s", async |shop| {
-        let status = bad_image(shop, &[("UNREADY_AFTER", "4")]).await?;
+    in_shop("20s", async |shop| {
+        let status = bad_image(shop, &[("UNREADY_AFTER", "8")]).await?;
         tells(&status, "Unavailable", &["replicas are available"])
     })
     .await
 }
 
 async fn running_out_of_memory_comes_back() -> Result<()> {
-    in_shop("12s", async |shop| {
-        let status = bad_image(shop, &[("EAT_MEMORY_AFTER", "4")]).await?;
+    in_shop("20s", async |shop| {
+        let status = bad_image(shop, &[("EAT_MEMORY_AFTER", "8")]).await?;
         tells(&status, "OOMKilled", &["OOMKilled (exit code 137)"])
     })
     .await

@@ -91,7 +91,7 @@ async fn a_slow_start_is_not_ready_and_no_restart() -> Result<()> {
 
 async fn readiness_that_is_lost_is_no_restart() -> Result<()> {
     let place = Place::new("unready").await?;
-    let image = Image::of("app", "unready").with("UNREADY_AFTER", "3");
+    let image = Image::of("app", "unready").with("UNREADY_AFTER", "8");
     place.fares(&image, json!({}), "ready", |container| container["ready"] == true).await?;
     let seen = place.container("unready", |container| container["ready"] == false).await?;
     ensure!(seen["restartCount"] == 0 && seen["state"]["running"].is_object(), "{seen:#}");
