@@ -1,11 +1,11 @@
 //! The command line: a control plane in the foreground, until Ctrl-C; with `--keep`, in the background; with `--node`, with a
-//! real node.
+//! real node; with `--build`, none, but the programs of all of them.
 
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
-use crate::{ControlPlane, Image, lacking};
+use crate::{ControlPlane, Image, binaries, lacking};
 
 /// Does what the arguments say.
 pub fn command(arguments: &[String]) -> ExitCode {
@@ -25,7 +25,8 @@ async fn serve(arguments: &[String]) -> Result<()> {
         None => (false, false),
         Some("--keep") => (true, false),
         Some("--node") => (false, true),
-        Some(other) => bail!("unknown argument {other}; usage: control-plane [--keep | --node]"),
+        Some("--build") => return build(),
+        Some(other) => bail!("unknown argument {other}; usage: control-plane [--keep | --node | --build]"),
     };
     if let Some(lacking) = lacking().filter(|_| node) {
         bail!(lacking);
@@ -47,5 +48,14 @@ async fn serve(arguments: &[String]) -> Result<()> {
     }
     println!("# ready; Ctrl-C ends it");
     tokio::signal::ctrl_c().await?;
+    Ok(())
+}
+
+/// Builds what is not there yet, which takes minutes; a node's programs only where a node can be.
+fn build() -> Result<()> {
+    binaries::ensure()?;
+    if lacking().is_none() {
+        binaries::ensure_node()?;
+    }
     Ok(())
 }
