@@ -20,19 +20,21 @@ fn three_environments() -> [Value; 3] {
     ]
 }
 
+/// When pods become bad, if they do: after staging has verified them, on a machine that is busy, too.
+fn later() -> Value {
+    let template = json!({ "metadata": { "annotations": { "fate.towpath.dev/seconds": "12" } } });
+    json!({ "spec": { "template": template } })
+}
+
 /// The application: two Deployments, a StatefulSet, two ConfigMaps, a Service.
 fn shop(tag: &str, greeting: &str) -> Vec<Object> {
-    // When they become bad, if they do: after staging has verified them, on a machine that is busy, too.
-    let later = json!({ "spec": { "template": { "metadata": {
-        "annotations": { "fate.towpath.dev/seconds": "12" },
-    } } } });
     vec![
         config("web-config", greeting),
         config("cache-config", greeting),
         service("web"),
-        with(deployment("web", tag, Some("web-config")), later.clone()),
-        with(deployment("api", tag, None), later.clone()),
-        with(stateful_set("cache", tag, Some("cache-config")), later),
+        with(deployment("web", tag, Some("web-config")), later()),
+        with(deployment("api", tag, None), later()),
+        with(stateful_set("cache", tag, Some("cache-config")), later()),
     ]
 }
 
@@ -125,7 +127,7 @@ async fn bad_edition(project: &Project, version: &str, tag: &str) -> Result<Stri
     objects.extend([
         service("new"),
         config("new-config", "new"),
-        deployment("new", "v2", Some("new-config")),
+        with(deployment("new", "v2", Some("new-config")), later()),
     ]);
     project.apply("dev", &objects)?;
     for (kind, name) in
