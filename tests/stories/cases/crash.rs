@@ -51,7 +51,7 @@ async fn a_crash_at_any_write_of_a_healthy_release_changes_nothing() -> Result<(
         name: "healthy",
         tag: "v2",
         ends: &[("staging-shop-2.0.0", "Verified"), ("prod-shop-2.0.0", "Verified")],
-        part: 4,
+        part: 6,
     })
     .await
 }
@@ -61,7 +61,7 @@ async fn a_crash_at_any_write_of_a_rollback_changes_nothing() -> Result<()> {
         name: "rollback",
         tag: "v2-crash-loop",
         ends: &[("staging-shop-2.0.0", "Failed"), ("staging-shop-2.0.0-rollback", "Verified")],
-        part: 4,
+        part: 6,
     })
     .await
 }
