@@ -69,7 +69,11 @@ async fn a_verified_release_that_a_person_takes_back_is_verified_no_more() -> Re
         project.promotion("back", back).await?;
         project.ended("back", "Verified").await?;
         let found = project.condition("releases", &second, "Verified", "False", "RolledBack").await?;
-        same("why", found["status"]["message"].as_str(), Some("prod: taken back by back: prices are wrong"))?;
+        same(
+            "why",
+            found["status"]["message"].as_str(),
+            Some("prod: rolled back by back: prices are wrong"),
+        )?;
         project.condition("releases", &second, "Stalled", "True", "RolledBack").await?;
         // What a person puts back is verified again.
         project.promotion("again", json!({ "release": second, "environment": "prod" })).await?;

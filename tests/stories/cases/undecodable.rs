@@ -64,7 +64,7 @@ async fn is_told(project: &Project, plural: &str, name: &str) -> Result<()> {
     let found = project.condition(plural, name, "Accepted", "False", "Undecodable").await?;
     let message = condition(&found, "Accepted").context("no condition")?["message"].clone();
     let message = message.as_str().unwrap_or_default();
-    same(message, message.contains("cannot be read") && message.contains("offset"), true)?;
+    same(message, message.contains("cannot be decoded") && message.contains("offset"), true)?;
     same("Ready", condition(&found, "Ready").map(|ready| ready["status"].clone()), Some(json!("False")))
 }
 
