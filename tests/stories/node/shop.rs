@@ -6,7 +6,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use control_plane::{Image, RealNode, eventually, placed};
 use serde_json::{Value, json};
-use tokio::sync::{RwLock, RwLockReadGuard};
 
 use support::installation::real_node;
 use support::objects::{Object, with};
@@ -15,19 +14,15 @@ use support::{Project, in_project, merge, same};
 /// Long enough for a few restarts with their back-off.
 pub const LONG: Duration = Duration::from_secs(150);
 
-/// Taken to read by every story, and to write by the one that stops the node's kubelet.
-static UNDISTURBED: RwLock<()> = RwLock::const_new(());
-
 /// A project and the node on which it runs.
 pub struct Shop<'a> {
     pub project: &'a Project,
-    pub node: &'static RealNode,
+    pub node: &'a RealNode,
 }
 
 /// A story with an environment `prod`, whose policy has the default limits and this observe window.
 pub async fn in_shop(window: &str, body: impl AsyncFnOnce(&Shop<'_>) -> Result<()>) -> Result<()> {
-    let _shared: RwLockReadGuard<'_, ()> = UNDISTURBED.read().await;
-    story(&[json!({ "name": "prod" })], window, body).await
+    story(&[prod()], window, body).await
 }
 
 /// The same with other environments.
@@ -36,14 +31,16 @@ pub async fn in_shops(
     window: &str,
     body: impl AsyncFnOnce(&Shop<'_>) -> Result<()>,
 ) -> Result<()> {
-    let _shared = UNDISTURBED.read().await;
     story(environments, window, body).await
 }
 
-/// The same while no other story runs.
+/// The same on a control plane and a node of the story's own, for one that disturbs the node.
 pub async fn alone_in_shop(window: &str, body: impl AsyncFnOnce(&Shop<'_>) -> Result<()>) -> Result<()> {
-    let _alone = UNDISTURBED.write().await;
-    story(&[json!({ "name": "prod" })], window, body).await
+    let project = Project::alone(&[prod()]).await?;
+    let node = project.cluster.real_node().await?;
+    project.policy("usual", limits(window)).await?;
+    project.start().await?;
+    body(&Shop { project: &project, node }).await
 }
 
 async fn story(
@@ -57,12 +54,18 @@ async fn story(
         environment["rollbackPolicyRef"] = json!("usual");
     }
     in_project(&environments, async |project| {
-        let limits =
-            json!({ "observeWindow": window, "failing": { "restarts": 1, "progressDeadlineSeconds": 120 } });
-        project.policy("usual", limits).await?;
+        project.policy("usual", limits(window)).await?;
         body(&Shop { project, node }).await
     })
     .await
+}
+
+fn prod() -> Value {
+    json!({ "name": "prod", "rollbackPolicyRef": "usual" })
+}
+
+fn limits(window: &str) -> Value {
+    json!({ "observeWindow": window, "failing": { "restarts": 1, "progressDeadlineSeconds": 120 } })
 }
 
 impl Shop<'_> {

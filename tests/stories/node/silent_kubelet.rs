@@ -10,16 +10,16 @@ use support::waits::condition;
 support::node_stories![a_kubelet_that_is_silent_for_a_minute_is_no_fault_of_the_release,];
 
 /// Goes on when dropped, however the story ends.
-struct Stopped(&'static RealNode);
+struct Stopped<'a>(&'a RealNode);
 
-impl Stopped {
-    fn new(node: &'static RealNode) -> Result<Self> {
+impl<'a> Stopped<'a> {
+    fn new(node: &'a RealNode) -> Result<Self> {
         node.signal_kubelet("STOP")?;
         Ok(Self(node))
     }
 }
 
-impl Drop for Stopped {
+impl Drop for Stopped<'_> {
     fn drop(&mut self) {
         let _ = self.0.signal_kubelet("CONT");
     }

@@ -19,7 +19,7 @@ use crate::failed::Trace;
 use crate::{installation, operator};
 
 /// How many stories run at a time, unless `--test-threads` says otherwise. Measured on two cores.
-const AT_A_TIME: usize = 24;
+const AT_A_TIME: usize = 20;
 /// How many of the longest are named at the end.
 const NAMED: usize = 8;
 
