@@ -14,12 +14,15 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
 
 use crate::failed::Trace;
 use crate::{installation, operator};
 
-/// How many stories run at a time, unless `--test-threads` says otherwise. Measured on two cores.
-const AT_A_TIME: usize = 20;
+/// How many stories run at a time, unless `--test-threads` allows fewer. Measured on two cores.
+const AT_A_TIME: usize = 14;
+/// How many run beside those on a real node: its pods are processes, and starting one takes a machine's time.
+const ON_A_NODE: usize = 8;
 /// How many of the longest are named at the end.
 const NAMED: usize = 8;
 
@@ -50,8 +53,17 @@ impl Story {
         self.name.split_once("::").map_or(self.name, |(_, rest)| rest)
     }
 
-    fn tell(&self, runtime: &Runtime) -> Result<(), Failed> {
-        let trace = Trace::default();
+    fn tell(&self, stage: &Stage) -> Result<(), Failed> {
+        let (runtime, places) =
+            (&stage.runtime, if self.needs_node { &stage.on_a_node } else { &stage.played });
+        let _place = runtime.block_on(places.acquire()).map_err(|error| error.to_string())?;
+        let (trace, begun) = (Trace::default(), Instant::now());
+        let told = self.tell_here(runtime, &trace);
+        stage.times.lock().unwrap_or_else(PoisonError::into_inner).push((begun.elapsed(), self.shown()));
+        told
+    }
+
+    fn tell_here(&self, runtime: &Runtime, trace: &Trace) -> Result<(), Failed> {
         let told = catch_unwind(AssertUnwindSafe(|| runtime.block_on(trace.follow((self.body)()))));
         let message = match told {
             Ok(Ok(())) => return Ok(()),
@@ -64,6 +76,14 @@ impl Story {
         };
         Err(format!("{message}\n{left}").into())
     }
+}
+
+/// What all stories of a run share.
+struct Stage {
+    runtime: Runtime,
+    played: Semaphore,
+    on_a_node: Semaphore,
+    times: Mutex<Vec<(Duration, &'static str)>>,
 }
 
 /// The stories of a module, which are `async fn() -> Result<()>`, in the order in which they start.
@@ -90,30 +110,30 @@ macro_rules! node_stories {
 pub fn run(program: &'static str, stories: Vec<Story>) -> ExitCode {
     operator::use_program(program);
     let mut arguments = Arguments::from_args();
-    arguments.test_threads = arguments.test_threads.or(Some(AT_A_TIME));
+    arguments.test_threads = arguments.test_threads.or(Some(stories.len()));
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = match runtime.worker_threads(2).enable_all().build() {
-        Ok(runtime) => Arc::new(runtime),
+        Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("no runtime: {error}");
             return ExitCode::FAILURE;
         }
     };
     let lacking = control_plane::lacking();
-    let times = Arc::new(Mutex::new(Vec::new()));
+    let stage = Arc::new(Stage {
+        runtime,
+        played: Semaphore::new(AT_A_TIME),
+        on_a_node: Semaphore::new(ON_A_NODE),
+        times: Mutex::default(),
+    });
     let trials = stories.into_iter().map(|story| {
-        let (runtime, times) = (Arc::clone(&runtime), Arc::clone(&times));
+        let stage = Arc::clone(&stage);
         let reason = lacking.clone().filter(|_| story.needs_node).unwrap_or_default();
-        let trial = Trial::test(story.shown(), move || {
-            let begun = Instant::now();
-            let told = story.tell(&runtime);
-            times.lock().unwrap_or_else(PoisonError::into_inner).push((begun.elapsed(), story.shown()));
-            told
-        });
+        let trial = Trial::test(story.shown(), move || story.tell(&stage));
         trial.with_ignored_flag(!reason.is_empty()).with_kind(reason)
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
-    longest(times.lock().unwrap_or_else(PoisonError::into_inner).clone());
+    longest(stage.times.lock().unwrap_or_else(PoisonError::into_inner).clone());
     installation::end();
     conclusion.exit_code()
 }
