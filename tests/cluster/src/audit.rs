@@ -106,9 +106,17 @@ impl AuditLog {
 fn read(path: &Path, from: u64) -> Result<(Vec<(AuditEvent, u64)>, u64)> {
     let mut file =
         File::open(path).with_context(|| format!("cannot read the audit log {}", path.display()))?;
-    file.seek(SeekFrom::Start(from))?;
+    let start = from.saturating_sub(1);
+    file.seek(SeekFrom::Start(start))?;
     let (mut reader, mut events, mut end) = (BufReader::new(file), Vec::new(), from);
     let mut line = Vec::new();
+    if from > 0 {
+        // The end of the log may have been the middle of a line: that one was begun before.
+        end = start + reader.read_until(b'\n', &mut line)? as u64;
+        if line.last() != Some(&b'\n') {
+            return Ok((events, from));
+        }
+    }
     loop {
         line.clear();
         let length = reader.read_until(b'\n', &mut line)?;

@@ -144,11 +144,12 @@ pub fn template(app: &str, image: &str) -> Value {
     json!({ "metadata": { "labels": { "app": app } }, "spec": spec })
 }
 
-/// A Deployment of two replicas.
+/// A Deployment of two replicas, which start at the same time: one that becomes bad is to be there when the other is.
 pub fn web(image: &str) -> Object {
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "web" },
         "spec": {
+            "strategy": { "rollingUpdate": { "maxSurge": 2, "maxUnavailable": 0 } },
             "replicas": 2, "selector": { "matchLabels": { "app": "web" } }, "template": template("web", image),
         },
     })
