@@ -52,7 +52,8 @@ pub async fn apply(
             Rejection::Transient => {}
         }
     }
-    let written = answer.map_err(ActError::write(format!("applying {key} in {}", target.location.namespace)))?;
+    let written =
+        answer.map_err(ActError::write(format!("applying {key} in {}", target.location.namespace)))?;
     // Health reads workloads from a watch, which may be older than this write.
     if let Some(kind) =
         ["Deployment", "StatefulSet", "DaemonSet", "Job"].into_iter().find(|kind| *kind == key.kind())

@@ -87,15 +87,16 @@ pub fn project(objects: impl IntoIterator<Item = Value>) -> Project {
         match object["kind"].as_str().unwrap() {
             "Environment" => {
                 let environment: Environment = serde_json::from_value(object).unwrap();
-                let namespace = environment.spec.namespace.clone();
-                let facts = NamespaceFacts { uid: format!("uid-{namespace}"), terminating: false };
-                project.targets.entry(namespace.clone()).or_default().insert(format!("shop/{name}"));
-                project.namespaces.insert(namespace, facts);
-                project.environments.insert(name, Arc::new(environment));
+                let target = environment.location();
+                let facts = NamespaceFacts { uid: format!("uid-{target}"), terminating: false };
+                let id = project.id(&environment);
+                project.targets.entry(target.clone()).or_default().insert(id);
+                project.namespaces.insert(target, facts);
+                project.environments.insert(name.into(), Arc::new(environment));
             }
             "Release" => {
                 let release: Release = serde_json::from_value(object).unwrap();
-                project.releases.insert(name, Arc::new(release.into()));
+                project.releases.insert(name.into(), Arc::new(release.into()));
             }
             "Promotion" => {
                 project.promotions.insert(name, Arc::new(serde_json::from_value(object).unwrap()));
@@ -111,7 +112,7 @@ pub fn project(objects: impl IntoIterator<Item = Value>) -> Project {
 
 /// The API server's answer about a right.
 pub fn answer(project: &mut Project, verb: Verb, environment: &str, who: &Value, may: bool) {
-    project.rights.insert((verb, environment.to_owned(), user(who)), may);
+    project.rights.insert((verb, environment.into(), user(who)), may);
 }
 
 pub fn the_environment(project: &Project, name: &str) -> Arc<Environment> {

@@ -93,9 +93,9 @@ fn fresh<K: Watched>(
 ) -> Result<Vec<Arc<K>>, ObserveError> {
     let stale = found
         .iter()
-        .find(|object| handles.versions.is_stale(kind, project, object.place().1, object.version()));
+        .find(|object| handles.versions.is_stale(kind, project, object.key().1, object.version()));
     match stale {
-        Some(object) => Err(ObserveError::Stale { kind, name: object.place().1.to_owned() }),
+        Some(object) => Err(ObserveError::Stale { kind, name: object.key().1.to_owned() }),
         None => Ok(found),
     }
 }

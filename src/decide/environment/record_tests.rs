@@ -13,8 +13,8 @@ fn shop(promotions: impl IntoIterator<Item = Value>) -> (ApplicationStatus, Stri
 /// `2 shop-1.1.0 1.1.0`.
 fn shown(reference: &Option<RevisionRef>) -> String {
     let Some(reference) = reference else { return "-".into() };
-    let text = |text: &Option<String>| text.as_ref().map_or("-".to_owned(), ToString::to_string);
-    format!("{} {} {}", reference.revision, text(&reference.release), text(&reference.version))
+    let release = reference.release.as_deref().unwrap_or("-");
+    format!("{} {release} {}", reference.revision, reference.version.as_deref().unwrap_or("-"))
 }
 
 fn rollback(number: i64, release: &str, phase: &str, restores: Option<i64>) -> Value {

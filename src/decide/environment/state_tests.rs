@@ -1,6 +1,7 @@
 //! The state of an environment, its message and its alarms; and what becomes an event.
 
 use super::*;
+use crate::api::Location;
 use crate::decide::world::NamespaceFacts;
 use std::sync::Arc;
 
@@ -71,7 +72,7 @@ fn what_the_owner_of_the_target_has_to_fix_is_never_final() {
     missing.namespaces.clear();
     let mut terminating = base();
     let facts = NamespaceFacts { uid: "uid-shop-prod".into(), terminating: true };
-    terminating.namespaces.insert("shop-prod".into(), facts);
+    terminating.namespaces.insert(Location::home("shop-prod".into()), facts);
     let mut refused = base();
     refused.grants.insert("prod".into(), Grant::Missing("grant it".into()));
     // A fault of the spec is reported before one of the target.

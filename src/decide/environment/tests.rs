@@ -288,7 +288,7 @@ fn a_promotion_is_created_before_its_gate_of_time_opens_if_people_have_to_approv
 #[test]
 fn no_promotion_is_created_while_the_environment_has_a_fault() {
     let mut project = project([environment("prod", json!({})), release("shop-1.1.0", json!({}))]);
-    project.grants.insert("prod".to_owned(), Grant::Missing("grant it".into()));
+    project.grants.insert("prod".into(), Grant::Missing("grant it".into()));
     let decision = decided(project.clone());
     assert_eq!(said(&decision), "Ready=False NotGranted, Reconciling=True NotGranted: grant it");
     assert_eq!(
@@ -296,7 +296,7 @@ fn no_promotion_is_created_while_the_environment_has_a_fault() {
         (vec![], None)
     );
 
-    project.grants.insert("prod".to_owned(), Grant::Granted);
+    project.grants.insert("prod".into(), Grant::Granted);
     assert_eq!(created_promotions(&decided(project)).len(), 1);
 }
 
