@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result};
 use base64::Engine;
@@ -90,8 +91,12 @@ impl Server {
         if let Some(dir) = path.parent() {
             fs::create_dir_all(dir)?;
         }
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        // In one step, as others may be reading the file of an identity that is asked for again.
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let fresh = path.with_extension(COUNT.fetch_add(1, Ordering::Relaxed).to_string());
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
         file.write_all(serde_yaml::to_string(&content)?.as_bytes())?;
+        fs::rename(fresh, path)?;
         Ok(())
     }
 }

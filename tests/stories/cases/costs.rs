@@ -23,8 +23,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 fn split<'a>(project: &Project, events: &'a [AuditEvent]) -> (Vec<&'a AuditEvent>, Vec<&'a AuditEvent>) {
     let target = project.target("prod");
     // One that came too late, as a controller's status went before it, was refused and is made again: it changed nothing.
-    let writes: Vec<&AuditEvent> =
-        events.iter().filter(|event| is_write(event) && event.code < 300).collect();
+    // One that was answered with a time-out, by a machine that is busy, was made all the same.
+    let is_made = |event: &AuditEvent| event.code < 300 || event.code == 504;
+    let writes: Vec<&AuditEvent> = events.iter().filter(|event| is_write(event) && is_made(event)).collect();
     let in_target = writes.iter().copied().filter(|event| event.namespace == target).collect();
     let ours = writes.iter().copied().filter(|event| event.api_group == "towpath.dev").collect();
     (in_target, ours)

@@ -20,7 +20,7 @@ async fn says(project: &Project, words: &str) -> Result<()> {
         condition(it, "SecurityDegraded")
             .is_some_and(|found| found["status"] == "True" && found["message"].to_string().contains(words))
     };
-    project.until_within(Duration::from_secs(60), "environments", "prod", words, is_told).await.map(drop)
+    project.until("environments", "prod", words, is_told).await.map(drop)
 }
 
 /// Alone on its control plane, as policies are of the whole cluster.

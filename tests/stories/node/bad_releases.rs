@@ -43,7 +43,7 @@ async fn a_crash_loop_comes_back() -> Result<()> {
 }
 
 async fn a_crash_seconds_after_becoming_ready_comes_back() -> Result<()> {
-    in_shop("20s", async |shop| {
+    in_shop("45s", async |shop| {
         let status = bad_image(shop, &[("CRASH_AFTER", "8")]).await?;
         // Whichever is seen first: that it ended again, or that it waits to be started a third time.
         let again = if status["reason"] == "CrashLoopBackOff" { "CrashLoopBackOff" } else { "Error" };
@@ -61,7 +61,7 @@ async fn lost_readiness_comes_back() -> Result<()> {
 }
 
 async fn running_out_of_memory_comes_back() -> Result<()> {
-    in_shop("20s", async |shop| {
+    in_shop("45s", async |shop| {
         let status = bad_image(shop, &[("EAT_MEMORY_AFTER", "8")]).await?;
         tells(&status, "OOMKilled", &["OOMKilled (exit code 137)"])
     })
