@@ -51,7 +51,7 @@ async fn without_its_policies_nothing_starts_but_a_rollback_ends() -> Result<()>
     let policy = format!("{base}/validatingadmissionpolicies/towpath-requests");
     let weak = json!({ "spec": { "failurePolicy": "Ignore" } });
     project.send(Method::PATCH, &policy, "application/merge-patch+json", weak).await?;
-    says(project, "towpath-requests is not as it was shipped").await?;
+    says(project, "towpath-requests differs from the shipped one").await?;
     let helm = project.cluster.helm(project.cluster.admin());
     let chart = root("charts/towpath").display().to_string();
     helm.run(&[
