@@ -9,17 +9,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Left may name right, and nothing else of ours. Observe fills the world and asks which facts are needed
-/// (`decide::history`, `decide::needs`); it never decides. `decide::world` means that module and what is below it.
+/// (`decide::needs`); it never decides. `decide::world` means that module and what is below it.
 const MAY_IMPORT: [(&str, &[&str]); 11] = [
     ("api", &[]),
     ("content", &["api"]),
     ("decide", &["api", "content"]),
     ("cluster", &["api"]),
     ("process", &["api", "content", "decide::world", "cluster"]),
-    (
-        "observe",
-        &["api", "content", "decide::world", "decide::history", "decide::needs", "cluster", "process"],
-    ),
+    ("observe", &["api", "content", "decide::world", "decide::needs", "cluster", "process"]),
     ("act", &["api", "content", "decide::decision", "cluster", "process"]),
     ("controller", &["api", "content", "decide", "cluster", "process", "observe", "act"]),
     ("cli", &["api", "decide", "cluster", "process", "observe", "controller"]),
