@@ -1,6 +1,6 @@
 //! The little of object metadata that is read everywhere: name, UID, generation, creation, deletion.
 
-use super::{Approval, Environment, KeptRelease, Promotion};
+use super::{Approval, CachedRelease, Environment, Promotion};
 use jiff::Timestamp;
 
 /// Objects of our kinds, by their metadata.
@@ -45,7 +45,7 @@ macro_rules! meta {
 
 meta!(Environment, Promotion, Approval);
 
-impl Meta for KeptRelease {
+impl Meta for CachedRelease {
     fn name(&self) -> &str {
         self.name()
     }

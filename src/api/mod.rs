@@ -8,13 +8,13 @@
 )]
 
 pub mod approval;
+pub mod cached;
 pub mod change;
 pub mod condition;
 pub mod content;
 pub mod environment;
 pub mod freeze;
 pub mod gate;
-pub mod kept;
 pub mod meta;
 pub mod names;
 pub mod promotion;
@@ -30,6 +30,7 @@ pub use approval::{
     Approval, ApprovalDecision, ApprovalOf, ApprovalSpec, ApprovalStatus, Approvals, ApprovalsReport,
     Approved, ApproverGroup, ObjectIdentity,
 };
+pub use cached::{CachedRelease, Uncaptured, requesters};
 pub use change::{ChangeType, NotBefore, ReleaseChange};
 pub use condition::{Condition, HOLDS, READY, RECONCILING, STALLED, VERIFIED};
 pub use content::{Content, ContentSpec};
@@ -40,7 +41,6 @@ pub use environment::{
 };
 pub use freeze::{ChangeFreeze, ChangeFreezeSpec, ClusterChangeFreeze, ClusterChangeFreezeSpec};
 pub use gate::{GateName, Override};
-pub use kept::{KeptRelease, Uncaptured, requesters};
 pub use kube::core::Duration;
 pub use meta::Meta;
 pub use names::{

@@ -1,7 +1,7 @@
 //! Queues the objects that a change concerns.
 
 use super::queue::{Key, Kind, Queue};
-use crate::api::{KeptRelease, Location, Promotion, ReleasePhase};
+use crate::api::{CachedRelease, Location, Promotion, ReleasePhase};
 use crate::cluster::{Change, Stores};
 
 use kube::ResourceExt;
@@ -157,7 +157,7 @@ impl Wake {
     }
 
     /// Releases whose status may change because of other objects.
-    fn releases(&self, releases: Vec<Arc<KeptRelease>>) {
+    fn releases(&self, releases: Vec<Arc<CachedRelease>>) {
         for release in releases {
             let settled = match release.phase() {
                 ReleasePhase::Verified | ReleasePhase::Superseded => true,

@@ -4,7 +4,7 @@
 //! 10:00 on one day, and the tests run on that day.
 
 use super::world::{NamespaceFacts, Project, Verb};
-use crate::api::{Approval, Environment, KeptRelease, Release, UserInfo};
+use crate::api::{Approval, CachedRelease, Environment, Release, UserInfo};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -119,7 +119,7 @@ pub fn the_environment(project: &Project, name: &str) -> Arc<Environment> {
     Arc::clone(&project.environments[name])
 }
 
-pub fn the_release(project: &Project, name: &str) -> Arc<KeptRelease> {
+pub fn the_release(project: &Project, name: &str) -> Arc<CachedRelease> {
     Arc::clone(&project.releases[name])
 }
 

@@ -2,7 +2,7 @@
 
 use super::ObserveError;
 use super::admission::admission;
-use crate::api::{EnvironmentId, KeptRelease, Location, Promotion};
+use crate::api::{CachedRelease, EnvironmentId, Location, Promotion};
 use crate::cluster::{Undecodable, Watched};
 use crate::decide::world::{NamespaceFacts, Objects, Project};
 use crate::process::Handles;
@@ -32,7 +32,7 @@ pub fn frame(handles: &Handles, name: &str) -> Result<Project, ObserveError> {
 fn with(
     handles: &Handles,
     name: &str,
-    releases: Vec<Arc<KeptRelease>>,
+    releases: Vec<Arc<CachedRelease>>,
     promotions: Vec<Arc<Promotion>>,
 ) -> Result<Project, ObserveError> {
     let stores = &handles.stores;

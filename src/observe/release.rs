@@ -3,7 +3,7 @@
 use super::grant::{WHILE_SETTLED, grant};
 use super::rights::{Questions, TO_OFFER, ask};
 use super::{ObserveError, capture, project};
-use crate::api::{Environment, KeptRelease, PromotionMode};
+use crate::api::{CachedRelease, Environment, PromotionMode};
 use crate::decide::needs;
 use crate::decide::world::{Capture, Project, ReleaseWorld, Verb};
 use crate::process::Handles;
@@ -36,7 +36,7 @@ pub async fn observe(
 }
 
 /// Whether its requester may promote it to the environments with automatic promotion.
-fn questions(project: &Project, release: &KeptRelease) -> Questions {
+fn questions(project: &Project, release: &CachedRelease) -> Questions {
     let automatic = project
         .environments
         .iter()

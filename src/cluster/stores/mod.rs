@@ -12,7 +12,7 @@ use super::slim;
 use super::store::Store;
 use super::watch::Whole;
 use crate::api::{
-    Approval, ChangeFreeze, ClusterChangeFreeze, Environment, KeptRelease, Promotion, RollbackPolicy,
+    Approval, CachedRelease, ChangeFreeze, ClusterChangeFreeze, Environment, Promotion, RollbackPolicy,
 };
 pub use change::{Change, application_of};
 use k8s_openapi::api::admissionregistration::v1::{
@@ -25,7 +25,7 @@ pub use targets::Targets;
 #[derive(Clone, Debug)]
 pub struct Stores {
     /// Releases, also by their application.
-    pub releases: Store<KeptRelease>,
+    pub releases: Store<CachedRelease>,
     /// Environments.
     pub environments: Store<Environment>,
     /// Rollback policies.

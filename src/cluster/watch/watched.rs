@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use serde::de::DeserializeOwned;
 
-use crate::api::{KeptRelease, Release, Trim};
+use crate::api::{CachedRelease, Release, Trim};
 
 /// A kind that can be watched: what the API server sends, and what is stored of it.
 pub trait Watched: Send + Sync + Sized + 'static {
@@ -24,7 +24,7 @@ pub trait Watched: Send + Sync + Sized + 'static {
 }
 
 /// Releases are stored in a compact form: there are thousands.
-impl Watched for KeptRelease {
+impl Watched for CachedRelease {
     type Wire = Release;
 
     fn from_wire(wire: Release) -> Self {

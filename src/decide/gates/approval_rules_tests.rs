@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn ask<T>(rules: Value, change: Value, question: impl FnOnce(&Environment, &KeptRelease) -> T) -> T {
+fn ask<T>(rules: Value, change: Value, question: impl FnOnce(&Environment, &CachedRelease) -> T) -> T {
     let objects = [
         environment("prod", json!({ "spec": { "approvals": rules } })),
         release("shop-1.1.0", json!({ "spec": { "change": change } })),

@@ -6,8 +6,8 @@
 use super::calendar::change_type;
 use super::gate::Gate;
 use crate::api::{
-    Approval, ApprovalDecision, ApprovalOf, Approvals, ApprovalsReport, Approved, ChangeType, Environment,
-    KeptRelease, ObjectIdentity, Reason, UserInfo,
+    Approval, ApprovalDecision, ApprovalOf, Approvals, ApprovalsReport, Approved, CachedRelease, ChangeType,
+    Environment, ObjectIdentity, Reason, UserInfo,
 };
 use crate::decide::conditions::cut;
 
@@ -33,7 +33,7 @@ pub(in crate::decide) fn rules_are_in_force(project: &Project) -> Gate {
 pub(in crate::decide) fn requester_may_promote(
     project: &Project,
     environment: &Environment,
-    release: &KeptRelease,
+    release: &CachedRelease,
 ) -> Gate {
     if project.admission != Admission::Enforced {
         return Gate::Open;
@@ -69,7 +69,7 @@ pub struct Case<'a> {
     /// The environment.
     pub environment: &'a Environment,
     /// The release.
-    pub release: &'a KeptRelease,
+    pub release: &'a CachedRelease,
     /// Who created the promotion, if that was a person.
     pub asked_by: Option<&'a UserInfo>,
     /// Digest of what would be written.
@@ -93,12 +93,12 @@ impl Tally {
 }
 
 /// The rules of the environment, if they demand approvals for this release.
-pub fn demanded<'a>(environment: &'a Environment, release: &KeptRelease) -> Option<&'a Approvals> {
+pub fn demanded<'a>(environment: &'a Environment, release: &CachedRelease) -> Option<&'a Approvals> {
     environment.spec.approvals.as_ref().filter(|rules| !rules.not_for.contains(&change_type(release)))
 }
 
 /// How long an Emergency change may go without.
-pub fn may_go_first(rules: &Approvals, release: &KeptRelease) -> Option<jiff::SignedDuration> {
+pub fn may_go_first(rules: &Approvals, release: &CachedRelease) -> Option<jiff::SignedDuration> {
     rules.emergency_within.filter(|_| change_type(release) == ChangeType::Emergency).map(span)
 }
 

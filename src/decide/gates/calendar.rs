@@ -3,12 +3,12 @@
 use super::gate::Gate;
 use super::schedule::{Opening, opening};
 use crate::api::Meta;
-use crate::api::{ChangeType, Environment, KeptRelease, Reason};
+use crate::api::{CachedRelease, ChangeType, Environment, Reason};
 use crate::decide::world::{Freeze, Project};
 use jiff::Timestamp;
 
 /// The type of change that a release makes.
-pub fn change_type(release: &KeptRelease) -> ChangeType {
+pub fn change_type(release: &CachedRelease) -> ChangeType {
     release.change.as_ref().map(|change| change.type_).unwrap_or_default()
 }
 
@@ -34,13 +34,13 @@ fn concerns(freeze: &Freeze, environment: &str) -> bool {
 }
 
 /// The deadline of a release, while it is still to come.
-pub fn deadline(release: &KeptRelease, now: Timestamp) -> Option<Timestamp> {
+pub fn deadline(release: &CachedRelease, now: Timestamp) -> Option<Timestamp> {
     let deadline = release.change.as_ref()?.deadline.as_ref()?.0;
     (deadline > now).then_some(deadline)
 }
 
 /// A release that has not started by its deadline is abandoned.
-pub(in crate::decide) fn deadline_has_not_passed(release: &KeptRelease, now: Timestamp) -> Gate {
+pub(in crate::decide) fn deadline_has_not_passed(release: &CachedRelease, now: Timestamp) -> Gate {
     match release.change.as_ref().and_then(|change| change.deadline.as_ref()) {
         Some(deadline) if deadline.0 <= now => {
             Gate::closed(Reason::Deadline, format!("abandoned: spec.change.deadline was {}", deadline.0))
@@ -50,7 +50,7 @@ pub(in crate::decide) fn deadline_has_not_passed(release: &KeptRelease, now: Tim
 }
 
 /// The earliest start that the release names for this environment.
-pub(in crate::decide) fn is_due(environment: &Environment, release: &KeptRelease, now: Timestamp) -> Gate {
+pub(in crate::decide) fn is_due(environment: &Environment, release: &CachedRelease, now: Timestamp) -> Gate {
     let moments = release.change.iter().flat_map(|change| &change.not_before);
     let at = moments.filter(|entry| entry.environment == environment.name()).map(|entry| entry.at.0).max();
     match at {
@@ -75,7 +75,7 @@ pub(in crate::decide) fn window_is_open(environment: &Environment, now: Timestam
 pub(in crate::decide) fn is_not_frozen(
     project: &Project,
     environment: &Environment,
-    release: &KeptRelease,
+    release: &CachedRelease,
     now: Timestamp,
 ) -> Gate {
     match freeze_in_force(project, environment.name(), Some(change_type(release)), now) {

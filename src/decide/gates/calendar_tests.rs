@@ -11,7 +11,7 @@ fn environment(name: &str, windows: Value) -> Environment {
     Environment::new(name, serde_json::from_value::<EnvironmentSpec>(spec).unwrap())
 }
 
-fn release(change: Value) -> KeptRelease {
+fn release(change: Value) -> CachedRelease {
     let source = json!({ "configMapRef": { "name": "a" } });
     let spec = json!({ "application": "shop", "version": "1", "source": source, "change": change });
     Release::new("shop-1", serde_json::from_value::<ReleaseSpec>(spec).unwrap()).into()

@@ -12,7 +12,7 @@ use super::moments::{later, span};
 use super::world::Project;
 use crate::api::Meta;
 use crate::api::{
-    Delivery, Environment, GateName, HOLDS, KeptRelease, Promotion, PromotionKind, PromotionMode,
+    CachedRelease, Delivery, Environment, GateName, HOLDS, Promotion, PromotionKind, PromotionMode,
     PromotionPhase, Reason,
 };
 use approvals::{demanded, requester_may_promote, rules_are_in_force};
@@ -39,7 +39,7 @@ fn pending_reason(promotion: &Promotion) -> Option<Reason> {
 pub fn opens_at(
     project: &Project,
     environment: &Environment,
-    release: &KeptRelease,
+    release: &CachedRelease,
     promotion: &Promotion,
     now: Timestamp,
 ) -> Option<Timestamp> {
@@ -71,7 +71,7 @@ impl Asked {
 pub fn evaluate(
     project: &Project,
     environment: &Environment,
-    release: &KeptRelease,
+    release: &CachedRelease,
     asked: Asked,
     overridden: &[GateName],
     now: Timestamp,
@@ -106,7 +106,7 @@ pub fn evaluate(
 }
 
 /// `until` ends the way; an Observed environment holds only what was captured there.
-fn is_a_stage(project: &Project, environment: &Environment, release: &KeptRelease) -> Gate {
+fn is_a_stage(project: &Project, environment: &Environment, release: &CachedRelease) -> Gate {
     if let Some(until) = release.until() {
         if !project.environments.contains_key(until) {
             return Gate::closed(
@@ -153,14 +153,14 @@ fn accepted(project: &Project, environment: &Environment, now: Timestamp) -> Gat
     }
 }
 
-fn content_is_captured(release: &KeptRelease) -> Gate {
+fn content_is_captured(release: &CachedRelease) -> Gate {
     match release.content() {
         Some(_) => Gate::Open,
         None => Gate::closed(Reason::Content, "the content of the release has not been captured yet"),
     }
 }
 
-fn not_held(release: &KeptRelease) -> Gate {
+fn not_held(release: &CachedRelease) -> Gate {
     match release.hold {
         Some(true) => Gate::closed(
             Reason::Hold,
@@ -172,7 +172,7 @@ fn not_held(release: &KeptRelease) -> Gate {
 
 /// An older release never follows a newer one by automation, whatever became of that: what failed must not bring back what
 /// is older still.
-fn not_overtaken(project: &Project, lane: &Lane<'_>, release: &KeptRelease, asked: Asked) -> Gate {
+fn not_overtaken(project: &Project, lane: &Lane<'_>, release: &CachedRelease, asked: Asked) -> Gate {
     if asked == Asked::ByPerson {
         return Gate::Open;
     }
@@ -194,7 +194,7 @@ fn not_overtaken(project: &Project, lane: &Lane<'_>, release: &KeptRelease, aske
 }
 
 /// What was put here once, however it ended, is not put here again by automation: the promotion that waited is no longer needed.
-fn not_put_here_before(lane: &Lane<'_>, release: &KeptRelease, asked: Asked) -> Gate {
+fn not_put_here_before(lane: &Lane<'_>, release: &CachedRelease, asked: Asked) -> Gate {
     match was_put_here(lane, release) {
         Some(before) if asked == Asked::ByAutomation => Gate::Never {
             why: Exclusion::PromotedBefore,
@@ -208,7 +208,7 @@ fn not_put_here_before(lane: &Lane<'_>, release: &KeptRelease, asked: Asked) -> 
 fn verified_before(
     project: &Project,
     environment: &Environment,
-    release: &KeptRelease,
+    release: &CachedRelease,
     now: Timestamp,
 ) -> Gate {
     let mut latest = None;
@@ -288,7 +288,7 @@ pub fn candidate<'a>(
     environment: &Environment,
     lane: &Lane<'_>,
     now: Timestamp,
-) -> Option<(&'a KeptRelease, Gate)> {
+) -> Option<(&'a CachedRelease, Gate)> {
     let mut waiting = None;
     for release in crate::decide::history::order::releases_of(project, lane.application) {
         if was_tried(lane, release) {
@@ -320,7 +320,7 @@ pub fn candidate<'a>(
 fn may_be_approved(
     project: &Project,
     environment: &Environment,
-    release: &KeptRelease,
+    release: &CachedRelease,
     now: Timestamp,
 ) -> bool {
     demanded(environment, release).is_some()
@@ -329,14 +329,14 @@ fn may_be_approved(
 }
 
 /// Whether automation or a person offered the release to this lane already, in the namespace as it is now.
-fn was_tried(lane: &Lane<'_>, release: &KeptRelease) -> bool {
+fn was_tried(lane: &Lane<'_>, release: &CachedRelease) -> bool {
     let offered =
         |promotion: &&Promotion| is_of(promotion, release) && promotion.created() >= release.created();
     was_put_here(lane, release).is_some() || lane.pending.iter().any(offered)
 }
 
 /// The promotion that put the release here, in the namespace as it is now.
-fn was_put_here<'a>(lane: &Lane<'a>, release: &KeptRelease) -> Option<&'a Promotion> {
+fn was_put_here<'a>(lane: &Lane<'a>, release: &CachedRelease) -> Option<&'a Promotion> {
     // A failure counts for a namespace that was created again, too: only a person offers a failed release anew.
     let failed = |promotion: &&Promotion| {
         is_of(promotion, release)

@@ -2,7 +2,7 @@
 //!
 //! Every fact about what runs where comes from here: promotions are the record, everything else is computed from it.
 
-use crate::api::{Environment, KeptRelease, Meta, Promotion, PromotionKind, PromotionPhase};
+use crate::api::{CachedRelease, Environment, Meta, Promotion, PromotionKind, PromotionPhase};
 use crate::decide::world::Project;
 use jiff::Timestamp;
 
@@ -23,14 +23,14 @@ pub struct Lane<'a> {
 
 /// Whether a promotion puts this release somewhere, and not another content that had its name and was deleted since. What
 /// failed is remembered by name, so that nobody gets around it by creating the release again.
-pub fn is_of(promotion: &Promotion, release: &KeptRelease) -> bool {
+pub fn is_of(promotion: &Promotion, release: &CachedRelease) -> bool {
     promotion.spec.release == release.name()
         && promotion.spec.kind == PromotionKind::Promote
         && (promotion.phase() == PromotionPhase::Failed || !is_of_other_content(promotion, release))
 }
 
 /// Whether the release was deleted and created again with another content since the promotion looked at it.
-pub fn is_of_other_content(promotion: &Promotion, release: &KeptRelease) -> bool {
+pub fn is_of_other_content(promotion: &Promotion, release: &CachedRelease) -> bool {
     let seen = promotion.status.as_ref().and_then(|status| status.release_digest.as_deref());
     let now = release.digest();
     seen.zip(now).is_some_and(|(seen, now)| seen != now)
@@ -107,13 +107,13 @@ impl<'a> Lane<'a> {
     }
 
     /// Promotions of one release, newest first.
-    pub fn of_release<'b>(&'b self, release: &'b KeptRelease) -> impl Iterator<Item = &'a Promotion> + 'b {
+    pub fn of_release<'b>(&'b self, release: &'b CachedRelease) -> impl Iterator<Item = &'a Promotion> + 'b {
         let all = self.pending.iter().rev().chain(self.revisions.iter().rev()).copied();
         all.filter(move |promotion| is_of(promotion, release))
     }
 
     /// When the release was verified here.
-    pub fn verified_at(&self, release: &KeptRelease) -> Option<Timestamp> {
+    pub fn verified_at(&self, release: &CachedRelease) -> Option<Timestamp> {
         self.of_release(release)
             .filter(|promotion| promotion.phase() == PromotionPhase::Verified)
             .filter_map(|promotion| promotion.status.as_ref()?.finished_at.as_ref().map(|time| time.0))
@@ -121,7 +121,7 @@ impl<'a> Lane<'a> {
     }
 
     /// Whether a rollback to something older followed the newest promotion that verified the release.
-    pub fn was_taken_back(&self, release: &KeptRelease) -> bool {
+    pub fn was_taken_back(&self, release: &CachedRelease) -> bool {
         let verified = |promotion: &&Promotion| promotion.phase() == PromotionPhase::Verified;
         let Some(number) = self.of_release(release).find(verified).and_then(Promotion::revision) else {
             return false;

@@ -1,12 +1,12 @@
 //! The order of releases.
 
-use crate::api::{KeptRelease, Meta};
+use crate::api::{CachedRelease, Meta};
 use crate::decide::world::Project;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
 /// The order of releases: creation, then semantic version, then name.
-pub fn newer(a: &KeptRelease, b: &KeptRelease) -> Ordering {
+pub fn newer(a: &CachedRelease, b: &CachedRelease) -> Ordering {
     a.created()
         .cmp(&b.created())
         .then_with(|| match (semver::Version::parse(a.version()), semver::Version::parse(b.version())) {
@@ -19,7 +19,7 @@ pub fn newer(a: &KeptRelease, b: &KeptRelease) -> Ordering {
 }
 
 /// The releases of one application, newest first; those being deleted take part in nothing.
-pub fn releases_of<'a>(project: &'a Project, application: &str) -> Vec<&'a Arc<KeptRelease>> {
+pub fn releases_of<'a>(project: &'a Project, application: &str) -> Vec<&'a Arc<CachedRelease>> {
     let mut releases: Vec<_> = project
         .releases
         .values()

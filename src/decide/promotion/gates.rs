@@ -3,7 +3,7 @@
 use super::outcome::{Outcome, finish};
 use super::{Decision, RETRY, Scene};
 use crate::api::Meta;
-use crate::api::{Approvals, ApprovalsReport, GateName, KeptRelease, Promotion, PromotionKind, Reason};
+use crate::api::{Approvals, ApprovalsReport, CachedRelease, GateName, Promotion, PromotionKind, Reason};
 use crate::decide::gates::approvals::{Case, Tally, demanded, due, may_go_first, tally};
 use crate::decide::gates::calendar::deadline;
 use crate::decide::gates::gate::Gate;
@@ -129,7 +129,7 @@ pub(super) fn busy_lane(scene: &Scene<'_>) -> Option<Decision> {
 fn newer_that_may_go<'a>(scene: &'a Scene<'_>) -> Option<&'a Promotion> {
     let release = scene.release.filter(|_| !scene.is_rollback() && scene.world.promotion.is_automatic())?;
     scene.lane.pending.iter().copied().find(|other| {
-        let may_go = |newest: &KeptRelease| {
+        let may_go = |newest: &CachedRelease| {
             newer(newest, release).is_gt()
                 && evaluate(
                     &scene.world.project,
@@ -219,7 +219,7 @@ fn counted(scene: &Scene<'_>) -> Option<Tally> {
     Some(tallied(scene, release, rules, plan.digest()))
 }
 
-fn tallied(scene: &Scene<'_>, release: &KeptRelease, rules: &Approvals, digest: &str) -> Tally {
+fn tallied(scene: &Scene<'_>, release: &CachedRelease, rules: &Approvals, digest: &str) -> Tally {
     let asked_by = scene.world.promotion.requester();
     let case = Case { environment: scene.environment, release, asked_by, digest };
     tally(&scene.world.project, rules, case, scene.now)

@@ -40,7 +40,7 @@ use super::history::lane::{Lane, is_of_other_content};
 use super::world::PromotionWorld;
 use crate::api::Meta;
 use crate::api::{
-    Environment, KeptRelease, PromotionKind, PromotionPhase, PromotionStatus, Reason, RollbackPolicySpec,
+    CachedRelease, Environment, PromotionKind, PromotionPhase, PromotionStatus, Reason, RollbackPolicySpec,
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -97,7 +97,7 @@ pub(super) struct Scene<'a> {
     world: &'a PromotionWorld,
     environment: &'a Environment,
     application: &'a str,
-    release: Option<&'a KeptRelease>,
+    release: Option<&'a CachedRelease>,
     policy: RollbackPolicySpec,
     lane: Lane<'a>,
     now: Timestamp,

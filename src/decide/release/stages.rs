@@ -2,8 +2,8 @@
 
 use crate::api::Meta;
 use crate::api::{
-    Environment, KeptRelease, Promotion, PromotionKind, PromotionPhase, Reason, ReleasePhase, ReleaseStatus,
-    StageStatus,
+    CachedRelease, Environment, Promotion, PromotionKind, PromotionPhase, Reason, ReleasePhase,
+    ReleaseStatus, StageStatus,
 };
 use crate::decide::conditions::seconds;
 use crate::decide::environment::validate::{self, in_order};
@@ -93,7 +93,7 @@ const UNDER_WAY: &str = "on its way";
 /// Every environment of the project, in the order in which releases pass them. `status` is the last that was said of it.
 pub fn stages(
     project: &Project,
-    release: &KeptRelease,
+    release: &CachedRelease,
     status: &ReleaseStatus,
     now: Timestamp,
 ) -> Vec<Stage> {
@@ -146,7 +146,7 @@ pub fn stages(
 fn forgotten(
     project: &Project,
     lane: &Lane<'_>,
-    release: &KeptRelease,
+    release: &CachedRelease,
     status: &ReleaseStatus,
 ) -> Option<Stage> {
     let line = status.environments.iter().find(|line| line.name == lane.environment)?;
@@ -183,7 +183,7 @@ fn ended(state: &Reason, phase: &ReleasePhase) -> Option<At> {
 }
 
 /// Whether a newer release was verified here.
-fn is_overtaken(project: &Project, lane: &Lane<'_>, release: &KeptRelease) -> bool {
+fn is_overtaken(project: &Project, lane: &Lane<'_>, release: &CachedRelease) -> bool {
     lane.here().any(|other| {
         other.spec.kind == PromotionKind::Promote
             && other.phase() == PromotionPhase::Verified
@@ -195,7 +195,7 @@ fn of_promotion(
     project: &Project,
     environment: &Environment,
     lane: &Lane<'_>,
-    release: &KeptRelease,
+    release: &CachedRelease,
     promotion: &Promotion,
     now: Timestamp,
 ) -> Stage {
@@ -294,7 +294,11 @@ fn runs_here(lane: &Lane<'_>, promotion: &Promotion) -> bool {
 
 /// The environments that the release could enter now and that hold no promotion of it: their owners' consent is part of what it waits
 /// for.
-pub fn consent<'a>(project: &'a Project, release: &KeptRelease, now: Timestamp) -> Vec<&'a Arc<Environment>> {
+pub fn consent<'a>(
+    project: &'a Project,
+    release: &CachedRelease,
+    now: Timestamp,
+) -> Vec<&'a Arc<Environment>> {
     let exists =
         |environment: &Environment| project.namespace(environment).is_some_and(|facts| !facts.terminating);
     let could_enter = |environment: &Environment| {

@@ -6,7 +6,7 @@ mod workload;
 pub use project::{Admission, Freeze, Grant, NamespaceFacts, Objects, Project, Verb};
 pub use workload::{Container, Ended, Pod, Workload};
 
-use crate::api::{Approval, Environment, KeptRelease, Promotion, Reason};
+use crate::api::{Approval, CachedRelease, Environment, Promotion, Reason};
 use crate::content::{ContentError, Digested, ObjectKey, Plan, Sealed};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -32,7 +32,7 @@ pub struct ReleaseWorld {
     /// The project.
     pub project: Project,
     /// The release.
-    pub release: Arc<KeptRelease>,
+    pub release: Arc<CachedRelease>,
     /// What its source gave, when that had to be read.
     pub capture: Capture,
 }

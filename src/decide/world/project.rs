@@ -1,8 +1,8 @@
 //! One project, as plain lists of its objects give it.
 
 use crate::api::{
-    ApplicationName, Approval, ChangeFreeze, ChangeType, ClusterChangeFreeze, Environment, EnvironmentId,
-    EnvironmentName, KeptRelease, Location, Meta, ProjectName, Promotion, ReleaseName, RollbackPolicy,
+    ApplicationName, Approval, CachedRelease, ChangeFreeze, ChangeType, ClusterChangeFreeze, Environment,
+    EnvironmentId, EnvironmentName, Location, Meta, ProjectName, Promotion, ReleaseName, RollbackPolicy,
     RollbackPolicySpec, UserInfo,
 };
 use jiff::Timestamp;
@@ -20,7 +20,7 @@ pub struct Project {
     /// Its rollback policies, by name.
     pub policies: BTreeMap<String, RollbackPolicySpec>,
     /// Its releases, by name.
-    pub releases: BTreeMap<ReleaseName, Arc<KeptRelease>>,
+    pub releases: BTreeMap<ReleaseName, Arc<CachedRelease>>,
     /// Its promotions, by name.
     pub promotions: BTreeMap<String, Arc<Promotion>>,
     /// Environments and releases of the project that could not be decoded: kind and name, and the error.
@@ -51,7 +51,7 @@ pub struct Objects {
     /// Rollback policies.
     pub policies: Vec<Arc<RollbackPolicy>>,
     /// Releases.
-    pub releases: Vec<Arc<KeptRelease>>,
+    pub releases: Vec<Arc<CachedRelease>>,
     /// Promotions.
     pub promotions: Vec<Arc<Promotion>>,
     /// Approvals.
@@ -68,7 +68,7 @@ impl Project {
     /// The project that these objects make. What is not one of our objects (target namespaces, consent, rights, admission) is added
     /// by the caller.
     pub fn from_objects(objects: Objects) -> Self {
-        let releases: BTreeMap<ReleaseName, Arc<KeptRelease>> =
+        let releases: BTreeMap<ReleaseName, Arc<CachedRelease>> =
             objects.releases.into_iter().map(|release| (release.name().into(), release)).collect();
         let is_known = |approval: &Arc<Approval>| releases.contains_key(approval.spec.release.name.as_str());
         let approvals = objects.approvals.into_iter().filter(is_known);

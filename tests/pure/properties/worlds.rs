@@ -9,7 +9,7 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use towpath::api::{
-    Change, ChangeAction, Condition, Delivery, Environment, EnvironmentSpec, KeptRelease, PinnedImage,
+    CachedRelease, Change, ChangeAction, Condition, Delivery, Environment, EnvironmentSpec, PinnedImage,
     Promotion, PromotionPhase, PromotionSpec, PromotionStatus, Reason, Release, ReleaseSpec, ReleaseStatus,
     RollbackPolicySpec, Step, StepResult,
 };
@@ -362,7 +362,7 @@ pub fn environment_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<E
 }
 
 pub fn release_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<ReleaseWorld> {
-    let world = |release: &Arc<KeptRelease>| ReleaseWorld {
+    let world = |release: &Arc<CachedRelease>| ReleaseWorld {
         project: project.clone(),
         release: Arc::clone(release),
         capture: match choices.number(4) {

@@ -6,9 +6,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use towpath::api::{
-    Approval, ApprovalDecision, ApprovalSpec, Delivery, Environment, EnvironmentSpec, EnvironmentStatus,
-    KeptRelease, Location, PinnedImage, Promotion, PromotionSpec, PromotionStatus, Release, ReleaseSpec,
-    ReleaseStatus, RollbackPolicySpec, UserInfo,
+    Approval, ApprovalDecision, ApprovalSpec, CachedRelease, Delivery, Environment, EnvironmentSpec,
+    EnvironmentStatus, Location, PinnedImage, Promotion, PromotionSpec, PromotionStatus, Release,
+    ReleaseSpec, ReleaseStatus, RollbackPolicySpec, UserInfo,
 };
 use towpath::content::capture::images::images;
 use towpath::content::{Digested, ObjectKey, ObjectSet, manifests};
@@ -119,7 +119,7 @@ impl Store {
         let mut project = Project::from_objects(Objects {
             name: PROJECT.into(),
             environments: self.environments.values().cloned().collect(),
-            releases: self.releases.values().map(|release| kept(release)).collect(),
+            releases: self.releases.values().map(|release| cached(release)).collect(),
             promotions: self.promotions.values().cloned().collect(),
             approvals: self.approvals.values().cloned().collect(),
             ..Objects::default()
@@ -153,7 +153,7 @@ impl Store {
         let release = self.releases.get(name)?.clone();
         let is_captured = release.status.as_ref().is_some_and(|status| status.content.is_some());
         let capture = if is_captured { Capture::NotNeeded } else { capture(&release) };
-        Some(ReleaseWorld { project: self.project(), release: kept(&release), capture })
+        Some(ReleaseWorld { project: self.project(), release: cached(&release), capture })
     }
 
     pub fn environment_world(&self, name: &str) -> Option<EnvironmentWorld> {
@@ -322,7 +322,7 @@ fn user(name: &str) -> UserInfo {
 }
 
 /// As the watch keeps it.
-fn kept(release: &Release) -> Arc<KeptRelease> {
+fn cached(release: &Release) -> Arc<CachedRelease> {
     Arc::new(release.clone().into())
 }
 

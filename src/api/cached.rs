@@ -1,7 +1,7 @@
 //! The cached form of a release, for a process that watches ten thousand of them. What is read of a release while another one is
 //! reconciled is directly accessible, in one allocation. The rest is stored in it as JSON.
 //!
-//! Invariants: [`KeptRelease::status`] returns exactly the status that was stored. The source is dropped once the content is captured,
+//! Invariants: [`CachedRelease::status`] returns exactly the status that was stored. The source is dropped once the content is captured,
 //! because from then on the Content replaces it.
 
 use super::{ImageOverride, Release, ReleaseChange, ReleasePhase, ReleaseStatus, Source, UserInfo};
@@ -11,9 +11,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// The strings of a release. An empty string means that the field is absent.
+/// The fields of a release that are stored as strings. An empty string means that the field is absent.
 #[derive(Clone, Copy)]
-enum Text {
+enum Field {
     Name,
     Namespace,
     Uid,
@@ -32,11 +32,11 @@ enum Text {
     Uncaptured,
 }
 
-const TEXTS: usize = Text::Uncaptured as usize + 1;
+const FIELDS: usize = Field::Uncaptured as usize + 1;
 
 /// A release without the fields that are not read again.
 #[derive(Clone, Debug, PartialEq)]
-pub struct KeptRelease {
+pub struct CachedRelease {
     /// When it was created.
     pub created: Option<Timestamp>,
     /// The generation of its spec.
@@ -48,9 +48,9 @@ pub struct KeptRelease {
     /// `spec.change`.
     pub change: Option<Box<ReleaseChange>>,
     phase: ReleasePhase,
-    /// All strings, concatenated. Separate strings would take twice the memory.
+    /// The strings of all fields, concatenated. Separate strings would take twice the memory.
     text: Box<str>,
-    ends: [u32; TEXTS],
+    ends: [u32; FIELDS],
 }
 
 /// Where the content will be captured from.
@@ -62,55 +62,55 @@ pub struct Uncaptured {
     pub images: Vec<ImageOverride>,
 }
 
-impl KeptRelease {
+impl CachedRelease {
     /// The name. Empty before the API server has assigned one.
     pub fn name(&self) -> &str {
-        self.text(Text::Name)
+        self.text(Field::Name)
     }
 
     /// The namespace of the project.
     pub fn namespace(&self) -> &str {
-        self.text(Text::Namespace)
+        self.text(Field::Namespace)
     }
 
     /// The UID. Empty before the API server has assigned one.
     pub fn uid(&self) -> &str {
-        self.text(Text::Uid)
+        self.text(Field::Uid)
     }
 
     /// `metadata.resourceVersion`.
     pub fn resource_version(&self) -> &str {
-        self.text(Text::ResourceVersion)
+        self.text(Field::ResourceVersion)
     }
 
     /// `spec.application`.
     pub fn application(&self) -> &str {
-        self.text(Text::Application)
+        self.text(Field::Application)
     }
 
     /// `spec.version`.
     pub fn version(&self) -> &str {
-        self.text(Text::Version)
+        self.text(Field::Version)
     }
 
     /// `spec.until`.
     pub fn until(&self) -> Option<&str> {
-        self.present(Text::Until)
+        self.present(Field::Until)
     }
 
     /// The environment that `spec.source` names, if it names one.
     pub fn captured_from(&self) -> Option<&str> {
-        self.present(Text::CapturedFrom)
+        self.present(Field::CapturedFrom)
     }
 
     /// `status.content`: the name of the Content.
     pub fn content(&self) -> Option<&str> {
-        self.present(Text::Content)
+        self.present(Field::Content)
     }
 
     /// `status.digest`.
     pub fn digest(&self) -> Option<&str> {
-        self.present(Text::Digest)
+        self.present(Field::Digest)
     }
 
     /// `status.phase`, or `Pending` if there is no status.
@@ -120,30 +120,30 @@ impl KeptRelease {
 
     /// `spec.requestedBy`, parsed from JSON.
     pub fn requested_by(&self) -> Option<UserInfo> {
-        unfold(self.text(Text::RequestedBy))
+        from_json(self.text(Field::RequestedBy))
     }
 
     /// What has to be captured, parsed from JSON. `None` once the content is captured.
     pub fn uncaptured(&self) -> Option<Uncaptured> {
-        unfold(self.text(Text::Uncaptured))
+        from_json(self.text(Field::Uncaptured))
     }
 
     /// The stored status, parsed from JSON.
     pub fn status(&self) -> Option<ReleaseStatus> {
-        let status: ReleaseStatus = unfold(self.text(Text::Status))?;
+        let status: ReleaseStatus = from_json(self.text(Field::Status))?;
         let owned = |text: &str| text.to_owned();
         Some(ReleaseStatus { content: self.content().map(owned), digest: self.digest().map(owned), ..status })
     }
 
     /// The same release with another status.
     pub fn with_status(&self, status: &ReleaseStatus) -> Self {
-        let mut texts = ALL.map(|text| self.text(text));
-        let folded = fold_status(status);
-        texts[Text::Content as usize] = status.content.as_deref().unwrap_or_default();
-        texts[Text::Digest as usize] = status.digest.as_deref().unwrap_or_default();
-        texts[Text::Status as usize] = &folded;
+        let mut texts = ALL.map(|field| self.text(field));
+        let status_json = status_to_json(status);
+        texts[Field::Content as usize] = status.content.as_deref().unwrap_or_default();
+        texts[Field::Digest as usize] = status.digest.as_deref().unwrap_or_default();
+        texts[Field::Status as usize] = &status_json;
         if status.content.is_some() {
-            texts[Text::Uncaptured as usize] = "";
+            texts[Field::Uncaptured as usize] = "";
         }
         let (text, ends) = join(texts);
         Self { phase: status.phase, text, ends, ..self.clone() }
@@ -161,47 +161,47 @@ impl KeptRelease {
         }
     }
 
-    fn text(&self, text: Text) -> &str {
-        let nth = text as usize;
+    fn text(&self, field: Field) -> &str {
+        let nth = field as usize;
         let start = nth.checked_sub(1).map_or(0, |before| self.ends[before]);
         self.text.get(start as usize..self.ends[nth] as usize).unwrap_or_default()
     }
 
-    fn present(&self, text: Text) -> Option<&str> {
-        Some(self.text(text)).filter(|text| !text.is_empty())
+    fn present(&self, field: Field) -> Option<&str> {
+        Some(self.text(field)).filter(|text| !text.is_empty())
     }
 }
 
 /// The requesters of these releases, without duplicates: there are fewer requesters than releases.
-pub fn requesters<'a>(releases: impl Iterator<Item = &'a KeptRelease>) -> Vec<UserInfo> {
-    let folded: BTreeSet<&str> = releases.map(|release| release.text(Text::RequestedBy)).collect();
-    folded.into_iter().filter_map(unfold).collect()
+pub fn requesters<'a>(releases: impl Iterator<Item = &'a CachedRelease>) -> Vec<UserInfo> {
+    let distinct: BTreeSet<&str> = releases.map(|release| release.text(Field::RequestedBy)).collect();
+    distinct.into_iter().filter_map(from_json).collect()
 }
 
-impl From<Release> for KeptRelease {
+impl From<Release> for CachedRelease {
     fn from(Release { metadata, spec, status }: Release) -> Self {
-        let requested_by = spec.requested_by.as_ref().map(fold).unwrap_or_default();
-        let folded = status.as_ref().map(fold_status).unwrap_or_default();
+        let requested_by = spec.requested_by.as_ref().map(to_json).unwrap_or_default();
+        let status_json = status.as_ref().map(status_to_json).unwrap_or_default();
         let status = status.unwrap_or_default();
         let captured_from = spec.source.environment.as_ref().map(|source| source.name.clone());
         let uncaptured = match status.content {
             Some(_) => String::new(),
-            None => fold(&Uncaptured { source: spec.source, images: spec.images }),
+            None => to_json(&Uncaptured { source: spec.source, images: spec.images }),
         };
-        let texts = ALL.map(|text| match text {
-            Text::Name => metadata.name.as_deref().unwrap_or_default(),
-            Text::Namespace => metadata.namespace.as_deref().unwrap_or_default(),
-            Text::Uid => metadata.uid.as_deref().unwrap_or_default(),
-            Text::ResourceVersion => metadata.resource_version.as_deref().unwrap_or_default(),
-            Text::Application => &spec.application,
-            Text::Version => &spec.version,
-            Text::Until => spec.until.as_deref().unwrap_or_default(),
-            Text::CapturedFrom => captured_from.as_deref().unwrap_or_default(),
-            Text::Content => status.content.as_deref().unwrap_or_default(),
-            Text::Digest => status.digest.as_deref().unwrap_or_default(),
-            Text::RequestedBy => &requested_by,
-            Text::Status => &folded,
-            Text::Uncaptured => &uncaptured,
+        let texts = ALL.map(|field| match field {
+            Field::Name => metadata.name.as_deref().unwrap_or_default(),
+            Field::Namespace => metadata.namespace.as_deref().unwrap_or_default(),
+            Field::Uid => metadata.uid.as_deref().unwrap_or_default(),
+            Field::ResourceVersion => metadata.resource_version.as_deref().unwrap_or_default(),
+            Field::Application => &spec.application,
+            Field::Version => &spec.version,
+            Field::Until => spec.until.as_deref().unwrap_or_default(),
+            Field::CapturedFrom => captured_from.as_deref().unwrap_or_default(),
+            Field::Content => status.content.as_deref().unwrap_or_default(),
+            Field::Digest => status.digest.as_deref().unwrap_or_default(),
+            Field::RequestedBy => &requested_by,
+            Field::Status => &status_json,
+            Field::Uncaptured => &uncaptured,
         });
         let (text, ends) = join(texts);
         Self {
@@ -217,25 +217,25 @@ impl From<Release> for KeptRelease {
     }
 }
 
-/// Every string, in the order of its index.
-const ALL: [Text; TEXTS] = [
-    Text::Name,
-    Text::Namespace,
-    Text::Uid,
-    Text::ResourceVersion,
-    Text::Application,
-    Text::Version,
-    Text::Until,
-    Text::CapturedFrom,
-    Text::Content,
-    Text::Digest,
-    Text::RequestedBy,
-    Text::Status,
-    Text::Uncaptured,
+/// Every field, in the order of its index.
+const ALL: [Field; FIELDS] = [
+    Field::Name,
+    Field::Namespace,
+    Field::Uid,
+    Field::ResourceVersion,
+    Field::Application,
+    Field::Version,
+    Field::Until,
+    Field::CapturedFrom,
+    Field::Content,
+    Field::Digest,
+    Field::RequestedBy,
+    Field::Status,
+    Field::Uncaptured,
 ];
 
 /// The concatenated string, and the end of each part. The API server accepts no object of 2^32 bytes, so `u32` is enough.
-fn join(texts: [&str; TEXTS]) -> (Box<str>, [u32; TEXTS]) {
+fn join(texts: [&str; FIELDS]) -> (Box<str>, [u32; FIELDS]) {
     let mut end = 0_u32;
     let ends = texts.map(|text| {
         end = end.saturating_add(u32::try_from(text.len()).unwrap_or(u32::MAX));
@@ -244,16 +244,16 @@ fn join(texts: [&str; TEXTS]) -> (Box<str>, [u32; TEXTS]) {
     (texts.concat().into(), ends)
 }
 
-fn fold_status(status: &ReleaseStatus) -> String {
-    fold(&ReleaseStatus { content: None, digest: None, ..status.clone() })
+fn status_to_json(status: &ReleaseStatus) -> String {
+    to_json(&ReleaseStatus { content: None, digest: None, ..status.clone() })
 }
 
 /// Serialization of these types cannot fail.
-fn fold(value: &impl Serialize) -> String {
+fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-fn unfold<T: DeserializeOwned>(text: &str) -> Option<T> {
+fn from_json<T: DeserializeOwned>(text: &str) -> Option<T> {
     serde_json::from_str(text).ok()
 }
 
@@ -306,42 +306,51 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_what_was_stored() {
+    fn a_cached_release_returns_what_was_stored() {
         for content in [None, Some("shop-d323cb4bdb234c77")] {
             let whole = release(content);
-            let kept = KeptRelease::from(whole.clone());
-            assert_eq!(kept.status(), whole.status);
-            assert_eq!(kept.requested_by(), whole.spec.requested_by);
+            let cached = CachedRelease::from(whole.clone());
+            assert_eq!(cached.status(), whole.status);
+            assert_eq!(cached.requested_by(), whole.spec.requested_by);
             assert_eq!(
-                (kept.namespace(), kept.name(), kept.application(), kept.version(), kept.captured_from()),
+                (
+                    cached.namespace(),
+                    cached.name(),
+                    cached.application(),
+                    cached.version(),
+                    cached.captured_from()
+                ),
                 ("shop", "shop-1.4.0", "shop", "1.4.0", Some("dev"))
             );
-            assert_eq!((kept.until(), kept.content(), kept.phase()), (None, content, ReleasePhase::Waiting));
-            let source = kept.uncaptured().map(|uncaptured| uncaptured.source);
+            assert_eq!(
+                (cached.until(), cached.content(), cached.phase()),
+                (None, content, ReleasePhase::Waiting)
+            );
+            let source = cached.uncaptured().map(|uncaptured| uncaptured.source);
             let expected = content.is_none().then(|| whole.spec.source.clone());
-            assert_eq!(source, expected, "it goes with the capture");
-            assert_eq!(requesters([&kept, &kept].into_iter()).len(), 1);
+            assert_eq!(source, expected, "the source is dropped once the content is captured");
+            assert_eq!(requesters([&cached, &cached].into_iter()).len(), 1);
         }
         let mut fresh = release(None);
         fresh.status = None;
-        assert_eq!(KeptRelease::from(fresh).status(), None);
+        assert_eq!(CachedRelease::from(fresh).status(), None);
     }
 
     #[test]
-    fn another_status_takes_the_place_of_the_first() {
-        let kept = KeptRelease::from(release(None));
+    fn with_status_replaces_the_status() {
+        let cached = CachedRelease::from(release(None));
         let status = release(Some("shop-d323cb4bdb234c77")).status.unwrap();
-        let next = kept.with_status(&status);
+        let next = cached.with_status(&status);
         assert_eq!(next.status(), Some(status));
-        assert_eq!((next.name(), next.content()), (kept.name(), Some("shop-d323cb4bdb234c77")));
+        assert_eq!((next.name(), next.content()), (cached.name(), Some("shop-d323cb4bdb234c77")));
         assert_eq!(next.uncaptured(), None);
     }
 
     /// The size of the struct and of its string. The allocator adds about ten bytes to each.
     #[test]
     fn a_settled_release_is_small() {
-        let kept = KeptRelease::from(release(Some("shop-d323cb4bdb234c77")));
-        assert!(size_of::<KeptRelease>() <= 128, "{}", size_of::<KeptRelease>());
-        assert!(kept.text.len() <= 1_000, "{}", kept.text.len());
+        let cached = CachedRelease::from(release(Some("shop-d323cb4bdb234c77")));
+        assert!(size_of::<CachedRelease>() <= 128, "{}", size_of::<CachedRelease>());
+        assert!(cached.text.len() <= 1_000, "{}", cached.text.len());
     }
 }
