@@ -76,7 +76,7 @@ pub struct EnvironmentSpec {
     /// never rewrites references to them. A promotion starts only when they exist. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
-    pub keeps: Vec<Keep>,
+    pub keeps: Vec<ObjectRef>,
     /// Field managers whose fields Towpath may take over, such as `kubectl-client-side-apply`. `helm` also allows it to take over
     /// objects of a Helm release. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -220,7 +220,7 @@ pub struct PatchOperation {
 
 /// Kind and name of an object in the target namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-pub struct Keep {
+pub struct ObjectRef {
     /// Kind of the object, such as `ConfigMap`.
     #[schemars(length(min = 1, max = 63))]
     pub kind: String,

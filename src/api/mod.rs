@@ -36,7 +36,7 @@ pub use condition::{Condition, HOLDS, READY, RECONCILING, STALLED, VERIFIED};
 pub use content::{Content, ContentSpec};
 pub use environment::{
     ApplicationStatus, Delivery, Environment, EnvironmentSpec, EnvironmentStatus, EnvironmentVariable,
-    GateReport, Keep, KindRef, Overrides, Patch, PatchOperation, PromotionMode, ReplicaOverride,
+    GateReport, KindRef, ObjectRef, Overrides, Patch, PatchOperation, PromotionMode, ReplicaOverride,
     RevisionRecord, RevisionRef, VariableOverride,
 };
 pub use freeze::{ChangeFreeze, ChangeFreezeSpec, ClusterChangeFreeze, ClusterChangeFreezeSpec};

@@ -1,7 +1,7 @@
 //! Promotion: the promotion of one release to one environment, or a rollback, and the record of it.
 
 use super::{
-    ApplicationName, ApprovalsReport, Condition, EnvironmentName, Keep, Override, Reason, ReleaseName,
+    ApplicationName, ApprovalsReport, Condition, EnvironmentName, ObjectRef, Override, Reason, ReleaseName,
     UserInfo, mark, schema,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -160,7 +160,7 @@ pub struct PromotionStatus {
     /// the release.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
-    pub failing_before: Vec<Keep>,
+    pub failing_before: Vec<ObjectRef>,
     /// Steps of the promotion, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]

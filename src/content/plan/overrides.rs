@@ -4,7 +4,7 @@
 //! Overrides apply in the order replicas, variables, patches, so a patch sees the result of the others.
 
 use crate::api::{
-    EnvironmentSpec, EnvironmentVariable, Keep, Overrides, Patch, PatchOperation, VariableOverride,
+    EnvironmentSpec, EnvironmentVariable, ObjectRef, Overrides, Patch, PatchOperation, VariableOverride,
 };
 use crate::content::error::{ContentError, quoted};
 use crate::content::object::canonical::{approximate_size, deeper_than};
@@ -41,13 +41,13 @@ pub fn render(content: &Arc<Digested>, env: &EnvironmentSpec) -> Result<Arc<Dige
 }
 
 /// Whether `spec.keeps` lists the object.
-fn is_kept(key: &ObjectKey, keeps: &[Keep]) -> bool {
+fn is_kept(key: &ObjectKey, keeps: &[ObjectRef]) -> bool {
     keeps.iter().any(|keep| keep.kind == key.kind() && keep.name == key.name())
 }
 
 struct Rendering<'a> {
     objects: &'a mut BTreeMap<ObjectKey, Value>,
-    keeps: &'a [Keep],
+    keeps: &'a [ObjectRef],
 }
 
 impl Rendering<'_> {

@@ -3,7 +3,7 @@
 use super::desired::owner;
 use super::start::{restores_baseline, rollback_content, rollback_revision, undone};
 use crate::api::Meta;
-use crate::api::{Change, Environment, Keep, Promotion, PromotionKind, PromotionPhase};
+use crate::api::{Change, Environment, ObjectRef, Promotion, PromotionKind, PromotionPhase};
 use crate::content::object::kinds::DEFAULT_KINDS;
 use crate::content::{Destination, ObjectKey, Plan};
 use crate::decide::history::lane::Lane;
@@ -95,7 +95,7 @@ fn changed_keys<'a>(changes: impl Iterator<Item = &'a Change> + 'a) -> impl Iter
 }
 
 /// The key of a kept object, whose version the environment or the default kinds tell.
-fn key_of_keep(environment: &Environment, keep: &Keep) -> Option<ObjectKey> {
+fn key_of_keep(environment: &Environment, keep: &ObjectRef) -> Option<ObjectKey> {
     let default = DEFAULT_KINDS.iter().find(|kind| kind.kind == keep.kind).map(|kind| kind.api_version);
     let further = environment
         .spec

@@ -6,7 +6,8 @@ use super::refusal::refuse;
 use super::{Decision, RETRY, Scene, note, warning};
 use crate::api::Meta;
 use crate::api::{
-    ApprovalsReport, ChangeAction, Delivery, Keep, PromotionPhase, PromotionStatus, Reason, Step, StepResult,
+    ApprovalsReport, ChangeAction, Delivery, ObjectRef, PromotionPhase, PromotionStatus, Reason, Step,
+    StepResult,
 };
 use crate::content::capture::images::images;
 use crate::content::object::strip::strip;
@@ -263,7 +264,7 @@ fn start_rollback(scene: &Scene<'_>, plan: &Plan) -> Decision {
     // What failed before the bad revision came and is not put back now is no fault of the rollback either.
     let before = scene.lane.current().and_then(|current| current.status.as_ref());
     let before = before.map(|status| status.failing_before.clone()).unwrap_or_default();
-    let is_changed = |keep: &Keep| {
+    let is_changed = |keep: &ObjectRef| {
         status.changes.iter().any(|change| change.kind == keep.kind && change.name == keep.name)
     };
     status.failing_before = before.into_iter().filter(|keep| !is_changed(keep)).collect();

@@ -2,7 +2,7 @@
 
 use super::Scene;
 use super::desired::{annotation, is_equal, written_by};
-use crate::api::{Change, ChangeAction, Keep, Promotion, PromotionKind, PromotionPhase, mark};
+use crate::api::{Change, ChangeAction, ObjectRef, Promotion, PromotionKind, PromotionPhase, mark};
 use crate::content::{Desired, ObjectKey, ownership};
 use crate::decide::health::is_workload;
 use crate::decide::history::lane::Lane;
@@ -207,7 +207,7 @@ impl Scene<'_> {
     }
 
     /// Workloads that fail already and get no other template: whatever they do is not this release's doing.
-    pub(super) fn failing_before(&self, wanted: &[Desired]) -> Vec<Keep> {
+    pub(super) fn failing_before(&self, wanted: &[Desired]) -> Vec<ObjectRef> {
         let template = |object: &serde_json::Value| object.pointer("/spec/template").cloned();
         let is_failing = |key: &ObjectKey| {
             let workload = self.world.workloads.get(key);
@@ -221,7 +221,10 @@ impl Scene<'_> {
                 (Some(Live::Present(live)), Some(tried)) => template(live) == template(tried),
                 (Some(Live::Present(_) | Live::Absent | Live::Refused(_)) | None, _) => false,
             })
-            .map(|wanted| Keep { kind: wanted.key.kind().to_owned(), name: wanted.key.name().to_owned() })
+            .map(|wanted| ObjectRef {
+                kind: wanted.key.kind().to_owned(),
+                name: wanted.key.name().to_owned(),
+            })
             .collect()
     }
 
