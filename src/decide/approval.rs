@@ -3,7 +3,7 @@
 use super::conditions;
 use super::conditions::State;
 use super::decision::Decision;
-use super::gates::approvals::{Case, counts, demanded};
+use super::gates::approvals::{Case, counts, required_approvals};
 use crate::api::Meta;
 
 use super::world::ApprovalWorld;
@@ -68,7 +68,7 @@ fn verdict(
     let Some(release) = project.releases.get(spec.release.name.as_str()) else {
         return Err(format!("spec.release.name: there is no release {}", spec.release.name));
     };
-    let Some(rules) = demanded(environment, release) else {
+    let Some(rules) = required_approvals(environment, release) else {
         return Err(format!("{} demands no approvals of {}", environment.name(), release.name()));
     };
     let report = promotion.and_then(|promotion| promotion.status.as_ref()?.approvals.as_ref());
@@ -79,6 +79,7 @@ fn verdict(
             environment.name()
         ));
     };
-    let case = Case { environment, release, asked_by: promotion.requester(), digest: &report.of.digest };
+    let case =
+        Case { environment, release, promotion_requester: promotion.requester(), digest: &report.of.digest };
     counts(project, rules, case, &world.approval, now)
 }

@@ -24,9 +24,9 @@ use support::schema::misfits;
 use towpath::api::Meta;
 use towpath::api::{Delivery, GateName, PromotionKind, PromotionPhase, PromotionStatus};
 use towpath::decide::decision::{Action, Decision};
-use towpath::decide::gates::approvals::{demanded, may_go_first};
+use towpath::decide::gates::approvals::{may_start_unapproved, required_approvals};
 use towpath::decide::gates::gate::Gate;
-use towpath::decide::gates::{Asked, evaluate};
+use towpath::decide::gates::{Requested, evaluate};
 use towpath::decide::history::lane::Lane;
 use towpath::decide::needs::plans;
 use towpath::decide::world::{
@@ -138,12 +138,18 @@ fn a_closed_gate_lets_nothing_through() {
                 let Action::CreatePromotion { spec, .. } = action else { continue };
                 let release = &world.project.releases[&spec.release];
                 // What has to be approved is made before gates open that open by themselves.
-                let passed: &[GateName] = match demanded(&world.environment, release) {
+                let passed: &[GateName] = match required_approvals(&world.environment, release) {
                     None => &[],
                     Some(_) => &[GateName::Soak, GateName::NotBefore, GateName::Window, GateName::Freeze],
                 };
-                let gate =
-                    evaluate(&world.project, &world.environment, release, Asked::ByAutomation, passed, now());
+                let gate = evaluate(
+                    &world.project,
+                    &world.environment,
+                    release,
+                    Requested::ByController,
+                    passed,
+                    now(),
+                );
                 let grant = world.project.grant(world.environment.name());
                 hold(gate == Gate::Open && !matches!(grant, Grant::Missing(_)), || {
                     format!("{gate:?}: {world:#?}")
@@ -159,7 +165,7 @@ fn a_closed_gate_lets_nothing_through() {
                 continue;
             };
             let overridden = spec.override_.as_ref().map(|said| said.gates.as_slice()).unwrap_or_default();
-            let gate = evaluate(&world.project, environment, release, Asked::ByPerson, overridden, now());
+            let gate = evaluate(&world.project, environment, release, Requested::ByPerson, overridden, now());
             let may = spec.kind == PromotionKind::Rollback || gate == Gate::Open;
             let decision = promotion::decide(world, now());
             let starts =
@@ -185,7 +191,7 @@ fn nothing_starts_that_has_not_been_approved() {
             let Some((environment, release)) = found.filter(|_| spec.kind == PromotionKind::Promote) else {
                 continue;
             };
-            let Some(rules) = demanded(environment, release) else { continue };
+            let Some(rules) = required_approvals(environment, release) else { continue };
             let decision = promotion::decide(world, now());
             let Some(status) = started(&decision) else { continue };
             if environment.spec.delivery == Delivery::Observed {
@@ -193,7 +199,7 @@ fn nothing_starts_that_has_not_been_approved() {
             }
             let overridden =
                 spec.override_.as_ref().is_some_and(|said| said.gates.contains(&GateName::Approval));
-            let first = may_go_first(rules, release).is_some();
+            let first = may_start_unapproved(rules, release).is_some();
             let people = status.approvals.as_ref().map(|report| {
                 let names: BTreeSet<&String> = report.approved.iter().map(|approved| &approved.by).collect();
                 names.len()

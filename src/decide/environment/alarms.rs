@@ -4,7 +4,7 @@ use super::overrides;
 use crate::api::{Condition, Environment, Reason};
 use crate::decide::conditions::{condition, cut};
 use crate::decide::decision::Note;
-use crate::decide::gates::approvals::{Case, demanded, tally};
+use crate::decide::gates::approvals::{Case, required_approvals, tally};
 
 use crate::api::Meta;
 use crate::decide::moments::earliest;
@@ -74,11 +74,17 @@ fn overdue<'a>(
                 continue;
             };
             let release = project.releases.get(&promotion.spec.release);
-            let Some((release, rules)) = release.and_then(|it| Some((it, demanded(environment, it)?))) else {
+            let Some((release, rules)) =
+                release.and_then(|it| Some((it, required_approvals(environment, it)?)))
+            else {
                 continue;
             };
-            let case =
-                Case { environment, release, asked_by: promotion.requester(), digest: &report.of.digest };
+            let case = Case {
+                environment,
+                release,
+                promotion_requester: promotion.requester(),
+                digest: &report.of.digest,
+            };
             let Some(needed) = tally(project, rules, case, now).report.needed else { continue };
             match due > now {
                 true => next = earliest(next, Some(due)),

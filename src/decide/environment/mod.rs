@@ -56,7 +56,7 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision<EnvironmentS
                 Gate::Open if fault.is_none() => {
                     if let Some((name, action)) = promote(world, &lane, release.name(), application) {
                         decision.actions.push(action);
-                        working.get_or_insert_with(|| under_way(&name));
+                        working.get_or_insert_with(|| in_progress(&name));
                         entry.active = Some(name);
                     }
                 }
@@ -105,7 +105,7 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision<EnvironmentS
             let why = waits.and_then(|status| status.message.as_ref());
             working.get_or_insert_with(|| match why {
                 Some(message) => format!("{}: {message}", active.name()),
-                None => under_way(active.name()),
+                None => in_progress(active.name()),
             });
         }
         if let Some(bad) = lane.current().filter(|promotion| is_broken(promotion)) {
@@ -140,7 +140,7 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision<EnvironmentS
 }
 
 /// The same from the creation of a promotion to its end: the steps stand in its own status.
-fn under_way(promotion: &str) -> String {
+fn in_progress(promotion: &str) -> String {
     format!("{promotion} is under way")
 }
 

@@ -12,8 +12,8 @@ fn ask<T>(rules: Value, change: Value, question: impl FnOnce(&Environment, &Cach
 }
 
 #[test]
-fn approvals_are_demanded_of_every_type_of_change_that_the_environment_does_not_exempt() {
-    for (not_for, change, is_demanded) in [
+fn approvals_are_required_for_every_type_of_change_that_the_environment_does_not_exempt() {
+    for (not_for, change, is_required) in [
         (json!([]), json!({ "type": "Standard" }), true),
         (json!(["Standard"]), json!({ "type": "Standard" }), false),
         (json!(["Standard"]), json!({ "type": "Normal" }), true),
@@ -23,12 +23,13 @@ fn approvals_are_demanded_of_every_type_of_change_that_the_environment_does_not_
     ] {
         let rules = json!({ "required": 1, "notFor": not_for });
         let found = ask(rules, change.clone(), |environment, release| {
-            demanded(environment, release).map(|rules| rules.required)
+            required_approvals(environment, release).map(|rules| rules.required)
         });
-        assert_eq!(found, is_demanded.then_some(1), "{not_for} {change}");
+        assert_eq!(found, is_required.then_some(1), "{not_for} {change}");
     }
-    let found =
-        ask(Value::Null, Value::Null, |environment, release| demanded(environment, release).is_some());
+    let found = ask(Value::Null, Value::Null, |environment, release| {
+        required_approvals(environment, release).is_some()
+    });
     assert!(!found, "the environment has no rules");
 }
 
@@ -42,7 +43,7 @@ fn only_an_emergency_change_starts_before_it_is_approved_and_only_where_that_is_
     ] {
         let rules = json!({ "required": 1, "emergencyWithin": within });
         let found = ask(rules, json!({ "type": change }), |environment, release| {
-            may_go_first(environment.spec.approvals.as_ref().unwrap(), release)
+            may_start_unapproved(environment.spec.approvals.as_ref().unwrap(), release)
         });
         assert_eq!(found, expected.map(jiff::SignedDuration::from_hours), "{within:?} {change}");
     }

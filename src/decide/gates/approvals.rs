@@ -71,7 +71,7 @@ pub struct Case<'a> {
     /// The release.
     pub release: &'a CachedRelease,
     /// Who created the promotion, if that was a person.
-    pub asked_by: Option<&'a UserInfo>,
+    pub promotion_requester: Option<&'a UserInfo>,
     /// Digest of what would be written.
     pub digest: &'a str,
 }
@@ -93,12 +93,15 @@ impl Tally {
 }
 
 /// The rules of the environment, if they demand approvals for this release.
-pub fn demanded<'a>(environment: &'a Environment, release: &CachedRelease) -> Option<&'a Approvals> {
+pub fn required_approvals<'a>(
+    environment: &'a Environment,
+    release: &CachedRelease,
+) -> Option<&'a Approvals> {
     environment.spec.approvals.as_ref().filter(|rules| !rules.not_for.contains(&change_type(release)))
 }
 
 /// How long an Emergency change may go without.
-pub fn may_go_first(rules: &Approvals, release: &CachedRelease) -> Option<jiff::SignedDuration> {
+pub fn may_start_unapproved(rules: &Approvals, release: &CachedRelease) -> Option<jiff::SignedDuration> {
     rules.emergency_within.filter(|_| change_type(release) == ChangeType::Emergency).map(span)
 }
 
@@ -147,7 +150,7 @@ pub fn counts(
         None => return Err("the API server is being asked whether its approver may approve".to_owned()),
     }
     let requester = release.requested_by();
-    let mut asked = [requester.as_ref(), case.asked_by].into_iter().flatten();
+    let mut asked = [requester.as_ref(), case.promotion_requester].into_iter().flatten();
     let is_own = asked.any(|asker| is_same(asker, approver));
     if is_own && !rules.requester_may_approve && spec.decision == ApprovalDecision::Approve {
         return Err(format!(

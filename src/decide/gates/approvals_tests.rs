@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 struct Scene {
     rules: Value,
     release: Value,
-    asked_by: Option<Value>,
+    promotion_requester: Option<Value>,
     approvals: Vec<Value>,
     /// Who may approve.
     approvers: Vec<Value>,
@@ -22,7 +22,7 @@ fn scene(rules: Value) -> Scene {
     Scene {
         rules,
         release: json!({ "spec": { "requestedBy": person("alice") } }),
-        asked_by: None,
+        promotion_requester: None,
         approvals: Vec::new(),
         approvers: ["alice", "bob", "carol", "dave"].map(person).to_vec(),
     }
@@ -42,12 +42,12 @@ impl Scene {
             answer(&mut project, Verb::Approve, "prod", approver, true);
         }
         let (environment, release) = (the_environment(&project, "prod"), the_release(&project, "shop-1.1.0"));
-        let asked_by = self.asked_by.as_ref().map(user);
+        let promotion_requester = self.promotion_requester.as_ref().map(user);
         let digest = digest();
         let case = Case {
             environment: &environment,
             release: &release,
-            asked_by: asked_by.as_ref(),
+            promotion_requester: promotion_requester.as_ref(),
             digest: &digest,
         };
         question(&project, environment.spec.approvals.as_ref().unwrap(), case)
@@ -211,7 +211,7 @@ fn the_requester_does_not_count_as_approver_unless_the_environment_allows_it() {
     ] {
         let scene = Scene {
             release: json!({ "spec": { "requestedBy": requester } }),
-            asked_by: creator.clone(),
+            promotion_requester: creator.clone(),
             approvers: vec![approver.clone()],
             ..scene(json!({ "required": 1, "requesterMayApprove": allowed }))
         };

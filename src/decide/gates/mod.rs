@@ -15,7 +15,7 @@ use crate::api::{
     CachedRelease, Delivery, Environment, GateName, HOLDS, Promotion, PromotionKind, PromotionMode,
     PromotionPhase, Reason,
 };
-use approvals::{demanded, requester_may_promote, rules_are_in_force};
+use approvals::{requester_may_promote, required_approvals, rules_are_in_force};
 use calendar::{deadline_has_not_passed, is_due, is_not_frozen, window_is_open};
 use gate::{Exclusion, Gate};
 use jiff::Timestamp;
@@ -44,7 +44,7 @@ pub fn opens_at(
     now: Timestamp,
 ) -> Option<Timestamp> {
     let overridden = promotion.spec.override_.as_ref().map(|said| said.gates.as_slice()).unwrap_or_default();
-    match evaluate(project, environment, release, Asked::of(promotion), overridden, now) {
+    match evaluate(project, environment, release, Requested::of(promotion), overridden, now) {
         Gate::Closed { gate, until, .. } if waits_at(promotion) == Some(gate.clone()) => until,
         Gate::Closed { .. } | Gate::Open | Gate::Never { .. } => None,
     }
@@ -52,17 +52,17 @@ pub fn opens_at(
 
 /// Who asks for the promotion: automation obeys more gates than a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum Requested {
     /// Towpath itself.
-    ByAutomation,
+    ByController,
     /// A person created a Promotion.
     ByPerson,
 }
 
-impl Asked {
-    /// Who asked for this one.
+impl Requested {
+    /// Who requested a promotion.
     pub fn of(promotion: &Promotion) -> Self {
-        if promotion.is_automatic() { Self::ByAutomation } else { Self::ByPerson }
+        if promotion.is_automatic() { Self::ByController } else { Self::ByPerson }
     }
 }
 
@@ -72,7 +72,7 @@ pub fn evaluate(
     project: &Project,
     environment: &Environment,
     release: &CachedRelease,
-    asked: Asked,
+    requested: Requested,
     overridden: &[GateName],
     now: Timestamp,
 ) -> Gate {
@@ -83,15 +83,15 @@ pub fn evaluate(
         &|| rules_are_in_force(project),
         &|| content_is_captured(release),
         &|| not_held(release),
-        &|| not_overtaken(project, &lane, release, asked),
-        &|| not_put_here_before(&lane, release, asked),
+        &|| not_superseded(project, &lane, release, requested),
+        &|| not_put_here_before(&lane, release, requested),
         &|| deadline_has_not_passed(release, now),
         &|| verified_before(project, environment, release, now),
-        &|| not_held_by_failure(&lane, asked),
-        &|| asked_for(environment, asked),
-        &|| match asked {
-            Asked::ByAutomation => requester_may_promote(project, environment, release),
-            Asked::ByPerson => Gate::Open,
+        &|| not_held_by_failure(&lane, requested),
+        &|| mode_allows(environment, requested),
+        &|| match requested {
+            Requested::ByController => requester_may_promote(project, environment, release),
+            Requested::ByPerson => Gate::Open,
         },
         &|| is_due(environment, release, now),
         &|| window_is_open(environment, now),
@@ -172,8 +172,8 @@ fn not_held(release: &CachedRelease) -> Gate {
 
 /// An older release never follows a newer one by automation, whatever became of that: what failed must not bring back what
 /// is older still.
-fn not_overtaken(project: &Project, lane: &Lane<'_>, release: &CachedRelease, asked: Asked) -> Gate {
-    if asked == Asked::ByPerson {
+fn not_superseded(project: &Project, lane: &Lane<'_>, release: &CachedRelease, requested: Requested) -> Gate {
+    if requested == Requested::ByPerson {
         return Gate::Open;
     }
     let overtaking = lane
@@ -194,9 +194,9 @@ fn not_overtaken(project: &Project, lane: &Lane<'_>, release: &CachedRelease, as
 }
 
 /// What was put here once, however it ended, is not put here again by automation: the promotion that waited is no longer needed.
-fn not_put_here_before(lane: &Lane<'_>, release: &CachedRelease, asked: Asked) -> Gate {
+fn not_put_here_before(lane: &Lane<'_>, release: &CachedRelease, requested: Requested) -> Gate {
     match was_put_here(lane, release) {
-        Some(before) if asked == Asked::ByAutomation => Gate::Never {
+        Some(before) if requested == Requested::ByController => Gate::Never {
             why: Exclusion::PromotedBefore,
             message: format!("{} put it here before; only a person offers it again", before.name()),
         },
@@ -223,7 +223,7 @@ fn verified_before(
         let failed =
             || lane.of_release(release).next().is_some_and(|last| last.phase() == PromotionPhase::Failed);
         match lane.verified_at(release) {
-            Some(_) if lane.was_taken_back(release) => {
+            Some(_) if lane.was_rolled_back(release) => {
                 return Gate::closed(
                     Reason::Order,
                     format!("it was taken back in {name}; it comes here only if it is verified there again"),
@@ -253,13 +253,13 @@ fn verified_before(
 }
 
 /// A failure that holds stops automation until a person asks.
-fn not_held_by_failure(lane: &Lane<'_>, asked: Asked) -> Gate {
+fn not_held_by_failure(lane: &Lane<'_>, requested: Requested) -> Gate {
     let Some(current) = lane.current() else { return Gate::Open };
     let holds = current.status.as_ref().is_some_and(|status| {
         status.phase == PromotionPhase::Failed
             && status.conditions.iter().any(|c| c.type_ == HOLDS && c.status == "True")
     });
-    if holds && asked == Asked::ByAutomation {
+    if holds && requested == Requested::ByController {
         return Gate::closed(
             Reason::FailureHold,
             format!(
@@ -271,10 +271,10 @@ fn not_held_by_failure(lane: &Lane<'_>, asked: Asked) -> Gate {
     Gate::Open
 }
 
-fn asked_for(environment: &Environment, asked: Asked) -> Gate {
-    match (environment.spec.promotion, asked) {
-        (PromotionMode::Automatic, _) | (PromotionMode::Manual, Asked::ByPerson) => Gate::Open,
-        (PromotionMode::Manual, Asked::ByAutomation) => Gate::closed(
+fn mode_allows(environment: &Environment, requested: Requested) -> Gate {
+    match (environment.spec.promotion, requested) {
+        (PromotionMode::Automatic, _) | (PromotionMode::Manual, Requested::ByPerson) => Gate::Open,
+        (PromotionMode::Manual, Requested::ByController) => Gate::closed(
             Reason::Manual,
             format!("the environment {} is Manual; create a Promotion for it", environment.name()),
         ),
@@ -299,7 +299,7 @@ pub fn candidate<'a>(
             }
             continue;
         }
-        match evaluate(project, environment, release, Asked::ByAutomation, &[], now) {
+        match evaluate(project, environment, release, Requested::ByController, &[], now) {
             Gate::Never { .. } => {}
             Gate::Open => return Some((release.as_ref(), Gate::Open)),
             Gate::Closed { gate, .. }
@@ -323,9 +323,15 @@ fn may_be_approved(
     release: &CachedRelease,
     now: Timestamp,
 ) -> bool {
-    demanded(environment, release).is_some()
-        && evaluate(project, environment, release, Asked::ByAutomation, &GateName::OPEN_BY_THEMSELVES, now)
-            == Gate::Open
+    required_approvals(environment, release).is_some()
+        && evaluate(
+            project,
+            environment,
+            release,
+            Requested::ByController,
+            &GateName::OPEN_BY_THEMSELVES,
+            now,
+        ) == Gate::Open
 }
 
 /// Whether automation or a person offered the release to this lane already, in the namespace as it is now.

@@ -121,7 +121,7 @@ impl<'a> Lane<'a> {
     }
 
     /// Whether a rollback to something older followed the newest promotion that verified the release.
-    pub fn was_taken_back(&self, release: &CachedRelease) -> bool {
+    pub fn was_rolled_back(&self, release: &CachedRelease) -> bool {
         let verified = |promotion: &&Promotion| promotion.phase() == PromotionPhase::Verified;
         let Some(number) = self.of_release(release).find(verified).and_then(Promotion::revision) else {
             return false;

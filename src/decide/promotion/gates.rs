@@ -4,10 +4,10 @@ use super::outcome::{Outcome, finish};
 use super::{Decision, RETRY, Scene};
 use crate::api::Meta;
 use crate::api::{Approvals, ApprovalsReport, CachedRelease, GateName, Promotion, PromotionKind, Reason};
-use crate::decide::gates::approvals::{Case, Tally, demanded, due, may_go_first, tally};
+use crate::decide::gates::approvals::{Case, Tally, due, may_start_unapproved, required_approvals, tally};
 use crate::decide::gates::calendar::deadline;
 use crate::decide::gates::gate::Gate;
-use crate::decide::gates::{Asked, evaluate};
+use crate::decide::gates::{Requested, evaluate};
 use crate::decide::history::order::newer;
 use crate::decide::moments::{earliest, later};
 use crate::decide::world::{Admission, Grant, Verb};
@@ -34,16 +34,16 @@ pub(super) fn closed_gate(scene: &Scene<'_>) -> Option<Decision> {
             "the release was deleted, and created again with another content, before anything was written";
         return Some(finish(scene, Outcome::Cancelled { reason: Reason::ReleaseDeleted, message }));
     }
-    let asked = Asked::of(&scene.world.promotion);
+    let asked = Requested::of(&scene.world.promotion);
     // What a person asked for before another release went in is not what anybody asks for now.
     let is_later = |other: &&Promotion| {
         other.spec.kind == PromotionKind::Promote && other.created() > scene.world.promotion.created()
     };
-    if let (Asked::ByPerson, Some(other)) = (asked, scene.lane.here().find(is_later)) {
+    if let (Requested::ByPerson, Some(other)) = (asked, scene.lane.here().find(is_later)) {
         let message = format!("{} went ahead of it; create another Promotion", other.name());
         return Some(finish(scene, Outcome::Cancelled { reason: Reason::Overtaken, message: &message }));
     }
-    if let (Asked::ByPerson, Some(why)) = (asked, unjudged(scene)) {
+    if let (Requested::ByPerson, Some(why)) = (asked, unjudged(scene)) {
         return Some(scene.wait(&Reason::Requester, &why, Some(later(scene.now, RIGHTS))));
     }
     let overridden = match overridden(scene) {
@@ -135,7 +135,7 @@ fn newer_that_may_go<'a>(scene: &'a Scene<'_>) -> Option<&'a Promotion> {
                     &scene.world.project,
                     scene.environment,
                     newest,
-                    Asked::ByAutomation,
+                    Requested::ByController,
                     &[],
                     scene.now,
                 ) == Gate::Open
@@ -214,14 +214,14 @@ fn overridden<'a>(scene: &'a Scene<'_>) -> Result<&'a [GateName], &'static str> 
 /// The approvals of what would be written if the gates were open now.
 fn counted(scene: &Scene<'_>) -> Option<Tally> {
     let release = scene.release.filter(|_| scene.world.project.admission != Admission::Disabled)?;
-    let rules = demanded(scene.environment, release)?;
+    let rules = required_approvals(scene.environment, release)?;
     let Some(Ok(plan)) = &scene.world.plans.content else { return None };
     Some(tallied(scene, release, rules, plan.digest()))
 }
 
 fn tallied(scene: &Scene<'_>, release: &CachedRelease, rules: &Approvals, digest: &str) -> Tally {
-    let asked_by = scene.world.promotion.requester();
-    let case = Case { environment: scene.environment, release, asked_by, digest };
+    let promotion_requester = scene.world.promotion.requester();
+    let case = Case { environment: scene.environment, release, promotion_requester, digest };
     tally(&scene.world.project, rules, case, scene.now)
 }
 
@@ -237,7 +237,7 @@ fn how_to_approve(report: &ApprovalsReport) -> String {
 /// The approvals for the record, or the wait for them.
 pub(super) fn unapproved(scene: &Scene<'_>, digest: &str) -> Result<Option<ApprovalsReport>, Box<Decision>> {
     let Some((release, rules)) =
-        scene.release.and_then(|release| Some((release, demanded(scene.environment, release)?)))
+        scene.release.and_then(|release| Some((release, required_approvals(scene.environment, release)?)))
     else {
         return Ok(None);
     };
@@ -251,7 +251,7 @@ pub(super) fn unapproved(scene: &Scene<'_>, digest: &str) -> Result<Option<Appro
     if tally.is_complete() || is_overridden {
         return Ok(Some(tally.report));
     }
-    if let (Some(within), true) = (may_go_first(rules, release), tally.report.rejected.is_empty()) {
+    if let (Some(within), true) = (may_start_unapproved(rules, release), tally.report.rejected.is_empty()) {
         tally.report.due = Some(due(scene.now, within));
         return Ok(Some(tally.report));
     }

@@ -8,7 +8,7 @@ use crate::api::{
 use crate::decide::conditions::seconds;
 use crate::decide::environment::validate::{self, in_order};
 use crate::decide::gates::gate::{Exclusion, Gate};
-use crate::decide::gates::{Asked, blocked_by, evaluate, opens_at, waits_at};
+use crate::decide::gates::{Requested, blocked_by, evaluate, opens_at, waits_at};
 use crate::decide::history::lane::Lane;
 use crate::decide::history::order::newer;
 use crate::decide::world::Project;
@@ -41,7 +41,7 @@ pub enum At {
     /// A promotion would start, but for this.
     Blocked(Reason),
     /// A promotion is about to start, or goes on; its own status says how far it is.
-    UnderWay,
+    InProgress,
     /// Its newest promotion is in this phase.
     Promotion(PromotionPhase),
     /// It failed and is being taken back.
@@ -51,7 +51,7 @@ pub enum At {
     /// It failed, and taking it back failed as well.
     RollbackFailed,
     /// It failed here, and a newer release was verified since.
-    Overtaken,
+    Superseded,
 }
 
 impl Stage {
@@ -65,12 +65,12 @@ impl Stage {
         match &self.at {
             At::Skipped(_) => Reason::NotAStage,
             At::Gate(reason) | At::Blocked(reason) => reason.clone(),
-            At::UnderWay => Reason::Promoting,
+            At::InProgress => Reason::Promoting,
             At::Promotion(phase) => phase.reason(),
             At::RollingBack => Reason::RollingBack,
             At::RolledBack => Reason::RolledBack,
             At::RollbackFailed => Reason::RollbackFailed,
-            At::Overtaken => Reason::Superseded,
+            At::Superseded => Reason::Superseded,
         }
     }
 
@@ -88,7 +88,7 @@ impl Stage {
 }
 
 /// What is said while a promotion goes on.
-const UNDER_WAY: &str = "on its way";
+const IN_PROGRESS: &str = "on its way";
 
 /// Every environment of the project, in the order in which releases pass them. `status` is the last that was said of it.
 pub fn stages(
@@ -112,15 +112,15 @@ pub fn stages(
             }
             let mut stage = Stage {
                 name: environment.name().to_owned(),
-                at: At::UnderWay,
+                at: At::InProgress,
                 until: None,
                 message: String::new(),
                 revision: None,
                 promotion: None,
             };
-            match evaluate(project, environment, release, Asked::ByAutomation, &[], now) {
+            match evaluate(project, environment, release, Requested::ByController, &[], now) {
                 Gate::Open => match validate::target(project, environment) {
-                    None => stage.message = UNDER_WAY.into(),
+                    None => stage.message = IN_PROGRESS.into(),
                     Some(fault) => {
                         // The environment shows the rest.
                         stage.message = fault.message.lines().next().unwrap_or_default().to_owned();
@@ -153,7 +153,7 @@ fn forgotten(
     let promotion = line.promotion.as_ref().filter(|name| !project.promotions.contains_key(*name))?;
     let at = ended(&Reason::from(line.state.as_str()), &status.phase)?;
     let failed = matches!(at, At::Promotion(PromotionPhase::Failed) | At::RolledBack | At::RollbackFailed);
-    let at = if failed && is_overtaken(project, lane, release) { At::Overtaken } else { at };
+    let at = if failed && newer_is_verified(project, lane, release) { At::Superseded } else { at };
     Some(Stage {
         name: line.name.clone(),
         at,
@@ -176,14 +176,14 @@ fn ended(state: &Reason, phase: &ReleasePhase) -> Option<At> {
         (Reason::RollbackFailed, At::RollbackFailed),
         (
             Reason::Superseded,
-            if had_failed { At::Overtaken } else { At::Promotion(PromotionPhase::Superseded) },
+            if had_failed { At::Superseded } else { At::Promotion(PromotionPhase::Superseded) },
         ),
     ];
     ends.into_iter().find(|(word, _)| word == state).map(|(_, at)| at)
 }
 
 /// Whether a newer release was verified here.
-fn is_overtaken(project: &Project, lane: &Lane<'_>, release: &CachedRelease) -> bool {
+fn newer_is_verified(project: &Project, lane: &Lane<'_>, release: &CachedRelease) -> bool {
     lane.here().any(|other| {
         other.spec.kind == PromotionKind::Promote
             && other.phase() == PromotionPhase::Verified
@@ -231,8 +231,8 @@ fn of_promotion(
     let is_tried = phase == PromotionPhase::Pending && status.is_none_or(|status| status.reason.is_none());
     if is_tried || phase.is_running() {
         return Stage {
-            at: At::UnderWay,
-            message: UNDER_WAY.to_owned(),
+            at: At::InProgress,
+            message: IN_PROGRESS.to_owned(),
             revision: None,
             promotion: None,
             ..stage
@@ -271,8 +271,8 @@ fn of_promotion(
         }
     };
     let was_bad = !matches!(stage.at, At::RollingBack | At::Promotion(PromotionPhase::Verified));
-    if was_bad && is_overtaken(project, lane, release) {
-        stage.at = At::Overtaken;
+    if was_bad && newer_is_verified(project, lane, release) {
+        stage.at = At::Superseded;
     }
     stage
 }
@@ -304,7 +304,7 @@ pub fn consent<'a>(
     let could_enter = |environment: &Environment| {
         Lane::of(project, environment, release.application()).of_release(release).next().is_none()
             && matches!(
-                evaluate(project, environment, release, Asked::ByAutomation, &[], now),
+                evaluate(project, environment, release, Requested::ByController, &[], now),
                 // Once captured, it may be free to enter.
                 Gate::Open | Gate::Closed { gate: Reason::Content, .. }
             )

@@ -48,12 +48,12 @@ pub fn summarise(project: &Project, stages: &[Stage]) -> Summary {
         return say(ReleasePhase::Waiting, State::Reconciling, stage.state(), stage);
     }
     let busy = |at: &At| {
-        matches!(at, At::UnderWay | At::Promotion(PromotionPhase::Promoting | PromotionPhase::Observing))
+        matches!(at, At::InProgress | At::Promotion(PromotionPhase::Promoting | PromotionPhase::Observing))
     };
     if let Some(stage) = find(&busy) {
         return say(ReleasePhase::Promoting, State::Reconciling, Reason::Promoting, stage);
     }
-    if let Some(stage) = find(&|at| *at == At::Overtaken) {
+    if let Some(stage) = find(&|at| *at == At::Superseded) {
         return say(ReleasePhase::RolledBack, State::Ready, Reason::Superseded, stage);
     }
     // The first gate that is closed, those behind it wait for the same.
