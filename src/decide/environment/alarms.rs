@@ -1,26 +1,24 @@
-//! What an environment says beside being Ready: conditions that are there only while something asks for attention.
+//! Conditions that an environment has only while something needs attention, in addition to Ready.
 
 use super::overrides;
-use crate::api::{Condition, Environment, Reason};
+use crate::api::{Condition, Environment, Meta, Reason};
 use crate::decide::conditions::{condition, cut};
 use crate::decide::decision::Note;
 use crate::decide::gates::approvals::{Case, required_approvals, tally};
-
-use crate::api::Meta;
 use crate::decide::moments::earliest;
 use crate::decide::world::{Admission, EnvironmentWorld, Project};
 use jiff::Timestamp;
 
-/// What asks for attention now.
+/// What needs attention now.
 #[derive(Debug, Default)]
 pub struct Alarms {
     /// The conditions that hold.
     pub conditions: Vec<Condition>,
-    /// Of those that did not hold before.
+    /// Events for the conditions that did not hold before.
     pub notes: Vec<Note>,
-    /// What the environment's own message adds: of alarms that need somebody at once.
+    /// Messages of alarms that on-call must see at once. They are appended to the environment's message.
     pub urgent: Vec<String>,
-    /// When the next one will hold by itself.
+    /// When the next condition becomes true without a change.
     pub next: Option<Timestamp>,
 }
 
@@ -44,7 +42,8 @@ pub fn alarms<'a>(
         }
     };
     if let Admission::Degraded(what) = &world.project.admission {
-        let message = format!("{what}; promotions that depend on them do not start, rollbacks do");
+        let message =
+            format!("{what}; promotions that depend on these policies do not start; rollbacks still start");
         raise(Reason::SecurityDegraded, &Reason::PoliciesChanged, true, message);
     }
     let (overdue, next) = overdue(environment, applications, now);
@@ -58,8 +57,7 @@ pub fn alarms<'a>(
     Alarms { next, ..alarms }
 }
 
-/// Emergency changes that went first, and have not been approved in the time that the environment gives; and when the next
-/// of them will be overdue.
+/// The first Emergency change that started before it was approved and is overdue, and when the next one becomes overdue.
 fn overdue<'a>(
     environment: &Environment,
     projects: impl Iterator<Item = &'a Project>,
@@ -90,7 +88,10 @@ fn overdue<'a>(
                 true => next = earliest(next, Some(due)),
                 false => {
                     message.get_or_insert_with(|| {
-                        format!("{} went first and had to be approved by {due}: {needed}", release.name())
+                        format!(
+                            "{} started before it was approved, and its approval was due by {due}: {needed}",
+                            release.name()
+                        )
                     });
                 }
             }
@@ -99,7 +100,7 @@ fn overdue<'a>(
     (message, next)
 }
 
-/// Overrides were changed after the last promotion started.
+/// Whether the overrides changed after the last promotion started.
 fn overrides_are_pending(world: &EnvironmentWorld) -> bool {
     let last = world
         .project

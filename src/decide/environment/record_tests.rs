@@ -1,4 +1,4 @@
-//! What the status says about each application: what runs, what ran before, and how every promotion ended.
+//! What the status records for each application: the current and previous revision, and how every promotion ended.
 
 use super::*;
 
@@ -22,7 +22,7 @@ fn rollback(number: i64, release: &str, phase: &str, restores: Option<i64>) -> V
 }
 
 #[test]
-fn what_runs_what_ran_before_and_what_was_verified_last_are_read_from_the_revisions() {
+fn the_current_previous_and_last_verified_revision_are_read_from_the_promotions() {
     let first = || revision(1, "shop-1.0.0", "Verified", json!({}));
     let second = |phase: &str| revision(2, "shop-1.1.0", phase, json!({}));
     let third = |phase: &str| revision(3, "shop-1.2.0", phase, json!({}));
@@ -51,7 +51,7 @@ fn what_runs_what_ran_before_and_what_was_verified_last_are_read_from_the_revisi
             "3 shop-1.2.0 1.2.0",
             "shop 1.2.0 (r3)",
         ),
-        // A rollback runs what it restored.
+        // After a rollback, the restored release is current.
         (
             vec![first(), second("Failed"), rollback(3, "shop-1.1.0", "Verified", Some(1))],
             "3 shop-1.0.0 1.0.0",
@@ -70,7 +70,7 @@ fn what_runs_what_ran_before_and_what_was_verified_last_are_read_from_the_revisi
             "2 shop-1.0.0 1.0.0",
             "shop 1.0.0 (r3)",
         ),
-        // What was there before the first promotion has no version.
+        // The objects before the first promotion have no version.
         (
             vec![
                 revision(1, "shop-1.0.0", "Failed", json!({})),
@@ -82,15 +82,15 @@ fn what_runs_what_ran_before_and_what_was_verified_last_are_read_from_the_revisi
             "shop baseline (r2)",
         ),
     ] {
-        let (entry, said) = shop(promotions.clone());
+        let (entry, found_summary) = shop(promotions.clone());
         let found = [&entry.current, &entry.previous, &entry.last_verified].map(shown);
         assert_eq!(found, [current, previous, verified], "{promotions:?}");
-        assert_eq!(said, summary, "{promotions:?}");
+        assert_eq!(found_summary, summary, "{promotions:?}");
     }
 }
 
 #[test]
-fn what_ran_in_a_namespace_that_was_recreated_since_is_history_and_does_not_run() {
+fn a_revision_in_a_namespace_that_was_recreated_since_is_history_and_not_current() {
     let before = json!({ "namespaceUid": "uid-before" });
     let (entry, summary) = shop([revision(1, "shop-1.0.0", "Verified", before)]);
     assert_eq!([&entry.current, &entry.previous, &entry.last_verified].map(shown), ["-", "-", "-"]);
@@ -98,7 +98,7 @@ fn what_ran_in_a_namespace_that_was_recreated_since_is_history_and_does_not_run(
 }
 
 #[test]
-fn the_history_says_how_every_promotion_ended_newest_first() {
+fn the_history_records_how_every_promotion_ended_newest_first() {
     let (entry, _) = shop([
         revision(1, "shop-1.0.0", "Verified", json!({ "startedAt": stamp("10:30:00"), "digest": digest() })),
         revision(2, "shop-1.1.0", "Failed", json!({})),
@@ -169,7 +169,7 @@ fn an_application_is_listed_while_it_has_a_release_or_a_promotion_here() {
 }
 
 #[test]
-fn more_applications_than_the_status_has_room_for_are_promoted_all_the_same() {
+fn applications_beyond_the_limit_of_the_status_are_promoted_as_well() {
     let releases =
         |last: usize| (1..=last).map(|number| release(&format!("application{number:03}-1.0.0"), json!({})));
     for (number, listed) in [(100, 100), (101, 100)] {

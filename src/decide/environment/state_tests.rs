@@ -1,4 +1,4 @@
-//! The state of an environment, its message and its alarms; and what becomes an event.
+//! The state of an environment, its message, its alarms and its Events.
 
 use super::*;
 use crate::api::Location;
@@ -42,7 +42,7 @@ fn notes(decision: &Decision<EnvironmentStatus>) -> Vec<(bool, String, String)> 
 }
 
 #[test]
-fn a_fault_of_the_spec_is_final_only_after_a_minute_in_which_the_rest_may_be_created() {
+fn a_fault_of_the_spec_is_final_only_after_a_minute_in_which_missing_objects_may_be_created() {
     let none = || json!([]);
     let retried = || Some(at("12:00:10.75"));
     for (created, conditions, is_stalled) in [
@@ -51,7 +51,7 @@ fn a_fault_of_the_spec_is_final_only_after_a_minute_in_which_the_rest_may_be_cre
         ("10:00:00", stored("Reconciling", "UnknownEnvironment", "11:59:01"), false),
         ("10:00:00", stored("Reconciling", "UnknownEnvironment", "11:59:00.75"), true),
         ("10:00:00", stored("Reconciling", "UnknownEnvironment", "11:59:00"), true),
-        // A new environment of the same name has its minute, whatever its status says.
+        // A recreated environment gets its own minute, regardless of its status.
         ("11:59:01", stored("Reconciling", "UnknownEnvironment", "11:00:00"), false),
         ("10:00:00", stored("Stalled", "OrderCycle", "11:59:59"), true),
     ] {
@@ -65,7 +65,7 @@ fn a_fault_of_the_spec_is_final_only_after_a_minute_in_which_the_rest_may_be_cre
 }
 
 #[test]
-fn what_the_owner_of_the_target_has_to_fix_is_never_final() {
+fn a_fault_that_the_namespace_owner_has_to_fix_is_never_final() {
     let old = stored("Reconciling", "NotGranted", "10:00:00");
     let base = || project([environment("prod", json!({ "status": { "conditions": old } }))]);
     let mut missing = base();
@@ -103,25 +103,25 @@ fn work_in_progress_is_reported_before_a_failure_and_a_failure_before_a_gate() {
     let ready = "Ready=True Verified: ";
     let working = "Ready=False Promoting, Reconciling=True Promoting: ";
     let broken = "Ready=False Failed, Reconciling=True Failed: ";
-    let hold = "waits: Hold: spec.hold is true; it opens when the field is set to false or removed";
+    let hold = "waits: Hold: spec.hold is true; set it to false or remove it to continue";
     for (objects, expected) in [
-        (vec![], "Ready=True Idle: nothing has been put here yet".to_owned()),
-        (vec![of("d", "Verified", json!({}))], format!("{ready}runs what was last verified")),
+        (vec![], "Ready=True Idle: no release has been promoted here yet".to_owned()),
+        (vec![of("d", "Verified", json!({}))], format!("{ready}the last verified revision is running")),
         (vec![held("a")], format!("Ready=True Idle: a-2.0.0 {hold}")),
         (vec![held("a"), of("d", "Verified", json!({}))], format!("{ready}a-2.0.0 {hold}")),
         (vec![held("a"), failed()], format!("{broken}prod-b-1.0.0-1: it crashed")),
-        (vec![held("a"), failed(), running()], format!("{working}prod-c-1.0.0-1 is under way")),
-        (vec![held("a"), running()], format!("{working}prod-c-1.0.0-1 is under way")),
-        (vec![of("c", "Observing", json!({}))], format!("{working}prod-c-1.0.0-1 is under way")),
-        // The first application by name speaks for the environment.
+        (vec![held("a"), failed(), running()], format!("{working}prod-c-1.0.0-1 is in progress")),
+        (vec![held("a"), running()], format!("{working}prod-c-1.0.0-1 is in progress")),
+        (vec![of("c", "Observing", json!({}))], format!("{working}prod-c-1.0.0-1 is in progress")),
+        // The message of the first application by name is reported.
         (vec![held("b"), held("a")], format!("Ready=True Idle: a-2.0.0 {hold}")),
         (vec![failed(), of("a", "Failed", json!({}))], format!("{broken}prod-a-1.0.0-1: ")),
-        (vec![running(), of("a", "Observing", json!({}))], format!("{working}prod-a-1.0.0-1 is under way")),
-        (vec![running(), release("d-2.0.0", json!({}))], format!("{working}prod-c-1.0.0-1 is under way")),
-        // A failure that something followed is history.
+        (vec![running(), of("a", "Observing", json!({}))], format!("{working}prod-a-1.0.0-1 is in progress")),
+        (vec![running(), release("d-2.0.0", json!({}))], format!("{working}prod-c-1.0.0-1 is in progress")),
+        // A failure that a later revision followed is not reported.
         (
             vec![failed(), revision(2, "b-1.1.0", "Verified", json!({}))],
-            format!("{ready}runs what was last verified"),
+            format!("{ready}the last verified revision is running"),
         ),
         (
             vec![
@@ -130,7 +130,7 @@ fn work_in_progress_is_reported_before_a_failure_and_a_failure_before_a_gate() {
             ],
             format!("{broken}prod-b-1.0.0-2: both crashed"),
         ),
-        // What was promoted elsewhere, or ended before it started, is not put here.
+        // A promotion to another environment, and one that ended before it started, are not reported.
         (
             vec![promotion(
                 "dev-d-1.0.0",
@@ -140,11 +140,11 @@ fn work_in_progress_is_reported_before_a_failure_and_a_failure_before_a_gate() {
                     "status": { "phase": "Verified", "revision": 1 },
                 }),
             )],
-            "Ready=True Idle: nothing has been put here yet".to_owned(),
+            "Ready=True Idle: no release has been promoted here yet".to_owned(),
         ),
         (
             vec![pending("never", "d-1.0.0", json!({ "phase": "Cancelled", "application": "d" }))],
-            "Ready=True Idle: nothing has been put here yet".to_owned(),
+            "Ready=True Idle: no release has been promoted here yet".to_owned(),
         ),
     ] {
         // Without a release of its own, a promotion names the application.
@@ -182,7 +182,7 @@ fn only_the_first_sign_of_trouble_becomes_an_event() {
         (faulty(json!([condition("Ready", "True", "Verified", "11:00:00")])), Some("UnknownEnvironment")),
         (faulty(stored("Reconciling", "NotGranted", "11:59:30")), Some("UnknownEnvironment")),
         (faulty(stored("Reconciling", "UnknownEnvironment", "11:59:30")), None),
-        // It became final; the reason is no news.
+        // It became final with the same reason, so there is no new Event.
         (faulty(stored("Reconciling", "UnknownEnvironment", "11:00:00")), None),
         (faulty(stored("Stalled", "OrderCycle", "11:00:00")), Some("UnknownEnvironment")),
         (failed(json!([])), Some("Failed")),
@@ -208,7 +208,7 @@ fn only_the_first_sign_of_trouble_becomes_an_event() {
 }
 
 #[test]
-fn a_status_that_says_the_same_is_not_written_again() {
+fn an_unchanged_status_is_not_written_again() {
     let mut world = world(project([
         environment("prod", json!({})),
         release("shop-1.0.0", json!({ "spec": { "hold": true } })),
@@ -220,7 +220,7 @@ fn a_status_that_says_the_same_is_not_written_again() {
     let second = decide(&world, at("13:00:00"));
     assert!(second.report.is_none() && second.notes.is_empty(), "{second:?}");
 
-    // The same again for what is broken: the event is not repeated either.
+    // The same for a fault: its Event is not repeated either.
     world.project.grants.insert("prod".into(), Grant::Missing("grant it".into()));
     let third = decide(&world, at("13:00:00"));
     assert_eq!(notes(&third), [(true, "NotGranted".to_owned(), "grant it".to_owned())]);
@@ -253,15 +253,14 @@ fn overrides_that_wait_for_the_next_promotion_are_reported_once() {
         ]));
         assert_eq!(alarm(&decision, "OverridesPending").is_some(), holds, "{applied:?} {conditions}");
         assert_eq!(notes(&decision).len(), usize::from(is_news), "{applied:?} {conditions}");
-        assert_eq!(said(&decision), "Ready=True Verified: runs what was last verified");
+        assert_eq!(said(&decision), "Ready=True Verified: the last verified revision is running");
     }
 }
 
 #[test]
-fn an_emergency_change_that_nobody_approved_in_time_is_reported_as_overdue() {
+fn an_emergency_change_that_is_not_approved_in_time_is_reported_as_overdue() {
     let approved = |who: &str| crate::decide::fixture_tests::approval("one", person(who), json!({}));
-    let overdue =
-        "shop-1.1.0 went first and had to be approved by 2026-11-02T11:30:00Z: has 0 of 1 approvals";
+    let overdue = "shop-1.1.0 started before it was approved, and its approval was due by 2026-11-02T11:30:00Z: has 0 of 1 approvals";
     let waiting = stored_alarm("ApprovalOverdue");
     for (due, approvals, conditions, message, wake_at, is_news) in [
         (Some("12:30:00"), vec![], json!([]), None, Some("12:30:00"), false),
@@ -295,7 +294,7 @@ fn an_emergency_change_that_nobody_approved_in_time_is_reported_as_overdue() {
         assert_eq!(alarm(&decision, "ApprovalOverdue").as_deref(), message, "{what}");
         assert_eq!(decision.wake_at, wake_at.map(at), "{what}");
         let urgent = message.map(|message| format!("; {message}")).unwrap_or_default();
-        let expected = format!("Ready=True Verified: runs what was last verified{urgent}");
+        let expected = format!("Ready=True Verified: the last verified revision is running{urgent}");
         assert_eq!(said(&decision), expected, "{what}");
         assert_eq!(notes(&decision).len(), usize::from(is_news), "{what}");
     }

@@ -1,13 +1,15 @@
-//! Which release is next in prod, what is said about it, and when a promotion of it is created. It is noon.
+//! Which release is promoted to prod next, what is reported about it, and when its promotion is created. It is noon.
 
 use super::*;
+use crate::api::{ApplicationStatus, RECONCILING, RevisionRef, STALLED};
+use crate::decide::decision::Action;
 use crate::decide::fixture_tests::{
     answer, at, digest, environment, person, project, promotion, release, stamp, the_environment,
 };
 use crate::decide::world::{Admission, Freeze, Grant, Verb};
 use serde_json::{Value, json};
 
-/// Not a whole second, as a clock has it.
+/// Not a whole second, as on a real clock.
 fn noon() -> Timestamp {
     at("12:00:00.75")
 }
@@ -34,9 +36,9 @@ fn status(decision: &Decision<EnvironmentStatus>) -> EnvironmentStatus {
 fn said(decision: &Decision<EnvironmentStatus>) -> String {
     let status = status(decision);
     let flags = [crate::api::READY, RECONCILING, STALLED];
-    let told = status.conditions.iter().filter(|condition| flags.contains(&condition.type_.as_str()));
-    let told: Vec<String> = told.map(|it| format!("{}={} {}", it.type_, it.status, it.reason)).collect();
-    format!("{}: {}", told.join(", "), status.message.unwrap_or_default())
+    let shown = status.conditions.iter().filter(|condition| flags.contains(&condition.type_.as_str()));
+    let shown: Vec<String> = shown.map(|it| format!("{}={} {}", it.type_, it.status, it.reason)).collect();
+    format!("{}: {}", shown.join(", "), status.message.unwrap_or_default())
 }
 
 /// Name and release of each promotion that is created.
@@ -99,7 +101,7 @@ fn the_gate_that_the_next_release_waits_at_is_reported_with_the_time_at_which_it
     let change = |change: Value| json!({ "spec": { "change": change } });
     let not_before = |time: &str| json!([{ "environment": "prod", "at": stamp(time) }]);
     let weekly = json!({ "windows": [{ "schedule": "30 13 * * *", "duration": "1h" }] });
-    // (environment, release, gate and until, when to look again)
+    // (environment, release, gate and until, wake_at)
     for (spec, release_changes, gate, wake_at) in [
         (json!({ "promotion": "Manual" }), json!({}), Some(("Manual", None)), None),
         (
@@ -130,7 +132,7 @@ fn the_gate_that_the_next_release_waits_at_is_reported_with_the_time_at_which_it
         ),
         (weekly, json!({}), Some(("Window", Some("13:30:00"))), Some("13:30:00")),
         (json!({ "after": ["dev"] }), json!({}), Some(("Order", None)), None),
-        // Nothing to say: the content is captured within seconds, and nobody can open that gate.
+        // Not reported: the content is captured within seconds, and no user can open that gate.
         (json!({}), json!({ "status": { "content": null } }), None, None),
         // Not for this environment.
         (json!({ "after": ["dev"] }), json!({ "spec": { "until": "dev" } }), None, None),
@@ -148,14 +150,14 @@ fn the_gate_that_the_next_release_waits_at_is_reported_with_the_time_at_which_it
         assert_eq!(created_promotions(&decision), [], "{what}");
         let message = match gate {
             Some((gate, _)) => format!("Ready=True Idle: shop-1.1.0 waits: {gate}: "),
-            None => "Ready=True Idle: nothing has been put here yet".to_owned(),
+            None => "Ready=True Idle: no release has been promoted here yet".to_owned(),
         };
         assert!(said(&decision).starts_with(&message), "{what}: {}", said(&decision));
     }
 }
 
 #[test]
-fn rights_are_asked_for_again_every_ten_seconds_and_earlier_if_the_deadline_comes_first() {
+fn rights_are_checked_again_after_ten_seconds_or_at_an_earlier_deadline() {
     for (deadline, wake_at) in
         [(None, "12:00:10.75"), (Some("12:00:05"), "12:00:05"), (Some("12:00:30"), "12:00:10.75")]
     {
@@ -186,7 +188,7 @@ fn a_message_is_cut_where_the_status_has_no_room_for_it() {
 }
 
 #[test]
-fn the_environment_is_observed_again_at_the_first_time_that_any_of_its_applications_waits_for() {
+fn the_environment_is_reconciled_at_the_earliest_time_that_any_of_its_applications_waits_for() {
     let at_time = |application: &str, time: &str| {
         let not_before = json!([{ "environment": "prod", "at": stamp(time) }]);
         release(&format!("{application}-1.1.0"), json!({ "spec": { "change": { "notBefore": not_before } } }))
@@ -194,17 +196,14 @@ fn the_environment_is_observed_again_at_the_first_time_that_any_of_its_applicati
     for times in [["13:00:00", "14:00:00"], ["14:00:00", "13:00:00"]] {
         let decision = with([at_time("cart", times[0]), at_time("shop", times[1])]);
         assert_eq!(decision.wake_at, Some(at("13:00:00")), "{times:?}");
-        // The first application by name speaks for the environment.
-        let message = format!(
-            "cart-1.1.0 waits: NotBefore: spec.change.notBefore keeps it out until {}",
-            stamp(times[0])
-        );
+        // The message of the first application by name is reported.
+        let message = format!("cart-1.1.0 waits: NotBefore: spec.change.notBefore is {}", stamp(times[0]));
         assert_eq!(said(&decision), format!("Ready=True Idle: {message}"));
     }
 }
 
 #[test]
-fn a_promotion_that_waits_at_a_gate_speaks_for_its_application() {
+fn the_gate_of_a_waiting_promotion_is_reported_for_its_application() {
     let mut project = project([
         environment("prod", json!({})),
         release("shop-1.1.0", json!({})),
@@ -223,7 +222,7 @@ fn a_promotion_that_waits_at_a_gate_speaks_for_its_application() {
     assert_eq!(entry_of(&status(&decision), "shop").active, None);
     assert_eq!((created_promotions(&decision), decision.wake_at), (vec![], None));
 
-    // The gate opened already: nobody knows better than the promotion itself, which is looked at next.
+    // The gate is open already; the promotion is reconciled next and reports it.
     project.freezes.clear();
     assert_eq!(waits(&decided(project)), Some(("Freeze".into(), None)));
 }
@@ -233,7 +232,7 @@ fn a_promotion_that_waits_for_something_missing_is_in_progress() {
     let blocked =
         |message: Value| pending("second", "shop-1.1.0", json!({ "reason": "Lane", "message": message }));
     for (message, expected) in
-        [(json!("another one runs"), "second: another one runs"), (Value::Null, "second is under way")]
+        [(json!("another one runs"), "second: another one runs"), (Value::Null, "second is in progress")]
     {
         let decision = with([release("shop-1.1.0", json!({})), blocked(message)]);
         assert_eq!(said(&decision), format!("Ready=False Promoting, Reconciling=True Promoting: {expected}"));
@@ -261,7 +260,7 @@ fn the_newest_release_that_may_be_promoted_becomes_a_promotion() {
     assert_eq!(owner, ("Environment", "prod".into(), "uid-prod".into()));
 
     let said = said(&decision);
-    assert_eq!(said, "Ready=False Promoting, Reconciling=True Promoting: prod-shop-1.1.0 is under way");
+    assert_eq!(said, "Ready=False Promoting, Reconciling=True Promoting: prod-shop-1.1.0 is in progress");
     let status = status(&decision);
     assert_eq!(entry_of(&status, "shop").active.as_deref(), Some("prod-shop-1.1.0"));
     assert_eq!((status.observed_generation, status.summary.as_deref()), (3, Some("shop -")));
@@ -337,7 +336,7 @@ fn no_promotion_is_created_while_a_rollback_of_the_application_has_not_ended() {
 
 #[test]
 fn a_promotion_whose_name_is_taken_gets_the_number_of_the_next_revision() {
-    // The release was deleted and created again with another content.
+    // The release was deleted and recreated with another content.
     let before = json!({ "releaseDigest": "b".repeat(64) });
     let first = |number: i64| {
         let mut first = revision(number, "shop-1.1.0", "Verified", before.clone());
@@ -354,7 +353,7 @@ fn a_promotion_whose_name_is_taken_gets_the_number_of_the_next_revision() {
 }
 
 #[test]
-fn a_release_that_was_put_here_once_is_not_promoted_again() {
+fn a_release_that_was_promoted_here_once_is_not_promoted_again() {
     for phase in ["Promoting", "Observing", "Verified", "Failed", "Superseded"] {
         let decision = with([release("shop-1.1.0", json!({})), revision(1, "shop-1.1.0", phase, json!({}))]);
         assert_eq!(created_promotions(&decision), [], "{phase}");

@@ -1,20 +1,17 @@
-//! Faults of a spec that only the whole project shows: unknown names, cycles, a target that two environments share.
+//! Faults of a spec that depend on other objects: unknown names, cycles, a target namespace that two environments share.
 
-use crate::api::Environment;
-use crate::api::EnvironmentName;
-use crate::api::Meta;
-use crate::api::Reason;
+use crate::api::{Environment, EnvironmentName, Meta, Reason, RollbackPolicySpec};
 use crate::decide::gates::schedule::check_all;
 use crate::decide::world::{Grant, Project};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
-/// Why an environment cannot work.
+/// Why an environment cannot accept promotions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// One word.
+    /// The reason for the condition.
     pub reason: Reason,
-    /// Which field, what is wrong, what to do.
+    /// The field, what is wrong with it, and what to do.
     pub message: String,
 }
 
@@ -27,7 +24,7 @@ pub fn environment(project: &Project, environment: &Environment, now: Timestamp)
         .or_else(|| unusable_windows(environment, now))
 }
 
-/// What is wrong with the target of an environment: no such namespace, or no consent of its owner.
+/// What is wrong with the target of an environment: the namespace does not exist, or its owner has not consented.
 pub fn target(project: &Project, environment: &Environment) -> Option<Fault> {
     let namespace = &environment.spec.namespace;
     match project.namespace(environment) {
@@ -63,7 +60,7 @@ fn cycle(project: &Project, environment: &Environment) -> Option<Fault> {
     Some(Fault {
         reason: Reason::OrderCycle,
         message: format!(
-            "spec.after makes a cycle: {}; remove one of these names from spec.after",
+            "spec.after forms a cycle: {}; remove one of these names from spec.after",
             path.join(" after ")
         ),
     })
@@ -90,7 +87,7 @@ fn path_back<'a>(project: &'a Project, start: &'a str) -> Option<Vec<&'a str>> {
     None
 }
 
-/// Whether `name` comes after `other`, directly or through others.
+/// Whether `after` of `name` contains `other`, directly or through other environments.
 pub fn comes_after(project: &Project, name: &str, other: &str) -> bool {
     let mut seen = BTreeSet::new();
     let mut stack = vec![name];
@@ -113,7 +110,7 @@ fn shared_target(project: &Project, environment: &Environment) -> Option<Fault> 
     Some(Fault {
         reason: Reason::SharedNamespace,
         message: format!(
-            "spec.namespace {} is also the target of {other}; two environments never share a namespace",
+            "spec.namespace {} is also the target of {other}; two environments cannot share a namespace",
             environment.spec.namespace
         ),
     })
@@ -135,7 +132,7 @@ fn unknown_policy(project: &Project, environment: &Environment) -> Option<Fault>
     })
 }
 
-/// The environments in the order in which a release passes them; those of a cycle come last, by name.
+/// The environments in the order in which a release passes them. Environments in a cycle come last, ordered by name.
 pub fn in_order(project: &Project) -> Vec<&str> {
     let mut order: Vec<&str> = Vec::new();
     let mut left: Vec<&str> = project.environments.keys().map(EnvironmentName::as_str).collect();
@@ -154,8 +151,8 @@ pub fn in_order(project: &Project) -> Vec<&str> {
     order
 }
 
-/// The policy of an environment; the defaults when it names none.
-pub fn policy(project: &Project, environment: &Environment) -> crate::api::RollbackPolicySpec {
+/// The rollback policy of an environment, or the defaults if it names none.
+pub fn policy(project: &Project, environment: &Environment) -> RollbackPolicySpec {
     environment
         .spec
         .rollback_policy_ref

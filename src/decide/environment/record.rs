@@ -1,0 +1,63 @@
+//! What the status of an environment records about one application: the current, previous and last verified revision, and the history.
+
+use crate::api::{ApplicationStatus, Meta, Promotion, PromotionKind, RevisionRecord, RevisionRef};
+use crate::decide::history::lane::Lane;
+
+/// Maximum number of revisions in the history of an application.
+const MOST_RECORDS: usize = 60;
+
+/// The entry of an application in the status of its environment.
+pub(super) fn entry(lane: &Lane<'_>, application: &str) -> ApplicationStatus {
+    let reference = |promotion: &Promotion| -> Option<RevisionRef> {
+        let origin = lane.content_of(lane.revision(promotion.revision()?)?);
+        Some(RevisionRef {
+            revision: promotion.revision()?,
+            version: origin.and_then(|origin| origin.status.as_ref()?.version.clone()),
+            release: origin.map(|origin| origin.spec.release.clone()),
+        })
+    };
+    // The current revision is the last one that ended. A promotion in progress is reported as active.
+    let current = lane.here().rev().find(|promotion| promotion.phase().is_final());
+    let number = current.and_then(Promotion::revision);
+    let previous = lane.here().rev().find(|promotion| promotion.revision() < number);
+    ApplicationStatus {
+        name: application.to_owned(),
+        current: current.and_then(reference),
+        previous: previous.and_then(reference),
+        last_verified: lane.last_verified().and_then(reference),
+        active: None,
+        waiting: None,
+        history: lane.revisions.iter().rev().copied().filter_map(record).take(MOST_RECORDS).collect(),
+    }
+}
+
+/// The record of a promotion that ended.
+fn record(promotion: &Promotion) -> Option<RevisionRecord> {
+    let status = promotion.status.as_ref().filter(|status| status.phase.is_final())?;
+    Some(RevisionRecord {
+        revision: status.revision?,
+        promotion: promotion.name().to_owned(),
+        release: promotion.spec.release.clone(),
+        digest: status.digest.clone(),
+        outcome: match promotion.spec.kind {
+            PromotionKind::Promote => status.phase.as_str().to_owned(),
+            PromotionKind::Rollback => match status.restores {
+                Some(number) => format!("Rollback to {number}: {}", status.phase.as_str()),
+                None => format!("Rollback: {}", status.phase.as_str()),
+            },
+        },
+        started_at: status.started_at.clone(),
+        finished_at: status.finished_at.clone(),
+    })
+}
+
+/// `shop 1.4.0 (r3)`.
+pub(super) fn shown(entry: &ApplicationStatus) -> String {
+    match &entry.current {
+        None => format!("{} -", entry.name),
+        Some(current) => {
+            let version = current.version.as_deref().unwrap_or("baseline");
+            format!("{} {version} (r{})", entry.name, current.revision)
+        }
+    }
+}
