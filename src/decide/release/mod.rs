@@ -1,5 +1,6 @@
-//! A release: its content is captured once, then its status is read from the lanes that it passes.
+//! A release: its content is captured once. Its status is then computed from the lanes that it passes.
 
+mod promoted;
 pub mod stages;
 pub mod summary;
 
@@ -9,22 +10,20 @@ use super::conditions;
 use super::conditions::{State, condition};
 use super::decision::{Decision, Note, Owner, Record};
 use super::gates::calendar::deadline;
-use crate::api::Meta;
-
 use super::moments::{earliest, later};
 use super::world::{Capture, ReleaseWorld};
-use crate::api::{PinnedImage, PromotionKind, Reason, ReleasePhase, ReleaseStatus, VERIFIED};
+use crate::api::{Meta, PinnedImage, PromotionKind, Reason, ReleasePhase, ReleaseStatus, VERIFIED};
 use jiff::{SignedDuration, Timestamp};
 use stages::{Stage, stages};
 use summary::{Summary, summarise};
 
-/// How long a name that is unknown, or consent that is missing, counts as not yet there.
+/// How long an unknown name or missing consent counts as not created yet.
 pub const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
 
-/// What the status has room for; the other environments are led all the same.
+/// Maximum number of environments in the status. Further environments are promoted to as well.
 const MOST_LINES: usize = 50;
 
-/// The same of images; the content holds them all.
+/// Maximum number of images in the status. The content holds all of them.
 const MOST_IMAGES: usize = 200;
 
 /// Decides about one release.
@@ -54,7 +53,7 @@ pub fn decide(world: &ReleaseWorld, now: Timestamp) -> Decision<ReleaseStatus> {
             let message =
                 format!("{} objects, {} images, {unpinned} of them not pinned", sealed.count, images.len());
             decision.notes.push(Note { warning, reason: Reason::Captured, message });
-            // The caches show the memory soon; the next look reports from it.
+            // The cache shows the memory soon, and the next reconcile reports from it.
             decision
         }
         Capture::Waiting { reason, message } => waiting(world, stored, reason, message, now),
@@ -62,7 +61,7 @@ pub fn decide(world: &ReleaseWorld, now: Timestamp) -> Decision<ReleaseStatus> {
     }
 }
 
-/// An image, as far as the status has room for it.
+/// An image, cut to the limits of the status.
 fn shown(image: &PinnedImage) -> PinnedImage {
     let cut = |text: &String| conditions::cut(text, 512);
     PinnedImage {
@@ -72,7 +71,7 @@ fn shown(image: &PinnedImage) -> PinnedImage {
     }
 }
 
-/// The release, and every environment that may go back to the content.
+/// The release, and every environment that may be rolled back to the content.
 fn owners(world: &ReleaseWorld) -> Vec<Owner> {
     let release =
         Owner { kind: "Release", name: world.release.name().to_owned(), uid: world.release.uid().to_owned() };
@@ -85,7 +84,7 @@ fn owners(world: &ReleaseWorld) -> Vec<Owner> {
     std::iter::once(release).chain(environments).collect()
 }
 
-/// Not yet: shown as work that goes on, looked at again, and final after a while only for what a person must mend.
+/// The source is not complete: reported as work in progress and requeued. Final after [`PATIENCE`] only if a user has to fix the spec.
 fn waiting(
     world: &ReleaseWorld,
     stored: ReleaseStatus,
@@ -131,10 +130,10 @@ fn refused(
 }
 
 fn report(world: &ReleaseWorld, mut status: ReleaseStatus, now: Timestamp) -> Decision<ReleaseStatus> {
-    if is_about_to_be_taken_back(world) {
+    if is_about_to_be_rolled_back(world) {
         return Decision::default();
     }
-    // Gates look at the stored status; what is being written now counts as stored.
+    // Gates read the stored status, so they get the status that is being written.
     let release = world.release.with_status(&status);
     let stages = stages(&world.project, &release, &status, now);
     let summary = summarise(&world.project, &stages);
@@ -145,9 +144,8 @@ fn report(world: &ReleaseWorld, mut status: ReleaseStatus, now: Timestamp) -> De
     Decision { report: write(world, status, &summary, verified, now), wake_at, ..Decision::default() }
 }
 
-/// A rollback of it was made and nobody has looked at it yet: what it puts back is written first, and its status wakes this
-/// release.
-fn is_about_to_be_taken_back(world: &ReleaseWorld) -> bool {
+/// Whether a rollback of the release was created and not reconciled yet. It restores objects first, and its status wakes this release.
+fn is_about_to_be_rolled_back(world: &ReleaseWorld) -> bool {
     world.project.promotions.values().any(|promotion| {
         promotion.spec.kind == PromotionKind::Rollback
             && promotion.spec.release == world.release.name()
@@ -166,7 +164,7 @@ fn line(stages: &[Stage]) -> String {
     words.join(" ")
 }
 
-/// The status, unless it says what is stored already.
+/// The status to write. None if it equals the stored one.
 fn write(
     world: &ReleaseWorld,
     mut status: ReleaseStatus,

@@ -1,4 +1,4 @@
-//! The whole release in one phase and one sentence, from what it does in each environment.
+//! The phase, state and message of a whole release, from what it does in each environment.
 
 use super::stages::{At, Stage};
 use crate::api::{Class, PromotionPhase, Reason, ReleasePhase};
@@ -6,73 +6,69 @@ use crate::decide::conditions::State;
 use crate::decide::gates::gate::Exclusion;
 use crate::decide::world::Project;
 
-/// One word and one sentence for the whole release.
+/// One phase, state, reason and message for the whole release.
 #[derive(Clone, Debug)]
 pub struct Summary {
     /// The phase.
     pub phase: ReleasePhase,
     /// The state that kstatus readers see.
     pub state: State,
-    /// One word.
+    /// The reason for the conditions.
     pub reason: Reason,
     /// A sentence.
     pub message: String,
 }
 
-/// The whole release: the worst that is final, else what is being done, else what it waits for, else verified.
+/// Summarises a release by the stage that [`ranked`] ranks first. Of stages with the same rank, the first on the path counts.
 pub fn summarise(project: &Project, stages: &[Stage]) -> Summary {
-    let say = |phase, state, reason: Reason, stage: &Stage| Summary {
-        phase,
-        state,
-        reason,
-        message: match stage.message.is_empty() {
-            true => format!("{}: {}", stage.name, stage.state()),
-            false => format!("{}: {}", stage.name, stage.message),
-        },
+    let first = stages.iter().filter_map(|stage| Some((stage, ranked(&stage.at)?)));
+    let Some((stage, (_, phase, state, reason))) = first.min_by_key(|(_, (rank, ..))| *rank) else {
+        return without_open_stage(project, stages);
     };
-    let find = |wanted: &dyn Fn(&At) -> bool| stages.iter().find(|stage| wanted(&stage.at));
-    if let Some(stage) = find(&|at| *at == At::RollingBack) {
-        return say(ReleasePhase::RollingBack, State::Reconciling, Reason::RollingBack, stage);
-    }
-    if let Some(stage) = find(&|at| *at == At::RolledBack) {
-        return say(ReleasePhase::RolledBack, State::Stalled, Reason::RolledBack, stage);
-    }
-    if let Some(stage) = find(&|at| matches!(at, At::RollbackFailed | At::Promotion(PromotionPhase::Failed)))
-    {
-        return say(ReleasePhase::Failed, State::Stalled, Reason::Failed, stage);
-    }
-    if let Some(stage) = find(&|at| matches!(at, At::Promotion(PromotionPhase::Pending))) {
-        return say(ReleasePhase::Promoting, State::Reconciling, Reason::Pending, stage);
-    }
-    if let Some(stage) = find(&|at| matches!(at, At::Blocked(_))) {
-        return say(ReleasePhase::Waiting, State::Reconciling, stage.state(), stage);
-    }
-    let busy = |at: &At| {
-        matches!(at, At::InProgress | At::Promotion(PromotionPhase::Promoting | PromotionPhase::Observing))
+    let message = match stage.message.is_empty() {
+        true => format!("{}: {}", stage.name, stage.state()),
+        false => format!("{}: {}", stage.name, stage.message),
     };
-    if let Some(stage) = find(&busy) {
-        return say(ReleasePhase::Promoting, State::Reconciling, Reason::Promoting, stage);
+    Summary { phase, state, reason, message }
+}
+
+/// What a stage makes of the whole release, and its rank: first rollbacks and failures, then work in progress, then gates. None for
+/// stages that are verified or that the release never enters.
+fn ranked(at: &At) -> Option<(usize, ReleasePhase, State, Reason)> {
+    Some(match at {
+        At::RollingBack => (0, ReleasePhase::RollingBack, State::Reconciling, Reason::RollingBack),
+        At::RolledBack => (1, ReleasePhase::RolledBack, State::Stalled, Reason::RolledBack),
+        At::RollbackFailed | At::Promotion(PromotionPhase::Failed) => {
+            (2, ReleasePhase::Failed, State::Stalled, Reason::Failed)
+        }
+        At::Promotion(PromotionPhase::Pending) => {
+            (3, ReleasePhase::Promoting, State::Reconciling, Reason::Pending)
+        }
+        At::Blocked(reason) => (4, ReleasePhase::Waiting, State::Reconciling, reason.clone()),
+        At::InProgress | At::Promotion(PromotionPhase::Promoting | PromotionPhase::Observing) => {
+            (5, ReleasePhase::Promoting, State::Reconciling, Reason::Promoting)
+        }
+        At::Superseded => (6, ReleasePhase::RolledBack, State::Ready, Reason::Superseded),
+        At::Gate(reason) => (7, ReleasePhase::Waiting, state_at_gate(reason), reason.clone()),
+        At::Promotion(PromotionPhase::Superseded | PromotionPhase::Cancelled) => {
+            (8, ReleasePhase::Superseded, State::Ready, Reason::Superseded)
+        }
+        At::Promotion(PromotionPhase::Verified) | At::Skipped(_) => return None,
+    })
+}
+
+/// A gate of release management is a settled state. A missing name or missing consent is not: the controller waits for it as for work
+/// in progress.
+fn state_at_gate(reason: &Reason) -> State {
+    match reason.class() {
+        Class::Blocking | Class::Transient => State::Reconciling,
+        Class::Holding | Class::Final => State::Ready,
     }
-    if let Some(stage) = find(&|at| *at == At::Superseded) {
-        return say(ReleasePhase::RolledBack, State::Ready, Reason::Superseded, stage);
-    }
-    // The first gate that is closed, those behind it wait for the same.
-    if let Some(stage) = stages.iter().find(|stage| matches!(stage.at, At::Gate(_))) {
-        let reason = stage.state();
-        // A missing name or consent is being waited for like work; a gate of release management is a state to stay in.
-        let state = match reason.class() {
-            Class::Blocking | Class::Transient => State::Reconciling,
-            Class::Holding | Class::Final => State::Ready,
-        };
-        return say(ReleasePhase::Waiting, state, reason, stage);
-    }
-    if let Some(stage) =
-        find(&|at| matches!(at, At::Promotion(PromotionPhase::Superseded | PromotionPhase::Cancelled)))
-    {
-        return say(ReleasePhase::Superseded, State::Ready, Reason::Superseded, stage);
-    }
-    let passed: Vec<&Stage> = stages.iter().filter(|stage| !stage.is_skipped()).collect();
-    if let Some(last) = passed.last().filter(|_| !passed.is_empty()) {
+}
+
+/// Every stage is verified, or one that the release never enters.
+fn without_open_stage(project: &Project, stages: &[Stage]) -> Summary {
+    if let Some(last) = stages.iter().rfind(|stage| !stage.is_skipped()) {
         return Summary {
             phase: ReleasePhase::Verified,
             state: State::Ready,
@@ -80,8 +76,7 @@ pub fn summarise(project: &Project, stages: &[Stage]) -> Summary {
             message: format!("verified in {}", last.name),
         };
     }
-    let superseded = stages.iter().any(|stage| stage.at == At::Skipped(Exclusion::Superseded));
-    match superseded {
+    match stages.iter().any(|stage| stage.at == At::Skipped(Exclusion::Superseded)) {
         true => Summary {
             phase: ReleasePhase::Superseded,
             state: State::Ready,

@@ -281,7 +281,10 @@ async fn standard_changes_are_approved_beforehand_and_emergencies_afterwards() -
         let message = condition(&found, "ApprovalOverdue").map(|it| it["message"].to_string());
         ensure!(message.as_ref().is_some_and(|text| text.contains("shop-2.0.0")), "{message:?}");
         let column = found["status"]["message"].as_str().unwrap_or_default();
-        ensure!(column.contains("shop-2.0.0 started before it was approved, and its approval was due by"), "{column}");
+        ensure!(
+            column.contains("shop-2.0.0 started before it was approved, and its approval was due by"),
+            "{column}"
+        );
         let path = format!("/api/v1/namespaces/{}/events?fieldSelector=reason=ApprovalOverdue", project.name);
         eventually("the event", SOON, async || {
             let found = project.get(&path).await?.unwrap_or_default();

@@ -1,0 +1,125 @@
+//! A release in an environment that has a promotion of it: how far the promotion is, or how it ended.
+
+use super::stages::{At, IN_PROGRESS, Stage, newer_is_verified};
+use crate::api::{CachedRelease, Environment, Meta, Promotion, PromotionKind, PromotionPhase};
+use crate::decide::gates::{blocked_by, opens_at, waits_at};
+use crate::decide::history::lane::Lane;
+use crate::decide::world::Project;
+use jiff::Timestamp;
+
+/// The stage of a release that this promotion promotes.
+pub(super) fn of_promotion(
+    project: &Project,
+    environment: &Environment,
+    lane: &Lane<'_>,
+    release: &CachedRelease,
+    promotion: &Promotion,
+    now: Timestamp,
+) -> Stage {
+    let phase = promotion.phase();
+    let status = promotion.status.as_ref();
+    let stage = Stage {
+        name: environment.name().to_owned(),
+        at: At::Promotion(phase),
+        until: None,
+        message: status.and_then(|status| status.message.clone()).unwrap_or_default(),
+        revision: promotion.revision(),
+        promotion: Some(promotion.name().to_owned()),
+    };
+    let rollback = rollback_of(lane, release, promotion);
+    if let Some(rollback) = rollback.filter(|other| phase.is_running() && !other.phase().is_final()) {
+        let message = cause(rollback).unwrap_or_default();
+        return Stage { at: At::RollingBack, message, ..stage };
+    }
+    // The message is the same from the open gate to the end, because the promotion's own status reports the steps.
+    let is_starting = phase == PromotionPhase::Pending && status.is_none_or(|status| status.reason.is_none());
+    if is_starting || phase.is_running() {
+        let message = IN_PROGRESS.to_owned();
+        return Stage { at: At::InProgress, message, revision: None, promotion: None, ..stage };
+    }
+    if let Some(gate) = waits_at(promotion) {
+        let until = opens_at(project, environment, release, promotion, now);
+        return Stage { at: At::Gate(gate), until, ..stage };
+    }
+    if let Some(fault) = blocked_by(promotion) {
+        return Stage { at: At::Blocked(fault), ..stage };
+    }
+    ended(project, lane, release, promotion, rollback, stage)
+}
+
+/// The rollback of a release that followed this promotion: one that is pending, else the last one that started.
+fn rollback_of<'a>(lane: &Lane<'a>, release: &CachedRelease, promotion: &Promotion) -> Option<&'a Promotion> {
+    // A promotion that has not started has no revision yet and comes after all that have one.
+    let number = |promotion: &Promotion| promotion.revision().unwrap_or(i64::MAX);
+    let is_of_it = |other: &&Promotion| {
+        other.spec.kind == PromotionKind::Rollback
+            && other.spec.release == release.name()
+            && number(other) > number(promotion)
+    };
+    let pending = || lane.pending.iter().copied().filter(is_of_it);
+    let waiting = pending().rfind(|other| !other.phase().is_final());
+    let started = || lane.revisions.iter().copied().rfind(is_of_it);
+    // A rollback that ended before it started counts only if the controller created it after a failure.
+    let refused = || {
+        let failed = pending().filter(|_| promotion.phase() == PromotionPhase::Failed);
+        failed.rev().find(|other| other.is_automatic())
+    };
+    waiting.or_else(started).or_else(refused)
+}
+
+/// The stage after the promotion ended, and what a rollback made of it.
+fn ended(
+    project: &Project,
+    lane: &Lane<'_>,
+    release: &CachedRelease,
+    promotion: &Promotion,
+    rollback: Option<&Promotion>,
+    mut stage: Stage,
+) -> Stage {
+    let phase = promotion.phase();
+    let rollback = match phase {
+        PromotionPhase::Failed => rollback,
+        // A person may also roll back a verified release.
+        PromotionPhase::Verified if runs_here(lane, promotion) => {
+            rollback.filter(|other| !other.phase().is_final())
+        }
+        PromotionPhase::Verified => rollback.filter(|other| other.phase() != PromotionPhase::Cancelled),
+        PromotionPhase::Pending
+        | PromotionPhase::Promoting
+        | PromotionPhase::Observing
+        | PromotionPhase::Superseded
+        | PromotionPhase::Cancelled => return stage,
+    };
+    if let (PromotionPhase::Verified, Some(rollback)) = (phase, rollback) {
+        let reason = cause(rollback).unwrap_or_else(|| "no reason was given".to_owned());
+        stage.message = format!("rolled back by {}: {reason}", rollback.name());
+    }
+    stage.at = match rollback.map(Promotion::phase) {
+        None => stage.at,
+        Some(PromotionPhase::Verified | PromotionPhase::Superseded) => At::RolledBack,
+        Some(PromotionPhase::Failed | PromotionPhase::Cancelled) => At::RollbackFailed,
+        Some(PromotionPhase::Pending | PromotionPhase::Promoting | PromotionPhase::Observing) => {
+            At::RollingBack
+        }
+    };
+    let has_failed = !matches!(stage.at, At::RollingBack | At::Promotion(PromotionPhase::Verified));
+    if has_failed && newer_is_verified(project, lane, release) {
+        stage.at = At::Superseded;
+    }
+    stage
+}
+
+/// Why a rollback was created: what failed, or the reason that a person gave.
+fn cause(rollback: &Promotion) -> Option<String> {
+    let spec = &rollback.spec;
+    match (&spec.cause, &spec.reason) {
+        (Some(cause), Some(reason)) => Some(format!("{cause}: {reason}")),
+        (one, None) | (None, one) => one.clone(),
+    }
+}
+
+/// Whether the content of this promotion is the one that runs here, or runs here again after a rollback.
+fn runs_here(lane: &Lane<'_>, promotion: &Promotion) -> bool {
+    let last = lane.here().rev().find(|other| other.phase() == PromotionPhase::Verified);
+    last.and_then(|other| lane.content_of(other)).is_some_and(|origin| origin.name() == promotion.name())
+}
