@@ -24,7 +24,7 @@ pub enum GateName {
     Soak,
     /// `spec.hold` of the release is not set.
     Hold,
-    /// The time in `spec.change.notBefore` of the release has come.
+    /// The time in `spec.change.notBefore` of the release has passed.
     NotBefore,
     /// The windows of the environment allow a start.
     Window,
@@ -41,7 +41,7 @@ impl GateName {
     /// Gates that open with time alone.
     pub const OPEN_BY_THEMSELVES: [Self; 4] = [Self::Soak, Self::NotBefore, Self::Window, Self::Freeze];
 
-    /// The reason that a status carries while the gate is closed.
+    /// The reason in a status while the gate is closed.
     pub fn reason(self) -> Reason {
         match self {
             Self::Order => Reason::Order,
@@ -54,7 +54,7 @@ impl GateName {
         }
     }
 
-    /// The name of the gate, as it appears in specs and messages.
+    /// The name of the gate in specs and messages.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Order => "Order",

@@ -1,19 +1,19 @@
-//! The little of object metadata that is read everywhere: name, UID, generation, creation, deletion.
+//! The object metadata that decisions read: name, UID, generation, creation, deletion.
 
 use super::{Approval, CachedRelease, Environment, Promotion};
 use jiff::Timestamp;
 
-/// Objects of our kinds, by their metadata.
+/// Metadata of an object of Towpath.
 pub trait Meta {
-    /// The name; empty before the API server gave one.
+    /// The name. Empty before the API server has assigned one.
     fn name(&self) -> &str;
-    /// The UID; empty before the API server gave one.
+    /// The UID. Empty before the API server has assigned one.
     fn uid(&self) -> &str;
     /// The generation of the spec.
     fn generation(&self) -> i64;
-    /// When it was created; the epoch before the API server said.
+    /// When it was created. The Unix epoch before the API server has set it.
     fn created(&self) -> Timestamp;
-    /// It is being deleted.
+    /// Whether it has a deletion timestamp.
     fn deleting(&self) -> bool;
 }
 

@@ -1,7 +1,6 @@
-//! Names as types, so that the name of a release is never taken for that of an environment.
+//! Names as types, so that the name of a release cannot be passed for that of an environment.
 //!
-//! A name is what the API server accepted: the schema of each kind holds it to the rules of Kubernetes. Code that puts a name into a
-//! URL parses it first, by [`Identity`](crate::cluster::Identity) or [`ObjectKey`](crate::content::ObjectKey).
+//! The API server has validated every name against the schema of its kind. Code that puts a name into a URL parses it first, with [`Identity`](crate::cluster::Identity) or [`ObjectKey`](crate::content::ObjectKey).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

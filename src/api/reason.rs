@@ -1,37 +1,36 @@
-//! Every reason that a status or an Event can carry: one word each, documented once, with its class.
+//! Every reason that a status or an Event can have: one word each, documented once, with its class.
 //!
-//! Invariant: code compares [`Reason`], never text. The API keeps reasons as strings, so that an older controller can read a
-//! status that a newer one wrote; [`Reason::from`] reads them back, and a word that it does not know becomes
-//! [`Reason::Reported`].
+//! Invariant: code compares [`Reason`], never text. The API stores reasons as strings, so that an older controller can read a
+//! status that a newer one wrote. [`Reason::from`] parses them, and an unknown word becomes [`Reason::Reported`].
 
 use super::GateName;
 use std::fmt;
 
-/// What a reason says about the object that carries it.
+/// What a reason means for the object that has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// Waits at a gate of release management, possibly for long: a settled state, `Ready=True`.
+    /// The object waits at a gate of release management, possibly for days: a settled state, `Ready=True`.
     Holding,
-    /// Something is missing or in the way, and the object cannot proceed until it is fixed or has ended.
+    /// The object cannot proceed until something missing is created or something else is fixed or ends.
     Blocking,
     /// Work in progress, or a fact that an Event reports.
     Transient,
-    /// Ends the object, or stays until its spec is changed.
+    /// The object has ended, or the reason stays until its spec changes.
     Final,
 }
 
 macro_rules! reasons {
     ($($(#[$doc:meta])+ $name:ident: $class:ident,)+) => {
-        /// Why an object is in the state that it is in.
+        /// Why an object is in its state.
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Reason {
             $($(#[$doc])+ $name,)+
-            /// A word of Kubernetes that is passed on unchanged: what a kubelet or a controller reports of a pod or a workload.
+            /// A reason from Kubernetes, passed on unchanged: what a kubelet or a controller reports for a pod or a workload.
             Reported(String),
         }
 
         impl Reason {
-            /// Every reason that has a name of its own.
+            /// Every reason with a variant of its own.
             pub const NAMED: &[Self] = &[$(Self::$name,)+];
 
             /// The word, as a status and `kubectl` show it.
@@ -42,7 +41,7 @@ macro_rules! reasons {
                 }
             }
 
-            /// What the reason says about the object that carries it.
+            /// What the reason means for the object that has it.
             pub fn class(&self) -> Class {
                 match self {
                     $(Self::$name => Class::$class,)+
@@ -87,22 +86,22 @@ reasons! {
     /// `spec.change.deadline` of the release has passed.
     Deadline: Final,
 
-    // What keeps a promotion from starting.
+    // Why a promotion cannot start.
     /// The owner of the target namespace has not consented.
     NotGranted: Blocking,
     /// The target namespace does not exist.
     NamespaceMissing: Blocking,
     /// The target namespace is being deleted.
     NamespaceTerminating: Blocking,
-    /// The environment cannot work yet, or the release names one that does not exist.
+    /// The environment has a fault, or the release names one that does not exist.
     Environment: Blocking,
-    /// Admission policies are missing or were changed.
+    /// Admission policies are missing or were modified.
     Security: Blocking,
     /// The override of the promotion cannot be used.
     Override: Blocking,
     /// Another promotion of the application is in progress in this environment.
     Lane: Blocking,
-    /// The API server refused an object of the release in a dry run.
+    /// The API server rejected an object of the release in a dry run.
     Preflight: Blocking,
     /// The Content that holds the objects was deleted.
     ContentMissing: Blocking,
@@ -122,9 +121,9 @@ reasons! {
     RollingOut: Transient,
     /// A rollback is in progress.
     RollingBack: Transient,
-    /// The release runs and is watched through the observe window.
+    /// The release runs and its health is checked during the observe window.
     Observing: Transient,
-    /// A write of a rollback is refused for now.
+    /// The API server rejects a write of a rollback, and the controller retries it.
     Refused: Blocking,
     /// No environment of the project accepts the release.
     NoEnvironment: Transient,
@@ -135,14 +134,14 @@ reasons! {
     /// The environment has no revision yet.
     Idle: Transient,
 
-    // How a promotion or a release ends well, or without a verdict.
-    /// Healthy through the observe window.
+    // How a promotion or a release ends without a failure.
+    /// The release was healthy during the whole observe window.
     Verified: Final,
     /// A rollback restored the earlier content, and it is healthy.
     Restored: Final,
     /// A newer release was promoted first.
     Superseded: Final,
-    /// A later promotion started first.
+    /// Another promotion of the application started while this one was pending.
     Overtaken: Final,
     /// The release was deleted before anything was written.
     ReleaseDeleted: Final,
@@ -158,7 +157,7 @@ reasons! {
     Failed: Final,
     /// The rollback failed.
     RollbackFailed: Final,
-    /// A person rolled the release back.
+    /// A person created a rollback of the release.
     TakenBack: Final,
     /// The release was deleted during its promotion.
     Withdrawn: Final,
@@ -178,7 +177,7 @@ reasons! {
     NotVerified: Final,
     /// The objects before the first promotion cannot be recorded.
     Baseline: Final,
-    /// The API server refused a write permanently.
+    /// The API server rejected a write permanently.
     WriteRefused: Final,
     /// The objects could not be written in time.
     WriteDeadlineExceeded: Final,
@@ -190,7 +189,7 @@ reasons! {
     Unavailable: Final,
     /// A pod could not be scheduled in time.
     Unschedulable: Final,
-    /// A container restarts more often than the policy tolerates.
+    /// A container restarted more often than the rollback policy allows.
     CrashLoopBackOff: Final,
     /// A container used more memory than its limit.
     OOMKilled: Final,
@@ -217,8 +216,8 @@ reasons! {
     /// The content of a release is too large to store.
     TooLarge: Final,
 
-    // Conditions of attention, and approvals.
-    /// Admission policies of the installation are missing or were changed.
+    // Alarms of an environment, and approvals.
+    /// Admission policies of the installation are missing or were modified.
     PoliciesChanged: Blocking,
     /// An Emergency change started before it was approved.
     Emergency: Blocking,
@@ -236,13 +235,13 @@ reasons! {
     PromotionStarted: Transient,
     /// A rollback started to write.
     RollbackStarted: Transient,
-    /// Every workload of a revision is rolled out; the observe window begins.
+    /// Every workload of a revision is rolled out, and the observe window starts.
     RolledOut: Transient,
     /// A promotion failed.
     PromotionFailed: Final,
     /// A promotion ended before it wrote anything.
     PromotionRefused: Final,
-    /// Promotions do not start, as admission policies are missing.
+    /// Promotions do not start, because admission policies are missing or were modified.
     SecurityDegraded: Blocking,
     /// An approval is overdue.
     ApprovalOverdue: Blocking,
@@ -251,7 +250,7 @@ reasons! {
 }
 
 impl Reason {
-    /// Whether a gate opens with time alone. Approvers may decide while a promotion waits there.
+    /// Whether a gate opens with time alone. Users can approve a promotion while it waits there.
     pub fn opens_by_itself(&self) -> bool {
         GateName::OPEN_BY_THEMSELVES.iter().any(|gate| gate.reason() == *self)
     }
@@ -261,7 +260,7 @@ impl Reason {
         self.class() == Class::Holding
     }
 
-    /// Whether something is missing or in the way.
+    /// Whether the object cannot proceed until something else is fixed, created or ends.
     pub fn is_blocking(&self) -> bool {
         self.class() == Class::Blocking
     }
@@ -284,7 +283,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_word_is_read_back_as_its_reason_and_fits_a_condition() {
+    fn every_word_parses_to_its_reason_and_is_valid_in_a_condition() {
         for reason in Reason::NAMED {
             assert_eq!(Reason::from(reason.as_str()), *reason);
             assert!(
@@ -295,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn every_gate_that_can_be_overridden_is_one_to_wait_at() {
+    fn every_gate_that_can_be_overridden_is_of_the_class_holding() {
         for gate in GateName::ALL {
             assert_eq!(gate.reason().class(), Class::Holding, "{gate:?}");
         }

@@ -1,6 +1,6 @@
 //! Drops parts of our own kinds before they are cached.
 //!
-//! Invariant: no field that a decision reads is dropped, and no field at all of an object that is still compared or written.
+//! Invariant: no field that a decision reads is dropped. An object that is still compared or written keeps every field.
 
 use super::condition::HOLDS;
 use super::{
@@ -20,8 +20,8 @@ impl Trim for ClusterChangeFreeze {}
 impl Trim for Environment {}
 impl Trim for RollbackPolicy {}
 
-/// Histories are long. Of a promotion that has ended, only the outcome and the changes are read. The complete record stays at the API
-/// server, and its status is not written again.
+/// A promotion that has ended keeps only its outcome and changes, because histories are long. The API server still has the complete
+/// object, and its status is not written again.
 impl Trim for Promotion {
     fn trim(&mut self) {
         let Some(status) = self.status.as_mut().filter(|status| status.phase.is_final()) else { return };
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn of_one_that_has_ended_the_outcome_stays() {
+    fn a_promotion_that_has_ended_keeps_its_outcome() {
         let ended = promotion("Failed", json!({}));
         let status = ended.status.unwrap();
         assert_eq!((status.revision, status.message.as_deref()), (Some(3), Some("restarted")));
@@ -76,7 +76,7 @@ mod tests {
         let conditions: Vec<String> =
             status.conditions.into_iter().map(|condition| condition.type_).collect();
         assert_eq!(conditions, [HOLDS]);
-        assert!(ended.spec.requested_by.is_some(), "a person asked for it");
+        assert!(ended.spec.requested_by.is_some(), "a person requested it");
         let automatic =
             promotion("Failed", json!({ (mark::AUTOMATIC): "true", (mark::APPLICATION): "shop" }));
         assert!(automatic.spec.requested_by.is_none());
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_goes_on_stays_whole() {
+    fn a_promotion_in_progress_keeps_every_field() {
         let open = promotion("Promoting", json!({ (mark::AUTOMATIC): "true" }));
         assert!(open.metadata.labels.is_some() && open.spec.requested_by.is_some());
         let status = open.status.unwrap();

@@ -56,11 +56,11 @@ fn an_emergency_change_is_due_a_whole_number_of_seconds_after_its_start() {
 }
 
 #[test]
-fn nothing_starts_while_the_admission_policies_are_missing_or_changed() {
+fn promotions_do_not_start_while_admission_policies_are_missing_or_modified() {
     let of = |admission| rules_are_in_force(&Project { admission, ..Project::default() });
     assert_eq!(of(Admission::Enforced), Gate::Open);
     assert_eq!(of(Admission::Disabled), Gate::Open);
-    let message = "the policy a is missing; until the policies of the chart are there again nothing starts but rollbacks";
+    let message = "the policy a is missing; only rollbacks start until the admission policies of the chart are restored";
     assert_eq!(
         of(Admission::Degraded("the policy a is missing".into())),
         Gate::closed(Reason::Security, message)
@@ -68,16 +68,16 @@ fn nothing_starts_while_the_admission_policies_are_missing_or_changed() {
 }
 
 #[test]
-fn automation_promotes_only_what_its_requester_may_promote() {
+fn the_controller_promotes_a_release_only_if_its_requester_may_promote() {
     let closed = |message: &str| Gate::closed(Reason::Requester, message);
     let unknown = closed(
-        "nobody is recorded as its requester, as it is older than the policies; somebody who may promote here creates a Promotion",
+        "no requester is recorded, because the release is older than the admission policies; a user with the verb promote here can create a Promotion",
     );
     let refused = closed(
-        "alice may not promote into prod; it opens when they are granted the verb promote on environments/prod, or somebody who \
-         may creates a Promotion",
+        "alice may not promote to prod; grant them the verb promote on environments/prod, or let a user who has it create a \
+         Promotion",
     );
-    let asking = closed("the API server is being asked whether its requester may promote here");
+    let asking = closed("checking with the API server whether the requester may promote here");
     let degraded = || Admission::Degraded("a".into());
     for (admission, requester, answers, expected) in [
         (Admission::Disabled, None, vec![], Gate::Open),

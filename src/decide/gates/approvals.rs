@@ -1,35 +1,33 @@
-//! Gates of people: who asked, who approved. Whatever the API server did not hold to the rules counts for nothing.
+//! Gates about users: the requester's rights and approvals. They rely on the user names that the admission policies record.
 //!
-//! An approval counts while it names this release, this environment and this digest, has not expired, and its approver is a
-//! person who still may `approve` here and did not ask for it. Each person counts once; a reject closes until it is withdrawn.
+//! An approval counts if it names this release, environment and digest, has not expired, and its approver is a person who still has the
+//! verb `approve` here and did not request the release. Each person counts once. A rejection closes the gate until it is deleted.
 
 use super::calendar::change_type;
 use super::gate::Gate;
 use crate::api::{
     Approval, ApprovalDecision, ApprovalOf, Approvals, ApprovalsReport, Approved, CachedRelease, ChangeType,
-    Environment, ObjectIdentity, Reason, UserInfo,
+    Environment, Meta, ObjectIdentity, Reason, UserInfo,
 };
 use crate::decide::conditions::cut;
-
-use crate::api::Meta;
 use crate::decide::moments::{earliest, later, span};
 use crate::decide::world::{Admission, Project, Verb};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::collections::BTreeMap;
 
-/// Requests are held to the rules by the API server, or the installation does without.
+/// The admission policies are in force, or the chart was installed without them.
 pub(in crate::decide) fn rules_are_in_force(project: &Project) -> Gate {
     match &project.admission {
         Admission::Enforced | Admission::Disabled => Gate::Open,
         Admission::Degraded(what) => Gate::closed(
             Reason::Security,
-            format!("{what}; until the policies of the chart are there again nothing starts but rollbacks"),
+            format!("{what}; only rollbacks start until the admission policies of the chart are restored"),
         ),
     }
 }
 
-/// Automation takes a release only if whoever created it may promote here.
+/// The controller promotes a release only if its requester may promote here.
 pub(in crate::decide) fn requester_may_promote(
     project: &Project,
     environment: &Environment,
@@ -41,7 +39,7 @@ pub(in crate::decide) fn requester_may_promote(
     let Some(requester) = release.requested_by() else {
         return Gate::closed(
             Reason::Requester,
-            "nobody is recorded as its requester, as it is older than the policies; somebody who may promote here creates a Promotion",
+            "no requester is recorded, because the release is older than the admission policies; a user with the verb promote here can create a Promotion",
         );
     };
     match project.may(Verb::Promote, environment.name(), &requester) {
@@ -49,8 +47,8 @@ pub(in crate::decide) fn requester_may_promote(
         Some(false) => Gate::closed(
             Reason::Requester,
             format!(
-                "{} may not promote into {}; it opens when they are granted the verb promote on environments/{}, or somebody who \
-                 may creates a Promotion",
+                "{} may not promote to {}; grant them the verb promote on environments/{}, or let a user who has it create a \
+                 Promotion",
                 requester.username,
                 environment.name(),
                 environment.name()
@@ -58,19 +56,19 @@ pub(in crate::decide) fn requester_may_promote(
         ),
         None => Gate::closed(
             Reason::Requester,
-            "the API server is being asked whether its requester may promote here",
+            "checking with the API server whether the requester may promote here",
         ),
     }
 }
 
-/// What has to be approved: one release in one environment, as it would be written.
+/// What has to be approved: one release in one environment, with the digest of what would be written.
 #[derive(Clone, Copy, Debug)]
 pub struct Case<'a> {
     /// The environment.
     pub environment: &'a Environment,
     /// The release.
     pub release: &'a CachedRelease,
-    /// Who created the promotion, if that was a person.
+    /// The user who created the promotion. None if the controller did.
     pub promotion_requester: Option<&'a UserInfo>,
     /// Digest of what would be written.
     pub digest: &'a str,
@@ -79,20 +77,20 @@ pub struct Case<'a> {
 /// The approvals of a case.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tally {
-    /// For the record.
+    /// For the status of the promotion.
     pub report: ApprovalsReport,
-    /// When an approval that counts now runs out, the first of them.
+    /// When the first of the approvals that count expires.
     pub until: Option<Timestamp>,
 }
 
 impl Tally {
-    /// Whether nobody is needed any more.
+    /// Whether no further approval is needed.
     pub fn is_complete(&self) -> bool {
         self.report.needed.is_none()
     }
 }
 
-/// The rules of the environment, if they demand approvals for this release.
+/// The approval rules of the environment, if they apply to this release.
 pub fn required_approvals<'a>(
     environment: &'a Environment,
     release: &CachedRelease,
@@ -100,12 +98,12 @@ pub fn required_approvals<'a>(
     environment.spec.approvals.as_ref().filter(|rules| !rules.not_for.contains(&change_type(release)))
 }
 
-/// How long an Emergency change may go without.
+/// How long after its start an Emergency change may be unapproved. None if it must be approved first.
 pub fn may_start_unapproved(rules: &Approvals, release: &CachedRelease) -> Option<jiff::SignedDuration> {
     rules.emergency_within.filter(|_| change_type(release) == ChangeType::Emergency).map(span)
 }
 
-/// Whether an approval counts in a case: until when, or which of its fields is why not.
+/// Until when an approval counts, or which of its fields is the reason that it does not.
 pub fn counts(
     project: &Project,
     rules: &Approvals,
@@ -122,21 +120,21 @@ pub fn counts(
         return Err(format!("spec.release.uid is of another release {}", spec.release.name));
     }
     if spec.digest != case.digest {
-        return Err(format!("spec.digest is not {}, which is what would be written now", case.digest));
+        return Err(format!("spec.digest is not {}, the digest of what would be written now", case.digest));
     }
-    let runs_out = rules.valid_for.filter(|_| spec.decision == ApprovalDecision::Approve);
-    let runs_out = runs_out.map(|time| later(approval.created(), span(time)));
-    let until = [runs_out, spec.expires_at.as_ref().map(|time| time.0)].into_iter().flatten().min();
+    let expiry = rules.valid_for.filter(|_| spec.decision == ApprovalDecision::Approve);
+    let expiry = expiry.map(|time| later(approval.created(), span(time)));
+    let until = [expiry, spec.expires_at.as_ref().map(|time| time.0)].into_iter().flatten().min();
     if until.is_some_and(|until| until <= now) {
         let field =
-            if runs_out == until { "spec.approvals.validFor of the environment" } else { "spec.expiresAt" };
+            if expiry == until { "spec.approvals.validFor of the environment" } else { "spec.expiresAt" };
         return Err(format!("{field}: it expired at {}", until.unwrap_or(now)));
     }
     let Some(approver) = &spec.approver else {
-        return Err("spec.approver is missing: it was made while no policy filled it in".to_owned());
+        return Err("spec.approver is missing: the Approval was created without the admission policies; create it again".to_owned());
     };
     if approver.is_service_account() {
-        return Err("spec.approver is a ServiceAccount; only people approve".to_owned());
+        return Err("spec.approver is a ServiceAccount, which cannot approve".to_owned());
     }
     match project.may(Verb::Approve, environment.name(), approver) {
         Some(true) => {}
@@ -147,14 +145,14 @@ pub fn counts(
                 environment.name()
             ));
         }
-        None => return Err("the API server is being asked whether its approver may approve".to_owned()),
+        None => return Err("checking with the API server whether the approver may approve".to_owned()),
     }
     let requester = release.requested_by();
-    let mut asked = [requester.as_ref(), case.promotion_requester].into_iter().flatten();
-    let is_own = asked.any(|asker| is_same(asker, approver));
+    let mut requesters = [requester.as_ref(), case.promotion_requester].into_iter().flatten();
+    let is_own = requesters.any(|requester| is_same(requester, approver));
     if is_own && !rules.requester_may_approve && spec.decision == ApprovalDecision::Approve {
         return Err(format!(
-            "spec.approver: {} asked for it and does not count; spec.approvals.requesterMayApprove is false",
+            "spec.approver: {} requested the release and cannot approve it; spec.approvals.requesterMayApprove is false",
             approver.username
         ));
     }
@@ -170,15 +168,15 @@ pub fn tally(project: &Project, rules: &Approvals, case: Case<'_>, now: Timestam
     let mut decisions: BTreeMap<&str, Vec<&Approval>> = BTreeMap::new();
     let mut until = None;
     for approval in project.approvals.values() {
-        let Ok(runs_out) = counts(project, rules, case, approval, now) else { continue };
+        let Ok(expiry) = counts(project, rules, case, approval, now) else { continue };
         let Some(approver) = &approval.spec.approver else { continue };
-        until = earliest(until, runs_out);
+        until = earliest(until, expiry);
         decisions.entry(approver.username.as_str()).or_default().push(approval);
     }
     let (rejected, approved): (Vec<_>, Vec<_>) = decisions
         .values()
         .filter_map(|of_one| {
-            // Who both approved and rejected has rejected.
+            // A person who both approved and rejected counts as rejecting.
             let rejects = |approval: &&&Approval| approval.spec.decision == ApprovalDecision::Reject;
             of_one.iter().find(rejects).or_else(|| of_one.first()).copied()
         })
@@ -211,17 +209,17 @@ pub fn tally(project: &Project, rules: &Approvals, case: Case<'_>, now: Timestam
     }
 }
 
-/// What `status.approvals.needed` has room for.
+/// Maximum length of `status.approvals.needed`.
 const MOST_NEEDED: usize = 1024;
 
-/// Who is still needed.
+/// Which approvals are missing, or who rejected.
 fn needed(rules: &Approvals, approved: &[&Approval], rejected: &[&Approval]) -> Option<String> {
     let name =
         |approval: &&Approval| approval.spec.approver.as_ref().map(|approver| approver.username.clone());
     if !rejected.is_empty() {
         let who: Vec<String> = rejected.iter().filter_map(name).collect();
         return Some(cut(
-            &format!("{} rejected it; it opens when they delete their Approval", who.join(", ")),
+            &format!("{} rejected it; the gate opens when they delete their Approval", who.join(", ")),
             MOST_NEEDED,
         ));
     }
@@ -244,7 +242,7 @@ fn needed(rules: &Approvals, approved: &[&Approval], rejected: &[&Approval]) -> 
     (!parts.is_empty()).then(|| cut(&format!("has {}{by}", parts.join(", ")), MOST_NEEDED))
 }
 
-/// Until when an Emergency change that started has to be approved.
+/// When the approval of an Emergency change that started is due.
 pub fn due(started: Timestamp, within: jiff::SignedDuration) -> Time {
     Time(crate::decide::conditions::seconds(later(started, within)))
 }

@@ -1,4 +1,4 @@
-//! Which approvals count, and what they add up to. It is noon; the approvals were created at 10:00.
+//! Which approvals count, and which are still needed. It is noon; the approvals were created at 10:00.
 
 use super::*;
 use crate::decide::fixture_tests::{
@@ -7,7 +7,7 @@ use crate::decide::fixture_tests::{
 };
 use serde_json::{Value, json};
 
-/// One release that may enter prod, and the decisions about it.
+/// One release that may enter prod, and its approvals.
 struct Scene {
     rules: Value,
     release: Value,
@@ -62,8 +62,8 @@ impl Scene {
     }
 }
 
-/// What an approver reads about one approval.
-fn told(scene: Scene, approval: Value) -> String {
+/// The message about one approval.
+fn outcome(scene: Scene, approval: Value) -> String {
     let scene = scene.with([approval]);
     scene.ask(|project, rules, case| {
         match counts(project, rules, case, &the_approval(project, "one"), at("12:00:00")) {
@@ -97,7 +97,7 @@ fn names(approved: &[Approved]) -> Vec<&str> {
 #[test]
 fn an_approval_counts_for_the_release_the_environment_and_the_digest_that_it_names() {
     let other = "b".repeat(64);
-    let digest_differs = format!("spec.digest is not {}, which is what would be written now", digest());
+    let digest_differs = format!("spec.digest is not {}, the digest of what would be written now", digest());
     for (spec, expected) in [
         (json!({}), "counts"),
         (
@@ -113,7 +113,7 @@ fn an_approval_counts_for_the_release_the_environment_and_the_digest_that_it_nam
         (json!({ "digest": other }), digest_differs.as_str()),
     ] {
         let approval = approval("one", person("bob"), json!({ "spec": spec }));
-        assert_eq!(told(scene(one()), approval), expected, "{spec}");
+        assert_eq!(outcome(scene(one()), approval), expected, "{spec}");
     }
 }
 
@@ -146,7 +146,7 @@ fn an_approval_expires_at_the_earlier_of_two_times_and_the_field_of_that_time_is
         let rules = json!({ "required": 1, "validFor": valid_for });
         let spec = json!({ "decision": decision, "expiresAt": expires_at.map(stamp) });
         let approval = approval("one", person("bob"), json!({ "spec": spec }));
-        assert_eq!(told(scene(rules), approval), expected, "{valid_for:?} {expires_at:?} {decision}");
+        assert_eq!(outcome(scene(rules), approval), expected, "{valid_for:?} {expires_at:?} {decision}");
     }
 }
 
@@ -154,11 +154,15 @@ fn an_approval_expires_at_the_earlier_of_two_times_and_the_field_of_that_time_is
 fn only_a_person_who_may_approve_in_this_environment_counts() {
     let robot = "system:serviceaccount:ci:robot";
     for (approver, answers, expected) in [
-        (Value::Null, vec![], "spec.approver is missing: it was made while no policy filled it in"),
+        (
+            Value::Null,
+            vec![],
+            "spec.approver is missing: the Approval was created without the admission policies; create it again",
+        ),
         (
             person(robot),
             vec![(Verb::Approve, "prod", true)],
-            "spec.approver is a ServiceAccount; only people approve",
+            "spec.approver is a ServiceAccount, which cannot approve",
         ),
         (person("erin"), vec![(Verb::Approve, "prod", true)], "counts"),
         (
@@ -169,7 +173,7 @@ fn only_a_person_who_may_approve_in_this_environment_counts() {
         (
             person("erin"),
             vec![(Verb::Approve, "staging", true), (Verb::Promote, "prod", true)],
-            "the API server is being asked whether its approver may approve",
+            "checking with the API server whether the approver may approve",
         ),
     ] {
         let spec = json!({ "spec": { "approver": approver } });
@@ -189,10 +193,8 @@ fn only_a_person_who_may_approve_in_this_environment_counts() {
 #[test]
 fn the_requester_does_not_count_as_approver_unless_the_environment_allows_it() {
     let with_uid = |name: &str, uid: &str| json!({ "username": name, "uid": uid });
-    let own =
-        "spec.approver: alice asked for it and does not count; spec.approvals.requesterMayApprove is false";
-    let renamed =
-        "spec.approver: alicia asked for it and does not count; spec.approvals.requesterMayApprove is false";
+    let own = "spec.approver: alice requested the release and cannot approve it; spec.approvals.requesterMayApprove is false";
+    let renamed = "spec.approver: alicia requested the release and cannot approve it; spec.approvals.requesterMayApprove is false";
     for (requester, creator, approver, allowed, decision, expected) in [
         (Some(person("alice")), None, person("alice"), false, "Approve", own),
         (Some(with_uid("alice", "1")), None, with_uid("alice", "2"), false, "Approve", own),
@@ -206,7 +208,7 @@ fn the_requester_does_not_count_as_approver_unless_the_environment_allows_it() {
         (None, None, person("alice"), false, "Approve", "counts"),
         (Some(person("alice")), None, person("alice"), true, "Approve", "counts"),
         (None, Some(person("alice")), person("alice"), true, "Approve", "counts"),
-        // Nobody else is needed to stop one's own release.
+        // A requester may reject their own release.
         (Some(person("alice")), None, person("alice"), false, "Reject", "counts"),
     ] {
         let scene = Scene {
@@ -216,7 +218,7 @@ fn the_requester_does_not_count_as_approver_unless_the_environment_allows_it() {
             ..scene(json!({ "required": 1, "requesterMayApprove": allowed }))
         };
         let approval = approval("one", approver.clone(), json!({ "spec": { "decision": decision } }));
-        let found = told(scene, approval);
+        let found = outcome(scene, approval);
         assert_eq!(found, expected, "{requester:?} {creator:?} {approver} {allowed} {decision}");
     }
 }
@@ -243,9 +245,9 @@ fn the_approvals_that_are_still_needed_are_counted_by_person() {
 }
 
 #[test]
-fn a_rejection_closes_the_gate_until_it_is_withdrawn() {
+fn a_rejection_closes_the_gate_until_it_is_deleted() {
     let approved = || [approve("bob"), approve("carol")];
-    let rejected = "dave rejected it; it opens when they delete their Approval";
+    let rejected = "dave rejected it; the gate opens when they delete their Approval";
     let scene_of = |approvals: Vec<Value>| scene(one()).with(approvals);
 
     let closed = scene_of([approved().to_vec(), vec![reject("dave")]].concat()).tally().report;
@@ -256,29 +258,29 @@ fn a_rejection_closes_the_gate_until_it_is_withdrawn() {
     assert_eq!((withdrawn.needed, names(&withdrawn.rejected)), (None, vec![]));
 
     let two = scene_of(vec![reject("dave"), reject("carol")]);
-    assert_eq!(two.needed(), "carol, dave rejected it; it opens when they delete their Approval");
+    assert_eq!(two.needed(), "carol, dave rejected it; the gate opens when they delete their Approval");
 
     let stranger = scene_of([approved().to_vec(), vec![reject("mallory")]].concat());
-    assert_eq!(stranger.needed(), "nothing", "who may not approve cannot reject either");
+    assert_eq!(stranger.needed(), "nothing", "a user who may not approve cannot reject");
 
     let requester = scene_of(vec![approve("bob"), reject("alice")]);
-    assert_eq!(requester.needed(), "alice rejected it; it opens when they delete their Approval");
+    assert_eq!(requester.needed(), "alice rejected it; the gate opens when they delete their Approval");
 }
 
 #[test]
-fn a_person_who_both_approved_and_rejected_has_rejected() {
+fn a_person_who_both_approved_and_rejected_counts_as_rejecting() {
     // Whichever of the two comes first by name.
     for reject_name in ["a", "z"] {
         let rejects = approval(reject_name, person("bob"), json!({ "spec": { "decision": "Reject" } }));
         let report = scene(one()).with([approve("bob"), rejects, approve("carol")]).tally().report;
         assert_eq!((names(&report.approved), names(&report.rejected)), (vec!["carol"], vec!["bob"]));
-        let expected = "bob rejected it; it opens when they delete their Approval";
+        let expected = "bob rejected it; the gate opens when they delete their Approval";
         assert_eq!(report.needed.as_deref(), Some(expected), "{reject_name}");
     }
 }
 
 #[test]
-fn every_group_has_to_be_represented_by_as_many_approvers_as_it_demands() {
+fn every_group_needs_as_many_approvers_as_the_environment_requires() {
     let rules = json!({
         "required": 2,
         "from": [{ "group": "security" }, { "group": "sre", "atLeast": 2 }],
@@ -327,7 +329,7 @@ fn the_gate_closes_again_when_the_first_approval_that_counts_expires() {
             Some("14:00:00"),
         ),
         (vec![expires("bob", Some("14:00:00"), "Reject"), approve("carol")], Some("14:00:00")),
-        // What does not count expires unnoticed.
+        // The expiry of an approval that does not count is ignored.
         (vec![expires("bob", Some("11:00:00"), "Approve"), approve("carol")], None),
         (vec![expires("mallory", Some("13:00:00"), "Approve"), approve("carol")], None),
     ] {
@@ -337,7 +339,7 @@ fn the_gate_closes_again_when_the_first_approval_that_counts_expires() {
 }
 
 #[test]
-fn the_record_says_what_an_approval_has_to_name_and_who_decided_when_and_why() {
+fn the_report_names_what_to_approve_and_who_decided_when_and_why() {
     let spec = json!({ "spec": { "comment": "ticket 17" } });
     let tally = scene(json!({ "required": 2 })).with([approval("one", person("bob"), spec)]).tally();
     let report = serde_json::to_value(&tally.report).unwrap();
@@ -355,7 +357,7 @@ fn the_record_says_what_an_approval_has_to_name_and_who_decided_when_and_why() {
 }
 
 #[test]
-fn more_approvals_than_the_status_has_room_for_count_all_the_same() {
+fn approvals_beyond_the_limit_of_the_status_count_as_well() {
     let people: Vec<String> = (0..60).map(|number| format!("{number:02}-{}", "x".repeat(30))).collect();
     let all = |decision: &str| -> Vec<Value> {
         let spec = json!({ "spec": { "decision": decision } });

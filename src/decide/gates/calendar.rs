@@ -1,9 +1,8 @@
-//! Gates of time: not before a moment, not after a deadline, inside windows, outside freezes. Rollbacks pass them all.
+//! Gates of time: `notBefore`, deadline, windows, freezes. None of them applies to rollbacks.
 
 use super::gate::Gate;
 use super::schedule::{Opening, opening};
-use crate::api::Meta;
-use crate::api::{CachedRelease, ChangeType, Environment, Reason};
+use crate::api::{CachedRelease, ChangeType, Environment, Meta, Reason};
 use crate::decide::world::{Freeze, Project};
 use jiff::Timestamp;
 
@@ -12,12 +11,12 @@ pub fn change_type(release: &CachedRelease) -> ChangeType {
     release.change.as_ref().map(|change| change.type_).unwrap_or_default()
 }
 
-/// Whether a freeze is in force in an environment at a moment.
+/// Whether a freeze is in force in an environment.
 pub fn is_frozen(freeze: &Freeze, environment: &str, now: Timestamp) -> bool {
     concerns(freeze, environment) && freeze.from <= now && now < freeze.to
 }
 
-/// The freeze in force in an environment that ends last, of those that do not let such a change pass: until then nothing opens.
+/// Of the freezes in force that a change of this type does not pass, the one that ends last. The gate opens when it ends.
 pub fn freeze_in_force<'a>(
     project: &'a Project,
     environment: &str,
@@ -33,7 +32,7 @@ fn concerns(freeze: &Freeze, environment: &str) -> bool {
     freeze.environments.is_empty() || freeze.environments.iter().any(|name| name == environment)
 }
 
-/// The deadline of a release, while it is still to come.
+/// The deadline of a release, if it is in the future.
 pub fn deadline(release: &CachedRelease, now: Timestamp) -> Option<Timestamp> {
     let deadline = release.change.as_ref()?.deadline.as_ref()?.0;
     (deadline > now).then_some(deadline)
@@ -51,19 +50,19 @@ pub(in crate::decide) fn deadline_has_not_passed(release: &CachedRelease, now: T
 
 /// The earliest start that the release names for this environment.
 pub(in crate::decide) fn is_due(environment: &Environment, release: &CachedRelease, now: Timestamp) -> Gate {
-    let moments = release.change.iter().flat_map(|change| &change.not_before);
-    let at = moments.filter(|entry| entry.environment == environment.name()).map(|entry| entry.at.0).max();
+    let entries = release.change.iter().flat_map(|change| &change.not_before);
+    let at = entries.filter(|entry| entry.environment == environment.name()).map(|entry| entry.at.0).max();
     match at {
         Some(at) if now < at => Gate::Closed {
             gate: Reason::NotBefore,
-            message: format!("spec.change.notBefore keeps it out until {at}"),
+            message: format!("spec.change.notBefore is {at}"),
             until: Some(at),
         },
         Some(_) | None => Gate::Open,
     }
 }
 
-/// The windows of the environment.
+/// The windows of the environment allow a start now.
 pub(in crate::decide) fn window_is_open(environment: &Environment, now: Timestamp) -> Gate {
     match opening(&environment.spec.windows, now) {
         Opening::Open { .. } => Gate::Open,
@@ -71,7 +70,7 @@ pub(in crate::decide) fn window_is_open(environment: &Environment, now: Timestam
     }
 }
 
-/// No freeze is in force, or each of them lets changes of this type pass.
+/// No freeze is in force, or changes of this type pass every freeze in force.
 pub(in crate::decide) fn is_not_frozen(
     project: &Project,
     environment: &Environment,
@@ -100,14 +99,14 @@ pub(in crate::decide) fn is_not_frozen(
     }
 }
 
-/// When a gate of time closes or opens next although nobody does anything: freezes that begin.
+/// The next time at which a freeze of an environment starts or ends.
 pub fn next_freeze(project: &Project, environment: &str, now: Timestamp) -> Option<Timestamp> {
-    let moments = project
+    let times = project
         .freezes
         .iter()
         .filter(|freeze| concerns(freeze, environment))
         .flat_map(|freeze| [freeze.from, freeze.to]);
-    moments.filter(|at| *at > now).min()
+    times.filter(|at| *at > now).min()
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ fn frozen(environments: &[&str], passes: &[ChangeType]) -> Project {
 }
 
 #[test]
-fn a_freeze_holds_from_its_first_moment_to_its_last_where_it_is_meant_and_for_whom() {
+fn a_freeze_closes_its_environments_from_start_to_end_for_changes_that_do_not_pass() {
     let emergency = json!({ "type": "Emergency" });
     let normal = json!({});
     let everything: &[&str] = &[];
@@ -56,20 +56,20 @@ fn a_freeze_holds_from_its_first_moment_to_its_last_where_it_is_meant_and_for_wh
 }
 
 #[test]
-fn the_freeze_that_ends_last_is_told() {
+fn the_freeze_that_ends_last_is_reported() {
     let mut project = frozen(&[], &[]);
     let until = at("2027-02-01T00:00:00Z");
     let longer = Freeze { name: "ChangeFreeze longer".into(), to: until, ..project.freezes[0].clone() };
     project.freezes.insert(0, longer);
     let prod = environment("prod", json!([]));
     let gate = is_not_frozen(&project, &prod, &release(json!({})), at("2026-12-24T00:00:00Z"));
-    let Gate::Closed { message, until: told, .. } = gate else { panic!("{gate:?}") };
-    assert_eq!(told, Some(until));
+    let Gate::Closed { message, until: reported, .. } = gate else { panic!("{gate:?}") };
+    assert_eq!(reported, Some(until));
     assert!(message.contains("ChangeFreeze longer") && message.contains("only rollbacks pass"), "{message}");
 }
 
 #[test]
-fn a_moment_and_a_deadline_are_of_the_release() {
+fn not_before_and_deadline_come_from_the_release() {
     let release = release(json!({
         "notBefore": [{ "environment": "prod", "at": "2026-11-01T00:00:00Z" }], "deadline": "2026-11-02T00:00:00Z",
     }));
@@ -84,7 +84,7 @@ fn a_moment_and_a_deadline_are_of_the_release() {
 }
 
 #[test]
-fn a_window_follows_the_clock_on_the_wall_through_both_changes() {
+fn a_window_follows_local_time_through_both_changes_of_the_clock() {
     let office = json!([{ "schedule": "0 9 * * 1-5", "duration": "8h", "timeZone": "Europe/Berlin" }]);
     let prod = environment("prod", office);
     for (now, is_open) in [

@@ -1,25 +1,25 @@
-//! Whether something may go ahead: the answer of one condition that must hold before anything is written.
+//! The result of one gate: a condition that must hold before anything is written.
 
 use crate::api::Reason;
 use jiff::Timestamp;
 
-/// Whether a release may go into an environment now.
+/// Whether a release may enter an environment now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Gate {
-    /// It may.
+    /// The release may enter.
     Open,
-    /// It must wait.
+    /// The release waits.
     Closed {
         /// Which gate.
         gate: Reason,
-        /// Why, and what opens it.
+        /// Why the gate is closed, and what opens it.
         message: String,
-        /// When it opens by itself.
+        /// When it opens without a change. None if it does not.
         until: Option<Timestamp>,
     },
-    /// It never will: the environment is no stage of this release.
+    /// The release never enters this environment.
     Never {
-        /// What excludes it.
+        /// Why it is excluded.
         why: Exclusion,
         /// A sentence.
         message: String,

@@ -1,4 +1,4 @@
-//! Gates: what must hold before anything is written. An ordered list of predicates; the first that is closed is the reason.
+//! Gates: what must hold before anything is written. They are an ordered list of predicates, and the first closed gate is the reason.
 
 pub mod approvals;
 pub mod calendar;
@@ -10,9 +10,8 @@ use super::history::lane::{Lane, is_of};
 use super::history::order::newer;
 use super::moments::{later, span};
 use super::world::Project;
-use crate::api::Meta;
 use crate::api::{
-    CachedRelease, Delivery, Environment, GateName, HOLDS, Promotion, PromotionKind, PromotionMode,
+    CachedRelease, Delivery, Environment, GateName, HOLDS, Meta, Promotion, PromotionKind, PromotionMode,
     PromotionPhase, Reason,
 };
 use approvals::{requester_may_promote, required_approvals, rules_are_in_force};
@@ -20,12 +19,12 @@ use calendar::{deadline_has_not_passed, is_due, is_not_frozen, window_is_open};
 use gate::{Exclusion, Gate};
 use jiff::Timestamp;
 
-/// The gate that a promotion waits at, if it has written nothing and the gate is one to wait at for long.
+/// The gate of release management that a promotion waits at. None if the promotion has started.
 pub fn waits_at(promotion: &Promotion) -> Option<Reason> {
     pending_reason(promotion).filter(Reason::is_holding)
 }
 
-/// What keeps a promotion from starting that has written nothing: something is missing or in the way.
+/// Why a promotion that has not started cannot start, if something has to be fixed, created or to end first.
 pub fn blocked_by(promotion: &Promotion) -> Option<Reason> {
     pending_reason(promotion).filter(Reason::is_blocking)
 }
@@ -35,7 +34,7 @@ fn pending_reason(promotion: &Promotion) -> Option<Reason> {
     status.reason.as_deref().map(Reason::from)
 }
 
-/// When the gate opens that a pending promotion waits at.
+/// When the gate that a pending promotion waits at opens without a change.
 pub fn opens_at(
     project: &Project,
     environment: &Environment,
@@ -43,17 +42,18 @@ pub fn opens_at(
     promotion: &Promotion,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let overridden = promotion.spec.override_.as_ref().map(|said| said.gates.as_slice()).unwrap_or_default();
+    let overridden =
+        promotion.spec.override_.as_ref().map(|override_| override_.gates.as_slice()).unwrap_or_default();
     match evaluate(project, environment, release, Requested::of(promotion), overridden, now) {
         Gate::Closed { gate, until, .. } if waits_at(promotion) == Some(gate.clone()) => until,
         Gate::Closed { .. } | Gate::Open | Gate::Never { .. } => None,
     }
 }
 
-/// Who asks for the promotion: automation obeys more gates than a person.
+/// Who requested a promotion. More gates apply to the controller than to a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Requested {
-    /// Towpath itself.
+    /// The controller, in an Automatic environment.
     ByController,
     /// A person created a Promotion.
     ByPerson,
@@ -66,8 +66,8 @@ impl Requested {
     }
 }
 
-/// Asks every gate but that of approvals, which needs what would be written, in the order in which people should hear of them.
-/// A gate that is overridden counts as open.
+/// Evaluates every gate except Approval, in the order in which they are reported, and returns the first that is closed. Approval is
+/// evaluated by the promotion, because it depends on the digest of what would be written. An overridden gate counts as open.
 pub fn evaluate(
     project: &Project,
     environment: &Environment,
@@ -84,7 +84,7 @@ pub fn evaluate(
         &|| content_is_captured(release),
         &|| not_held(release),
         &|| not_superseded(project, &lane, release, requested),
-        &|| not_put_here_before(&lane, release, requested),
+        &|| not_promoted_before(&lane, release, requested),
         &|| deadline_has_not_passed(release, now),
         &|| verified_before(project, environment, release, now),
         &|| not_held_by_failure(&lane, requested),
@@ -105,7 +105,7 @@ pub fn evaluate(
     gates.iter().map(|gate| gate()).find(is_closed).unwrap_or(Gate::Open)
 }
 
-/// `until` ends the way; an Observed environment holds only what was captured there.
+/// `spec.until` ends the path of a release, and an Observed environment only has releases that were captured there.
 fn is_a_stage(project: &Project, environment: &Environment, release: &CachedRelease) -> Gate {
     if let Some(until) = release.until() {
         if !project.environments.contains_key(until) {
@@ -118,12 +118,12 @@ fn is_a_stage(project: &Project, environment: &Environment, release: &CachedRele
         if beyond {
             return Gate::Never {
                 why: Exclusion::NotAStage,
-                message: format!("spec.until ends the way of this release at {until}"),
+                message: format!("spec.until ends the path of this release at {until}"),
             };
         }
     }
-    let moments = release.change.iter().flat_map(|change| &change.not_before);
-    let mut unknown = moments.filter(|entry| !project.environments.contains_key(&entry.environment));
+    let entries = release.change.iter().flat_map(|change| &change.not_before);
+    let mut unknown = entries.filter(|entry| !project.environments.contains_key(&entry.environment));
     if let Some(entry) = unknown.next() {
         let name = &entry.environment;
         return Gate::closed(
@@ -135,7 +135,7 @@ fn is_a_stage(project: &Project, environment: &Environment, release: &CachedRele
     if environment.spec.delivery == Delivery::Observed && source != Some(environment.name()) {
         return Gate::Never {
             why: Exclusion::NotAStage,
-            message: "somebody else deploys here, and the release was not captured here".into(),
+            message: "another tool deploys to this environment, and the release was not captured here".into(),
         };
     }
     if environment.spec.delivery == Delivery::Managed && source == Some(environment.name()) {
@@ -148,7 +148,7 @@ fn accepted(project: &Project, environment: &Environment, now: Timestamp) -> Gat
     match validate::environment(project, environment, now) {
         None => Gate::Open,
         Some(fault) => {
-            Gate::closed(Reason::Environment, format!("the environment cannot work yet: {}", fault.message))
+            Gate::closed(Reason::Environment, format!("the environment has a fault: {}", fault.message))
         }
     }
 }
@@ -162,21 +162,20 @@ fn content_is_captured(release: &CachedRelease) -> Gate {
 
 fn not_held(release: &CachedRelease) -> Gate {
     match release.hold {
-        Some(true) => Gate::closed(
-            Reason::Hold,
-            "spec.hold is true; it opens when the field is set to false or removed",
-        ),
+        Some(true) => {
+            Gate::closed(Reason::Hold, "spec.hold is true; set it to false or remove it to continue")
+        }
         Some(false) | None => Gate::Open,
     }
 }
 
-/// An older release never follows a newer one by automation, whatever became of that: what failed must not bring back what
-/// is older still.
+/// The controller never promotes an older release after a newer one, regardless of the outcome: a failed 1.2.0 must not cause the promotion
+/// of 1.0.0.
 fn not_superseded(project: &Project, lane: &Lane<'_>, release: &CachedRelease, requested: Requested) -> Gate {
     if requested == Requested::ByPerson {
         return Gate::Open;
     }
-    let overtaking = lane
+    let newer_release = lane
         .here()
         .filter(|promotion| {
             promotion.spec.kind == PromotionKind::Promote && promotion.spec.release != release.name()
@@ -184,7 +183,7 @@ fn not_superseded(project: &Project, lane: &Lane<'_>, release: &CachedRelease, r
         .filter_map(|promotion| project.releases.get(&promotion.spec.release))
         .filter(|other| other.application() == release.application())
         .find(|other| newer(other, release).is_gt());
-    match overtaking {
+    match newer_release {
         Some(other) => Gate::Never {
             why: Exclusion::Superseded,
             message: format!("{} is newer and was promoted first", other.name()),
@@ -193,18 +192,21 @@ fn not_superseded(project: &Project, lane: &Lane<'_>, release: &CachedRelease, r
     }
 }
 
-/// What was put here once, however it ended, is not put here again by automation: the promotion that waited is no longer needed.
-fn not_put_here_before(lane: &Lane<'_>, release: &CachedRelease, requested: Requested) -> Gate {
-    match was_put_here(lane, release) {
+/// The controller promotes a release to an environment only once, regardless of the outcome. A pending promotion of it is then cancelled.
+fn not_promoted_before(lane: &Lane<'_>, release: &CachedRelease, requested: Requested) -> Gate {
+    match written_by(lane, release) {
         Some(before) if requested == Requested::ByController => Gate::Never {
             why: Exclusion::PromotedBefore,
-            message: format!("{} put it here before; only a person offers it again", before.name()),
+            message: format!(
+                "{} promoted it here before; create a Promotion to promote it again",
+                before.name()
+            ),
         },
         Some(_) | None => Gate::Open,
     }
 }
 
-/// The order: verified in every environment of `after`, for at least `soak`.
+/// The release is verified in every environment of `spec.after`, for at least `spec.soak`.
 fn verified_before(
     project: &Project,
     environment: &Environment,
@@ -226,17 +228,17 @@ fn verified_before(
             Some(_) if lane.was_rolled_back(release) => {
                 return Gate::closed(
                     Reason::Order,
-                    format!("it was taken back in {name}; it comes here only if it is verified there again"),
+                    format!("it was rolled back in {name} and must be verified there again first"),
                 );
             }
             Some(at) => latest = latest.max(Some(at)),
             None if failed() => {
                 return Gate::closed(
                     Reason::Order,
-                    format!("it failed in {name}; it comes here only if it is verified there after all"),
+                    format!("it failed in {name} and must be verified there first"),
                 );
             }
-            None => return Gate::closed(Reason::Order, format!("waits until it is verified in {name}")),
+            None => return Gate::closed(Reason::Order, format!("it is not verified in {name} yet")),
         }
     }
     match (latest, environment.spec.soak) {
@@ -244,7 +246,7 @@ fn verified_before(
             let until = later(verified, span(soak));
             Gate::Closed {
                 gate: Reason::Soak,
-                message: format!("verified before at {verified}, soaks until {until}"),
+                message: format!("verified at {verified}, soaks until {until}"),
                 until: Some(until),
             }
         }
@@ -252,7 +254,7 @@ fn verified_before(
     }
 }
 
-/// A failure that holds stops automation until a person asks.
+/// After a failure that holds the environment, only a person can start the next promotion.
 fn not_held_by_failure(lane: &Lane<'_>, requested: Requested) -> Gate {
     let Some(current) = lane.current() else { return Gate::Open };
     let holds = current.status.as_ref().is_some_and(|status| {
@@ -263,7 +265,7 @@ fn not_held_by_failure(lane: &Lane<'_>, requested: Requested) -> Gate {
         return Gate::closed(
             Reason::FailureHold,
             format!(
-                "{} failed and holds this environment; a person opens it by creating a Promotion",
+                "{} failed and holds this environment; create a Promotion to continue",
                 current.spec.release
             ),
         );
@@ -281,8 +283,8 @@ fn mode_allows(environment: &Environment, requested: Requested) -> Gate {
     }
 }
 
-/// The newest release that automation could put here: captured, not overtaken, not tried here before; and what keeps it from
-/// making a promotion.
+/// The newest release that the controller may promote here: captured, not superseded, not promoted here before. If none may be promoted
+/// now, the newest one that waits, with its closed gate.
 pub fn candidate<'a>(
     project: &'a Project,
     environment: &Environment,
@@ -291,10 +293,10 @@ pub fn candidate<'a>(
 ) -> Option<(&'a CachedRelease, Gate)> {
     let mut waiting = None;
     for release in crate::decide::history::order::releases_of(project, lane.application) {
-        if was_tried(lane, release) {
-            // What was tried here is not offered again; and nothing older than what went well may follow it.
-            let went_well = lane.verified_at(release).is_some();
-            if went_well || lane.pending.iter().any(|promotion| promotion.spec.release == release.name()) {
+        if has_promotion(lane, release) {
+            // A release that was promoted here is not promoted again, and no release older than a verified one is.
+            let is_verified = lane.verified_at(release).is_some();
+            if is_verified || lane.pending.iter().any(|promotion| promotion.spec.release == release.name()) {
                 return waiting;
             }
             continue;
@@ -308,7 +310,7 @@ pub fn candidate<'a>(
                 return Some((release.as_ref(), Gate::Open));
             }
             closed @ Gate::Closed { .. } => {
-                // The newest that waits is the one to speak of; an older one that may go, goes.
+                // The newest waiting release is reported. An older one whose gates are open is promoted.
                 waiting.get_or_insert((release.as_ref(), closed));
             }
         }
@@ -316,7 +318,7 @@ pub fn candidate<'a>(
     waiting
 }
 
-/// Whether a promotion is made although its gates are closed: they open by themselves, and people may decide about it meanwhile.
+/// Whether to create a promotion before its gates open, so that users can approve it: only gates that open with time are closed.
 fn may_be_approved(
     project: &Project,
     environment: &Environment,
@@ -334,16 +336,16 @@ fn may_be_approved(
         ) == Gate::Open
 }
 
-/// Whether automation or a person offered the release to this lane already, in the namespace as it is now.
-fn was_tried(lane: &Lane<'_>, release: &CachedRelease) -> bool {
-    let offered =
+/// Whether the release has a promotion in this lane already, in the namespace that exists now.
+fn has_promotion(lane: &Lane<'_>, release: &CachedRelease) -> bool {
+    let is_later =
         |promotion: &&Promotion| is_of(promotion, release) && promotion.created() >= release.created();
-    was_put_here(lane, release).is_some() || lane.pending.iter().any(offered)
+    written_by(lane, release).is_some() || lane.pending.iter().any(is_later)
 }
 
-/// The promotion that put the release here, in the namespace as it is now.
-fn was_put_here<'a>(lane: &Lane<'a>, release: &CachedRelease) -> Option<&'a Promotion> {
-    // A failure counts for a namespace that was created again, too: only a person offers a failed release anew.
+/// The promotion that wrote the release to the namespace that exists now.
+fn written_by<'a>(lane: &Lane<'a>, release: &CachedRelease) -> Option<&'a Promotion> {
+    // A failure also counts for a recreated namespace: the controller does not promote a failed release again.
     let failed = |promotion: &&Promotion| {
         is_of(promotion, release)
             && promotion.phase() == PromotionPhase::Failed

@@ -1,17 +1,16 @@
-//! What left the history is removed: old promotions first, and Contents that nothing names any more.
+//! Deletes promotions beyond the history limit first, then Contents that nothing references.
 //!
-//! Never removed: the current revision, what runs, every revision that a rollback may go to, the first one, which holds the
-//! baseline while nothing else was verified, and the last of the newest release that was tried.
+//! Invariant: these promotions are not deleted: the current revision, the revision whose content runs, every rollback target, the first
+//! revision, which holds the baseline, every promotion with an override, and the last promotion of the newest promoted release.
 
 use super::lane::Lane;
 use super::order::newer;
-use crate::api::Meta;
-use crate::api::{ApplicationName, Promotion, PromotionKind, PromotionPhase};
+use crate::api::{ApplicationName, Meta, Promotion, PromotionKind, PromotionPhase};
 use crate::decide::decision::{Action, Target};
 use crate::decide::world::{EnvironmentWorld, Project};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Removals for one environment. Nothing goes while something cannot be read: it may be named there.
+/// Deletions for one environment. None while an object cannot be decoded, because it may hold a reference.
 pub fn trim(world: &EnvironmentWorld, applications: &BTreeMap<ApplicationName, Project>) -> Vec<Action> {
     if !world.project.undecodable.is_empty() {
         return Vec::new();
@@ -31,9 +30,9 @@ pub fn trim(world: &EnvironmentWorld, applications: &BTreeMap<ApplicationName, P
         }
     }
     if let (Some(contents), true) = (&world.contents, actions.is_empty()) {
-        let named = named(world);
-        let unnamed = contents.iter().filter(|name| !named.contains(name.as_str()));
-        actions.extend(unnamed.map(|name| Action::DeleteContent { name: name.clone() }));
+        let referenced = referenced(world);
+        let unreferenced = contents.iter().filter(|name| !referenced.contains(name.as_str()));
+        actions.extend(unreferenced.map(|name| Action::DeleteContent { name: name.clone() }));
     }
     actions.extend(world.unnamed_copies.iter().map(|(key, uid)| Action::Delete {
         target: Target {
@@ -54,49 +53,49 @@ fn surplus<'a>(project: &Project, lane: &Lane<'a>, limit: usize) -> Vec<&'a Prom
     let Some(beyond) = finished.len().checked_sub(limit).filter(|beyond| *beyond > 0) else {
         return Vec::new();
     };
-    let mut kept: BTreeSet<&str> = BTreeSet::new();
-    kept.extend(lane.current().map(Meta::name));
-    kept.extend(lane.first().map(Meta::name));
-    // A gate that was overridden stays in the record for ever.
-    kept.extend(
+    let mut retained: BTreeSet<&str> = BTreeSet::new();
+    retained.extend(lane.current().map(Meta::name));
+    retained.extend(lane.first().map(Meta::name));
+    // Overrides stay in the record permanently.
+    retained.extend(
         finished
             .iter()
             .filter(|promotion| promotion.spec.override_.is_some())
             .map(|promotion| promotion.name()),
     );
-    // Nothing older than the newest release that was tried here may follow by automation, and that one not again.
-    let tried = lane.revisions.iter().filter(|promotion| promotion.spec.kind == PromotionKind::Promote);
-    let newest = tried
+    // The controller promotes neither this release again nor an older one, and it reads both from this promotion.
+    let promoted = lane.revisions.iter().filter(|promotion| promotion.spec.kind == PromotionKind::Promote);
+    let newest = promoted
         .filter_map(|promotion| Some((project.releases.get(&promotion.spec.release)?, promotion)))
         .max_by(|(a, _), (b, _)| newer(a, b));
     if let Some((release, _)) = newest {
-        // With its rollback, or it would count as one that stayed.
+        // Without its rollback, the release would count as not rolled back.
         for kind in [PromotionKind::Promote, PromotionKind::Rollback] {
             let is_of_it = |promotion: &&&Promotion| {
                 promotion.spec.release == release.name() && promotion.spec.kind == kind
             };
-            kept.extend(lane.revisions.iter().rev().find(is_of_it).map(|promotion| promotion.name()));
+            retained.extend(lane.revisions.iter().rev().find(is_of_it).map(|promotion| promotion.name()));
         }
     }
     let verified = lane.here().rev().filter(|promotion| promotion.phase() == PromotionPhase::Verified);
     for promotion in verified.take(2) {
-        kept.insert(promotion.name());
-        kept.extend(lane.content_of(promotion).map(Meta::name));
+        retained.insert(promotion.name());
+        retained.extend(lane.content_of(promotion).map(Meta::name));
         let restored = promotion
             .status
             .as_ref()
             .and_then(|status| status.restores)
             .and_then(|number| lane.revision(number));
-        kept.extend(restored.map(Meta::name));
+        retained.extend(restored.map(Meta::name));
     }
-    finished.into_iter().take(beyond).filter(|promotion| !kept.contains(promotion.name())).collect()
+    finished.into_iter().take(beyond).filter(|promotion| !retained.contains(promotion.name())).collect()
 }
 
-/// Promotions that ended before they began, beyond the limit: of releases that are gone, or that a newer one has overtaken here, so
-/// that automation does not offer them again.
+/// Promotions beyond the limit that ended before they started, if the controller cannot create them again: their release was deleted, or
+/// a newer one was promoted here.
 fn never_started<'a>(project: &Project, lane: &Lane<'a>, limit: usize) -> Vec<&'a Promotion> {
-    let put_here = lane.here().filter(|promotion| promotion.spec.kind == PromotionKind::Promote);
-    let releases = put_here.filter_map(|promotion| project.releases.get(&promotion.spec.release));
+    let promoted = lane.here().filter(|promotion| promotion.spec.kind == PromotionKind::Promote);
+    let releases = promoted.filter_map(|promotion| project.releases.get(&promotion.spec.release));
     let newest = releases.max_by(|a, b| newer(a, b));
     let is_past = |promotion: &&Promotion| match (project.releases.get(&promotion.spec.release), newest) {
         (None, _) => true,
@@ -109,8 +108,8 @@ fn never_started<'a>(project: &Project, lane: &Lane<'a>, limit: usize) -> Vec<&'
     past.into_iter().take(beyond).collect()
 }
 
-/// Contents that a release, a promotion or a baseline names.
-fn named(world: &EnvironmentWorld) -> BTreeSet<&str> {
+/// Contents that a release, a promotion or a baseline references.
+fn referenced(world: &EnvironmentWorld) -> BTreeSet<&str> {
     let releases = world.project.releases.values().filter_map(|release| release.content());
     let promotions = world
         .project

@@ -1,6 +1,6 @@
-//! A lane: one application in one environment, read from the promotions that are its memory.
+//! A lane: one application in one environment, computed from its promotions.
 //!
-//! Every fact about what runs where comes from here: promotions are the record, everything else is computed from it.
+//! Invariant: promotions are the only record of what runs where. Everything else is computed from them here.
 
 use crate::api::{CachedRelease, Environment, Meta, Promotion, PromotionKind, PromotionPhase};
 use crate::decide::world::Project;
@@ -17,19 +17,19 @@ pub struct Lane<'a> {
     pub revisions: Vec<&'a Promotion>,
     /// Its promotions without one, oldest first.
     pub pending: Vec<&'a Promotion>,
-    /// UID of the target namespace as it is now.
+    /// UID of the target namespace that exists now.
     namespace_uid: Option<&'a str>,
 }
 
-/// Whether a promotion puts this release somewhere, and not another content that had its name and was deleted since. What
-/// failed is remembered by name, so that nobody gets around it by creating the release again.
+/// Whether a promotion is of this release, and not of a deleted release of the same name with other content. A failed promotion counts by
+/// name alone, so that recreating a release does not bypass a failure.
 pub fn is_of(promotion: &Promotion, release: &CachedRelease) -> bool {
     promotion.spec.release == release.name()
         && promotion.spec.kind == PromotionKind::Promote
         && (promotion.phase() == PromotionPhase::Failed || !is_of_other_content(promotion, release))
 }
 
-/// Whether the release was deleted and created again with another content since the promotion looked at it.
+/// Whether the release was deleted and recreated with other content after the promotion read its digest.
 pub fn is_of_other_content(promotion: &Promotion, release: &CachedRelease) -> bool {
     let seen = promotion.status.as_ref().and_then(|status| status.release_digest.as_deref());
     let now = release.digest();
@@ -37,7 +37,7 @@ pub fn is_of_other_content(promotion: &Promotion, release: &CachedRelease) -> bo
 }
 
 impl<'a> Lane<'a> {
-    /// Reads the lane out of the project.
+    /// The lane of an application in an environment of a project.
     pub fn of(project: &'a Project, environment: &'a Environment, application: &'a str) -> Self {
         let name = environment.name();
         let mut revisions = Vec::new();
@@ -62,7 +62,7 @@ impl<'a> Lane<'a> {
         self.revisions.last().and_then(|promotion| promotion.revision()).unwrap_or(0) + 1
     }
 
-    /// Revisions of the target namespace as it exists now: one that was deleted and created again holds nothing.
+    /// Revisions in the target namespace that exists now. A recreated namespace has none.
     pub fn here(&self) -> impl DoubleEndedIterator<Item = &'a Promotion> + '_ {
         self.revisions.iter().copied().filter(|promotion| {
             promotion.status.as_ref().is_some_and(|status| {
@@ -71,7 +71,7 @@ impl<'a> Lane<'a> {
         })
     }
 
-    /// The revision that was put here last, however it ended.
+    /// The newest revision, regardless of its outcome.
     pub fn current(&self) -> Option<&'a Promotion> {
         self.here().next_back()
     }
@@ -81,12 +81,12 @@ impl<'a> Lane<'a> {
         self.here().rev().find(|promotion| promotion.phase() == PromotionPhase::Verified)
     }
 
-    /// The promotion that is under way.
+    /// The promotion that is in progress.
     pub fn running(&self) -> Option<&'a Promotion> {
         self.revisions.iter().rev().copied().find(|promotion| promotion.phase().is_running())
     }
 
-    /// Rollbacks that have not started, and may still.
+    /// Rollbacks that have not started and have not ended.
     pub fn waiting_rollbacks(&self) -> impl Iterator<Item = &'a Promotion> + '_ {
         self.pending.iter().copied().filter(|promotion| {
             promotion.spec.kind == PromotionKind::Rollback
@@ -100,7 +100,7 @@ impl<'a> Lane<'a> {
         self.revisions.iter().copied().find(|promotion| promotion.revision() == Some(number))
     }
 
-    /// The first promotion of this lane in the namespace as it is: it holds the baseline.
+    /// The first promotion in the target namespace that exists now. It holds the baseline.
     pub fn first(&self) -> Option<&'a Promotion> {
         self.here()
             .find(|promotion| promotion.status.as_ref().is_some_and(|status| status.baseline.is_some()))
@@ -120,7 +120,7 @@ impl<'a> Lane<'a> {
             .next()
     }
 
-    /// Whether a rollback to something older followed the newest promotion that verified the release.
+    /// Whether a rollback to an earlier revision followed the newest promotion that verified the release.
     pub fn was_rolled_back(&self, release: &CachedRelease) -> bool {
         let verified = |promotion: &&Promotion| promotion.phase() == PromotionPhase::Verified;
         let Some(number) = self.of_release(release).find(verified).and_then(Promotion::revision) else {
@@ -133,10 +133,10 @@ impl<'a> Lane<'a> {
         })
     }
 
-    /// The release whose content runs here: a rollback restored the release of an earlier revision.
+    /// The promotion that first wrote the content of a revision: for a rollback, that of the restored revision.
     pub fn content_of(&self, promotion: &'a Promotion) -> Option<&'a Promotion> {
         let mut at = promotion;
-        // A rollback names the revision that it restored, which may itself be a rollback; numbers only decrease.
+        // A rollback may restore a revision that is a rollback itself. The loop ends because the numbers decrease.
         loop {
             match (at.spec.kind, at.status.as_ref().and_then(|status| status.restores)) {
                 (PromotionKind::Promote, _) => return Some(at),

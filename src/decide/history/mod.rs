@@ -1,4 +1,4 @@
-//! What runs where, and what did: read from promotions, which are the record.
+//! What runs where and what ran before, computed from promotions.
 
 pub mod housekeeping;
 pub mod lane;

@@ -18,7 +18,7 @@ pub fn newer(a: &CachedRelease, b: &CachedRelease) -> Ordering {
         .then_with(|| a.name().cmp(b.name()))
 }
 
-/// The releases of one application, newest first; those being deleted take part in nothing.
+/// The releases of one application, newest first, without those that are being deleted.
 pub fn releases_of<'a>(project: &'a Project, application: &str) -> Vec<&'a Arc<CachedRelease>> {
     let mut releases: Vec<_> = project
         .releases

@@ -1,4 +1,4 @@
-//! What was observed. Plain data: nothing here reads, and nothing here was decided.
+//! What was observed. Plain data: this module makes no requests and no decisions.
 
 mod project;
 mod workload;
@@ -13,45 +13,45 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// For a decision about an environment.
+/// Input of the decision about an environment.
 #[derive(Clone, Debug)]
 pub struct EnvironmentWorld {
     /// The project.
     pub project: Project,
     /// The environment.
     pub environment: Arc<Environment>,
-    /// Names of the Contents that exist in the project, when something may be cleaned up.
+    /// Names of the Contents in the project. None if nothing may be deleted.
     pub contents: Option<BTreeSet<String>>,
-    /// Copies of ConfigMaps in the target namespace that nothing names any more, with their UIDs.
+    /// Copies of ConfigMaps in the target namespace that nothing references, with their UIDs.
     pub unnamed_copies: Vec<(ObjectKey, String)>,
 }
 
-/// For a decision about a release.
+/// Input of the decision about a release.
 #[derive(Clone, Debug)]
 pub struct ReleaseWorld {
     /// The project.
     pub project: Project,
     /// The release.
     pub release: Arc<CachedRelease>,
-    /// What its source gave, when that had to be read.
+    /// What was read from its source, if it had to be read.
     pub capture: Capture,
 }
 
-/// What a source gave.
+/// What was read from the source of a release.
 #[derive(Clone, Debug)]
 pub enum Capture {
-    /// The content is known already.
+    /// The content is captured already.
     NotNeeded,
-    /// It is not complete yet.
+    /// The source does not exist yet or is not settled.
     Waiting {
-        /// One word.
+        /// The reason for the condition.
         reason: Reason,
         /// A sentence.
         message: String,
     },
-    /// It can never work.
+    /// The source cannot be captured.
     Refused {
-        /// One word.
+        /// The reason for the condition.
         reason: Reason,
         /// A sentence.
         message: String,
@@ -65,7 +65,7 @@ pub enum Capture {
     },
 }
 
-/// For a decision about an approval.
+/// Input of the decision about an approval.
 #[derive(Clone, Debug)]
 pub struct ApprovalWorld {
     /// The project.
@@ -74,94 +74,94 @@ pub struct ApprovalWorld {
     pub approval: Arc<Approval>,
 }
 
-/// For the decision which namespaces are frozen now.
+/// Input of the decision which namespaces are frozen.
 #[derive(Clone, Debug)]
 pub struct FreezesWorld {
-    /// The projects with their environments and freezes; nothing else of them.
+    /// The projects, with only their environments and freezes.
     pub projects: Vec<Project>,
-    /// What is published; none when nothing ever was.
+    /// The published data. None if nothing was published yet.
     pub published: Option<BTreeMap<String, String>>,
-    /// The version of what is published.
+    /// The resource version of the published data.
     pub version: Option<String>,
-    /// Namespaces among it that are of projects which another controller serves.
+    /// Published namespaces of projects that another controller reconciles.
     pub foreign: BTreeSet<String>,
 }
 
-/// For a decision about a promotion.
+/// Input of the decision about a promotion.
 #[derive(Clone, Debug)]
 pub struct PromotionWorld {
     /// The project.
     pub project: Project,
     /// The promotion.
     pub promotion: Arc<Promotion>,
-    /// The content to write: of the release before it started, of the revision afterwards.
+    /// The content to write: of the release before the promotion started, of its revision afterwards.
     pub content: Loaded,
-    /// The content that is being replaced, if Towpath wrote it: what it lacks is removed.
+    /// The content that is being replaced, if Towpath wrote it. Its objects that are not in the new content are deleted.
     pub replaced: Loaded,
-    /// What is written for both.
+    /// The rendered objects of both.
     pub plans: Plans,
-    /// Objects as they are live: those to be written, those kept, those to be removed.
+    /// Live objects: those to write, those that stay, those to delete.
     pub live: BTreeMap<ObjectKey, Live>,
-    /// What the dry-run answered, per object.
+    /// The result of the dry run, per object.
     pub tried: Option<Trial>,
     /// Objects that this process wrote for this promotion.
     pub written: BTreeSet<ObjectKey>,
-    /// Writes that the API server refused for good, and why.
+    /// Writes that the API server refused permanently, and why.
     pub refused: BTreeMap<ObjectKey, String>,
-    /// Since when this process has seen everything rolled out.
+    /// Since when this process has observed that every workload is rolled out.
     pub rolled_out: Option<Timestamp>,
     /// Workloads and hooks in the target namespace, by key.
     pub workloads: BTreeMap<ObjectKey, Workload>,
-    /// The term of the replica that decides.
+    /// The term of the replica that holds the lease.
     pub epoch: i64,
 }
 
-/// What is written for the contents of a promotion, or why they cannot be rendered. Made once for an observation and the decision
-/// about it; see `needs::plans`. None while the content is not loaded.
+/// The rendered contents of a promotion, or why they cannot be rendered. Computed once per reconcile by `needs::plans`. None while the
+/// content is not loaded.
 #[derive(Clone, Debug, Default)]
 pub struct Plans {
-    /// For the content to write.
+    /// The content to write.
     pub content: Option<Result<Plan, ContentError>>,
-    /// For the content that is being replaced, until the promotion has started.
+    /// The content that is being replaced, until the promotion has started.
     pub replaced: Option<Result<Plan, ContentError>>,
 }
 
-/// A Content that was asked for.
+/// A Content, if the decision needs it.
 #[derive(Clone, Debug, Default)]
 pub enum Loaded {
-    /// Nobody asked.
+    /// The decision does not need it.
     #[default]
     NotAsked,
-    /// It is not there.
+    /// It does not exist.
     Missing(String),
-    /// It cannot be read.
+    /// It does not hold valid objects.
     Broken(String),
-    /// Here it is.
+    /// It is loaded.
     Here(Arc<Digested>),
 }
 
 /// A live object.
 #[derive(Clone, Debug)]
 pub enum Live {
-    /// There is none.
+    /// It does not exist.
     Absent,
     /// The whole object.
     Present(Arc<Value>),
-    /// The identity may not read it.
+    /// The deployer identity may not read it.
     Refused(String),
 }
 
-/// What the dry-run answered.
+/// The result of the dry run before the first write.
 #[derive(Clone, Debug, Default)]
 pub struct Trial {
-    /// Digest of the objects that were tried.
+    /// Digest of the objects in the dry run.
     pub digest: String,
-    /// The object as it would be.
+    /// Each object as it would be stored, or why the API server refused it.
     pub results: BTreeMap<ObjectKey, Result<Arc<Value>, String>>,
-    /// Pods that would be refused, Secrets that are missing.
+    /// Pods that the API server would refuse, and Secrets that are missing.
     pub refusals: Vec<String>,
-    /// Warnings of the API server, and what could not be tried.
+    /// Warnings of the API server, and checks that were not possible.
     pub warnings: Vec<String>,
-    /// When.
+    /// When the dry run was made.
     pub at: Timestamp,
 }

@@ -1,4 +1,4 @@
-//! One project, as plain lists of its objects give it.
+//! One project, built from lists of its objects.
 
 use crate::api::{
     ApplicationName, Approval, CachedRelease, ChangeFreeze, ChangeType, ClusterChangeFreeze, Environment,
@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// One project, or one application of it, as the caches hold it. All three decisions read it.
+/// One project, or one application of it, as cached. Every decision reads it.
 #[derive(Clone, Debug, Default)]
 pub struct Project {
     /// The namespace of the project.
@@ -23,21 +23,21 @@ pub struct Project {
     pub releases: BTreeMap<ReleaseName, Arc<CachedRelease>>,
     /// Its promotions, by name.
     pub promotions: BTreeMap<String, Arc<Promotion>>,
-    /// Environments and releases of the project that could not be decoded: kind and name, and the error.
+    /// Objects of the project that cannot be decoded, other than freezes: kind and name, and the error.
     pub undecodable: BTreeMap<(String, String), String>,
     /// The target namespaces that exist, by name.
     pub namespaces: BTreeMap<Location, NamespaceFacts>,
-    /// The environments that a target may belong to: target -> `project/environment`.
+    /// The environments of all projects that have this target.
     pub targets: BTreeMap<Location, BTreeSet<EnvironmentId>>,
     /// Its approvals, by name.
     pub approvals: BTreeMap<String, Arc<Approval>>,
     /// The freezes that concern it.
     pub freezes: Vec<Freeze>,
-    /// What the API server answered about people's rights, as far as it was asked.
+    /// Whether a user has a right on an environment, as far as it was checked.
     pub rights: BTreeMap<(Verb, EnvironmentName, UserInfo), bool>,
-    /// Whether the API server holds requests to the rules.
+    /// Whether the admission policies are in force.
     pub admission: Admission,
-    /// Consent of the owners of target namespaces, by environment, as far as it was asked for.
+    /// Consent of the owners of target namespaces, by environment, as far as it was checked.
     pub grants: BTreeMap<EnvironmentName, Grant>,
 }
 
@@ -65,8 +65,7 @@ pub struct Objects {
 }
 
 impl Project {
-    /// The project that these objects make. What is not one of our objects (target namespaces, consent, rights, admission) is added
-    /// by the caller.
+    /// The project with these objects. The caller adds target namespaces, consent, rights and admission.
     pub fn from_objects(objects: Objects) -> Self {
         let releases: BTreeMap<ReleaseName, Arc<CachedRelease>> =
             objects.releases.into_iter().map(|release| (release.name().into(), release)).collect();
@@ -103,7 +102,7 @@ impl Project {
             .or_else(|| self.releases.get(&promotion.spec.release).map(|release| release.application()))
     }
 
-    /// Each application of a project by itself: a look at one does not pass all the others.
+    /// The project split by application, so that a decision about one application does not iterate over all the others.
     pub fn by_application(&self) -> BTreeMap<ApplicationName, Project> {
         let frame = Project {
             name: self.name.clone(),
@@ -133,7 +132,7 @@ impl Project {
         parts
     }
 
-    /// One of its environments, among those of all projects.
+    /// The identity of one of its environments among those of all projects.
     pub fn id(&self, environment: &Environment) -> EnvironmentId {
         EnvironmentId { project: self.name.clone(), environment: environment.name().into() }
     }
@@ -148,7 +147,7 @@ impl Project {
         self.grants.get(environment).unwrap_or(&Grant::NotAsked)
     }
 
-    /// Whether somebody has a right on an environment; none when nobody asked.
+    /// Whether a user has a right on an environment. None if it was not checked.
     pub fn may(&self, verb: Verb, environment: &str, user: &UserInfo) -> Option<bool> {
         self.rights.get(&(verb, environment.into(), user.clone())).copied()
     }
@@ -187,7 +186,7 @@ fn freezes(
         environments: Vec::new(),
         passes: freeze.spec.passes.clone(),
     });
-    // A freeze that cannot be decoded may be meant for any environment, so it freezes all of them until it can.
+    // A freeze that cannot be decoded may apply to any environment, so it freezes all of them until it can be decoded.
     let undecodable = undecodable.iter().filter(|(kind, _, _)| is_freeze(kind));
     let unknown = undecodable.map(|(kind, name, error)| Freeze {
         name: format!("{kind} {name}"),
@@ -203,16 +202,16 @@ fn freezes(
 /// A right on environments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verb {
-    /// Put releases there.
+    /// Promote releases to it.
     Promote,
     /// Approve releases for it.
     Approve,
-    /// Pass its gates although they are closed.
+    /// Override its closed gates.
     Override,
 }
 
 impl Verb {
-    /// As RBAC names it.
+    /// The verb in RBAC.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Promote => "promote",
@@ -222,51 +221,51 @@ impl Verb {
     }
 }
 
-/// Whether the API server holds requests to the rules.
+/// Whether the admission policies are in force.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Admission {
-    /// The policies of the chart are there, as they were shipped.
+    /// The admission policies of the chart exist, unchanged.
     Enforced,
-    /// The installation does without: nobody is recorded, so approvals and overrides are not to be had.
+    /// The chart was installed without them. Users are not recorded, so approvals and overrides are unavailable.
     #[default]
     Disabled,
-    /// Policies are missing or changed; which.
+    /// Admission policies are missing or were changed; which ones.
     Degraded(String),
 }
 
-/// A period in which no change starts.
+/// A period in which no promotion starts, except rollbacks and the types of change that pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Freeze {
     /// Kind and name.
     pub name: String,
-    /// When it begins.
+    /// The first second of the freeze.
     pub from: Timestamp,
-    /// When it ends.
+    /// The first second after the freeze.
     pub to: Timestamp,
-    /// Why.
+    /// The reason that its author gave.
     pub reason: String,
-    /// The environments of the project that it names; all when empty.
+    /// The environments of the project that it applies to. Empty means all.
     pub environments: Vec<EnvironmentName>,
-    /// Types of changes that pass.
+    /// Types of change that pass.
     pub passes: Vec<ChangeType>,
 }
 
 /// A namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamespaceFacts {
-    /// Its UID: a namespace created again is another one.
+    /// Its UID. A recreated namespace has another UID.
     pub uid: String,
     /// It is being deleted.
     pub terminating: bool,
 }
 
-/// Whether the owner of the target namespace consented.
+/// Whether the owner of the target namespace has consented.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Grant {
-    /// Not asked, as nothing is to be done there.
+    /// Not checked, because there is nothing to do in the namespace.
     NotAsked,
-    /// The derived identity may act there.
+    /// The deployer identity has the required rights there.
     Granted,
-    /// It may not; what is missing.
+    /// Rights are missing; which ones.
     Missing(String),
 }

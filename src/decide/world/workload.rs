@@ -1,17 +1,17 @@
-//! Workloads and their pods, reduced to what health needs.
+//! Workloads and their pods, reduced to the fields that health reads.
 
 use jiff::Timestamp;
 
-/// A workload or Job, reduced to what health needs.
+/// A workload or Job, reduced to the fields that health reads.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Workload {
     /// UID.
     pub uid: String,
-    /// The revision that its annotation names.
+    /// The revision in its annotation.
     pub revision: Option<i64>,
-    /// Its controller has seen its newest spec.
+    /// Whether its controller has observed its newest spec.
     pub observed: bool,
-    /// Replicas asked for. For a Job 1.
+    /// Desired replicas. For a Job: 1.
     pub desired: i32,
     /// Replicas of the newest template.
     pub updated: i32,
@@ -19,13 +19,13 @@ pub struct Workload {
     pub total: i32,
     /// Replicas of any template that are available.
     pub available: i32,
-    /// The rollout is paused, or waits for a person.
+    /// Whether the rollout is paused or waits for manual approval.
     pub paused: bool,
-    /// Its controller gave up, or cannot create pods: reason and message.
+    /// Why its controller cannot proceed or cannot create pods: reason and message.
     pub failure: Option<(String, String)>,
-    /// Its controller gave up waiting for progress: when, and its words. Stays for a while after a newer template came.
+    /// When its progress deadline was exceeded, and the message. Stays for a while after a newer template was written.
     pub gave_up: Option<(Timestamp, String)>,
-    /// For a Job: it ended well.
+    /// For a Job: whether it succeeded.
     pub complete: bool,
     /// Pods of the newest template.
     pub pods: Vec<Pod>,
@@ -40,17 +40,17 @@ pub struct Pod {
     pub name: String,
     /// UID.
     pub uid: String,
-    /// Ready.
+    /// Whether it is ready.
     pub ready: bool,
     /// When `ready` last changed.
     pub ready_since: Option<Timestamp>,
-    /// It is being deleted.
+    /// Whether it is being deleted.
     pub deleting: bool,
     /// When it was created.
     pub created: Option<Timestamp>,
     /// Since when it cannot be scheduled, and why.
     pub unschedulable: Option<(Timestamp, String)>,
-    /// The pod as a whole failed: reason and message.
+    /// Why the pod as a whole failed: reason and message.
     pub failed: Option<(String, String)>,
     /// Containers, init containers included.
     pub containers: Vec<Container>,
@@ -63,23 +63,23 @@ pub struct Container {
     pub name: String,
     /// How often it was restarted.
     pub restarts: i32,
-    /// Why it waits: reason and message.
+    /// Why it is waiting: reason and message.
     pub waiting: Option<(String, String)>,
-    /// How it ended last, now or before the last restart.
+    /// Its last termination: the current one, or the one before the last restart.
     pub ended: Option<Ended>,
 }
 
-/// How a container ended.
+/// The termination of a container.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ended {
-    /// The kubelet's word, such as `OOMKilled`.
+    /// The reason from the kubelet, such as `OOMKilled`.
     pub reason: String,
     /// Exit code.
     pub code: i32,
-    /// The message that it left.
+    /// The termination message.
     pub message: String,
-    /// When.
+    /// When it terminated.
     pub at: Option<Timestamp>,
-    /// It is over now, not before the last restart.
+    /// Whether the container is terminated now, rather than restarted since.
     pub current: bool,
 }

@@ -75,7 +75,7 @@ async fn prod_waits_for_two_people_of_whom_the_requester_does_not_count() -> Res
         let found = project.condition("releases", &release, "Ready", "True", "Approval").await?;
         same("the column", found["status"]["summary"].as_str(), Some("prod:Approval"))?;
         let own = alice.decides(project, PROMOTION, "Approve").await?;
-        is_ignored(project, &own, "alice asked for it and does not count").await?;
+        is_ignored(project, &own, "alice requested the release and cannot approve it").await?;
         let counts = bob.decides(project, PROMOTION, "Approve").await?;
         project.condition("approvals", &counts, "Ready", "True", "Counts").await?;
         // The same person again.
@@ -319,7 +319,7 @@ async fn automation_takes_a_release_only_from_somebody_who_may_promote_there() -
         let release = made.await?;
         let found = project.condition("releases", &release, "Ready", "True", "Requester").await?;
         let message = found["status"]["message"].as_str().unwrap_or_default();
-        ensure!(message.contains("eve may not promote into prod"), "{message}");
+        ensure!(message.contains("eve may not promote to prod"), "{message}");
         same("prod", project.snapshot("prod").await?.len(), 0)?;
         same("promotions", project.all("promotions").await?.len(), 0)?;
         project.bind("eve", "towpath-requester").await?;
