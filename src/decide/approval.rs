@@ -1,4 +1,5 @@
-//! An approval: whether it counts, so that whoever made it sees why not. The gate counts for itself; this is for people.
+//! Reports in the status of an Approval whether it counts, and why not. The approval gate does not read this status: it counts the
+//! approvals itself.
 
 use super::conditions;
 use super::conditions::State;
@@ -18,13 +19,13 @@ pub fn decide(world: &ApprovalWorld, now: Timestamp) -> Decision<ApprovalStatus>
     }
     let promotion = promotion(world);
     let is_used = promotion.is_some_and(|promotion| promotion.phase() != PromotionPhase::Pending);
-    let was_told = approval.status.as_ref().is_some_and(|status| status.observed_generation >= 0);
+    let is_reported = approval.status.as_ref().is_some_and(|status| status.observed_generation >= 0);
     let is_due = promotion.and_then(|promotion| promotion.status.as_ref()?.approvals.as_ref()?.due.as_ref());
-    if is_used && was_told && is_due.is_none() {
-        // It stays in the record as it was when it was used.
+    if is_used && is_reported && is_due.is_none() {
+        // A used approval is part of the record and does not change.
         return Decision::default();
     }
-    let found = verdict(world, promotion, now);
+    let found = counts_until(world, promotion, now);
     let stored = approval.status.clone().unwrap_or_default();
     let generation = approval.generation();
     let (state, reason, message, wake_at) = match &found {
@@ -33,30 +34,31 @@ pub fn decide(world: &ApprovalWorld, now: Timestamp) -> Decision<ApprovalStatus>
         Err(why) => (State::Reconciling, Reason::Ignored, format!("it does not count: {why}"), None),
     };
     let mut conditions = conditions::of_state(&state, &reason, &message, generation, &stored.conditions, now);
-    // An approval is not worked on: it counts, or it does not.
+    // An approval is never in progress, so `Reconciling` is left out.
     conditions.truncate(1);
     let status = ApprovalStatus { observed_generation: generation, conditions };
-    let is_news = approval.status.as_ref() != Some(&status);
+    let is_changed = approval.status.as_ref() != Some(&status);
     Decision {
-        report: is_news.then_some(status),
+        report: is_changed.then_some(status),
         wake_at: wake_at.filter(|at| *at > now),
         ..Decision::default()
     }
 }
 
-/// The newest promotion that it may be about.
+/// The newest promotion that asks for this approval.
 fn promotion(world: &ApprovalWorld) -> Option<&Promotion> {
     let spec = &world.approval.spec;
-    let is_meant = |promotion: &&Promotion| {
+    let is_same = |promotion: &&Promotion| {
         promotion.spec.release == spec.release.name && promotion.spec.environment == spec.environment.name
     };
     let asks =
         |promotion: &&Promotion| promotion.status.as_ref().is_some_and(|status| status.approvals.is_some());
     let all = world.project.promotions.values().map(AsRef::as_ref);
-    all.filter(is_meant).filter(asks).max_by_key(|promotion| (promotion.created(), promotion.name()))
+    all.filter(is_same).filter(asks).max_by_key(|promotion| (promotion.created(), promotion.name()))
 }
 
-fn verdict(
+/// Until when the approval counts, `None` without a limit; or why it does not count.
+fn counts_until(
     world: &ApprovalWorld,
     promotion: Option<&Promotion>,
     now: Timestamp,
@@ -69,12 +71,12 @@ fn verdict(
         return Err(format!("spec.release.name: there is no release {}", spec.release.name));
     };
     let Some(rules) = required_approvals(environment, release) else {
-        return Err(format!("{} demands no approvals of {}", environment.name(), release.name()));
+        return Err(format!("{} requires no approvals of {}", environment.name(), release.name()));
     };
     let report = promotion.and_then(|promotion| promotion.status.as_ref()?.approvals.as_ref());
     let (Some(promotion), Some(report)) = (promotion, report) else {
         return Err(format!(
-            "no promotion of {} into {} waits for it yet",
+            "no promotion of {} to {} is pending approval",
             release.name(),
             environment.name()
         ));

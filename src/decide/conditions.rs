@@ -1,21 +1,21 @@
-//! Conditions: one merge that keeps transition times, one place that makes Ready, Reconciling and Stalled.
+//! Conditions: one merge that preserves transition times, and one summary from which `Ready`, `Reconciling` and `Stalled` follow.
 
 use crate::api::{Condition, READY, RECONCILING, Reason, STALLED};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-/// The one state that kstatus readers see.
+/// The state of an object, as kstatus defines it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Nothing is being done and nothing failed.
+    /// Nothing is in progress and nothing failed.
     Ready,
-    /// Something is being done, or waits for something that is missing.
+    /// Something is in progress, or waits for a missing object.
     Reconciling,
-    /// Final.
+    /// Failed. Only a change of an object can continue it.
     Stalled,
 }
 
-/// A message that fits a condition.
+/// Truncates a message to `limit` bytes, at a character boundary.
 pub fn cut(message: &str, limit: usize) -> String {
     if message.len() <= limit {
         return message.to_owned();
@@ -46,7 +46,7 @@ pub fn of_state(
         .collect()
 }
 
-/// One condition; its transition time is kept while its status stays.
+/// One condition. Its transition time changes only with its status.
 pub fn condition(
     type_: &str,
     status: &str,
@@ -68,7 +68,7 @@ pub fn condition(
     }
 }
 
-/// A reason as conditions may have it: a letter, then letters, digits and `_`. A kubelet may report something else.
+/// A reason in the form that the API demands: a letter, then letters, digits and `_`. A kubelet may report other text.
 fn word(reason: &str) -> String {
     let word: String = reason.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
     match word.chars().next().is_some_and(|first| first.is_ascii_alphabetic()) {
@@ -77,12 +77,12 @@ fn word(reason: &str) -> String {
     }
 }
 
-/// The API keeps whole seconds; a finer time would differ from what is read back.
+/// Truncates a time to whole seconds, as the API stores it. A finer time would differ from the stored one.
 pub fn seconds(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
-/// Since when a condition has had this status.
+/// The time since which a condition has had this status.
 pub fn since(conditions: &[Condition], type_: &str, status: &str) -> Option<Timestamp> {
     conditions
         .iter()

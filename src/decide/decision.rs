@@ -1,4 +1,4 @@
-//! What was decided. Plain data: nothing here writes.
+//! The result of `decide`, as plain data. `act` carries it out.
 
 use crate::api::Meta;
 use crate::api::{Environment, EnvironmentName, Location, ProjectName, PromotionSpec, Reason};
@@ -8,27 +8,27 @@ use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One decision about one object whose status is an `S`. Carried out in the order of the fields.
+/// The decision about one object with a status of type `S`. `act` carries it out in the order of the fields.
 #[derive(Clone, Debug)]
 pub struct Decision<S> {
-    /// Contents that the memory will name. Written first: memory never names what is not there.
+    /// Contents that the memory refers to. Written first, so that memory never refers to a missing Content.
     pub records: Vec<Record>,
-    /// What cannot be observed again; written before the actions that it guards.
+    /// The status with the facts that cannot be observed again. Written before the actions that it guards.
     pub memory: Option<S>,
-    /// The object itself is the intent, as nothing but its spec is needed to decide the same again: the memory is written
-    /// behind the actions, whether they succeed or not. So nothing stands between a failure and what takes it back.
+    /// Writes the memory after the actions, whether they succeed or not. Set when the spec of the object is enough to decide the
+    /// same again, as for a rollback: a status write must not delay it.
     pub memory_follows: bool,
-    /// What is done.
+    /// The actions. None relies on another one of the same decision.
     pub actions: Vec<Action>,
-    /// For people; written last; never drives a decision.
+    /// The status to report. Written last; never drives a decision.
     pub report: Option<S>,
-    /// When to look again although nothing happened.
+    /// When to reconcile again although nothing changed.
     pub wake_at: Option<Timestamp>,
-    /// What people are told of; become events.
+    /// Events to record.
     pub notes: Vec<Note>,
 }
 
-/// The status of what has none: the published freezes.
+/// The status of an object without one: the ConfigMap of published freezes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum NoStatus {}
 
@@ -47,25 +47,25 @@ impl<S> Default for Decision<S> {
 }
 
 impl<S> Decision<S> {
-    /// The same, with an Event.
+    /// Adds an event.
     pub fn with(mut self, note: Note) -> Self {
         self.notes.push(note);
         self
     }
 }
 
-/// A Content to keep. Named by its digest, so writing it twice is writing it once.
+/// A Content to create. Its name contains its digest, so creating it again has no effect.
 #[derive(Clone, Debug)]
 pub struct Record {
     /// The content.
     pub sealed: Sealed,
     /// The application.
     pub application: String,
-    /// Who owns it: kind, name and UID.
+    /// The owners of the Content.
     pub owners: Vec<Owner>,
 }
 
-/// An owner of one of our objects.
+/// An owner reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     /// Its kind.
@@ -83,10 +83,10 @@ impl Owner {
     }
 }
 
-/// What is done. Every one may be done again after a crash without harm.
+/// One effect. Idempotent: after a crash it may be carried out again.
 #[derive(Clone, Debug)]
 pub enum Action {
-    /// Create a promotion under a name that says which one it is.
+    /// Creates a promotion. The name is derived from its cause, so it is created once.
     CreatePromotion {
         /// Its name.
         name: String,
@@ -97,28 +97,28 @@ pub enum Action {
         /// The environment that owns it.
         owner: Owner,
     },
-    /// Say which target namespaces are frozen now, for the admission policy that reads it.
+    /// Publishes the frozen target namespaces for the admission policy.
     PublishFreezes {
-        /// Namespace -> whose it is, until when, why.
+        /// By namespace: environment, end and reason of the freeze.
         frozen: BTreeMap<String, String>,
-        /// The version that it replaces.
+        /// The resourceVersion that it replaces.
         version: Option<String>,
     },
-    /// Remove a promotion that left the history.
+    /// Deletes a promotion that is no longer part of the history.
     DeletePromotion {
-        /// The environment whose history it was in.
+        /// The environment of the promotion.
         environment: String,
         /// Its name.
         name: String,
         /// Its UID.
         uid: String,
     },
-    /// Remove a Content that nothing names any more.
+    /// Deletes a Content that no object refers to.
     DeleteContent {
         /// Its name.
         name: String,
     },
-    /// Try every object with a dry-run; the answers are remembered for the next look.
+    /// Sends every object as a dry-run. The process remembers the answers for the next reconcile.
     Preflight {
         /// The environment.
         target: Target,
@@ -126,49 +126,49 @@ pub enum Action {
         digest: String,
         /// The objects, as they would be applied.
         objects: Vec<(ObjectKey, Value)>,
-        /// Those of them whose fields are taken over from others first: a conflict with those is no refusal.
+        /// The objects whose fields are adopted first: a conflict with the managers in `adopt_from` does not count.
         adopt: BTreeSet<ObjectKey>,
-        /// Those others, by their field managers.
+        /// Field managers whose fields are adopted.
         adopt_from: Vec<String>,
-        /// One pod per template, to meet quota and pod security; by the workload.
+        /// One pod per template, by workload, to check quota and pod security.
         pods: Vec<(ObjectKey, Value)>,
         /// Secrets that must exist.
         secrets: BTreeSet<String>,
     },
-    /// Take over the fields of other managers.
+    /// Adopts the fields of other managers.
     Adopt {
         /// The environment.
         target: Target,
         /// The object.
         key: ObjectKey,
-        /// JSON patch with a test on the resourceVersion.
+        /// A JSON patch that tests the resourceVersion.
         patch: Value,
     },
-    /// Server-side apply, never forced.
+    /// Applies an object by server-side apply, never forced.
     Apply {
         /// The environment.
         target: Target,
         /// The object.
         key: ObjectKey,
-        /// What is applied.
+        /// The body.
         object: Value,
     },
-    /// Delete an object.
+    /// Deletes an object.
     Delete {
         /// The environment.
         target: Target,
         /// The object.
         key: ObjectKey,
-        /// Its UID: another object of the same name is left alone.
+        /// Its UID: a recreated object of the same name is not deleted.
         uid: String,
     },
-    /// Remember, in this process alone, since when everything is rolled out: the observe window is counted from there. Whoever
-    /// comes after this process sees it again from the pods.
+    /// Remembers, in this process only, since when everything is rolled out: the observe window starts then. The next process
+    /// derives it again from the pods.
     MarkRolledOut {
-        /// Since when.
+        /// The start of the observe window.
         since: Timestamp,
     },
-    /// Delete a pod that its controller will never replace by itself.
+    /// Deletes a pod that its controller never replaces.
     DeletePod {
         /// The environment.
         target: Target,
@@ -179,7 +179,7 @@ pub enum Action {
     },
 }
 
-/// The environment that is written to, and so the identity that writes.
+/// The environment that is written to. It determines the identity that writes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Target {
     /// The project.
@@ -190,13 +190,13 @@ pub struct Target {
     pub location: Location,
 }
 
-/// An event for people.
+/// An event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
-    /// A warning.
+    /// Whether the event is of type Warning.
     pub warning: bool,
     /// Its reason.
     pub reason: Reason,
-    /// A sentence.
+    /// The message, as a sentence.
     pub message: String,
 }

@@ -1,6 +1,6 @@
-//! Which target namespaces are frozen now, for the admission policy that refuses changes there from anybody.
+//! Publishes which target namespaces are frozen now, for the admission policy that rejects changes there.
 //!
-//! Expressions of admission have no clock, so somebody has to say what holds now: the namespace, whose it is, until when, why.
+//! Admission expressions have no clock, so the controller publishes the freezes in force: namespace, environment, end and reason.
 
 use super::decision::{Action, Decision, NoStatus};
 use super::gates::calendar::{freeze_in_force, next_freeze};
@@ -21,7 +21,7 @@ pub fn decide(world: &FreezesWorld, now: Timestamp) -> Decision<NoStatus> {
         .collect();
     let mut wake_at = None;
     for project in &world.projects {
-        // Who only names another's target freezes nothing there.
+        // An environment that does not own its target namespace freezes nothing there.
         let owns = |environment: &&Arc<Environment>| {
             let owners = project.targets.get(&environment.location());
             owners.is_some_and(|owners| owners.contains(&project.id(environment)))
@@ -34,10 +34,10 @@ pub fn decide(world: &FreezesWorld, now: Timestamp) -> Decision<NoStatus> {
             }
         }
     }
-    let is_news =
+    let is_changed =
         world.published.as_ref() != Some(&frozen) && !(world.published.is_none() && frozen.is_empty());
     Decision {
-        actions: if is_news {
+        actions: if is_changed {
             vec![Action::PublishFreezes { frozen, version: world.version.clone() }]
         } else {
             Vec::new()
@@ -47,7 +47,7 @@ pub fn decide(world: &FreezesWorld, now: Timestamp) -> Decision<NoStatus> {
     }
 }
 
-/// `shop/prod until 2026-12-27T00:00:00Z: year-end (ChangeFreeze year-end)`: the policy reads the part before the first space.
+/// `shop/prod until 2026-12-27T00:00:00Z: year-end (ChangeFreeze year-end)`: the policy reads the text before the first space.
 fn line(environment: &EnvironmentId, freeze: &Freeze) -> String {
     format!("{environment} until {}: {} ({})", freeze.to, freeze.reason, freeze.name)
 }

@@ -1,8 +1,10 @@
-//! The pure core: from what was observed to what is to be done. No I/O, no clock, no randomness.
+//! The pure core: maps an observed world to a [`Decision`](decision::Decision). No I/O, no clock, no randomness.
 //!
-//! One decision per reconciled kind. `Decision` holds, in the order in which it is carried out: records, memory, actions, report.
-//! The invariant: memory is written before the effect that it guards, and the report drives nothing. A rollback is guarded by its own
-//! creation, so its memory follows what it does.
+//! There is one `decide` function per reconciled kind. A `Decision` holds, in the order in which it is carried out: records, memory,
+//! actions, report and notes.
+//!
+//! Invariant: memory is written before the effect that it guards, and the report drives nothing. The exception is a rollback: the
+//! Promotion of kind `Rollback` is itself the intent, so its memory is written after its actions.
 
 pub mod approval;
 pub mod conditions;
@@ -17,7 +19,7 @@ pub mod promotion;
 pub mod release;
 pub mod world;
 
-/// What observe has to look up for a promotion; questions, no decisions.
+/// The objects that `observe` must read for a promotion or a release. Questions only, no decisions.
 pub mod needs {
     pub use super::promotion::{contents, live_objects, plans, rollback_names};
     pub use super::release::consent;

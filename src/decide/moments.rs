@@ -1,18 +1,18 @@
-//! Arithmetic of moments that never fails.
+//! Arithmetic of times that saturates instead of failing.
 
 use jiff::{SignedDuration, Timestamp};
 
-/// The duration of an API field.
+/// Converts the duration of an API field.
 pub fn span(duration: crate::api::Duration) -> SignedDuration {
     SignedDuration::try_from(std::time::Duration::from(duration)).unwrap_or(SignedDuration::MAX)
 }
 
-/// A moment later, saturating.
+/// Adds a duration; saturates at the latest time.
 pub fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
     at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
-/// The earlier of two moments that may be absent.
+/// The earlier of two optional times.
 pub fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),

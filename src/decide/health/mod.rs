@@ -1,7 +1,7 @@
-//! The verdict over what was written: healthy, on its way, or failing, and why.
+//! The health of the workloads that a promotion wrote: healthy, progressing or failing, and why.
 //!
-//! Only pods of the newest template count, and only what was not failing before. Failure is an event: whatever a pod says is
-//! used at once; the deadline is for silence only.
+//! Only pods of the newest template count, and only workloads that were not failing before the promotion. A failure that a pod
+//! reports counts at once; the progress deadline applies only while nothing is reported.
 
 use super::moments::{earliest, later, span};
 use super::world::{Container, Pod, Workload};
@@ -11,139 +11,134 @@ use crate::content::ObjectKey;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
-/// What the checks say.
+/// The health of one workload, or of several together.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Health {
     /// Rolled out and available.
     Healthy,
-    /// Not yet; what it waits for, and when something may count that does not yet.
+    /// Not healthy yet, and nothing has failed.
     Progressing {
-        /// A sentence.
+        /// What is missing, as a sentence.
         message: String,
-        /// When to look again although nothing happened.
-        look_at: Option<Timestamp>,
+        /// When to check again although nothing changed: a deadline ends then.
+        recheck_at: Option<Timestamp>,
     },
-    /// The release is bad.
+    /// The release failed.
     Failing {
         /// What failed.
         reason: Reason,
-        /// A sentence.
+        /// How it failed, as a sentence.
         message: String,
     },
 }
 
-/// What the promotion is doing.
+/// Which rules apply: those of a rollout, or those of the observe window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// Workloads roll out since this moment.
+pub enum Mode {
+    /// The rollout started at this time.
     Rollout(Timestamp),
-    /// They are rolled out and watched.
+    /// Everything is rolled out, and the observe window is open.
     Observe,
 }
 
-/// The workloads that a verdict is about: key and, when it was failing before, the exemption.
+/// A workload whose health is asked for.
 #[derive(Clone, Debug)]
 pub struct Subject<'a> {
     /// The workload's key.
     pub key: &'a ObjectKey,
     /// The workload, if it exists.
     pub workload: Option<&'a Workload>,
-    /// It was failing before, and its template was not changed.
+    /// The workload was failing before the promotion, and its template does not change: its health is ignored.
     pub exempt: bool,
 }
 
-/// The verdict over all of them: failing if one fails, healthy if all are.
-pub fn verdict(
-    subjects: &[Subject<'_>],
-    limits: &FailureThresholds,
-    stage: Stage,
-    now: Timestamp,
-) -> Verdict {
+/// The health of all subjects: failing if one fails, healthy if all are healthy.
+pub fn of_all(subjects: &[Subject<'_>], limits: &FailureThresholds, mode: Mode, now: Timestamp) -> Health {
     let mut waits: Option<(String, Option<Timestamp>)> = None;
     for subject in subjects.iter().filter(|subject| !subject.exempt) {
-        match of_one(subject, limits, stage, now) {
-            Verdict::Healthy => {}
-            failing @ Verdict::Failing { .. } => return failing,
-            Verdict::Progressing { message, look_at } => {
+        match of_one(subject, limits, mode, now) {
+            Health::Healthy => {}
+            failing @ Health::Failing { .. } => return failing,
+            Health::Progressing { message, recheck_at } => {
                 let (text, at) = waits.unwrap_or((message, None));
-                waits = Some((text, earliest(at, look_at)));
+                waits = Some((text, earliest(at, recheck_at)));
             }
         }
     }
     match waits {
-        None => Verdict::Healthy,
-        Some((message, look_at)) => Verdict::Progressing { message, look_at },
+        None => Health::Healthy,
+        Some((message, recheck_at)) => Health::Progressing { message, recheck_at },
     }
 }
 
-fn of_one(subject: &Subject<'_>, limits: &FailureThresholds, stage: Stage, now: Timestamp) -> Verdict {
+fn of_one(subject: &Subject<'_>, limits: &FailureThresholds, mode: Mode, now: Timestamp) -> Health {
     let Some(workload) = subject.workload else {
-        return match stage {
-            Stage::Rollout(since) => silence(subject.key, "does not exist yet", limits, since, now),
-            Stage::Observe => failing(Reason::Missing, format!("{} was deleted", subject.key)),
+        return match mode {
+            Mode::Rollout(since) => within_deadline(subject.key, "does not exist yet", limits, since, now),
+            Mode::Observe => failing(Reason::Missing, format!("{} was deleted", subject.key)),
         };
     };
     if !workload.observed {
-        return match stage {
-            Stage::Rollout(since) => {
-                silence(subject.key, "has not been looked at by its controller", limits, since, now)
+        return match mode {
+            Mode::Rollout(since) => {
+                within_deadline(subject.key, "has not been observed by its controller", limits, since, now)
             }
-            Stage::Observe => progressing(format!("{} has a newer spec", subject.key), None),
+            Mode::Observe => progressing(format!("{} has a newer spec", subject.key), None),
         };
     }
     if let Some((reason, message)) = &workload.failure {
         return failing(reason.as_str(), format!("{}: {message}", subject.key));
     }
-    if let (Some((at, message)), Stage::Rollout(since)) = (&workload.gave_up, stage)
+    if let (Some((at, message)), Mode::Rollout(since)) = (&workload.gave_up, mode)
         && *at > since
     {
         return failing(Reason::ProgressDeadlineExceeded, format!("{}: {message}", subject.key));
     }
-    let mut look_at = None;
-    for pod in workload.pods.iter().filter(|pod| !pod.deleting && is_of(stage, pod)) {
+    let mut recheck_at = None;
+    for pod in workload.pods.iter().filter(|pod| !pod.deleting && is_of(mode, pod)) {
         match of_pod(subject.key, pod, limits, now) {
-            Verdict::Healthy => {}
-            bad @ Verdict::Failing { .. } => return bad,
-            Verdict::Progressing { look_at: at, .. } => look_at = earliest(look_at, at),
+            Health::Healthy => {}
+            failing @ Health::Failing { .. } => return failing,
+            Health::Progressing { recheck_at: at, .. } => recheck_at = earliest(recheck_at, at),
         }
     }
-    match stage {
-        Stage::Rollout(since) => rolled_out(subject.key, workload, limits, since, look_at, now),
-        Stage::Observe => available(subject.key, workload, limits, look_at),
+    match mode {
+        Mode::Rollout(since) => rolled_out(subject.key, workload, limits, since, recheck_at, now),
+        Mode::Observe => available(subject.key, workload, limits, recheck_at),
     }
 }
 
-/// Pods from before a rollout are not of what it brought, whatever a cache still says of their owner.
-fn is_of(stage: Stage, pod: &Pod) -> bool {
-    match stage {
-        Stage::Rollout(since) => pod.created.is_none_or(|created| created >= since),
-        Stage::Observe => true,
+/// Whether a pod may belong to the rollout. Older pods do not, even if a cache still reports them as pods of the newest template.
+fn is_of(mode: Mode, pod: &Pod) -> bool {
+    match mode {
+        Mode::Rollout(since) => pod.created.is_none_or(|created| created >= since),
+        Mode::Observe => true,
     }
 }
 
-/// kstatus: every replica is of the newest template and available, none of an older one is left.
+/// As in kstatus: every replica is of the newest template and available, and none of an older template is left.
 fn rolled_out(
     key: &ObjectKey,
     workload: &Workload,
     limits: &FailureThresholds,
     since: Timestamp,
-    look_at: Option<Timestamp>,
+    recheck_at: Option<Timestamp>,
     now: Timestamp,
-) -> Verdict {
+) -> Health {
     if key.kind() == "Job" {
         return match workload.complete {
-            true => Verdict::Healthy,
-            false => silence(key, "has not finished", limits, since, now),
+            true => Health::Healthy,
+            false => within_deadline(key, "has not finished", limits, since, now),
         };
     }
     if workload.paused {
-        return silence(key, "is paused", limits, since, now);
+        return within_deadline(key, "is paused", limits, since, now);
     }
     let done = workload.updated >= workload.desired
         && workload.total <= workload.updated
         && workload.available >= workload.desired;
     if done {
-        return Verdict::Healthy;
+        return Health::Healthy;
     }
     let text = format!(
         "is rolled out to {} of {}, {} available",
@@ -151,13 +146,13 @@ fn rolled_out(
         workload.desired,
         workload.available.min(workload.desired)
     );
-    // Progress is what a pod last said; silence is counted from there.
+    // The last pod that became ready is progress: the deadline counts from there.
     let progress = workload.pods.iter().filter(|pod| pod.ready).filter_map(|pod| pod.ready_since).max();
-    match silence(key, &text, limits, progress.map_or(since, |at| at.max(since)), now) {
-        Verdict::Progressing { message, look_at: deadline } => {
-            Verdict::Progressing { message, look_at: earliest(look_at, deadline) }
+    match within_deadline(key, &text, limits, progress.map_or(since, |at| at.max(since)), now) {
+        Health::Progressing { message, recheck_at: deadline } => {
+            Health::Progressing { message, recheck_at: earliest(recheck_at, deadline) }
         }
-        other @ (Verdict::Healthy | Verdict::Failing { .. }) => other,
+        other @ (Health::Healthy | Health::Failing { .. }) => other,
     }
 }
 
@@ -165,14 +160,14 @@ fn available(
     key: &ObjectKey,
     workload: &Workload,
     limits: &FailureThresholds,
-    look_at: Option<Timestamp>,
-) -> Verdict {
+    recheck_at: Option<Timestamp>,
+) -> Health {
     if key.kind() == "Job" {
-        return Verdict::Healthy;
+        return Health::Healthy;
     }
     let unavailable = i64::from(workload.desired) - i64::from(workload.available);
     let tolerated = i64::from(workload.desired) * i64::from(limits.unavailable_percent) / 100;
-    // Pods that are only being moved or added are no fault of the release: one of its own must have lost readiness.
+    // Pods that are only being moved or added are not a failure of the release: one of its own must have lost readiness.
     let lost = workload.pods.iter().find(|pod| !pod.ready && !pod.deleting && pod.unschedulable.is_none());
     if let Some(pod) = lost.filter(|_| unavailable > tolerated) {
         let (reason, why) = why_not_ready(pod);
@@ -184,13 +179,13 @@ fn available(
             ),
         );
     }
-    if look_at.is_some() {
-        return progressing(format!("{key} has a pod that may fail"), look_at);
+    if recheck_at.is_some() {
+        return progressing(format!("{key} has a pod with an error that is not final yet"), recheck_at);
     }
-    Verdict::Healthy
+    Health::Healthy
 }
 
-/// What a pod that lost readiness says of itself.
+/// Why a pod is not ready, from the states of its containers.
 fn why_not_ready(pod: &Pod) -> (Reason, String) {
     let waiting = pod.containers.iter().find_map(|container| Some((container, container.waiting.as_ref()?)));
     let ended = pod.containers.iter().find_map(|container| Some((container, container.ended.as_ref()?)));
@@ -198,7 +193,7 @@ fn why_not_ready(pod: &Pod) -> (Reason, String) {
         (Some((container, (reason, _))), Some((_, end))) => (
             Reason::from(reason.as_str()),
             format!(
-                "waits in {reason}: container {} ended with {} (exit code {})",
+                "waits in {reason}: container {} terminated with {} (exit code {})",
                 container.name, end.reason, end.code
             ),
         ),
@@ -208,7 +203,7 @@ fn why_not_ready(pod: &Pod) -> (Reason, String) {
         (None, Some((container, end))) => (
             Reason::from(end.reason.as_str()),
             format!(
-                "is not ready: container {} ended with {} (exit code {})",
+                "is not ready: container {} terminated with {} (exit code {})",
                 container.name, end.reason, end.code
             ),
         ),
@@ -216,62 +211,63 @@ fn why_not_ready(pod: &Pod) -> (Reason, String) {
     }
 }
 
-fn silence(
+/// Progressing until the progress deadline, counted from `since`; then failing.
+fn within_deadline(
     key: &ObjectKey,
     text: &str,
     limits: &FailureThresholds,
     since: Timestamp,
     now: Timestamp,
-) -> Verdict {
+) -> Health {
     let deadline = later(since, SignedDuration::from_secs(i64::from(limits.progress_deadline_seconds)));
     if now >= deadline {
         return failing(
             Reason::ProgressDeadlineExceeded,
-            format!("{key} {text}, and nothing happened for {} s", limits.progress_deadline_seconds),
+            format!("{key} {text}, and made no progress for {} s", limits.progress_deadline_seconds),
         );
     }
     progressing(format!("{key} {text}"), Some(deadline))
 }
 
-fn failing(reason: impl Into<Reason>, message: String) -> Verdict {
-    Verdict::Failing { reason: reason.into(), message }
+fn failing(reason: impl Into<Reason>, message: String) -> Health {
+    Health::Failing { reason: reason.into(), message }
 }
 
-fn progressing(message: String, look_at: Option<Timestamp>) -> Verdict {
-    Verdict::Progressing { message, look_at }
+fn progressing(message: String, recheck_at: Option<Timestamp>) -> Health {
+    Health::Progressing { message, recheck_at }
 }
 
-/// What one pod says about its release.
-fn of_pod(key: &ObjectKey, pod: &Pod, limits: &FailureThresholds, now: Timestamp) -> Verdict {
+/// The health of one pod. `Progressing` carries only the time of the next check.
+fn of_pod(key: &ObjectKey, pod: &Pod, limits: &FailureThresholds, now: Timestamp) -> Health {
     if let Some((reason, message)) = &pod.failed {
-        return match is_the_nodes_doing(reason) {
-            true => Verdict::Healthy,
+        return match is_caused_by_node(reason) {
+            true => Health::Healthy,
             false => failing(reason.as_str(), format!("{key}: pod {}: {message}", pod.name)),
         };
     }
-    let mut look_at = None;
+    let mut recheck_at = None;
     if let Some((since, message)) = &pod.unschedulable {
         let deadline = later(*since, span(limits.unschedulable));
         if now >= deadline {
             return failing(Reason::Unschedulable, format!("{key}: pod {}: {message}", pod.name));
         }
-        look_at = Some(deadline);
+        recheck_at = Some(deadline);
     }
     for container in &pod.containers {
         match of_container(key, pod, container, limits, now) {
-            Verdict::Healthy => {}
-            bad @ Verdict::Failing { .. } => return bad,
-            Verdict::Progressing { look_at: at, .. } => look_at = earliest(look_at, at),
+            Health::Healthy => {}
+            failing @ Health::Failing { .. } => return failing,
+            Health::Progressing { recheck_at: at, .. } => recheck_at = earliest(recheck_at, at),
         }
     }
-    match look_at {
-        None => Verdict::Healthy,
-        Some(_) => progressing(String::new(), look_at),
+    match recheck_at {
+        None => Health::Healthy,
+        Some(_) => progressing(String::new(), recheck_at),
     }
 }
 
-/// Reasons of a failed pod that speak of its node, not of its release.
-fn is_the_nodes_doing(reason: &str) -> bool {
+/// Whether the reason of a failed pod is about its node and not about the release.
+fn is_caused_by_node(reason: &str) -> bool {
     matches!(
         reason,
         "Evicted"
@@ -290,14 +286,14 @@ fn of_container(
     container: &Container,
     limits: &FailureThresholds,
     now: Timestamp,
-) -> Verdict {
-    let place = || format!("{key}: pod {}, container {}", pod.name, container.name);
-    let ending = || match &container.ended {
+) -> Health {
+    let subject = || format!("{key}: pod {}, container {}", pod.name, container.name);
+    let termination = || match &container.ended {
         Some(ended) if ended.message.is_empty() => {
-            format!(", it ended with {} (exit code {})", ended.reason, ended.code)
+            format!(", it terminated with {} (exit code {})", ended.reason, ended.code)
         }
         Some(ended) => {
-            format!(", it ended with {} (exit code {}): {}", ended.reason, ended.code, ended.message)
+            format!(", it terminated with {} (exit code {}): {}", ended.reason, ended.code, ended.message)
         }
         None => String::new(),
     };
@@ -307,12 +303,12 @@ fn of_container(
             | "CreateContainerError"
             | "RunContainerError"
             | "InvalidImageName"
-            | "ErrImageNeverPull" => return failing(reason.as_str(), format!("{}: {message}", place())),
+            | "ErrImageNeverPull" => return failing(reason.as_str(), format!("{}: {message}", subject())),
             "ImagePullBackOff" => {
                 let since = pod.created.unwrap_or(now);
                 let deadline = later(since, span(limits.image_errors));
                 if now >= deadline {
-                    return failing(reason.as_str(), format!("{}: {message}", place()));
+                    return failing(reason.as_str(), format!("{}: {message}", subject()));
                 }
                 return progressing(String::new(), Some(deadline));
             }
@@ -323,20 +319,20 @@ fn of_container(
     if killed_for_memory && container.restarts >= limits.restarts {
         return failing(
             Reason::OOMKilled,
-            format!("{} used more memory than its limit{}", place(), ending()),
+            format!("{} used more memory than its limit{}", subject(), termination()),
         );
     }
     if container.restarts > limits.restarts {
-        // In one word, whether it is seen waiting, running again, or ended once more.
+        // The same reason whether the container is observed waiting, running again or terminated again.
         return failing(
             Reason::CrashLoopBackOff,
-            format!("{} was restarted {} times{}", place(), container.restarts, ending()),
+            format!("{} was restarted {} times{}", subject(), container.restarts, termination()),
         );
     }
-    Verdict::Healthy
+    Health::Healthy
 }
 
-/// The workloads of a content, in the order of their keys.
+/// The workloads among these keys, in the same order.
 pub fn subjects<'a>(
     keys: impl Iterator<Item = &'a ObjectKey>,
     workloads: &'a BTreeMap<ObjectKey, Workload>,
@@ -347,7 +343,7 @@ pub fn subjects<'a>(
         .collect()
 }
 
-/// Kinds whose health is watched.
+/// Whether Towpath checks the health of objects of this kind.
 pub fn is_workload(key: &ObjectKey) -> bool {
     matches!(
         (key.api_version(), key.kind()),

@@ -1,4 +1,4 @@
-//! What pods say, as a real kubelet writes it, and the verdict.
+//! The health that follows from pod statuses as a real kubelet writes them.
 
 use super::*;
 use crate::decide::world::Ended;
@@ -34,24 +34,24 @@ fn workload(pod: Pod, available: i32) -> Workload {
     }
 }
 
-fn judged(workload: &Workload, limits: &FailureThresholds, stage: Stage, now: Timestamp) -> String {
+fn health_of(workload: &Workload, limits: &FailureThresholds, mode: Mode, now: Timestamp) -> String {
     let key = ObjectKey::new("apps/v1", "Deployment", "web").unwrap();
     let subject = Subject { key: &key, workload: Some(workload), exempt: false };
-    match verdict(&[subject], limits, stage, now) {
-        Verdict::Healthy => "healthy".into(),
-        Verdict::Progressing { .. } => "progressing".into(),
-        Verdict::Failing { reason, .. } => reason.to_string(),
+    match of_all(&[subject], limits, mode, now) {
+        Health::Healthy => "healthy".into(),
+        Health::Progressing { .. } => "progressing".into(),
+        Health::Failing { reason, .. } => reason.to_string(),
     }
 }
 
-/// In a rollout, ten seconds after it began.
+/// In a rollout, ten seconds after it started.
 fn of(container: Container, limits: &FailureThresholds) -> String {
     let pod = Pod { containers: vec![container], ..Pod::default() };
-    judged(&workload(pod, 1), limits, Stage::Rollout(at(0)), at(10))
+    health_of(&workload(pod, 1), limits, Mode::Rollout(at(0)), at(10))
 }
 
 #[test]
-fn a_container_fails_by_what_it_says_and_in_one_word_at_every_moment_of_it() {
+fn a_container_state_decides_health_and_the_reason_does_not_change_between_restarts() {
     let limits = FailureThresholds::default();
     let cases = [
         ("has not begun", waiting("ContainerCreating", 0), "progressing"),
@@ -102,7 +102,7 @@ fn limits_are_those_of_the_policy() {
 }
 
 #[test]
-fn a_lost_pod_is_the_releases_fault_only_when_too_many_are_lost_and_one_of_its_own_is_not_ready() {
+fn unavailable_pods_fail_a_release_only_above_the_limit_and_if_one_of_its_pods_is_not_ready() {
     let limits = FailureThresholds::default();
     let lost = |container: Container| Pod { containers: vec![container], ..Pod::default() };
     let cases = [
@@ -121,28 +121,35 @@ fn a_lost_pod_is_the_releases_fault_only_when_too_many_are_lost_and_one_of_its_o
     ];
     for (what, pod, available, wanted) in cases {
         let workload = workload(pod, available);
-        assert_eq!(judged(&workload, &limits, Stage::Observe, at(60)), wanted, "when {what}");
+        assert_eq!(health_of(&workload, &limits, Mode::Observe, at(60)), wanted, "when {what}");
     }
 }
 
 #[test]
-fn silence_fails_at_the_deadline_counted_from_the_last_pod_that_got_ready() {
+fn the_progress_deadline_counts_from_the_last_pod_that_became_ready() {
     let limits = FailureThresholds { progress_deadline_seconds: 60, ..FailureThresholds::default() };
     let mut slow = workload(Pod::default(), 1);
-    let look = |workload: &Workload, seconds| judged(workload, &limits, Stage::Rollout(at(0)), at(seconds));
-    assert_eq!((look(&slow, 59), look(&slow, 60)), ("progressing".into(), "ProgressDeadlineExceeded".into()));
+    let health_at =
+        |workload: &Workload, seconds| health_of(workload, &limits, Mode::Rollout(at(0)), at(seconds));
+    assert_eq!(
+        (health_at(&slow, 59), health_at(&slow, 60)),
+        ("progressing".into(), "ProgressDeadlineExceeded".into())
+    );
     slow.pods[0].ready_since = Some(at(30));
-    assert_eq!((look(&slow, 89), look(&slow, 90)), ("progressing".into(), "ProgressDeadlineExceeded".into()));
-    // A node that was silent tells of a readiness from before the rollout.
+    assert_eq!(
+        (health_at(&slow, 89), health_at(&slow, 90)),
+        ("progressing".into(), "ProgressDeadlineExceeded".into())
+    );
+    // A node that was unreachable reports a readiness from before the rollout.
     slow.pods[0].ready_since = Some(at(-30));
-    assert_eq!(look(&slow, 59), "progressing");
+    assert_eq!(health_at(&slow, 59), "progressing");
 }
 
 #[test]
-fn pods_from_before_a_rollout_say_nothing_of_it() {
+fn pods_from_before_a_rollout_do_not_affect_its_health() {
     let old = Pod { containers: vec![ended(running(5), "Error", true)], ..Pod::default() };
     let workload = workload(old, 1);
     let limits = FailureThresholds::default();
-    assert_eq!(judged(&workload, &limits, Stage::Rollout(at(1)), at(10)), "progressing");
-    assert_eq!(judged(&workload, &limits, Stage::Rollout(at(0)), at(10)), "CrashLoopBackOff");
+    assert_eq!(health_of(&workload, &limits, Mode::Rollout(at(1)), at(10)), "progressing");
+    assert_eq!(health_of(&workload, &limits, Mode::Rollout(at(0)), at(10)), "CrashLoopBackOff");
 }

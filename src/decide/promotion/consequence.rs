@@ -1,5 +1,6 @@
-//! What a failure leads to, by the policy of the environment: a rollback, a hold, or nothing. And the rollback's name, which is
-//! the same whenever it is asked for.
+//! What follows from a failure under the rollback policy of the environment: a rollback, a hold, or nothing.
+//!
+//! Invariant: the name of the rollback is a function of the failed promotion, so a repeated decision creates no second one.
 
 use super::Scene;
 use super::start::default_target;
@@ -13,42 +14,49 @@ use crate::decide::decision::{Action, Owner};
 
 use crate::decide::moments::span;
 
-/// A longer name leaves no room for `-rollback-99` in the 253 characters of a name: a part of it and the UID take its place.
+/// Longest promotion name to which `-rollback-99` can be added: names have at most 253 characters. A longer name is replaced by its
+/// beginning and the UID.
 const LONGEST_NAME: usize = 241;
-/// That part.
+/// Length of that beginning.
 const CUT_NAME: usize = 200;
 
-/// What a failure leads to.
+/// What follows from a failure.
 pub(super) enum Consequence {
-    /// Back to this revision.
+    /// Roll back to this revision.
     RollBack(i64),
-    /// Nothing is written, automation stops; why.
+    /// Write nothing and stop automatic promotion; holds the cause.
     Hold(String),
-    /// Nothing is written, automation goes on; why.
+    /// Write nothing and continue automatic promotion; holds the cause.
     Leave(String),
 }
 
 pub(super) fn consequence(scene: &Scene<'_>, reason: &Reason) -> Consequence {
     if scene.is_rollback() {
-        return Consequence::Hold("a rollback is never rolled back: this environment needs a person".into());
+        return Consequence::Hold(
+            "a failed rollback is not rolled back; repair this environment manually".into(),
+        );
     }
     if scene.environment.spec.delivery == Delivery::Observed {
-        return Consequence::Leave("somebody else deploys here, so nothing is written".into());
+        return Consequence::Leave("the environment has delivery: Observed, so nothing is written".into());
     }
     if wrote_nothing(scene) {
-        return Consequence::Leave("it had changed nothing".into());
+        return Consequence::Leave("the promotion changed nothing".into());
     }
-    // A withdrawn release is taken back whatever the policy says about failures.
+    // A deleted release is rolled back even if the policy does not roll back failures.
     let withdrawn = *reason == Reason::Withdrawn;
     match scene.policy.action {
-        FailureAction::Hold if !withdrawn => return Consequence::Hold("the policy says Hold".into()),
-        FailureAction::Notify if !withdrawn => return Consequence::Leave("the policy says Notify".into()),
+        FailureAction::Hold if !withdrawn => {
+            return Consequence::Hold("the rollback policy has action: Hold".into());
+        }
+        FailureAction::Notify if !withdrawn => {
+            return Consequence::Leave("the rollback policy has action: Notify".into());
+        }
         FailureAction::Hold | FailureAction::Notify | FailureAction::Rollback => {}
     }
-    if !withdrawn && budget_is_spent(scene) {
+    if !withdrawn && budget_is_exhausted(scene) {
         let budget = &scene.policy.budget;
         return Consequence::Hold(format!(
-            "the budget of {} rollbacks in {:?} is spent: this environment needs a person",
+            "the budget of {} rollbacks in {:?} is exhausted; repair this environment manually",
             budget.rollbacks,
             std::time::Duration::from(budget.period)
         ));
@@ -56,7 +64,7 @@ pub(super) fn consequence(scene: &Scene<'_>, reason: &Reason) -> Consequence {
     match target(scene) {
         Some(revision) => Consequence::RollBack(revision),
         None => Consequence::Hold(
-            "there is no verified revision to go back to: this environment needs a person".into(),
+            "there is no verified revision to roll back to; repair this environment manually".into(),
         ),
     }
 }
@@ -88,7 +96,7 @@ fn target(scene: &Scene<'_>) -> Option<i64> {
     }
 }
 
-fn budget_is_spent(scene: &Scene<'_>) -> bool {
+fn budget_is_exhausted(scene: &Scene<'_>) -> bool {
     let period = span(scene.policy.budget.period);
     let since = scene.now.checked_sub(period).unwrap_or(jiff::Timestamp::MIN);
     let own = rollback_name(scene);
@@ -103,7 +111,7 @@ fn budget_is_spent(scene: &Scene<'_>) -> bool {
     i64::try_from(made).unwrap_or(i64::MAX) >= i64::from(scene.policy.budget.rollbacks)
 }
 
-/// The names that the rollback of a promotion may have, the first of them if nothing else has it.
+/// The possible names of the rollback of a promotion, in order of preference.
 pub fn rollback_names(promotion: &Promotion) -> impl Iterator<Item = String> + use<> {
     let own = promotion.name();
     let base = match own.get(..CUT_NAME).filter(|_| own.len() > LONGEST_NAME) {
@@ -117,10 +125,10 @@ pub fn rollback_names(promotion: &Promotion) -> impl Iterator<Item = String> + u
     std::iter::once(base).chain(numbered)
 }
 
-/// The name of the rollback of this promotion: the same at every look, and not that of anything else.
+/// The name of the rollback of this promotion: the first name that no unrelated promotion has.
 pub(super) fn rollback_name(scene: &Scene<'_>) -> String {
     let own = &scene.world.promotion;
-    let is_other = |name: &String| {
+    let is_unrelated = |name: &String| {
         scene.world.project.promotions.get(name).is_some_and(|other| {
             other.spec.kind != PromotionKind::Rollback
                 || other.spec.environment != own.spec.environment
@@ -129,7 +137,7 @@ pub(super) fn rollback_name(scene: &Scene<'_>) -> String {
                 || other.deleting()
         })
     };
-    rollback_names(own).find(|name| !is_other(name)).unwrap_or_default()
+    rollback_names(own).find(|name| !is_unrelated(name)).unwrap_or_default()
 }
 
 pub(super) fn roll_back(scene: &Scene<'_>, revision: i64, reason: &Reason, message: &str) -> Action {

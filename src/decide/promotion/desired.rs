@@ -7,25 +7,25 @@ use crate::content::{Desired, ObjectKey};
 use crate::decide::world::Live;
 use serde_json::{Value, json};
 
-/// The mark of the owner on every object that is written.
+/// The value of the owner annotation on every written object.
 pub(super) fn owner(project: &str, environment: &str, application: &str) -> String {
     format!("{project}.{environment}.{application}")
 }
 
 impl Scene<'_> {
-    /// What is applied: the object, this revision's mark, and replicas as they are.
+    /// The body of an apply: the object with the annotation of this revision and the live number of replicas.
     pub(super) fn body(&self, wanted: &Desired, live: Option<&Live>) -> Value {
         let mut object = wanted.object.clone();
         if !self.restores_baseline() {
             annotate(&mut object, mark::REVISION, &self.revision().to_string());
         }
         if let Some(Live::Present(live)) = live {
-            keep_replicas(&wanted.key, &mut object, live);
+            preserve_replicas(&wanted.key, &mut object, live);
         }
         object
     }
 
-    /// The JSON patch that takes over the fields of `adoptFrom`, when there are any to take.
+    /// The JSON patch that adopts the fields of the managers in `adoptFrom`, if they own any.
     pub(super) fn adoption(&self, live: Option<&Live>) -> Option<Value> {
         let Some(Live::Present(live)) = live else { return None };
         fields::adoption_patch(live, &self.environment.spec.adopt_from, FIELD_MANAGER)
@@ -43,9 +43,9 @@ fn annotate(object: &mut Value, name: &str, value: &str) {
     }
 }
 
-/// Replicas of an existing workload are never changed: while only Towpath owns the field it repeats the live value, against
-/// exactly the object that was read; once anybody else does it leaves the field out.
-fn keep_replicas(key: &ObjectKey, object: &mut Value, live: &Value) {
+/// Leaves the replicas of an existing workload unchanged. While Towpath is the only owner of the field, the live value is applied
+/// with the resourceVersion that was read; once another manager, such as an autoscaler, owns it, the field is left out.
+fn preserve_replicas(key: &ObjectKey, object: &mut Value, live: &Value) {
     if !matches!(key.kind(), "Deployment" | "StatefulSet") {
         return;
     }
@@ -68,11 +68,12 @@ fn keep_replicas(key: &ObjectKey, object: &mut Value, live: &Value) {
     }
 }
 
-/// Whether a dry-run changed nothing but marks that every write sets anew.
+/// Whether a dry-run changed nothing but metadata that every write sets.
 pub(super) fn is_equal(live: &Value, tried: &Value) -> bool {
     bare(live) == bare(tried)
 }
 
+/// The object without the metadata that every write sets.
 fn bare(object: &Value) -> Value {
     let mut object = object.clone();
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {

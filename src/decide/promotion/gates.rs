@@ -1,4 +1,4 @@
-//! What has to hold before a promotion is tried: the gates of its release, a free lane, consent, approvals.
+//! What a pending promotion waits for: the gates of its release, a free lane, consent and approvals.
 
 use super::outcome::{Outcome, finish};
 use super::{Decision, RETRY, Scene};
@@ -13,12 +13,13 @@ use crate::decide::moments::{earliest, later};
 use crate::decide::world::{Admission, Grant, Verb};
 use jiff::SignedDuration;
 
-/// How soon it is asked again whether those who decided may.
+/// The delay after which the rights of requesters and approvers are checked again.
 const RIGHTS: SignedDuration = SignedDuration::from_secs(30);
 
+/// Waits or ends while a gate of the release is closed.
 pub(super) fn closed_gate(scene: &Scene<'_>) -> Option<Decision> {
     if scene.is_rollback() {
-        return overtaken_rollback(scene);
+        return superseded_rollback(scene);
     }
     let Some(release) = scene.release else {
         return Some(finish(
@@ -31,24 +32,24 @@ pub(super) fn closed_gate(scene: &Scene<'_>) -> Option<Decision> {
     };
     if scene.is_of_another_release() {
         let message =
-            "the release was deleted, and created again with another content, before anything was written";
+            "the release was deleted and recreated with another content before anything was written";
         return Some(finish(scene, Outcome::Cancelled { reason: Reason::ReleaseDeleted, message }));
     }
     let asked = Requested::of(&scene.world.promotion);
-    // What a person asked for before another release went in is not what anybody asks for now.
+    // A user's request is outdated once another promotion started after it was made.
     let is_later = |other: &&Promotion| {
         other.spec.kind == PromotionKind::Promote && other.created() > scene.world.promotion.created()
     };
     if let (Requested::ByPerson, Some(other)) = (asked, scene.lane.here().find(is_later)) {
-        let message = format!("{} went ahead of it; create another Promotion", other.name());
+        let message = format!("superseded by {}; create another Promotion", other.name());
         return Some(finish(scene, Outcome::Cancelled { reason: Reason::Overtaken, message: &message }));
     }
-    if let (Requested::ByPerson, Some(why)) = (asked, unjudged(scene)) {
+    if let (Requested::ByPerson, Some(why)) = (asked, missing_right(scene)) {
         return Some(scene.wait(&Reason::Requester, &why, Some(later(scene.now, RIGHTS))));
     }
     let overridden = match overridden(scene) {
         Ok(gates) => gates,
-        Err(why) => return Some(scene.wait(&Reason::Override, why, None)),
+        Err(message) => return Some(scene.wait(&Reason::Override, message, None)),
     };
     let gate = evaluate(&scene.world.project, scene.environment, release, asked, overridden, scene.now);
     match gate {
@@ -60,13 +61,13 @@ pub(super) fn closed_gate(scene: &Scene<'_>) -> Option<Decision> {
             Some(finish(scene, Outcome::Cancelled { reason: Reason::Deadline, message: &message }))
         }
         Gate::Closed { gate, message, until } => {
-            // Rights are not watched.
+            // Rights cannot be watched, so they are checked again.
             let again = (gate == Reason::Requester).then(|| later(scene.now, RETRY));
             let wake_at = earliest(earliest(until, deadline(release, scene.now)), again);
-            match gate.opens_by_itself().then(|| counted(scene)).flatten() {
+            match gate.opens_by_itself().then(|| current_tally(scene)).flatten() {
                 None => Some(scene.wait(&gate, &message, wake_at)),
                 Some(tally) => {
-                    let message = format!("{message}; meanwhile {}", how_to_approve(&tally.report));
+                    let message = format!("{message}; {}", how_to_approve(&tally.report));
                     let mut status = scene.status();
                     status.approvals = Some(tally.report);
                     Some(scene.wait_with(status, &gate, &message, earliest(wake_at, tally.until)))
@@ -76,34 +77,37 @@ pub(super) fn closed_gate(scene: &Scene<'_>) -> Option<Decision> {
     }
 }
 
-/// What failed is not what runs here any more: somebody else took it back, or the namespace is another one.
-fn overtaken_rollback(scene: &Scene<'_>) -> Option<Decision> {
+/// Cancels an automatic rollback of a revision that no longer runs here: it was already replaced, or the namespace was recreated.
+fn superseded_rollback(scene: &Scene<'_>) -> Option<Decision> {
     let own = &scene.world.promotion;
     let current = scene.lane.current();
     let is_still_here = current.is_some_and(|other| {
         other.spec.kind == PromotionKind::Promote && other.spec.release == own.spec.release
     });
     (own.is_automatic() && !is_still_here).then(|| {
-        let what = current.map_or("the namespace was created again", Meta::name);
+        let cause = current.map_or_else(
+            || "the namespace was recreated".to_owned(),
+            |other| format!("{} replaced it", other.name()),
+        );
         finish(
             scene,
             Outcome::Cancelled {
                 reason: Reason::Overtaken,
-                message: &format!("what failed is not here any more: {what}"),
+                message: &format!("the failed revision no longer runs here: {cause}"),
             },
         )
     })
 }
 
-/// One promotion at a time per lane. A rollback goes first; a newer promotion may go ahead of one that still runs.
+/// Waits for the lane: one promotion runs at a time. A rollback has priority, and a newer promotion supersedes a running one.
 pub(super) fn busy_lane(scene: &Scene<'_>) -> Option<Decision> {
     if !scene.is_rollback() && scene.lane.waiting_rollbacks().next().is_some() {
         return Some(scene.wait(&Reason::Lane, "waits until a rollback of this application has ended", None));
     }
-    if let Some(other) = newer_that_may_go(scene) {
+    if let Some(other) = newer_ready(scene) {
         return Some(scene.wait(
             &Reason::Lane,
-            &format!("waits, as {} is newer and may go, too", other.name()),
+            &format!("waits because the newer {} can also start", other.name()),
             None,
         ));
     }
@@ -125,11 +129,11 @@ pub(super) fn busy_lane(scene: &Scene<'_>) -> Option<Decision> {
     }
 }
 
-/// Of several that automation made ahead of their gates the newest goes.
-fn newer_that_may_go<'a>(scene: &'a Scene<'_>) -> Option<&'a Promotion> {
+/// A newer automatic promotion whose gates are open. The newest of several is promoted first.
+fn newer_ready<'a>(scene: &'a Scene<'_>) -> Option<&'a Promotion> {
     let release = scene.release.filter(|_| !scene.is_rollback() && scene.world.promotion.is_automatic())?;
     scene.lane.pending.iter().copied().find(|other| {
-        let may_go = |newest: &CachedRelease| {
+        let is_open = |newest: &CachedRelease| {
             newer(newest, release).is_gt()
                 && evaluate(
                     &scene.world.project,
@@ -146,10 +150,11 @@ fn newer_that_may_go<'a>(scene: &'a Scene<'_>) -> Option<&'a Promotion> {
             && !other.phase().is_final()
             && !other.deleting()
             && approvals.is_some_and(|report| report.needed.is_none())
-            && scene.world.project.releases.get(&other.spec.release).is_some_and(|newest| may_go(newest))
+            && scene.world.project.releases.get(&other.spec.release).is_some_and(|newest| is_open(newest))
     })
 }
 
+/// Waits for the namespace and for the consent of its owner.
 pub(super) fn no_consent(scene: &Scene<'_>) -> Option<Decision> {
     let namespace = &scene.environment.spec.namespace;
     match scene.world.project.namespace(scene.environment) {
@@ -171,23 +176,26 @@ pub(super) fn no_consent(scene: &Scene<'_>) -> Option<Decision> {
     }
     match scene.world.project.grant(scene.environment.name()) {
         Grant::Granted => None,
-        Grant::NotAsked => {
-            Some(scene.wait(&Reason::NotGranted, "consent is being asked for", Some(later(scene.now, RETRY))))
-        }
+        Grant::NotAsked => Some(scene.wait(
+            &Reason::NotGranted,
+            "the consent of the namespace owner is being checked",
+            Some(later(scene.now, RETRY)),
+        )),
         Grant::Missing(message) => {
             Some(scene.wait(&Reason::NotGranted, message, Some(later(scene.now, RETRY))))
         }
     }
 }
 
-/// Why a person's promotion may not start: the policies judged it when it was made, if they were there, and rights may have gone since.
-fn unjudged(scene: &Scene<'_>) -> Option<String> {
+/// Why a user's promotion may not start. The admission policies checked it on creation if they were installed, and its requester may
+/// have lost the right since.
+fn missing_right(scene: &Scene<'_>) -> Option<String> {
     if scene.world.project.admission != Admission::Enforced {
         return None;
     }
     let spec = &scene.world.promotion.spec;
     let Some(user) = &spec.requested_by else {
-        return Some("nobody is recorded as its requester, as it was made while no policy was there; create another one".into());
+        return Some("its requester is not recorded because it was created without the admission policies; create another Promotion".into());
     };
     let environment = scene.environment.name();
     let verbs = [Some(Verb::Promote), spec.override_.as_ref().map(|_| Verb::Override)];
@@ -200,26 +208,26 @@ fn unjudged(scene: &Scene<'_>) -> Option<String> {
     })
 }
 
-/// The gates that this promotion passes although they are closed. Without policies nobody checked who may.
+/// The gates that this promotion overrides. Without the admission policies an override is not checked, so it is not accepted.
 fn overridden<'a>(scene: &'a Scene<'_>) -> Result<&'a [GateName], &'static str> {
     match (&scene.world.promotion.spec.override_, &scene.world.project.admission) {
         (None, _) => Ok(&[]),
-        (Some(said), Admission::Enforced | Admission::Degraded(_)) => Ok(&said.gates),
+        (Some(override_), Admission::Enforced | Admission::Degraded(_)) => Ok(&override_.gates),
         (Some(_), Admission::Disabled) => Err(
-            "spec.override is not to be had: Towpath was installed with admission.enabled=false, so nobody checks who may",
+            "spec.override is unavailable: Towpath was installed with admission.enabled=false, so the right to override is not checked; remove it",
         ),
     }
 }
 
-/// The approvals of what would be written if the gates were open now.
-fn counted(scene: &Scene<'_>) -> Option<Tally> {
+/// The approvals of the content that would be written if the gates were open now.
+fn current_tally(scene: &Scene<'_>) -> Option<Tally> {
     let release = scene.release.filter(|_| scene.world.project.admission != Admission::Disabled)?;
     let rules = required_approvals(scene.environment, release)?;
     let Some(Ok(plan)) = &scene.world.plans.content else { return None };
-    Some(tallied(scene, release, rules, plan.digest()))
+    Some(tally_of(scene, release, rules, plan.digest()))
 }
 
-fn tallied(scene: &Scene<'_>, release: &CachedRelease, rules: &Approvals, digest: &str) -> Tally {
+fn tally_of(scene: &Scene<'_>, release: &CachedRelease, rules: &Approvals, digest: &str) -> Tally {
     let promotion_requester = scene.world.promotion.requester();
     let case = Case { environment: scene.environment, release, promotion_requester, digest };
     tally(&scene.world.project, rules, case, scene.now)
@@ -242,11 +250,11 @@ pub(super) fn unapproved(scene: &Scene<'_>, digest: &str) -> Result<Option<Appro
         return Ok(None);
     };
     if scene.world.project.admission == Admission::Disabled {
-        let message = "approvals are not to be had: Towpath was installed with admission.enabled=false, so nobody checks who \
-                       approves; remove spec.approvals of the environment, or enable admission";
+        let message = "approvals are unavailable: Towpath was installed with admission.enabled=false, so the rights of \
+                       approvers are not checked; remove spec.approvals of the environment, or enable admission";
         return Err(Box::new(scene.wait(&Reason::Approval, message, None)));
     }
-    let mut tally = tallied(scene, release, rules, digest);
+    let mut tally = tally_of(scene, release, rules, digest);
     let is_overridden = overridden(scene).is_ok_and(|gates| gates.contains(&GateName::Approval));
     if tally.is_complete() || is_overridden {
         return Ok(Some(tally.report));
@@ -258,7 +266,7 @@ pub(super) fn unapproved(scene: &Scene<'_>, digest: &str) -> Result<Option<Appro
     let message = how_to_approve(&tally.report);
     let mut status = scene.status();
     status.approvals = Some(tally.report);
-    // Whoever may not approve today may be let in: rights are not watched.
+    // A user may get the right to approve later. Rights cannot be watched, so they are checked again.
     let again = (!scene.world.project.approvals.is_empty()).then(|| later(scene.now, RIGHTS));
     let wake_at = earliest(earliest(tally.until, deadline(release, scene.now)), again);
     Err(Box::new(scene.wait_with(status, &Reason::Approval, &message, wake_at)))

@@ -1,19 +1,37 @@
-//! A promotion: `Pending -> Promoting -> Verified`, and `Failed` from each of them.
+//! The life cycle of a promotion.
 //!
 //! ```text
-//!            gates, consent, preflight        waves healthy, then healthy through the observe window
-//!   Pending ---------------------------> Promoting ------------------------------------------------> Verified
-//!      |  refused for too long               |  a check fails
-//!      v                                     v
-//!    Failed                                Failed -- the policy says Rollback --> a Promotion of kind Rollback,
-//!                                                                                 which passes the same states
+//!   Pending --+--> Promoting --+--> Verified      the observe window ended, and everything is healthy
+//!             |                |
+//!             +--> Observing --+--> Superseded    a later promotion started
+//!             |                |
+//!             |                +--> Failed        a check failed, or the promotion cannot continue
+//!             |
+//!             +--> Cancelled    no longer needed: the release was deleted, a deadline passed, a later promotion started
+//!             |
+//!             +--> Failed       refused until the progress deadline, or impossible; nothing was written
+//!
+//!   Pending -> Promoting   delivery Managed: gates, lane, consent, approvals and the dry-run of every object passed
+//!   Pending -> Observing   delivery Observed: gates, lane and consent passed; another tool deploys
+//!
+//!   A check of a promotion fails, and the rollback policy rolls back:
+//!
+//!       promotion   Promoting ------------------------------> Failed, with the failure as its reason
+//!                       |                                       ^
+//!                       | 1. creates                            | 3. has started
+//!                       v                                       |
+//!       rollback    Pending ---- 2. gates do not apply ----> Promoting ---- 4. restored and healthy ----> Verified
+//!
+//!   A check fails, and the policy holds or notifies, or there is no target: Failed at once, and nothing is written.
 //! ```
 //!
-//! The moment at which everything is rolled out is not written: the pods tell it, and the process remembers it
-//! ([`Action::MarkRolledOut`]). It stands in the record with the outcome. Where somebody else deploys, a promotion is
-//! `Observing` from its start, which nothing else could tell.
+//! A user's rollback ends a running promotion in the same way, from step 2.
+//! A rollback has no observe window, because its content was verified before. A failed rollback is not rolled back.
+//! A promotion that is `Observing` is never rolled back: another tool deploys there. When a later promotion starts, it becomes
+//! `Verified` instead of `Superseded` if it was healthy for the `soak` of the environment.
 //!
-//! A revision that a later one replaced before it was verified is `Superseded`.
+//! Invariant: a promotion of a managed environment stays `Promoting` through its observe window. The start of the window is not written
+//! to the status until the promotion ends: it follows from the pods, and the process remembers it ([`Action::MarkRolledOut`]).
 
 mod consequence;
 mod desired;
@@ -45,12 +63,12 @@ use crate::api::{
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-/// How long a promotion that names something unknown is kept pending before it is cancelled.
+/// How long a promotion that names a missing object stays pending before it is cancelled.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
-/// How soon a refusal is tried again.
+/// The delay before a refused step is retried.
 const RETRY: SignedDuration = SignedDuration::from_secs(10);
 
-/// What is decided about a promotion.
+/// The decision about a promotion.
 pub type Decision = decision::Decision<PromotionStatus>;
 
 /// Decides about one promotion.
@@ -59,7 +77,7 @@ pub fn decide(world: &PromotionWorld, now: Timestamp) -> Decision {
         return Decision::default();
     }
     if let Some(message) = unreadable(world) {
-        return held_up(world, now, message);
+        return blocked(world, now, message);
     }
     let spec = &world.promotion.spec;
     let Some(environment) = world.project.environments.get(&spec.environment) else {
@@ -92,7 +110,7 @@ pub fn decide(world: &PromotionWorld, now: Timestamp) -> Decision {
     }
 }
 
-/// The world of one promotion with everything that its steps look up.
+/// The world of one promotion, with the objects that its decision refers to.
 pub(super) struct Scene<'a> {
     world: &'a PromotionWorld,
     environment: &'a Environment,
@@ -112,7 +130,7 @@ impl Scene<'_> {
         self.world.promotion.spec.kind == PromotionKind::Rollback
     }
 
-    /// Whether the release that it is about was deleted and another of its name created.
+    /// Whether its release was deleted and recreated with other content.
     fn is_of_another_release(&self) -> bool {
         self.release.is_some_and(|release| is_of_other_content(&self.world.promotion, release))
     }
@@ -129,17 +147,17 @@ impl Scene<'_> {
         }
     }
 
-    /// The mark of the owner on every object that is written.
+    /// The value of the owner annotation on every written object.
     fn owner(&self) -> String {
         desired::owner(&self.world.project.name, self.environment.name(), self.application)
     }
 
-    /// The moment, as the API keeps it.
+    /// The current time in whole seconds, as the API stores it.
     fn time(&self) -> Time {
         Time(seconds(self.now))
     }
 
-    /// The next whole second: a window that starts there is never cut short.
+    /// The current time, rounded up to whole seconds, so that a window that starts then is not shortened.
     fn time_after(&self) -> Time {
         let floor = seconds(self.now);
         Time(if floor == self.now {
@@ -149,7 +167,7 @@ impl Scene<'_> {
         })
     }
 
-    /// The status with this phase, reason and message, and the conditions that follow from them.
+    /// Returns the status with this phase, reason and message, and the conditions that follow from them.
     fn write(
         &self,
         mut status: PromotionStatus,
@@ -160,7 +178,7 @@ impl Scene<'_> {
         status.observed_generation = self.world.promotion.generation();
         status.phase = phase;
         status.application = Some(self.application.into());
-        // Which content it is about is settled before anything is written.
+        // The content is fixed before anything is written.
         if status.release_digest.is_none() && self.world.promotion.revision().is_none() && !self.is_rollback()
         {
             status.release_digest = self.release.and_then(|release| Some(release.digest()?.to_owned()));
@@ -172,12 +190,12 @@ impl Scene<'_> {
         status
     }
 
-    /// Waits: the reason is shown, and nothing else is done.
+    /// Reports what the promotion waits for.
     fn wait(&self, reason: &Reason, message: &str, wake_at: Option<Timestamp>) -> Decision {
         self.wait_with(self.status(), reason, message, wake_at)
     }
 
-    /// The same, with something new to show.
+    /// The same, with a changed status.
     fn wait_with(
         &self,
         status: PromotionStatus,
@@ -185,11 +203,11 @@ impl Scene<'_> {
         message: &str,
         wake_at: Option<Timestamp>,
     ) -> Decision {
-        // Whoever waits is not refused.
+        // A waiting promotion is not refused.
         self.stay(PromotionStatus { refused_since: None, ..status }, reason, message, wake_at)
     }
 
-    /// The phase stays, and nothing is done.
+    /// Reports a status with the same phase, without actions.
     fn stay(
         &self,
         status: PromotionStatus,
@@ -230,11 +248,11 @@ fn changed(world: &PromotionWorld, status: PromotionStatus) -> Option<PromotionS
     (world.promotion.status.as_ref() != Some(&status)).then_some(status)
 }
 
-/// What the spec names exists and cannot be decoded: that is no absence, and nothing is concluded from it. A rollback can do
-/// without its release.
+/// The message if an object in the spec exists and cannot be decoded. It is not treated as missing. A rollback does not need its
+/// release.
 fn unreadable(world: &PromotionWorld) -> Option<String> {
     let spec = &world.promotion.spec;
-    // What has started is led to its end without its release: health is judged, and what fails comes back.
+    // A started promotion does not need its release: its health is still checked, and a failure is rolled back.
     let starts = spec.kind == PromotionKind::Promote && !world.promotion.phase().is_running();
     let release = starts.then_some(("Release", spec.release.as_str()));
     let named = [Some(("Environment", spec.environment.as_str())), release];
@@ -244,8 +262,8 @@ fn unreadable(world: &PromotionWorld) -> Option<String> {
     })
 }
 
-/// Stays where it is until the object can be read again, which wakes it.
-fn held_up(world: &PromotionWorld, now: Timestamp, message: String) -> Decision {
+/// Keeps the phase until the object can be decoded. Its change requeues the promotion.
+fn blocked(world: &PromotionWorld, now: Timestamp, message: String) -> Decision {
     let mut status = world.promotion.status.clone().unwrap_or_default();
     status.observed_generation = world.promotion.generation();
     status.reason = Some(Reason::Undecodable.to_string());
@@ -255,25 +273,29 @@ fn held_up(world: &PromotionWorld, now: Timestamp, message: String) -> Decision 
     Decision { report: changed(world, status), ..Decision::default() }
 }
 
-/// Something that the spec names does not exist (yet).
+/// An object in the spec does not exist, or not yet. Waits for it, then ends the promotion.
 fn unknown(world: &PromotionWorld, now: Timestamp, message: String) -> Decision {
     let deadline = super::moments::later(world.promotion.created(), PATIENCE);
     let mut status = world.promotion.status.clone().unwrap_or_default();
     let was_running = status.phase.is_running();
-    let over = was_running || now >= deadline;
+    let is_over = was_running || now >= deadline;
     status.observed_generation = world.promotion.generation();
-    status.phase = match (over, was_running) {
+    status.phase = match (is_over, was_running) {
         (_, true) => PromotionPhase::Failed,
         (true, false) => PromotionPhase::Cancelled,
         (false, false) => PromotionPhase::Pending,
     };
     status.reason = Some(Reason::NotFound.to_string());
     status.message = Some(conditions::cut(&message, 1024));
-    if over {
+    if is_over {
         status.finished_at = Some(Time(seconds(now)));
     }
     status.conditions = promotion_conditions(&status, world, now);
-    Decision { report: changed(world, status), wake_at: (!over).then_some(deadline), ..Decision::default() }
+    Decision {
+        report: changed(world, status),
+        wake_at: (!is_over).then_some(deadline),
+        ..Decision::default()
+    }
 }
 
 /// An Event of type Warning.
@@ -286,7 +308,7 @@ fn note(reason: Reason, message: String) -> Note {
     Note { warning: false, reason, message }
 }
 
-/// Whether actions hold a write into the target namespace.
+/// Whether actions contain a write to the target namespace.
 pub fn writes(actions: &[Action]) -> bool {
     actions.iter().any(|action| match action {
         Action::Apply { .. } | Action::Adopt { .. } | Action::Delete { .. } | Action::DeletePod { .. } => {

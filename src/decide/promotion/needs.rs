@@ -1,7 +1,7 @@
-//! What has to be observed before a promotion can be decided about: which Contents, and, once they are rendered, which live objects.
+//! What must be observed before the decision about a promotion: its Contents, and, once they are rendered, live objects.
 
 use super::desired::owner;
-use super::start::{restores_baseline, rollback_content, rollback_revision, undone};
+use super::start::{restores_baseline, reverted, rollback_content, rollback_revision};
 use crate::api::Meta;
 use crate::api::{Change, Environment, ObjectRef, Promotion, PromotionKind, PromotionPhase};
 use crate::content::object::kinds::DEFAULT_KINDS;
@@ -10,7 +10,7 @@ use crate::decide::history::lane::Lane;
 use crate::decide::world::{Loaded, Plans, Project, PromotionWorld};
 use std::collections::BTreeSet;
 
-/// Names of the Contents that a promotion needs: what it writes, and what that replaces.
+/// The names of the Contents of a promotion: the one that it writes, and the one that it replaces.
 pub fn contents(project: &Project, promotion: &Promotion) -> (Option<String>, Option<String>) {
     let Some(environment) = project.environments.get(&promotion.spec.environment) else {
         return (None, None);
@@ -39,7 +39,7 @@ pub fn contents(project: &Project, promotion: &Promotion) -> (Option<String>, Op
     (wanted, replaced)
 }
 
-/// Renders the contents of a promotion: once, for the objects that have to be observed and for the decision.
+/// Renders the contents of a promotion. The result is used both to find the live objects and for the decision.
 pub fn plans(world: &PromotionWorld) -> Plans {
     let (project, promotion) = (&world.project, world.promotion.as_ref());
     let environment = project.environments.get(&promotion.spec.environment);
@@ -53,7 +53,7 @@ pub fn plans(world: &PromotionWorld) -> Plans {
     let to = Destination { namespace: &environment.spec.namespace, owner: &owner, run: &run };
     let baseline = restores_baseline(&lane, promotion);
     let is_pending = promotion.phase() == PromotionPhase::Pending;
-    // What is replaced was rendered when it was written, and so was what a rollback restores.
+    // The replaced content and the content that a rollback restores were already rendered when they were written.
     let is_raw = is_pending && promotion.spec.kind == PromotionKind::Promote;
     let plan = |loaded: &Loaded, is_raw: bool| match loaded {
         Loaded::NotAsked | Loaded::Missing(_) | Loaded::Broken(_) => None,
@@ -65,7 +65,7 @@ pub fn plans(world: &PromotionWorld) -> Plans {
     Plans { content: plan(&world.content, is_raw), replaced }
 }
 
-/// Objects that have to be observed live: all of them before the start, afterwards those that the promotion changes.
+/// The objects that must be read live: all before the start, then those that the promotion changes.
 pub fn live_objects(world: &PromotionWorld) -> BTreeSet<ObjectKey> {
     let (project, promotion) = (&world.project, world.promotion.as_ref());
     let environment = project.environments.get(&promotion.spec.environment);
@@ -79,11 +79,11 @@ pub fn live_objects(world: &PromotionWorld) -> BTreeSet<ObjectKey> {
     let plans = [&world.plans.content, &world.plans.replaced].into_iter().flatten().flatten();
     let mut keys: BTreeSet<ObjectKey> = plans.flat_map(Plan::keys).cloned().collect();
     if promotion.spec.kind == PromotionKind::Rollback {
-        // Whatever was changed since the target is rolled back; the target itself and what came before it are not concerned.
+        // A rollback also reverts the objects that later revisions than its target changed.
         let lane = Lane::of(project, environment, application);
         let target = rollback_revision(&lane, promotion).unwrap_or(0);
-        let (_, undone) = undone(&lane, target);
-        let statuses = undone.filter_map(|promotion| promotion.status.as_ref());
+        let (_, reverted) = reverted(&lane, target);
+        let statuses = reverted.filter_map(|promotion| promotion.status.as_ref());
         keys.extend(changed_keys(statuses.flat_map(|status| &status.changes)));
     }
     keys.extend(environment.spec.keeps.iter().filter_map(|keep| key_of_keep(environment, keep)));
@@ -94,7 +94,7 @@ fn changed_keys<'a>(changes: impl Iterator<Item = &'a Change> + 'a) -> impl Iter
     changes.filter_map(|change| ObjectKey::new(&change.api_version, &change.kind, &change.name).ok())
 }
 
-/// The key of a kept object, whose version the environment or the default kinds tell.
+/// The key of an object in `spec.keeps`. Its API version is that of the default kinds or of `spec.kinds`.
 fn key_of_keep(environment: &Environment, keep: &ObjectRef) -> Option<ObjectKey> {
     let default = DEFAULT_KINDS.iter().find(|kind| kind.kind == keep.kind).map(|kind| kind.api_version);
     let further = environment

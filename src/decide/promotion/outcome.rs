@@ -1,7 +1,7 @@
-//! How a promotion ends: one enum, and one [`finish`] that turns it into a decision.
+//! The outcomes of a promotion, and [`finish`], which turns one into a decision.
 //!
-//! Invariant: an end is memory, as nothing that can be observed later says how a promotion ended. A failure that is to be rolled
-//! back is no end yet: the rollback is created first, and the promotion ends when that rollback has started.
+//! Invariant: an outcome is memory, because it cannot be observed again. A failure that is rolled back does not end the promotion
+//! at once: the rollback is created first, and the promotion fails when that rollback has started.
 
 use super::consequence::{Consequence, consequence, roll_back, rollback_name};
 use super::{Decision, Scene, note, steps, warning};
@@ -10,13 +10,13 @@ use crate::api::{HOLDS, Promotion, PromotionKind, PromotionPhase, Reason, StepRe
 use crate::decide::conditions::condition;
 use crate::decide::decision::Note;
 
-/// How a promotion ends.
+/// The outcome of a promotion.
 pub(super) enum Outcome<'a> {
     /// Rolled out and healthy through the observe window. For a rollback: restored and healthy.
     Verified {
         /// `Verified` or `Restored`.
         reason: Reason,
-        /// A sentence.
+        /// The message, as a sentence.
         message: &'a str,
     },
     /// A later revision started before this one was verified.
@@ -24,32 +24,32 @@ pub(super) enum Outcome<'a> {
         /// The promotion of that revision.
         by: &'a str,
     },
-    /// The release is bad here. The policy decides what follows.
+    /// The release failed in this environment. The rollback policy decides what follows.
     Failed {
         /// What failed.
         reason: Reason,
-        /// A sentence.
+        /// The message, as a sentence.
         message: &'a str,
     },
-    /// It cannot go on, and the release is not to blame.
+    /// The promotion cannot continue, and the release is not the cause.
     Interrupted {
-        /// What is in the way.
+        /// The cause.
         reason: Reason,
-        /// A sentence.
+        /// The message, as a sentence.
         message: &'a str,
     },
-    /// Nothing was written, and nothing can be.
+    /// Nothing was written, and nothing can be written.
     Refused {
-        /// What is in the way.
+        /// The cause.
         reason: Reason,
-        /// A sentence.
+        /// The message, as a sentence.
         message: &'a str,
     },
-    /// Nothing was written, and nothing is wanted any more.
+    /// Nothing was written, and the promotion is no longer needed.
     Cancelled {
         /// What changed.
         reason: Reason,
-        /// A sentence.
+        /// The message, as a sentence.
         message: &'a str,
     },
 }
@@ -102,13 +102,13 @@ fn never_started(scene: &Scene<'_>, phase: PromotionPhase, reason: Reason, messa
     Decision { memory: Some(memory), ..Decision::default() }.with(warning(Reason::PromotionRefused, text))
 }
 
-/// A later revision has started. A rollback says why; any other is a newer release.
+/// Ends the promotion after a later revision has started: as failed if that is a rollback, else as superseded.
 fn superseded(scene: &Scene<'_>, by: &str) -> Decision {
     let later = scene.world.project.promotions.get(by);
     match later.filter(|other| other.spec.kind == PromotionKind::Rollback) {
         Some(rollback) => rolled_back(scene, rollback),
         None => {
-            let message = format!("{by} started first");
+            let message = format!("superseded by {by}");
             End { phase: PromotionPhase::Superseded, reason: Reason::Superseded, message: &message }.write(
                 scene,
                 StepResult::Passed,
@@ -118,20 +118,20 @@ fn superseded(scene: &Scene<'_>, by: &str) -> Decision {
     }
 }
 
-/// A rollback has started: the controller's says what failed, a person's says what they wrote.
+/// Ends the promotion after its rollback has started. The spec of the rollback holds the failure, or what the user wrote.
 fn rolled_back(scene: &Scene<'_>, rollback: &Promotion) -> Decision {
     let reason = rollback.spec.cause.as_deref().map_or(Reason::TakenBack, Reason::from);
-    let said = rollback.spec.reason.as_deref().unwrap_or("rolled back by a person");
+    let cause = rollback.spec.reason.as_deref().unwrap_or("rolled back manually");
     let message = match rollback.status.as_ref().and_then(|status| status.restores) {
-        Some(revision) => format!("{said}; rolled back to revision {revision}"),
-        None => said.to_owned(),
+        Some(revision) => format!("{cause}; rolled back to revision {revision}"),
+        None => cause.to_owned(),
     };
     let failure = failure(scene, &reason, &message);
     let end = End { phase: PromotionPhase::Failed, reason, message: &message };
     end.write(scene, StepResult::Failed, Some(&message)).with(failure)
 }
 
-/// The release is bad here: the rollback is created first, and this promotion ends once that has started.
+/// Handles a failure. If the policy rolls back, the rollback is created first, and this promotion ends once it has started.
 fn failed(scene: &Scene<'_>, reason: Reason, message: &str) -> Decision {
     let (text, holds) = match consequence(scene, &reason) {
         Consequence::RollBack(revision) => match scene.world.project.promotions.get(&rollback_name(scene)) {
@@ -146,8 +146,8 @@ fn failed(scene: &Scene<'_>, reason: Reason, message: &str) -> Decision {
                 (format!("{message}; {} did not start: {end}", rollback.name()), true)
             }
         },
-        Consequence::Hold(why) => (format!("{message}; {why}"), true),
-        Consequence::Leave(why) => (format!("{message}; {why}"), false),
+        Consequence::Hold(cause) => (format!("{message}; {cause}"), true),
+        Consequence::Leave(cause) => (format!("{message}; {cause}"), false),
     };
     let mut status = scene.status();
     status.finished_at = Some(scene.time());

@@ -1,4 +1,4 @@
-//! A promotion that has written nothing yet: gates, consent, the dry-run of every object, and then the intent.
+//! A promotion that has written nothing yet: gates, consent, approvals, the dry-run of every object, and then the intent.
 
 use super::gates::{busy_lane, closed_gate, no_consent, unapproved};
 use super::outcome::{Outcome, finish};
@@ -38,7 +38,8 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
     match (scene.environment.spec.delivery, scene.is_rollback()) {
         (Delivery::Observed, false) => return start_observing(scene, content),
         (Delivery::Observed, true) => {
-            let message = "somebody else deploys here, so it is taken back there";
+            let message =
+                "the environment has delivery: Observed; roll back with the tool that deploys to it";
             return finish(scene, Outcome::Refused { reason: Reason::Observed, message });
         }
         (Delivery::Managed, _) => {}
@@ -49,7 +50,7 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
         (Some(Err(error)), _) => {
             finish(scene, Outcome::Refused { reason: Reason::InvalidContent, message: &error.to_string() })
         }
-        // A content that is loaded has a plan.
+        // Unreachable: a loaded content has a plan.
         (None, _) => no_target(scene),
     }
 }
@@ -60,21 +61,21 @@ fn no_target(scene: &Scene<'_>) -> Decision {
             scene,
             Outcome::Refused {
                 reason: Reason::NoTarget,
-                message: "there is no verified revision to go back to",
+                message: "there is no verified revision to roll back to",
             },
         ),
         false => scene.wait(&Reason::Content, "the content of the release has not been captured yet", None),
     }
 }
 
-/// Somebody else writes there: the release is watched from now on.
+/// Starts the observe window of a release that another tool deploys.
 fn start_observing(scene: &Scene<'_>, content: &Digested) -> Decision {
     let mut status = begin(scene, content);
     status.rolled_out_at = Some(scene.time_after());
     status.content = scene.release.and_then(|release| Some(release.content()?.to_owned()));
-    let message = "runs there already; watched until the observe window ends";
+    let message = "already deployed; observed until the observe window ends";
     let memory = scene.write(status, PromotionPhase::Observing, &Reason::Observing, message);
-    Decision { memory: Some(memory), wake_at: Some(scene.now_and_a_bit()), ..Decision::default() }
+    Decision { memory: Some(memory), wake_at: Some(scene.shortly()), ..Decision::default() }
 }
 
 fn start_promotion(scene: &Scene<'_>, content: &Digested, plan: &Plan) -> Decision {
@@ -84,8 +85,8 @@ fn start_promotion(scene: &Scene<'_>, content: &Digested, plan: &Plan) -> Decisi
         .and_then(|mut hosts| hosts.pop())
     {
         let message = format!(
-            "Ingress {ingress} would answer for {host}, as where it was captured; change the host by spec.overrides.patches, or name the \
-             Ingress in spec.keeps"
+            "Ingress {ingress} would serve {host}, the host of the environment where it was captured; change the host in \
+             spec.overrides.patches, or name the Ingress in spec.keeps"
         );
         return finish(scene, Outcome::Refused { reason: Reason::IngressHost, message: &message });
     }
@@ -120,34 +121,34 @@ fn start_promotion(scene: &Scene<'_>, content: &Digested, plan: &Plan) -> Decisi
         if scene.now < later(trial.at, RETRY) {
             return refuse(scene, Reason::Preflight, &refused.join("; "), RETRY);
         }
-        let told = refuse(scene, Reason::Preflight, &refused.join("; "), RETRY);
-        if told.wake_at.is_none() {
-            return told;
+        let refusal = refuse(scene, Reason::Preflight, &refused.join("; "), RETRY);
+        if refusal.wake_at.is_none() {
+            return refusal;
         }
-        return Decision { report: told.report, ..scene.preflight(plan) };
+        return Decision { report: refusal.report, ..scene.preflight(plan) };
     }
     intend(scene, content, plan, replaced, approvals)
 }
 
-/// The line in the record that says which gates were passed although they were closed, by whom and why.
+/// The step that records which gates were overridden, by whom and why.
 fn overridden(scene: &Scene<'_>) -> Option<Step> {
     let spec = &scene.world.promotion.spec;
-    let said = spec.override_.as_ref()?;
-    let gates: Vec<&str> = said.gates.iter().map(|gate| gate.as_str()).collect();
-    let by = spec.requested_by.as_ref().map_or("somebody", |user| user.username.as_str());
+    let override_ = spec.override_.as_ref()?;
+    let gates: Vec<&str> = override_.gates.iter().map(|gate| gate.as_str()).collect();
+    let by = spec.requested_by.as_ref().map_or("unknown requester", |user| user.username.as_str());
     Some(Step {
         name: "Override".into(),
         started_at: Some(scene.time()),
         finished_at: Some(scene.time()),
         result: StepResult::Passed,
         message: Some(crate::decide::conditions::cut(
-            &format!("{by}: {}: {}", gates.join(", "), said.reason),
+            &format!("{by}: {}: {}", gates.join(", "), override_.reason),
             1024,
         )),
     })
 }
 
-/// Everything was tried and nothing refused: the intent, and the first writes behind it.
+/// Records the intent after a dry-run without refusals, and starts the first writes.
 fn intend(
     scene: &Scene<'_>,
     content: &Digested,
@@ -162,7 +163,7 @@ fn intend(
     let mut records = Vec::new();
     let source = scene.release.and_then(|release| Some(release.content()?.to_owned()));
     status.content = match source {
-        Some(name) if content.digest() == plan.digest() && owns_what_was_captured(scene) => Some(name),
+        Some(name) if content.digest() == plan.digest() && owns_captured_content(scene) => Some(name),
         Some(_) | None => match record(scene, &mut records, &plan.content) {
             Ok(name) => Some(name),
             Err(error) => {
@@ -187,19 +188,19 @@ fn intend(
                     scene,
                     Outcome::Refused {
                         reason: Reason::Baseline,
-                        message: &format!("what is there now cannot be kept: {error}"),
+                        message: &format!("the current objects cannot be stored as the baseline: {error}"),
                     },
                 );
             }
         }
-        status.baseline_healthy = Some(scene.baseline_is_sound(wanted));
+        status.baseline_healthy = Some(scene.baseline_is_healthy(wanted));
     }
     status.changes = scene.changes(wanted, replaced);
     status.failing_before = scene.failing_before(wanted);
     status.warnings.extend(unmatched(content.objects(), &scene.environment.spec));
     if let Some(trial) = &scene.world.tried {
-        let heard = trial.warnings.iter().map(|text| crate::decide::conditions::cut(text, 512));
-        status.warnings.extend(heard);
+        let warnings = trial.warnings.iter().map(|text| crate::decide::conditions::cut(text, 512));
+        status.warnings.extend(warnings);
         status.warnings.truncate(20);
         status.steps.push(Step {
             name: "Preflight".into(),
@@ -207,7 +208,7 @@ fn intend(
             finished_at: Some(scene.time()),
             result: StepResult::Passed,
             message: Some(format!(
-                "{} objects were tried, {} differ",
+                "dry-run of {} objects: {} differ",
                 trial.results.len(),
                 status.changes.len()
             )),
@@ -216,13 +217,15 @@ fn intend(
     launch(scene, status, wanted, records)
 }
 
-/// Environments that were there when the release was captured own its Content, too; for a later one it would go with the release.
-fn owns_what_was_captured(scene: &Scene<'_>) -> bool {
+/// Whether the environment is an owner of the captured Content. An environment created after the release is not: the Content would be
+/// deleted with the release.
+fn owns_captured_content(scene: &Scene<'_>) -> bool {
     scene.release.is_some_and(|release| scene.environment.created() <= release.created())
 }
 
+/// Adds a Content to the records and returns its name.
 fn record(scene: &Scene<'_>, records: &mut Vec<Record>, content: &Digested) -> Result<String, ContentError> {
-    // Named after the environment, too: it goes when its owner goes, and an equal one of another environment stays.
+    // The name contains the environment, which owns the Content: equal content of another environment is not deleted with it.
     let sealed = content.seal(&format!("{}-{}", scene.environment.name(), scene.application))?;
     let name = sealed.name.clone();
     records.push(Record {
@@ -233,8 +236,8 @@ fn record(scene: &Scene<'_>, records: &mut Vec<Record>, content: &Digested) -> R
     Ok(name)
 }
 
-/// Only what was verified may be gone back to; the baseline, if it was sound when it was found.
-fn is_sound_target(scene: &Scene<'_>) -> bool {
+/// Whether the restored revision was verified; for the baseline, whether it was healthy when it was found.
+fn is_verified_target(scene: &Scene<'_>) -> bool {
     match scene.restored_revision() {
         None => false,
         Some(0) => scene.lane.first().and_then(|first| first.status.as_ref()?.baseline_healthy) == Some(true),
@@ -246,8 +249,8 @@ fn is_sound_target(scene: &Scene<'_>) -> bool {
 }
 
 fn start_rollback(scene: &Scene<'_>, plan: &Plan) -> Decision {
-    if !is_sound_target(scene) {
-        let message = "spec.toRevision names a revision that was not verified here; see status.applications of the environment";
+    if !is_verified_target(scene) {
+        let message = "spec.toRevision names a revision that was not verified in this environment; see status.applications of the environment";
         return finish(scene, Outcome::Refused { reason: Reason::NotVerified, message });
     }
     let refusals = scene.refusals(&plan.objects);
@@ -261,7 +264,7 @@ fn start_rollback(scene: &Scene<'_>, plan: &Plan) -> Decision {
     let replaced = scene.world.plans.replaced.as_ref().and_then(|plan| plan.as_ref().ok());
     let replaced = replaced.map(|plan| plan.objects.as_slice()).unwrap_or_default();
     status.changes = scene.reverts(&plan.objects, replaced);
-    // What failed before the bad revision came and is not put back now is no fault of the rollback either.
+    // Workloads that failed before the failed revision and are not restored now are not failures of the rollback.
     let before = scene.lane.current().and_then(|current| current.status.as_ref());
     let before = before.map(|status| status.failing_before.clone()).unwrap_or_default();
     let is_changed = |keep: &ObjectRef| {
@@ -275,7 +278,7 @@ fn start_rollback(scene: &Scene<'_>, plan: &Plan) -> Decision {
     launch(scene, status, &plan.objects, Vec::new())
 }
 
-/// The intent is the memory, or the rollback itself; what it allows starts in the same pass.
+/// Records the intent, and starts the first writes in the same pass. The intent is the memory, or the rollback itself.
 fn launch(
     scene: &Scene<'_>,
     mut status: PromotionStatus,
@@ -293,7 +296,7 @@ fn launch(
     let (name, message) = match scene.is_rollback() {
         true => ("Rollback", message),
         false if window.is_zero() => ("Rollout", message),
-        false => ("Rollout", format!("{message}; watched for {window:#} once rolled out")),
+        false => ("Rollout", format!("{message}; observed for {window:#} after the rollout")),
     };
     status.steps.push(Step {
         name: name.into(),
@@ -317,8 +320,8 @@ fn launch(
     Decision {
         records,
         memory: Some(scene.write(status, PromotionPhase::Promoting, &reason, &message)),
-        // What a rollback restores, and which revision it is, follows from its spec until it has ended. One that was refused
-        // before is in no hurry, and nobody waits for it.
+        // The target and the number of a rollback follow from its spec until it has ended, so its writes need not wait for the
+        // memory. A rollback that was refused before writes its memory first.
         memory_follows: scene.is_rollback() && scene.status().refused_since.is_none(),
         actions: next.actions,
         wake_at: Some(later(scene.now, SignedDuration::from_secs(1))),
@@ -327,7 +330,7 @@ fn launch(
     }
 }
 
-/// What every start has in common.
+/// The status that every start has in common.
 fn begin(scene: &Scene<'_>, content: &Digested) -> PromotionStatus {
     let mut status = scene.status();
     status.revision = Some(scene.revision());
@@ -349,8 +352,8 @@ fn begin(scene: &Scene<'_>, content: &Digested) -> PromotionStatus {
 }
 
 impl Scene<'_> {
-    /// Soon, for what the caches have not shown yet.
-    pub(super) fn now_and_a_bit(&self) -> jiff::Timestamp {
+    /// The time of the next check when a cache may not have the latest objects yet.
+    pub(super) fn shortly(&self) -> jiff::Timestamp {
         later(self.now, SignedDuration::from_millis(200))
     }
 }

@@ -1,4 +1,4 @@
-//! What is tried before the first write: every object as it would be applied, one pod per template, and the Secrets that pods name.
+//! The dry-run before the first write: every object as it would be applied, one pod per template, and the Secrets that pods need.
 
 use super::{Decision, RETRY, Scene};
 use crate::content::object::references::{Need, secrets};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 impl Scene<'_> {
-    /// Tries everything; the answers are seen at the next look.
+    /// Starts the dry-run. The next reconcile observes the answers.
     pub(super) fn preflight(&self, plan: &Plan) -> Decision {
         let wanted = plan.objects.as_slice();
         let mut objects = Vec::new();
@@ -43,7 +43,7 @@ impl Scene<'_> {
         }
     }
 
-    /// The pod that a template would make. The ServiceAccount may be part of the release, so it is left out.
+    /// The pod of a template. Its ServiceAccount may be part of the release and not exist yet, so it is left out.
     fn pod(&self, key: &ObjectKey, template: &Value) -> Value {
         let mut spec = template.get("spec").cloned().unwrap_or_else(|| json!({}));
         if let Some(spec) = spec.as_object_mut() {

@@ -1,4 +1,4 @@
-//! A promotion that the API server, or an object in the way, refuses for now.
+//! A promotion that cannot start yet because the API server or an existing object refuses a write.
 
 use super::outcome::{Outcome, finish};
 use super::{Decision, Scene};
@@ -6,8 +6,8 @@ use crate::api::Reason;
 use crate::decide::moments::later;
 use jiff::SignedDuration;
 
-/// Reports the refusal and tries again; gives up after the progress deadline, however long gates were closed before.
-pub(super) fn refuse(scene: &Scene<'_>, reason: Reason, message: &str, again: SignedDuration) -> Decision {
+/// Reports the refusal and retries. Gives up after the progress deadline, which counts from the first refusal.
+pub(super) fn refuse(scene: &Scene<'_>, reason: Reason, message: &str, retry: SignedDuration) -> Decision {
     let limit = SignedDuration::from_secs(i64::from(scene.policy.failing.progress_deadline_seconds));
     let mut status = scene.status();
     let since = status.refused_since.get_or_insert_with(|| scene.time()).0;
@@ -17,6 +17,6 @@ pub(super) fn refuse(scene: &Scene<'_>, reason: Reason, message: &str, again: Si
         return finish(scene, Outcome::Refused { reason, message: &message });
     }
     let message = format!("nothing was written: {message}");
-    let wake_at = Some(later(scene.now, again).min(deadline));
+    let wake_at = Some(later(scene.now, retry).min(deadline));
     scene.stay(status, &reason, &message, wake_at)
 }

@@ -1,6 +1,6 @@
-//! A promotion that may have written: the next writes in order, and what health says.
+//! A promotion whose intent is recorded: it continues, is superseded, fails, or is verified.
 
-use super::health::{judge, workloads};
+use super::health::{health_of, workloads};
 use super::outcome::{Outcome, finish};
 use super::writes::{Next, is_written, next_writes, run_hooks};
 use super::{Decision, Scene, note};
@@ -8,25 +8,25 @@ use crate::api::Meta;
 use crate::api::{Delivery, Promotion, PromotionKind, PromotionPhase, Reason};
 use crate::content::{Desired, Hook, ObjectKey};
 use crate::decide::decision::Action;
-use crate::decide::health::{Stage, Verdict};
+use crate::decide::health::{Health, Mode};
 
 use crate::decide::moments::{earliest, later, span};
 use crate::decide::world::{Grant, Loaded};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 
-/// How soon it is seen that consent was withdrawn.
+/// The interval in which consent is checked again.
 const CONSENT: SignedDuration = SignedDuration::from_secs(10);
 
-/// Decides about a promotion whose intent is written.
+/// Decides about a promotion whose intent is recorded.
 pub(super) fn decide(scene: &Scene<'_>) -> Decision {
-    if let Some(newer) = overtaken_by(scene) {
+    if let Some(newer) = superseded_by(scene) {
         return match has_soaked(scene) {
             true => finish(
                 scene,
                 Outcome::Verified {
                     reason: Reason::Verified,
-                    message: "healthy until newer content replaced it",
+                    message: "healthy until a newer revision replaced it",
                 },
             ),
             false => finish(scene, Outcome::Superseded { by: &newer }),
@@ -36,12 +36,12 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
         return decision;
     }
     if !scene.is_rollback() && rollback_is_pending(scene) {
-        // It may have written already, and wakes this one when it starts or ends.
+        // The rollback may have written already. Its start or end requeues this promotion.
         return Decision::default();
     }
     let is_writing = scene.world.promotion.phase() == PromotionPhase::Promoting;
     if scene.environment.spec.delivery == Delivery::Observed && is_writing {
-        let message = "the environment became Observed on the way, so nothing more is written";
+        let message = "the delivery of the environment changed to Observed during the promotion, so nothing more is written";
         return finish(scene, Outcome::Interrupted { reason: Reason::Observed, message });
     }
     let wanted = match &scene.world.plans.content {
@@ -70,7 +70,7 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
             scene,
             Outcome::Failed {
                 reason: Reason::Withdrawn,
-                message: "the release was deleted while it was on its way",
+                message: "the release was deleted during its promotion",
             },
         );
     }
@@ -80,7 +80,7 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
     }
 }
 
-/// Since when everything is rolled out, as far as that was seen. Where somebody else deploys it was so from the start.
+/// Since when everything is rolled out, if that was observed. With delivery `Observed` it is the start of the promotion.
 fn rolled_out_at(scene: &Scene<'_>) -> Option<Timestamp> {
     let status = scene.status();
     let from_the_start = match scene.environment.spec.delivery {
@@ -90,22 +90,22 @@ fn rolled_out_at(scene: &Scene<'_>) -> Option<Timestamp> {
     status.rolled_out_at.map(|time| time.0).or(scene.world.rolled_out).or(from_the_start.map(|time| time.0))
 }
 
-/// A later revision of this lane that has started.
-fn overtaken_by(scene: &Scene<'_>) -> Option<String> {
+/// A later revision in this lane that has started.
+fn superseded_by(scene: &Scene<'_>) -> Option<String> {
     let own = scene.world.promotion.revision()?;
     scene.lane.here().find(|other| other.revision() > Some(own)).map(|other| other.name().to_owned())
 }
 
-/// Somebody, or automation, wants back what was here before.
+/// Whether a rollback of this lane is pending.
 fn rollback_is_pending(scene: &Scene<'_>) -> bool {
-    // A person's that is refused keeps nobody from seeing a failure.
+    // A user's rollback that is refused must not hide a failure of this promotion.
     let is_refused = |other: &Promotion| {
         !other.is_automatic() && other.status.as_ref().is_some_and(|status| status.refused_since.is_some())
     };
     scene.lane.waiting_rollbacks().any(|other| !is_refused(other))
 }
 
-/// Where somebody else deploys nobody waits for the observe window: healthy for `soak` is enough there.
+/// Whether a release that another tool deploys was healthy for `soak`. Another tool replaces it without waiting for the observe window.
 fn has_soaked(scene: &Scene<'_>) -> bool {
     match (scene.environment.spec.delivery, scene.environment.spec.soak, rolled_out_at(scene)) {
         (Delivery::Observed, Some(soak), Some(at)) => later(at, span(soak)) <= scene.now,
@@ -113,6 +113,7 @@ fn has_soaked(scene: &Scene<'_>) -> bool {
     }
 }
 
+/// Ends the promotion if its target namespace was deleted or recreated.
 fn target_is_gone(scene: &Scene<'_>) -> Option<Decision> {
     let facts = scene.world.project.namespace(scene.environment);
     let stored = scene.world.promotion.status.as_ref().and_then(|status| status.namespace_uid.as_deref());
@@ -123,13 +124,13 @@ fn target_is_gone(scene: &Scene<'_>) -> Option<Decision> {
             scene,
             Outcome::Interrupted {
                 reason: Reason::NamespaceDeleted,
-                message: "the target namespace was deleted on the way",
+                message: "the target namespace was deleted during the promotion",
             },
         )
     })
 }
 
-/// Deleting a release withdraws it; one that cannot be read has not been deleted.
+/// Whether the release was deleted, which withdraws it. An undecodable release was not deleted.
 fn is_withdrawn(scene: &Scene<'_>) -> bool {
     let release = ("Release".to_owned(), scene.world.promotion.spec.release.to_string());
     let gone = scene.release.is_none_or(Meta::deleting) || scene.is_of_another_release();
@@ -156,53 +157,53 @@ fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
             scene,
             Outcome::Failed {
                 reason: Reason::WriteDeadlineExceeded,
-                message: "its objects could not be written in time",
+                message: "not all objects were written before the progress deadline",
             },
         );
     }
-    // What is written already is judged while the rest is still being written.
-    let mut judged: Vec<ObjectKey> = match (&next.gate, next.complete) {
+    // Written workloads are checked while the remaining objects are still being written.
+    let mut checked: Vec<ObjectKey> = match (&next.gate, next.complete) {
         (_, true) => workloads(wanted),
         (Some(keys), false) => keys.clone(),
         (None, false) => Vec::new(),
     };
-    judged.extend(
+    checked.extend(
         wanted
             .iter()
             .filter(|item| item.hook.is_none() && is_written(scene, &item.key))
             .map(|item| item.key.clone()),
     );
-    judged.retain(|key| next.complete || is_written(scene, key) || scene.world.workloads.contains_key(key));
-    judged.sort();
-    judged.dedup();
-    // Times are whole seconds: what a rollback takes back may have been created in the second in which it starts.
+    checked.retain(|key| next.complete || is_written(scene, key) || scene.world.workloads.contains_key(key));
+    checked.sort();
+    checked.dedup();
+    // Times are whole seconds: a pod of the failed revision may have been created in the second in which the rollback starts.
     let settling = SignedDuration::from_secs(i64::from(scene.is_rollback()));
-    let stage = Stage::Rollout(later(since, settling));
-    match judge(scene, &judged, stage) {
-        Verdict::Failing { reason, message } => finish(scene, Outcome::Failed { reason, message: &message }),
-        // How far each workload is stands in the workload itself; repeating it here would cost a write per pod.
-        Verdict::Progressing { look_at, .. } => proceed(scene, next, look_at),
-        Verdict::Healthy if next.complete => {
+    let mode = Mode::Rollout(later(since, settling));
+    match health_of(scene, &checked, mode) {
+        Health::Failing { reason, message } => finish(scene, Outcome::Failed { reason, message: &message }),
+        // The progress of a workload is in its own status. Repeating it here would cost a write per pod.
+        Health::Progressing { recheck_at, .. } => proceed(scene, next, recheck_at),
+        Health::Healthy if next.complete => {
             if let Some(hooks) =
                 (!scene.is_rollback()).then(|| run_hooks(scene, wanted, Hook::PostPromote)).flatten()
             {
                 let keys = hooks.gate.clone().unwrap_or_default();
-                return match judge(scene, &keys, stage) {
-                    Verdict::Failing { reason, message } if hooks.actions.is_empty() => {
+                return match health_of(scene, &keys, mode) {
+                    Health::Failing { reason, message } if hooks.actions.is_empty() => {
                         finish(scene, Outcome::Failed { reason, message: &message })
                     }
-                    Verdict::Failing { .. } | Verdict::Healthy | Verdict::Progressing { .. } => {
+                    Health::Failing { .. } | Health::Healthy | Health::Progressing { .. } => {
                         proceed(scene, hooks, None)
                     }
                 };
             }
             rolled_out(scene, wanted)
         }
-        Verdict::Healthy => proceed(scene, next, None),
+        Health::Healthy => proceed(scene, next, None),
     }
 }
 
-/// When the last object must have been written: a progress deadline per wave and one per moment of hooks.
+/// The time by which every object must be written: one progress deadline per wave, and two for hooks.
 fn write_deadline(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -> Timestamp {
     let waves: BTreeSet<i32> = wanted.iter().map(|item| item.wave).collect();
     let count = i64::try_from(waves.len()).unwrap_or(i64::MAX).saturating_add(2);
@@ -210,18 +211,18 @@ fn write_deadline(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -> Ti
     later(since, SignedDuration::from_secs(limit))
 }
 
-/// Carries on; the deadline for silence wakes it, and the question whether consent still holds.
-fn proceed(scene: &Scene<'_>, next: Next, look_at: Option<Timestamp>) -> Decision {
+/// Carries out the next writes. Requeues at the next deadline, and to check consent.
+fn proceed(scene: &Scene<'_>, next: Next, recheck_at: Option<Timestamp>) -> Decision {
     let mut actions = next.actions;
     actions.extend(stuck_pods(scene));
     let soon = (!actions.is_empty()).then(|| later(scene.now, SignedDuration::from_secs(1)));
     let limit = SignedDuration::from_secs(i64::from(scene.policy.failing.progress_deadline_seconds));
-    let wake_at = earliest(earliest(look_at, soon), Some(later(scene.now, limit.min(CONSENT))));
+    let wake_at = earliest(earliest(recheck_at, soon), Some(later(scene.now, limit.min(CONSENT))));
     Decision { actions, wake_at, ..Decision::default() }
 }
 
-/// With OrderedReady the StatefulSet controller never replaces a pod that is not ready (kubernetes#67250): the pods of the
-/// revision that is being replaced are deleted, exactly those that are not ready.
+/// Deletes the pods of the replaced revision that are not ready: with `OrderedReady` the StatefulSet controller never replaces them
+/// (kubernetes#67250).
 fn stuck_pods(scene: &Scene<'_>) -> Vec<Action> {
     let replaces = scene.status().replaces.and_then(|number| scene.lane.revision(number));
     let replaces_a_failure = replaces.is_some_and(|promotion| promotion.phase() == PromotionPhase::Failed);
@@ -239,7 +240,7 @@ fn stuck_pods(scene: &Scene<'_>) -> Vec<Action> {
         .collect()
 }
 
-/// Everything is rolled out. A rollback ends here: what it restored was verified before.
+/// Ends a rollback, whose content was verified before; starts the observe window of a promotion.
 fn rolled_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
     if scene.is_rollback() {
         return finish(
@@ -257,7 +258,7 @@ fn rolled_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
     let since = last_ready(scene, wanted);
     let until = later(since, window);
     let message = format!(
-        "{}: revision {} is rolled out; watched until {until}",
+        "{}: revision {} is rolled out; observed until {until}",
         scene.environment.name(),
         scene.revision()
     );
@@ -269,7 +270,8 @@ fn rolled_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
     }
 }
 
-/// When the last pod became ready: the same whoever looks, and whenever. Pods say whole seconds, so it is the next one.
+/// The time when the last pod became ready: a function of the pods, so that every replica computes the same. Pods report whole
+/// seconds, so the next second is used.
 fn last_ready(scene: &Scene<'_>, wanted: &[Desired]) -> Timestamp {
     let started = scene.status().started_at.map_or(scene.now, |time| time.0);
     let ready = workloads(wanted)
@@ -282,36 +284,37 @@ fn last_ready(scene: &Scene<'_>, wanted: &[Desired]) -> Timestamp {
     later(ready.map_or(started, |at| at.max(started)), SignedDuration::from_secs(1)).min(scene.time_after().0)
 }
 
+/// Checks health until the observe window ends.
 fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -> Decision {
     let until = later(since, span(scene.policy.observe_window));
     let keys = match scene.environment.spec.delivery {
         Delivery::Managed => workloads(wanted),
-        // There the objects keep the names that they were captured under.
+        // Another tool deploys the objects under the names that they were captured with.
         Delivery::Observed => match &scene.world.content {
             Loaded::Here(content) => content.objects().keys().cloned().collect(),
             Loaded::NotAsked | Loaded::Missing(_) | Loaded::Broken(_) => Vec::new(),
         },
     };
-    match judge(scene, &keys, Stage::Observe) {
-        Verdict::Failing { reason, message } => finish(scene, Outcome::Failed { reason, message: &message }),
-        Verdict::Healthy if scene.now < until => Decision { wake_at: Some(until), ..Decision::default() },
-        Verdict::Progressing { look_at, .. } if scene.now < until => {
-            Decision { wake_at: earliest(look_at, Some(until)), ..Decision::default() }
+    match health_of(scene, &keys, Mode::Observe) {
+        Health::Failing { reason, message } => finish(scene, Outcome::Failed { reason, message: &message }),
+        Health::Healthy if scene.now < until => Decision { wake_at: Some(until), ..Decision::default() },
+        Health::Progressing { recheck_at, .. } if scene.now < until => {
+            Decision { wake_at: earliest(recheck_at, Some(until)), ..Decision::default() }
         }
-        // When the window ends everything must be there as after the rollout; what is still on its way has a deadline.
-        Verdict::Healthy | Verdict::Progressing { .. } => match judge(scene, &keys, Stage::Rollout(until)) {
-            Verdict::Healthy => finish(
+        // At the end of the window every workload must be rolled out again. A progressing one has the progress deadline.
+        Health::Healthy | Health::Progressing { .. } => match health_of(scene, &keys, Mode::Rollout(until)) {
+            Health::Healthy => finish(
                 scene,
                 Outcome::Verified {
                     reason: Reason::Verified,
                     message: "stayed healthy through the observe window",
                 },
             ),
-            Verdict::Failing { reason, message } => {
+            Health::Failing { reason, message } => {
                 finish(scene, Outcome::Failed { reason, message: &message })
             }
-            // Told nowhere: how far each workload is stands in the workload itself.
-            Verdict::Progressing { look_at, .. } => Decision { wake_at: look_at, ..Decision::default() },
+            // Not reported: the progress of a workload is in its own status.
+            Health::Progressing { recheck_at, .. } => Decision { wake_at: recheck_at, ..Decision::default() },
         },
     }
 }

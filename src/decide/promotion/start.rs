@@ -1,4 +1,4 @@
-//! The start of a promotion: which content, which objects differ, and the intent that is written before anything else.
+//! The facts that the intent of a promotion records: the revision that a rollback restores, and the objects that change.
 
 use super::Scene;
 use super::desired::{annotation, is_equal, written_by};
@@ -9,8 +9,8 @@ use crate::decide::history::lane::Lane;
 use crate::decide::world::Live;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The revision that a rollback goes to: the one that it names, else the last verified of another release than the one that is
-/// taken back, else the baseline. So whoever takes back what was taken back already changes nothing.
+/// The revision that a rollback restores: the one in its spec, else the last verified one of another release than the one that is
+/// rolled back, else the baseline. A repeated rollback of the same release therefore changes nothing.
 pub(super) fn rollback_revision(lane: &Lane<'_>, promotion: &Promotion) -> Option<i64> {
     let restores = promotion.status.as_ref().and_then(|status| status.restores);
     let is_other =
@@ -23,7 +23,7 @@ pub(super) fn restores_baseline(lane: &Lane<'_>, promotion: &Promotion) -> bool 
     promotion.spec.kind == PromotionKind::Rollback && rollback_revision(lane, promotion) == Some(0)
 }
 
-/// The last verified revision before the current one; the baseline when nothing was verified and it was sound.
+/// The last verified revision before the current one; the baseline if nothing was verified and the baseline was healthy.
 pub(super) fn default_target(lane: &Lane<'_>) -> Option<i64> {
     let current = lane.current().and_then(Promotion::revision);
     last_verified(lane, |promotion| promotion.revision() != current)
@@ -42,22 +42,22 @@ fn last_verified<'a>(lane: &Lane<'a>, may_be: impl Fn(&'a Promotion) -> bool) ->
     })
 }
 
-/// The revisions that have to be undone to be at the target again: those since it was last what runs here.
-pub(super) fn undone<'a, 'b>(
+/// The revisions to revert in order to restore the target: those since the content of the target last ran here.
+pub(super) fn reverted<'a, 'b>(
     lane: &'b Lane<'a>,
     target: i64,
 ) -> (i64, impl Iterator<Item = &'a Promotion> + use<'a, 'b>) {
-    // By the content itself: history may have forgotten which revision it came from.
+    // Compares the content, because the history may no longer contain the revision that it came from.
     let wanted = rollback_content(lane, Some(target));
-    let holds_it = |promotion: &&'a Promotion| {
+    let has_content = |promotion: &&'a Promotion| {
         let content = promotion.status.as_ref().and_then(|status| status.content.as_ref());
         promotion.phase() == PromotionPhase::Verified && content.is_some() && content == wanted.as_ref()
     };
-    let last = lane.here().rev().find(holds_it).and_then(Promotion::revision).unwrap_or(target);
+    let last = lane.here().rev().find(has_content).and_then(Promotion::revision).unwrap_or(target);
     (last, lane.here().filter(move |promotion| promotion.revision() > Some(last)))
 }
 
-/// The promotion that first wrote the content which a revision holds; none for the baseline.
+/// The promotion that first wrote the content of a revision; `None` for the baseline.
 pub(super) fn origin<'a>(lane: &Lane<'a>, promotion: &'a Promotion) -> Option<&'a Promotion> {
     lane.content_of(promotion)
 }
@@ -81,7 +81,7 @@ impl Scene<'_> {
         restores_baseline(&self.lane, &self.world.promotion)
     }
 
-    /// Why an object may not be written: somebody else's, unreadable, or one that the environment keeps is missing.
+    /// Why objects may not be written: one has another owner or cannot be read, or an object in `spec.keeps` is missing.
     pub(super) fn refusals(&self, wanted: &[Desired]) -> Vec<String> {
         let mut refusals = Vec::new();
         for wanted in wanted {
@@ -109,14 +109,16 @@ impl Scene<'_> {
 
     fn foreign(&self, key: &ObjectKey, live: &serde_json::Value) -> Option<String> {
         if let Some(owner) = annotation(live, mark::OWNER).filter(|owner| *owner != self.owner()) {
-            return Some(format!("{key} belongs to {owner}; Towpath leaves another owner's object alone"));
+            return Some(format!(
+                "{key} belongs to {owner}; Towpath does not change the objects of another owner"
+            ));
         }
-        ownership::other_controllers(live, &self.environment.spec.adopt_from).map(|who| {
-            format!("{key} is managed by {who}, which would put it back; take it out there, or set delivery: Observed")
+        ownership::other_controllers(live, &self.environment.spec.adopt_from).map(|manager| {
+            format!("{key} is managed by {manager}, which would revert the change; remove it there, or set delivery: Observed")
         })
     }
 
-    /// The objects that differ from what is live, from the answers of the dry-run, and those that the content lacks.
+    /// The changes of a promotion: objects that the dry-run would change, and objects that the content no longer contains.
     pub(super) fn changes(&self, wanted: &[Desired], replaced: &[Desired]) -> Vec<Change> {
         let mut changes = Vec::new();
         for wanted in wanted.iter().filter(|wanted| wanted.hook.is_none()) {
@@ -138,7 +140,7 @@ impl Scene<'_> {
         for old in replaced.iter().filter(|old| old.hook.is_none() && !old.config && !keep.contains(&old.key))
         {
             let Some(Live::Present(live)) = self.world.live.get(&old.key) else { continue };
-            // A baseline that was put back is not Towpath's.
+            // The objects of a restored baseline do not belong to Towpath.
             if annotation(live, mark::OWNER) == Some(self.owner().as_str()) {
                 changes.push(self.change(&old.key, ChangeAction::Delete));
             }
@@ -150,14 +152,14 @@ impl Scene<'_> {
         self.world.tried.as_ref()?.results.get(key)?.as_ref().ok().map(AsRef::as_ref)
     }
 
-    /// For a rollback nothing needs to be tried: what the revisions since the target changed is put back, and what
-    /// they created is removed.
+    /// The changes of a rollback, which needs no dry-run: objects that later revisions than the target changed are restored, and
+    /// objects that they created are removed.
     pub(super) fn reverts(&self, wanted: &[Desired], replaced: &[Desired]) -> Vec<Change> {
         let target = self.restored_revision().unwrap_or(0);
         let mut touched: BTreeMap<ObjectKey, ChangeAction> = BTreeMap::new();
-        let (last, undone) = undone(&self.lane, target);
+        let (last, reverted) = reverted(&self.lane, target);
         for change in
-            undone.filter_map(|promotion| promotion.status.as_ref()).flat_map(|status| &status.changes)
+            reverted.filter_map(|promotion| promotion.status.as_ref()).flat_map(|status| &status.changes)
         {
             if let Ok(key) = ObjectKey::new(&change.api_version, &change.kind, &change.name) {
                 touched.entry(key).or_insert(change.action);
@@ -168,15 +170,15 @@ impl Scene<'_> {
         for wanted in wanted.iter().filter(|wanted| wanted.hook.is_none()) {
             match self.world.live.get(&wanted.key) {
                 Some(Live::Absent) => changes.push(self.change(&wanted.key, ChangeAction::Create)),
-                // Written by this very rollback, before a crash kept it from saying so.
+                // This rollback wrote the object before a crash, and did not record it.
                 Some(Live::Present(live)) if written_by(live) == Some(self.revision()) => {
                     let was_there = replaced.iter().any(|old| old.key == wanted.key);
                     let action = if was_there { ChangeAction::Update } else { ChangeAction::Create };
                     changes.push(self.change(&wanted.key, action));
                 }
-                // What the bad revision had not come to write yet needs no write back.
+                // The failed revision did not write this object, so it needs no restore.
                 Some(Live::Present(live)) if written_by(live).is_some_and(|revision| revision <= last) => {}
-                // History may have forgotten who wrote it since.
+                // The history may no longer contain the revision that wrote it.
                 Some(Live::Present(live)) if written_by(live).is_some_and(|revision| revision > last) => {
                     changes.push(self.change(&wanted.key, ChangeAction::Update));
                 }
@@ -187,14 +189,14 @@ impl Scene<'_> {
             }
         }
         for (key, action) in touched.iter().filter(|(key, _)| !keep.contains(key)) {
-            // Copies of ConfigMaps stay while pods of the bad revision may still read them; they go with the history.
+            // Pods of the failed revision may still read copies of ConfigMaps; they are removed with the history.
             let Some(Live::Present(live)) = self.world.live.get(key) else { continue };
             let is_copy = target != 0 && annotation(live, mark::ORIGINAL_NAME).is_some();
             if *action == ChangeAction::Create && !is_copy {
                 changes.push(self.change(key, ChangeAction::Delete));
             }
         }
-        // What runs now, and was created by a revision that history has forgotten.
+        // Objects that a revision created that the history no longer contains.
         for old in replaced.iter().filter(|old| old.hook.is_none() && !old.config) {
             let Some(Live::Present(live)) = self.world.live.get(&old.key) else { continue };
             let is_ours = annotation(live, mark::OWNER) == Some(self.owner().as_str());
@@ -206,7 +208,7 @@ impl Scene<'_> {
         changes
     }
 
-    /// Workloads that fail already and get no other template: whatever they do is not this release's doing.
+    /// Workloads that already fail and whose template does not change: their failures are not caused by this release.
     pub(super) fn failing_before(&self, wanted: &[Desired]) -> Vec<ObjectRef> {
         let template = |object: &serde_json::Value| object.pointer("/spec/template").cloned();
         let is_failing = |key: &ObjectKey| {
@@ -237,8 +239,8 @@ impl Scene<'_> {
         }
     }
 
-    /// Whether what was found before the first write is sound to go back to: empty, or available.
-    pub(super) fn baseline_is_sound(&self, wanted: &[Desired]) -> bool {
+    /// Whether the baseline may be restored: every workload that existed before the first write was available.
+    pub(super) fn baseline_is_healthy(&self, wanted: &[Desired]) -> bool {
         wanted.iter().filter(|wanted| is_workload(&wanted.key)).all(|wanted| {
             match self.world.live.get(&wanted.key) {
                 Some(Live::Present(_)) => self.world.workloads.get(&wanted.key).is_some_and(|workload| {

@@ -1,11 +1,11 @@
-//! The timeline of a promotion: which step goes on, and how it ended.
+//! The steps in the status of a promotion: which one is running, and how each ended.
 
 use super::Scene;
 use crate::api::{PromotionStatus, Step, StepResult};
 use crate::decide::conditions::{cut, seconds};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-/// Ends the step that goes on; the rollout has ended before it, if it was seen to.
+/// Ends the running step. If the rollout was observed to be complete, the step `Observe` is added first.
 pub(super) fn close(
     status: &mut PromotionStatus,
     scene: &Scene<'_>,

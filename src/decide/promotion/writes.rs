@@ -1,4 +1,6 @@
-//! The next writes of a plan, in order. Whatever is written already is seen in the world, so that any pass may be the first.
+//! The next writes of a plan, in order.
+//!
+//! Invariant: completed writes are found in the live objects, so a new process continues where the previous one stopped.
 
 use super::Scene;
 use super::desired::written_by;
@@ -10,17 +12,17 @@ use crate::decide::decision::Action;
 use crate::decide::world::Live;
 use std::collections::BTreeSet;
 
-/// What is written next, and whether that was the last of it.
+/// The next writes, and whether they are the last.
 pub(super) struct Next {
-    /// The writes.
+    /// The writes; empty while waiting.
     pub actions: Vec<Action>,
-    /// Waits for objects of an earlier wave: their keys.
+    /// Objects that must be healthy before the next write.
     pub gate: Option<Vec<ObjectKey>>,
     /// Everything is written.
     pub complete: bool,
 }
 
-/// The next writes of a plan, in order: config, hooks before, wave by wave, removals, hooks behind.
+/// The next writes of a plan, in order: config, hooks before the rollout, wave by wave, removals, hooks after it.
 pub(super) fn next_writes(scene: &Scene<'_>, status: &PromotionStatus, wanted: &[Desired]) -> Next {
     let changed: BTreeSet<ObjectKey> = status
         .changes
@@ -28,23 +30,22 @@ pub(super) fn next_writes(scene: &Scene<'_>, status: &PromotionStatus, wanted: &
         .filter(|change| change.action != ChangeAction::Delete)
         .filter_map(key_of)
         .collect();
-    let is_open = |item: &&Desired| !is_written(scene, &item.key);
+    let is_unwritten = |item: &&Desired| !is_written(scene, &item.key);
     let mut writes: Vec<&Desired> =
         wanted.iter().filter(|item| item.hook.is_none() && changed.contains(&item.key)).collect();
     writes.sort_by(|a, b| (!a.config, a.wave, a.rank, &a.key).cmp(&(!b.config, b.wave, b.rank, &b.key)));
     if scene.is_rollback() {
-        // Everything at once, the last wave first: what is bad must not run a moment longer than it has to.
+        // All objects at once, the last wave first, so that the failed revision is replaced as soon as possible.
         writes.sort_by(|a, b| {
             (!a.config, -i64::from(a.wave), a.rank).cmp(&(!b.config, -i64::from(b.wave), b.rank))
         });
-        let hook = run_hooks(scene, wanted, Hook::PreRollback);
-        if let Some(next) = hook {
+        if let Some(next) = run_hooks(scene, wanted, Hook::PreRollback) {
             return next;
         }
-        let open: Vec<&Desired> = writes.iter().copied().filter(is_open).collect();
-        if !open.is_empty() {
+        let unwritten: Vec<&Desired> = writes.iter().copied().filter(is_unwritten).collect();
+        if !unwritten.is_empty() {
             return Next {
-                actions: open.iter().flat_map(|item| write(scene, item)).collect(),
+                actions: unwritten.iter().flat_map(|item| write(scene, item)).collect(),
                 gate: None,
                 complete: false,
             };
@@ -57,7 +58,7 @@ pub(super) fn next_writes(scene: &Scene<'_>, status: &PromotionStatus, wanted: &
         .iter()
         .copied()
         .filter(|item| item.config)
-        .filter(is_open)
+        .filter(is_unwritten)
         .flat_map(|item| write(scene, item))
         .collect();
     if !config.is_empty() && wanted.iter().any(|item| item.hook == Some(Hook::PrePromote)) {
@@ -71,7 +72,7 @@ pub(super) fn next_writes(scene: &Scene<'_>, status: &PromotionStatus, wanted: &
     waves.dedup();
     for (index, wave) in waves.iter().enumerate() {
         let in_wave = || writes.iter().copied().filter(|item| !item.config && item.wave == *wave);
-        actions.extend(in_wave().filter(is_open).flat_map(|item| write(scene, item)));
+        actions.extend(in_wave().filter(is_unwritten).flat_map(|item| write(scene, item)));
         if index + 1 < waves.len() {
             let keys: Vec<ObjectKey> = in_wave().map(|item| item.key.clone()).collect();
             if !actions.is_empty() || !is_healthy(scene, &keys) {
@@ -93,7 +94,7 @@ pub(super) fn is_written(scene: &Scene<'_>, key: &ObjectKey) -> bool {
     if scene.world.written.contains(key) {
         return true;
     }
-    // Before its number is in the record another may have written with the same one.
+    // Until its revision is recorded, another promotion may have written with the same number.
     let revision = scene.world.promotion.revision();
     if revision.is_none() || scene.restores_baseline() {
         return false;
@@ -108,7 +109,7 @@ fn write(scene: &Scene<'_>, item: &Desired) -> Vec<Action> {
     let mut actions = Vec::new();
     if let Some(patch) = scene.adoption(live) {
         if let Some(metadata) = body.get_mut("metadata").and_then(serde_json::Value::as_object_mut) {
-            // The patch makes a new version of the object; its own test guards against others.
+            // The patch changes the resourceVersion, and tests the one that was read itself.
             metadata.remove("resourceVersion");
         }
         actions.push(Action::Adopt { target: scene.target(), key: item.key.clone(), patch });
@@ -117,7 +118,7 @@ fn write(scene: &Scene<'_>, item: &Desired) -> Vec<Action> {
     actions
 }
 
-/// Objects that the content lacks.
+/// Deletes the objects that the content no longer contains.
 fn removals(scene: &Scene<'_>, status: &PromotionStatus) -> Option<Next> {
     let actions: Vec<Action> = status
         .changes
@@ -136,18 +137,18 @@ fn removals(scene: &Scene<'_>, status: &PromotionStatus) -> Option<Next> {
     (!actions.is_empty()).then_some(Next { actions, gate: None, complete: false })
 }
 
-/// Hooks of one moment that are not complete: written if missing, waited for otherwise.
-pub(super) fn run_hooks(scene: &Scene<'_>, wanted: &[Desired], moment: Hook) -> Option<Next> {
-    let hooks: Vec<&Desired> = wanted.iter().filter(|item| item.hook == Some(moment)).collect();
-    let open: Vec<&Desired> = hooks
+/// The hooks of one kind that are not complete: missing ones are created, and the others are waited for.
+pub(super) fn run_hooks(scene: &Scene<'_>, wanted: &[Desired], hook: Hook) -> Option<Next> {
+    let hooks: Vec<&Desired> = wanted.iter().filter(|item| item.hook == Some(hook)).collect();
+    let incomplete: Vec<&Desired> = hooks
         .iter()
         .copied()
         .filter(|item| !scene.world.workloads.get(&item.key).is_some_and(|job| job.complete))
         .collect();
-    if open.is_empty() {
+    if incomplete.is_empty() {
         return None;
     }
-    let missing = open.iter().filter(|item| {
+    let missing = incomplete.iter().filter(|item| {
         !scene.world.workloads.contains_key(&item.key) && !scene.world.written.contains(&item.key)
     });
     Some(Next {
@@ -158,7 +159,7 @@ pub(super) fn run_hooks(scene: &Scene<'_>, wanted: &[Desired], moment: Hook) -> 
                 object: scene.body(item, None),
             })
             .collect(),
-        gate: Some(open.iter().map(|item| item.key.clone()).collect()),
+        gate: Some(incomplete.iter().map(|item| item.key.clone()).collect()),
         complete: false,
     })
 }

@@ -108,12 +108,12 @@ async fn people_approve_what_waits_for_a_window_and_it_goes_when_that_opens() ->
             };
             project.until("promotions", PROMOTION, &format!("waits: {words}"), says).await
         };
-        told("meanwhile it has 0 of 1 approvals; to approve").await?;
+        told("it has 0 of 1 approvals; to approve").await?;
         let waits = project.condition("releases", &release, "Ready", "True", "Window").await?;
         ensure!(waits["status"]["environments"][0]["until"].is_string(), "nothing says when: {waits:#}");
         let counts = bob.decides(project, PROMOTION, "Approve").await?;
         project.condition("approvals", &counts, "Ready", "True", "Counts").await?;
-        told("meanwhile it has all approvals").await?;
+        told("it has all approvals").await?;
         same("prod", project.snapshot("prod").await?.len(), 0)?;
         project.change("environments", "prod", json!({ "spec": { "windows": null } })).await?;
         let ended = project.ended(PROMOTION, "Verified").await?;
