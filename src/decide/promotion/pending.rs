@@ -175,13 +175,7 @@ fn intend(
         },
     };
     if scene.lane.first().is_none() {
-        let found = wanted.iter().filter_map(|wanted| match scene.world.live.get(&wanted.key) {
-            Some(Live::Present(live)) => Some(strip(live)),
-            Some(Live::Absent | Live::Refused(_)) | None => None,
-        });
-        let spec = &scene.environment.spec;
-        let baseline = ObjectSet::new(found, &spec.kinds, Some(&spec.namespace)).and_then(Digested::of);
-        match baseline.and_then(|baseline| record(scene, &mut records, &baseline)) {
+        match baseline(scene, wanted).and_then(|baseline| record(scene, &mut records, &baseline)) {
             Ok(name) => status.baseline = Some(name),
             Err(error) => {
                 return finish(
@@ -198,23 +192,33 @@ fn intend(
     status.changes = scene.changes(wanted, replaced);
     status.failing_before = scene.failing_before(wanted);
     status.warnings.extend(unmatched(content.objects(), &scene.environment.spec));
-    if let Some(trial) = &scene.world.tried {
-        let warnings = trial.warnings.iter().map(|text| crate::decide::conditions::cut(text, 512));
-        status.warnings.extend(warnings);
-        status.warnings.truncate(20);
-        status.steps.push(Step {
-            name: "Preflight".into(),
-            started_at: Some(scene.time()),
-            finished_at: Some(scene.time()),
-            result: StepResult::Passed,
-            message: Some(format!(
-                "dry-run of {} objects: {} differ",
-                trial.results.len(),
-                status.changes.len()
-            )),
-        });
-    }
+    record_dry_run(scene, &mut status);
     launch(scene, status, wanted, records)
+}
+
+/// The objects that exist before the first write of this lane.
+fn baseline(scene: &Scene<'_>, wanted: &[Desired]) -> Result<Digested, ContentError> {
+    let found = wanted.iter().filter_map(|wanted| match scene.world.live.get(&wanted.key) {
+        Some(Live::Present(live)) => Some(strip(live)),
+        Some(Live::Absent | Live::Refused(_)) | None => None,
+    });
+    let spec = &scene.environment.spec;
+    ObjectSet::new(found, &spec.kinds, Some(&spec.namespace)).and_then(Digested::of)
+}
+
+/// Adds the warnings and the step of the dry-run to the status.
+fn record_dry_run(scene: &Scene<'_>, status: &mut PromotionStatus) {
+    let Some(trial) = &scene.world.tried else { return };
+    let warnings = trial.warnings.iter().map(|text| crate::decide::conditions::cut(text, 512));
+    status.warnings.extend(warnings);
+    status.warnings.truncate(20);
+    status.steps.push(Step {
+        name: "Preflight".into(),
+        started_at: Some(scene.time()),
+        finished_at: Some(scene.time()),
+        result: StepResult::Passed,
+        message: Some(format!("dry-run of {} objects: {} differ", trial.results.len(), status.changes.len())),
+    });
 }
 
 /// Whether the environment is an owner of the captured Content. An environment created after the release is not: the Content would be

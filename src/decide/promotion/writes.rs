@@ -30,30 +30,48 @@ pub(super) fn next_writes(scene: &Scene<'_>, status: &PromotionStatus, wanted: &
         .filter(|change| change.action != ChangeAction::Delete)
         .filter_map(key_of)
         .collect();
-    let is_unwritten = |item: &&Desired| !is_written(scene, &item.key);
     let mut writes: Vec<&Desired> =
         wanted.iter().filter(|item| item.hook.is_none() && changed.contains(&item.key)).collect();
     writes.sort_by(|a, b| (!a.config, a.wave, a.rank, &a.key).cmp(&(!b.config, b.wave, b.rank, &b.key)));
-    if scene.is_rollback() {
-        // All objects at once, the last wave first, so that the failed revision is replaced as soon as possible.
-        writes.sort_by(|a, b| {
-            (!a.config, -i64::from(a.wave), a.rank).cmp(&(!b.config, -i64::from(b.wave), b.rank))
-        });
-        if let Some(next) = run_hooks(scene, wanted, Hook::PreRollback) {
-            return next;
-        }
-        let unwritten: Vec<&Desired> = writes.iter().copied().filter(is_unwritten).collect();
-        if !unwritten.is_empty() {
-            return Next {
-                actions: unwritten.iter().flat_map(|item| write(scene, item)).collect(),
-                gate: None,
-                complete: false,
-            };
-        }
-        return removals(scene, status)
-            .or_else(|| run_hooks(scene, wanted, Hook::PostRollback))
-            .unwrap_or(Next { actions: Vec::new(), gate: None, complete: true });
+    match scene.is_rollback() {
+        true => next_rollback_writes(scene, status, wanted, writes),
+        false => next_rollout_writes(scene, status, wanted, &writes),
     }
+}
+
+/// All objects at once, the last wave first, so that the failed revision is replaced as soon as possible.
+fn next_rollback_writes(
+    scene: &Scene<'_>,
+    status: &PromotionStatus,
+    wanted: &[Desired],
+    mut writes: Vec<&Desired>,
+) -> Next {
+    writes.sort_by(|a, b| {
+        (!a.config, -i64::from(a.wave), a.rank).cmp(&(!b.config, -i64::from(b.wave), b.rank))
+    });
+    if let Some(next) = run_hooks(scene, wanted, Hook::PreRollback) {
+        return next;
+    }
+    let unwritten = writes.into_iter().filter(|item| !is_written(scene, &item.key));
+    let actions: Vec<Action> = unwritten.flat_map(|item| write(scene, item)).collect();
+    if !actions.is_empty() {
+        return Next { actions, gate: None, complete: false };
+    }
+    removals(scene, status).or_else(|| run_hooks(scene, wanted, Hook::PostRollback)).unwrap_or(Next {
+        actions: Vec::new(),
+        gate: None,
+        complete: true,
+    })
+}
+
+/// Config, hooks, then wave by wave: a wave is written when the previous one is healthy.
+fn next_rollout_writes(
+    scene: &Scene<'_>,
+    status: &PromotionStatus,
+    wanted: &[Desired],
+    writes: &[&Desired],
+) -> Next {
+    let is_unwritten = |item: &&Desired| !is_written(scene, &item.key);
     let config: Vec<Action> = writes
         .iter()
         .copied()

@@ -1,0 +1,170 @@
+//! The rollout of a promotion or rollback: the next writes, and the health of what is written, until everything is rolled out.
+
+use super::health::{health_of, workloads};
+use super::outcome::{Outcome, finish};
+use super::writes::{Next, is_written, next_writes, run_hooks};
+use super::{Decision, Scene, note};
+use crate::api::Meta;
+use crate::api::{PromotionPhase, Reason};
+use crate::content::{Desired, Hook, ObjectKey};
+use crate::decide::decision::Action;
+use crate::decide::health::{Health, Mode};
+use crate::decide::moments::{earliest, later, span};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
+
+/// The interval in which consent is checked again.
+const CONSENT: SignedDuration = SignedDuration::from_secs(10);
+
+/// Carries out the next writes, and checks what is written already.
+pub(super) fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
+    let status = scene.status();
+    let since = status.started_at.as_ref().map_or(scene.now, |time| time.0);
+    if let Some((key, message)) = scene.world.refused.iter().next() {
+        return finish(
+            scene,
+            Outcome::Failed {
+                reason: Reason::WriteRefused,
+                message: &format!("{key} was refused: {message}"),
+            },
+        );
+    }
+    let next = next_writes(scene, &status, wanted);
+    if !next.actions.is_empty() && scene.now >= write_deadline(scene, wanted, since) {
+        return finish(
+            scene,
+            Outcome::Failed {
+                reason: Reason::WriteDeadlineExceeded,
+                message: "not all objects were written before the progress deadline",
+            },
+        );
+    }
+    let checked = checked_keys(scene, wanted, &next);
+    // Times are whole seconds: a pod of the failed revision may have been created in the second in which the rollback starts.
+    let settling = SignedDuration::from_secs(i64::from(scene.is_rollback()));
+    let mode = Mode::Rollout(later(since, settling));
+    match health_of(scene, &checked, mode) {
+        Health::Failing { reason, message } => finish(scene, Outcome::Failed { reason, message: &message }),
+        // The progress of a workload is in its own status. Repeating it here would cost a write per pod.
+        Health::Progressing { recheck_at, .. } => proceed(scene, next, recheck_at),
+        Health::Healthy if next.complete => {
+            let hooks = (!scene.is_rollback()).then(|| run_hooks(scene, wanted, Hook::PostPromote)).flatten();
+            match hooks {
+                Some(hooks) => wait_for_hooks(scene, hooks, mode),
+                None => rolled_out(scene, wanted),
+            }
+        }
+        Health::Healthy => proceed(scene, next, None),
+    }
+}
+
+/// The objects whose health counts now: written ones, and those that the next write waits for.
+fn checked_keys(scene: &Scene<'_>, wanted: &[Desired], next: &Next) -> Vec<ObjectKey> {
+    let mut checked: Vec<ObjectKey> = match (&next.gate, next.complete) {
+        (_, true) => workloads(wanted),
+        (Some(keys), false) => keys.clone(),
+        (None, false) => Vec::new(),
+    };
+    checked.extend(
+        wanted
+            .iter()
+            .filter(|item| item.hook.is_none() && is_written(scene, &item.key))
+            .map(|item| item.key.clone()),
+    );
+    checked.retain(|key| next.complete || is_written(scene, key) || scene.world.workloads.contains_key(key));
+    checked.sort();
+    checked.dedup();
+    checked
+}
+
+/// Creates the hooks after the rollout and waits for them; a failed one fails the promotion.
+fn wait_for_hooks(scene: &Scene<'_>, hooks: Next, mode: Mode) -> Decision {
+    let keys = hooks.gate.clone().unwrap_or_default();
+    match health_of(scene, &keys, mode) {
+        Health::Failing { reason, message } if hooks.actions.is_empty() => {
+            finish(scene, Outcome::Failed { reason, message: &message })
+        }
+        Health::Failing { .. } | Health::Healthy | Health::Progressing { .. } => proceed(scene, hooks, None),
+    }
+}
+
+/// The time by which every object must be written: one progress deadline per wave, and two for hooks.
+fn write_deadline(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -> Timestamp {
+    let waves: BTreeSet<i32> = wanted.iter().map(|item| item.wave).collect();
+    let count = i64::try_from(waves.len()).unwrap_or(i64::MAX).saturating_add(2);
+    let limit = i64::from(scene.policy.failing.progress_deadline_seconds).saturating_mul(count);
+    later(since, SignedDuration::from_secs(limit))
+}
+
+/// Carries out the next writes. Requeues at the next deadline, and to check consent.
+fn proceed(scene: &Scene<'_>, next: Next, recheck_at: Option<Timestamp>) -> Decision {
+    let mut actions = next.actions;
+    actions.extend(stuck_pods(scene));
+    let soon = (!actions.is_empty()).then(|| later(scene.now, SignedDuration::from_secs(1)));
+    let limit = SignedDuration::from_secs(i64::from(scene.policy.failing.progress_deadline_seconds));
+    let wake_at = earliest(earliest(recheck_at, soon), Some(later(scene.now, limit.min(CONSENT))));
+    Decision { actions, wake_at, ..Decision::default() }
+}
+
+/// Deletes the pods of the replaced revision that are not ready: with `OrderedReady` the StatefulSet controller never replaces them
+/// (kubernetes#67250).
+fn stuck_pods(scene: &Scene<'_>) -> Vec<Action> {
+    let replaces = scene.status().replaces.and_then(|number| scene.lane.revision(number));
+    let replaces_a_failure = replaces.is_some_and(|promotion| promotion.phase() == PromotionPhase::Failed);
+    if !scene.is_rollback() && !replaces_a_failure {
+        return Vec::new();
+    }
+    scene
+        .world
+        .workloads
+        .iter()
+        .filter(|(key, _)| key.kind() == "StatefulSet" && is_written(scene, key))
+        .filter(|(_, workload)| workload.observed)
+        .flat_map(|(_, workload)| &workload.stuck)
+        .map(|(name, uid)| Action::DeletePod { target: scene.target(), name: name.clone(), uid: uid.clone() })
+        .collect()
+}
+
+/// Ends a rollback, whose content was verified before; starts the observe window of a promotion.
+fn rolled_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
+    if scene.is_rollback() {
+        return finish(
+            scene,
+            Outcome::Verified { reason: Reason::Restored, message: "restored and healthy again" },
+        );
+    }
+    let window = span(scene.policy.observe_window);
+    if window.is_zero() {
+        return finish(
+            scene,
+            Outcome::Verified { reason: Reason::Verified, message: "rolled out and healthy" },
+        );
+    }
+    let since = last_ready(scene, wanted);
+    let until = later(since, window);
+    let message = format!(
+        "{}: revision {} is rolled out; observed until {until}",
+        scene.environment.name(),
+        scene.revision()
+    );
+    Decision {
+        actions: vec![Action::MarkRolledOut { since }],
+        wake_at: (until > scene.now).then_some(until),
+        notes: vec![note(Reason::RolledOut, message)],
+        ..Decision::default()
+    }
+}
+
+/// The time when the last pod became ready: a function of the pods, so that every replica computes the same. Pods report whole
+/// seconds, so the next second is used.
+fn last_ready(scene: &Scene<'_>, wanted: &[Desired]) -> Timestamp {
+    let started = scene.status().started_at.map_or(scene.now, |time| time.0);
+    let ready = workloads(wanted)
+        .iter()
+        .filter_map(|key| scene.world.workloads.get(key))
+        .flat_map(|workload| &workload.pods)
+        .filter(|pod| pod.ready)
+        .filter_map(|pod| pod.ready_since)
+        .max();
+    later(ready.map_or(started, |at| at.max(started)), SignedDuration::from_secs(1)).min(scene.time_after().0)
+}
