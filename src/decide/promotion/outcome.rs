@@ -108,7 +108,7 @@ fn superseded(scene: &Scene<'_>, by: &str) -> Decision {
     match later.filter(|other| other.spec.kind == PromotionKind::Rollback) {
         Some(rollback) => rolled_back(scene, rollback),
         None => {
-            let message = format!("superseded by {by}");
+            let message = format!("the later promotion {by} started");
             End { phase: PromotionPhase::Superseded, reason: Reason::Superseded, message: &message }.write(
                 scene,
                 StepResult::Passed,
