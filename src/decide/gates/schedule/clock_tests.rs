@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 fn open_times(windows: &[Window], from: Timestamp, to: Timestamp) -> Vec<(Timestamp, Timestamp)> {
     let (from, to) = (minute(from), minute(to));
     let minutes = Schedule::of(windows).expect("windows without a fault").minutes(from, to - from);
-    let instant = |at| moment(at).expect("a timestamp");
+    let instant = |at| timestamp(at).expect("a timestamp");
     let mut found = Vec::new();
     let mut now = from;
     while let Some(opens) = minutes.next(now, true) {
@@ -26,7 +26,7 @@ fn shown(times: &[(Timestamp, Timestamp)]) -> Vec<String> {
 }
 
 #[test]
-fn what_a_change_of_the_clock_does_to_a_window() {
+fn a_window_on_a_day_on_which_the_clock_changes() {
     let cases: [(&str, Window, &str, &str, &[&str]); 15] = [
         (
             "a skipped time opens right after the gap",
@@ -95,7 +95,7 @@ fn what_a_change_of_the_clock_does_to_a_window() {
             ],
         ),
         (
-            "a window is as long as ever over the change",
+            "a window keeps its length over the change",
             allow("0 22 * * 6", "8h", BERLIN),
             "2026-03-28T12:00:00Z",
             "2026-03-29T12:00:00Z",
@@ -149,7 +149,7 @@ fn what_a_change_of_the_clock_does_to_a_window() {
     }
 }
 
-/// Every opening of a whole year, found in another way: fixed times by asking jiff for each civil time, others by walking the real minutes.
+/// Every opening of a year, computed independently: fixed times from jiff's instant of each civil time, others by iterating over real minutes.
 #[test]
 fn a_year_of_windows_in_three_zones() {
     type Fires = fn(DateTime) -> bool;
@@ -185,7 +185,7 @@ fn a_year_of_windows_in_three_zones() {
     }
 }
 
-/// Every fifth minute, as the rows know no other.
+/// Every fifth minute, because the rows use no other.
 fn minutes_of_2026() -> impl Iterator<Item = DateTime> {
     date(2025, 12, 31)
         .at(0, 0, 0, 0)

@@ -1,15 +1,15 @@
-//! A cron expression as sets of numbers, and what it says of a civil time.
+//! A cron expression as sets of numbers, and whether it matches a civil time.
 //!
-//! The grammar is the crate's, the choice is ours: the five fields of crontab(5) with names, lists, ranges and steps. `L`, `W`, `#`,
-//! `?`, `H` and `@daily` are refused: cron, Kubernetes and Quartz disagree on them, and the crate's `L` leaves out December.
-//! Each field is parsed alone, so that a fault names the field, and is then read out value by value: no expression costs more to
-//! evaluate than another, and no zone is ever looked up by the crate.
+//! Accepts a subset of the grammar of the crate `cronexpr`: the five fields of crontab(5) with names, lists, ranges and steps. Rejects `L`,
+//! `W`, `#`, `?`, `H` and `@daily`, because cron, Kubernetes and Quartz disagree on them, and `L` in the crate omits December.
+//! Each field is parsed separately, so that an error names the field, and is converted to a set of values. Every expression therefore
+//! costs the same to evaluate, and the crate never looks up a time zone.
 
 use cronexpr::{Crontab, FallbackTimezoneOption, ParseOptions};
 use jiff::civil::{Date, DateTime, date};
 use jiff::tz::TimeZone;
 
-/// The longest expression that is looked at.
+/// Maximum length of an expression.
 const LONGEST: usize = 128;
 
 /// When windows open, in civil time.
@@ -21,9 +21,9 @@ pub struct Cron {
     months: u64,
     /// Bit 0 is Sunday.
     weekdays: u64,
-    /// crontab(5): if neither day field begins with `*`, it is enough that one of them matches.
+    /// crontab(5): if neither day field starts with `*`, a date matches if one of the two fields matches.
     either_day: bool,
-    /// cron(8): whether neither minute nor hour begins with `*`, which decides what a change of the clock does.
+    /// cron(8): neither minute nor hour starts with `*`. This decides the effect of a change of the clock.
     pub fixed: bool,
 }
 
@@ -53,7 +53,7 @@ fn at_day(month: i8, day: i8) -> Option<DateTime> {
 }
 
 impl Cron {
-    /// Reads an expression, or says which field is wrong and what to write instead.
+    /// Parses an expression. The error names the wrong field and what to write instead.
     pub fn parse(expression: &str) -> Result<Self, String> {
         if expression.len() > LONGEST {
             return Err(format!("is longer than {LONGEST} characters; split it into several windows"));
@@ -67,12 +67,12 @@ impl Cron {
             ));
         };
         let mut sets = [0; 5];
-        for (place, field) in FIELDS.iter().enumerate() {
-            let text = texts.get(place).copied().unwrap_or_default();
-            let set = field.read(place, text).map_err(|why| {
-                format!("`{expression}` is no cron expression: the {} is `{text}`: {why}", field.name)
+        for (index, field) in FIELDS.iter().enumerate() {
+            let text = texts.get(index).copied().unwrap_or_default();
+            let set = field.parse(index, text).map_err(|why| {
+                format!("`{expression}` is not a cron expression: the {} is `{text}`: {why}", field.name)
             })?;
-            if let Some(slot) = sets.get_mut(place) {
+            if let Some(slot) = sets.get_mut(index) {
                 *slot = set;
             }
         }
@@ -87,15 +87,15 @@ impl Cron {
             either_day: !starred(day) && !starred(weekday),
             fixed: !starred(minute) && !starred(hour),
         };
-        match cron.happens() {
+        match cron.can_fire() {
             true => Ok(cron),
             false => Err(format!(
-                "`{expression}` never fires: no month that it names has a day that it names; change the day of month or the month"
+                "`{expression}` never fires: no day of month in it exists in any of its months; change the day of month or the month"
             )),
         }
     }
 
-    /// Whether windows open on a date at all.
+    /// Whether a window opens on a date at some minute.
     pub fn opens_on(&self, date: Date) -> bool {
         let day = has(self.days, date.day());
         let weekday = has(self.weekdays, date.weekday().to_sunday_zero_offset());
@@ -103,13 +103,13 @@ impl Cron {
         has(self.months, date.month()) && days
     }
 
-    /// Whether one opens at a minute of a date on which some do.
+    /// Whether a window opens at a minute of a date for which [`Cron::opens_on`] is true.
     pub fn opens_at(&self, minute_of_day: i64) -> bool {
         has(self.hours, minute_of_day / 60) && has(self.minutes, minute_of_day % 60)
     }
 
-    /// Every date of the calendar falls on every weekday at some time, the 29th of February too, so only the months count.
-    fn happens(&self) -> bool {
+    /// Whether any date matches. Every date, even 29 February, falls on every weekday in some year, so only days and months decide.
+    fn can_fire(&self) -> bool {
         let dated = (1..=12).filter(|month| has(self.months, *month)).any(|month| {
             let length = Date::new(2000, month, 1).map_or(0, Date::days_in_month);
             (1..=length).any(|day| has(self.days, day))
@@ -119,19 +119,19 @@ impl Cron {
 }
 
 impl Field {
-    fn read(&self, place: usize, text: &str) -> Result<u64, String> {
+    fn parse(&self, index: usize, text: &str) -> Result<u64, String> {
         let allowed = |sign: char| match sign {
             '0'..='9' | '*' | '/' | ',' | '-' => true,
-            // `5L` is not one of the names: no weekday has this letter.
+            // `L` occurs in the names of months only. In a weekday it would be `5L`, which is not supported.
             'L' | 'l' => self.name == "month",
             letter => self.names && letter.is_ascii_alphabetic(),
         };
         if let Some(sign) = text.chars().find(|sign| !allowed(*sign)) {
             let names = if self.names { ", names" } else { "" };
-            return Err(format!("`{sign}` is not understood; write numbers{names}, `*`, `,`, `-` and `/`"));
+            return Err(format!("`{sign}` is not supported; write numbers{names}, `*`, `,`, `-` and `/`"));
         }
-        let alone: Vec<&str> = (0..FIELDS.len()).map(|at| if at == place { text } else { "*" }).collect();
-        // Without an option the crate wants a zone in the expression and would look it up; UTC has no changes and needs no data.
+        let alone: Vec<&str> = (0..FIELDS.len()).map(|at| if at == index { text } else { "*" }).collect();
+        // By default the crate requires a time zone in the expression and looks it up. UTC needs no data.
         let mut options = ParseOptions::default();
         options.fallback_timezone_option = FallbackTimezoneOption::UTC;
         let crontab = cronexpr::parse_crontab_with(&alone.join(" "), options).map_err(|error| why(&error))?;
@@ -144,7 +144,7 @@ fn matches(crontab: &Crontab, time: DateTime) -> bool {
     TimeZone::UTC.to_timestamp(time).is_ok_and(|at| crontab.matches(at).unwrap_or(false))
 }
 
-/// The crate prints the expression, an arrow and the reason.
+/// The reason in an error of the crate, which also contains the expression and an arrow.
 fn why(error: &cronexpr::Error) -> String {
     let text = error.to_string();
     let reason = text.rsplit_once("^ ").map_or(text.as_str(), |(_, reason)| reason);

@@ -1,5 +1,5 @@
-//! A set of minutes: which of them are open. A year of minutes is 64 KiB, so that any question about windows is a scan over bits,
-//! whose cost does not depend on how often a window opens.
+//! A set of open minutes, as bits. A year takes 64 KiB. Every question about windows is a scan over these bits, so its cost does not
+//! depend on how often a window opens.
 
 /// Minutes in a day without a change of the clock.
 pub const DAY: i64 = 24 * 60;
@@ -9,7 +9,7 @@ const WORDS: usize = 23;
 /// The open minutes of one day.
 pub type DayBits = [u64; WORDS];
 
-/// The open minutes between two moments. Minutes are counted from 1970-01-01T00:00:00Z.
+/// The open minutes of a period. Minutes are counted from 1970-01-01T00:00:00Z.
 #[derive(Debug)]
 pub struct Minutes {
     start: i64,
@@ -36,7 +36,7 @@ impl Minutes {
         self.start
     }
 
-    /// The first minute that is not covered any more.
+    /// The first minute after the period.
     pub fn end(&self) -> i64 {
         self.start + self.length
     }
@@ -54,13 +54,13 @@ impl Minutes {
         }
     }
 
-    /// Opens what is open in a day that begins at the minute `at`.
-    pub fn lay(&mut self, at: i64, day: &DayBits) {
-        let place = at - self.start;
-        if place <= -DAY || place >= self.length {
+    /// Opens the open minutes of a day that starts at the minute `at`.
+    pub fn fill_day(&mut self, at: i64, day: &DayBits) {
+        let offset = at - self.start;
+        if offset <= -DAY || offset >= self.length {
             return;
         }
-        let (first, shift) = (place.div_euclid(64), place.rem_euclid(64));
+        let (first, shift) = (offset.div_euclid(64), offset.rem_euclid(64));
         for (word, bits) in (first..).zip(day) {
             self.or(word, bits << shift);
             if shift > 0 {
@@ -69,7 +69,7 @@ impl Minutes {
         }
     }
 
-    /// Closes what is open in the other, which covers the same span.
+    /// Closes the minutes that are open in `other`, which covers the same period.
     pub fn close(&mut self, other: &Self) {
         for (word, closed) in self.bits.iter_mut().zip(&other.bits) {
             *word &= !closed;

@@ -2,23 +2,23 @@
 //!
 //! Deny wins. If there are Allow windows, one of them has to be open. Without windows everything is open.
 //!
-//! A window opens at the instant at which the clock on the wall of its time zone shows a time of its cron expression, and stays open
-//! for its duration in elapsed time: a window of 8h is open for eight hours on the day on which the clock changes, too. Windows
-//! that are longer than their period overlap and are simply open.
+//! A window opens when the local time in its time zone matches its cron expression, and stays open for its duration in elapsed time: a
+//! window of 8h is open for eight hours also on a day on which the clock changes. Openings of a window that is longer than its period
+//! overlap.
 //!
-//! When the clock changes, what cron(8) of Debian and cronie says under "Daylight Saving Time and other time changes" holds:
+//! Changes of the clock follow cron(8) of Debian and cronie, "Daylight Saving Time and other time changes":
 //!
 //! | schedule | the clock skips the time | the clock shows the time twice |
 //! |---|---|---|
-//! | fixed time: `30 2 * * *`, `0 1-3 * * *` | opens at the first moment after the gap, once | opens once, the first time |
-//! | minute or hour begins with `*`: `*/15 2 * * *`, `0 * * * *` | does not open | opens each time |
+//! | fixed time: `30 2 * * *`, `0 1-3 * * *` | opens once, at the first minute after the gap | opens once, the first time |
+//! | minute or hour starts with `*`: `*/15 2 * * *`, `0 * * * *` | does not open | opens each time |
 //!
-//! What makes a fixed time is the first letter of the field, as in the source of Vixie's cron, and so is whether the two day fields
-//! narrow each other (crontab(5), "Note: the day of a command's execution"). cron(8) leaves changes of three hours and more alone;
-//! here they are no different, as a zone that moves over the date line is as little a reason to lose a window.
+//! The first character of the fields decides whether a time is fixed, as in the source of Vixie cron, and whether both day fields must match
+//! (crontab(5), "Note: the day of a command's execution"). cron(8) does not adjust for changes of three hours and more. Towpath does, so
+//! that a zone that crosses the date line does not lose a window.
 //!
-//! Total and bounded: any strings give an answer, and an answer costs at most four years of minutes as bits, however often windows open.
-//! A moment is judged by the minute that it is in; cron times, durations and changes of the clock are whole minutes.
+//! Invariant: every input gives an answer, at the cost of at most four years of minutes as bits. A time counts as the minute that it is in,
+//! because cron times, durations and changes of the clock are whole minutes.
 
 mod cron;
 mod minutes;
@@ -37,35 +37,35 @@ use crate::api::{Window, WindowKind};
 use jiff::Timestamp;
 use minutes::Minutes;
 use recurrence::Recurrence;
-use zone::{minute, moment};
+use zone::{minute, timestamp};
 
-/// The most windows that are evaluated together.
+/// Maximum number of windows of an environment.
 pub const MOST: usize = 20;
 
-/// How far is looked, in days: most answers are near, and each look costs as much as its days.
-const LOOKS: [i64; 4] = [2, 31, YEAR, FOUR_YEARS];
+/// Periods to search for the next change, in days. Most changes are near, and a search costs as much as its period is long.
+const HORIZONS: [i64; 4] = [2, 31, YEAR, FOUR_YEARS];
 const YEAR: i64 = 366;
-/// A leap day comes within it, save around 2100.
+/// Contains a leap day, except around 2100.
 const FOUR_YEARS: i64 = 4 * 365 + 1;
 
 /// Whether promotions may start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Opening {
-    /// They may.
+    /// Promotions may start.
     Open {
-        /// When that ends, if it does within a year.
+        /// When they may no longer start, if that is within a year.
         until: Option<Timestamp>,
     },
-    /// They may not.
+    /// Promotions may not start.
     Closed {
-        /// A sentence: which window decides, and when it changes.
+        /// Which window decides, and when that changes.
         reason: String,
-        /// When they next may, all windows taken together, if that is within four years.
+        /// When promotions may start next according to all windows, if that is within four years.
         until: Option<Timestamp>,
     },
 }
 
-/// A window that cannot be evaluated, or windows that cannot work together.
+/// A window that cannot be evaluated, or windows that together never open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// The field: `schedule` of one window, `windows[2].schedule` of several.
@@ -80,20 +80,20 @@ impl std::fmt::Display for Fault {
     }
 }
 
-/// Whether a window can be evaluated: a time zone that exists, a cron expression that fires, a duration.
+/// Whether a window can be evaluated: its time zone, cron expression and duration are valid.
 pub fn check(window: &Window) -> Result<(), Fault> {
     Recurrence::of(window).map(|_| ())
 }
 
-/// The first fault of windows: of one of them, or that no moment within four years is open.
+/// The first fault of the windows: of one of them, or that promotions may not start at any time within four years.
 pub fn check_all(windows: &[Window], now: Timestamp) -> Result<(), Fault> {
     let schedule = Schedule::of(windows)?;
     match schedule.until(minute(now), FOUR_YEARS) {
         None if !schedule.is_open(minute(now)) => Err(Fault {
             field: "windows".to_owned(),
             message:
-                "Deny windows cover every moment of the next four years at which a promotion might start; \
-                      shorten or remove one"
+                "Deny windows cover every time at which a promotion could start in the next four years; shorten or \
+                      remove one"
                     .to_owned(),
         }),
         Some(_) | None => Ok(()),
@@ -108,10 +108,10 @@ pub fn opening(windows: &[Window], now: Timestamp) -> Opening {
         Err(fault) => return Opening::Closed { reason: fault.to_string(), until: None },
     };
     if schedule.is_open(now) {
-        return Opening::Open { until: schedule.until(now, YEAR).and_then(moment) };
+        return Opening::Open { until: schedule.until(now, YEAR).and_then(timestamp) };
     }
     let until = schedule.until(now, FOUR_YEARS);
-    Opening::Closed { reason: wording::why_closed(&schedule, now, until), until: until.and_then(moment) }
+    Opening::Closed { reason: wording::why_closed(&schedule, now, until), until: until.and_then(timestamp) }
 }
 
 /// Windows that have no fault. Minutes are counted from 1970-01-01T00:00:00Z.
@@ -124,12 +124,12 @@ impl<'a> Schedule<'a> {
         if windows.len() > MOST {
             return Err(Fault {
                 field: "windows".to_owned(),
-                message: format!("there are {}, {MOST} at most; merge some of them", windows.len()),
+                message: format!("has {} entries, and {MOST} are allowed; merge some of them", windows.len()),
             });
         }
-        let parsed = windows.iter().enumerate().map(|(place, window)| {
+        let parsed = windows.iter().enumerate().map(|(index, window)| {
             Recurrence::of(window)
-                .map_err(|fault| Fault { field: format!("windows[{place}].{}", fault.field), ..fault })
+                .map_err(|fault| Fault { field: format!("windows[{index}].{}", fault.field), ..fault })
         });
         parsed.collect::<Result<_, _>>().map(|windows| Self { windows })
     }
@@ -142,7 +142,7 @@ impl<'a> Schedule<'a> {
         self.minutes(at, 1).is_open(at)
     }
 
-    /// The first minute after `at` at which promotions may start if they may not now, and the other way round.
+    /// The first minute after `at` at which this changes: promotions may start, or may no longer start.
     fn until(&self, at: i64, days: i64) -> Option<i64> {
         if self.windows.is_empty() {
             return None;
@@ -164,7 +164,10 @@ impl<'a> Schedule<'a> {
     }
 }
 
-/// The first minute that is open, or closed, within so many days.
+/// The first minute within `days` that is open, or closed.
 fn change(minutes: impl Fn(i64) -> Minutes, at: i64, open: bool, days: i64) -> Option<i64> {
-    LOOKS.iter().filter(|look| **look <= days).find_map(|look| minutes(look * minutes::DAY).next(at, open))
+    HORIZONS
+        .iter()
+        .filter(|horizon| **horizon <= days)
+        .find_map(|horizon| minutes(horizon * minutes::DAY).next(at, open))
 }

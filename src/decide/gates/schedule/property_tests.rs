@@ -1,4 +1,4 @@
-//! What holds for any windows at any moment.
+//! Properties of any windows at any time.
 
 use super::tests::{BERLIN, LORD_HOWE, NEW_YORK, allow, until, window};
 use super::*;
@@ -27,7 +27,7 @@ fn any_window() -> impl Strategy<Value = Window> {
 }
 
 /// Any second of 2011 to 2040, and those around changes of the clock.
-fn any_moment() -> impl Strategy<Value = Timestamp> {
+fn any_timestamp() -> impl Strategy<Value = Timestamp> {
     let second = prop_oneof![
         1_293_840_000..2_208_988_800_i64,
         1_774_738_800..1_774_756_800_i64,
@@ -40,9 +40,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_promised_comes_at_that_second(
+    fn the_state_changes_exactly_at_the_reported_time(
         windows in proptest::collection::vec(any_window(), 0..5),
-        now in any_moment(),
+        now in any_timestamp(),
     ) {
         let is_open = |at| matches!(opening(&windows, at), Opening::Open { .. });
         if let Some(until) = until(&opening(&windows, now)) {
@@ -54,9 +54,9 @@ proptest! {
     }
 
     #[test]
-    fn any_moment_before_a_change_tells_the_same_change(
+    fn every_time_before_a_change_reports_the_same_change(
         windows in proptest::collection::vec(any_window(), 1..4),
-        now in any_moment(),
+        now in any_timestamp(),
         part in 0..1000_i32,
     ) {
         let first = opening(&windows, now);
@@ -71,13 +71,13 @@ proptest! {
     #[test]
     fn deny_windows_only_close(
         windows in proptest::collection::vec(any_window(), 1..5),
-        now in any_moment(),
+        now in any_timestamp(),
     ) {
         let (denies, allows): (Vec<_>, Vec<_>) =
             windows.iter().cloned().partition(|window| window.kind == WindowKind::Deny);
         let is_open = |windows: &[Window]| matches!(opening(windows, now), Opening::Open { .. });
-        let well = windows.iter().all(|window| check(window).is_ok());
-        prop_assert_eq!(is_open(&windows), well && is_open(&allows) && is_open(&denies));
+        let are_valid = windows.iter().all(|window| check(window).is_ok());
+        prop_assert_eq!(is_open(&windows), are_valid && is_open(&allows) && is_open(&denies));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! One window, read: the minutes at which it is open.
+//! One parsed window, and the minutes at which it is open.
 
 use super::cron::Cron;
 use super::minutes::{DAY, DayBits, Minutes};
@@ -12,32 +12,32 @@ use jiff::tz::TimeZone;
 
 /// The longest duration, in minutes: a week.
 const LONGEST: i64 = 7 * DAY;
-/// A change of the clock that lies further back than this, and a duration, has no effect any more.
+/// A change of the clock that is earlier than this plus the duration of a window has no effect.
 const MARGIN: i64 = 2 * DAY;
 
-/// A window without a fault.
+/// A valid window.
 pub struct Recurrence<'a> {
-    /// As it was written.
+    /// The window in the spec.
     pub window: &'a Window,
     /// Its time zone.
     pub zone: TimeZone,
     cron: Cron,
     /// How long it stays open, in minutes.
     pub duration: i64,
-    /// A day that the clock does not change.
+    /// The openings of a day without a change of the clock.
     whole_day: OpenDay,
 }
 
-/// What a window makes of a day on which it opens.
+/// The openings of a window that start on one day.
 struct OpenDay {
     /// Minutes of the day.
     bits: DayBits,
-    /// The minute, from the day's start, at which the last opening ends.
+    /// The minute, counted from the start of the day, at which the last opening ends.
     end: i64,
 }
 
 impl<'a> Recurrence<'a> {
-    /// Reads a window.
+    /// Parses a window.
     pub fn of(window: &'a Window) -> Result<Self, Fault> {
         let fault = |field: &'static str| move |message| Fault { field: field.to_owned(), message };
         let cron = Cron::parse(&window.schedule).map_err(fault("schedule"))?;
@@ -52,7 +52,7 @@ impl<'a> Recurrence<'a> {
         self.minutes(at, 1).is_open(at)
     }
 
-    /// When it closes if it is open, or opens if it is not, within so many days.
+    /// When it closes if it is open, or opens if it is closed, within `days`.
     pub fn until(&self, at: i64, days: i64) -> Option<i64> {
         let open = self.is_open(at);
         change(|length| self.minutes(at, length), at, !open, days)
@@ -66,7 +66,7 @@ impl<'a> Recurrence<'a> {
 
     /// Opens the minutes at which the window is open.
     pub fn open(&self, minutes: &mut Minutes) {
-        // What the clocks on the wall have shown already, up to here.
+        // Local time has reached this minute already.
         let mut shown: Option<i64> = None;
         for stretch in stretches(&self.zone, minutes.start() - self.duration - MARGIN, minutes.end()) {
             let (from, to) = (stretch.from + stretch.ahead, stretch.to + stretch.ahead);
@@ -77,13 +77,13 @@ impl<'a> Recurrence<'a> {
                 }
                 first = from.max(shown);
             }
-            self.lay(stretch, first, to, minutes);
+            self.fill(stretch, first, to, minutes);
             shown = Some(shown.map_or(to, |shown| shown.max(to)));
         }
     }
 
-    /// Lays the openings between two civil minutes of a stretch.
-    fn lay(&self, stretch: Stretch, first: i64, to: i64, minutes: &mut Minutes) {
+    /// Opens the minutes of the openings between two civil minutes of a stretch.
+    fn fill(&self, stretch: Stretch, first: i64, to: i64, minutes: &mut Minutes) {
         let mut day = first.div_euclid(DAY);
         let mut done = i64::MIN;
         let mut next = date_of(day);
@@ -93,8 +93,8 @@ impl<'a> Recurrence<'a> {
                 let (from, to) = ((first - midnight).max(0), (to - midnight).min(DAY));
                 let start = midnight - stretch.ahead;
                 done = match (from, to) {
-                    (0, DAY) => self.whole_day.lay(start, done, minutes),
-                    (from, to) => OpenDay::of(&self.cron, self.duration, from, to).lay(start, done, minutes),
+                    (0, DAY) => self.whole_day.fill(start, done, minutes),
+                    (from, to) => OpenDay::of(&self.cron, self.duration, from, to).fill(start, done, minutes),
                 };
             }
             day += 1;
@@ -102,7 +102,7 @@ impl<'a> Recurrence<'a> {
         }
     }
 
-    /// Whether it would open at one of the civil minutes that a change of the clock skips.
+    /// Whether it opens at one of the civil minutes that a change of the clock skips.
     fn opens_between(&self, from: i64, to: i64) -> bool {
         (from..to).any(|minute| {
             self.cron.opens_at(minute.rem_euclid(DAY))
@@ -112,7 +112,7 @@ impl<'a> Recurrence<'a> {
 }
 
 impl OpenDay {
-    /// Openings between two minutes of a day, each for so many minutes.
+    /// The openings between two minutes of a day. `duration` is in minutes.
     fn of(cron: &Cron, duration: i64, from: i64, to: i64) -> Self {
         let mut day = Self { bits: DayBits::default(), end: 0 };
         for minute in 0..DAY {
@@ -127,17 +127,17 @@ impl OpenDay {
         day
     }
 
-    /// Lays the day at the minute at which it starts, and what lasts into the next ones; earlier days have done that up to the
-    /// minute `done`. Gives up to where it is done now: a week every day is laid once, not seven times.
-    fn lay(&self, start: i64, done: i64, minutes: &mut Minutes) -> i64 {
+    /// Opens the minutes of a day that starts at `start`, and of openings that last into later days. Earlier days are filled up to the minute
+    /// `done`. Returns the new `done`, so that a window of a week that opens every day fills each minute once, not seven times.
+    fn fill(&self, start: i64, done: i64, minutes: &mut Minutes) -> i64 {
         let end = start + self.end;
-        minutes.lay(start, &self.bits);
+        minutes.fill_day(start, &self.bits);
         minutes.fill(done.max(start + DAY), end);
         done.max(end)
     }
 }
 
-/// A day, counted from 1970-01-01, if the calendar has it.
+/// The date of a day counted from 1970-01-01, if the calendar has it.
 fn date_of(day: i64) -> Option<Date> {
     const EPOCH: Date = date(1970, 1, 1);
     EPOCH.checked_add(SignedDuration::from_secs(day.checked_mul(86_400)?)).ok()
@@ -147,16 +147,14 @@ fn whole_minutes(window: &Window) -> Result<i64, String> {
     let length = std::time::Duration::from(window.duration);
     let minutes = i64::try_from(length.as_secs() / 60).unwrap_or(i64::MAX);
     if window.duration.is_negative() || length.is_zero() {
-        return Err("has to be longer than zero, or the window is never open; write `8h` or `30m`".to_owned());
+        return Err("must be longer than zero, or the window never opens; write `8h` or `30m`".to_owned());
     }
     if length.subsec_nanos() != 0 || length.as_secs() % 60 != 0 {
-        return Err(
-            "has to be whole minutes, as windows open at whole minutes; write `8h` or `30m`".to_owned()
-        );
+        return Err("must be whole minutes; write `8h` or `30m`".to_owned());
     }
     if minutes > LONGEST {
         return Err(
-            "is longer than 168h; shorten it, and let the schedule open the window more often".to_owned()
+            "is longer than 168h; shorten it and let the schedule open the window more often".to_owned()
         );
     }
     Ok(minutes)

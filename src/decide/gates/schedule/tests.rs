@@ -1,4 +1,4 @@
-//! Windows, alone and together: what is open, what people are told, what is refused.
+//! Windows, alone and together: when they are open, the messages, and invalid windows.
 
 use super::*;
 use crate::api::Duration;
@@ -37,9 +37,9 @@ fn windows_together() {
     let cases: [Case<'_>; 16] = [
         ("no windows", vec![], "2026-06-01T12:00:00Z", true, None),
         ("inside", vec![work()], "2026-06-01T12:00:00Z", true, Some("2026-06-01T17:00:00Z")),
-        ("the first moment", vec![work()], "2026-06-01T09:00:00Z", true, Some("2026-06-01T17:00:00Z")),
+        ("the first minute", vec![work()], "2026-06-01T09:00:00Z", true, Some("2026-06-01T17:00:00Z")),
         ("the last second", vec![work()], "2026-06-01T16:59:59Z", true, Some("2026-06-01T17:00:00Z")),
-        ("the first moment after", vec![work()], "2026-06-01T17:00:00Z", false, Some("2026-06-02T09:00:00Z")),
+        ("the first minute after", vec![work()], "2026-06-01T17:00:00Z", false, Some("2026-06-02T09:00:00Z")),
         ("over a weekend", vec![work()], "2026-06-05T18:00:00Z", false, Some("2026-06-08T09:00:00Z")),
         (
             "deny wins",
@@ -114,7 +114,7 @@ fn windows_together() {
 }
 
 #[test]
-fn a_closed_window_says_what_decides_and_when_it_changes() {
+fn a_closed_window_names_the_deciding_window_and_when_that_changes() {
     let year_end = || Window { reason: Some("year-end".into()), ..deny("0 0 24 12 *", "72h", BERLIN) };
     let work = || allow("0 9 * * 1-5", "8h", BERLIN);
     let cases: [(Vec<Window>, &str, &str); 9] = [
@@ -142,7 +142,7 @@ fn a_closed_window_says_what_decides_and_when_it_changes() {
         (
             vec![work(), deny("0 6 * * *", "4h", BERLIN)],
             "2026-11-29T12:00:00Z",
-            "outside every Allow window; the next may be used from 2026-11-30T09:00:00Z (Mon 10:00 Europe/Berlin, `0 9 * * 1-5` \
+            "outside every Allow window; the next allows a start from 2026-11-30T09:00:00Z (Mon 10:00 Europe/Berlin, `0 9 * * 1-5` \
              for 8h), when Deny window `0 6 * * *` (Europe/Berlin) closes",
         ),
         (
@@ -153,17 +153,17 @@ fn a_closed_window_says_what_decides_and_when_it_changes() {
         (
             vec![allow("0 9 * * *", "90m", "UTC"), deny("0 8 * * *", "4h", "UTC")],
             "2026-11-29T12:00:00Z",
-            "outside every Allow window, and none opens within four years at a moment that no Deny window covers",
+            "outside every Allow window, and none opens within four years at a time that no Deny window covers",
         ),
         (
             vec![work(), allow("0 9 * * 1-6", "8h", "Mars/Base")],
             "2026-11-30T12:00:00Z",
-            "windows[1].timeZone: `Mars/Base` is no time zone; write the IANA name of a city's, such as `Europe/Berlin`, or `UTC`",
+            "windows[1].timeZone: `Mars/Base` is not a time zone; write an IANA name, such as `Europe/Berlin`, or `UTC`",
         ),
         (
             vec![deny("0 0 * * *", "1h", "UTC"); 21],
             "2026-11-30T12:00:00Z",
-            "windows: there are 21, 20 at most; merge some of them",
+            "windows: has 21 entries, and 20 are allowed; merge some of them",
         ),
     ];
     for (windows, now, wanted) in cases {
@@ -179,56 +179,59 @@ fn a_fault_names_the_field_and_what_to_write() {
     let cases: [(Window, &str); 22] = [
         (
             allow("0 9 * * *", "1h", "Berlin"),
-            "timeZone: `Berlin` is no time zone; did you mean `Europe/Berlin`?",
+            "timeZone: `Berlin` is not a time zone; did you mean `Europe/Berlin`?",
         ),
         (
             allow("0 9 * * *", "1h", "Europe/New York"),
-            "timeZone: `Europe/New York` is no time zone; did you mean `America/New_York`?",
+            "timeZone: `Europe/New York` is not a time zone; did you mean `America/New_York`?",
         ),
-        (allow("0 9 * * *", "1h", ""), "timeZone: `` is no time zone; write the IANA name"),
+        (allow("0 9 * * *", "1h", ""), "timeZone: `` is not a time zone; write an IANA name"),
         (
             allow("0 9 * * *", "1h", "Etc/Unknown"),
-            "timeZone: `Etc/Unknown` is no time zone; write the IANA name",
+            "timeZone: `Etc/Unknown` is not a time zone; write an IANA name",
         ),
-        (allow("0 9 * * *", "1h", "../../etc/passwd"), "timeZone: `../../etc/passwd` is no time zone; write"),
-        (allow("0 9 * * *", "0s", "UTC"), "duration: has to be longer than zero"),
-        (allow("0 9 * * *", "-1h", "UTC"), "duration: has to be longer than zero"),
-        (allow("0 9 * * *", "90s", "UTC"), "duration: has to be whole minutes"),
+        (
+            allow("0 9 * * *", "1h", "../../etc/passwd"),
+            "timeZone: `../../etc/passwd` is not a time zone; write",
+        ),
+        (allow("0 9 * * *", "0s", "UTC"), "duration: must be longer than zero"),
+        (allow("0 9 * * *", "-1h", "UTC"), "duration: must be longer than zero"),
+        (allow("0 9 * * *", "90s", "UTC"), "duration: must be whole minutes"),
         (allow("0 9 * * *", "169h", "UTC"), "duration: is longer than 168h"),
         (allow("", "1h", "UTC"), "schedule: `` has 0 fields; write five"),
         (allow("@daily", "1h", "UTC"), "schedule: `@daily` has 1 fields; write five"),
         (allow("0 0 9 * * *", "1h", "UTC"), "schedule: `0 0 9 * * *` has 6 fields; write five"),
         (
             allow("60 9 * * *", "1h", "UTC"),
-            "schedule: `60 9 * * *` is no cron expression: the minute is `60`: ",
+            "schedule: `60 9 * * *` is not a cron expression: the minute is `60`: ",
         ),
         (
             allow("0 24 * * *", "1h", "UTC"),
-            "schedule: `0 24 * * *` is no cron expression: the hour is `24`: ",
+            "schedule: `0 24 * * *` is not a cron expression: the hour is `24`: ",
         ),
         (
             allow("0 9 0 * *", "1h", "UTC"),
-            "schedule: `0 9 0 * *` is no cron expression: the day of month is `0`: ",
+            "schedule: `0 9 0 * *` is not a cron expression: the day of month is `0`: ",
         ),
         (
             allow("0 9 * FOO *", "1h", "UTC"),
-            "schedule: `0 9 * FOO *` is no cron expression: the month is `FOO`: ",
+            "schedule: `0 9 * FOO *` is not a cron expression: the month is `FOO`: ",
         ),
         (
             allow("0 9 * * FRI-SUN", "1h", "UTC"),
-            "schedule: `0 9 * * FRI-SUN` is no cron expression: the day of week is `FRI-SUN`: ",
+            "schedule: `0 9 * * FRI-SUN` is not a cron expression: the day of week is `FRI-SUN`: ",
         ),
         (
             allow("*/0 9 * * *", "1h", "UTC"),
-            "schedule: `*/0 9 * * *` is no cron expression: the minute is `*/0`: ",
+            "schedule: `*/0 9 * * *` is not a cron expression: the minute is `*/0`: ",
         ),
         (
             allow("0 9 L * *", "1h", "UTC"),
-            "schedule: `0 9 L * *` is no cron expression: the day of month is `L`: `L` is not understood",
+            "schedule: `0 9 L * *` is not a cron expression: the day of month is `L`: `L` is not supported",
         ),
         (
             allow("0 9 * * 5L", "1h", "UTC"),
-            "schedule: `0 9 * * 5L` is no cron expression: the day of week is `5L`: `L` is not understood",
+            "schedule: `0 9 * * 5L` is not a cron expression: the day of week is `5L`: `L` is not supported",
         ),
         (allow("0 0 30 2 *", "1h", "UTC"), "schedule: `0 0 30 2 *` never fires: "),
         (allow("0 0 31 4,6,9,11 *", "1h", "UTC"), "schedule: `0 0 31 4,6,9,11 *` never fires: "),
@@ -240,7 +243,7 @@ fn a_fault_names_the_field_and_what_to_write() {
 }
 
 #[test]
-fn what_fires_only_sometimes_is_no_fault() {
+fn a_schedule_that_fires_rarely_is_valid() {
     for schedule in
         ["0 0 29 2 *", "0 0 29 2 1", "0 0 30 2 1", "0 0 31 * *", "0 0 */31 * 3", "5 4 * JUL sun", "0 9 * * 7"]
     {
@@ -277,15 +280,15 @@ fn windows_that_can_never_be_used_are_found() {
         ),
     ];
     for (name, windows, never) in cases {
-        let closed_for_good = matches!(opening(&windows, now), Opening::Closed { until: None, .. });
-        assert_eq!(closed_for_good, never, "{name}");
+        let closed_permanently = matches!(opening(&windows, now), Opening::Closed { until: None, .. });
+        assert_eq!(closed_permanently, never, "{name}");
         let fault = check_all(&windows, now).err();
         assert_eq!(fault.map(|fault| fault.field), never.then(|| "windows".to_owned()), "{name}");
     }
 }
 
 #[test]
-fn a_window_is_written_as_the_field_names_say() {
+fn a_window_is_deserialized_by_its_field_names() {
     let text = serde_json::json!({"schedule": "0 9 * * 1-5", "duration": "8h"});
     let window: Window = serde_json::from_value(text).expect("a window");
     assert_eq!(window, allow("0 9 * * 1-5", "8h", "UTC"));

@@ -1,13 +1,13 @@
-//! Why promotions may not start, as a sentence. It depends on the windows that decide, not on the moment at which one asks, so
-//! that a status that holds it stays as it is until they change.
+//! Why promotions may not start, as a sentence. Invariant: it depends on the deciding windows and not on the current time, so that a
+//! status with this sentence does not change until they do.
 
 use super::recurrence::Recurrence;
-use super::zone::moment;
+use super::zone::timestamp;
 use super::{Schedule, YEAR};
 use crate::api::WindowKind;
 use jiff::tz::TimeZone;
 
-/// Which window decides at a minute at which promotions may not start, and what happens at `until`, when they may.
+/// Which window decides at a minute at which promotions may not start, and what happens at `until`, when they may start.
 pub fn why_closed(schedule: &Schedule<'_>, now: i64, until: Option<i64>) -> String {
     match last_deny(schedule, now) {
         Some((deny, closes)) => denied(schedule, deny, closes, until),
@@ -15,7 +15,7 @@ pub fn why_closed(schedule: &Schedule<'_>, now: i64, until: Option<i64>) -> Stri
     }
 }
 
-/// Of the Deny windows that are open, the one that closes last: the others are not worth waiting for. `None`: not within a year.
+/// The open Deny window that closes last, because the others do not delay the start. `None`: it does not close within a year.
 fn last_deny<'a, 'w>(schedule: &'a Schedule<'w>, now: i64) -> Option<(&'a Recurrence<'w>, Option<i64>)> {
     let open = schedule.of_kind(WindowKind::Deny).filter(|deny| deny.is_open(now));
     let closing = open.map(|deny| (deny, deny.until(now, YEAR)));
@@ -50,41 +50,41 @@ fn outside(schedule: &Schedule<'_>, until: Option<i64>) -> String {
         schedule.of_kind(WindowKind::Allow).find(|allow| allow.is_open(at)).map(|allow| (at, allow))
     });
     let Some((at, allow)) = next else {
-        return "outside every Allow window, and none opens within four years at a moment that no Deny window covers"
+        return "outside every Allow window, and none opens within four years at a time that no Deny window covers"
             .to_owned();
     };
     let zone = allow.window.time_zone.as_str();
     let window = format!("`{}` for {}", allow.window.schedule, length(allow.duration));
-    let start = moment_text(at);
+    let start = timestamp_text(at);
     let local = local(at, &allow.zone);
     let deny = schedule.of_kind(WindowKind::Deny).find(|deny| deny.is_open(at - 1) && !deny.is_open(at));
     match deny.filter(|_| allow.is_open(at - 1)) {
         None => format!("outside every Allow window; the next opens {start} ({local} {zone}, {window})"),
         Some(deny) => format!(
-            "outside every Allow window; the next may be used from {start} ({local} {zone}, {window}), when Deny window {} \
+            "outside every Allow window; the next allows a start from {start} ({local} {zone}, {window}), when Deny window {} \
              closes",
             name(deny)
         ),
     }
 }
 
-/// A window as people know it.
+/// Schedule and time zone of a window.
 fn name(window: &Recurrence<'_>) -> String {
     format!("`{}` ({})", window.window.schedule, window.window.time_zone)
 }
 
 fn time(at: i64, zone: &TimeZone) -> String {
     let name = zone.iana_name().unwrap_or("UTC");
-    format!("{} ({} {name})", moment_text(at), local(at, zone))
+    format!("{} ({} {name})", timestamp_text(at), local(at, zone))
 }
 
-fn moment_text(at: i64) -> String {
-    moment(at).map(|at| at.to_string()).unwrap_or_default()
+fn timestamp_text(at: i64) -> String {
+    timestamp(at).map(|at| at.to_string()).unwrap_or_default()
 }
 
 /// `Mon 09:00`.
 fn local(at: i64, zone: &TimeZone) -> String {
-    moment(at).map(|at| at.to_zoned(zone.clone()).strftime("%a %H:%M").to_string()).unwrap_or_default()
+    timestamp(at).map(|at| at.to_zoned(zone.clone()).strftime("%a %H:%M").to_string()).unwrap_or_default()
 }
 
 /// `8h`, `30m`, `1h30m`.
