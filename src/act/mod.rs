@@ -1,7 +1,7 @@
 //! What was decided, carried out. One file per family of writes.
 //!
 //! Order: records, memory, actions, report; memory that is told to follow is written behind the actions. The first failure ends
-//! the pass; looking again converges, as every write may be repeated.
+//! the pass; reconciling again converges, because every write can be repeated.
 
 mod error;
 mod freezes;

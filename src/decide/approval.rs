@@ -5,10 +5,9 @@ use super::conditions;
 use super::conditions::State;
 use super::decision::Decision;
 use super::gates::approvals::{Case, counts, required_approvals};
-use crate::api::Meta;
+use crate::api::{ApprovalStatus, Meta, Promotion, PromotionPhase, Reason};
 
 use super::world::ApprovalWorld;
-use crate::api::{ApprovalStatus, Promotion, PromotionPhase, Reason};
 use jiff::Timestamp;
 
 /// Decides about one approval.

@@ -1,7 +1,6 @@
 //! The result of `decide`, as plain data. `act` carries it out.
 
-use crate::api::Meta;
-use crate::api::{Environment, EnvironmentName, Location, ProjectName, PromotionSpec, Reason};
+use crate::api::{Environment, EnvironmentName, Location, Meta, ProjectName, PromotionSpec, Reason};
 use crate::content::{ObjectKey, Sealed};
 use jiff::Timestamp;
 use serde::Serialize;

@@ -23,7 +23,7 @@ pub trait Slim: Clone + std::fmt::Debug + Send + Sync + 'static {
     fn meta(&self) -> &Meta;
 }
 
-/// A slim object on its way from kube's watcher to the store.
+/// A slim object passed from kube's watcher to the store.
 #[derive(Debug, Clone)]
 pub struct Wire<K> {
     metadata: ObjectMeta,

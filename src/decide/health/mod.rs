@@ -5,8 +5,7 @@
 
 use super::moments::{earliest, later, span};
 use super::world::{Container, Pod, Workload};
-use crate::api::FailureThresholds;
-use crate::api::Reason;
+use crate::api::{FailureThresholds, Reason};
 use crate::content::ObjectKey;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;

@@ -4,10 +4,9 @@
 
 use super::Scene;
 use super::start::default_target;
-use crate::api::Meta;
 use crate::api::{
-    Change, ChangeAction, Delivery, FailureAction, Promotion, PromotionKind, PromotionPhase, PromotionSpec,
-    Reason, RollbackTarget,
+    Change, ChangeAction, Delivery, FailureAction, Meta, Promotion, PromotionKind, PromotionPhase,
+    PromotionSpec, Reason, RollbackTarget,
 };
 use crate::decide::conditions::cut;
 use crate::decide::decision::{Action, Owner};

@@ -2,8 +2,9 @@
 
 use super::outcome::{Outcome, finish};
 use super::{Decision, RETRY, Scene};
-use crate::api::Meta;
-use crate::api::{Approvals, ApprovalsReport, CachedRelease, GateName, Promotion, PromotionKind, Reason};
+use crate::api::{
+    Approvals, ApprovalsReport, CachedRelease, GateName, Meta, Promotion, PromotionKind, Reason,
+};
 use crate::decide::gates::approvals::{Case, Tally, due, may_start_unapproved, required_approvals, tally};
 use crate::decide::gates::calendar::deadline;
 use crate::decide::gates::gate::Gate;

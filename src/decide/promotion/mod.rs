@@ -58,9 +58,9 @@ use super::decision::{self, Action, Note, Target};
 use super::environment::validate;
 use super::history::lane::{Lane, is_of_other_content};
 use super::world::PromotionWorld;
-use crate::api::Meta;
 use crate::api::{
-    CachedRelease, Environment, PromotionKind, PromotionPhase, PromotionStatus, Reason, RollbackPolicySpec,
+    CachedRelease, Environment, Meta, PromotionKind, PromotionPhase, PromotionStatus, Reason,
+    RollbackPolicySpec,
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;

@@ -2,8 +2,7 @@
 
 use super::desired::owner;
 use super::start::{restores_baseline, reverted, rollback_content, rollback_revision};
-use crate::api::Meta;
-use crate::api::{Change, Environment, ObjectRef, Promotion, PromotionKind, PromotionPhase};
+use crate::api::{Change, Environment, Meta, ObjectRef, Promotion, PromotionKind, PromotionPhase};
 use crate::content::object::kinds::DEFAULT_KINDS;
 use crate::content::{Destination, ObjectKey, Plan};
 use crate::decide::history::lane::Lane;

@@ -5,8 +5,7 @@
 
 use super::consequence::{Consequence, consequence, roll_back, rollback_name};
 use super::{Decision, Scene, note, steps, warning};
-use crate::api::Meta;
-use crate::api::{HOLDS, Promotion, PromotionKind, PromotionPhase, Reason, StepResult};
+use crate::api::{HOLDS, Meta, Promotion, PromotionKind, PromotionPhase, Reason, StepResult};
 use crate::decide::conditions::condition;
 use crate::decide::decision::Note;
 

@@ -4,9 +4,8 @@ use super::gates::{busy_lane, closed_gate, no_consent, unapproved};
 use super::outcome::{Outcome, finish};
 use super::refusal::refuse;
 use super::{Decision, RETRY, Scene, note, warning};
-use crate::api::Meta;
 use crate::api::{
-    ApprovalsReport, ChangeAction, Delivery, ObjectRef, PromotionPhase, PromotionStatus, Reason, Step,
+    ApprovalsReport, ChangeAction, Delivery, Meta, ObjectRef, PromotionPhase, PromotionStatus, Reason, Step,
     StepResult,
 };
 use crate::content::capture::images::images;
