@@ -156,10 +156,7 @@ fn promote(world: &EnvironmentWorld, lane: &Lane<'_>, release: &str) -> Option<(
         return None;
     }
     let environment = &world.environment;
-    let mut name = format!("{}-{release}", environment.name());
-    if world.project.promotions.contains_key(&name) {
-        name = format!("{name}-{}", lane.next_revision());
-    }
+    let name = free_name(world, lane, format!("{}-{release}", environment.name()));
     let action = Action::CreatePromotion {
         name: name.clone(),
         application: lane.application.to_owned(),
@@ -177,4 +174,13 @@ fn promote(world: &EnvironmentWorld, lane: &Lane<'_>, release: &str) -> Option<(
         owner: Owner::environment(environment),
     };
     Some((name, action))
+}
+
+/// The name of a new promotion: if it is taken, the number of the next revision is appended, or the next free number. Promotions that
+/// ended before they started have no revision and may hold several of these names.
+fn free_name(world: &EnvironmentWorld, lane: &Lane<'_>, name: String) -> String {
+    let is_free = |name: &String| !world.project.promotions.contains_key(name);
+    let first = lane.next_revision();
+    let numbered = (0..1000).map(|nth| format!("{name}-{}", first.saturating_add(nth)));
+    std::iter::once(name.clone()).chain(numbered).find(is_free).unwrap_or(name)
 }

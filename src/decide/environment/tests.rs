@@ -348,8 +348,14 @@ fn a_promotion_whose_name_is_taken_gets_the_number_of_the_next_revision() {
 
     // The name is taken by a promotion of another application, too.
     let other = pending("prod-shop-1.1.0", "cart-1.0.0", json!({ "application": "cart" }));
-    let decision = with([release("shop-1.1.0", json!({})), other]);
+    let decision = with([release("shop-1.1.0", json!({})), other.clone()]);
     assert_eq!(created_promotions(&decision), [("prod-shop-1.1.0-1".into(), "shop-1.1.0".into())]);
+
+    // Promotions that ended before they started have no revision, and hold their names.
+    let ended =
+        pending("prod-shop-1.1.0-1", "cart-1.0.1", json!({ "application": "cart", "phase": "Cancelled" }));
+    let decision = with([release("shop-1.1.0", json!({})), other, ended]);
+    assert_eq!(created_promotions(&decision), [("prod-shop-1.1.0-2".into(), "shop-1.1.0".into())]);
 }
 
 #[test]
