@@ -7,7 +7,7 @@ use crate::cluster::Identity;
 use crate::cluster::slim::Pod;
 use crate::content::capture::images::{pin, replace_images};
 use crate::content::object::kinds;
-use crate::content::{ContentError, Digested, ObjectSet, manifests, normalise, select};
+use crate::content::{ContentError, Digested, ObjectKey, ObjectSet, manifests, normalise, select};
 use crate::decide::world::{Capture, Grant, Project, Workload};
 use crate::process::Handles;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -156,10 +156,7 @@ async fn list(
         Ok(content) => content,
         Err(error) => return Ok(Err(invalid(error))),
     };
-    let unsettled = content.keys().find_map(|key| {
-        let workload = workloads.get(key)?;
-        (!is_settled(workload)).then(|| key.to_string())
-    });
+    let unsettled = content.keys().find(|key| !is_settled(key, workloads.get(key)));
     if let Some(key) = unsettled {
         return Ok(Err(Capture::Waiting {
             reason: Reason::Unsettled,
@@ -169,9 +166,19 @@ async fn list(
     Ok(Ok((content, handles.stores.pods.list(namespace))))
 }
 
-fn is_settled(workload: &Workload) -> bool {
+/// Whether a workload is rolled out, as far as the watches show. They are independent: right after a namespace became a target they
+/// may lack a workload that the API server lists, or the pods that a Deployment counts, and with them the digests of its images.
+fn is_settled(key: &ObjectKey, workload: Option<&Workload>) -> bool {
+    let Some(workload) = workload else {
+        return !matches!(key.kind(), "Deployment" | "StatefulSet" | "DaemonSet");
+    };
+    // Pods of a StatefulSet below its partition belong to an older template, so they are not counted.
+    let ready = workload.pods.iter().filter(|pod| pod.ready).count();
+    let has_pods = !matches!(key.kind(), "Deployment" | "DaemonSet")
+        || i32::try_from(ready).unwrap_or(i32::MAX) >= workload.desired;
     workload.observed
         && workload.updated >= workload.desired
         && workload.total <= workload.updated
         && workload.available >= workload.desired
+        && has_pods
 }
