@@ -40,9 +40,10 @@ pub async fn run(
     settings: Settings,
     shutdown: CancellationToken,
 ) -> Result<(), ControllerError> {
-    let (telemetry, fence, clock) = (Telemetry::default(), Fence::new(), Clock::system());
+    let (telemetry, fence) = (Telemetry::default(), Fence::new());
     let metrics = Metrics::new(&telemetry);
     let clients = Clients::new(&config, settings.client.clone(), fence.clone(), telemetry.clone())?;
+    let clock = Clock::of(clients.server_time());
     let (queue, stores) = (Queue::default(), Stores::default());
     let own = tokio::select! {
         own = OwnIdentity::ask(&clients, &settings.lease_namespace) => Arc::new(own),

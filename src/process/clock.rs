@@ -1,29 +1,22 @@
-//! The wall clock as a handle, so that time is an argument.
+//! The clock of the process as a handle, so that time is an argument.
 //!
-//! Invariant: nothing else in the crate asks the system for the time of day; a reconcile reads this once.
+//! Invariant: a reconcile reads the clock once. It shows the time of the API server, so that times in objects can be compared with it.
 
-use std::fmt;
-
+use crate::cluster::ServerTime;
 use jiff::Timestamp;
 
-/// Reads the time of day.
-#[derive(Clone)]
-pub struct Clock(fn() -> Timestamp);
+/// Reads the time.
+#[derive(Clone, Debug)]
+pub struct Clock(ServerTime);
 
 impl Clock {
-    /// The system's clock.
-    pub fn system() -> Self {
-        Self(Timestamp::now)
+    /// A clock that shows the time of the API server.
+    pub fn of(server: ServerTime) -> Self {
+        Self(server)
     }
 
     /// The time now.
     pub fn now(&self) -> Timestamp {
-        (self.0)()
-    }
-}
-
-impl fmt::Debug for Clock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Clock")
+        self.0.now()
     }
 }

@@ -33,6 +33,7 @@ pub use warnings::Warnings;
 use super::error::ClusterError;
 use super::fence::Fence;
 use super::pulse::Pulse;
+use super::server_time::ServerTime;
 use super::telemetry::Telemetry;
 use call::LeaseRequest;
 use stack::Stack;
@@ -43,6 +44,7 @@ const IMPERSONATE_USER: HeaderName = HeaderName::from_static("impersonate-user")
 #[derive(Clone)]
 pub struct Clients {
     stack: BoxCloneSyncService<Request<Body>, Response<Reply>, BoxError>,
+    time: ServerTime,
     default_namespace: Arc<str>,
 }
 
@@ -76,10 +78,17 @@ impl Clients {
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<BoxError>,
     {
+        let time = ServerTime::default();
         Self {
-            stack: BoxCloneSyncService::new(Stack::new(transport, options, fence, telemetry)),
+            stack: BoxCloneSyncService::new(Stack::new(transport, options, fence, telemetry, time.clone())),
+            time,
             default_namespace: default_namespace.into(),
         }
+    }
+
+    /// The time of the API server, as its answers tell.
+    pub fn server_time(&self) -> ServerTime {
+        self.time.clone()
     }
 
     /// A client with the operator's own rights.

@@ -29,6 +29,7 @@ use super::warnings::Warnings;
 use crate::cluster::error::Refusal;
 use crate::cluster::fence::{Fence, Permit};
 use crate::cluster::pulse::{Beating, Pulse};
+use crate::cluster::server_time::ServerTime;
 use crate::cluster::telemetry::Telemetry;
 
 /// The body of an answer: whole for a plain call, a stream for a watch.
@@ -44,6 +45,7 @@ pub(super) struct Stack<T> {
 struct Shared {
     fence: Fence,
     telemetry: Telemetry,
+    time: ServerTime,
     options: ClientOptions,
     reads: Semaphore,
     writes: Semaphore,
@@ -56,9 +58,15 @@ where
     B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
-    pub(super) fn new(transport: T, options: ClientOptions, fence: Fence, telemetry: Telemetry) -> Self {
+    pub(super) fn new(
+        transport: T,
+        options: ClientOptions,
+        fence: Fence,
+        telemetry: Telemetry,
+        time: ServerTime,
+    ) -> Self {
         let (reads, writes) = (Semaphore::new(options.reads), Semaphore::new(options.writes));
-        Self { transport, shared: Arc::new(Shared { fence, telemetry, options, reads, writes }) }
+        Self { transport, shared: Arc::new(Shared { fence, telemetry, time, options, reads, writes }) }
     }
 
     async fn answer(self, request: Request<Body>) -> Result<Response<Reply>, BoxError> {
@@ -92,6 +100,7 @@ where
         };
         let warnings = request.extensions().get::<Warnings>().cloned();
         let pulse = request.extensions().get::<Pulse>().cloned();
+        let sent = self.shared.time.own();
         let exchange = async {
             let response =
                 self.transport.clone().oneshot(request.map(|body| Guarded::new(body, permit))).await?;
@@ -101,6 +110,7 @@ where
         };
         let response =
             tokio::time::timeout(limit, exchange).await.map_err(|_| Refusal::Unanswered(limit))??;
+        self.shared.time.answered(response.headers(), sent);
         if let Some(warnings) = warnings {
             warnings.collect(response.headers());
         }
