@@ -99,6 +99,7 @@ fn turn(action: &Action) -> u8 {
         | Action::CreatePromotion { .. }
         | Action::DeletePromotion { .. }
         | Action::MarkRolledOut { .. }
+        | Action::MarkUnchanged { .. }
         | Action::PublishFreezes { .. }
         | Action::Preflight { .. } => 2,
         Action::Delete { .. } | Action::DeletePod { .. } | Action::DeleteContent { .. } => 3,
@@ -138,6 +139,10 @@ async fn one(handles: &Handles, project: &str, uid: &str, action: Action) -> Res
         Action::MarkRolledOut { since } => {
             handles.memory.rolled_out(uid, since);
             Ok(true)
+        }
+        Action::MarkUnchanged { generations } => {
+            handles.memory.unchanged(uid, generations);
+            Ok(false)
         }
         Action::DeletePod { target, name, uid } => {
             target::delete_pod(handles, &target, &name, &uid).await.map(|()| false)

@@ -12,6 +12,7 @@ use kube::api::{
     DeleteParams, DynamicObject, PartialObjectMeta, Patch, PatchParams, Preconditions, PropagationPolicy,
 };
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// The dynamic client of a kind in a target namespace.
 pub(super) async fn api(
@@ -58,8 +59,11 @@ pub async fn apply(
     if let Some(kind) =
         ["Deployment", "StatefulSet", "DaemonSet", "Job"].into_iter().find(|kind| *kind == key.kind())
     {
-        let version = written.metadata.resource_version.unwrap_or_default();
+        let version = written.metadata.resource_version.clone().unwrap_or_default();
         handles.versions.wrote(kind, &target.location.namespace, key.name(), &version);
+    }
+    if let Some(generation) = written.metadata.generation {
+        handles.memory.unchanged(promotion, BTreeMap::from([(key.clone(), generation)]));
     }
     handles.memory.wrote(promotion, key.clone());
     Ok(())

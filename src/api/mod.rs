@@ -18,6 +18,7 @@ pub mod gate;
 pub mod meta;
 pub mod names;
 pub mod promotion;
+mod promotion_phase;
 pub mod reason;
 pub mod release;
 pub mod rollback_policy;
@@ -48,9 +49,10 @@ pub use names::{
     ReleaseName,
 };
 pub use promotion::{
-    Change, ChangeAction, Promotion, PromotionKind, PromotionPhase, PromotionSpec, PromotionStatus, Step,
+    Change, ChangeAction, ExitsBefore, Promotion, PromotionKind, PromotionSpec, PromotionStatus, Step,
     StepResult,
 };
+pub use promotion_phase::PromotionPhase;
 pub use reason::{Class, Reason};
 pub use release::{
     ConfigMapSource, EnvironmentSource, ImageOverride, PinnedImage, Release, ReleasePhase, ReleaseSpec,

@@ -1,8 +1,8 @@
 //! Promotion: the promotion of one release to one environment, or a rollback, and the record of it.
 
 use super::{
-    ApplicationName, ApprovalsReport, Condition, EnvironmentName, ObjectRef, Override, Reason, ReleaseName,
-    UserInfo, mark, schema,
+    ApplicationName, ApprovalsReport, Condition, EnvironmentName, ObjectRef, Override, PromotionPhase,
+    ReleaseName, UserInfo, mark, schema,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
@@ -92,7 +92,8 @@ pub struct PromotionStatus {
     #[serde(default = "schema::never_observed")]
     #[schemars(schema_with = "schema::observed_generation")]
     pub observed_generation: i64,
-    /// Phase of the promotion: `Pending`, `Promoting`, `Observing`, `Verified`, `Failed`, `Superseded` or `Cancelled`.
+    /// Phase of the promotion: `Pending`, `Promoting`, `Observing`, `Verified`, `Failed`, `Inconclusive`,
+    /// `Superseded` or `Cancelled`.
     #[serde(default)]
     pub phase: PromotionPhase,
     /// Reason for the phase in one word, such as `CrashLoopBackOff`, or the gate that is closed.
@@ -161,6 +162,16 @@ pub struct PromotionStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
     pub failing_before: Vec<ObjectRef>,
+    /// Terminations of containers that were found when the promotion started. They do not count against the release. Absent after
+    /// the promotion has ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 400))]
+    pub exits_before: Vec<ExitsBefore>,
+    /// Workloads that had no replicas when the rollout was complete, although the content does not say so. Nothing shows whether the
+    /// release is good until they run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200))]
+    pub without_replicas: Vec<ObjectRef>,
     /// Steps of the promotion, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]
@@ -215,6 +226,8 @@ impl Default for PromotionStatus {
             approvals: None,
             changes: Vec::new(),
             failing_before: Vec::new(),
+            exits_before: Vec::new(),
+            without_replicas: Vec::new(),
             steps: Vec::new(),
             warnings: Vec::new(),
             refused_since: None,
@@ -227,68 +240,18 @@ impl Default for PromotionStatus {
     }
 }
 
-/// The phase of a promotion.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-pub enum PromotionPhase {
-    /// Nothing has been written. A gate is closed, or the preflight is running.
-    #[default]
-    Pending,
-    /// Objects are being written and workloads are rolled out, or the observe window is running.
-    Promoting,
-    /// In an Observed environment: the observe window is running.
-    Observing,
-    /// The release was rolled out and stayed healthy. For a rollback: the content was restored and is healthy.
-    Verified,
-    /// The release failed in this environment or could not be promoted to it. For a rollback: what was restored is not healthy.
-    Failed,
-    /// A newer release was promoted before this one was verified.
-    Superseded,
-    /// The promotion ended before anything was written.
-    Cancelled,
-}
-
-impl PromotionPhase {
-    /// Whether the promotion has ended.
-    pub fn is_final(self) -> bool {
-        match self {
-            Self::Pending | Self::Promoting | Self::Observing => false,
-            Self::Verified | Self::Failed | Self::Superseded | Self::Cancelled => true,
-        }
-    }
-
-    /// Whether objects may have been written and the promotion has not ended.
-    pub fn is_running(self) -> bool {
-        match self {
-            Self::Promoting | Self::Observing => true,
-            Self::Pending | Self::Verified | Self::Failed | Self::Superseded | Self::Cancelled => false,
-        }
-    }
-
-    /// The reason that a release carries for an environment in which its promotion is in this phase.
-    pub fn reason(self) -> Reason {
-        match self {
-            Self::Pending => Reason::Pending,
-            Self::Promoting => Reason::Promoting,
-            Self::Observing => Reason::Observing,
-            Self::Verified => Reason::Verified,
-            Self::Failed => Reason::Failed,
-            Self::Superseded => Reason::Superseded,
-            Self::Cancelled => Reason::Cancelled,
-        }
-    }
-
-    /// The name of the phase, as it appears in the status.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "Pending",
-            Self::Promoting => "Promoting",
-            Self::Observing => "Observing",
-            Self::Verified => "Verified",
-            Self::Failed => "Failed",
-            Self::Superseded => "Superseded",
-            Self::Cancelled => "Cancelled",
-        }
-    }
+/// How often a container had terminated before the promotion started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ExitsBefore {
+    /// UID of the pod.
+    #[schemars(length(max = 64))]
+    pub pod: String,
+    /// Name of the container.
+    #[schemars(length(max = 63))]
+    pub container: String,
+    /// Number of terminations.
+    pub exits: i32,
 }
 
 /// One object that a promotion changes.

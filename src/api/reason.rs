@@ -110,6 +110,12 @@ reasons! {
     /// An object cannot be decoded.
     Undecodable: Blocking,
 
+    // What a rollout waits for.
+    /// A Deployment is paused.
+    Paused: Blocking,
+    /// A workload replaces its pods only when a user deletes them.
+    OnDelete: Blocking,
+
     // Progress.
     /// The content of the release is not captured yet.
     Content: Transient,
@@ -151,6 +157,12 @@ reasons! {
     NotAStage: Final,
     /// The release failed and was rolled back.
     RolledBack: Final,
+    /// Nothing shows whether the release is good.
+    Inconclusive: Final,
+    /// Nothing of a workload ran, because it has no replicas.
+    NothingRan: Final,
+    /// Another manager changed the pod template of a workload before the release was verified.
+    TemplateChanged: Final,
 
     // How a promotion fails.
     /// The release failed.
@@ -189,7 +201,7 @@ reasons! {
     Unavailable: Final,
     /// A pod could not be scheduled in time.
     Unschedulable: Final,
-    /// A container restarted more often than the rollback policy allows.
+    /// A container terminated more often than the rollback policy allows.
     CrashLoopBackOff: Final,
     /// A container used more memory than its limit.
     OOMKilled: Final,

@@ -201,6 +201,8 @@ pub enum ReleasePhase {
     Verified,
     /// The release failed in an environment and was not rolled back.
     Failed,
+    /// In an environment, nothing shows whether the release is good.
+    Inconclusive,
     /// The release was rolled back: the environment runs its last verified content again.
     RolledBack,
     /// A newer release was promoted instead.

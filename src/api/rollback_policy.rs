@@ -68,8 +68,8 @@ pub struct FailureThresholds {
     #[serde(default = "ten_minutes_in_seconds")]
     #[schemars(range(min = 1, max = 86400))]
     pub progress_deadline_seconds: i32,
-    /// Number of restarts of one container that are tolerated. One more is a failure. The default tolerates a program that starts
-    /// before its database is available. Default: 1.
+    /// Number of terminations of one container, after the promotion started, that are tolerated. One more is a failure. The default
+    /// tolerates a program that starts before its database is available. Default: 1.
     #[serde(default = "one")]
     #[schemars(range(min = 0, max = 1000))]
     pub restarts: i32,
@@ -78,7 +78,17 @@ pub struct FailureThresholds {
     #[serde(default = "no_time")]
     #[schemars(schema_with = "schema::duration")]
     pub image_errors: Duration,
-    /// How long a pod that cannot be scheduled is tolerated. The default leaves time for a cluster autoscaler. Default: 5m.
+    /// How long it is tolerated that the pods of a workload cannot be created, without any other progress: because of a quota, an
+    /// admission webhook, or a ServiceAccount that does not exist yet. A rollback has until the progress deadline. Default: 1m.
+    #[serde(default = "one_minute")]
+    #[schemars(schema_with = "schema::duration")]
+    pub create_errors: Duration,
+    /// Number of pods of a workload that their nodes may evict because they run out of memory, disk or process IDs. One more is a
+    /// failure. A pod that is evicted because it exceeds its own limit is a failure at once. Default: 3.
+    #[serde(default = "three")]
+    #[schemars(range(min = 0, max = 1000))]
+    pub evictions: i32,
+    /// How long a pod that cannot be scheduled is tolerated during the rollout. The default leaves time for a cluster autoscaler. Default: 5m.
     #[serde(default = "five_minutes")]
     #[schemars(schema_with = "schema::duration")]
     pub unschedulable: Duration,
@@ -95,6 +105,8 @@ impl Default for FailureThresholds {
             progress_deadline_seconds: ten_minutes_in_seconds(),
             restarts: one(),
             image_errors: no_time(),
+            create_errors: one_minute(),
+            evictions: three(),
             unschedulable: five_minutes(),
             unavailable_percent: a_quarter(),
         }
@@ -160,6 +172,9 @@ fn no_time() -> Duration {
 }
 fn five_minutes() -> Duration {
     std::time::Duration::from_secs(300).into()
+}
+fn one_minute() -> Duration {
+    std::time::Duration::from_secs(60).into()
 }
 fn one_hour() -> Duration {
     std::time::Duration::from_secs(3600).into()

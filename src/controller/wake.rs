@@ -166,6 +166,7 @@ impl Wake {
                 | ReleasePhase::Waiting
                 | ReleasePhase::RollingBack
                 | ReleasePhase::Failed
+                | ReleasePhase::Inconclusive
                 | ReleasePhase::RolledBack
                 | ReleasePhase::Invalid => false,
             };

@@ -167,6 +167,11 @@ pub enum Action {
         /// The start of the observe window.
         since: Timestamp,
     },
+    /// Remembers in the process that these workloads still have the template that was written, as of these generations.
+    MarkUnchanged {
+        /// The generations.
+        generations: BTreeMap<ObjectKey, i64>,
+    },
     /// Deletes a pod that its controller never replaces.
     DeletePod {
         /// The environment.

@@ -3,7 +3,7 @@
 use crate::cluster::Stores;
 use crate::cluster::slim;
 use crate::content::ObjectKey;
-use crate::decide::world::{Container, Ended, Pod, Workload};
+use crate::decide::world::{Container, Ended, OutdatedPod, Pod, Workload};
 use crate::process::Handles;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -39,6 +39,7 @@ pub fn workloads(handles: &Handles, namespace: &str) -> BTreeMap<ObjectKey, Work
 fn base(meta: &slim::Meta, observed_generation: i64) -> Workload {
     Workload {
         uid: meta.uid().to_owned(),
+        generation: meta.generation,
         revision: meta.revision_mark().and_then(|mark| mark.parse().ok()),
         observed: observed_generation >= meta.generation && !meta.is_terminating(),
         ..Workload::default()
@@ -58,31 +59,41 @@ fn deployment(
     workload.total = status.replicas;
     workload.available = status.available_replicas;
     workload.paused = object.spec.paused;
-    let words =
-        |condition: &slim::Condition| (condition.reason.as_str().to_owned(), condition.message.to_string());
     workload.gave_up = object
         .condition("Progressing")
         .filter(|condition| condition.reason.as_str() == "ProgressDeadlineExceeded")
         .and_then(|condition| Some((condition.last_update_time.get()?, condition.message.to_string())));
-    // Not by the revision number of the Deployment: when an old ReplicaSet is reused, the Deployment controller reports the
-    // observed generation one pass before it raises that number, which until then is that of the previous ReplicaSet. It
-    // copies the annotations in the first pass.
-    let newest = stores
+    workload.progressed =
+        object.condition("Progressing").and_then(|condition| condition.last_update_time.get());
+    let own: Vec<Arc<slim::ReplicaSet>> = stores
         .replica_sets
         .list(namespace)
         .into_iter()
         .filter(|set| set.metadata.is_controlled_by(meta.uid()))
+        .collect();
+    // Not by the revision number of the Deployment: when an old ReplicaSet is reused, the Deployment controller reports the
+    // observed generation one pass before it raises that number, which until then is that of the previous ReplicaSet. It
+    // copies the annotations in the first pass.
+    let newest = own
+        .iter()
         .filter(|set| meta.revision_mark().is_none() || set.metadata.revision_mark() == meta.revision_mark())
         .max_by_key(|set| set.metadata.deployment_revision());
-    workload.observed &= newest.is_some();
-    if let Some(newest) = newest {
-        // Only of the newest one: the Deployment also reports failures of older ones.
-        workload.failure = newest
-            .condition("ReplicaFailure")
-            .filter(|condition| condition.is_true("ReplicaFailure"))
-            .map(words);
-        workload.pods = of_owner(pods, newest.metadata.uid(), |_| true);
-    }
+    let is_new = |pod: &slim::Pod| match newest {
+        Some(newest) => pod.metadata.is_controlled_by(newest.metadata.uid()),
+        // The controller copies no annotations while the Deployment is paused. Its pods are known only if all have the template.
+        None => workload.updated >= workload.total,
+    };
+    let is_own =
+        |pod: &&Arc<slim::Pod>| own.iter().any(|set| pod.metadata.is_controlled_by(set.metadata.uid()));
+    let (new, old) = pods.iter().filter(is_own).partition::<Vec<_>, _>(|pod| is_new(pod));
+    workload.observed &= newest.is_some() || workload.paused;
+    // Only of the newest one: the Deployment also reports failures of older ones.
+    workload.blocked = newest
+        .and_then(|newest| newest.condition("ReplicaFailure"))
+        .filter(|condition| condition.is_true("ReplicaFailure"))
+        .map(|condition| (condition.reason.as_str().to_owned(), condition.message.to_string()));
+    workload.pods = new.into_iter().map(|pod| facts(pod)).collect();
+    workload.outdated = outdated(old);
     workload
 }
 
@@ -95,21 +106,20 @@ fn stateful_set(object: &slim::StatefulSet, pods: &[Arc<slim::Pod>]) -> Workload
     // When every pod is of the update revision, the controller makes it the current one and resets its counts.
     let settled = status.current_revision == status.update_revision;
     workload.updated = if settled { status.replicas } else { status.updated_replicas + partition };
-    workload.total = if partition > 0 || on_delete { workload.updated } else { status.replicas };
-    if on_delete {
-        workload.updated = workload.desired;
-        workload.total = workload.desired;
-    }
+    workload.total = if partition > 0 { workload.updated } else { status.replicas };
     workload.available = status.available_replicas;
+    workload.on_delete = on_delete;
     let newest = &status.update_revision;
     let is_new = |pod: &slim::Pod| pod.metadata.controller_revision_hash() == Some(newest);
-    workload.pods = of_owner(pods, meta.uid(), is_new);
-    workload.stuck = of_owner(pods, meta.uid(), |pod| !is_new(pod))
-        .into_iter()
-        .filter(|pod| !pod.ready && !pod.deleting)
-        .map(|pod| (pod.name, pod.uid))
-        .collect();
+    of_owner(&mut workload, pods, is_new);
+    // Pods below the partition keep their revision.
+    workload.outdated.retain(|pod| ordinal(&pod.name).is_none_or(|ordinal| ordinal >= partition));
     workload
+}
+
+/// The ordinal of a pod of a StatefulSet.
+fn ordinal(pod: &str) -> Option<i32> {
+    pod.rsplit_once('-')?.1.parse().ok()
 }
 
 fn daemon_set(object: &slim::DaemonSet, pods: &[Arc<slim::Pod>]) -> Workload {
@@ -119,9 +129,10 @@ fn daemon_set(object: &slim::DaemonSet, pods: &[Arc<slim::Pod>]) -> Workload {
     workload.updated = status.updated_number_scheduled;
     workload.total = status.updated_number_scheduled;
     workload.available = status.number_available;
+    workload.on_delete = object.spec.update_strategy.type_ == slim::UpdateStrategyType::OnDelete;
     let newest = meta.template_generation();
-    workload.pods =
-        of_owner(pods, meta.uid(), |pod| newest.is_none() || pod.metadata.template_generation() == newest);
+    let is_new = |pod: &slim::Pod| newest.is_none() || pod.metadata.template_generation() == newest;
+    of_owner(&mut workload, pods, is_new);
     workload
 }
 
@@ -144,18 +155,31 @@ fn job(object: &slim::Job, pods: &[Arc<slim::Pod>]) -> Workload {
             .next_back()
             .unwrap_or_default()
     };
-    workload.failure = object.is_failed().then(|| {
+    workload.failed = object.is_failed().then(|| {
         let condition = object.condition("Failed");
         let message = condition.map(|condition| condition.message.to_string()).unwrap_or_default();
-        ("JobFailed".to_owned(), format!("{message}{}", last_words()))
+        format!("{message}{}", last_words())
     });
     workload
 }
 
-fn of_owner(pods: &[Arc<slim::Pod>], uid: &str, is_new: impl Fn(&slim::Pod) -> bool) -> Vec<Pod> {
-    pods.iter()
-        .filter(|pod| pod.metadata.is_controlled_by(uid) && is_new(pod))
-        .map(|pod| facts(pod))
+/// Divides the pods of a workload into those of the newest template and the outdated ones.
+fn of_owner(workload: &mut Workload, pods: &[Arc<slim::Pod>], is_new: impl Fn(&slim::Pod) -> bool) {
+    let own = pods.iter().filter(|pod| pod.metadata.is_controlled_by(&workload.uid));
+    let (new, old) = own.partition::<Vec<_>, _>(|pod| is_new(pod));
+    workload.pods = new.into_iter().map(|pod| facts(pod)).collect();
+    workload.outdated = outdated(old);
+}
+
+fn outdated(pods: Vec<&Arc<slim::Pod>>) -> Vec<OutdatedPod> {
+    let staying =
+        pods.into_iter().filter(|pod| !pod.metadata.is_terminating() && pod.phase != slim::PodPhase::Failed);
+    staying
+        .map(|pod| OutdatedPod {
+            name: pod.metadata.name().to_owned(),
+            uid: pod.metadata.uid().to_owned(),
+            ready: pod.is_ready(),
+        })
         .collect()
 }
 
@@ -167,30 +191,41 @@ fn facts(pod: &slim::Pod) -> Pod {
     let since = |condition: &slim::Condition| {
         condition.last_transition_time.get().or(pod.metadata.creation_timestamp.get())
     };
+    let is_disrupted =
+        pod.condition("DisruptionTarget").is_some_and(|condition| condition.is_true("DisruptionTarget"));
     Pod {
         name: pod.metadata.name().to_owned(),
         uid: pod.metadata.uid().to_owned(),
         ready: pod.is_ready(),
+        lost_readiness: pod.lost_readiness && !pod.is_ready(),
         ready_since: ready.and_then(|condition| condition.last_transition_time.get()),
-        deleting: pod.metadata.is_terminating(),
+        leaving: pod.metadata.is_terminating() || is_disrupted,
+        changes_in_place: i32::try_from(pod.metadata.generation.saturating_sub(1)).unwrap_or(0).max(0),
         created: pod.metadata.creation_timestamp.get(),
         unschedulable: unscheduled
             .and_then(|condition| Some((since(condition)?, condition.message.to_string()))),
-        failed: (pod.phase == slim::PodPhase::Failed).then(|| {
-            let reason = if pod.reason.as_str().is_empty() { "PodFailed" } else { pod.reason.as_str() };
-            (reason.to_owned(), pod.message.to_string())
-        }),
-        containers: pod.containers.iter().map(container).collect(),
+        failed: (pod.phase == slim::PodPhase::Failed)
+            .then(|| (pod.reason.as_str().to_owned(), pod.message.to_string())),
+        containers: pod.containers.iter().map(|it| container(pod, it)).collect(),
     }
 }
 
-fn container(container: &slim::Container) -> Container {
+/// Exit codes of a container that the kubelet stopped.
+const STOPPED: [i32; 2] = [137, 143];
+
+fn container(pod: &slim::Pod, container: &slim::Container) -> Container {
+    let rules = container.restart_rules.iter().flat_map(|rules| rules.iter());
+    let all_rules = pod.containers.iter().filter_map(|it| it.restart_rules.as_ref());
+    let stops_all = all_rules.flat_map(|rules| rules.iter()).any(slim::RestartRule::restarts_all);
+    let is_planned =
+        |code| rules.clone().any(|rule| rule.applies_to(code)) || (stops_all && STOPPED.contains(&code));
     let ended = |end: &slim::Terminated, current: bool| Ended {
         reason: end.reason.as_str().to_owned(),
         code: end.exit_code,
         message: end.message.to_string(),
         at: end.finished_at.get(),
         current,
+        planned: is_planned(end.exit_code),
     };
     let (waiting, now) = match &container.state {
         slim::ContainerState::Waiting(why) => {

@@ -7,7 +7,9 @@ use crate::api::{Delivery, Environment, Promotion, PromotionKind, PromotionPhase
 use crate::cluster::{Identity, application_of};
 use crate::content::ObjectKey;
 
-use crate::decide::needs::{contents as wanted_contents, live_objects, plans, rollback_names};
+use crate::decide::needs::{
+    changed_workloads, contents as wanted_contents, live_objects, plans, rollback_names,
+};
 use crate::decide::world::{Grant, Loaded, Plans, Project, PromotionWorld, Verb};
 use crate::process::Handles;
 use kube::ResourceExt;
@@ -111,11 +113,17 @@ fn world(handles: &Handles, project: Project, promotion: Arc<Promotion>) -> Prom
         tried: known.trial,
         written: known.written,
         refused: known.refused,
+        generations: known.generations,
         rolled_out: known.rolled_out,
         workloads: BTreeMap::new(),
         epoch: handles.fence.epoch().unwrap_or_default(),
         promotion,
     }
+}
+
+fn is_rolled_out(seen: &PromotionWorld) -> bool {
+    let stored = seen.promotion.status.as_ref().and_then(|status| status.rolled_out_at.as_ref());
+    seen.rolled_out.is_some() || stored.is_some()
 }
 
 /// Reads live objects, while there is something to compare or write.
@@ -125,11 +133,16 @@ async fn read_live(
     seen: &PromotionWorld,
     environment: &Environment,
 ) -> Result<BTreeMap<ObjectKey, crate::decide::world::Live>, ObserveError> {
-    if environment.spec.delivery == Delivery::Observed || seen.rolled_out.is_some() {
+    if environment.spec.delivery == Delivery::Observed {
         return Ok(BTreeMap::new());
     }
-    let keys: BTreeSet<ObjectKey> =
-        live_objects(seen).into_iter().filter(|key| !seen.written.contains(key)).collect();
+    let keys: BTreeSet<ObjectKey> = match is_rolled_out(seen) {
+        true => changed_workloads(seen),
+        false => live_objects(seen).into_iter().filter(|key| !seen.written.contains(key)).collect(),
+    };
+    if keys.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     let client = handles.clients.identity(&Identity::new(&project.name, &environment.name_any())?)?;
     live::read(handles, &client, &environment.spec.namespace, keys).await
 }

@@ -25,6 +25,8 @@ pub struct Remembered {
     pub rolled_out: Option<Timestamp>,
     /// Writes that the API server rejected permanently, and why.
     pub refused: BTreeMap<ObjectKey, String>,
+    /// Generations of workloads that are known to have the template that was written.
+    pub generations: BTreeMap<ObjectKey, i64>,
 }
 
 /// The memory of all promotions, by UID. Clones share it.
@@ -48,6 +50,11 @@ impl Memory {
             other.trial = None;
         }
         entry(&mut entries, uid).trial = Some(trial);
+    }
+
+    /// Records that workloads have the template that was written, as of these generations.
+    pub fn unchanged(&self, uid: &str, generations: BTreeMap<ObjectKey, i64>) {
+        entry(&mut self.entries(), uid).generations.extend(generations);
     }
 
     /// Records that an object was written or deleted.

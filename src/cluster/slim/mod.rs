@@ -14,7 +14,7 @@ mod workload;
 pub use condition::{Condition, ConditionStatus};
 pub use job::Job;
 pub use meta::Meta;
-pub use pod::{Container, ContainerState, Pod, PodPhase, Terminated, Waiting};
+pub use pod::{Container, ContainerState, Pod, PodPhase, RestartRule, RestartRules, Terminated, Waiting};
 pub use text::{Time, Word};
 pub use wire::{Slim, Wire};
 pub use workload::{

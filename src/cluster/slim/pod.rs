@@ -11,6 +11,9 @@ use super::wire::slim;
 /// Conditions that are dropped while they are true.
 const SILENT_WHEN_TRUE: &[&str] = &["ContainersReady", "Initialized", "PodReadyToStartContainers"];
 
+/// The seconds between the start time of a pod and the time at which its kubelet first sets the condition Ready.
+const READY_SET_WITHIN: i64 = 1;
+
 /// The phase of a pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 pub enum PodPhase {
@@ -29,6 +32,8 @@ pub enum PodPhase {
 pub struct Pod {
     pub metadata: Meta,
     pub phase: PodPhase,
+    /// Whether it was ready and is not any more. A pod that has never been ready is `false`.
+    pub lost_readiness: bool,
     /// Why the pod as a whole failed, for example `Evicted`.
     pub reason: Word,
     /// Details, at most 512 characters.
@@ -51,6 +56,54 @@ pub struct Container {
     pub state: ContainerState,
     /// How it terminated last.
     pub last_terminated: Option<Box<Terminated>>,
+    /// The exits after which the kubelet restarts it on purpose, if its spec names some.
+    pub restart_rules: Option<Box<RestartRules>>,
+}
+
+/// `restartPolicyRules`; boxed, because few containers have any.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(transparent)]
+pub struct RestartRules(Box<[RestartRule]>);
+
+impl RestartRules {
+    /// The rules.
+    pub fn iter(&self) -> std::slice::Iter<'_, RestartRule> {
+        self.0.iter()
+    }
+}
+
+/// A rule of `restartPolicyRules`: exits that are part of how the container works.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RestartRule {
+    action: Word,
+    #[serde(deserialize_with = "or_default")]
+    exit_codes: ExitCodes,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+struct ExitCodes {
+    operator: Word,
+    #[serde(deserialize_with = "or_default")]
+    values: Box<[i32]>,
+}
+
+impl RestartRule {
+    /// Whether all containers of the pod are restarted.
+    pub fn restarts_all(&self) -> bool {
+        self.action == "RestartAllContainers"
+    }
+
+    /// Whether the rule applies to this exit code.
+    pub fn applies_to(&self, code: i32) -> bool {
+        let is_listed = self.exit_codes.values.contains(&code);
+        match self.exit_codes.operator.as_str() {
+            "In" => is_listed,
+            "NotIn" => !is_listed,
+            _ => false,
+        }
+    }
 }
 
 /// The current state of a container.
@@ -130,6 +183,7 @@ struct WireSpec {
 struct WireContainer {
     name: Box<str>,
     image: Option<Box<str>>,
+    restart_policy_rules: Option<Box<RestartRules>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -139,6 +193,7 @@ struct WireStatus {
     reason: Word,
     #[serde(deserialize_with = "message")]
     message: Box<str>,
+    start_time: Time,
     #[serde(deserialize_with = "or_default")]
     conditions: Vec<Condition>,
     #[serde(deserialize_with = "or_default")]
@@ -189,17 +244,31 @@ impl<'de> Deserialize<'de> for Pod {
         join(&mut containers, spec.init_containers, status.init_container_statuses);
         join(&mut containers, spec.ephemeral_containers, status.ephemeral_container_statuses);
         let mut conditions = status.conditions;
+        let lost_readiness = has_lost_readiness(&conditions, status.start_time);
         conditions.retain(|condition| {
             condition.status != ConditionStatus::True || !SILENT_WHEN_TRUE.contains(&condition.type_.as_str())
         });
         Ok(Self {
             metadata,
             phase: status.phase,
+            lost_readiness,
             reason: status.reason,
             message: status.message,
             conditions: condition::trimmed(conditions),
             containers: containers.into(),
         })
+    }
+}
+
+/// Whether a pod was ready before. The kubelet sets Ready to False when it starts the pod, and the transition time stays until the
+/// pod becomes ready: a later transition to False means that it was ready in between.
+fn has_lost_readiness(conditions: &[Condition], started: Time) -> bool {
+    let Some(ready) = condition::find(conditions, "Ready") else { return false };
+    match (ready.status, ready.last_transition_time.get(), started.get()) {
+        (ConditionStatus::False, Some(since), Some(started)) => {
+            since.duration_since(started).as_secs() > READY_SET_WITHIN
+        }
+        _ => false,
     }
 }
 
@@ -215,6 +284,7 @@ fn join(into: &mut Vec<Container>, containers: Vec<WireContainer>, mut statuses:
             image_id: status.image_id,
             state: status.state.into(),
             last_terminated: status.last_state.terminated,
+            restart_rules: container.restart_policy_rules,
         });
     }
 }

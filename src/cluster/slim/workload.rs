@@ -8,7 +8,7 @@ use super::meta::Meta;
 use super::text::or_default;
 use super::wire::slim;
 
-/// How a StatefulSet replaces its pods.
+/// How a StatefulSet or DaemonSet replaces its pods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 pub enum UpdateStrategyType {
     /// When a user deletes them.
@@ -19,7 +19,7 @@ pub enum UpdateStrategyType {
     RollingUpdate,
 }
 
-/// The update strategy of a StatefulSet.
+/// The update strategy of a StatefulSet or DaemonSet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct UpdateStrategy {
     pub type_: UpdateStrategyType,
@@ -119,7 +119,16 @@ pub struct StatefulSetStatus {
 pub struct DaemonSet {
     pub metadata: Meta,
     #[serde(deserialize_with = "or_default")]
+    pub spec: DaemonSetSpec,
+    #[serde(deserialize_with = "or_default")]
     pub status: DaemonSetStatus,
+}
+
+/// The spec of a DaemonSet.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DaemonSetSpec {
+    pub update_strategy: UpdateStrategy,
 }
 
 /// The status of a DaemonSet.

@@ -96,6 +96,69 @@ pub fn adoption_patch(live: &Value, adopt_from: &[String], our: &str) -> Option<
     ]))
 }
 
+/// A field of the pod template that another manager changed after our manager wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// The field, such as `spec.template.spec.containers[app].image`.
+    pub field: String,
+    /// The manager.
+    pub manager: String,
+}
+
+/// The first field of the pod template of `written` that another manager owns and our manager does not: a change of its value moves
+/// the ownership. Fields that the template does not set, such as the annotation of `kubectl rollout restart`, are not changes of it.
+pub fn changed_template(live: &Value, written: &Value, our: &str) -> Option<Changed> {
+    let template = |entry: &Value| entry.pointer("/fieldsV1/f:spec/f:template").cloned();
+    let ours: Vec<Value> =
+        entries(live).iter().filter(|entry| manager(entry) == Some(our)).filter_map(template).collect();
+    let others = entries(live).iter().filter(|entry| is_plain(entry) && manager(entry) != Some(our));
+    for entry in others {
+        let (Some(theirs), Some(name)) = (template(entry), manager(entry)) else { continue };
+        let ours: Vec<&Value> = ours.iter().collect();
+        let path = written.pointer("/spec/template").and_then(|written| taken(&theirs, &ours, written));
+        if let Some(path) = path {
+            return Some(Changed { field: format!("spec.template{path}"), manager: name.to_owned() });
+        }
+    }
+    None
+}
+
+/// The path of the first leaf of `theirs` that `written` has and that is in none of `ours`.
+fn taken(theirs: &Value, ours: &[&Value], written: &Value) -> Option<String> {
+    for (name, inner) in theirs.as_object()? {
+        if name == "." {
+            continue;
+        }
+        let Some((step, value)) = member(written, name) else { continue };
+        let ours: Vec<&Value> = ours.iter().filter_map(|fields| fields.get(name)).collect();
+        let is_leaf = inner.as_object().is_none_or(|inner| inner.keys().all(|key| key == "."));
+        match is_leaf {
+            true if ours.is_empty() => return Some(step),
+            true => {}
+            false => {
+                if let Some(rest) = taken(inner, &ours, value) {
+                    return Some(format!("{step}{rest}"));
+                }
+            }
+        }
+    }
+    None
+}
+
+/// The member of a value that an element of a field set names (`f:image`, `k:{"name":"app"}`), with its step in a path.
+fn member<'a>(value: &'a Value, element: &str) -> Option<(String, &'a Value)> {
+    if let Some(field) = element.strip_prefix("f:") {
+        return Some((format!(".{field}"), value.get(field)?));
+    }
+    let keys: Map<String, Value> = serde_json::from_str(element.strip_prefix("k:")?).ok()?;
+    let has_keys = |item: &&Value| {
+        // A key that is absent in the manifest has its default, such as `protocol: TCP`.
+        keys.iter().all(|(key, value)| item.get(key).is_none_or(|found| found == value))
+    };
+    let step: Vec<String> = keys.values().map(|value| value.to_string().replace('"', "")).collect();
+    Some((format!("[{}]", step.join("/")), value.as_array()?.iter().find(has_keys)?))
+}
+
 /// The managers without subresource that own fields of the object, for messages about conflicts.
 pub fn managers(live: &Value) -> Vec<String> {
     let mut names: Vec<String> =

@@ -64,7 +64,7 @@ pub(super) fn of(
         entry.active = Some(active.name().to_owned());
         report.working.get_or_insert_with(|| progress(active));
     }
-    if let Some(failed) = lane.current().filter(|promotion| promotion.phase() == PromotionPhase::Failed) {
+    if let Some(failed) = lane.current().filter(|promotion| promotion.phase().has_failed()) {
         let message = failed.status.as_ref().and_then(|status| status.message.clone()).unwrap_or_default();
         report.broken = Some((failed.name().to_owned(), message));
     }

@@ -258,15 +258,15 @@ fn verified_before(
 fn not_held_by_failure(lane: &Lane<'_>, requested: Requested) -> Gate {
     let Some(current) = lane.current() else { return Gate::Open };
     let holds = current.status.as_ref().is_some_and(|status| {
-        status.phase == PromotionPhase::Failed
-            && status.conditions.iter().any(|c| c.type_ == HOLDS && c.status == "True")
+        status.phase.has_failed() && status.conditions.iter().any(|c| c.type_ == HOLDS && c.status == "True")
     });
     if holds && requested == Requested::ByController {
         return Gate::closed(
             Reason::FailureHold,
             format!(
-                "{} failed and holds this environment; create a Promotion to continue",
-                current.spec.release
+                "{} {} and holds this environment; create a Promotion to continue",
+                current.spec.release,
+                if current.phase() == PromotionPhase::Failed { "failed" } else { "is inconclusive" }
             ),
         );
     }
@@ -348,7 +348,7 @@ fn written_by<'a>(lane: &Lane<'a>, release: &CachedRelease) -> Option<&'a Promot
     // A failure also counts for a recreated namespace: the controller does not promote a failed release again.
     let failed = |promotion: &&Promotion| {
         is_of(promotion, release)
-            && promotion.phase() == PromotionPhase::Failed
+            && promotion.phase().has_failed()
             && promotion
                 .status
                 .as_ref()

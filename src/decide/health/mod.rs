@@ -1,11 +1,15 @@
 //! The health of the workloads that a promotion wrote: healthy, progressing or failing, and why.
 //!
-//! Only pods of the newest template count, and only workloads that were not failing before the promotion. A failure that a pod
-//! reports counts at once; the progress deadline applies only while nothing is reported.
+//! Invariants: only what happened after the promotion started, to pods of the newest template, counts. Pods belong to a template by
+//! hash, and exits are counted from those that were found at the start, so no time of the API server is compared with the time of
+//! a node. A pod that leaves with its node, by eviction, preemption or deletion says nothing about the release. A pod that has never
+//! been ready is progress, which the deadlines judge; losing readiness is a failure.
+
+mod pod;
 
 use super::moments::{earliest, later, span};
-use super::world::{Container, Pod, Workload};
-use crate::api::{FailureThresholds, Reason};
+use super::world::{Pod, Workload};
+use crate::api::{ExitsBefore, FailureThresholds, Reason};
 use crate::content::ObjectKey;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -17,6 +21,9 @@ pub enum Health {
     Healthy,
     /// Not healthy yet, and nothing has failed.
     Progressing {
+        /// Why people have to know: something is in the way, and passes by itself or when a person acts. None while the rollout
+        /// makes progress.
+        obstacle: Option<Reason>,
         /// What is missing, as a sentence.
         message: String,
         /// When to check again although nothing changed: a deadline ends then.
@@ -31,13 +38,17 @@ pub enum Health {
     },
 }
 
-/// Which rules apply: those of a rollout, or those of the observe window.
+/// Which rules apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// The rollout started at this time.
+    /// A rollout that started at this time: the controllers of the workloads report when it is complete.
     Rollout(Timestamp),
-    /// Everything is rolled out, and the observe window is open.
+    /// A rollback that started at this time. Like a rollout, but what passes by itself has until the progress deadline.
+    Rollback(Timestamp),
+    /// Everything is rolled out, and the observe window is open: pods must not fail or lose readiness.
     Observe,
+    /// The observe window ended at this time: every pod that was added meanwhile must be ready.
+    Settle(Timestamp),
 }
 
 /// A workload whose health is asked for.
@@ -51,93 +62,128 @@ pub struct Subject<'a> {
     pub exempt: bool,
 }
 
+/// How health is judged.
+#[derive(Clone, Debug)]
+pub struct Rules<'a> {
+    /// The thresholds of the rollback policy.
+    pub limits: &'a FailureThresholds,
+    /// Terminations of containers before the promotion started, which do not count.
+    pub before: &'a [ExitsBefore],
+    /// Which rules apply.
+    pub mode: Mode,
+    /// The current time.
+    pub now: Timestamp,
+}
+
 /// The health of all subjects: failing if one fails, healthy if all are healthy.
-pub fn of_all(subjects: &[Subject<'_>], limits: &FailureThresholds, mode: Mode, now: Timestamp) -> Health {
-    let mut waits: Option<(String, Option<Timestamp>)> = None;
+pub fn of_all(subjects: &[Subject<'_>], rules: &Rules<'_>) -> Health {
+    let mut waits: Option<Waits> = None;
     for subject in subjects.iter().filter(|subject| !subject.exempt) {
-        match of_one(subject, limits, mode, now) {
+        match of_one(subject, rules) {
             Health::Healthy => {}
             failing @ Health::Failing { .. } => return failing,
-            Health::Progressing { message, recheck_at } => {
-                let (text, at) = waits.unwrap_or((message, None));
-                waits = Some((text, earliest(at, recheck_at)));
+            Health::Progressing { obstacle, message, recheck_at } => {
+                let other = Waits { obstacle, message, recheck_at };
+                waits = Some(match waits {
+                    None => other,
+                    Some(first) => first.and(other),
+                });
             }
         }
     }
     match waits {
         None => Health::Healthy,
-        Some((message, recheck_at)) => Health::Progressing { message, recheck_at },
-    }
-}
-
-fn of_one(subject: &Subject<'_>, limits: &FailureThresholds, mode: Mode, now: Timestamp) -> Health {
-    let Some(workload) = subject.workload else {
-        return match mode {
-            Mode::Rollout(since) => within_deadline(subject.key, "does not exist yet", limits, since, now),
-            Mode::Observe => failing(Reason::Missing, format!("{} was deleted", subject.key)),
-        };
-    };
-    if !workload.observed {
-        return match mode {
-            Mode::Rollout(since) => {
-                within_deadline(subject.key, "has not been observed by its controller", limits, since, now)
-            }
-            Mode::Observe => progressing(format!("{} has a newer spec", subject.key), None),
-        };
-    }
-    if let Some((reason, message)) = &workload.failure {
-        return failing(reason.as_str(), format!("{}: {message}", subject.key));
-    }
-    if let (Some((at, message)), Mode::Rollout(since)) = (&workload.gave_up, mode)
-        && *at > since
-    {
-        return failing(Reason::ProgressDeadlineExceeded, format!("{}: {message}", subject.key));
-    }
-    let mut recheck_at = None;
-    for pod in workload.pods.iter().filter(|pod| !pod.deleting && is_of(mode, pod)) {
-        match of_pod(subject.key, pod, limits, now) {
-            Health::Healthy => {}
-            failing @ Health::Failing { .. } => return failing,
-            Health::Progressing { recheck_at: at, .. } => recheck_at = earliest(recheck_at, at),
+        Some(Waits { obstacle, message, recheck_at }) => {
+            Health::Progressing { obstacle, message, recheck_at }
         }
     }
-    match mode {
-        Mode::Rollout(since) => rolled_out(subject.key, workload, limits, since, recheck_at, now),
-        Mode::Observe => available(subject.key, workload, limits, recheck_at),
+}
+
+/// What one or several workloads wait for.
+struct Waits {
+    obstacle: Option<Reason>,
+    message: String,
+    recheck_at: Option<Timestamp>,
+}
+
+impl Waits {
+    /// Both together. An obstacle is told rather than progress.
+    fn and(self, other: Self) -> Self {
+        let recheck_at = earliest(self.recheck_at, other.recheck_at);
+        let told = if self.obstacle.is_none() && other.obstacle.is_some() { other } else { self };
+        Self { recheck_at, ..told }
     }
 }
 
-/// Whether a pod may belong to the rollout. Older pods do not, even if a cache still reports them as pods of the newest template.
-fn is_of(mode: Mode, pod: &Pod) -> bool {
-    match mode {
-        Mode::Rollout(since) => pod.created.is_none_or(|created| created >= since),
-        Mode::Observe => true,
+fn of_one(subject: &Subject<'_>, rules: &Rules<'_>) -> Health {
+    let key = subject.key;
+    let Some(workload) = subject.workload else {
+        return match rules.mode {
+            Mode::Rollout(since) | Mode::Rollback(since) => {
+                within_deadline(key, "does not exist yet", since, rules)
+            }
+            Mode::Observe | Mode::Settle(_) => failing(Reason::Missing, format!("{key} was deleted")),
+        };
+    };
+    if let Some(message) = &workload.failed {
+        return failing(Reason::JobFailed, format!("{key}: {message}"));
+    }
+    if !workload.observed {
+        return match rules.mode {
+            Mode::Rollout(since) | Mode::Rollback(since) | Mode::Settle(since) => {
+                within_deadline(key, "has not been observed by its controller", since, rules)
+            }
+            Mode::Observe => progressing(format!("{key} has a newer spec"), None),
+        };
+    }
+    // A failing pod is the cause; what the controller of the workload reports is the consequence.
+    let recheck_at = match pod::of_pods(key, workload, rules) {
+        Health::Healthy => None,
+        failing @ Health::Failing { .. } => return failing,
+        Health::Progressing { recheck_at, .. } => recheck_at,
+    };
+    let health = match rules.mode {
+        Mode::Rollout(since) | Mode::Rollback(since) => rolled_out(key, workload, since, rules),
+        Mode::Observe => readiness(key, workload, rules),
+        Mode::Settle(since) => settled(key, workload, since, rules),
+    };
+    match health {
+        Health::Healthy if recheck_at.is_some() && rules.mode == Mode::Observe => {
+            progressing(format!("{key} has a pod with an error that is not final yet"), recheck_at)
+        }
+        Health::Progressing { obstacle, message, recheck_at: deadline } => {
+            Health::Progressing { obstacle, message, recheck_at: earliest(recheck_at, deadline) }
+        }
+        other @ (Health::Healthy | Health::Failing { .. }) => other,
     }
 }
 
 /// As in kstatus: every replica is of the newest template and available, and none of an older template is left.
-fn rolled_out(
-    key: &ObjectKey,
-    workload: &Workload,
-    limits: &FailureThresholds,
-    since: Timestamp,
-    recheck_at: Option<Timestamp>,
-    now: Timestamp,
-) -> Health {
+fn rolled_out(key: &ObjectKey, workload: &Workload, since: Timestamp, rules: &Rules<'_>) -> Health {
     if key.kind() == "Job" {
         return match workload.complete {
             true => Health::Healthy,
-            false => within_deadline(key, "has not finished", limits, since, now),
+            false => within_deadline(key, "has not finished", since, rules),
         };
     }
-    if workload.paused {
-        return within_deadline(key, "is paused", limits, since, now);
-    }
-    let done = workload.updated >= workload.desired
+    let is_complete = workload.updated >= workload.desired
         && workload.total <= workload.updated
-        && workload.available >= workload.desired;
-    if done {
+        && workload.available >= workload.desired
+        && workload.outdated.is_empty();
+    if is_complete {
         return Health::Healthy;
+    }
+    if let Some(health) = needs_a_person(key, workload) {
+        return health;
+    }
+    let stalled_since = last_progress(workload, since).min(rules.now);
+    if let Some((reason, message)) = &workload.blocked {
+        return blocked(key, reason, message, stalled_since, rules);
+    }
+    if let (Some((at, message)), Mode::Rollout(_)) = (&workload.gave_up, rules.mode)
+        && *at > since
+    {
+        return failing(Reason::ProgressDeadlineExceeded, format!("{key}: {message}"));
     }
     let text = format!(
         "is rolled out to {} of {}, {} available",
@@ -145,85 +191,125 @@ fn rolled_out(
         workload.desired,
         workload.available.min(workload.desired)
     );
-    // The last pod that became ready is progress: the deadline counts from there.
-    let progress = workload.pods.iter().filter(|pod| pod.ready).filter_map(|pod| pod.ready_since).max();
-    match within_deadline(key, &text, limits, progress.map_or(since, |at| at.max(since)), now) {
-        Health::Progressing { message, recheck_at: deadline } => {
-            Health::Progressing { message, recheck_at: earliest(recheck_at, deadline) }
-        }
-        other @ (Health::Healthy | Health::Failing { .. }) => other,
+    within_deadline(key, &text, stalled_since, rules)
+}
+
+/// The last progress of a workload: the deadline counts from there.
+fn last_progress(workload: &Workload, since: Timestamp) -> Timestamp {
+    let ready = workload.pods.iter().filter(|pod| pod.ready).filter_map(|pod| pod.ready_since).max();
+    ready.max(workload.progressed.filter(|_| workload.gave_up.is_none())).map_or(since, |at| at.max(since))
+}
+
+/// What only a person can continue: neither a failure, nor healthy.
+fn needs_a_person(key: &ObjectKey, workload: &Workload) -> Option<Health> {
+    let (obstacle, message) = if workload.paused {
+        (
+            Reason::Paused,
+            format!("{key} is paused; resume it with kubectl rollout resume deployment/{}", key.name()),
+        )
+    } else if workload.on_delete && !workload.outdated.is_empty() {
+        let names: Vec<&str> = workload.outdated.iter().map(|pod| pod.name.as_str()).take(5).collect();
+        let count = workload.outdated.len();
+        let (pods, them) = if count == 1 { ("pod runs", "it") } else { ("pods run", "them") };
+        (
+            Reason::OnDelete,
+            format!(
+                "{key} has updateStrategy OnDelete: {count} {pods} the old revision; delete {them} to continue ({})",
+                names.join(", ")
+            ),
+        )
+    } else {
+        return None;
+    };
+    Some(Health::Progressing { obstacle: Some(obstacle), message, recheck_at: None })
+}
+
+/// Pods cannot be created: a quota, a webhook that is down, an account that does not exist yet. It passes by itself, or fails a
+/// release after a time without any progress; a rollback has until the progress deadline.
+fn blocked(
+    key: &ObjectKey,
+    reason: &str,
+    message: &str,
+    stalled_since: Timestamp,
+    rules: &Rules<'_>,
+) -> Health {
+    let patience = match rules.mode {
+        Mode::Rollout(_) => span(rules.limits.create_errors),
+        Mode::Rollback(_) | Mode::Observe | Mode::Settle(_) => progress_deadline(rules),
+    };
+    let deadline = later(stalled_since, patience);
+    if rules.now >= deadline {
+        return failing(reason, format!("{key}: {message}"));
+    }
+    Health::Progressing {
+        obstacle: Some(Reason::from(reason)),
+        message: format!("{key} cannot create pods: {message}"),
+        recheck_at: Some(deadline),
     }
 }
 
-fn available(
-    key: &ObjectKey,
-    workload: &Workload,
-    limits: &FailureThresholds,
-    recheck_at: Option<Timestamp>,
-) -> Health {
+/// During the observe window: pods that were ready must stay ready.
+fn readiness(key: &ObjectKey, workload: &Workload, rules: &Rules<'_>) -> Health {
     if key.kind() == "Job" {
         return Health::Healthy;
     }
-    let unavailable = i64::from(workload.desired) - i64::from(workload.available);
-    let tolerated = i64::from(workload.desired) * i64::from(limits.unavailable_percent) / 100;
-    // Pods that are only being moved or added are not a failure of the release: one of its own must have lost readiness.
-    let lost = workload.pods.iter().find(|pod| !pod.ready && !pod.deleting && pod.unschedulable.is_none());
-    if let Some(pod) = lost.filter(|_| unavailable > tolerated) {
-        let (reason, why) = why_not_ready(pod);
-        return failing(
-            reason,
-            format!(
-                "{key}: {} of {} replicas are available; pod {} {why}",
-                workload.available, workload.desired, pod.name
-            ),
-        );
+    let lost = || workload.pods.iter().filter(|pod| pod::has_lost_readiness(pod));
+    let count = i64::try_from(lost().count()).unwrap_or(i64::MAX);
+    let tolerated = i64::from(workload.desired) * i64::from(rules.limits.unavailable_percent) / 100;
+    match lost().next() {
+        Some(pod) if count > tolerated => {
+            let (reason, why) = pod::why_not_ready(pod);
+            let message = format!(
+                "{key}: {count} of {} pods lost readiness; pod {} {why}",
+                workload.desired.max(1),
+                pod.name
+            );
+            failing(reason, message)
+        }
+        Some(_) | None => Health::Healthy,
     }
-    if recheck_at.is_some() {
-        return progressing(format!("{key} has a pod with an error that is not final yet"), recheck_at);
-    }
-    Health::Healthy
 }
 
-/// Why a pod is not ready, from the states of its containers.
-fn why_not_ready(pod: &Pod) -> (Reason, String) {
-    let waiting = pod.containers.iter().find_map(|container| Some((container, container.waiting.as_ref()?)));
-    let ended = pod.containers.iter().find_map(|container| Some((container, container.ended.as_ref()?)));
-    match (waiting, ended) {
-        (Some((container, (reason, _))), Some((_, end))) => (
-            Reason::from(reason.as_str()),
-            format!(
-                "waits in {reason}: container {} terminated with {} (exit code {})",
-                container.name, end.reason, end.code
-            ),
-        ),
-        (Some((container, (reason, _))), None) => {
-            (Reason::from(reason.as_str()), format!("waits in {reason}: container {}", container.name))
-        }
-        (None, Some((container, end))) => (
-            Reason::from(end.reason.as_str()),
-            format!(
-                "is not ready: container {} terminated with {} (exit code {})",
-                container.name, end.reason, end.code
-            ),
-        ),
-        (None, None) => (Reason::Unavailable, "is not ready".to_owned()),
+/// After the observe window: pods that were added in it must be ready too. Pods that wait for a node, or that cannot be created,
+/// say nothing about the release while others of its pods are ready.
+fn settled(key: &ObjectKey, workload: &Workload, since: Timestamp, rules: &Rules<'_>) -> Health {
+    if key.kind() == "Job" || (workload.desired == 0 && workload.pods.is_empty()) {
+        return Health::Healthy;
     }
+    let lost = readiness(key, workload, rules);
+    if lost != Health::Healthy {
+        return lost;
+    }
+    if let Some(health) = needs_a_person(key, workload).filter(|_| !workload.outdated.is_empty()) {
+        return health;
+    }
+    let staying = || workload.pods.iter().filter(|pod| !pod.leaving && pod.failed.is_none());
+    let is_any_ready = staying().any(|pod| pod.ready);
+    let starting = || staying().filter(|pod| !pod.ready && pod.unschedulable.is_none());
+    if is_any_ready && starting().next().is_none() && workload.outdated.is_empty() {
+        return Health::Healthy;
+    }
+    let text = match starting().next() {
+        Some(pod) => format!("has a pod that is not ready yet, {}", pod.name),
+        None if !is_any_ready => "has no ready pod".to_owned(),
+        None => "has pods of an older revision".to_owned(),
+    };
+    let newest = starting().filter_map(|pod| pod.created).max();
+    let since = newest.map_or(since, |at| at.max(since)).min(rules.now.max(since));
+    within_deadline(key, &text, since, rules)
+}
+
+fn progress_deadline(rules: &Rules<'_>) -> SignedDuration {
+    SignedDuration::from_secs(i64::from(rules.limits.progress_deadline_seconds))
 }
 
 /// Progressing until the progress deadline, counted from `since`; then failing.
-fn within_deadline(
-    key: &ObjectKey,
-    text: &str,
-    limits: &FailureThresholds,
-    since: Timestamp,
-    now: Timestamp,
-) -> Health {
-    let deadline = later(since, SignedDuration::from_secs(i64::from(limits.progress_deadline_seconds)));
-    if now >= deadline {
-        return failing(
-            Reason::ProgressDeadlineExceeded,
-            format!("{key} {text}, and made no progress for {} s", limits.progress_deadline_seconds),
-        );
+fn within_deadline(key: &ObjectKey, text: &str, since: Timestamp, rules: &Rules<'_>) -> Health {
+    let deadline = later(since, progress_deadline(rules));
+    if rules.now >= deadline {
+        let limit = rules.limits.progress_deadline_seconds;
+        let message = format!("{key} {text}, and made no progress for {limit} s");
+        return failing(Reason::ProgressDeadlineExceeded, message);
     }
     progressing(format!("{key} {text}"), Some(deadline))
 }
@@ -233,102 +319,7 @@ fn failing(reason: impl Into<Reason>, message: String) -> Health {
 }
 
 fn progressing(message: String, recheck_at: Option<Timestamp>) -> Health {
-    Health::Progressing { message, recheck_at }
-}
-
-/// The health of one pod. `Progressing` carries only the time of the next check.
-fn of_pod(key: &ObjectKey, pod: &Pod, limits: &FailureThresholds, now: Timestamp) -> Health {
-    if let Some((reason, message)) = &pod.failed {
-        return match is_caused_by_node(reason) {
-            true => Health::Healthy,
-            false => failing(reason.as_str(), format!("{key}: pod {}: {message}", pod.name)),
-        };
-    }
-    let mut recheck_at = None;
-    if let Some((since, message)) = &pod.unschedulable {
-        let deadline = later(*since, span(limits.unschedulable));
-        if now >= deadline {
-            return failing(Reason::Unschedulable, format!("{key}: pod {}: {message}", pod.name));
-        }
-        recheck_at = Some(deadline);
-    }
-    for container in &pod.containers {
-        match of_container(key, pod, container, limits, now) {
-            Health::Healthy => {}
-            failing @ Health::Failing { .. } => return failing,
-            Health::Progressing { recheck_at: at, .. } => recheck_at = earliest(recheck_at, at),
-        }
-    }
-    match recheck_at {
-        None => Health::Healthy,
-        Some(_) => progressing(String::new(), recheck_at),
-    }
-}
-
-/// Whether the reason of a failed pod is about its node and not about the release.
-fn is_caused_by_node(reason: &str) -> bool {
-    matches!(
-        reason,
-        "Evicted"
-            | "NodeLost"
-            | "Shutdown"
-            | "Terminated"
-            | "Preempting"
-            | "NodeAffinity"
-            | "UnexpectedAdmissionError"
-    )
-}
-
-fn of_container(
-    key: &ObjectKey,
-    pod: &Pod,
-    container: &Container,
-    limits: &FailureThresholds,
-    now: Timestamp,
-) -> Health {
-    let subject = || format!("{key}: pod {}, container {}", pod.name, container.name);
-    let termination = || match &container.ended {
-        Some(ended) if ended.message.is_empty() => {
-            format!(", it terminated with {} (exit code {})", ended.reason, ended.code)
-        }
-        Some(ended) => {
-            format!(", it terminated with {} (exit code {}): {}", ended.reason, ended.code, ended.message)
-        }
-        None => String::new(),
-    };
-    if let Some((reason, message)) = &container.waiting {
-        match reason.as_str() {
-            "CreateContainerConfigError"
-            | "CreateContainerError"
-            | "RunContainerError"
-            | "InvalidImageName"
-            | "ErrImageNeverPull" => return failing(reason.as_str(), format!("{}: {message}", subject())),
-            "ImagePullBackOff" => {
-                let since = pod.created.unwrap_or(now);
-                let deadline = later(since, span(limits.image_errors));
-                if now >= deadline {
-                    return failing(reason.as_str(), format!("{}: {message}", subject()));
-                }
-                return progressing(String::new(), Some(deadline));
-            }
-            _ => {}
-        }
-    }
-    let killed_for_memory = container.ended.as_ref().is_some_and(|ended| ended.reason == "OOMKilled");
-    if killed_for_memory && container.restarts >= limits.restarts {
-        return failing(
-            Reason::OOMKilled,
-            format!("{} used more memory than its limit{}", subject(), termination()),
-        );
-    }
-    if container.restarts > limits.restarts {
-        // The same reason whether the container is observed waiting, running again or terminated again.
-        return failing(
-            Reason::CrashLoopBackOff,
-            format!("{} was restarted {} times{}", subject(), container.restarts, termination()),
-        );
-    }
-    Health::Healthy
+    Health::Progressing { obstacle: None, message, recheck_at }
 }
 
 /// The workloads among these keys, in the same order.
@@ -349,6 +340,29 @@ pub fn is_workload(key: &ObjectKey) -> bool {
         ("apps/v1", "Deployment" | "StatefulSet" | "DaemonSet") | ("batch/v1", "Job")
     )
 }
+
+/// The terminations of containers that are there when a promotion starts. They do not count against the release.
+pub fn exits_before(pods: impl Iterator<Item = impl std::borrow::Borrow<Pod>>) -> Vec<ExitsBefore> {
+    let mut list = Vec::new();
+    for pod in pods {
+        let pod = pod.borrow();
+        for container in &pod.containers {
+            let is_failing = container.waiting.as_ref().is_some_and(|(reason, _)| pod::is_error(reason));
+            if container.exits() > 0 || is_failing {
+                list.push(ExitsBefore {
+                    pod: pod.uid.clone(),
+                    container: container.name.clone(),
+                    exits: container.exits(),
+                });
+            }
+        }
+    }
+    list.truncate(MOST_EXITS_BEFORE);
+    list
+}
+
+/// The length of [`exits_before`] is limited by the size of a status.
+const MOST_EXITS_BEFORE: usize = 400;
 
 #[cfg(test)]
 #[path = "tests.rs"]

@@ -1,7 +1,7 @@
 //! The health that follows from pod statuses as a real kubelet writes them.
 
 use super::*;
-use crate::decide::world::Ended;
+use crate::decide::world::{Container, Ended, OutdatedPod};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
@@ -29,19 +29,32 @@ fn workload(pod: Pod, available: i32) -> Workload {
         updated: 2,
         total: 2,
         available,
-        pods: vec![good, Pod { name: "pod".into(), created: Some(at(0)), ..pod }],
+        pods: vec![good, Pod { name: "pod".into(), uid: "uid".into(), created: Some(at(0)), ..pod }],
         ..Workload::default()
+    }
+}
+
+fn judged(workload: &Workload, limits: &FailureThresholds, mode: Mode, before: i32) -> Health {
+    let key = ObjectKey::new("apps/v1", "Deployment", "web").unwrap();
+    let subject = Subject { key: &key, workload: Some(workload), exempt: false };
+    let before = [ExitsBefore { pod: "uid".into(), container: "app".into(), exits: before }];
+    let before = if before[0].exits > 0 { before.as_slice() } else { &[] };
+    of_all(&[subject], &Rules { limits, before, mode, now: at(10) })
+}
+
+fn word(health: Health) -> String {
+    match health {
+        Health::Healthy => "healthy".into(),
+        Health::Progressing { obstacle: None, .. } => "progressing".into(),
+        Health::Progressing { obstacle: Some(reason), .. } => format!("waits: {reason}"),
+        Health::Failing { reason, .. } => reason.to_string(),
     }
 }
 
 fn health_of(workload: &Workload, limits: &FailureThresholds, mode: Mode, now: Timestamp) -> String {
     let key = ObjectKey::new("apps/v1", "Deployment", "web").unwrap();
     let subject = Subject { key: &key, workload: Some(workload), exempt: false };
-    match of_all(&[subject], limits, mode, now) {
-        Health::Healthy => "healthy".into(),
-        Health::Progressing { .. } => "progressing".into(),
-        Health::Failing { reason, .. } => reason.to_string(),
-    }
+    word(of_all(&[subject], &Rules { limits, before: &[], mode, now }))
 }
 
 /// In a rollout, ten seconds after it started.
@@ -58,7 +71,12 @@ fn a_container_state_decides_health_and_the_reason_does_not_change_between_resta
         ("starts slowly", running(0), "progressing"),
         ("has ended once", ended(running(0), "Error", true), "progressing"),
         ("was restarted once, runs", ended(running(1), "Error", false), "progressing"),
-        ("was restarted once, waits", ended(waiting("CrashLoopBackOff", 1), "Error", false), "progressing"),
+        ("was restarted once, ended", ended(running(1), "Error", true), "CrashLoopBackOff"),
+        (
+            "was restarted once, waits",
+            ended(waiting("CrashLoopBackOff", 1), "Error", false),
+            "CrashLoopBackOff",
+        ),
         ("was restarted twice, runs", ended(running(2), "Error", false), "CrashLoopBackOff"),
         ("was restarted twice, ended", ended(running(2), "Error", true), "CrashLoopBackOff"),
         (
@@ -66,10 +84,15 @@ fn a_container_state_decides_health_and_the_reason_does_not_change_between_resta
             ended(waiting("CrashLoopBackOff", 2), "Error", false),
             "CrashLoopBackOff",
         ),
-        ("was killed for memory once", ended(running(0), "OOMKilled", true), "progressing"),
-        ("was killed for memory, runs again", ended(running(1), "OOMKilled", false), "OOMKilled"),
         (
-            "was killed for memory, waits",
+            "ended without an error twice",
+            ended(waiting("CrashLoopBackOff", 1), "Completed", false),
+            "CrashLoopBackOff",
+        ),
+        ("was killed for memory once", ended(running(0), "OOMKilled", true), "progressing"),
+        ("was killed for memory, runs again", ended(running(1), "OOMKilled", false), "progressing"),
+        (
+            "was killed for memory twice, waits",
             ended(waiting("CrashLoopBackOff", 1), "OOMKilled", false),
             "OOMKilled",
         ),
@@ -83,10 +106,62 @@ fn a_container_state_decides_health_and_the_reason_does_not_change_between_resta
             ended(waiting("CrashLoopBackOff", 2), "StartError", false),
             "CrashLoopBackOff",
         ),
+        ("was lost with its node", ended(running(2), "ContainerStatusUnknown", false), "progressing"),
     ];
     for (what, container, wanted) in cases {
         assert_eq!(of(container, &limits), wanted, "a container that {what}");
     }
+}
+
+#[test]
+fn terminations_from_before_the_promotion_do_not_count() {
+    let limits = FailureThresholds::default();
+    let cases = [
+        ("restarted three times long ago", ended(running(3), "Error", false), 3, "progressing"),
+        ("and once since", ended(running(4), "Error", false), 3, "progressing"),
+        ("and twice since", ended(running(5), "Error", false), 3, "CrashLoopBackOff"),
+        (
+            "and once since, waits for the second",
+            ended(waiting("CrashLoopBackOff", 4), "Error", false),
+            3,
+            "CrashLoopBackOff",
+        ),
+        ("killed for memory before", ended(running(2), "OOMKilled", false), 2, "progressing"),
+        ("waited with this error before", waiting("CreateContainerConfigError", 1), 1, "progressing"),
+    ];
+    for (what, container, before, wanted) in cases {
+        let workload = workload(Pod { containers: vec![container], ..Pod::default() }, 1);
+        let health = judged(&workload, &limits, Mode::Rollout(at(0)), before);
+        assert_eq!(word(health), wanted, "a container that {what}");
+    }
+}
+
+#[test]
+fn restarts_without_a_fault_do_not_count() {
+    let limits = FailureThresholds::default();
+    let planned = |container: Container| {
+        let end = container.ended.clone().map(|end| Ended { planned: true, at: Some(at(4)), ..end });
+        Container { ended: end, ..container }
+    };
+    let by_rule = planned(ended(running(4), "Error", false));
+    let resized = ended(running(3), "Error", false);
+    for (what, pod) in [
+        ("a restart rule", Pod { containers: vec![by_rule.clone()], ..Pod::default() }),
+        (
+            "changes in place",
+            Pod { containers: vec![resized.clone()], changes_in_place: 3, ..Pod::default() },
+        ),
+    ] {
+        assert_eq!(
+            health_of(&workload(pod, 1), &limits, Mode::Rollout(at(0)), at(10)),
+            "progressing",
+            "{what}"
+        );
+    }
+    // Readiness that is lost because of such a restart.
+    let lost =
+        Pod { lost_readiness: true, ready_since: Some(at(5)), containers: vec![by_rule], ..Pod::default() };
+    assert_eq!(health_of(&workload(lost, 1), &limits, Mode::Observe, at(10)), "healthy");
 }
 
 #[test]
@@ -102,19 +177,55 @@ fn limits_are_those_of_the_policy() {
 }
 
 #[test]
-fn unavailable_pods_fail_a_release_only_above_the_limit_and_if_one_of_its_pods_is_not_ready() {
+fn in_the_observe_window_pods_fail_a_release_by_losing_readiness_of_their_own() {
     let limits = FailureThresholds::default();
-    let lost = |container: Container| Pod { containers: vec![container], ..Pod::default() };
+    let lost =
+        |container: Container| Pod { lost_readiness: true, containers: vec![container], ..Pod::default() };
+    let failed = |reason: &str, message: &str| Pod {
+        lost_readiness: true,
+        failed: Some((reason.into(), message.into())),
+        ..Pod::default()
+    };
     let cases = [
-        ("readiness is lost", lost(running(0)), 1, "Unavailable"),
+        ("readiness is lost, and its workload does not count it yet", lost(running(0)), 2, "Unavailable"),
         ("it has ended", lost(ended(running(0), "Error", true)), 1, "Error"),
         ("it was killed for memory", lost(ended(running(0), "OOMKilled", true)), 1, "OOMKilled"),
         ("it is ready, and counted late", Pod { ready: true, ..Pod::default() }, 1, "healthy"),
-        ("it is being moved", Pod { deleting: true, ..Pod::default() }, 1, "healthy"),
-        ("enough are left", lost(running(0)), 2, "healthy"),
+        ("it has never been ready", Pod { containers: vec![running(0)], ..Pod::default() }, 1, "healthy"),
+        ("it is being moved", Pod { leaving: true, ..lost(running(0)) }, 1, "healthy"),
         (
-            "its node evicted it",
-            Pod { ready: true, failed: Some(("Evicted".into(), String::new())), ..Pod::default() },
+            "its node was short of memory",
+            failed("Evicted", "The node was low on resource: memory."),
+            1,
+            "healthy",
+        ),
+        ("its node rejected it", failed("OutOfcpu", "Node didn't have enough resource: cpu"), 1, "healthy"),
+        (
+            "its node shut down",
+            failed("Terminated", "Pod was terminated in response to imminent node shutdown."),
+            1,
+            "healthy",
+        ),
+        ("its kubelet gives no reason", failed("", ""), 1, "healthy"),
+        (
+            "it used more disk than its limit",
+            failed(
+                "Evicted",
+                "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi. ",
+            ),
+            1,
+            "Evicted",
+        ),
+        (
+            "its volume is over its limit",
+            failed("Evicted", "Usage of EmptyDir volume \"tmp\" exceeds the limit \"1Gi\". "),
+            1,
+            "Evicted",
+        ),
+        ("its sysctl is forbidden", failed("SysctlForbidden", "forbidden sysctl"), 1, "SysctlForbidden"),
+        (
+            "it waits for a node",
+            Pod { unschedulable: Some((at(-900), "full".into())), ..Pod::default() },
             1,
             "healthy",
         ),
@@ -123,6 +234,69 @@ fn unavailable_pods_fail_a_release_only_above_the_limit_and_if_one_of_its_pods_i
         let workload = workload(pod, available);
         assert_eq!(health_of(&workload, &limits, Mode::Observe, at(60)), wanted, "when {what}");
     }
+}
+
+#[test]
+fn evictions_by_nodes_count_when_they_repeat() {
+    let limits = FailureThresholds { evictions: 1, ..FailureThresholds::default() };
+    let evicted = Pod {
+        failed: Some(("Evicted".into(), "The node was low on resource: memory.".into())),
+        ..Pod::default()
+    };
+    let mut workload = workload(evicted.clone(), 2);
+    assert_eq!(health_of(&workload, &limits, Mode::Observe, at(60)), "healthy");
+    workload.pods.push(evicted);
+    assert_eq!(health_of(&workload, &limits, Mode::Observe, at(60)), "Evicted");
+}
+
+#[test]
+fn after_the_observe_window_added_pods_must_be_ready_too() {
+    let limits = FailureThresholds { progress_deadline_seconds: 60, ..FailureThresholds::default() };
+    let health =
+        |workload: &Workload, seconds| health_of(workload, &limits, Mode::Settle(at(0)), at(seconds));
+    let starting = workload(Pod { created: Some(at(0)), ..Pod::default() }, 1);
+    assert_eq!(
+        (health(&starting, 59), health(&starting, 60)),
+        ("progressing".into(), "ProgressDeadlineExceeded".into())
+    );
+    let ready = workload(Pod { ready: true, ..Pod::default() }, 2);
+    assert_eq!(health(&ready, 1), "healthy");
+    // An autoscaler wants more pods than the cluster has room for, or a quota allows.
+    let full = workload(Pod { unschedulable: Some((at(-900), "full".into())), ..Pod::default() }, 1);
+    assert_eq!(health(&full, 900), "healthy");
+    let capped = Workload { desired: 8, blocked: Some(("FailedCreate".into(), "quota".into())), ..ready };
+    assert_eq!(health(&capped, 900), "healthy");
+    let none = Workload { pods: Vec::new(), ..full };
+    assert_eq!(health(&none, 59), "progressing");
+}
+
+#[test]
+fn what_passes_by_itself_is_waited_for() {
+    let limits = FailureThresholds::default();
+    let health = |workload: &Workload, mode, seconds| health_of(workload, &limits, mode, at(seconds));
+    let (rollout, rollback) = (Mode::Rollout(at(0)), Mode::Rollback(at(0)));
+    let blocked = Workload {
+        blocked: Some(("FailedCreate".into(), "exceeded quota".into())),
+        ..workload(Pod::default(), 1)
+    };
+    assert_eq!(
+        (health(&blocked, rollout, 59), health(&blocked, rollout, 60)),
+        ("waits: FailedCreate".into(), "FailedCreate".into())
+    );
+    assert_eq!(
+        (health(&blocked, rollback, 599), health(&blocked, rollback, 600)),
+        ("waits: FailedCreate".into(), "FailedCreate".into())
+    );
+    // Other progress prolongs it.
+    let moving = Workload { progressed: Some(at(50)), ..blocked };
+    assert_eq!(health(&moving, rollout, 109), "waits: FailedCreate");
+    let paused = Workload { paused: true, observed: true, desired: 2, ..Workload::default() };
+    assert_eq!(health(&paused, rollout, 9_999), "waits: Paused");
+    let restored = Workload { paused: true, pods: Vec::new(), ..workload(Pod::default(), 2) };
+    assert_eq!(health(&restored, rollback, 1), "healthy");
+    let old = OutdatedPod { name: "db-0".into(), ..OutdatedPod::default() };
+    let by_hand = Workload { on_delete: true, outdated: vec![old], ..workload(Pod::default(), 2) };
+    assert_eq!(health(&by_hand, rollout, 9_999), "waits: OnDelete");
 }
 
 #[test]
@@ -143,13 +317,4 @@ fn the_progress_deadline_counts_from_the_last_pod_that_became_ready() {
     // A node that was unreachable reports a readiness from before the rollout.
     slow.pods[0].ready_since = Some(at(-30));
     assert_eq!(health_at(&slow, 59), "progressing");
-}
-
-#[test]
-fn pods_from_before_a_rollout_do_not_affect_its_health() {
-    let old = Pod { containers: vec![ended(running(5), "Error", true)], ..Pod::default() };
-    let workload = workload(old, 1);
-    let limits = FailureThresholds::default();
-    assert_eq!(health_of(&workload, &limits, Mode::Rollout(at(1)), at(10)), "progressing");
-    assert_eq!(health_of(&workload, &limits, Mode::Rollout(at(0)), at(10)), "CrashLoopBackOff");
 }

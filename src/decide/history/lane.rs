@@ -26,7 +26,7 @@ pub struct Lane<'a> {
 pub fn is_of(promotion: &Promotion, release: &CachedRelease) -> bool {
     promotion.spec.release == release.name()
         && promotion.spec.kind == PromotionKind::Promote
-        && (promotion.phase() == PromotionPhase::Failed || !is_of_other_content(promotion, release))
+        && (promotion.phase().has_failed() || !is_of_other_content(promotion, release))
 }
 
 /// Whether the release was deleted and recreated with other content after the promotion read its digest.

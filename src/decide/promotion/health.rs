@@ -1,8 +1,14 @@
 //! The health of the objects of a promotion, by the thresholds of its environment.
 
 use super::Scene;
+use crate::api::{ExitsBefore, FIELD_MANAGER, ObjectRef};
+use crate::content::ownership::fields::{Changed, changed_template};
 use crate::content::{Desired, ObjectKey};
-use crate::decide::health::{Health, Mode, of_all, subjects};
+use crate::decide::health::{Health, Mode, Rules, exits_before, is_workload, of_all, subjects};
+use crate::decide::world::Live;
+use jiff::Timestamp;
+use serde_json::Value;
+use std::collections::BTreeMap;
 
 pub(super) fn is_healthy(scene: &Scene<'_>, keys: &[ObjectKey]) -> bool {
     health_of(scene, keys, Mode::Rollout(scene.now)) == Health::Healthy
@@ -15,10 +21,58 @@ pub(super) fn health_of(scene: &Scene<'_>, keys: &[ObjectKey], mode: Mode) -> He
     let exempt =
         |key: &ObjectKey| failing_before.iter().any(|old| old.kind == key.kind() && old.name == key.name());
     let subjects = subjects(keys.iter(), &scene.world.workloads, exempt);
-    of_all(&subjects, &scene.policy.failing, mode, scene.now)
+    let before = status.map(|status| status.exits_before.as_slice()).unwrap_or_default();
+    of_all(&subjects, &Rules { limits: &scene.policy.failing, before, mode, now: scene.now })
 }
 
 /// The objects whose health counts: all of the content but hooks.
 pub(super) fn workloads(wanted: &[Desired]) -> Vec<ObjectKey> {
     wanted.iter().filter(|item| item.hook.is_none()).map(|item| item.key.clone()).collect()
+}
+
+/// The mode of a rollout or rollback that started at this time.
+pub(super) fn mode(scene: &Scene<'_>, since: Timestamp) -> Mode {
+    if scene.is_rollback() { Mode::Rollback(since) } else { Mode::Rollout(since) }
+}
+
+/// The terminations of containers before the promotion writes anything.
+pub(super) fn exits_found(scene: &Scene<'_>, wanted: &[Desired]) -> Vec<ExitsBefore> {
+    let workloads = wanted.iter().filter_map(|item| scene.world.workloads.get(&item.key));
+    exits_before(workloads.flat_map(|workload| &workload.pods))
+}
+
+/// Changed workloads whose replicas are 0 although the content does not say so: nothing of them runs.
+pub(super) fn without_replicas(scene: &Scene<'_>, wanted: &[Desired]) -> Vec<ObjectRef> {
+    let status = scene.status();
+    let is_changed = |key: &ObjectKey| {
+        status.changes.iter().any(|change| change.kind == key.kind() && change.name == key.name())
+    };
+    wanted
+        .iter()
+        .filter(|item| matches!(item.key.kind(), "Deployment" | "StatefulSet") && is_workload(&item.key))
+        .filter(|item| {
+            is_changed(&item.key) && item.object.pointer("/spec/replicas") != Some(&Value::from(0))
+        })
+        .filter(|item| scene.world.workloads.get(&item.key).is_some_and(|workload| workload.desired == 0))
+        .map(|item| ObjectRef { kind: item.key.kind().to_owned(), name: item.key.name().to_owned() })
+        .collect()
+}
+
+/// The first workload whose template another manager changed after this promotion wrote it.
+pub(super) fn template_change(scene: &Scene<'_>, wanted: &[Desired]) -> Option<(ObjectKey, Changed)> {
+    wanted.iter().find_map(|item| match scene.world.live.get(&item.key)? {
+        Live::Present(live) => Some((item.key.clone(), changed_template(live, &item.object, FIELD_MANAGER)?)),
+        Live::Absent | Live::Refused(_) => None,
+    })
+}
+
+/// The generations of the workloads that were read and have the template that this promotion wrote.
+pub(super) fn unchanged(scene: &Scene<'_>, wanted: &[Desired]) -> BTreeMap<ObjectKey, i64> {
+    let read = wanted.iter().filter_map(|item| match scene.world.live.get(&item.key)? {
+        Live::Present(live) => Some((&item.key, live.pointer("/metadata/generation")?.as_i64()?)),
+        Live::Absent | Live::Refused(_) => None,
+    });
+    read.filter(|(key, generation)| scene.world.generations.get(*key) < Some(generation))
+        .map(|(key, generation)| (key.clone(), generation))
+        .collect()
 }

@@ -6,6 +6,8 @@
 //!             +--> Observing --+--> Superseded    a later promotion started
 //!             |                |
 //!             |                +--> Failed        a check failed, or the promotion cannot continue
+//!             |                |
+//!             |                +--> Inconclusive  the observe window ended, and nothing shows whether the release is good
 //!             |
 //!             +--> Cancelled    no longer needed: the release was deleted, a deadline passed, a later promotion started
 //!             |
@@ -50,7 +52,7 @@ mod steps;
 mod writes;
 
 pub use consequence::rollback_names;
-pub use needs::{contents, live_objects, plans};
+pub use needs::{changed_workloads, contents, live_objects, plans};
 
 use super::conditions;
 use super::conditions::{State, seconds};
@@ -107,6 +109,7 @@ pub fn decide(world: &PromotionWorld, now: Timestamp) -> Decision {
         PromotionPhase::Promoting | PromotionPhase::Observing => running::decide(&scene),
         PromotionPhase::Verified
         | PromotionPhase::Failed
+        | PromotionPhase::Inconclusive
         | PromotionPhase::Superseded
         | PromotionPhase::Cancelled => Decision::default(),
     }
@@ -234,7 +237,7 @@ fn promotion_conditions(
     let state = match status.phase {
         PromotionPhase::Pending | PromotionPhase::Promoting | PromotionPhase::Observing => State::Reconciling,
         PromotionPhase::Verified | PromotionPhase::Superseded => State::Ready,
-        PromotionPhase::Failed | PromotionPhase::Cancelled => State::Stalled,
+        PromotionPhase::Failed | PromotionPhase::Inconclusive | PromotionPhase::Cancelled => State::Stalled,
     };
     let stored =
         world.promotion.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
@@ -319,6 +322,7 @@ pub fn writes(actions: &[Action]) -> bool {
         Action::CreatePromotion { .. }
         | Action::DeletePromotion { .. }
         | Action::MarkRolledOut { .. }
+        | Action::MarkUnchanged { .. }
         | Action::PublishFreezes { .. }
         | Action::DeleteContent { .. }
         | Action::Preflight { .. } => false,

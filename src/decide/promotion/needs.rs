@@ -89,6 +89,18 @@ pub fn live_objects(world: &PromotionWorld) -> BTreeSet<ObjectKey> {
     keys
 }
 
+/// The workloads of the promotion whose spec has a generation that was not compared with what was written. An autoscaler raises it
+/// too, so what changed is told only by the live object.
+pub fn changed_workloads(world: &PromotionWorld) -> BTreeSet<ObjectKey> {
+    let changes = world.promotion.status.iter().flat_map(|status| &status.changes);
+    changed_keys(changes)
+        .filter(|key| {
+            let generation = world.workloads.get(key).map(|workload| workload.generation);
+            key.kind() != "Job" && generation > Some(world.generations.get(key).copied().unwrap_or(0))
+        })
+        .collect()
+}
+
 fn changed_keys<'a>(changes: impl Iterator<Item = &'a Change> + 'a) -> impl Iterator<Item = ObjectKey> + 'a {
     changes.filter_map(|change| ObjectKey::new(&change.api_version, &change.kind, &change.name).ok())
 }

@@ -1,10 +1,11 @@
 //! The observe window: health decides until it ends whether the promotion is verified.
 
-use super::health::{health_of, workloads};
+use super::health::{health_of, template_change, unchanged, without_replicas, workloads};
 use super::outcome::{Outcome, finish};
 use super::{Decision, Scene};
-use crate::api::{Delivery, Reason};
+use crate::api::{Delivery, ObjectRef, Reason};
 use crate::content::Desired;
+use crate::decide::decision::Action;
 use crate::decide::health::{Health, Mode};
 use crate::decide::moments::{earliest, later, span};
 use crate::decide::world::Loaded;
@@ -13,6 +14,14 @@ use jiff::Timestamp;
 /// Checks health until the observe window ends.
 pub(super) fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -> Decision {
     let until = later(since, span(scene.policy.observe_window));
+    let is_managed = scene.environment.spec.delivery == Delivery::Managed;
+    if let Some((key, changed)) = template_change(scene, wanted).filter(|_| is_managed) {
+        let message = format!(
+            "{key} no longer runs what was written: {} changed {} before the release was verified",
+            changed.manager, changed.field
+        );
+        return finish(scene, Outcome::Interrupted { reason: Reason::TemplateChanged, message: &message });
+    }
     let keys = match scene.environment.spec.delivery {
         Delivery::Managed => workloads(wanted),
         // Another tool deploys the objects under the names that they were captured with.
@@ -21,26 +30,59 @@ pub(super) fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -
             Loaded::NotAsked | Loaded::Missing(_) | Loaded::Broken(_) => Vec::new(),
         },
     };
-    match health_of(scene, &keys, Mode::Observe) {
-        Health::Failing { reason, message } => finish(scene, Outcome::Failed { reason, message: &message }),
+    let checked = unchanged(scene, wanted);
+    let decision = match health_of(scene, &keys, Mode::Observe) {
+        Health::Failing { reason, message } => {
+            return finish(scene, Outcome::Failed { reason, message: &message });
+        }
         Health::Healthy if scene.now < until => Decision { wake_at: Some(until), ..Decision::default() },
         Health::Progressing { recheck_at, .. } if scene.now < until => {
             Decision { wake_at: earliest(recheck_at, Some(until)), ..Decision::default() }
         }
-        // At the end of the window every workload must be rolled out again. A progressing one has the progress deadline.
-        Health::Healthy | Health::Progressing { .. } => match health_of(scene, &keys, Mode::Rollout(until)) {
-            Health::Healthy => finish(
-                scene,
-                Outcome::Verified {
-                    reason: Reason::Verified,
-                    message: "stayed healthy through the observe window",
-                },
-            ),
+        // At the end of the window, pods that were added in it must be ready too.
+        Health::Healthy | Health::Progressing { .. } => match health_of(scene, &keys, Mode::Settle(until)) {
+            Health::Healthy => return end(scene, wanted),
             Health::Failing { reason, message } => {
-                finish(scene, Outcome::Failed { reason, message: &message })
+                return finish(scene, Outcome::Failed { reason, message: &message });
+            }
+            Health::Progressing { obstacle: Some(reason), message, recheck_at } => {
+                scene.stay(scene.status(), &reason, &message, recheck_at)
             }
             // Not reported: the progress of a workload is in its own status.
-            Health::Progressing { recheck_at, .. } => Decision { wake_at: recheck_at, ..Decision::default() },
+            Health::Progressing { obstacle: None, recheck_at, .. } => {
+                Decision { wake_at: recheck_at, ..Decision::default() }
+            }
         },
+    };
+    let actions =
+        if checked.is_empty() { Vec::new() } else { vec![Action::MarkUnchanged { generations: checked }] };
+    Decision { actions, ..decision }
+}
+
+/// Ends the promotion after the observe window: verified, unless nothing ran that shows whether the release is good.
+fn end(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
+    let status = scene.status();
+    let idle: Vec<ObjectRef> = without_replicas(scene, wanted)
+        .into_iter()
+        .filter(|it| status.without_replicas.contains(it))
+        .collect();
+    if !idle.is_empty() {
+        return nothing_ran(scene, &idle);
     }
+    finish(
+        scene,
+        Outcome::Verified { reason: Reason::Verified, message: "stayed healthy through the observe window" },
+    )
+}
+
+/// Ends a promotion of which a workload has no replicas.
+pub(super) fn nothing_ran(scene: &Scene<'_>, idle: &[ObjectRef]) -> Decision {
+    let names: Vec<String> = idle.iter().map(|it| format!("{} {}", it.kind, it.name)).collect();
+    let (has, them) = if names.len() == 1 { ("has", "it") } else { ("have", "them") };
+    let message = format!(
+        "nothing shows whether the release is good: {} {has} 0 replicas, so no pod ran; scale {them} up and promote again, or set \
+         replicas: 0 in the content or in spec.overrides of the environment",
+        names.join(", ")
+    );
+    finish(scene, Outcome::Inconclusive { reason: Reason::NothingRan, message: &message })
 }

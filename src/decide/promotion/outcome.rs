@@ -5,7 +5,9 @@
 
 use super::consequence::{Consequence, consequence, roll_back, rollback_name};
 use super::{Decision, Scene, note, steps, warning};
-use crate::api::{HOLDS, Meta, Promotion, PromotionKind, PromotionPhase, Reason, StepResult};
+use crate::api::{
+    Condition, HOLDS, Meta, Promotion, PromotionKind, PromotionPhase, PromotionStatus, Reason, StepResult,
+};
 use crate::decide::conditions::condition;
 use crate::decide::decision::Note;
 
@@ -26,6 +28,13 @@ pub(super) enum Outcome<'a> {
     /// The release failed in this environment. The rollback policy decides what follows.
     Failed {
         /// What failed.
+        reason: Reason,
+        /// The message, as a sentence.
+        message: &'a str,
+    },
+    /// The release ran its course, and nothing shows whether it is good. Automation stops until a person decides.
+    Inconclusive {
+        /// What is missing.
         reason: Reason,
         /// The message, as a sentence.
         message: &'a str,
@@ -64,6 +73,7 @@ pub(super) fn finish(scene: &Scene<'_>, outcome: Outcome<'_>) -> Decision {
         }
         Outcome::Superseded { by } => superseded(scene, by),
         Outcome::Failed { reason, message } => failed(scene, reason, message),
+        Outcome::Inconclusive { reason, message } => inconclusive(scene, reason, message),
         Outcome::Interrupted { reason, message } => End { phase: PromotionPhase::Failed, reason, message }
             .write(scene, StepResult::Failed, Some(message)),
         Outcome::Refused { reason, message } => {
@@ -85,8 +95,7 @@ struct End<'a> {
 
 impl End<'_> {
     fn write(self, scene: &Scene<'_>, result: StepResult, step: Option<&str>) -> Decision {
-        let mut status = scene.status();
-        status.finished_at = Some(scene.time());
+        let mut status = scene.ended_status();
         steps::close(&mut status, scene, result, step);
         let memory = scene.write(status, self.phase, &self.reason, self.message);
         Decision { memory: Some(memory), ..Decision::default() }
@@ -94,9 +103,7 @@ impl End<'_> {
 }
 
 fn never_started(scene: &Scene<'_>, phase: PromotionPhase, reason: Reason, message: &str) -> Decision {
-    let mut status = scene.status();
-    status.finished_at = Some(scene.time());
-    let memory = scene.write(status, phase, &reason, message);
+    let memory = scene.write(scene.ended_status(), phase, &reason, message);
     let text = format!("{}: {message}", scene.environment.name());
     Decision { memory: Some(memory), ..Decision::default() }.with(warning(Reason::PromotionRefused, text))
 }
@@ -148,15 +155,35 @@ fn failed(scene: &Scene<'_>, reason: Reason, message: &str) -> Decision {
         Consequence::Hold(cause) => (format!("{message}; {cause}"), true),
         Consequence::Leave(cause) => (format!("{message}; {cause}"), false),
     };
-    let mut status = scene.status();
-    status.finished_at = Some(scene.time());
+    let mut status = scene.ended_status();
     steps::close(&mut status, scene, StepResult::Failed, Some(message));
     if holds {
-        let generation = scene.world.promotion.generation();
-        status.conditions = vec![condition(HOLDS, "True", &reason, &text, generation, &[], scene.now)];
+        status.conditions = vec![hold(scene, &reason, &text)];
     }
     let memory = scene.write(status, PromotionPhase::Failed, &reason, &text);
     Decision { memory: Some(memory), ..Decision::default() }.with(failure(scene, &reason, &text))
+}
+
+/// Ends the promotion without a verdict, and holds the environment: the lane of an unverified release waits for a person.
+fn inconclusive(scene: &Scene<'_>, reason: Reason, message: &str) -> Decision {
+    let mut status = scene.ended_status();
+    steps::close(&mut status, scene, StepResult::Failed, Some(message));
+    status.conditions = vec![hold(scene, &reason, message)];
+    let memory = scene.write(status, PromotionPhase::Inconclusive, &reason, message);
+    let text = format!("{}: revision {}: {reason}: {message}", scene.environment.name(), scene.revision());
+    Decision { memory: Some(memory), ..Decision::default() }.with(warning(Reason::Inconclusive, text))
+}
+
+/// The condition that stops automation in this environment.
+fn hold(scene: &Scene<'_>, reason: &Reason, message: &str) -> Condition {
+    condition(HOLDS, "True", reason, message, scene.world.promotion.generation(), &[], scene.now)
+}
+
+impl Scene<'_> {
+    /// The status of a promotion that ends now, without what only a running one needs.
+    fn ended_status(&self) -> PromotionStatus {
+        PromotionStatus { finished_at: Some(self.time()), exits_before: Vec::new(), ..self.status() }
+    }
 }
 
 fn failure(scene: &Scene<'_>, reason: &Reason, text: &str) -> Note {

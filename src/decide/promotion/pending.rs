@@ -1,12 +1,13 @@
 //! A promotion that has written nothing yet: gates, consent, approvals, the dry-run of every object, and then the intent.
 
 use super::gates::{busy_lane, closed_gate, no_consent, unapproved};
+use super::health::exits_found;
 use super::outcome::{Outcome, finish};
 use super::refusal::refuse;
+use super::rollout::{rolling_message, rolling_reason};
 use super::{Decision, RETRY, Scene, note, warning};
 use crate::api::{
-    ApprovalsReport, ChangeAction, Delivery, Meta, ObjectRef, PromotionPhase, PromotionStatus, Reason, Step,
-    StepResult,
+    ApprovalsReport, Delivery, Meta, ObjectRef, PromotionPhase, PromotionStatus, Reason, Step, StepResult,
 };
 use crate::content::capture::images::images;
 use crate::content::object::strip::strip;
@@ -15,7 +16,7 @@ use crate::content::plan::overrides::unmatched;
 use crate::content::{ContentError, Desired, Digested, ObjectSet, Plan};
 use crate::decide::decision::{Owner, Record};
 
-use crate::decide::moments::{later, span};
+use crate::decide::moments::later;
 use crate::decide::world::{Live, Loaded};
 use jiff::SignedDuration;
 
@@ -288,19 +289,9 @@ fn launch(
     wanted: &[Desired],
     records: Vec<Record>,
 ) -> Decision {
-    let count = |action| status.changes.iter().filter(|change| change.action == action).count();
-    let message = format!(
-        "{} to create, {} to change, {} to remove",
-        count(ChangeAction::Create),
-        count(ChangeAction::Update),
-        count(ChangeAction::Delete)
-    );
-    let window = span(scene.policy.observe_window);
-    let (name, message) = match scene.is_rollback() {
-        true => ("Rollback", message),
-        false if window.is_zero() => ("Rollout", message),
-        false => ("Rollout", format!("{message}; observed for {window:#} after the rollout")),
-    };
+    let message = rolling_message(scene, &status);
+    status.exits_before = exits_found(scene, wanted);
+    let name = if scene.is_rollback() { "Rollback" } else { "Rollout" };
     status.steps.push(Step {
         name: name.into(),
         started_at: Some(scene.time()),
@@ -308,7 +299,6 @@ fn launch(
         result: StepResult::Running,
         message: Some(message.clone()),
     });
-    let reason = if scene.is_rollback() { Reason::RollingBack } else { Reason::RollingOut };
     let next = super::writes::next_writes(scene, &status, wanted);
     let note = match scene.is_rollback() {
         true => warning(
@@ -322,7 +312,7 @@ fn launch(
     };
     Decision {
         records,
-        memory: Some(scene.write(status, PromotionPhase::Promoting, &reason, &message)),
+        memory: Some(scene.write(status, PromotionPhase::Promoting, &rolling_reason(scene), &message)),
         // The target and the number of a rollback follow from its spec until it has ended, so its writes need not wait for the
         // memory. A rollback that was refused before writes its memory first.
         memory_follows: scene.is_rollback() && scene.status().refused_since.is_none(),

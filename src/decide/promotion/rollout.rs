@@ -1,10 +1,11 @@
 //! The rollout of a promotion or rollback: the next writes, and the health of what is written, until everything is rolled out.
 
-use super::health::{health_of, workloads};
+use super::health::{health_of, mode, without_replicas, workloads};
+use super::observing::nothing_ran;
 use super::outcome::{Outcome, finish};
 use super::writes::{Next, is_written, next_writes, run_hooks};
-use super::{Decision, Scene, note};
-use crate::api::{Meta, PromotionPhase, Reason};
+use super::{Decision, Scene, note, steps};
+use crate::api::{ChangeAction, Meta, PromotionPhase, PromotionStatus, Reason};
 use crate::content::{Desired, Hook, ObjectKey};
 use crate::decide::decision::Action;
 use crate::decide::health::{Health, Mode};
@@ -12,6 +13,8 @@ use crate::decide::moments::{earliest, later, span};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 
+/// The shortest observe window that is written to the status when it starts.
+const WORTH_A_WRITE: SignedDuration = SignedDuration::from_secs(10);
 /// The interval in which consent is checked again.
 const CONSENT: SignedDuration = SignedDuration::from_secs(10);
 
@@ -39,13 +42,17 @@ pub(super) fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
         );
     }
     let checked = checked_keys(scene, wanted, &next);
-    // Times are whole seconds: a pod of the failed revision may have been created in the second in which the rollback starts.
-    let settling = SignedDuration::from_secs(i64::from(scene.is_rollback()));
-    let mode = Mode::Rollout(later(since, settling));
+    let mode = mode(scene, since);
     match health_of(scene, &checked, mode) {
         Health::Failing { reason, message } => finish(scene, Outcome::Failed { reason, message: &message }),
+        Health::Progressing { obstacle: Some(obstacle), message, recheck_at } => {
+            let report = scene.stay(status, &obstacle, &message, None).report;
+            Decision { report, ..proceed(scene, next, recheck_at) }
+        }
         // The progress of a workload is in its own status. Repeating it here would cost a write per pod.
-        Health::Progressing { recheck_at, .. } => proceed(scene, next, recheck_at),
+        Health::Progressing { obstacle: None, recheck_at, .. } => {
+            Decision { report: without_obstacle(scene, status), ..proceed(scene, next, recheck_at) }
+        }
         Health::Healthy if next.complete => {
             let hooks = (!scene.is_rollback()).then(|| run_hooks(scene, wanted, Hook::PostPromote)).flatten();
             match hooks {
@@ -54,6 +61,34 @@ pub(super) fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
             }
         }
         Health::Healthy => proceed(scene, next, None),
+    }
+}
+
+/// The report after an obstacle is gone.
+fn without_obstacle(scene: &Scene<'_>, status: PromotionStatus) -> Option<PromotionStatus> {
+    let stored = Reason::from(status.reason.as_deref().unwrap_or_default());
+    let (reason, message) = (rolling_reason(scene), rolling_message(scene, &status));
+    (stored != reason).then(|| scene.stay(status, &reason, &message, None).report).flatten()
+}
+
+/// The reason of a rollout or rollback that makes progress.
+pub(super) fn rolling_reason(scene: &Scene<'_>) -> Reason {
+    if scene.is_rollback() { Reason::RollingBack } else { Reason::RollingOut }
+}
+
+/// What a rollout or rollback changes, and how long it is observed.
+pub(super) fn rolling_message(scene: &Scene<'_>, status: &PromotionStatus) -> String {
+    let count = |action| status.changes.iter().filter(|change| change.action == action).count();
+    let message = format!(
+        "{} to create, {} to change, {} to remove",
+        count(ChangeAction::Create),
+        count(ChangeAction::Update),
+        count(ChangeAction::Delete)
+    );
+    let window = span(scene.policy.observe_window);
+    match scene.is_rollback() || window.is_zero() {
+        true => message,
+        false => format!("{message}; observed for {window:#} after the rollout"),
     }
 }
 
@@ -106,10 +141,10 @@ fn proceed(scene: &Scene<'_>, next: Next, recheck_at: Option<Timestamp>) -> Deci
 }
 
 /// Deletes the pods of the replaced revision that are not ready: with `OrderedReady` the StatefulSet controller never replaces them
-/// (kubernetes#67250).
+/// (kubernetes#67250), and with `OnDelete` no controller does.
 fn stuck_pods(scene: &Scene<'_>) -> Vec<Action> {
     let replaces = scene.status().replaces.and_then(|number| scene.lane.revision(number));
-    let replaces_a_failure = replaces.is_some_and(|promotion| promotion.phase() == PromotionPhase::Failed);
+    let replaces_a_failure = replaces.is_some_and(|promotion| promotion.phase().has_failed());
     if !scene.is_rollback() && !replaces_a_failure {
         return Vec::new();
     }
@@ -117,10 +152,10 @@ fn stuck_pods(scene: &Scene<'_>) -> Vec<Action> {
         .world
         .workloads
         .iter()
-        .filter(|(key, _)| key.kind() == "StatefulSet" && is_written(scene, key))
-        .filter(|(_, workload)| workload.observed)
-        .flat_map(|(_, workload)| &workload.stuck)
-        .map(|(name, uid)| Action::DeletePod { target: scene.target(), name: name.clone(), uid: uid.clone() })
+        .filter(|(key, workload)| key.kind() == "StatefulSet" || workload.on_delete)
+        .filter(|(key, workload)| workload.observed && is_written(scene, key))
+        .flat_map(|(_, workload)| workload.outdated.iter().filter(|pod| !pod.ready))
+        .map(|pod| Action::DeletePod { target: scene.target(), name: pod.name.clone(), uid: pod.uid.clone() })
         .collect()
 }
 
@@ -133,20 +168,31 @@ fn rolled_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
         );
     }
     let window = span(scene.policy.observe_window);
+    let idle = without_replicas(scene, wanted);
     if window.is_zero() {
-        return finish(
-            scene,
-            Outcome::Verified { reason: Reason::Verified, message: "rolled out and healthy" },
-        );
+        return match idle.is_empty() {
+            true => finish(
+                scene,
+                Outcome::Verified { reason: Reason::Verified, message: "rolled out and healthy" },
+            ),
+            false => nothing_ran(scene, &idle),
+        };
     }
-    let since = last_ready(scene, wanted);
+    // A process that did not see the rollout takes the time from the pods.
+    let is_seen = !scene.world.written.is_empty();
+    let since = if is_seen { scene.time_after().0 } else { last_ready(scene, wanted) };
     let until = later(since, window);
-    let message = format!(
-        "{}: revision {} is rolled out; observed until {until}",
-        scene.environment.name(),
-        scene.revision()
-    );
+    let text = format!("rolled out; observed until {until}");
+    let message = format!("{}: revision {} is {text}", scene.environment.name(), scene.revision());
+    // Nobody could read a short window in the status, so it is not worth a write.
+    let memory = (window >= WORTH_A_WRITE || !idle.is_empty()).then(|| {
+        let mut status = scene.status();
+        steps::rolled_out(&mut status, since);
+        status.without_replicas = idle;
+        scene.write(status, PromotionPhase::Promoting, &Reason::Observing, &text)
+    });
     Decision {
+        memory,
         actions: vec![Action::MarkRolledOut { since }],
         wake_at: (until > scene.now).then_some(until),
         notes: vec![note(Reason::RolledOut, message)],

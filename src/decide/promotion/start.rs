@@ -214,7 +214,7 @@ impl Scene<'_> {
         let is_failing = |key: &ObjectKey| {
             let workload = self.world.workloads.get(key);
             workload
-                .is_some_and(|workload| workload.available < workload.desired || workload.failure.is_some())
+                .is_some_and(|workload| workload.available < workload.desired || workload.blocked.is_some())
         };
         wanted
             .iter()
@@ -244,7 +244,7 @@ impl Scene<'_> {
         wanted.iter().filter(|wanted| is_workload(&wanted.key)).all(|wanted| {
             match self.world.live.get(&wanted.key) {
                 Some(Live::Present(_)) => self.world.workloads.get(&wanted.key).is_some_and(|workload| {
-                    workload.available >= workload.desired && workload.failure.is_none()
+                    workload.available >= workload.desired && workload.blocked.is_none()
                 }),
                 Some(Live::Absent | Live::Refused(_)) | None => true,
             }

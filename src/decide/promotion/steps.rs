@@ -3,6 +3,7 @@
 use super::Scene;
 use crate::api::{PromotionStatus, Step, StepResult};
 use crate::decide::conditions::{cut, seconds};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// Ends the running step. If the rollout was observed to be complete, the step `Observe` is added first.
@@ -13,18 +14,23 @@ pub(super) fn close(
     message: Option<&str>,
 ) {
     if let (None, Some(at)) = (&status.rolled_out_at, scene.world.rolled_out) {
-        let at = Time(seconds(at));
-        close_running(status, StepResult::Passed, &at, None);
-        status.steps.push(Step {
-            name: "Observe".into(),
-            started_at: Some(at.clone()),
-            finished_at: None,
-            result: StepResult::Running,
-            message: None,
-        });
-        status.rolled_out_at = Some(at);
+        rolled_out(status, at);
     }
     close_running(status, result, &scene.time(), message);
+}
+
+/// Ends the step of the rollout, and starts `Observe`.
+pub(super) fn rolled_out(status: &mut PromotionStatus, at: Timestamp) {
+    let at = Time(seconds(at));
+    close_running(status, StepResult::Passed, &at, None);
+    status.steps.push(Step {
+        name: "Observe".into(),
+        started_at: Some(at.clone()),
+        finished_at: None,
+        result: StepResult::Running,
+        message: None,
+    });
+    status.rolled_out_at = Some(at);
 }
 
 fn close_running(status: &mut PromotionStatus, result: StepResult, at: &Time, message: Option<&str>) {

@@ -78,7 +78,7 @@ fn ended(
 ) -> Stage {
     let phase = promotion.phase();
     let rollback = match phase {
-        PromotionPhase::Failed => rollback,
+        PromotionPhase::Failed | PromotionPhase::Inconclusive => rollback,
         // A person may also roll back a verified release.
         PromotionPhase::Verified if runs_here(lane, promotion) => {
             rollback.filter(|other| !other.phase().is_final())
@@ -97,7 +97,9 @@ fn ended(
     stage.at = match rollback.map(Promotion::phase) {
         None => stage.at,
         Some(PromotionPhase::Verified | PromotionPhase::Superseded) => At::RolledBack,
-        Some(PromotionPhase::Failed | PromotionPhase::Cancelled) => At::RollbackFailed,
+        Some(PromotionPhase::Failed | PromotionPhase::Inconclusive | PromotionPhase::Cancelled) => {
+            At::RollbackFailed
+        }
         Some(PromotionPhase::Pending | PromotionPhase::Promoting | PromotionPhase::Observing) => {
             At::RollingBack
         }

@@ -153,8 +153,8 @@ fn forgotten(
     let line = status.environments.iter().find(|line| line.name == lane.environment)?;
     let promotion = line.promotion.as_ref().filter(|name| !project.promotions.contains_key(*name))?;
     let at = ended(&Reason::from(line.state.as_str()), &status.phase)?;
-    let has_failed =
-        matches!(at, At::Promotion(PromotionPhase::Failed) | At::RolledBack | At::RollbackFailed);
+    let has_failed = matches!(&at, At::Promotion(phase) if phase.has_failed())
+        || matches!(at, At::RolledBack | At::RollbackFailed);
     let at = if has_failed && newer_is_verified(project, lane, release) { At::Superseded } else { at };
     Some(Stage {
         name: line.name.clone(),
@@ -169,11 +169,13 @@ fn forgotten(
 /// The outcome that a stored word stands for. None for a stage that has not ended. `Superseded` is the word for a superseded promotion
 /// and for a failure that a newer release superseded. The phase of the release distinguishes them.
 fn ended(state: &Reason, phase: &ReleasePhase) -> Option<At> {
-    let had_failed = matches!(phase, ReleasePhase::RolledBack | ReleasePhase::Failed);
+    let had_failed =
+        matches!(phase, ReleasePhase::RolledBack | ReleasePhase::Failed | ReleasePhase::Inconclusive);
     let ends = [
         (Reason::Verified, At::Promotion(PromotionPhase::Verified)),
         (Reason::Cancelled, At::Promotion(PromotionPhase::Cancelled)),
         (Reason::Failed, At::Promotion(PromotionPhase::Failed)),
+        (Reason::Inconclusive, At::Promotion(PromotionPhase::Inconclusive)),
         (Reason::RolledBack, At::RolledBack),
         (Reason::RollbackFailed, At::RollbackFailed),
         (

@@ -41,6 +41,9 @@ fn ranked(at: &At) -> Option<(usize, ReleasePhase, State, Reason)> {
         At::RollbackFailed | At::Promotion(PromotionPhase::Failed) => {
             (2, ReleasePhase::Failed, State::Stalled, Reason::Failed)
         }
+        At::Promotion(PromotionPhase::Inconclusive) => {
+            (2, ReleasePhase::Inconclusive, State::Stalled, Reason::Inconclusive)
+        }
         At::Promotion(PromotionPhase::Pending) => {
             (3, ReleasePhase::Promoting, State::Reconciling, Reason::Pending)
         }

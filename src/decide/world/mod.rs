@@ -4,7 +4,7 @@ mod project;
 mod workload;
 
 pub use project::{Admission, Freeze, Grant, NamespaceFacts, Objects, Project, Verb};
-pub use workload::{Container, Ended, Pod, Workload};
+pub use workload::{Container, Ended, OutdatedPod, Pod, Workload};
 
 use crate::api::{Approval, CachedRelease, Environment, Promotion, Reason};
 use crate::content::{ContentError, Digested, ObjectKey, Plan, Sealed};
@@ -108,6 +108,8 @@ pub struct PromotionWorld {
     pub written: BTreeSet<ObjectKey>,
     /// Writes that the API server refused permanently, and why.
     pub refused: BTreeMap<ObjectKey, String>,
+    /// Generations of workloads that are known to have the template that was written.
+    pub generations: BTreeMap<ObjectKey, i64>,
     /// Since when this process has observed that every workload is rolled out.
     pub rolled_out: Option<Timestamp>,
     /// Workloads and hooks in the target namespace, by key.

@@ -7,6 +7,8 @@ use jiff::Timestamp;
 pub struct Workload {
     /// UID.
     pub uid: String,
+    /// The generation of its spec.
+    pub generation: i64,
     /// The revision in its annotation.
     pub revision: Option<i64>,
     /// Whether its controller has observed its newest spec.
@@ -19,18 +21,35 @@ pub struct Workload {
     pub total: i32,
     /// Replicas of any template that are available.
     pub available: i32,
-    /// Whether the rollout is paused or waits for manual approval.
+    /// Whether its rollout is paused.
     pub paused: bool,
-    /// Why its controller cannot proceed or cannot create pods: reason and message.
-    pub failure: Option<(String, String)>,
+    /// Why its controller cannot create pods: reason and message. Passes by itself when a quota, a webhook or an account changes.
+    pub blocked: Option<(String, String)>,
     /// When its progress deadline was exceeded, and the message. Stays for a while after a newer template was written.
     pub gave_up: Option<(Timestamp, String)>,
+    /// The last progress that its controller reports.
+    pub progressed: Option<Timestamp>,
     /// For a Job: whether it succeeded.
     pub complete: bool,
+    /// For a Job: why it failed.
+    pub failed: Option<String>,
+    /// Whether only a user replaces its pods, by deleting them.
+    pub on_delete: bool,
     /// Pods of the newest template.
     pub pods: Vec<Pod>,
-    /// Pods of an older template that are not ready: name and UID.
-    pub stuck: Vec<(String, String)>,
+    /// Pods of an older template that are not being deleted.
+    pub outdated: Vec<OutdatedPod>,
+}
+
+/// A pod of an older template.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OutdatedPod {
+    /// Name.
+    pub name: String,
+    /// UID.
+    pub uid: String,
+    /// Whether it is ready.
+    pub ready: bool,
 }
 
 /// A pod of the newest template.
@@ -42,10 +61,14 @@ pub struct Pod {
     pub uid: String,
     /// Whether it is ready.
     pub ready: bool,
+    /// Whether it was ready and is not any more.
+    pub lost_readiness: bool,
     /// When `ready` last changed.
     pub ready_since: Option<Timestamp>,
-    /// Whether it is being deleted.
-    pub deleting: bool,
+    /// Whether it leaves for a reason that is not its own: deleted, evicted by the API, preempted, or with its node.
+    pub leaving: bool,
+    /// How often its spec was changed in place, for example its resources. Each change may restart its containers.
+    pub changes_in_place: i32,
     /// When it was created.
     pub created: Option<Timestamp>,
     /// Since when it cannot be scheduled, and why.
@@ -69,6 +92,14 @@ pub struct Container {
     pub ended: Option<Ended>,
 }
 
+impl Container {
+    /// How often it has terminated. A container that waits in back-off has terminated once more than it was restarted.
+    pub fn exits(&self) -> i32 {
+        let is_down = self.ended.as_ref().is_some_and(|ended| ended.current) || self.waiting.is_some();
+        self.restarts.saturating_add(i32::from(is_down && self.ended.is_some()))
+    }
+}
+
 /// The termination of a container.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ended {
@@ -82,4 +113,6 @@ pub struct Ended {
     pub at: Option<Timestamp>,
     /// Whether the container is terminated now, rather than restarted since.
     pub current: bool,
+    /// Whether the spec of the container names this exit code as one after which it is restarted on purpose.
+    pub planned: bool,
 }

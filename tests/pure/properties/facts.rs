@@ -4,7 +4,7 @@ use super::worlds::Choices;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use towpath::content::{Digested, ObjectKey, ObjectSet};
-use towpath::decide::world::{Container, Ended, Live, Loaded, Pod, Workload};
+use towpath::decide::world::{Container, Ended, Live, Loaded, OutdatedPod, Pod, Workload};
 
 pub fn deployment(name: &str, image: &str) -> Value {
     json!({
@@ -101,11 +101,17 @@ pub fn workload(choices: &mut Choices<'_>) -> Workload {
         total: figure(choices),
         available: figure(choices),
         paused: choices.one_in(9),
-        failure: choices.one_in(9).then(|| (choices.text(), choices.text())),
+        blocked: choices.one_in(9).then(|| (choices.text(), choices.text())),
+        failed: choices.one_in(9).then(|| choices.text()),
+        generation: choices.number(3) as i64,
+        progressed: choices.maybe(Choices::moment),
+        on_delete: choices.one_in(6),
         gave_up: choices.one_in(9).then(|| (choices.moment(), choices.text())),
         complete: choices.one_in(2),
         pods: (0..choices.number(3)).map(|_| pod(choices)).collect(),
-        stuck: (0..choices.number(2)).map(|_| ("db-0".into(), "u".into())).collect(),
+        outdated: (0..choices.number(2))
+            .map(|_| OutdatedPod { name: "db-0".into(), uid: "u".into(), ready: choices.one_in(2) })
+            .collect(),
     }
 }
 
@@ -122,6 +128,9 @@ pub fn pod(choices: &mut Choices<'_>) -> Pod {
         ended: choices.maybe(|choices| Ended {
             reason: choices.of(&["Error", "OOMKilled"]).into(),
             message: choices.text(),
+            current: choices.one_in(2),
+            planned: choices.one_in(5),
+            at: choices.maybe(Choices::moment),
             ..Ended::default()
         }),
     };
@@ -130,10 +139,14 @@ pub fn pod(choices: &mut Choices<'_>) -> Pod {
         uid: "u".into(),
         ready: choices.one_in(2),
         ready_since: choices.maybe(Choices::moment),
-        deleting: choices.one_in(5),
+        leaving: choices.one_in(5),
+        lost_readiness: choices.one_in(3),
+        changes_in_place: choices.of(&[0, 0, 1, i32::MAX]),
         created: choices.maybe(Choices::moment),
         unschedulable: choices.one_in(4).then(|| (choices.moment(), choices.text())),
-        failed: choices.one_in(6).then(|| (choices.text(), choices.text())),
+        failed: choices
+            .one_in(6)
+            .then(|| (choices.of(&["Evicted", "OutOfcpu", "DeadlineExceeded"]).into(), choices.text())),
         containers: (0..choices.number(3)).map(|_| container(choices)).collect(),
     }
 }

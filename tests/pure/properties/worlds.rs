@@ -9,9 +9,9 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use towpath::api::{
-    CachedRelease, Change, ChangeAction, Condition, Delivery, Environment, EnvironmentSpec, PinnedImage,
-    Promotion, PromotionPhase, PromotionSpec, PromotionStatus, Reason, Release, ReleaseSpec, ReleaseStatus,
-    RollbackPolicySpec, Step, StepResult,
+    CachedRelease, Change, ChangeAction, Condition, Delivery, Environment, EnvironmentSpec, ExitsBefore,
+    ObjectRef, PinnedImage, Promotion, PromotionPhase, PromotionSpec, PromotionStatus, Reason, Release,
+    ReleaseSpec, ReleaseStatus, RollbackPolicySpec, Step, StepResult,
 };
 use towpath::content::{ObjectKey, render};
 use towpath::decide::needs::{contents, live_objects, plans};
@@ -233,6 +233,18 @@ fn promotion_status(choices: &mut Choices<'_>) -> PromotionStatus {
         namespace_uid: choices.maybe(|choices| choices.of(&["here", "here", "here", "anew"]).into()),
         application: choices.maybe(|choices| choices.of(&["shop", "shop", "shop", "other"]).into()),
         started_at: choices.maybe(Choices::time),
+        exits_before: choices
+            .maybe(|choices| ExitsBefore {
+                pod: "u".into(),
+                container: "main".into(),
+                exits: choices.of(&[0, 1, i32::MAX]),
+            })
+            .into_iter()
+            .collect(),
+        without_replicas: choices
+            .maybe(|_| ObjectRef { kind: "Deployment".into(), name: "web".into() })
+            .into_iter()
+            .collect(),
         rolled_out_at: choices.maybe(Choices::time),
         finished_at: choices.maybe(Choices::time),
         changes: keys()
@@ -309,6 +321,10 @@ pub fn promotion_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<Pro
             refused: keys()
                 .into_iter()
                 .filter_map(|key| choices.one_in(20).then(|| (key, choices.text())))
+                .collect(),
+            generations: keys()
+                .into_iter()
+                .filter_map(|key| choices.maybe(|choices| (key, choices.number(3) as i64)))
                 .collect(),
             rolled_out: choices.maybe(Choices::moment),
             workloads: keys()

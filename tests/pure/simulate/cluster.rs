@@ -239,7 +239,7 @@ fn workload(key: &ObjectKey, placed: &Placed, namespace: &str, now: Timestamp) -
             observed: true,
             desired: 1,
             complete: ready,
-            failure: crashed.then(|| ("JobFailed".into(), "exit code 1".into())),
+            failed: crashed.then(|| "exit code 1".into()),
             ..Workload::default()
         };
     }
@@ -249,6 +249,7 @@ fn workload(key: &ObjectKey, placed: &Placed, namespace: &str, now: Timestamp) -
         name: format!("{}-{index}", key.name()),
         uid: format!("{}-{index}-{}", key.name(), placed.template_since),
         ready,
+        lost_readiness: was_ready && crashed && !is_stray,
         ready_since: since.filter(|at| *at <= now),
         created: Some(placed.template_since),
         containers: vec![Container {

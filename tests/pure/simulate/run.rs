@@ -346,6 +346,7 @@ impl Run {
             Action::Preflight { .. }
             | Action::DeleteContent { .. }
             | Action::MarkRolledOut { .. }
+            | Action::MarkUnchanged { .. }
             | Action::PublishFreezes { .. } => {}
         }
     }

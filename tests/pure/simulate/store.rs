@@ -14,7 +14,7 @@ use towpath::content::capture::images::images;
 use towpath::content::{Digested, ObjectKey, ObjectSet, manifests};
 use towpath::decide::decision::{Action, Decision};
 
-use towpath::decide::needs::{contents, live_objects, plans};
+use towpath::decide::needs::{changed_workloads, contents, live_objects, plans};
 use towpath::decide::world::{
     Admission, Capture, EnvironmentWorld, Grant, Live, Loaded, NamespaceFacts, Objects, Plans, Project,
     PromotionWorld, ReleaseWorld, Trial, Verb,
@@ -59,6 +59,7 @@ pub struct Memory {
     pub written: BTreeMap<String, BTreeSet<ObjectKey>>,
     pub refused: BTreeMap<String, BTreeMap<ObjectKey, String>>,
     pub rolled_out: BTreeMap<String, Timestamp>,
+    pub generations: BTreeMap<String, BTreeMap<ObjectKey, i64>>,
 }
 
 /// An object that is looked at.
@@ -180,6 +181,7 @@ impl Store {
             written: memory.written.get(&uid).cloned().unwrap_or_default(),
             refused: memory.refused.get(&uid).cloned().unwrap_or_default(),
             rolled_out: memory.rolled_out.get(&uid).copied(),
+            generations: memory.generations.get(&uid).cloned().unwrap_or_default(),
             workloads: BTreeMap::new(),
             epoch: 1,
             promotion,
@@ -195,10 +197,16 @@ impl Store {
         world.replaced = self.load(replaced);
         world.plans = plans(&world);
         world.workloads = namespace.workloads(now);
-        if environment.spec.delivery == Delivery::Managed && world.rolled_out.is_none() {
-            let keys = live_objects(&world).into_iter().filter(|key| !world.written.contains(key));
+        if environment.spec.delivery == Delivery::Managed {
+            let stored = world.promotion.status.as_ref().and_then(|status| status.rolled_out_at.as_ref());
+            let keys: BTreeSet<ObjectKey> = match stored.is_some() || world.rolled_out.is_some() {
+                true => changed_workloads(&world),
+                false => {
+                    live_objects(&world).into_iter().filter(|key| !world.written.contains(key)).collect()
+                }
+            };
             let live: BTreeMap<ObjectKey, Live> =
-                keys.map(|key| (key.clone(), namespace.live(&key))).collect();
+                keys.into_iter().map(|key| (key.clone(), namespace.live(&key))).collect();
             world.live = live;
         }
         Some(world)
@@ -302,6 +310,10 @@ impl Store {
                 self.namespaces.get_mut(target.location.namespace.as_str()).unwrap().delete(key, object);
                 memory.written.entry(uid.to_owned()).or_default().insert(key.clone());
                 Ok(true)
+            }
+            Action::MarkUnchanged { generations } => {
+                memory.generations.entry(uid.to_owned()).or_default().extend(generations.clone());
+                Ok(false)
             }
             Action::MarkRolledOut { since } => {
                 memory.rolled_out.insert(uid.to_owned(), *since);

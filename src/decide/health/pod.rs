@@ -1,0 +1,196 @@
+//! The health of the pods of one workload.
+
+use super::{Health, Mode, Rules, failing, progressing};
+use crate::api::Reason;
+use crate::content::ObjectKey;
+use crate::decide::moments::{earliest, later, span};
+use crate::decide::world::{Container, Ended, Pod, Workload};
+use jiff::SignedDuration;
+
+/// Longest time between the exit of a container and the loss of readiness that follows from it.
+const FOLLOWS: SignedDuration = SignedDuration::from_secs(5);
+
+/// Failing if a pod of the newest template fails. `Progressing` carries only the time of the next check.
+pub(super) fn of_pods(key: &ObjectKey, workload: &Workload, rules: &Rules<'_>) -> Health {
+    let mut recheck_at = None;
+    let mut evictions = 0;
+    for pod in &workload.pods {
+        evictions += i32::from(is_evicted_by_its_node(pod));
+        match of_pod(key, pod, rules) {
+            Health::Healthy => {}
+            failing @ Health::Failing { .. } => return failing,
+            Health::Progressing { recheck_at: at, .. } => recheck_at = earliest(recheck_at, at),
+        }
+    }
+    if evictions > rules.limits.evictions {
+        return failing(
+            "Evicted",
+            format!("{key}: {evictions} pods were evicted because their node ran out of a resource"),
+        );
+    }
+    match recheck_at {
+        None => Health::Healthy,
+        Some(_) => progressing(String::new(), recheck_at),
+    }
+}
+
+fn of_pod(key: &ObjectKey, pod: &Pod, rules: &Rules<'_>) -> Health {
+    if let Some((reason, message)) = &pod.failed {
+        return match is_own_failure(reason, message) {
+            true => failing(reason.as_str(), format!("{key}: pod {}: {message}", pod.name)),
+            false => Health::Healthy,
+        };
+    }
+    if pod.leaving {
+        return Health::Healthy;
+    }
+    let mut recheck_at = None;
+    if let (Some((since, message)), Mode::Rollout(_) | Mode::Rollback(_)) = (&pod.unschedulable, rules.mode) {
+        let deadline = later(*since, span(rules.limits.unschedulable));
+        if rules.now >= deadline {
+            return failing(Reason::Unschedulable, format!("{key}: pod {}: {message}", pod.name));
+        }
+        recheck_at = Some(deadline);
+    }
+    for container in &pod.containers {
+        match of_container(key, pod, container, rules) {
+            Health::Healthy => {}
+            failing @ Health::Failing { .. } => return failing,
+            Health::Progressing { recheck_at: at, .. } => recheck_at = earliest(recheck_at, at),
+        }
+    }
+    match recheck_at {
+        None => Health::Healthy,
+        Some(_) => progressing(String::new(), recheck_at),
+    }
+}
+
+/// Whether the release caused the failure of a pod as a whole. Containers of these pods are always restarted, so a pod fails only
+/// when its kubelet ends or rejects it. The list of those reasons is open (`OutOfcpu`, `NodeAffinity`, `Preempting`, `Shutdown`,
+/// `UnexpectedAdmissionError` and so on), so the few that follow from the pod's own spec are named instead.
+fn is_own_failure(reason: &str, message: &str) -> bool {
+    match reason {
+        "Evicted" => is_over_its_own_limit(message),
+        "DeadlineExceeded"
+        | "SysctlForbidden"
+        | "AppArmor"
+        | "PodOSNotSupported"
+        | "PodOSSelectorNodeLabelDoesNotMatch"
+        | "PodFeatureUnsupported" => true,
+        _ => false,
+    }
+}
+
+/// Whether the message of an eviction is about a limit of the pod, such as that of its ephemeral storage. The kubelet has no other
+/// field for it; messages about a shortage of the node begin with the node.
+fn is_over_its_own_limit(message: &str) -> bool {
+    let is_about_the_node = message.starts_with("The node") || message.starts_with("Pod The node");
+    !is_about_the_node && message.contains("exceed") && message.contains("limit")
+}
+
+/// Whether the node evicted a running pod because the node ran out of a resource.
+fn is_evicted_by_its_node(pod: &Pod) -> bool {
+    pod.failed.as_ref().is_some_and(|(reason, message)| {
+        reason == "Evicted" && !is_over_its_own_limit(message) && !message.starts_with("Pod The node")
+    })
+}
+
+/// Whether a pod was ready and is not, for a reason of its own.
+pub(super) fn has_lost_readiness(pod: &Pod) -> bool {
+    pod.lost_readiness && !pod.leaving && pod.failed.is_none() && !is_restarted_on_purpose(pod)
+}
+
+/// Whether a pod is not ready because a container was restarted without a fault.
+fn is_restarted_on_purpose(pod: &Pod) -> bool {
+    let Some(since) = pod.ready_since else { return false };
+    let follows = |ended: &Ended| {
+        ended.at.is_some_and(|at| since.duration_since(at).abs() <= FOLLOWS)
+            && (ended.planned || pod.changes_in_place > 0)
+    };
+    pod.containers.iter().filter_map(|container| container.ended.as_ref()).any(follows)
+}
+
+/// Why a pod is not ready, from the states of its containers.
+pub(super) fn why_not_ready(pod: &Pod) -> (Reason, String) {
+    let waiting = pod.containers.iter().find_map(|container| Some((container, container.waiting.as_ref()?)));
+    let ended = pod.containers.iter().find_map(|container| Some((container, container.ended.as_ref()?)));
+    match (waiting, ended) {
+        (Some((container, (reason, _))), Some((_, end))) => (
+            Reason::from(reason.as_str()),
+            format!(
+                "waits in {reason}: container {} terminated with {} (exit code {})",
+                container.name, end.reason, end.code
+            ),
+        ),
+        (Some((container, (reason, _))), None) => {
+            (Reason::from(reason.as_str()), format!("waits in {reason}: container {}", container.name))
+        }
+        (None, Some((container, end))) => (
+            Reason::from(end.reason.as_str()),
+            format!(
+                "is not ready: container {} terminated with {} (exit code {})",
+                container.name, end.reason, end.code
+            ),
+        ),
+        (None, None) => (Reason::Unavailable, "is not ready".to_owned()),
+    }
+}
+
+/// Whether a container that waits for this reason has an error in its spec or its image.
+pub(super) fn is_error(waiting: &str) -> bool {
+    waiting == "ImagePullBackOff" || is_final_error(waiting)
+}
+
+/// Whether the error does not pass by itself.
+fn is_final_error(waiting: &str) -> bool {
+    matches!(
+        waiting,
+        "CreateContainerConfigError"
+            | "CreateContainerError"
+            | "RunContainerError"
+            | "InvalidImageName"
+            | "ErrImageNeverPull"
+    )
+}
+
+fn of_container(key: &ObjectKey, pod: &Pod, container: &Container, rules: &Rules<'_>) -> Health {
+    let limits = rules.limits;
+    let before = rules.before.iter().find(|it| it.pod == pod.uid && it.container == container.name);
+    let subject = || format!("{key}: pod {}, container {}", pod.name, container.name);
+    // A pod that had this error before the promotion is one of another revision, or it is judged by the deadline.
+    if let (Some((reason, message)), None) = (&container.waiting, before) {
+        if is_final_error(reason) {
+            return failing(String::as_str(reason), format!("{}: {message}", subject()));
+        }
+        if reason == "ImagePullBackOff" {
+            let since = pod.created.unwrap_or(rules.now);
+            let deadline = later(since, span(limits.image_errors));
+            if rules.now >= deadline {
+                return failing(String::as_str(reason), format!("{}: {message}", subject()));
+            }
+            return progressing(String::new(), Some(deadline));
+        }
+    }
+    let Some(ended) = container.ended.as_ref().filter(|ended| !ended.planned && !is_lost(ended)) else {
+        return Health::Healthy;
+    };
+    let found = before.map_or(0, |before| before.exits);
+    let exits = container.exits().saturating_sub(found).saturating_sub(pod.changes_in_place);
+    if exits <= limits.restarts {
+        return Health::Healthy;
+    }
+    let times = if exits == 1 { "once".to_owned() } else { format!("{exits} times") };
+    let words = if ended.message.is_empty() { String::new() } else { format!(": {}", ended.message) };
+    // The same reason whether the container is observed waiting, running again or terminated again.
+    let (reason, what) = match ended.reason.as_str() {
+        "OOMKilled" => (Reason::OOMKilled, "used more memory than its limit; it terminated"),
+        _ => (Reason::CrashLoopBackOff, "terminated"),
+    };
+    let how = format!("{what} {times}, last with {} (exit code {}){words}", ended.reason, ended.code);
+    failing(reason, format!("{} {how}", subject()))
+}
+
+/// Whether the container was lost together with its node or its runtime.
+fn is_lost(ended: &Ended) -> bool {
+    ended.reason == "ContainerStatusUnknown"
+}
