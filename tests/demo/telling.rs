@@ -99,6 +99,7 @@ fn sentence(promotion: &Promotion) -> Option<(Tone, String)> {
         (PromotionKind::Rollback, PromotionPhase::Failed) => {
             (Tone::Bad, format!("taking {release} back failed: {message}"))
         }
+        (_, PromotionPhase::Inconclusive) => (Tone::Bad, format!("{release} is inconclusive: {message}")),
         (_, PromotionPhase::Superseded | PromotionPhase::Cancelled) => {
             (Tone::Quiet, format!("{release} stops here: {message}"))
         }
