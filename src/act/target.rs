@@ -62,6 +62,7 @@ pub async fn apply(
         let version = written.metadata.resource_version.clone().unwrap_or_default();
         handles.versions.wrote(kind, &target.location.namespace, key.name(), &version);
     }
+    handles.caches.customs.remove(&(target.location.namespace.to_string(), key.clone()));
     if let Some(generation) = written.metadata.generation {
         handles.memory.unchanged(promotion, BTreeMap::from([(key.clone(), generation)]));
     }

@@ -3,7 +3,7 @@
 use crate::cluster::Stores;
 use crate::cluster::slim;
 use crate::content::ObjectKey;
-use crate::decide::world::{Container, Ended, OutdatedPod, Pod, Workload};
+use crate::decide::world::{Container, Ended, OutdatedPod, Pod, Run, Workload};
 use crate::process::Handles;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,8 +33,58 @@ pub fn workloads(handles: &Handles, namespace: &str) -> BTreeMap<ObjectKey, Work
     for object in stores.jobs.list(namespace) {
         add("batch/v1", "Job", &object.metadata, job(&object, &pods));
     }
+    for (name, runs) in runs_of_cron_jobs(&stores.jobs.list(namespace), &pods) {
+        if let Ok(key) = ObjectKey::new("batch/v1", "CronJob", &name) {
+            facts.insert(key, Workload { runs, ..Workload::default() });
+        }
+    }
     facts
 }
+
+/// The Jobs of CronJobs, by the name of the CronJob: their controller names them after it and the scheduled minute.
+fn runs_of_cron_jobs(jobs: &[Arc<slim::Job>], pods: &[Arc<slim::Pod>]) -> BTreeMap<String, Vec<Run>> {
+    let mut all: BTreeMap<String, Vec<Run>> = BTreeMap::new();
+    for object in jobs.iter().filter(|object| object.metadata.has_controller()) {
+        let Some((cron_job, minute)) = object.metadata.name().rsplit_once('-') else { continue };
+        if minute.parse::<u64>().is_err() {
+            continue;
+        }
+        let Workload { complete, failed, .. } = job(object, pods);
+        let (name, created) = (object.metadata.name().to_owned(), object.metadata.creation_timestamp.get());
+        all.entry(cron_job.to_owned()).or_default().push(Run { name, created, complete, failed });
+    }
+    all
+}
+
+/// The pods that descend from the object with this UID through owner references.
+pub fn descendants(stores: &Stores, namespace: &str, uid: &str) -> Vec<Pod> {
+    let mut owners: BTreeMap<String, String> = BTreeMap::new();
+    let mut add =
+        |meta: &slim::Meta| drop(owners.insert(meta.uid().to_owned(), meta.controller().to_owned()));
+    stores.replica_sets.list(namespace).iter().for_each(|it| add(&it.metadata));
+    stores.deployments.list(namespace).iter().for_each(|it| add(&it.metadata));
+    stores.stateful_sets.list(namespace).iter().for_each(|it| add(&it.metadata));
+    stores.daemon_sets.list(namespace).iter().for_each(|it| add(&it.metadata));
+    stores.jobs.list(namespace).iter().for_each(|it| add(&it.metadata));
+    // An owner reference may point at anything, so the length of the way up is limited.
+    let descends = |pod: &&Arc<slim::Pod>| {
+        let mut owner = pod.metadata.controller();
+        for _ in 0..MOST_OWNERS {
+            if owner == uid {
+                return true;
+            }
+            match owners.get(owner) {
+                Some(next) if !next.is_empty() => owner = next,
+                Some(_) | None => return false,
+            }
+        }
+        false
+    };
+    stores.pods.list(namespace).iter().filter(descends).map(|pod| facts(pod)).collect()
+}
+
+/// Most owners between a pod and the object that it descends from.
+const MOST_OWNERS: usize = 8;
 
 fn base(meta: &slim::Meta, observed_generation: i64) -> Workload {
     Workload {

@@ -8,6 +8,7 @@ pub mod approval;
 mod capture;
 mod contents;
 mod copies;
+mod custom;
 pub mod environment;
 mod error;
 pub mod freezes;

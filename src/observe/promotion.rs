@@ -2,7 +2,7 @@
 
 use super::grant::{WHILE_WRITING, grant};
 use super::rights::{Questions, TO_START, ask};
-use super::{ObserveError, contents, health, live, project};
+use super::{ObserveError, contents, custom, health, live, project};
 use crate::api::{Delivery, Environment, Promotion, PromotionKind, PromotionPhase};
 use crate::cluster::{Identity, application_of};
 use crate::content::ObjectKey;
@@ -53,6 +53,11 @@ pub async fn observe(
         return Ok(Some(seen));
     }
     seen.workloads = health::workloads(handles, &environment.spec.namespace);
+    if seen.promotion.phase().is_running() && environment.spec.delivery == Delivery::Managed {
+        let client =
+            handles.clients.identity(&Identity::new(&seen.project.name, &environment.name_any())?)?;
+        seen.customs = custom::customs(handles, &client, &environment.spec.namespace, &seen).await?;
+    }
     seen.live = read_live(handles, &seen.project, &seen, &environment).await?;
     Ok(Some(seen))
 }
@@ -116,6 +121,7 @@ fn world(handles: &Handles, project: Project, promotion: Arc<Promotion>) -> Prom
         generations: known.generations,
         rolled_out: known.rolled_out,
         workloads: BTreeMap::new(),
+        customs: BTreeMap::new(),
         epoch: handles.fence.epoch().unwrap_or_default(),
         promotion,
     }

@@ -4,7 +4,8 @@
 
 use crate::api::UserInfo;
 use crate::cluster::Cache;
-use crate::content::Digested;
+use crate::content::{Digested, ObjectKey};
+use crate::decide::world::Live;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -44,6 +45,8 @@ pub struct Caches {
     pub consents: Cache<EnvironmentKey, Consent>,
     /// Rights of users: the answer, and when the API server was asked.
     pub rights: Cache<RightKey, (bool, Instant)>,
+    /// Objects of custom kinds whose health counts, by namespace, and when they were read.
+    pub customs: Cache<(String, ObjectKey), (Instant, Live)>,
     /// Differences between the admission policies and the shipped ones, by the versions that were compared.
     pub policy_faults: Cache<String, Vec<String>>,
     /// Undecodable objects whose status reports the error: by kind, namespace and name.
@@ -58,6 +61,7 @@ impl Default for Caches {
             contents: Cache::new(32),
             consents: Cache::new(10_000),
             rights: Cache::new(10_000),
+            customs: Cache::new(1_000),
             policy_faults: Cache::new(1),
             reported_undecodable: Cache::new(1_000),
             trimmed: Cache::new(1_000),

@@ -105,6 +105,16 @@ impl Meta {
         self.deletion_timestamp.get().is_some()
     }
 
+    /// The uid of its controller; empty if there is none.
+    pub fn controller(&self) -> &str {
+        self.string(CONTROLLER)
+    }
+
+    /// Whether another object controls it.
+    pub fn has_controller(&self) -> bool {
+        !self.controller().is_empty()
+    }
+
     /// Whether the object with this uid controls it.
     pub fn is_controlled_by(&self, uid: &str) -> bool {
         !uid.is_empty() && self.string(CONTROLLER) == uid

@@ -118,6 +118,11 @@ pub fn admit_anywhere(key: &ObjectKey) -> Result<(), ContentError> {
     }
 }
 
+/// Whether content holds objects of this kind without the kind being listed.
+pub fn is_default(api_version: &str, kind: &str) -> bool {
+    default_kind(api_version, kind).is_some()
+}
+
 fn default_kind(api_version: &str, kind: &str) -> Option<&'static DefaultKind> {
     DEFAULT_KINDS.iter().find(|default| default.api_version == api_version && default.kind == kind)
 }

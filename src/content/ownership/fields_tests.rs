@@ -124,3 +124,37 @@ fn the_patch_holds_only_for_the_object_as_it_was_read() {
     changed["metadata"]["resourceVersion"] = json!("43");
     assert!(json_patch::patch(&mut changed, &patch).is_err());
 }
+
+#[test]
+fn a_template_that_another_manager_changed_is_told_with_its_field() {
+    let written = json!({"spec": {"template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [
+        {"name": "app", "image": "shop:2", "ports": [{"containerPort": 80}]},
+    ]}}}});
+    let template = |fields: Value| json!({"f:spec": {"f:template": fields}});
+    let containers = |fields: Value| json!({"f:spec": {"f:containers": {"k:{\"name\":\"app\"}": fields}}});
+    let ours = |fields| json!({"manager": "towpath", "operation": "Apply", "fieldsV1": template(containers(fields))});
+    let theirs =
+        |name: &str, fields| json!({"manager": name, "operation": "Update", "fieldsV1": template(fields)});
+    let of = |entries: Vec<Value>| {
+        let live = json!({"metadata": {"managedFields": entries}});
+        changed_template(&live, &written, "towpath").map(|changed| (changed.manager, changed.field))
+    };
+    let restarted = json!({"f:metadata": {"f:annotations": {"f:kubectl.kubernetes.io/restartedAt": {}}}});
+    assert_eq!(of(vec![ours(json!({"f:image": {}})), theirs("kubectl-rollout", restarted)]), None);
+    let shared = theirs("helm", containers(json!({".": {}, "f:image": {}})));
+    assert_eq!(
+        of(vec![ours(json!({"f:image": {}})), shared.clone()]),
+        None,
+        "both own it: the value is the same"
+    );
+    let image = "spec.template.spec.containers[app].image".to_owned();
+    assert_eq!(of(vec![ours(json!({"f:name": {}})), shared]), Some(("helm".into(), image)));
+    let port = theirs(
+        "kubectl-edit",
+        containers(json!({"f:ports": {"k:{\"containerPort\":80,\"protocol\":\"TCP\"}": {}}})),
+    );
+    let field = "spec.template.spec.containers[app].ports[80/TCP]".to_owned();
+    assert_eq!(of(vec![ours(json!({"f:name": {}})), port]), Some(("kubectl-edit".into(), field)));
+    let status = json!({"manager": "vpa", "subresource": "status", "fieldsV1": template(containers(json!({"f:image": {}})))});
+    assert_eq!(of(vec![ours(json!({"f:name": {}})), status]), None);
+}

@@ -5,14 +5,21 @@
 //! a node. A pod that leaves with its node, by eviction, preemption or deletion says nothing about the release. A pod that has never
 //! been ready is progress, which the deadlines judge; losing readiness is a failure.
 
+mod custom;
+mod evidence;
 mod pod;
+mod workload;
 
-use super::moments::{earliest, later, span};
-use super::world::{Pod, Workload};
+pub use evidence::{exits_before, without_evidence};
+
+use super::moments::{earliest, later};
+use super::world::{Custom, Workload};
 use crate::api::{ExitsBefore, FailureThresholds, Reason};
 use crate::content::ObjectKey;
+use evidence::{is_cron_job, of_runs};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
+use workload::{readiness, rolled_out, settled};
 
 /// The health of one workload, or of several together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +65,8 @@ pub struct Subject<'a> {
     pub key: &'a ObjectKey,
     /// The workload, if it exists.
     pub workload: Option<&'a Workload>,
+    /// The object, if it is of a custom kind.
+    pub custom: Option<&'a Custom>,
     /// The workload was failing before the promotion, and its template does not change: its health is ignored.
     pub exempt: bool,
 }
@@ -69,6 +78,8 @@ pub struct Rules<'a> {
     pub limits: &'a FailureThresholds,
     /// Terminations of containers before the promotion started, which do not count.
     pub before: &'a [ExitsBefore],
+    /// When the promotion started.
+    pub started: Timestamp,
     /// Which rules apply.
     pub mode: Mode,
     /// The current time.
@@ -117,6 +128,16 @@ impl Waits {
 
 fn of_one(subject: &Subject<'_>, rules: &Rules<'_>) -> Health {
     let key = subject.key;
+    if let Some(object) = subject.custom {
+        return custom::of_custom(key, object, rules).unwrap_or(Health::Healthy);
+    }
+    if is_cron_job(key) {
+        return of_runs(
+            key,
+            subject.workload.map(|workload| workload.runs.as_slice()).unwrap_or_default(),
+            rules,
+        );
+    }
     let Some(workload) = subject.workload else {
         return match rules.mode {
             Mode::Rollout(since) | Mode::Rollback(since) => {
@@ -158,147 +179,6 @@ fn of_one(subject: &Subject<'_>, rules: &Rules<'_>) -> Health {
     }
 }
 
-/// As in kstatus: every replica is of the newest template and available, and none of an older template is left.
-fn rolled_out(key: &ObjectKey, workload: &Workload, since: Timestamp, rules: &Rules<'_>) -> Health {
-    if key.kind() == "Job" {
-        return match workload.complete {
-            true => Health::Healthy,
-            false => within_deadline(key, "has not finished", since, rules),
-        };
-    }
-    let is_complete = workload.updated >= workload.desired
-        && workload.total <= workload.updated
-        && workload.available >= workload.desired
-        && workload.outdated.is_empty();
-    if is_complete {
-        return Health::Healthy;
-    }
-    if let Some(health) = needs_a_person(key, workload) {
-        return health;
-    }
-    let stalled_since = last_progress(workload, since).min(rules.now);
-    if let Some((reason, message)) = &workload.blocked {
-        return blocked(key, reason, message, stalled_since, rules);
-    }
-    if let (Some((at, message)), Mode::Rollout(_)) = (&workload.gave_up, rules.mode)
-        && *at > since
-    {
-        return failing(Reason::ProgressDeadlineExceeded, format!("{key}: {message}"));
-    }
-    let text = format!(
-        "is rolled out to {} of {}, {} available",
-        workload.updated.min(workload.desired),
-        workload.desired,
-        workload.available.min(workload.desired)
-    );
-    within_deadline(key, &text, stalled_since, rules)
-}
-
-/// The last progress of a workload: the deadline counts from there.
-fn last_progress(workload: &Workload, since: Timestamp) -> Timestamp {
-    let ready = workload.pods.iter().filter(|pod| pod.ready).filter_map(|pod| pod.ready_since).max();
-    ready.max(workload.progressed.filter(|_| workload.gave_up.is_none())).map_or(since, |at| at.max(since))
-}
-
-/// What only a person can continue: neither a failure, nor healthy.
-fn needs_a_person(key: &ObjectKey, workload: &Workload) -> Option<Health> {
-    let (obstacle, message) = if workload.paused {
-        (
-            Reason::Paused,
-            format!("{key} is paused; resume it with kubectl rollout resume deployment/{}", key.name()),
-        )
-    } else if workload.on_delete && !workload.outdated.is_empty() {
-        let names: Vec<&str> = workload.outdated.iter().map(|pod| pod.name.as_str()).take(5).collect();
-        let count = workload.outdated.len();
-        let (pods, them) = if count == 1 { ("pod runs", "it") } else { ("pods run", "them") };
-        (
-            Reason::OnDelete,
-            format!(
-                "{key} has updateStrategy OnDelete: {count} {pods} the old revision; delete {them} to continue ({})",
-                names.join(", ")
-            ),
-        )
-    } else {
-        return None;
-    };
-    Some(Health::Progressing { obstacle: Some(obstacle), message, recheck_at: None })
-}
-
-/// Pods cannot be created: a quota, a webhook that is down, an account that does not exist yet. It passes by itself, or fails a
-/// release after a time without any progress; a rollback has until the progress deadline.
-fn blocked(
-    key: &ObjectKey,
-    reason: &str,
-    message: &str,
-    stalled_since: Timestamp,
-    rules: &Rules<'_>,
-) -> Health {
-    let patience = match rules.mode {
-        Mode::Rollout(_) => span(rules.limits.create_errors),
-        Mode::Rollback(_) | Mode::Observe | Mode::Settle(_) => progress_deadline(rules),
-    };
-    let deadline = later(stalled_since, patience);
-    if rules.now >= deadline {
-        return failing(reason, format!("{key}: {message}"));
-    }
-    Health::Progressing {
-        obstacle: Some(Reason::from(reason)),
-        message: format!("{key} cannot create pods: {message}"),
-        recheck_at: Some(deadline),
-    }
-}
-
-/// During the observe window: pods that were ready must stay ready.
-fn readiness(key: &ObjectKey, workload: &Workload, rules: &Rules<'_>) -> Health {
-    if key.kind() == "Job" {
-        return Health::Healthy;
-    }
-    let lost = || workload.pods.iter().filter(|pod| pod::has_lost_readiness(pod));
-    let count = i64::try_from(lost().count()).unwrap_or(i64::MAX);
-    let tolerated = i64::from(workload.desired) * i64::from(rules.limits.unavailable_percent) / 100;
-    match lost().next() {
-        Some(pod) if count > tolerated => {
-            let (reason, why) = pod::why_not_ready(pod);
-            let message = format!(
-                "{key}: {count} of {} pods lost readiness; pod {} {why}",
-                workload.desired.max(1),
-                pod.name
-            );
-            failing(reason, message)
-        }
-        Some(_) | None => Health::Healthy,
-    }
-}
-
-/// After the observe window: pods that were added in it must be ready too. Pods that wait for a node, or that cannot be created,
-/// say nothing about the release while others of its pods are ready.
-fn settled(key: &ObjectKey, workload: &Workload, since: Timestamp, rules: &Rules<'_>) -> Health {
-    if key.kind() == "Job" || (workload.desired == 0 && workload.pods.is_empty()) {
-        return Health::Healthy;
-    }
-    let lost = readiness(key, workload, rules);
-    if lost != Health::Healthy {
-        return lost;
-    }
-    if let Some(health) = needs_a_person(key, workload).filter(|_| !workload.outdated.is_empty()) {
-        return health;
-    }
-    let staying = || workload.pods.iter().filter(|pod| !pod.leaving && pod.failed.is_none());
-    let is_any_ready = staying().any(|pod| pod.ready);
-    let starting = || staying().filter(|pod| !pod.ready && pod.unschedulable.is_none());
-    if is_any_ready && starting().next().is_none() && workload.outdated.is_empty() {
-        return Health::Healthy;
-    }
-    let text = match starting().next() {
-        Some(pod) => format!("has a pod that is not ready yet, {}", pod.name),
-        None if !is_any_ready => "has no ready pod".to_owned(),
-        None => "has pods of an older revision".to_owned(),
-    };
-    let newest = starting().filter_map(|pod| pod.created).max();
-    let since = newest.map_or(since, |at| at.max(since)).min(rules.now.max(since));
-    within_deadline(key, &text, since, rules)
-}
-
 fn progress_deadline(rules: &Rules<'_>) -> SignedDuration {
     SignedDuration::from_secs(i64::from(rules.limits.progress_deadline_seconds))
 }
@@ -322,18 +202,24 @@ fn progressing(message: String, recheck_at: Option<Timestamp>) -> Health {
     Health::Progressing { obstacle: None, message, recheck_at }
 }
 
-/// The workloads among these keys, in the same order.
+/// The objects among these keys that have health, in the same order.
 pub fn subjects<'a>(
     keys: impl Iterator<Item = &'a ObjectKey>,
     workloads: &'a BTreeMap<ObjectKey, Workload>,
+    customs: &'a BTreeMap<ObjectKey, Custom>,
     exempt: impl Fn(&ObjectKey) -> bool,
 ) -> Vec<Subject<'a>> {
-    keys.filter(|key| is_workload(key))
-        .map(|key| Subject { key, workload: workloads.get(key), exempt: exempt(key) })
+    keys.filter(|key| is_workload(key) || is_cron_job(key) || customs.contains_key(*key))
+        .map(|key| Subject {
+            key,
+            workload: workloads.get(key),
+            custom: customs.get(key),
+            exempt: exempt(key),
+        })
         .collect()
 }
 
-/// Whether Towpath checks the health of objects of this kind.
+/// Whether an object of this kind has pods that its controller keeps running, or that have to end.
 pub fn is_workload(key: &ObjectKey) -> bool {
     matches!(
         (key.api_version(), key.kind()),
@@ -341,29 +227,9 @@ pub fn is_workload(key: &ObjectKey) -> bool {
     )
 }
 
-/// The terminations of containers that are there when a promotion starts. They do not count against the release.
-pub fn exits_before(pods: impl Iterator<Item = impl std::borrow::Borrow<Pod>>) -> Vec<ExitsBefore> {
-    let mut list = Vec::new();
-    for pod in pods {
-        let pod = pod.borrow();
-        for container in &pod.containers {
-            let is_failing = container.waiting.as_ref().is_some_and(|(reason, _)| pod::is_error(reason));
-            if container.exits() > 0 || is_failing {
-                list.push(ExitsBefore {
-                    pod: pod.uid.clone(),
-                    container: container.name.clone(),
-                    exits: container.exits(),
-                });
-            }
-        }
-    }
-    list.truncate(MOST_EXITS_BEFORE);
-    list
-}
-
-/// The length of [`exits_before`] is limited by the size of a status.
-const MOST_EXITS_BEFORE: usize = 400;
-
+#[cfg(test)]
+#[path = "evidence_tests.rs"]
+mod evidence_tests;
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;

@@ -184,6 +184,10 @@ fn of_container(key: &ObjectKey, pod: &Pod, container: &Container, rules: &Rules
     // The same reason whether the container is observed waiting, running again or terminated again.
     let (reason, what) = match ended.reason.as_str() {
         "OOMKilled" => (Reason::OOMKilled, "used more memory than its limit; it terminated"),
+        // A wrong command: the kubelet reports one or the other, as it tries again.
+        "StartError" | "ContainerCannotRun" => {
+            (Reason::from("RunContainerError"), "could not be started; it terminated")
+        }
         _ => (Reason::CrashLoopBackOff, "terminated"),
     };
     let how = format!("{what} {times}, last with {} (exit code {}){words}", ended.reason, ended.code);

@@ -1,9 +1,10 @@
 //! The health that follows from pod statuses as a real kubelet writes them.
 
 use super::*;
-use crate::decide::world::{Container, Ended, OutdatedPod};
+use crate::api::ExitsBefore;
+use crate::decide::world::{Container, Ended, OutdatedPod, Pod};
 
-fn at(seconds: i64) -> Timestamp {
+pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
 }
 
@@ -11,11 +12,11 @@ fn running(restarts: i32) -> Container {
     Container { name: "app".into(), restarts, ..Container::default() }
 }
 
-fn waiting(reason: &str, restarts: i32) -> Container {
+pub(super) fn waiting(reason: &str, restarts: i32) -> Container {
     Container { waiting: Some((reason.into(), "words".into())), ..running(restarts) }
 }
 
-fn ended(container: Container, reason: &str, current: bool) -> Container {
+pub(super) fn ended(container: Container, reason: &str, current: bool) -> Container {
     let end = Ended { reason: reason.into(), code: 1, current, ..Ended::default() };
     Container { ended: Some(end), ..container }
 }
@@ -36,13 +37,13 @@ fn workload(pod: Pod, available: i32) -> Workload {
 
 fn judged(workload: &Workload, limits: &FailureThresholds, mode: Mode, before: i32) -> Health {
     let key = ObjectKey::new("apps/v1", "Deployment", "web").unwrap();
-    let subject = Subject { key: &key, workload: Some(workload), exempt: false };
+    let subject = Subject { key: &key, workload: Some(workload), custom: None, exempt: false };
     let before = [ExitsBefore { pod: "uid".into(), container: "app".into(), exits: before }];
     let before = if before[0].exits > 0 { before.as_slice() } else { &[] };
-    of_all(&[subject], &Rules { limits, before, mode, now: at(10) })
+    of_all(&[subject], &Rules { limits, before, started: at(0), mode, now: at(10) })
 }
 
-fn word(health: Health) -> String {
+pub(super) fn word(health: Health) -> String {
     match health {
         Health::Healthy => "healthy".into(),
         Health::Progressing { obstacle: None, .. } => "progressing".into(),
@@ -53,8 +54,8 @@ fn word(health: Health) -> String {
 
 fn health_of(workload: &Workload, limits: &FailureThresholds, mode: Mode, now: Timestamp) -> String {
     let key = ObjectKey::new("apps/v1", "Deployment", "web").unwrap();
-    let subject = Subject { key: &key, workload: Some(workload), exempt: false };
-    word(of_all(&[subject], &Rules { limits, before: &[], mode, now }))
+    let subject = Subject { key: &key, workload: Some(workload), custom: None, exempt: false };
+    word(of_all(&[subject], &Rules { limits, before: &[], started: at(0), mode, now }))
 }
 
 /// In a rollout, ten seconds after it started.
@@ -104,7 +105,7 @@ fn a_container_state_decides_health_and_the_reason_does_not_change_between_resta
         (
             "has a wrong command, waits to try again",
             ended(waiting("CrashLoopBackOff", 2), "StartError", false),
-            "CrashLoopBackOff",
+            "RunContainerError",
         ),
         ("was lost with its node", ended(running(2), "ContainerStatusUnknown", false), "progressing"),
     ];

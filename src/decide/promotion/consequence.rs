@@ -5,8 +5,8 @@
 use super::Scene;
 use super::start::default_target;
 use crate::api::{
-    Change, ChangeAction, Delivery, FailureAction, Meta, Promotion, PromotionKind, PromotionPhase,
-    PromotionSpec, Reason, RollbackTarget,
+    ChangeAction, Delivery, FailureAction, Meta, Promotion, PromotionKind, PromotionPhase, PromotionSpec,
+    PromotionStatus, Reason, RollbackTarget,
 };
 use crate::decide::conditions::cut;
 use crate::decide::decision::{Action, Owner};
@@ -32,14 +32,15 @@ pub(super) enum Consequence {
 pub(super) fn consequence(scene: &Scene<'_>, reason: &Reason) -> Consequence {
     if scene.is_rollback() {
         return Consequence::Hold(
-            "a failed rollback is not rolled back; repair this environment manually".into(),
+            "a failed rollback is not rolled back: promote a fixed release, or roll back to another revision with spec.toRevision"
+                .into(),
         );
     }
     if scene.environment.spec.delivery == Delivery::Observed {
         return Consequence::Leave("the environment has delivery: Observed, so nothing is written".into());
     }
-    if wrote_nothing(scene) {
-        return Consequence::Leave("the promotion changed nothing".into());
+    if let Some(cause) = changed_nothing(scene) {
+        return Consequence::Leave(cause);
     }
     // A deleted release is rolled back even if the policy does not roll back failures.
     let withdrawn = *reason == Reason::Withdrawn;
@@ -68,11 +69,32 @@ pub(super) fn consequence(scene: &Scene<'_>, reason: &Reason) -> Consequence {
     }
 }
 
-fn wrote_nothing(scene: &Scene<'_>) -> bool {
-    let is_write = |change: &Change| match change.action {
-        ChangeAction::Create | ChangeAction::Update | ChangeAction::Delete => true,
+/// Why there is nothing to roll back. The changes of unverified predecessors with the same content count as changes of this promotion.
+fn changed_nothing(scene: &Scene<'_>) -> Option<String> {
+    let own = scene.status();
+    if writes(&own) {
+        return None;
+    }
+    let earlier = || scene.lane.here().rev().filter(|other| other.revision() < own.revision);
+    let has_same_content = |other: &&Promotion| {
+        own.digest.is_some() && other.status.as_ref().is_some_and(|status| status.digest == own.digest)
     };
-    !scene.status().changes.iter().any(is_write)
+    let is_verified = |other: &&Promotion| other.phase() == PromotionPhase::Verified;
+    if let Some(verified) = earlier().filter(has_same_content).find(is_verified) {
+        let revision = verified.revision().unwrap_or_default();
+        return Some(format!(
+            "the promotion changed nothing, and this content was verified before as revision {revision}, so nothing is rolled back"
+        ));
+    }
+    let predecessors = earlier().take_while(|other| !is_verified(other)).filter(has_same_content);
+    let is_written = predecessors.filter_map(|other| other.status.as_ref()).any(writes);
+    (!is_written).then(|| "the promotion changed nothing".to_owned())
+}
+
+fn writes(status: &PromotionStatus) -> bool {
+    status.changes.iter().any(|change| match change.action {
+        ChangeAction::Create | ChangeAction::Update | ChangeAction::Delete => true,
+    })
 }
 
 fn target(scene: &Scene<'_>) -> Option<i64> {

@@ -1,10 +1,12 @@
 //! The health of the objects of a promotion, by the thresholds of its environment.
 
 use super::Scene;
-use crate::api::{ExitsBefore, FIELD_MANAGER, ObjectRef};
+use crate::api::{ExitsBefore, FIELD_MANAGER, ObjectRef, PromotionStatus};
 use crate::content::ownership::fields::{Changed, changed_template};
 use crate::content::{Desired, ObjectKey};
-use crate::decide::health::{Health, Mode, Rules, exits_before, is_workload, of_all, subjects};
+use crate::decide::health::{
+    Health, Mode, Rules, Subject, exits_before, is_workload, of_all, subjects, without_evidence,
+};
 use crate::decide::world::Live;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -16,13 +18,35 @@ pub(super) fn is_healthy(scene: &Scene<'_>, keys: &[ObjectKey]) -> bool {
 
 /// The health of these objects. Workloads that were failing before the promotion are ignored.
 pub(super) fn health_of(scene: &Scene<'_>, keys: &[ObjectKey], mode: Mode) -> Health {
-    let status = scene.world.promotion.status.as_ref();
-    let failing_before = status.map(|status| status.failing_before.as_slice()).unwrap_or_default();
-    let exempt =
-        |key: &ObjectKey| failing_before.iter().any(|old| old.kind == key.kind() && old.name == key.name());
-    let subjects = subjects(keys.iter(), &scene.world.workloads, exempt);
-    let before = status.map(|status| status.exits_before.as_slice()).unwrap_or_default();
-    of_all(&subjects, &Rules { limits: &scene.policy.failing, before, mode, now: scene.now })
+    let status = scene.status();
+    of_all(&judged(scene, keys, &status), &rules(scene, &status, mode))
+}
+
+/// What says nothing about the release, for the record.
+pub(super) fn unjudged(scene: &Scene<'_>, keys: &[ObjectKey]) -> Vec<String> {
+    let status = scene.status();
+    let is_changed = |key: &&ObjectKey| {
+        status.changes.iter().any(|change| change.kind == key.kind() && change.name == key.name())
+    };
+    let changed: Vec<ObjectKey> = keys.iter().filter(is_changed).cloned().collect();
+    without_evidence(&judged(scene, &changed, &status), &rules(scene, &status, Mode::Rollout(scene.now)))
+}
+
+fn judged<'a>(scene: &'a Scene<'_>, keys: &'a [ObjectKey], status: &PromotionStatus) -> Vec<Subject<'a>> {
+    let exempt = |key: &ObjectKey| {
+        status.failing_before.iter().any(|old| old.kind == key.kind() && old.name == key.name())
+    };
+    subjects(keys.iter(), &scene.world.workloads, &scene.world.customs, exempt)
+}
+
+fn rules<'a>(scene: &'a Scene<'_>, status: &'a PromotionStatus, mode: Mode) -> Rules<'a> {
+    Rules {
+        limits: &scene.policy.failing,
+        before: &status.exits_before,
+        started: status.started_at.as_ref().map_or(scene.now, |time| time.0),
+        mode,
+        now: scene.now,
+    }
 }
 
 /// The objects whose health counts: all of the content but hooks.
@@ -38,7 +62,8 @@ pub(super) fn mode(scene: &Scene<'_>, since: Timestamp) -> Mode {
 /// The terminations of containers before the promotion writes anything.
 pub(super) fn exits_found(scene: &Scene<'_>, wanted: &[Desired]) -> Vec<ExitsBefore> {
     let workloads = wanted.iter().filter_map(|item| scene.world.workloads.get(&item.key));
-    exits_before(workloads.flat_map(|workload| &workload.pods))
+    let customs = scene.world.customs.values().flat_map(|custom| &custom.pods);
+    exits_before(workloads.flat_map(|workload| &workload.pods).chain(customs))
 }
 
 /// Changed workloads whose replicas are 0 although the content does not say so: nothing of them runs.

@@ -1,6 +1,6 @@
 //! The observe window: health decides until it ends whether the promotion is verified.
 
-use super::health::{health_of, template_change, unchanged, without_replicas, workloads};
+use super::health::{health_of, template_change, unchanged, unjudged, without_replicas, workloads};
 use super::outcome::{Outcome, finish};
 use super::{Decision, Scene};
 use crate::api::{Delivery, ObjectRef, Reason};
@@ -54,9 +54,12 @@ pub(super) fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -
             }
         },
     };
+    // Nothing watches objects of custom kinds.
+    let poll = (!scene.world.customs.is_empty()).then(|| later(scene.now, super::RETRY));
+    let wake_at = earliest(decision.wake_at, poll);
     let actions =
         if checked.is_empty() { Vec::new() } else { vec![Action::MarkUnchanged { generations: checked }] };
-    Decision { actions, ..decision }
+    Decision { actions, wake_at, ..decision }
 }
 
 /// Ends the promotion after the observe window: verified, unless nothing ran that shows whether the release is good.
@@ -69,10 +72,9 @@ fn end(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
     if !idle.is_empty() {
         return nothing_ran(scene, &idle);
     }
-    finish(
-        scene,
-        Outcome::Verified { reason: Reason::Verified, message: "stayed healthy through the observe window" },
-    )
+    let notes = unjudged(scene, &workloads(wanted));
+    let message = [vec!["stayed healthy through the observe window".to_owned()], notes].concat().join("; ");
+    finish(scene, Outcome::Verified { reason: Reason::Verified, message: &message })
 }
 
 /// Ends a promotion of which a workload has no replicas.

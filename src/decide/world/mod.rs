@@ -4,7 +4,7 @@ mod project;
 mod workload;
 
 pub use project::{Admission, Freeze, Grant, NamespaceFacts, Objects, Project, Verb};
-pub use workload::{Container, Ended, OutdatedPod, Pod, Workload};
+pub use workload::{Container, Custom, Ended, OutdatedPod, Pod, Run, Workload};
 
 use crate::api::{Approval, CachedRelease, Environment, Promotion, Reason};
 use crate::content::{ContentError, Digested, ObjectKey, Plan, Sealed};
@@ -114,6 +114,8 @@ pub struct PromotionWorld {
     pub rolled_out: Option<Timestamp>,
     /// Workloads and hooks in the target namespace, by key.
     pub workloads: BTreeMap<ObjectKey, Workload>,
+    /// Objects of custom kinds that the promotion changes, as far as they could be read.
+    pub customs: BTreeMap<ObjectKey, Custom>,
     /// The term of the replica that holds the lease.
     pub epoch: i64,
 }

@@ -1,6 +1,8 @@
 //! Workloads and their pods, reduced to the fields that health reads.
 
 use jiff::Timestamp;
+use serde_json::Value;
+use std::sync::Arc;
 
 /// A workload or Job, reduced to the fields that health reads.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,10 +37,34 @@ pub struct Workload {
     pub failed: Option<String>,
     /// Whether only a user replaces its pods, by deleting them.
     pub on_delete: bool,
+    /// For a CronJob: its Jobs.
+    pub runs: Vec<Run>,
     /// Pods of the newest template.
     pub pods: Vec<Pod>,
     /// Pods of an older template that are not being deleted.
     pub outdated: Vec<OutdatedPod>,
+}
+
+/// A Job of a CronJob.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Run {
+    /// Name of the Job.
+    pub name: String,
+    /// When it was created.
+    pub created: Option<Timestamp>,
+    /// Whether it succeeded.
+    pub complete: bool,
+    /// Why it failed.
+    pub failed: Option<String>,
+}
+
+/// An object of a custom kind, and the pods that descend from it.
+#[derive(Clone, Debug, Default)]
+pub struct Custom {
+    /// The live object, unless it does not exist.
+    pub live: Option<Arc<Value>>,
+    /// Pods that descend from it through owner references.
+    pub pods: Vec<Pod>,
 }
 
 /// A pod of an older template.

@@ -2,9 +2,10 @@
 
 use super::worlds::Choices;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use towpath::content::{Digested, ObjectKey, ObjectSet};
-use towpath::decide::world::{Container, Ended, Live, Loaded, OutdatedPod, Pod, Workload};
+use towpath::decide::world::{Container, Custom, Ended, Live, Loaded, OutdatedPod, Pod, Run, Workload};
 
 pub fn deployment(name: &str, image: &str) -> Value {
     json!({
@@ -108,10 +109,42 @@ pub fn workload(choices: &mut Choices<'_>) -> Workload {
         on_delete: choices.one_in(6),
         gave_up: choices.one_in(9).then(|| (choices.moment(), choices.text())),
         complete: choices.one_in(2),
+        runs: choices
+            .maybe(|choices| Run {
+                name: "run".into(),
+                created: choices.maybe(Choices::moment),
+                complete: choices.one_in(2),
+                failed: choices.maybe(|choices| choices.text()),
+            })
+            .into_iter()
+            .collect(),
         pods: (0..choices.number(3)).map(|_| pod(choices)).collect(),
         outdated: (0..choices.number(2))
             .map(|_| OutdatedPod { name: "db-0".into(), uid: "u".into(), ready: choices.one_in(2) })
             .collect(),
+    }
+}
+
+pub fn customs(choices: &mut Choices<'_>) -> BTreeMap<ObjectKey, Custom> {
+    keys().into_iter().filter_map(|key| choices.one_in(9).then(|| (key, custom(choices)))).collect()
+}
+
+fn custom(choices: &mut Choices<'_>) -> Custom {
+    let conditions: Vec<Value> = ["Ready", "Stalled", "Reconciling"]
+        .iter()
+        .filter_map(|type_| {
+            choices.maybe(|choices| json!({ "type": type_, "status": choices.of(&["True", "False"]) }))
+        })
+        .collect();
+    let observed = choices.of(&[r#"1"#, r#""2""#, r#""x""#, "null"]);
+    let live = json!({
+        "metadata": { "generation": choices.number(3) },
+        "spec": { "replicas": choices.number(3), "template": { "spec": { "containers": [] } } },
+        "status": { "observedGeneration": serde_json::from_str::<Value>(observed).unwrap(), "conditions": conditions },
+    });
+    Custom {
+        live: choices.maybe(|_| Arc::new(live)),
+        pods: (0..choices.number(3)).map(|_| pod(choices)).collect(),
     }
 }
 

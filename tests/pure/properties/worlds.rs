@@ -2,7 +2,7 @@
 //! how the objects fit together is left to chance.
 
 use super::consent;
-use super::facts::{content, keys, live, loaded, workload};
+use super::facts::{content, customs, keys, live, loaded, workload};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
@@ -331,6 +331,7 @@ pub fn promotion_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<Pro
                 .into_iter()
                 .filter_map(|key| choices.maybe(|choices| (key, workload(choices))))
                 .collect(),
+            customs: customs(choices),
             epoch: choices.of(&[0, 7]),
         };
         world.plans = plans(&world);

@@ -183,6 +183,7 @@ impl Store {
             rolled_out: memory.rolled_out.get(&uid).copied(),
             generations: memory.generations.get(&uid).cloned().unwrap_or_default(),
             workloads: BTreeMap::new(),
+            customs: BTreeMap::new(),
             epoch: 1,
             promotion,
         };

@@ -37,7 +37,7 @@ pub fn tells(status: &Value, reason: &str, words: &[&str]) -> Result<()> {
 async fn a_crash_loop_comes_back() -> Result<()> {
     in_shop("3s", async |shop| {
         let status = bad_image(shop, &[("CRASH_AFTER", "0")]).await?;
-        tells(&status, "CrashLoopBackOff", &["restarted 2 times", "crashed as told"])
+        tells(&status, "CrashLoopBackOff", &["terminated 2 times", "crashed as told"])
     })
     .await
 }
@@ -55,7 +55,7 @@ async fn a_crash_seconds_after_becoming_ready_comes_back() -> Result<()> {
 async fn lost_readiness_comes_back() -> Result<()> {
     in_shop("30s", async |shop| {
         let status = bad_image(shop, &[("UNREADY_AFTER", "15")]).await?;
-        tells(&status, "Unavailable", &["replicas are available"])
+        tells(&status, "Unavailable", &["pods lost readiness"])
     })
     .await
 }

@@ -32,7 +32,7 @@ async fn a_stateful_set_whose_first_pod_crashes_comes_back() -> Result<()> {
     in_shop("3s", async |shop| {
         let (good, bad) = (shop.image("v1", &[]).await?, shop.image("v2", &[("CRASH_AFTER", "0")]).await?);
         let status = shop.comes_back("store", &[store(&good)], &[store(&bad)]).await?;
-        tells(&status, "CrashLoopBackOff", &["restarted 2 times"])?;
+        tells(&status, "CrashLoopBackOff", &["terminated 2 times"])?;
         shop.project.settled("prod", "statefulsets", "store").await
     })
     .await
@@ -42,7 +42,7 @@ async fn a_daemon_set_that_crashes_comes_back() -> Result<()> {
     in_shop("3s", async |shop| {
         let (good, bad) = (shop.image("v1", &[]).await?, shop.image("v2", &[("CRASH_AFTER", "0")]).await?);
         let status = shop.comes_back("agent", &[agent(&good)], &[agent(&bad)]).await?;
-        tells(&status, "CrashLoopBackOff", &["restarted 2 times"])
+        tells(&status, "CrashLoopBackOff", &["terminated 2 times"])
     })
     .await
 }

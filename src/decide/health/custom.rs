@@ -1,0 +1,151 @@
+//! The health of an object of a custom kind: by its pods, like those of any workload, and by what its controller says about it.
+//!
+//! Invariant: what the API conventions do not define is not guessed. The conditions are those of kstatus (`Ready`, `Reconciling`,
+//! `Stalled`, `observedGeneration`). A kind that says none of it and has no pods has no health that can be told.
+
+use super::workload::readiness;
+use super::{Health, Mode, Rules, failing, pod, within_deadline};
+use crate::api::Reason;
+use crate::content::ObjectKey;
+use crate::content::object::templates::custom_template;
+use crate::decide::world::{Custom, Pod, Workload};
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// The health of an object of a custom kind that the promotion wrote. None if it cannot be told.
+pub(super) fn of_custom(key: &ObjectKey, custom: &Custom, rules: &Rules<'_>) -> Option<Health> {
+    let Some(live) = &custom.live else {
+        return Some(match rules.mode {
+            Mode::Rollout(since) | Mode::Rollback(since) => {
+                within_deadline(key, "does not exist yet", since, rules)
+            }
+            Mode::Observe | Mode::Settle(_) => failing(Reason::Missing, format!("{key} was deleted")),
+        });
+    };
+    let pods: Vec<Pod> = custom.pods.iter().filter(|pod| is_new(pod, rules)).cloned().collect();
+    let desired = live.pointer("/spec/replicas").and_then(Value::as_i64);
+    let workload = Workload {
+        desired: i32::try_from(desired.unwrap_or(0)).unwrap_or(i32::MAX).max(count(&pods)),
+        pods,
+        ..Workload::default()
+    };
+    if let failing @ Health::Failing { .. } = pod::of_pods(key, &workload, rules) {
+        return Some(failing);
+    }
+    if let (Mode::Observe | Mode::Settle(_), failing @ Health::Failing { .. }) =
+        (rules.mode, readiness(key, &workload, rules))
+    {
+        return Some(failing);
+    }
+    let since = match rules.mode {
+        Mode::Rollout(since) | Mode::Rollback(since) | Mode::Settle(since) => since,
+        Mode::Observe => rules.started,
+    };
+    let said = said(live);
+    if let Said::Stalled(reason, message) = &said {
+        return Some(failing(reason.as_str(), format!("{key}: {message}")));
+    }
+    if rules.mode == Mode::Observe {
+        return Some(Health::Healthy);
+    }
+    let has_template = custom_template(live).is_some();
+    match said {
+        Said::Nothing if has_template && desired != Some(0) && workload.pods.is_empty() => {
+            Some(within_deadline(key, "has not been observed by its controller", since, rules))
+        }
+        Said::NotObserved => {
+            Some(within_deadline(key, "has not been observed by its controller", since, rules))
+        }
+        Said::InProgress(message) => Some(within_deadline(key, &message, since, rules)),
+        Said::Nothing | Said::Observed if has_template => {
+            Some(pods_ready(key, &workload, desired, since, rules))
+        }
+        Said::Nothing => None,
+        Said::Observed | Said::Ready | Said::Stalled(..) => {
+            Some(pods_ready(key, &workload, Some(0), since, rules))
+        }
+    }
+}
+
+/// Whether every pod is ready, and at least one if there should be any.
+fn pods_ready(
+    key: &ObjectKey,
+    workload: &Workload,
+    desired: Option<i64>,
+    since: Timestamp,
+    rules: &Rules<'_>,
+) -> Health {
+    let staying = || workload.pods.iter().filter(|pod| !pod.leaving && pod.failed.is_none());
+    let starting = staying().find(|pod| !pod.ready && pod.unschedulable.is_none());
+    if let Some(pod) = starting {
+        return within_deadline(key, &format!("has a pod that is not ready yet, {}", pod.name), since, rules);
+    }
+    if desired != Some(0) && !staying().any(|pod| pod.ready) {
+        return within_deadline(key, "has no ready pod of the new revision", since, rules);
+    }
+    Health::Healthy
+}
+
+/// Whether a pod was created after the promotion started. The hash of a revision is not known for custom kinds.
+fn is_new(pod: &Pod, rules: &Rules<'_>) -> bool {
+    pod.created.is_none_or(|created| created >= rules.started)
+}
+
+fn count(pods: &[Pod]) -> i32 {
+    i32::try_from(pods.len()).unwrap_or(i32::MAX)
+}
+
+/// What the controller of an object says.
+#[derive(Debug, PartialEq, Eq)]
+enum Said {
+    /// There is no status that the API conventions define.
+    Nothing,
+    /// The status is about an older generation.
+    NotObserved,
+    /// The status is about this generation, and has no condition that the conventions define.
+    Observed,
+    /// `Ready` is True.
+    Ready,
+    /// It works on it.
+    InProgress(String),
+    /// It has given up: reason and message.
+    Stalled(String, String),
+}
+
+fn said(live: &Value) -> Said {
+    let Some(status) =
+        live.get("status").filter(|status| status.as_object().is_some_and(|it| !it.is_empty()))
+    else {
+        return Said::Nothing;
+    };
+    let generation = live.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(0);
+    // Some controllers write it as text.
+    let observed = status.get("observedGeneration").and_then(|observed| match observed {
+        Value::String(text) => text.parse().ok(),
+        Value::Number(number) => number.as_i64(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    });
+    if observed.is_some_and(|observed: i64| observed < generation) {
+        return Said::NotObserved;
+    }
+    let condition = |type_: &str| {
+        let all = status.get("conditions").and_then(Value::as_array).into_iter().flatten();
+        let mut found = all.filter(|condition| condition["type"] == type_);
+        found.next().map(|it| {
+            let text = |field: &str| it.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+            (text("status"), text("reason"), text("message"))
+        })
+    };
+    match (condition("Stalled"), condition("Reconciling"), condition("Ready")) {
+        (Some((status, reason, message)), _, _) if status == "True" => Said::Stalled(reason, message),
+        (_, Some((status, _, message)), _) if status == "True" => {
+            Said::InProgress(format!("is reconciling: {message}"))
+        }
+        (_, _, Some((status, reason, message))) => match status.as_str() {
+            "True" => Said::Ready,
+            _ => Said::InProgress(format!("is not ready: {reason}: {message}")),
+        },
+        (_, _, None) if observed.is_some() => Said::Observed,
+        (_, _, None) => Said::Nothing,
+    }
+}

@@ -1,0 +1,67 @@
+//! What counts as evidence about a release, and what does not: runs of CronJobs, terminations from before, and what cannot be judged.
+
+use super::{Health, Rules, Subject, custom, failing, pod};
+use crate::api::{ExitsBefore, Reason};
+use crate::content::ObjectKey;
+use crate::decide::world::{Pod, Run};
+use std::borrow::Borrow;
+
+/// The length of [`exits_before`] is limited by the size of a status.
+const MOST_EXITS_BEFORE: usize = 400;
+
+/// A run that failed counts like a pod that failed, if it started after the promotion.
+pub(super) fn of_runs(key: &ObjectKey, runs: &[Run], rules: &Rules<'_>) -> Health {
+    let failed = runs.iter().filter(|run| run.created.is_some_and(|created| created > rules.started));
+    match failed.filter_map(|run| Some((run, run.failed.as_ref()?))).next() {
+        Some((run, message)) => {
+            failing(Reason::JobFailed, format!("{key}: its run {} failed: {message}", run.name))
+        }
+        None => Health::Healthy,
+    }
+}
+
+/// What was not judged, because nothing of it ran or because its health cannot be told: for the record.
+pub fn without_evidence(subjects: &[Subject<'_>], rules: &Rules<'_>) -> Vec<String> {
+    let note = |subject: &Subject<'_>| {
+        let key = subject.key;
+        match (subject.custom, subject.workload) {
+            (Some(object), _) => custom::of_custom(key, object, rules).is_none().then(|| {
+                format!("the health of {key} cannot be told: it has no pods and no status conditions")
+            }),
+            (None, workload) if is_cron_job(key) => {
+                let is_new = |run: &Run| run.created.is_some_and(|created| created > rules.started);
+                let has_run = workload.is_some_and(|workload| workload.runs.iter().any(is_new));
+                (!has_run).then(|| format!("{key} had no run"))
+            }
+            (None, Some(workload)) => {
+                (workload.desired == 0 && key.kind() != "Job").then(|| format!("{key} has no pods"))
+            }
+            (None, None) => None,
+        }
+    };
+    subjects.iter().filter(|subject| !subject.exempt).filter_map(note).collect()
+}
+
+pub(super) fn is_cron_job(key: &ObjectKey) -> bool {
+    (key.api_version(), key.kind()) == ("batch/v1", "CronJob")
+}
+
+/// The terminations of containers that are there when a promotion starts. They do not count against the release.
+pub fn exits_before(pods: impl Iterator<Item = impl Borrow<Pod>>) -> Vec<ExitsBefore> {
+    let mut list = Vec::new();
+    for pod in pods {
+        let pod = pod.borrow();
+        for container in &pod.containers {
+            let is_failing = container.waiting.as_ref().is_some_and(|(reason, _)| pod::is_error(reason));
+            if container.exits() > 0 || is_failing {
+                list.push(ExitsBefore {
+                    pod: pod.uid.clone(),
+                    container: container.name.clone(),
+                    exits: container.exits(),
+                });
+            }
+        }
+    }
+    list.truncate(MOST_EXITS_BEFORE);
+    list
+}

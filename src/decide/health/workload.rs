@@ -1,0 +1,154 @@
+//! The health of one workload: the rules of a rollout, of the observe window, and of its end.
+
+use super::{Health, Mode, Rules, failing, pod, progress_deadline, within_deadline};
+use crate::api::Reason;
+use crate::content::ObjectKey;
+use crate::decide::moments::{later, span};
+use crate::decide::world::Workload;
+use jiff::Timestamp;
+
+/// As in kstatus: every replica is of the newest template and available, and none of an older template is left.
+pub(super) fn rolled_out(
+    key: &ObjectKey,
+    workload: &Workload,
+    since: Timestamp,
+    rules: &Rules<'_>,
+) -> Health {
+    if key.kind() == "Job" {
+        return match workload.complete {
+            true => Health::Healthy,
+            false => within_deadline(key, "has not finished", since, rules),
+        };
+    }
+    let is_complete = workload.updated >= workload.desired
+        && workload.total <= workload.updated
+        && workload.available >= workload.desired
+        && workload.outdated.is_empty();
+    if is_complete {
+        return Health::Healthy;
+    }
+    if let Some(health) = needs_a_person(key, workload) {
+        return health;
+    }
+    let stalled_since = last_progress(workload, since).min(rules.now);
+    if let Some((reason, message)) = &workload.blocked {
+        return blocked(key, reason, message, stalled_since, rules);
+    }
+    if let (Some((at, message)), Mode::Rollout(_)) = (&workload.gave_up, rules.mode)
+        && *at > since
+    {
+        return failing(Reason::ProgressDeadlineExceeded, format!("{key}: {message}"));
+    }
+    let text = format!(
+        "is rolled out to {} of {}, {} available",
+        workload.updated.min(workload.desired),
+        workload.desired,
+        workload.available.min(workload.desired)
+    );
+    within_deadline(key, &text, stalled_since, rules)
+}
+
+/// The last progress of a workload: the deadline counts from there.
+fn last_progress(workload: &Workload, since: Timestamp) -> Timestamp {
+    let ready = workload.pods.iter().filter(|pod| pod.ready).filter_map(|pod| pod.ready_since).max();
+    ready.max(workload.progressed.filter(|_| workload.gave_up.is_none())).map_or(since, |at| at.max(since))
+}
+
+/// What only a person can continue: neither a failure, nor healthy.
+fn needs_a_person(key: &ObjectKey, workload: &Workload) -> Option<Health> {
+    let (obstacle, message) = if workload.paused {
+        (
+            Reason::Paused,
+            format!("{key} is paused; resume it with kubectl rollout resume deployment/{}", key.name()),
+        )
+    } else if workload.on_delete && !workload.outdated.is_empty() {
+        let names: Vec<&str> = workload.outdated.iter().map(|pod| pod.name.as_str()).take(5).collect();
+        let count = workload.outdated.len();
+        let (pods, them) = if count == 1 { ("pod runs", "it") } else { ("pods run", "them") };
+        (
+            Reason::OnDelete,
+            format!(
+                "{key} has updateStrategy OnDelete: {count} {pods} the old revision; delete {them} to continue ({})",
+                names.join(", ")
+            ),
+        )
+    } else {
+        return None;
+    };
+    Some(Health::Progressing { obstacle: Some(obstacle), message, recheck_at: None })
+}
+
+/// Pods cannot be created: a quota, a webhook that is down, an account that does not exist yet. It passes by itself, or fails a
+/// release after a time without any progress; a rollback has until the progress deadline.
+fn blocked(
+    key: &ObjectKey,
+    reason: &str,
+    message: &str,
+    stalled_since: Timestamp,
+    rules: &Rules<'_>,
+) -> Health {
+    let patience = match rules.mode {
+        Mode::Rollout(_) => span(rules.limits.create_errors),
+        Mode::Rollback(_) | Mode::Observe | Mode::Settle(_) => progress_deadline(rules),
+    };
+    let deadline = later(stalled_since, patience);
+    if rules.now >= deadline {
+        return failing(reason, format!("{key}: {message}"));
+    }
+    Health::Progressing {
+        obstacle: Some(Reason::from(reason)),
+        message: format!("{key} cannot create pods: {message}"),
+        recheck_at: Some(deadline),
+    }
+}
+
+/// During the observe window: pods that were ready must stay ready.
+pub(super) fn readiness(key: &ObjectKey, workload: &Workload, rules: &Rules<'_>) -> Health {
+    if key.kind() == "Job" {
+        return Health::Healthy;
+    }
+    let lost = || workload.pods.iter().filter(|pod| pod::has_lost_readiness(pod));
+    let count = i64::try_from(lost().count()).unwrap_or(i64::MAX);
+    let tolerated = i64::from(workload.desired) * i64::from(rules.limits.unavailable_percent) / 100;
+    match lost().next() {
+        Some(pod) if count > tolerated => {
+            let (reason, why) = pod::why_not_ready(pod);
+            let message = format!(
+                "{key}: {count} of {} pods lost readiness; pod {} {why}",
+                workload.desired.max(1),
+                pod.name
+            );
+            failing(reason, message)
+        }
+        Some(_) | None => Health::Healthy,
+    }
+}
+
+/// After the observe window: pods that were added in it must be ready too. Pods that wait for a node, or that cannot be created,
+/// say nothing about the release while others of its pods are ready.
+pub(super) fn settled(key: &ObjectKey, workload: &Workload, since: Timestamp, rules: &Rules<'_>) -> Health {
+    if key.kind() == "Job" || (workload.desired == 0 && workload.pods.is_empty()) {
+        return Health::Healthy;
+    }
+    let lost = readiness(key, workload, rules);
+    if lost != Health::Healthy {
+        return lost;
+    }
+    if let Some(health) = needs_a_person(key, workload).filter(|_| !workload.outdated.is_empty()) {
+        return health;
+    }
+    let staying = || workload.pods.iter().filter(|pod| !pod.leaving && pod.failed.is_none());
+    let is_any_ready = staying().any(|pod| pod.ready);
+    let starting = || staying().filter(|pod| !pod.ready && pod.unschedulable.is_none());
+    if is_any_ready && starting().next().is_none() && workload.outdated.is_empty() {
+        return Health::Healthy;
+    }
+    let text = match starting().next() {
+        Some(pod) => format!("has a pod that is not ready yet, {}", pod.name),
+        None if !is_any_ready => "has no ready pod".to_owned(),
+        None => "has pods of an older revision".to_owned(),
+    };
+    let newest = starting().filter_map(|pod| pod.created).max();
+    let since = newest.map_or(since, |at| at.max(since)).min(rules.now.max(since));
+    within_deadline(key, &text, since, rules)
+}
