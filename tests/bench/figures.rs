@@ -1,20 +1,8 @@
-//! Figures: medians, counts of writes, memory.
+//! Figures: counts of writes, memory.
 
 use anyhow::{Context, Result};
 use control_plane::AuditEvent;
 use jiff::{Timestamp, Unit};
-use k8s_openapi::api::core::v1::ConfigMap;
-use kube::Client;
-use kube::api::{Api, Patch, PatchParams};
-use serde_json::json;
-use std::time::Instant;
-
-const RAW: usize = 25;
-
-pub fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
-}
 
 pub fn milliseconds(from: Timestamp, to: Timestamp) -> f64 {
     (to - from).total(Unit::Millisecond).unwrap_or(f64::NAN)
@@ -30,27 +18,6 @@ pub fn resident(pid: u32) -> Result<(f64, f64)> {
         Ok(kibibytes.parse::<f64>()? / 1024.0)
     };
     Ok((mebibytes("VmRSS:")?, mebibytes("RssFile:")?))
-}
-
-/// Server-side applies by a bare client on a warm connection, one after the other, in milliseconds.
-pub async fn raw_writes(client: &Client, namespace: &str) -> Result<Vec<f64>> {
-    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
-    let mut took = Vec::new();
-    for round in 0..=RAW {
-        let map = json!({
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": { "name": "raw" },
-            "data": { "round": format!("{round} {}", Timestamp::now()) },
-        });
-        let begun = Instant::now();
-        maps.patch("raw", &PatchParams::apply("bench"), &Patch::Apply(&map)).await?;
-        // The first one opens the connection.
-        if round > 0 {
-            took.push(begun.elapsed().as_secs_f64() * 1000.0);
-        }
-    }
-    Ok(took)
 }
 
 /// What the controller wrote.

@@ -10,7 +10,7 @@ mod figures;
 
 use anyhow::{Context, Result};
 use control_plane::{AuditEvent, ControlPlane, eventually};
-use figures::{Writes, median, milliseconds, raw_writes, resident};
+use figures::{Writes, milliseconds, resident};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
+use support::figures::{median, raw_writes};
 use support::installed_controller::{self, Operator};
 use towpath::api::{Promotion, PromotionPhase, Release, ReleasePhase};
 

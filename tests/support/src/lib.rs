@@ -7,6 +7,7 @@
 
 pub mod effective_rights;
 pub mod failed;
+pub mod figures;
 pub mod helm;
 pub mod installation;
 pub mod installed_controller;
