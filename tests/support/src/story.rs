@@ -30,27 +30,27 @@ const NAMED: usize = 8;
 pub type Told = Pin<Box<dyn Future<Output = Result<()>>>>;
 
 /// A test with a name.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Story {
-    name: &'static str,
-    body: fn() -> Told,
+    name: String,
+    body: Arc<dyn Fn() -> Told + Send + Sync>,
     needs_node: bool,
 }
 
 impl Story {
-    /// One that needs a control plane.
-    pub const fn new(name: &'static str, body: fn() -> Told) -> Self {
-        Self { name, body, needs_node: false }
+    /// One that needs a control plane. Stories made from data have names of their own.
+    pub fn new(name: impl Into<String>, body: impl Fn() -> Told + Send + Sync + 'static) -> Self {
+        Self { name: name.into(), body: Arc::new(body), needs_node: false }
     }
 
     /// One that needs a real node, too: ignored where none can be.
-    pub const fn on_a_node(name: &'static str, body: fn() -> Told) -> Self {
-        Self { name, body, needs_node: true }
+    pub fn on_a_node(name: impl Into<String>, body: impl Fn() -> Told + Send + Sync + 'static) -> Self {
+        Self { needs_node: true, ..Self::new(name, body) }
     }
 
     /// Without the name of the program.
-    fn shown(&self) -> &'static str {
-        self.name.split_once("::").map_or(self.name, |(_, rest)| rest)
+    fn shown(&self) -> &str {
+        self.name.split_once("::").map_or(&self.name, |(_, rest)| rest)
     }
 
     fn tell(&self, stage: &Stage) -> Result<(), Failed> {
@@ -59,7 +59,11 @@ impl Story {
         let _place = runtime.block_on(places.acquire()).map_err(|error| error.to_string())?;
         let (trace, begun) = (Trace::default(), Instant::now());
         let told = self.tell_here(runtime, &trace);
-        stage.times.lock().unwrap_or_else(PoisonError::into_inner).push((begun.elapsed(), self.shown()));
+        stage
+            .times
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((begun.elapsed(), self.shown().to_owned()));
         told
     }
 
@@ -83,7 +87,7 @@ struct Stage {
     runtime: Runtime,
     played: Semaphore,
     on_a_node: Semaphore,
-    times: Mutex<Vec<(Duration, &'static str)>>,
+    times: Mutex<Vec<(Duration, String)>>,
 }
 
 /// The stories of a module, which are `async fn() -> Result<()>`, in the order in which they start.
@@ -129,7 +133,8 @@ pub fn run(program: &'static str, stories: Vec<Story>) -> ExitCode {
     let trials = stories.into_iter().map(|story| {
         let stage = Arc::clone(&stage);
         let reason = lacking.clone().filter(|_| story.needs_node).unwrap_or_default();
-        let trial = Trial::test(story.shown(), move || story.tell(&stage));
+        let name = story.shown().to_owned();
+        let trial = Trial::test(name, move || story.tell(&stage));
         trial.with_ignored_flag(!reason.is_empty()).with_kind(reason)
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
@@ -139,7 +144,7 @@ pub fn run(program: &'static str, stories: Vec<Story>) -> ExitCode {
 }
 
 /// Names the stories that a shorter run would have to begin with.
-fn longest(mut times: Vec<(Duration, &str)>) {
+fn longest(mut times: Vec<(Duration, String)>) {
     times.sort_unstable();
     for (time, name) in times.iter().rev().take(NAMED) {
         eprintln!("{:>6.1} s  {name}", time.as_secs_f64());
