@@ -9,6 +9,7 @@ mod admission;
 mod cases;
 mod chart;
 mod documentation;
+mod judgement;
 mod kinds;
 mod node;
 mod parts;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         parts::silent_kubelet::stories(),
         cases::costs::stories(),
         cases::crash::stories(),
+        judgement::stories(),
         documentation::stories(),
         parts::node_lifetime::stories(),
         node::bad_releases::stories(),

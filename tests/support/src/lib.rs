@@ -11,6 +11,7 @@ pub mod figures;
 pub mod helm;
 pub mod installation;
 pub mod installed_controller;
+pub mod judgement;
 pub mod manifests;
 pub mod objects;
 pub mod operator;
