@@ -5,7 +5,7 @@
 //! control plane is invisible to it, so a story may start a controller of its own for a project that is not of the pool.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -23,9 +23,10 @@ pub const LEASES: &str = "towpath-test-leases";
 /// Long enough for anything that happens by itself, on a machine that is busy with as many stories as run at a time.
 pub const SOON: Duration = Duration::from_secs(120);
 
-/// How many projects the shared controller can serve in one run.
+/// How many projects the shared controller can serve in one run of the stories.
 const POOL: usize = 400;
 
+static SIZE: OnceLock<usize> = OnceLock::new();
 static SHARED: OnceCell<Result<Arc<ControlPlane>, String>> = OnceCell::const_new();
 static INSTALLED: OnceCell<Result<(), String>> = OnceCell::const_new();
 static CONTROLLER: OnceCell<Result<SharedController, String>> = OnceCell::const_new();
@@ -34,6 +35,11 @@ struct SharedController {
     names: Vec<String>,
     next: AtomicUsize,
     operator: Mutex<Operator>,
+}
+
+/// Says how many projects this run needs, before the first of them.
+pub fn use_projects(size: usize) {
+    SIZE.get_or_init(|| size);
 }
 
 /// The control plane of this process, started at the first call.
@@ -130,7 +136,8 @@ pub async fn shared_project(cluster: &ControlPlane) -> Result<String> {
 async fn start_shared(cluster: &ControlPlane) -> Result<SharedController> {
     // A control plane that was kept may have the projects of an earlier run.
     let run = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() % 0x0100_0000;
-    let names: Vec<String> = (0..POOL).map(|number| format!("s{run:06x}-{number:03}")).collect();
+    let size = SIZE.get().copied().unwrap_or(POOL);
+    let names: Vec<String> = (0..size).map(|number| format!("s{run:06x}-{number:03}")).collect();
     let projects: Vec<&str> = names.iter().map(String::as_str).collect();
     let operator =
         Operator::start(cluster, &projects, &Flags::own_lease(&format!("shared-{run:06x}"))).await?;
@@ -138,7 +145,7 @@ async fn start_shared(cluster: &ControlPlane) -> Result<SharedController> {
 }
 
 /// Ends the control plane of this process, if one was started, and every controller with it.
-pub(crate) fn end() {
+pub fn end() {
     if let Some(Ok(cluster)) = SHARED.get() {
         cluster.end();
     }

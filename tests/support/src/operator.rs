@@ -54,7 +54,7 @@ impl Flags {
 static PROGRAM: OnceLock<&'static str> = OnceLock::new();
 
 /// Says where the product is, before anything starts it.
-pub(crate) fn use_program(program: &'static str) {
+pub fn use_program(program: &'static str) {
     PROGRAM.get_or_init(|| program);
 }
 

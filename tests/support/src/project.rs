@@ -258,6 +258,17 @@ impl Project {
         self.kubectl().run_with(&["apply", "-n", &namespace, "-f", "-"], &list.to_string()).map(drop)
     }
 
+    /// Deletes its namespaces, and does not wait until they are gone.
+    pub async fn remove(&self) -> Result<()> {
+        let names = self.all("environments").await?;
+        let names = names.iter().filter_map(|it| it["spec"]["namespace"].as_str());
+        for name in names.chain([self.name.as_str()]) {
+            let path = format!("/api/v1/namespaces/{name}");
+            self.send(Method::DELETE, &path, "application/json", json!({})).await?;
+        }
+        Ok(())
+    }
+
     /// A client of the administrator.
     pub fn client(&self) -> Client {
         self.client.clone()
