@@ -12,6 +12,7 @@
 mod approvals_ahead;
 mod cluster;
 mod comparison;
+mod judgement;
 mod line;
 mod outcomes;
 mod past_faults;

@@ -1,6 +1,6 @@
 {{- /*
 What a kubelet reports about a pod, for one act of its fate. The text of each stage is a line that sets $act,
-followed by this file. Acts: creating, run, unready, crash, oom (ends and is backed off), end, end-oom, restart, back-off (the
+followed by this file. Acts: creating, run, unready, crash, oom (ends and is backed off), end, end-oom, end-zero, restart, back-off (the
 same in single steps), pull-error, pull-backoff, config-error, succeed, fail.
 
 A condition's lastTransitionTime is left out while its status stays: the patch merges by type and keeps the old one.
@@ -29,7 +29,7 @@ containerStatuses:
 {{- $restarts := $old.restartCount | default 0 | toString | atoi }}
 {{- $crashed := has $does (list "crash" "oom") }}
 {{- if or $crashed (eq $does "restart") }}{{ $restarts = add1 $restarts }}{{ end }}
-{{- $ends := has $does (list "end" "end-oom") }}
+{{- $ends := has $does (list "end" "end-oom" "end-zero") }}
 {{- $oom := has $does (list "oom" "end-oom") }}
 {{- $runs := has $does (list "run" "unready" "restart") }}
 {{- /* The end that a restart or a back-off follows; after a back-off it has been moved to lastState before. */}}
@@ -74,8 +74,8 @@ containerStatuses:
       startedAt: {{ $began | Quote }}
   {{- else if $ends }}
     terminated:
-      exitCode: {{ ternary 137 1 $oom }}
-      reason: {{ ternary "OOMKilled" "Error" $oom }}
+      exitCode: {{ if eq $does "end-zero" }}0{{ else }}{{ ternary 137 1 $oom }}{{ end }}
+      reason: {{ if eq $does "end-zero" }}Completed{{ else }}{{ ternary "OOMKilled" "Error" $oom }}{{ end }}
       startedAt: {{ $began | Quote }}
       finishedAt: {{ $now | Quote }}
       containerID: {{ $containerID | Quote }}

@@ -35,6 +35,8 @@ struct Placed {
     spec_since: Timestamp,
     /// Replicas of an older template that still serve.
     older: i32,
+    /// When its pods begin to crash, whatever their image.
+    broken: Option<Timestamp>,
 }
 
 impl Namespace {
@@ -101,6 +103,13 @@ impl Namespace {
         }
     }
 
+    /// The pods of a workload crash from now on, until it has another template.
+    pub fn break_pods(&mut self, key: &ObjectKey, now: Timestamp) {
+        if let Some(placed) = self.objects.get_mut(key) {
+            placed.broken = Some(now);
+        }
+    }
+
     fn applied(&self, key: &ObjectKey, body: &Value, force: bool) -> Result<(Value, Vec<Value>), String> {
         if let Some(why) = self.refused.get(key) {
             return Err(why.clone());
@@ -144,23 +153,23 @@ impl Namespace {
         object["metadata"]["managedFields"] = managers.into();
         object["metadata"]["resourceVersion"] = json!(self.serial.to_string());
         let counts = self.counts.entry(key.clone()).or_default();
-        let (mut template_since, mut spec_since, mut older) = (now, now, 0);
+        let (mut template_since, mut spec_since, mut older, mut broken) = (now, now, 0, None);
         match &before {
             None => counts.created += 1,
             Some(placed) => {
-                (template_since, spec_since, older) =
-                    (placed.template_since, placed.spec_since, placed.older);
+                (template_since, spec_since, older, broken) =
+                    (placed.template_since, placed.spec_since, placed.older, placed.broken);
                 if placed.live["spec"] != object["spec"] {
                     spec_since = now;
                 }
                 if placed.live["spec"]["template"] != object["spec"]["template"] {
                     counts.template_changes += 1;
                     older = available(placed, &self.name, now);
-                    template_since = now;
+                    (template_since, broken) = (now, None);
                 }
             }
         }
-        self.objects.insert(key.clone(), Placed { live: object, template_since, spec_since, older });
+        self.objects.insert(key.clone(), Placed { live: object, template_since, spec_since, older, broken });
     }
 
     /// Every workload as its controller and the kubelet show it.
@@ -174,7 +183,7 @@ impl Namespace {
     pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
         let moments =
             self.objects.iter().filter(|(key, _)| key.kind() != "ConfigMap").flat_map(|(_, placed)| {
-                let fate = Fate::of(&placed.live, &self.name);
+                let fate = Fate::of(placed, &self.name);
                 let pods = [fate.ready, fate.crash].into_iter().flatten();
                 pods.map(|seconds| after(placed.template_since, seconds)).chain([after(placed.spec_since, 1)])
             });
@@ -191,7 +200,15 @@ struct Fate {
 impl Fate {
     /// `crash` crashes at once, `fade` after a minute of health, when `stray` loses its node, `slow` needs 40 s, all else 5 s;
     /// `crash-in-shop-prod` crashes only there.
-    fn of(live: &Value, namespace: &str) -> Self {
+    fn of(placed: &Placed, namespace: &str) -> Self {
+        let mut fate = Self::of_image(&placed.live, namespace);
+        if let Some(at) = placed.broken {
+            fate.crash = Some(at.duration_since(placed.template_since).as_secs());
+        }
+        fate
+    }
+
+    fn of_image(live: &Value, namespace: &str) -> Self {
         let image = live
             .pointer("/spec/template/spec/containers/0/image")
             .and_then(Value::as_str)
@@ -222,11 +239,11 @@ fn is_ready(placed: &Placed, fate: &Fate, now: Timestamp) -> bool {
 }
 
 fn available(placed: &Placed, namespace: &str, now: Timestamp) -> i32 {
-    if is_ready(placed, &Fate::of(&placed.live, namespace), now) { desired(placed) } else { placed.older }
+    if is_ready(placed, &Fate::of(placed, namespace), now) { desired(placed) } else { placed.older }
 }
 
 fn workload(key: &ObjectKey, placed: &Placed, namespace: &str, now: Timestamp) -> Workload {
-    let fate = Fate::of(&placed.live, namespace);
+    let fate = Fate::of(placed, namespace);
     let ready = is_ready(placed, &fate, now);
     let crashed = fate.crash.is_some_and(|seconds| now >= after(placed.template_since, seconds));
     let was_ready = fate.ready.is_some_and(|seconds| now >= after(placed.template_since, seconds));

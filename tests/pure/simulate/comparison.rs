@@ -70,7 +70,7 @@ fn differences(one: &BTreeMap<String, String>, other: &BTreeMap<String, String>)
 }
 
 /// Holds that a run ends as the plain one did.
-fn same(what: &str, plain: &BTreeMap<String, String>, run: &Run) {
+pub fn same(what: &str, plain: &BTreeMap<String, String>, run: &Run) {
     let differences = differences(plain, &of(&run.store));
     let text = differences.join("\n");
     assert!(differences.is_empty(), "{what}: the end is another one:\n{text}\n\n{}", run.log.join("\n"));

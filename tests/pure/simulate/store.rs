@@ -3,7 +3,7 @@
 use super::cluster::Namespace;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use towpath::api::{
     Approval, ApprovalDecision, ApprovalSpec, CachedRelease, Delivery, Environment, EnvironmentSpec,
@@ -37,6 +37,9 @@ pub fn of_any<S>(decision: Decision<S>, status: fn(Box<S>) -> Status) -> Decisio
     Decision { records, memory, memory_follows, actions, report, wake_at, notes }
 }
 
+/// Something that happens.
+pub type Step = Arc<dyn Fn(&mut Store, Timestamp)>;
+
 /// What the API server keeps.
 #[derive(Clone, Default)]
 pub struct Store {
@@ -49,6 +52,8 @@ pub struct Store {
     pub approvals: BTreeMap<String, Arc<Approval>>,
     /// Whether the API server says who asks, so that approvals can be demanded.
     pub enforced: bool,
+    /// What happens next, of a situation that was read.
+    pub script: VecDeque<Step>,
     serial: u64,
 }
 

@@ -21,7 +21,7 @@ support::stories![
 ];
 
 /// What each fate looks like, in order: phase, state of the container, restarts, how it ended last.
-const FATES: [(&str, &[&str]); 12] = [
+const FATES: [(&str, &[&str]); 13] = [
     ("ready", &["Running ready 0 -"]),
     ("ready-after", &["Pending ContainerCreating 0 -", "Running ready 0 -"]),
     ("crash-loop", &["Running CrashLoopBackOff 1 Error/1", "Running CrashLoopBackOff 2 Error/1"]),
@@ -29,6 +29,7 @@ const FATES: [(&str, &[&str]); 12] = [
     ("image-error", &["Pending ErrImagePull 0 -", "Pending ImagePullBackOff 0 -"]),
     ("config-error", &["Pending CreateContainerConfigError 0 -"]),
     ("crash-after-ready", &["Running ready 0 -", "Running CrashLoopBackOff 1 Error/1"]),
+    ("exit-zero", &["Running ready 0 -", "Running CrashLoopBackOff 1 Completed/0"]),
     ("unready-after-ready", &["Running ready 0 -", "Running unready 0 -"]),
     ("flapping", &["Running ready 0 -", "Running unready 0 -", "Running ready 0 -"]),
     ("restart-once-then-ready", &["Running unready 1 Error/1", "Running ready 1 Error/1"]),
