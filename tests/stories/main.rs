@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it is how a story fails")]
 
 mod admission;
+mod applications;
 mod cases;
 mod chart;
 mod documentation;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         parts::silent_kubelet::stories(),
         cases::costs::stories(),
         cases::crash::stories(),
+        applications::stories(),
         judgement::stories(),
         documentation::stories(),
         parts::node_lifetime::stories(),

@@ -5,7 +5,7 @@
 //! end. The stories play each situation once; the benchmark plays each many times with seeded times.
 
 pub mod acts;
-mod moments;
+pub mod moments;
 pub mod objects;
 pub mod outcome;
 pub mod play;

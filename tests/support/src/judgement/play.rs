@@ -75,7 +75,7 @@ async fn prepare(project: &Project, situation: &Situation, timing: &Timing) -> R
     let mut environment = json!({ "name": "prod", "rollbackPolicyRef": "judgement" });
     merge(&mut environment, &named(situation.environment.clone(), &project.name));
     project.environment(&environment).await?;
-    grant(project, &environment["kinds"]).await?;
+    grant(project, "prod", &environment["kinds"]).await?;
     let given = objects(&situation.given, timing, &project.name)?;
     if !given.is_empty() {
         tokio::task::block_in_place(|| project.apply("prod", &given))?;
@@ -88,7 +88,7 @@ async fn prepare(project: &Project, situation: &Situation, timing: &Timing) -> R
 }
 
 /// The rights that a namespace owner grants on additional kinds.
-async fn grant(project: &Project, kinds: &Value) -> Result<()> {
+pub async fn grant(project: &Project, environment: &str, kinds: &Value) -> Result<()> {
     let rules: Vec<Value> = kinds
         .as_array()
         .into_iter()
@@ -104,14 +104,14 @@ async fn grant(project: &Project, kinds: &Value) -> Result<()> {
     if rules.is_empty() {
         return Ok(());
     }
-    let group = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{}", project.target("prod"));
+    let group = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{}", project.target(environment));
     let role = json!({ "metadata": { "name": "more-kinds" }, "rules": rules });
     project.post(&format!("{group}/roles"), role).await?;
     let binding = json!({
         "metadata": { "name": "more-kinds" },
         "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "more-kinds" },
         "subjects": [{
-            "kind": "ServiceAccount", "namespace": "towpath-deployers", "name": format!("{}.prod", project.name),
+            "kind": "ServiceAccount", "namespace": "towpath-deployers", "name": format!("{}.{environment}", project.name),
         }],
     });
     project.post(&format!("{group}/rolebindings"), binding).await.map(drop)
