@@ -135,6 +135,8 @@ reasons! {
     NoEnvironment: Transient,
     /// The source of a release does not exist or cannot be read yet.
     SourceMissing: Transient,
+    /// The API server answers with an error when the source of a release is read.
+    SourceUnreadable: Transient,
     /// Workloads of the source environment are still rolling out.
     Unsettled: Transient,
     /// The environment has no revision yet.

@@ -66,6 +66,27 @@ pub fn brief(error: &kube::Error) -> String {
     }
 }
 
+/// Describes an error of a kube call for a person who looks after the object: in the words of the API server. Equal failures have equal
+/// words, and values of the object, which may be secret, are left out. Not for logs.
+pub fn words(error: &kube::Error) -> String {
+    match status_of(error) {
+        Some(status) if !status.message.is_empty() => {
+            let lines = status.message.lines().map(|line| line.split(", got ").next().unwrap_or_default());
+            lines.map(without_sources).collect::<Vec<_>>().join("\n")
+        }
+        Some(_) | None => brief(error),
+    }
+}
+
+/// The line without the own side of connections, whose port is another one each time: `10.0.0.1:40714->10.0.0.2:443`.
+fn without_sources(line: &str) -> String {
+    let words = line.split(' ').map(|word| match word.split_once("->") {
+        Some((from, to)) if from.contains(':') && to.contains(':') => to,
+        Some(_) | None => word,
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
 /// The API server's answer behind an error, if there was one.
 pub fn status_of(error: &kube::Error) -> Option<&kube::core::Status> {
     if let kube::Error::Api(status) = error { Some(status) } else { None }
@@ -97,6 +118,24 @@ mod tests {
         assert_eq!(refusal(&error), Some(Refusal::NotLeading));
         assert_eq!(refusal(&kube::Error::TlsRequired), None);
         assert_eq!(brief(&error), Refusal::NotLeading.to_string());
+    }
+
+    #[test]
+    fn equal_failures_have_equal_words_without_values() {
+        let words = |message: &str| {
+            let status = kube::core::Status::failure(message, "InternalError").with_code(500);
+            words(&kube::Error::Api(status.boxed()))
+        };
+        let reset = |port: u16| {
+            words(&format!("Post \"https://x/y\": read tcp 10.0.0.1:{port}->10.0.0.2:443: reset"))
+        };
+        assert_eq!(reset(40714), reset(40715));
+        assert_eq!(reset(1), "Post \"https://x/y\": read tcp 10.0.0.2:443: reset");
+        assert_eq!(
+            words(".data.port: expected string, got &value.valueUnstructured{Value:80443}"),
+            ".data.port: expected string"
+        );
+        assert_eq!(words(""), "500 InternalError");
     }
 
     #[test]

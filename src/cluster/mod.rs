@@ -24,8 +24,8 @@ pub mod whoami;
 
 pub use cache::Cache;
 pub use client::{ClientOptions, Clients, Identity, Warnings};
-pub use discovery::Resources;
-pub use error::{ClusterError, Refusal, brief, code_of, refusal, status_of};
+pub use discovery::{Resources, is_unserved};
+pub use error::{ClusterError, Refusal, brief, code_of, refusal, status_of, words};
 pub use events::{Note, NoteType, Notes};
 pub use fence::Fence;
 pub use pulse::Pulse;

@@ -148,7 +148,11 @@ async fn list(
     let kinds = kinds::capture_kinds(&environment.spec.kinds);
     let lists =
         kinds.iter().map(|kind| live::list(handles, &client, namespace, &kind.api_version, &kind.kind));
-    let objects: Vec<_> = futures::future::try_join_all(lists).await?.into_iter().flatten().collect();
+    let lists: Result<Vec<_>, String> = futures::future::try_join_all(lists).await?.into_iter().collect();
+    let objects: Vec<_> = match lists {
+        Ok(lists) => lists.into_iter().flatten().collect(),
+        Err(message) => return Ok(Err(Capture::Waiting { reason: Reason::SourceUnreadable, message })),
+    };
     let selected = select(objects, &source.selector);
     let content = normalise(selected)
         .and_then(|objects| ObjectSet::new(objects, &environment.spec.kinds, Some(namespace)));

@@ -41,7 +41,9 @@ pub async fn unreferenced(
             .and_then(Value::as_str);
         marked.is_some_and(|mark| mark.starts_with(&owner)) && original_name(object).is_some()
     };
-    let maps = live::list(handles, &client, namespace, "v1", "ConfigMap").await?;
+    let Ok(maps) = live::list(handles, &client, namespace, "v1", "ConfigMap").await? else {
+        return Ok(Vec::new());
+    };
     let copies: Vec<(ObjectKey, String)> = maps
         .iter()
         .filter(|object| is_ours(object))
@@ -52,9 +54,11 @@ pub async fn unreferenced(
         .collect();
     let mut named = BTreeSet::new();
     for (api_version, kind) in READERS {
-        named.extend(all_config_maps(pod_templates(
-            &live::list(handles, &client, namespace, api_version, kind).await?,
-        )));
+        // Objects that cannot be listed may refer to any of them.
+        let Ok(readers) = live::list(handles, &client, namespace, api_version, kind).await? else {
+            return Ok(Vec::new());
+        };
+        named.extend(all_config_maps(pod_templates(&readers)));
     }
     for name in retained_contents(project, &environment.name_any()) {
         let Loaded::Here(content) = contents::load(handles, &project.name, Some(name)).await? else {

@@ -39,7 +39,7 @@ pub async fn customs(
         let live = match found {
             Live::Present(object) => Some(object),
             Live::Absent => None,
-            Live::Refused(_) => continue,
+            Live::Refused(_) | Live::Unserved(_) | Live::Unreadable(_) => continue,
         };
         let uid = live.as_ref().and_then(|object| object.pointer("/metadata/uid")?.as_str());
         let pods = uid.map(|uid| health::descendants(&handles.stores, namespace, uid)).unwrap_or_default();

@@ -57,7 +57,8 @@ pub async fn grant(
     Ok(missing.map_or(Grant::Granted, Grant::Missing))
 }
 
-/// Kinds of `spec.kinds` that the identity has no rights on, as `plural.group`. Kinds that are not served are left to the preflight.
+/// Kinds of `spec.kinds` that the identity has no rights on, as `plural.group`. Kinds that are not served, or whose API group is not
+/// available now, are left to the preflight: they must not keep other objects from being restored.
 async fn further_kinds(
     handles: &Handles,
     identity: &Identity,
@@ -70,8 +71,10 @@ async fn further_kinds(
     let mut missing = Vec::new();
     for kind in &environment.spec.kinds {
         let found = handles.resources.find(&handles.clients.operator(), &kind.api_version, &kind.kind).await;
-        let Some(found) = found.map_err(ObserveError::read(format!("the kind {}", kind.kind)))? else {
-            continue;
+        let found = match found {
+            Ok(Some(found)) => found,
+            Ok(None) | Err(kube::Error::Api(_)) => continue,
+            Err(error) => return Err(ObserveError::read(format!("the kind {}", kind.kind))(error)),
         };
         let namespace = &environment.spec.namespace;
         if !ask(handles, identity, namespace, &found.group, &found.plural, verb).await? {

@@ -23,6 +23,15 @@ pub struct Consent {
     pub namespace_uid: String,
 }
 
+/// An object that could not be read.
+#[derive(Clone, Debug)]
+pub struct Unread {
+    /// The answer of the API server, or that there was none.
+    pub message: String,
+    /// When.
+    pub at: Instant,
+}
+
 /// One question about the rights of a user.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RightKey {
@@ -51,6 +60,8 @@ pub struct Caches {
     pub policy_faults: Cache<String, Vec<String>>,
     /// Undecodable objects whose status reports the error: by kind, namespace and name.
     pub reported_undecodable: Cache<(String, String, String), String>,
+    /// Objects that could not be read, by namespace and key.
+    pub unreadable: Cache<(String, ObjectKey), Unread>,
     /// Environments whose history was trimmed after the last search for unused Contents.
     pub trimmed: Cache<EnvironmentKey, ()>,
 }
@@ -64,6 +75,7 @@ impl Default for Caches {
             customs: Cache::new(1_000),
             policy_faults: Cache::new(1),
             reported_undecodable: Cache::new(1_000),
+            unreadable: Cache::new(1_000),
             trimmed: Cache::new(1_000),
         }
     }

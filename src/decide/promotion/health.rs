@@ -87,7 +87,7 @@ pub(super) fn without_replicas(scene: &Scene<'_>, wanted: &[Desired]) -> Vec<Obj
 pub(super) fn template_change(scene: &Scene<'_>, wanted: &[Desired]) -> Option<(ObjectKey, Changed)> {
     wanted.iter().find_map(|item| match scene.world.live.get(&item.key)? {
         Live::Present(live) => Some((item.key.clone(), changed_template(live, &item.object, FIELD_MANAGER)?)),
-        Live::Absent | Live::Refused(_) => None,
+        Live::Absent | Live::Refused(_) | Live::Unserved(_) | Live::Unreadable(_) => None,
     })
 }
 
@@ -95,7 +95,7 @@ pub(super) fn template_change(scene: &Scene<'_>, wanted: &[Desired]) -> Option<(
 pub(super) fn unchanged(scene: &Scene<'_>, wanted: &[Desired]) -> BTreeMap<ObjectKey, i64> {
     let read = wanted.iter().filter_map(|item| match scene.world.live.get(&item.key)? {
         Live::Present(live) => Some((&item.key, live.pointer("/metadata/generation")?.as_i64()?)),
-        Live::Absent | Live::Refused(_) => None,
+        Live::Absent | Live::Refused(_) | Live::Unserved(_) | Live::Unreadable(_) => None,
     });
     read.filter(|(key, generation)| scene.world.generations.get(*key) < Some(generation))
         .map(|(key, generation)| (key.clone(), generation))

@@ -17,7 +17,7 @@ use crate::content::{ContentError, Desired, Digested, ObjectSet, Plan};
 use crate::decide::decision::{Owner, Record};
 
 use crate::decide::moments::later;
-use crate::decide::world::{Live, Loaded};
+use crate::decide::world::Loaded;
 use jiff::SignedDuration;
 
 /// Decides about a promotion that has written nothing.
@@ -198,10 +198,7 @@ fn intend(
 
 /// The objects that exist before the first write of this lane.
 fn baseline(scene: &Scene<'_>, wanted: &[Desired]) -> Result<Digested, ContentError> {
-    let found = wanted.iter().filter_map(|wanted| match scene.world.live.get(&wanted.key) {
-        Some(Live::Present(live)) => Some(strip(live)),
-        Some(Live::Absent | Live::Refused(_)) | None => None,
-    });
+    let found = wanted.iter().filter_map(|wanted| scene.world.live.get(&wanted.key)?.present()).map(strip);
     let spec = &scene.environment.spec;
     ObjectSet::new(found, &spec.kinds, Some(&spec.namespace)).and_then(Digested::of)
 }

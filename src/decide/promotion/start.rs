@@ -81,16 +81,18 @@ impl Scene<'_> {
         restores_baseline(&self.lane, &self.world.promotion)
     }
 
-    /// Why objects may not be written: one has another owner or cannot be read, or an object in `spec.keeps` is missing.
+    /// Why objects may not be written: one has another owner or cannot be read, or an object in `spec.keeps` is missing. A rollback
+    /// does not wait for an object that cannot be read: it restores the others.
     pub(super) fn refusals(&self, wanted: &[Desired]) -> Vec<String> {
         let mut refusals = Vec::new();
         for wanted in wanted {
             match self.world.live.get(&wanted.key) {
                 Some(Live::Present(live)) => refusals.extend(self.foreign(&wanted.key, live)),
-                Some(Live::Refused(message)) => {
-                    refusals.push(format!("{} cannot be read: {message}", wanted.key))
+                Some(live) if !self.is_rollback() => {
+                    let unread = live.unread();
+                    refusals.extend(unread.map(|why| format!("{} cannot be read: {why}", wanted.key)));
                 }
-                Some(Live::Absent) | None => {}
+                Some(_) | None => {}
             }
         }
         for keep in &self.environment.spec.keeps {
@@ -132,7 +134,9 @@ impl Scene<'_> {
                     }
                     Some(_) | None => ChangeAction::Update,
                 },
-                Some(Live::Absent | Live::Refused(_)) | None => ChangeAction::Create,
+                Some(Live::Absent | Live::Refused(_) | Live::Unserved(_) | Live::Unreadable(_)) | None => {
+                    ChangeAction::Create
+                }
             };
             changes.push(self.change(&wanted.key, action));
         }
@@ -182,16 +186,21 @@ impl Scene<'_> {
                 Some(Live::Present(live)) if written_by(live).is_some_and(|revision| revision > last) => {
                     changes.push(self.change(&wanted.key, ChangeAction::Update));
                 }
-                Some(Live::Present(_) | Live::Refused(_)) | None if touched.contains_key(&wanted.key) => {
+                Some(_) | None if touched.contains_key(&wanted.key) => {
                     changes.push(self.change(&wanted.key, ChangeAction::Update));
                 }
-                Some(Live::Present(_) | Live::Refused(_)) | None => {}
+                Some(_) | None => {}
             }
         }
         for (key, action) in touched.iter().filter(|(key, _)| !keep.contains(key)) {
             // Pods of the failed revision may still read copies of ConfigMaps; they are removed with the history.
-            let Some(Live::Present(live)) = self.world.live.get(key) else { continue };
-            let is_copy = target != 0 && annotation(live, mark::ORIGINAL_NAME).is_some();
+            let Some(live) = self.world.live.get(key) else { continue };
+            let is_copy = match live {
+                Live::Present(live) => target != 0 && annotation(live, mark::ORIGINAL_NAME).is_some(),
+                // It may exist: the rollback is not complete before it is known to be gone.
+                Live::Refused(_) | Live::Unreadable(_) => target != 0 && key.kind() == "ConfigMap",
+                Live::Absent | Live::Unserved(_) => continue,
+            };
             if *action == ChangeAction::Create && !is_copy {
                 changes.push(self.change(key, ChangeAction::Delete));
             }
@@ -221,7 +230,7 @@ impl Scene<'_> {
             .filter(|wanted| is_workload(&wanted.key) && wanted.hook.is_none() && is_failing(&wanted.key))
             .filter(|wanted| match (self.world.live.get(&wanted.key), self.tried(&wanted.key)) {
                 (Some(Live::Present(live)), Some(tried)) => template(live) == template(tried),
-                (Some(Live::Present(_) | Live::Absent | Live::Refused(_)) | None, _) => false,
+                (Some(_) | None, _) => false,
             })
             .map(|wanted| ObjectRef {
                 kind: wanted.key.kind().to_owned(),
@@ -246,7 +255,9 @@ impl Scene<'_> {
                 Some(Live::Present(_)) => self.world.workloads.get(&wanted.key).is_some_and(|workload| {
                     workload.available >= workload.desired && workload.blocked.is_none()
                 }),
-                Some(Live::Absent | Live::Refused(_)) | None => true,
+                Some(Live::Absent | Live::Refused(_) | Live::Unserved(_) | Live::Unreadable(_)) | None => {
+                    true
+                }
             }
         })
     }

@@ -149,7 +149,7 @@ fn removals(scene: &Scene<'_>, status: &PromotionStatus) -> Option<Next> {
                 let uid = live.pointer("/metadata/uid")?.as_str()?.to_owned();
                 Some(Action::Delete { target: scene.target(), key, uid })
             }
-            Some(Live::Absent | Live::Refused(_)) | None => None,
+            Some(Live::Absent | Live::Refused(_) | Live::Unserved(_) | Live::Unreadable(_)) | None => None,
         })
         .collect();
     (!actions.is_empty()).then_some(Next { actions, gate: None, complete: false })

@@ -1,8 +1,10 @@
 //! What was observed. Plain data: this module makes no requests and no decisions.
 
+mod live;
 mod project;
 mod workload;
 
+pub use live::Live;
 pub use project::{Admission, Freeze, Grant, NamespaceFacts, Objects, Project, Verb};
 pub use workload::{Container, Custom, Ended, OutdatedPod, Pod, Run, Workload};
 
@@ -142,17 +144,6 @@ pub enum Loaded {
     Broken(String),
     /// It is loaded.
     Here(Arc<Digested>),
-}
-
-/// A live object.
-#[derive(Clone, Debug)]
-pub enum Live {
-    /// It does not exist.
-    Absent,
-    /// The whole object.
-    Present(Arc<Value>),
-    /// The deployer identity may not read it.
-    Refused(String),
 }
 
 /// The result of the dry run before the first write.

@@ -67,7 +67,7 @@ pub fn keys() -> Vec<ObjectKey> {
 pub fn live(key: &ObjectKey, choices: &mut Choices<'_>) -> Live {
     match choices.number(16) {
         0..=3 => Live::Absent,
-        4 => Live::Refused(choices.text()),
+        4 => choices.of(&[Live::Refused, Live::Unserved, Live::Unreadable])(choices.text()),
         5 => Live::Present(Arc::new(choices.of(&[json!(null), json!([]), json!({ "metadata": 7 })]))),
         _ => {
             let owner = choices.of(&["shop.dev.shop", "shop.dev.shop", "shop.dev.shop", "another"]);
