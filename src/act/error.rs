@@ -1,6 +1,6 @@
 //! Failures of a write.
 
-use crate::cluster::{ClusterError, brief};
+use crate::cluster::{ClusterError, Refusal, brief, is_unserved, refusal, words};
 
 /// A write that failed, or may have failed.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +26,42 @@ impl ActError {
     pub fn write(what: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
         let what = what.into();
         move |source| Self::Write { what, source }
+    }
+
+    /// Why it failed, for a person: in the words of the API server if it answered.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Write { source, .. } => words(source),
+            Self::Cluster(_) | Self::UnknownKind(_) => self.to_string(),
+        }
+    }
+
+    /// Whether nothing was sent because this process does not lead or stops: it is not about the object.
+    pub fn is_of_the_process(&self) -> bool {
+        match self {
+            Self::Write { source, .. } => {
+                matches!(refusal(source), Some(Refusal::NotLeading | Refusal::Closed))
+            }
+            Self::Cluster(_) => true,
+            Self::UnknownKind(_) => false,
+        }
+    }
+
+    /// Whether the object changed after it was read, so that the next pass succeeds: its resourceVersion is another one.
+    pub fn is_conflict(&self) -> bool {
+        let Self::Write { source: kube::Error::Api(status), .. } = self else { return false };
+        let causes = status.details.as_ref().map(|details| details.causes.as_slice()).unwrap_or_default();
+        match status.code {
+            409 => !causes.iter().any(|cause| cause.reason == "FieldManagerConflict"),
+            // A JSON patch whose test fails. An invalid object has causes.
+            422 => causes.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// Whether the API server does not serve the resource.
+    pub fn is_unserved(&self) -> bool {
+        matches!(self, Self::Write { source, .. } if is_unserved(source))
     }
 
     /// The answer of the API server, if it gave one.

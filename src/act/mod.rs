@@ -1,7 +1,10 @@
 //! What was decided, carried out. One file per family of writes.
 //!
-//! Order: records, memory, actions, report; memory that is told to follow is written behind the actions. The first failure ends
-//! the pass; reconciling again converges, because every write can be repeated.
+//! Order: records, memory, actions, report; memory that is told to follow is written behind the actions. Reconciling again converges,
+//! because every write can be repeated.
+//!
+//! Invariant: a failed write of one object in a target namespace stops no other write. That of a promotion is remembered, and the next
+//! pass decides when it is tried again; any other failure ends the pass behind the last action.
 
 mod error;
 mod freezes;
@@ -14,13 +17,16 @@ pub use error::ActError;
 use freezes::publish_freezes;
 pub use status::{Status, Subject, reject};
 
+use crate::api::PromotionStatus;
 use crate::cluster::{Note, NoteType};
+use crate::content::ObjectKey;
 use crate::content::object::kinds;
+use crate::content::object::references::refers_to;
 use crate::decide::decision::{Action, Decision};
-use crate::process::Handles;
-use futures::{StreamExt, TryStreamExt};
+use crate::process::{Handles, Memory};
+use futures::StreamExt;
 use k8s_openapi::api::core::v1::ObjectReference;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Writes into a target namespace at a time, for one decision.
 const WIDTH: usize = 8;
@@ -45,7 +51,8 @@ pub async fn act<S: Status>(
         version = Some(status::write(handles, subject, version.as_deref(), memory).await?);
     }
     let uid = identity.uid.clone().unwrap_or_default();
-    let done = carry_out(handles, &project, &uid, decision.actions).await;
+    let memory = (S::KIND == PromotionStatus::KIND).then_some(&handles.memory);
+    let done = carry_out(handles, memory, &project, &uid, decision.actions).await;
     if let Some(memory) = &behind {
         version = Some(status::write(handles, subject, version.as_deref(), memory).await?);
     }
@@ -70,6 +77,7 @@ pub async fn act<S: Status>(
 /// same object is applied, and config is there before the pods that read it.
 async fn carry_out(
     handles: &Handles,
+    memory: Option<&Memory>,
     project: &str,
     uid: &str,
     actions: Vec<Action>,
@@ -78,16 +86,49 @@ async fn carry_out(
     for action in actions {
         batches.entry(turn(&action)).or_default().push(action);
     }
-    let mut again = false;
+    let (mut again, mut unwritten, mut fault) = (false, BTreeSet::new(), None);
     for batch in batches.into_values() {
-        let done: Vec<bool> = futures::stream::iter(batch)
-            .map(|action| one(handles, project, uid, action))
+        let ready = batch.into_iter().filter(|action| !follows(action, &unwritten));
+        let done: Vec<(Option<ObjectKey>, Result<bool, ActError>)> = futures::stream::iter(ready)
+            .map(|action| async {
+                let key = action.object();
+                (key, one(handles, project, uid, action).await)
+            })
             .buffer_unordered(WIDTH)
-            .try_collect()
-            .await?;
-        again |= done.contains(&true);
+            .collect()
+            .await;
+        for (key, result) in done {
+            match (key.zip(memory), result) {
+                (_, Ok(at_once)) => again |= at_once,
+                (Some((key, memory)), Err(error)) if !error.is_of_the_process() => {
+                    failed(handles, memory, uid, &key, &error);
+                    unwritten.insert(key);
+                    again = true;
+                }
+                (Some(_) | None, Err(error)) => fault = fault.or(Some(error)),
+            }
+        }
     }
-    Ok(again)
+    fault.map_or(Ok(again), Err)
+}
+
+/// Remembers a failed write for the next pass.
+fn failed(handles: &Handles, memory: &Memory, uid: &str, key: &ObjectKey, error: &ActError) {
+    if error.is_unserved() {
+        handles.resources.forget(key.api_version(), key.kind());
+    }
+    let conflict = error.is_conflict();
+    let count = memory.failed(uid, key.clone(), error.words(), conflict, handles.clock.now());
+    // Conflicts are common while other controllers write.
+    if count > 2 || !conflict {
+        tracing::warn!(error = %error, count, "write failed");
+    }
+}
+
+/// Whether a write waits for one that failed in this pass: of the same object, or of the config of its pods.
+fn follows(action: &Action, unwritten: &BTreeSet<ObjectKey>) -> bool {
+    let Action::Apply { key, object, .. } = action else { return false };
+    unwritten.contains(key) || unwritten.iter().any(|other| refers_to(object, other))
 }
 
 /// Which batch an action belongs to.

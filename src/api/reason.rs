@@ -129,7 +129,7 @@ reasons! {
     RollingBack: Transient,
     /// The release runs and its health is checked during the observe window.
     Observing: Transient,
-    /// The API server rejects a write of a rollback, and the controller retries it.
+    /// An object cannot be read or written, and the controller retries it.
     Refused: Blocking,
     /// No environment of the project accepts the release.
     NoEnvironment: Transient,

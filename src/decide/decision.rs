@@ -183,6 +183,22 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// The object in the target namespace that it writes; none for own objects and for what writes nothing.
+    pub fn object(&self) -> Option<ObjectKey> {
+        match self {
+            Self::Adopt { key, .. } | Self::Apply { key, .. } | Self::Delete { key, .. } => Some(key.clone()),
+            Self::DeletePod { name, .. } => ObjectKey::new("v1", "Pod", name).ok(),
+            Self::CreatePromotion { .. }
+            | Self::DeletePromotion { .. }
+            | Self::PublishFreezes { .. }
+            | Self::DeleteContent { .. }
+            | Self::MarkRolledOut { .. }
+            | Self::Preflight { .. } => None,
+        }
+    }
+}
+
 /// The environment that is written to. It determines the identity that writes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Target {

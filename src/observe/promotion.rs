@@ -119,6 +119,7 @@ fn world(handles: &Handles, project: Project, promotion: Arc<Promotion>) -> Prom
         written: known.written,
         refused: known.refused,
         generations: known.generations,
+        failed: known.failed,
         rolled_out: known.rolled_out,
         workloads: BTreeMap::new(),
         customs: BTreeMap::new(),

@@ -4,7 +4,7 @@
 //! is removed when its promotion has ended or is gone, or, above the limit, if it has the smallest UID.
 
 use crate::content::ObjectKey;
-use crate::decide::world::Trial;
+use crate::decide::world::{FailedWrite, Trial};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,6 +27,8 @@ pub struct Remembered {
     pub refused: BTreeMap<ObjectKey, String>,
     /// Generations of workloads that are known to have the template that was written.
     pub generations: BTreeMap<ObjectKey, i64>,
+    /// Writes that failed since they last succeeded.
+    pub failed: BTreeMap<ObjectKey, FailedWrite>,
 }
 
 /// The memory of all promotions, by UID. Clones share it.
@@ -59,7 +61,20 @@ impl Memory {
 
     /// Records that an object was written or deleted.
     pub fn wrote(&self, uid: &str, key: ObjectKey) {
-        entry(&mut self.entries(), uid).written.insert(key);
+        let mut entries = self.entries();
+        let entry = entry(&mut entries, uid);
+        entry.refused.remove(&key);
+        entry.failed.remove(&key);
+        entry.written.insert(key);
+    }
+
+    /// Records that a write failed; returns how often it failed in a row.
+    pub fn failed(&self, uid: &str, key: ObjectKey, message: String, conflict: bool, at: Timestamp) -> u32 {
+        let mut entries = self.entries();
+        let known = &mut entry(&mut entries, uid).failed;
+        let count = known.get(&key).map_or(0, |failed| failed.count).saturating_add(1);
+        known.insert(key, FailedWrite { message, conflict, count, at });
+        count
     }
 
     /// Records that the API server rejected a write permanently.
@@ -118,6 +133,20 @@ mod tests {
         memory.forget("1");
         let known = memory.of("1");
         assert!(known.written.is_empty() && known.refused.is_empty() && known.rolled_out.is_none());
+    }
+
+    #[test]
+    fn a_failed_write_is_counted_until_it_succeeds() {
+        let memory = Memory::default();
+        let key = ObjectKey::new("v1", "ConfigMap", "web").unwrap();
+        let at = Timestamp::UNIX_EPOCH;
+        let failed = |words: &str| memory.failed("1", key.clone(), words.to_owned(), false, at);
+        assert_eq!([failed("the webhook is down"), failed("still down")], [1, 2]);
+        let expected = FailedWrite { message: "still down".into(), conflict: false, count: 2, at };
+        assert_eq!(memory.of("1").failed[&key], expected);
+        memory.wrote("1", key.clone());
+        assert!(memory.of("1").failed.is_empty());
+        assert_eq!(failed("down again"), 1);
     }
 
     #[test]

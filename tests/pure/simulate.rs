@@ -10,6 +10,7 @@
 )]
 
 mod approvals_ahead;
+mod bad_objects;
 mod cluster;
 mod comparison;
 mod judgement;
@@ -22,6 +23,7 @@ mod rollbacks;
 mod run;
 mod scenarios;
 mod store;
+mod writes;
 
 use scenarios::ALL;
 use std::fs;

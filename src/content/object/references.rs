@@ -1,8 +1,10 @@
-//! The objects that a pod template refers to by name: ConfigMaps, Secrets, its ServiceAccount. References are at the paths of the
+//! The objects that a pod template refers to by name: ConfigMaps, Secrets, claims, classes, its ServiceAccount. References are at the paths of the
 //! pod's schema; a name in other text is not a reference (see `plan::copied`).
 
+use super::key::ObjectKey;
 use super::paths;
 use super::paths::JsonPath;
+use super::templates::pod_template;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,6 +75,16 @@ pub fn service_account(template: &Value) -> Option<&str> {
         .iter()
         .find_map(|pointer| template.pointer(pointer).and_then(Value::as_str))
         .filter(|name| !name.is_empty())
+}
+
+/// Whether the pods of a workload need this object to start: a ConfigMap, or their ServiceAccount.
+pub fn refers_to(workload: &Value, key: &ObjectKey) -> bool {
+    let Some(template) = pod_template(workload) else { return false };
+    match (key.api_version(), key.kind()) {
+        ("v1", "ConfigMap") => config_maps(template).get(key.name()) == Some(&Need::Required),
+        ("v1", "ServiceAccount") => service_account(template) == Some(key.name()),
+        _ => false,
+    }
 }
 
 /// Names of the ConfigMaps that any of the templates refers to.
@@ -155,6 +167,22 @@ mod tests {
     fn one_reference_that_is_not_optional_makes_the_object_required() {
         assert_eq!(config_maps(&template())["all-main"], Need::Optional);
         assert_eq!(secrets(&template())["shared"], Need::Required);
+    }
+
+    #[test]
+    fn a_workload_needs_its_config_and_its_account() {
+        let workload =
+            json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": template()}});
+        for (kind, name, expected) in [
+            ("ConfigMap", "volume", true),
+            ("ConfigMap", "all-main", false),
+            ("ConfigMap", "runner", false),
+            ("ServiceAccount", "runner", true),
+            ("Service", "volume", false),
+        ] {
+            let key = ObjectKey::new("v1", kind, name).unwrap();
+            assert_eq!(refers_to(&workload, &key), expected, "{key}");
+        }
     }
 
     #[test]

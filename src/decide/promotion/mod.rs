@@ -45,6 +45,7 @@ mod outcome;
 mod pending;
 mod preflight;
 mod refusal;
+mod retries;
 mod rollout;
 mod running;
 mod start;

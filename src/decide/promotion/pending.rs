@@ -297,6 +297,7 @@ fn launch(
         message: Some(message.clone()),
     });
     let next = super::writes::next_writes(scene, &status, wanted);
+    let (next, _) = super::retries::possible(scene, &status, next, scene.now);
     let note = match scene.is_rollback() {
         true => warning(
             Reason::RollbackStarted,

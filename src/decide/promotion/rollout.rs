@@ -3,6 +3,7 @@
 use super::health::{health_of, mode, without_replicas, workloads};
 use super::observing::nothing_ran;
 use super::outcome::{Outcome, finish};
+use super::retries::{Unwritten, failure_note, possible, progress};
 use super::writes::{Next, is_written, next_writes, run_hooks};
 use super::{Decision, Scene, note, steps};
 use crate::api::{ChangeAction, Meta, PromotionPhase, PromotionStatus, Reason};
@@ -22,7 +23,8 @@ const CONSENT: SignedDuration = SignedDuration::from_secs(10);
 pub(super) fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
     let status = scene.status();
     let since = status.started_at.as_ref().map_or(scene.now, |time| time.0);
-    if let Some((key, message)) = scene.world.refused.iter().next() {
+    // A rollback restores what it can, and retries the rest: nothing else would restore it.
+    if let Some((key, message)) = scene.world.refused.iter().next().filter(|_| !scene.is_rollback()) {
         return finish(
             scene,
             Outcome::Failed {
@@ -32,13 +34,11 @@ pub(super) fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
         );
     }
     let next = next_writes(scene, &status, wanted);
-    if !next.actions.is_empty() && scene.now >= write_deadline(scene, wanted, since) {
+    let (next, unwritten) = possible(scene, &status, next, write_deadline(scene, wanted, since));
+    if unwritten.is_overdue(scene.now) {
         return finish(
             scene,
-            Outcome::Failed {
-                reason: Reason::WriteDeadlineExceeded,
-                message: "not all objects were written before the progress deadline",
-            },
+            Outcome::Failed { reason: Reason::WriteDeadlineExceeded, message: &unwritten.overdue() },
         );
     }
     let checked = checked_keys(scene, wanted, &next);
@@ -46,29 +46,27 @@ pub(super) fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
     match health_of(scene, &checked, mode) {
         Health::Failing { reason, message } => finish(scene, Outcome::Failed { reason, message: &message }),
         Health::Progressing { obstacle: Some(obstacle), message, recheck_at } => {
-            let report = scene.stay(status, &obstacle, &message, None).report;
-            Decision { report, ..proceed(scene, next, recheck_at) }
+            proceed(scene, next, recheck_at, &unwritten, Some((obstacle, message)))
         }
         // The progress of a workload is in its own status. Repeating it here would cost a write per pod.
         Health::Progressing { obstacle: None, recheck_at, .. } => {
-            Decision { report: without_obstacle(scene, status), ..proceed(scene, next, recheck_at) }
+            proceed(scene, next, recheck_at, &unwritten, None)
         }
         Health::Healthy if next.complete => {
             let hooks = (!scene.is_rollback()).then(|| run_hooks(scene, wanted, Hook::PostPromote)).flatten();
             match hooks {
-                Some(hooks) => wait_for_hooks(scene, hooks, mode),
-                None => rolled_out(scene, wanted),
+                Some(hooks) => {
+                    wait_for_hooks(scene, possible(scene, &status, hooks, unwritten.deadline), mode)
+                }
+                None => {
+                    let decision = rolled_out(scene, wanted);
+                    let is_told = decision.memory.is_some();
+                    Decision { report: progress(scene, &unwritten, None).filter(|_| !is_told), ..decision }
+                }
             }
         }
-        Health::Healthy => proceed(scene, next, None),
+        Health::Healthy => proceed(scene, next, None, &unwritten, None),
     }
-}
-
-/// The report after an obstacle is gone.
-fn without_obstacle(scene: &Scene<'_>, status: PromotionStatus) -> Option<PromotionStatus> {
-    let stored = Reason::from(status.reason.as_deref().unwrap_or_default());
-    let (reason, message) = (rolling_reason(scene), rolling_message(scene, &status));
-    (stored != reason).then(|| scene.stay(status, &reason, &message, None).report).flatten()
 }
 
 /// The reason of a rollout or rollback that makes progress.
@@ -112,13 +110,15 @@ fn checked_keys(scene: &Scene<'_>, wanted: &[Desired], next: &Next) -> Vec<Objec
 }
 
 /// Creates the hooks after the rollout and waits for them; a failed one fails the promotion.
-fn wait_for_hooks(scene: &Scene<'_>, hooks: Next, mode: Mode) -> Decision {
+fn wait_for_hooks(scene: &Scene<'_>, (hooks, unwritten): (Next, Unwritten), mode: Mode) -> Decision {
     let keys = hooks.gate.clone().unwrap_or_default();
     match health_of(scene, &keys, mode) {
         Health::Failing { reason, message } if hooks.actions.is_empty() => {
             finish(scene, Outcome::Failed { reason, message: &message })
         }
-        Health::Failing { .. } | Health::Healthy | Health::Progressing { .. } => proceed(scene, hooks, None),
+        Health::Failing { .. } | Health::Healthy | Health::Progressing { .. } => {
+            proceed(scene, hooks, None, &unwritten, None)
+        }
     }
 }
 
@@ -130,14 +130,28 @@ fn write_deadline(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -> Ti
     later(since, SignedDuration::from_secs(limit))
 }
 
-/// Carries out the next writes. Requeues at the next deadline, and to check consent.
-fn proceed(scene: &Scene<'_>, next: Next, recheck_at: Option<Timestamp>) -> Decision {
+/// Carries out the next writes. Requeues at the next deadline or retry, and to check consent.
+fn proceed(
+    scene: &Scene<'_>,
+    next: Next,
+    recheck_at: Option<Timestamp>,
+    unwritten: &Unwritten,
+    obstacle: Option<(Reason, String)>,
+) -> Decision {
     let mut actions = next.actions;
     actions.extend(stuck_pods(scene));
     let soon = (!actions.is_empty()).then(|| later(scene.now, SignedDuration::from_secs(1)));
     let limit = SignedDuration::from_secs(i64::from(scene.policy.failing.progress_deadline_seconds));
     let wake_at = earliest(earliest(recheck_at, soon), Some(later(scene.now, limit.min(CONSENT))));
-    Decision { actions, wake_at, ..Decision::default() }
+    let report = progress(scene, unwritten, obstacle);
+    let notes = report.as_ref().and_then(|status| failure_note(scene, status)).into_iter().collect();
+    Decision {
+        actions,
+        report,
+        notes,
+        wake_at: earliest(wake_at, unwritten.wake_at()),
+        ..Decision::default()
+    }
 }
 
 /// Deletes the pods of the replaced revision that are not ready: with `OrderedReady` the StatefulSet controller never replaces them

@@ -149,6 +149,7 @@ fn removals(scene: &Scene<'_>, status: &PromotionStatus) -> Option<Next> {
                 let uid = live.pointer("/metadata/uid")?.as_str()?.to_owned();
                 Some(Action::Delete { target: scene.target(), key, uid })
             }
+            // One that cannot be read is waited for: see `retries`.
             Some(Live::Absent | Live::Refused(_) | Live::Unserved(_) | Live::Unreadable(_)) | None => None,
         })
         .collect();

@@ -1,5 +1,6 @@
-//! Live objects as they were read.
+//! Live objects as they were read, and writes that failed.
 
+use jiff::Timestamp;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -42,4 +43,17 @@ impl Live {
             Self::Absent | Self::Present(_) => None,
         }
     }
+}
+
+/// A write that failed and is tried again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedWrite {
+    /// The answer of the API server, or that there was none.
+    pub message: String,
+    /// The object was changed after it was read. The next pass reads it again.
+    pub conflict: bool,
+    /// Failures in a row.
+    pub count: u32,
+    /// When it failed last, by the clock of this process.
+    pub at: Timestamp,
 }

@@ -4,7 +4,7 @@ mod live;
 mod project;
 mod workload;
 
-pub use live::Live;
+pub use live::{FailedWrite, Live};
 pub use project::{Admission, Freeze, Grant, NamespaceFacts, Objects, Project, Verb};
 pub use workload::{Container, Custom, Ended, OutdatedPod, Pod, Run, Workload};
 
@@ -112,6 +112,8 @@ pub struct PromotionWorld {
     pub refused: BTreeMap<ObjectKey, String>,
     /// Generations of workloads that are known to have the template that was written.
     pub generations: BTreeMap<ObjectKey, i64>,
+    /// Writes that failed and are tried again.
+    pub failed: BTreeMap<ObjectKey, FailedWrite>,
     /// Since when this process has observed that every workload is rolled out.
     pub rolled_out: Option<Timestamp>,
     /// Workloads and hooks in the target namespace, by key.

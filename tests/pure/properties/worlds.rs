@@ -16,8 +16,8 @@ use towpath::api::{
 use towpath::content::{ObjectKey, render};
 use towpath::decide::needs::{contents, live_objects, plans};
 use towpath::decide::world::{
-    Capture, EnvironmentWorld, Grant, Loaded, NamespaceFacts, Plans, Project, PromotionWorld, ReleaseWorld,
-    Trial,
+    Capture, EnvironmentWorld, FailedWrite, Grant, Loaded, NamespaceFacts, Plans, Project, PromotionWorld,
+    ReleaseWorld, Trial,
 };
 
 const ENVIRONMENTS: [&str; 4] = ["dev", "staging", "prod", "nowhere"];
@@ -325,6 +325,9 @@ pub fn promotion_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<Pro
             generations: keys()
                 .into_iter()
                 .filter_map(|key| choices.maybe(|choices| (key, choices.number(3) as i64)))
+            failed: keys()
+                .into_iter()
+                .filter_map(|key| choices.one_in(8).then(|| (key, failed(choices))))
                 .collect(),
             rolled_out: choices.maybe(Choices::moment),
             workloads: keys()
@@ -344,6 +347,15 @@ pub fn promotion_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<Pro
         world
     });
     worlds.collect()
+}
+
+fn failed(choices: &mut Choices<'_>) -> FailedWrite {
+    FailedWrite {
+        message: choices.text(),
+        conflict: choices.one_in(2),
+        count: choices.of(&[0, 1, 2, 9, u32::MAX]),
+        at: choices.moment(),
+    }
 }
 
 fn trial(world: &PromotionWorld, choices: &mut Choices<'_>) -> Trial {

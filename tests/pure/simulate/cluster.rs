@@ -25,6 +25,12 @@ pub struct Namespace {
     pub counts: BTreeMap<ObjectKey, Counts>,
     /// Objects that the server refuses, by key, and why.
     pub refused: BTreeMap<ObjectKey, String>,
+    /// Objects that the server answers about with an error for now, by key: their reads as well as their writes.
+    pub broken: BTreeMap<ObjectKey, String>,
+    /// Objects whose writes fail for now, by key: a webhook is down.
+    pub down: BTreeMap<ObjectKey, String>,
+    /// Kinds that are not served any more.
+    pub unserved: BTreeSet<String>,
     serial: u64,
 }
 
@@ -45,10 +51,22 @@ impl Namespace {
     }
 
     pub fn live(&self, key: &ObjectKey) -> Live {
+        if self.unserved.contains(key.kind()) {
+            return Live::Unserved(format!("{} is not served", key.kind()));
+        }
+        if let Some(why) = self.broken.get(key) {
+            return Live::Unreadable(why.clone());
+        }
         match self.objects.get(key) {
             Some(placed) => Live::Present(Arc::new(placed.live.clone())),
             None => Live::Absent,
         }
+    }
+
+    /// Why a write of an object fails for now.
+    pub fn failure(&self, key: &ObjectKey) -> Option<String> {
+        let unserved = self.unserved.contains(key.kind()).then(|| format!("{} is not served", key.kind()));
+        unserved.or_else(|| self.broken.get(key).or_else(|| self.down.get(key)).cloned())
     }
 
     /// What people would see, without what only the server knows.
@@ -87,6 +105,9 @@ impl Namespace {
     }
 
     pub fn patch(&mut self, key: &ObjectKey, patch: Value, now: Timestamp) -> Result<(), String> {
+        if let Some(why) = self.failure(key) {
+            return Err(why);
+        }
         let patch: json_patch::Patch = serde_json::from_value(patch).unwrap();
         let Some(placed) = self.objects.get(key) else { return Err(format!("{key} is not there")) };
         let mut object = placed.live.clone();
@@ -96,11 +117,15 @@ impl Namespace {
         Ok(())
     }
 
-    pub fn delete(&mut self, key: &ObjectKey, uid: &str) {
+    pub fn delete(&mut self, key: &ObjectKey, uid: &str) -> Result<(), String> {
+        if let Some(why) = self.failure(key) {
+            return Err(why);
+        }
         if self.objects.get(key).is_some_and(|placed| placed.live["metadata"]["uid"] == uid) {
             self.objects.remove(key);
             self.counts.entry(key.clone()).or_default().deleted += 1;
         }
+        Ok(())
     }
 
     /// The pods of a workload crash from now on, until it has another template.
@@ -111,8 +136,8 @@ impl Namespace {
     }
 
     fn applied(&self, key: &ObjectKey, body: &Value, force: bool) -> Result<(Value, Vec<Value>), String> {
-        if let Some(why) = self.refused.get(key) {
-            return Err(why.clone());
+        if let Some(why) = self.refused.get(key).cloned().or_else(|| self.failure(key)) {
+            return Err(why);
         }
         let mine = entry(body, "towpath", "Apply");
         let Some(placed) = self.objects.get(key) else { return Ok((body.clone(), vec![mine])) };

@@ -3,8 +3,9 @@
 
 use super::line;
 use super::store::{Key, Memory, Status, Store, of_any};
+use super::writes;
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 use towpath::api::ReleasePhase;
@@ -262,18 +263,20 @@ impl Run {
             self.write_status(key, memory)?;
         }
         let mut again = false;
-        let is_adoption = |action: &&Action| matches!(action, Action::Adopt { .. });
-        let (first, rest): (Vec<&Action>, Vec<&Action>) = decision.actions.iter().partition(is_adoption);
-        for action in first.into_iter().chain(rest) {
+        let mut unwritten = BTreeSet::new();
+        for action in writes::in_order(&decision.actions) {
+            if writes::follows(action, &unwritten) {
+                continue;
+            }
             match self.store.act(action, &uid, &mut self.memory, self.now) {
                 Ok(at_once) => again |= at_once,
                 Err(error) => {
                     self.log.push(format!("{} {} failed: {error}", self.clock(), line::name(key)));
-                    self.wakes.insert(key.clone(), self.now + SignedDuration::from_secs(1));
-                    if let Some(memory) = decision.memory.as_ref().filter(|_| decision.memory_follows) {
-                        self.write_status(key, memory)?;
-                    }
-                    return Ok(());
+                    let object = action.object().unwrap();
+                    self.memory.failed(&uid, &object, error, self.now);
+                    unwritten.insert(object);
+                    again = true;
+                    continue;
                 }
             }
             self.followed(action);

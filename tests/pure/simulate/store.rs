@@ -16,8 +16,8 @@ use towpath::decide::decision::{Action, Decision};
 
 use towpath::decide::needs::{changed_workloads, contents, live_objects, plans};
 use towpath::decide::world::{
-    Admission, Capture, EnvironmentWorld, Grant, Live, Loaded, NamespaceFacts, Objects, Plans, Project,
-    PromotionWorld, ReleaseWorld, Trial, Verb,
+    Admission, Capture, EnvironmentWorld, FailedWrite, Grant, Live, Loaded, NamespaceFacts, Objects, Plans,
+    Project, PromotionWorld, ReleaseWorld, Trial, Verb,
 };
 
 pub const PROJECT: &str = "shop";
@@ -63,8 +63,25 @@ pub struct Memory {
     pub trials: BTreeMap<String, Trial>,
     pub written: BTreeMap<String, BTreeSet<ObjectKey>>,
     pub refused: BTreeMap<String, BTreeMap<ObjectKey, String>>,
+    pub failed: BTreeMap<String, BTreeMap<ObjectKey, FailedWrite>>,
     pub rolled_out: BTreeMap<String, Timestamp>,
     pub generations: BTreeMap<String, BTreeMap<ObjectKey, i64>>,
+}
+
+impl Memory {
+    /// A write failed, as `src/act` remembers it.
+    pub fn failed(&mut self, uid: &str, key: &ObjectKey, message: String, at: Timestamp) {
+        let known = self.failed.entry(uid.to_owned()).or_default();
+        let count = known.get(key).map_or(0, |failed| failed.count) + 1;
+        let conflict = message.contains("has been modified");
+        known.insert(key.clone(), FailedWrite { message, conflict, count, at });
+    }
+
+    fn wrote(&mut self, uid: &str, key: &ObjectKey) {
+        self.refused.get_mut(uid).and_then(|known| known.remove(key));
+        self.failed.get_mut(uid).and_then(|known| known.remove(key));
+        self.written.entry(uid.to_owned()).or_default().insert(key.clone());
+    }
 }
 
 /// An object that is looked at.
@@ -185,6 +202,7 @@ impl Store {
             tried: memory.trials.get(&uid).cloned(),
             written: memory.written.get(&uid).cloned().unwrap_or_default(),
             refused: memory.refused.get(&uid).cloned().unwrap_or_default(),
+            failed: memory.failed.get(&uid).cloned().unwrap_or_default(),
             rolled_out: memory.rolled_out.get(&uid).copied(),
             generations: memory.generations.get(&uid).cloned().unwrap_or_default(),
             workloads: BTreeMap::new(),
@@ -300,21 +318,19 @@ impl Store {
                 Ok(true)
             }
             Action::Apply { target, key, object } => {
-                let answer = self
-                    .namespaces
-                    .get_mut(target.location.namespace.as_str())
-                    .unwrap()
-                    .apply(key, object, now);
-                if let Err(message) = &answer {
+                let namespace = self.namespaces.get_mut(target.location.namespace.as_str()).unwrap();
+                let is_transient = namespace.failure(key).is_some();
+                let answer = namespace.apply(key, object, now);
+                if let (Err(message), false) = (&answer, is_transient) {
                     memory.refused.entry(uid.to_owned()).or_default().insert(key.clone(), message.clone());
                 }
                 answer?;
-                memory.written.entry(uid.to_owned()).or_default().insert(key.clone());
+                memory.wrote(uid, key);
                 Ok(true)
             }
             Action::Delete { target, key, uid: object } => {
-                self.namespaces.get_mut(target.location.namespace.as_str()).unwrap().delete(key, object);
-                memory.written.entry(uid.to_owned()).or_default().insert(key.clone());
+                self.namespaces.get_mut(target.location.namespace.as_str()).unwrap().delete(key, object)?;
+                memory.wrote(uid, key);
                 Ok(true)
             }
             Action::MarkUnchanged { generations } => {
