@@ -5,6 +5,7 @@
 
 pub mod adoption;
 pub mod approvals;
+pub mod bad_objects;
 pub mod calendar;
 pub mod captures;
 pub mod conditions;
