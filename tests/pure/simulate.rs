@@ -23,6 +23,7 @@ mod rollbacks;
 mod run;
 mod scenarios;
 mod store;
+mod withdrawn;
 mod writes;
 
 use scenarios::ALL;

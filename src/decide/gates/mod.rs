@@ -7,12 +7,12 @@ pub mod schedule;
 
 use super::environment::validate;
 use super::history::lane::{Lane, is_of};
-use super::history::order::newer;
+use super::history::order::promotes_newer;
 use super::moments::{later, span};
 use super::world::Project;
 use crate::api::{
-    CachedRelease, Delivery, Environment, GateName, HOLDS, Meta, Promotion, PromotionKind, PromotionMode,
-    PromotionPhase, Reason,
+    CachedRelease, Delivery, Environment, GateName, HOLDS, Meta, Promotion, PromotionMode, PromotionPhase,
+    Reason,
 };
 use approvals::{requester_may_promote, required_approvals, rules_are_in_force};
 use calendar::{deadline_has_not_passed, is_due, is_not_frozen, window_is_open};
@@ -175,18 +175,10 @@ fn not_superseded(project: &Project, lane: &Lane<'_>, release: &CachedRelease, r
     if requested == Requested::ByPerson {
         return Gate::Open;
     }
-    let newer_release = lane
-        .here()
-        .filter(|promotion| {
-            promotion.spec.kind == PromotionKind::Promote && promotion.spec.release != release.name()
-        })
-        .filter_map(|promotion| project.releases.get(&promotion.spec.release))
-        .filter(|other| other.application() == release.application())
-        .find(|other| newer(other, release).is_gt());
-    match newer_release {
-        Some(other) => Gate::Never {
+    match lane.here().find(|promotion| promotes_newer(project, promotion, release)) {
+        Some(newer) => Gate::Never {
             why: Exclusion::Superseded,
-            message: format!("{} is newer and was promoted first", other.name()),
+            message: format!("{} is newer and was promoted first", newer.spec.release),
         },
         None => Gate::Open,
     }

@@ -9,7 +9,7 @@ use crate::decide::gates::approvals::{Case, Tally, due, may_start_unapproved, re
 use crate::decide::gates::calendar::deadline;
 use crate::decide::gates::gate::Gate;
 use crate::decide::gates::{Requested, evaluate};
-use crate::decide::history::order::newer;
+use crate::decide::history::order::{newer, promotes_newer};
 use crate::decide::moments::{earliest, later};
 use crate::decide::world::{Admission, Grant, Verb};
 use jiff::SignedDuration;
@@ -22,7 +22,7 @@ pub(super) fn closed_gate(scene: &Scene<'_>) -> Option<Decision> {
     if scene.is_rollback() {
         return superseded_rollback(scene);
     }
-    let Some(release) = scene.release else {
+    let Some(release) = scene.release.filter(|release| !release.deleting()) else {
         return Some(finish(
             scene,
             Outcome::Cancelled {
@@ -120,9 +120,11 @@ pub(super) fn busy_lane(scene: &Scene<'_>) -> Option<Decision> {
         (PromotionKind::Promote, true) => None,
         (PromotionKind::Promote, false) => {
             let release = scene.release?;
-            let running_release = scene.world.project.releases.get(&running.spec.release);
-            let is_newer = running_release
-                .is_none_or(|other| crate::decide::history::order::newer(release, other).is_gt());
+            let project = &scene.world.project;
+            let is_newer = match project.releases.get(&running.spec.release) {
+                Some(other) => newer(release, other).is_gt(),
+                None => !promotes_newer(project, running, release),
+            };
             (!is_newer).then(|| {
                 scene.wait(&Reason::Lane, &format!("waits until {} has ended", running.name()), None)
             })

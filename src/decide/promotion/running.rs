@@ -1,10 +1,13 @@
 //! A promotion whose intent is recorded: it continues, is superseded, fails, or is verified.
+//!
+//! Invariant: it does not depend on its release any more. A release that is deleted after the start is withdrawn: no further promotion
+//! of it starts, and this one ends as if the release were there. Its content is in the Content of the promotion.
 
 use super::observing::observe;
 use super::outcome::{Outcome, finish};
 use super::rollout::roll_out;
 use super::{Decision, Scene};
-use crate::api::{Delivery, Meta, Promotion, PromotionKind, PromotionPhase, Reason};
+use crate::api::{Delivery, Meta, Promotion, PromotionPhase, Reason};
 use crate::decide::moments::{later, span};
 use crate::decide::world::Grant;
 use jiff::Timestamp;
@@ -55,15 +58,6 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
     };
     if let Grant::Missing(message) = scene.world.project.grant(scene.environment.name()) {
         return scene.wait(&Reason::NotGranted, message, Some(later(scene.now, super::RETRY)));
-    }
-    if is_withdrawn(scene) {
-        return finish(
-            scene,
-            Outcome::Failed {
-                reason: Reason::Withdrawn,
-                message: "the release was deleted during its promotion",
-            },
-        );
     }
     match rolled_out_at(scene) {
         Some(since) => observe(scene, wanted, since),
@@ -119,13 +113,4 @@ fn target_is_gone(scene: &Scene<'_>) -> Option<Decision> {
             },
         )
     })
-}
-
-/// Whether the release was deleted, which withdraws it. An undecodable release was not deleted.
-fn is_withdrawn(scene: &Scene<'_>) -> bool {
-    let release = ("Release".to_owned(), scene.world.promotion.spec.release.to_string());
-    let gone = scene.release.is_none_or(Meta::deleting) || scene.is_of_another_release();
-    !scene.world.project.undecodable.contains_key(&release)
-        && scene.world.promotion.spec.kind == PromotionKind::Promote
-        && gone
 }

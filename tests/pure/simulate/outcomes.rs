@@ -73,10 +73,12 @@ fn a_first_release_that_fails_leaves_what_was_there_before() {
 }
 
 #[test]
-fn a_release_deleted_on_its_way_is_taken_back() {
+fn a_release_deleted_on_its_way_is_finished_where_it_is_and_starts_nowhere_else() {
     let run = DELETED.run().settle();
-    assert_eq!(promotion(&run, "prod-shop-2.0.0"), PromotionPhase::Failed);
-    assert_eq!(summary(&run, "prod"), "shop 1.0.0 (r3)");
+    assert_eq!(promotion(&run, "dev-shop-2.0.0"), PromotionPhase::Verified);
+    assert_eq!(summary(&run, "dev"), "shop 2.0.0 (r2)");
+    assert!(!run.store.promotions.contains_key("prod-shop-2.0.0"), "{}", run.log.join("\n"));
+    assert_eq!(summary(&run, "prod"), "shop 1.0.0 (r1)");
 }
 
 #[test]

@@ -102,8 +102,11 @@ pub const SECOND_WORKLOAD: Scenario = Scenario {
 
 pub const DELETED: Scenario = Scenario {
     name: "deleted",
-    about: "The second release is deleted while it rolls out: it is taken back.",
-    setting: |store, now| environment(store, "prod", json!({}), now),
+    about: "The second release is deleted while it rolls out in dev: that promotion is finished and verified, and none follows it.",
+    setting: |store, now| {
+        environment(store, "dev", json!({}), now);
+        environment(store, "prod", json!({ "after": ["dev"] }), now);
+    },
     events: &[
         (0, "release 1.0.0", |store, now| shop(store, "1.0.0", "web", now)),
         (1800, "release 2.0.0, which is slow", |store, now| shop(store, "2.0.0", "slow", now)),

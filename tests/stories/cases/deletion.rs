@@ -8,7 +8,7 @@ use support::objects::{deployment, image, service};
 use support::{Project, SOON, in_project, same, with_own_controller};
 
 support::stories![
-    a_release_that_is_deleted_on_its_way_is_taken_back,
+    a_release_that_is_deleted_on_its_way_is_finished_there_and_promoted_nowhere_else,
     a_verified_release_that_a_person_takes_back_is_verified_no_more,
     a_rollback_that_is_refused_says_nothing_about_the_release,
     a_rollback_restores_what_a_revision_changed_that_history_has_forgotten,
@@ -35,25 +35,35 @@ async fn delete_namespace(project: &Project, name: &str) -> Result<()> {
         .await
 }
 
-async fn a_release_that_is_deleted_on_its_way_is_taken_back() -> Result<()> {
-    in_project(&[json!({ "name": "prod" })], async |project| {
-        verified(project, "1.0.0", "v1").await?;
+async fn a_release_that_is_deleted_on_its_way_is_finished_there_and_promoted_nowhere_else() -> Result<()> {
+    let environments = [json!({ "name": "staging" }), json!({ "name": "prod", "after": ["staging"] })];
+    in_project(&environments, async |project| {
+        let first = project.release("1.0.0", &web("v1")).await?;
+        project.ended(&format!("prod-{first}"), "Verified").await?;
         let before = project.snapshot("prod").await?;
         let mut slow = web("v2-ready-after");
-        slow[1]["spec"]["template"]["metadata"]["annotations"] = json!({ "fate.towpath.dev/seconds": "600" });
+        slow[1]["spec"]["template"]["metadata"]["annotations"] = json!({ "fate.towpath.dev/seconds": "10" });
         let second = project.release("2.0.0", &slow).await?;
-        project.in_phase(&format!("prod-{second}"), "Promoting").await?;
-        eventually("the write", SOON, async || {
-            let image = project.image_of("prod", "deployments", "web").await?;
-            Ok(image.contains("v2").then_some(()))
+        project.in_phase(&format!("staging-{second}"), "Promoting").await?;
+        // The built-in role edit may delete a Release. It does not include the verb rollback.
+        let eve = project.person("eve", &[], &[]).await?;
+        let binding = json!({
+            "metadata": { "name": "eve-edits" },
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit" },
+            "subjects": [{ "kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "eve" }],
+        });
+        let path = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings", project.name);
+        project.post(&path, binding).await?;
+        eventually("eve to delete it", SOON, async || {
+            Ok(eve.delete(project, "releases", &second).await.ok())
         })
         .await?;
-        project.delete("releases", &second).await?;
-        let failed = project.ended(&format!("prod-{second}"), "Failed").await?;
-        same("reason", failed["status"]["reason"].as_str(), Some("Withdrawn"))?;
-        project.ended(&format!("prod-{second}-rollback"), "Verified").await?;
+        project.ended(&format!("staging-{second}"), "Verified").await?;
+        same("staging", project.image_of("staging", "deployments", "web").await?, image("v2-ready-after"))?;
+        let started = project.get(&project.path("promotions", &format!("prod-{second}"))).await?;
+        same("a promotion to prod", started, None)?;
         same("everything of prod", project.snapshot("prod").await?, before)?;
-        project.condition("environments", "prod", "Ready", "True", "").await.map(drop)
+        project.condition("environments", "staging", "Ready", "True", "").await.map(drop)
     })
     .await
 }
