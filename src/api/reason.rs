@@ -212,13 +212,14 @@ reasons! {
     /// A Job failed, and Kubernetes reports no reason.
     JobFailed: Final,
 
+    /// Another environment occupies the target namespace, with the consent of its owner.
+    SharedNamespace: Blocking,
+
     // Faults of a spec.
     /// `spec.after` or a source names an environment that does not exist.
     UnknownEnvironment: Final,
     /// `spec.after` forms a cycle.
     OrderCycle: Final,
-    /// Another environment has this target namespace.
-    SharedNamespace: Final,
     /// `spec.rollbackPolicyRef` names a policy that does not exist.
     UnknownPolicy: Final,
     /// A window cannot be evaluated, or the windows never open.

@@ -30,6 +30,7 @@ pub async fn observe(
     if exists {
         let answer = grant(handles, namespace, &environment, age).await?;
         project.grants.insert(name.into(), answer);
+        project::occupy(handles, &mut project, &environment).await?;
     }
     let questions = questions(&project, &environment);
     ask(handles, &mut project, questions, TO_OFFER).await?;

@@ -1,17 +1,28 @@
 //! All freezes and environments, and the published freezes.
 
+use super::grant::{WHILE_SETTLED, grant};
 use super::{ObserveError, project};
 use crate::api::FREEZES;
 use crate::decide::world::FreezesWorld;
 use crate::process::Handles;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
+use std::sync::Arc;
 
 /// Observes the freezes.
 pub async fn observe(handles: &Handles) -> Result<FreezesWorld, ObserveError> {
-    let projects = handles.stores.environments.namespaces();
-    let projects =
-        projects.iter().map(|name| project::frame(handles, name)).collect::<Result<Vec<_>, _>>()?;
+    let names = handles.stores.environments.namespaces();
+    let mut projects =
+        names.iter().map(|name| project::frame(handles, name)).collect::<Result<Vec<_>, _>>()?;
+    // Only an environment with consent freezes its target, and after a start of the process no consent is known.
+    for project in projects.iter_mut().filter(|project| !project.freezes.is_empty()) {
+        for environment in project.environments.values().map(Arc::clone).collect::<Vec<_>>() {
+            if project.namespace(&environment).is_some_and(|facts| !facts.terminating) {
+                grant(handles, &project.name, &environment, WHILE_SETTLED).await?;
+                project::occupy(handles, project, &environment).await?;
+            }
+        }
+    }
     let maps: Api<ConfigMap> = Api::namespaced(handles.clients.operator(), &handles.own.namespace);
     let map = maps.get_opt(FREEZES).await.map_err(ObserveError::read(format!("ConfigMap {FREEZES}")))?;
     let version = map.as_ref().and_then(|map| map.metadata.resource_version.clone());

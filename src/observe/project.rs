@@ -2,8 +2,10 @@
 
 use super::ObserveError;
 use super::admission::admission;
-use crate::api::{CachedRelease, EnvironmentId, Location, Promotion};
+use super::grant::{WHILE_WRITING, grant};
+use crate::api::{CachedRelease, Environment, EnvironmentId, Location, Promotion};
 use crate::cluster::{Undecodable, Watched};
+use crate::decide::needs::{Contender, occupant};
 use crate::decide::world::{NamespaceFacts, Objects, Project};
 use crate::process::Handles;
 use std::sync::Arc;
@@ -65,23 +67,58 @@ fn with(
             };
             project.namespaces.insert(target.clone(), facts);
         }
-        let owner = owner_of(handles, &target);
-        project.targets.insert(target, owner.into_iter().collect());
+        let occupant = occupant_of(handles, &target);
+        project.targets.insert(target, occupant.into_iter().collect());
     }
     project.admission = admission(handles);
     Ok(project)
 }
 
-/// The environment that owns a target namespace when several name it: one with consent before one without, then the oldest. An
-/// environment cannot take the target of another by naming it.
-fn owner_of(handles: &Handles, target: &Location) -> Option<EnvironmentId> {
-    handles.stores.targets().of(target).into_iter().min_by_key(|id| {
-        let found = handles.stores.environments.get(&id.project, &id.environment);
-        let created = found.and_then(|environment| environment.metadata.creation_timestamp.clone());
+/// Asks for the consent of every other environment that names the target of this one, and determines which of them occupies it. The
+/// consent of this environment was asked for before.
+pub async fn occupy(
+    handles: &Handles,
+    project: &mut Project,
+    environment: &Environment,
+) -> Result<(), ObserveError> {
+    let target = environment.location();
+    let own = project.id(environment);
+    for id in handles.stores.targets().of(&target).into_iter().filter(|id| *id != own) {
+        if let Some(other) = handles.stores.environments.get(&id.project, &id.environment) {
+            grant(handles, &id.project, &other, WHILE_WRITING).await?;
+        }
+    }
+    let occupant = occupant_of(handles, &target);
+    project.targets.insert(target, occupant.into_iter().collect());
+    Ok(())
+}
+
+/// The environment that occupies a target namespace, as far as consent is known.
+fn occupant_of(handles: &Handles, target: &Location) -> Option<EnvironmentId> {
+    let stores = &handles.stores;
+    let namespace = stores.namespaces.get("", &target.namespace)?;
+    let uid = namespace.metadata.uid();
+    let contenders = stores.targets().of(target);
+    let is_contended = contenders.len() > 1;
+    let contender = |id: EnvironmentId| {
+        let found = stores.environments.get(&id.project, &id.environment);
         let consent = handles.caches.consents.get(&(id.project.to_string(), id.environment.to_string()));
-        let is_granted = consent.is_some_and(|consent| consent.missing.is_none());
-        (!is_granted, created.map(|time| time.0), id.clone())
-    })
+        let ran_here = |promotion: &Arc<Promotion>| {
+            let status = promotion.status.as_ref().filter(|status| status.revision.is_some());
+            promotion.spec.environment == id.environment
+                && status.is_some_and(|status| status.namespace_uid.as_deref() == Some(uid))
+        };
+        Contender {
+            has_consent: consent
+                .is_some_and(|consent| consent.missing.is_none() && consent.namespace_uid == uid),
+            has_revision: is_contended && stores.promotions.list(&id.project).iter().any(ran_here),
+            created: found
+                .and_then(|environment| environment.metadata.creation_timestamp.clone())
+                .map(|time| time.0),
+            id,
+        }
+    };
+    occupant(contenders.into_iter().map(contender))
 }
 
 /// The objects, unless one of them is older than what this process wrote.

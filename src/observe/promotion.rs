@@ -45,6 +45,7 @@ pub async fn observe(
     let replaced = contents::load(handles, namespace, replaced).await?;
     let mut seen = world(handles, project, promotion);
     seen.project.grants.insert(environment.name_any().into(), granted);
+    project::occupy(handles, &mut seen.project, &environment).await?;
     seen.content = content;
     seen.replaced = replaced;
     seen.plans = plans(&seen);

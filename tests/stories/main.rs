@@ -53,6 +53,7 @@ fn main() -> ExitCode {
         cases::calendar::stories(),
         cases::grants::stories(),
         cases::withdrawn_consent::stories(),
+        cases::shared_namespaces::stories(),
         cases::path_to_prod::stories(),
         cases::promotion_order::stories(),
         cases::replicas::stories(),

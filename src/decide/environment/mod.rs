@@ -3,6 +3,7 @@
 
 pub mod alarms;
 mod lane_report;
+pub mod occupant;
 pub mod overrides;
 mod record;
 mod summary;

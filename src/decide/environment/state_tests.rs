@@ -1,7 +1,7 @@
 //! The state of an environment, its message, its alarms and its Events.
 
 use super::*;
-use crate::api::Location;
+use crate::api::{EnvironmentId, Location};
 use crate::decide::world::NamespaceFacts;
 use std::sync::Arc;
 
@@ -75,6 +75,9 @@ fn a_fault_that_the_namespace_owner_has_to_fix_is_never_final() {
     terminating.namespaces.insert(Location::home("shop-prod".into()), facts);
     let mut refused = base();
     refused.grants.insert("prod".into(), Grant::Missing("grant it".into()));
+    let mut shared = base();
+    let other = EnvironmentId { project: "other".into(), environment: "prod".into() };
+    shared.targets.insert(Location::home("shop-prod".into()), [other].into());
     // A fault of the spec is reported before one of the target.
     let mut both = unknown_environment("10:00:00", stored("Stalled", "UnknownEnvironment", "11:00:00"));
     both.namespaces.clear();
@@ -82,6 +85,7 @@ fn a_fault_that_the_namespace_owner_has_to_fix_is_never_final() {
         (missing, Some("NamespaceMissing")),
         (terminating, Some("NamespaceTerminating")),
         (refused, Some("NotGranted")),
+        (shared, Some("SharedNamespace")),
         (both, None),
     ] {
         let decision = decided(project);

@@ -1,4 +1,4 @@
-//! Faults of a spec that depend on other objects: unknown names, cycles, a target namespace that two environments share.
+//! Faults of a spec that depend on other objects: unknown names, cycles, a target namespace that another environment occupies.
 
 use crate::api::{Environment, EnvironmentName, Meta, Reason, RollbackPolicySpec};
 use crate::decide::gates::schedule::check_all;
@@ -110,7 +110,8 @@ fn shared_target(project: &Project, environment: &Environment) -> Option<Fault> 
     Some(Fault {
         reason: Reason::SharedNamespace,
         message: format!(
-            "spec.namespace {} is also the target of {other}; two environments cannot share a namespace",
+            "spec.namespace {} is also the target of {other}, which has the consent of its owner; two environments cannot share \
+             a namespace: delete one of them, or name another namespace",
             environment.spec.namespace
         ),
     })

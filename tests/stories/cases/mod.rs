@@ -22,6 +22,7 @@ pub mod preflight;
 pub mod promotion_order;
 pub mod refused_content;
 pub mod replicas;
+pub mod shared_namespaces;
 pub mod takeover;
 pub mod undecodable;
 pub mod withdrawn_consent;
