@@ -17,6 +17,7 @@ mod judgement;
 mod line;
 mod outcomes;
 mod past_faults;
+mod refused_promotions;
 mod refused_rollbacks;
 mod repeated_rollbacks;
 mod rollbacks;

@@ -214,8 +214,7 @@ fn verified_before(
             );
         };
         let lane = Lane::of(project, before, release.application());
-        let failed =
-            || lane.of_release(release).next().is_some_and(|last| last.phase() == PromotionPhase::Failed);
+        let failed = || lane.latest(release).is_some_and(|last| last.phase() == PromotionPhase::Failed);
         match lane.verified_at(release) {
             Some(_) if lane.was_rolled_back(release) => {
                 return Gate::closed(

@@ -112,12 +112,31 @@ impl<'a> Lane<'a> {
         all.filter(move |promotion| is_of(promotion, release))
     }
 
-    /// When the release was verified here.
+    /// The promotion that counts for a release: the one that has not ended, else the last that wrote to the namespace that exists now,
+    /// else the last of the others. A promotion that ended before it wrote anything says nothing about a release that ran here.
+    pub fn latest<'b>(&'b self, release: &'b CachedRelease) -> Option<&'a Promotion> {
+        let own = |promotion: &&Promotion| is_of(promotion, release);
+        let running = || self.running().filter(own);
+        let pending = || self.pending.iter().rev().copied().filter(own);
+        let others = || pending().chain(self.revisions.iter().rev().copied().filter(own));
+        let is_cancelled = |promotion: &&Promotion| promotion.phase() == PromotionPhase::Cancelled;
+        running()
+            .or_else(|| pending().find(|promotion| !promotion.phase().is_final()))
+            .or_else(|| self.here().rev().find(own))
+            // A cancelled promotion counts only if no other promotion of the release exists.
+            .or_else(|| others().find(|promotion| !is_cancelled(promotion)))
+            .or_else(|| others().next())
+    }
+
+    /// When the release was verified here. None if it failed here since.
     pub fn verified_at(&self, release: &CachedRelease) -> Option<Timestamp> {
-        self.of_release(release)
-            .filter(|promotion| promotion.phase() == PromotionPhase::Verified)
-            .filter_map(|promotion| promotion.status.as_ref()?.finished_at.as_ref().map(|time| time.0))
-            .next()
+        let has_outcome = |promotion: &&Promotion| {
+            promotion.phase() == PromotionPhase::Verified || promotion.phase().has_failed()
+        };
+        let mut of_it = self.revisions.iter().rev().copied().filter(|promotion| is_of(promotion, release));
+        let last = of_it.find(has_outcome)?;
+        let status = last.status.as_ref().filter(|status| status.phase == PromotionPhase::Verified)?;
+        status.finished_at.as_ref().map(|time| time.0)
     }
 
     /// Whether a rollback to an earlier revision followed the newest promotion that verified the release.

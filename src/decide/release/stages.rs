@@ -103,9 +103,7 @@ pub fn stages(
         .filter_map(|name| project.environments.get(name))
         .map(|environment| {
             let lane = Lane::of(project, environment, release.application());
-            // A cancelled promotion is reported only if no other promotion of the release exists.
-            let ran = lane.of_release(release).find(|one| one.phase() != PromotionPhase::Cancelled);
-            if let Some(promotion) = ran.or_else(|| lane.of_release(release).next()) {
+            if let Some(promotion) = lane.latest(release) {
                 return of_promotion(project, environment, &lane, release, promotion, now);
             }
             if let Some(stage) = forgotten(project, &lane, release, status) {
