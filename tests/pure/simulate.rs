@@ -13,6 +13,7 @@ mod approvals_ahead;
 mod bad_objects;
 mod cluster;
 mod comparison;
+mod history_limit;
 mod judgement;
 mod line;
 mod outcomes;

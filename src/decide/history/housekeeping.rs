@@ -1,7 +1,8 @@
 //! Deletes promotions beyond the history limit first, then Contents that nothing references.
 //!
-//! Invariant: these promotions are not deleted: the current revision, the revision whose content runs, every rollback target, the first
-//! revision, which holds the baseline, every promotion with an override, and the last promotion of the newest promoted release.
+//! Invariant: these promotions are not deleted: the current revision, the newest two verified revisions of different content and the
+//! revisions that their content comes from, the first revision, which holds the baseline, every promotion with an override, and the last
+//! promotion of the newest promoted release.
 
 use super::lane::Lane;
 use super::order::newer;
@@ -77,8 +78,7 @@ fn surplus<'a>(project: &Project, lane: &Lane<'a>, limit: usize) -> Vec<&'a Prom
             retained.extend(lane.revisions.iter().rev().find(is_of_it).map(|promotion| promotion.name()));
         }
     }
-    let verified = lane.here().rev().filter(|promotion| promotion.phase() == PromotionPhase::Verified);
-    for promotion in verified.take(2) {
+    for promotion in newest_verified(lane).take(2) {
         retained.insert(promotion.name());
         retained.extend(lane.content_of(promotion).map(Meta::name));
         let restored = promotion
@@ -89,6 +89,16 @@ fn surplus<'a>(project: &Project, lane: &Lane<'a>, limit: usize) -> Vec<&'a Prom
         retained.extend(restored.map(Meta::name));
     }
     finished.into_iter().take(beyond).filter(|promotion| !retained.contains(promotion.name())).collect()
+}
+
+/// The newest verified revision of each content, newest first. The same content verified twice is one rollback target.
+fn newest_verified<'a>(lane: &Lane<'a>) -> impl Iterator<Item = &'a Promotion> {
+    let verified = lane.here().rev().filter(|promotion| promotion.phase() == PromotionPhase::Verified);
+    let mut seen = BTreeSet::new();
+    verified.filter(move |promotion| {
+        let digest = promotion.status.as_ref().and_then(|status| status.digest.as_deref());
+        seen.insert(digest.unwrap_or(promotion.name()))
+    })
 }
 
 /// Promotions beyond the limit that ended before they started, if the controller cannot create them again: their release was deleted, or

@@ -1,0 +1,55 @@
+//! The shortest history that an environment can have still holds what a rollback needs.
+
+use super::comparison;
+use super::outcomes::{image, promotion, summary};
+use super::run::Event;
+use super::scenarios::{environment, settled, shop};
+use super::store::Store;
+use jiff::Timestamp;
+use serde_json::json;
+use towpath::api::PromotionPhase;
+
+fn shortest(store: &mut Store, now: Timestamp) {
+    environment(store, "prod", json!({ "historyLimit": 1 }), now);
+}
+
+fn again(store: &mut Store, name: &str, now: Timestamp) {
+    let spec = json!({ "release": "shop-5.0.0", "environment": "prod" });
+    store.add_promotion(name, serde_json::from_value(spec).unwrap(), now);
+}
+
+const VERIFIED: [Event; 5] = [
+    (0, "release 1.0.0", |store, now| shop(store, "1.0.0", "web-1", now)),
+    (1000, "release 2.0.0", |store, now| shop(store, "2.0.0", "web-2", now)),
+    (2000, "release 3.0.0", |store, now| shop(store, "3.0.0", "web-3", now)),
+    (3000, "release 4.0.0", |store, now| shop(store, "4.0.0", "web-4", now)),
+    (4000, "release 5.0.0", |store, now| shop(store, "5.0.0", "web-5", now)),
+];
+const AGAIN: Event = (5000, "5.0.0 is promoted again", |store, now| again(store, "again", now));
+const ONCE_MORE: Event = (6000, "and once more", |store, now| again(store, "once-more", now));
+const TAKEN_BACK: Event = (7000, "a person rolls 5.0.0 back", |store, now| {
+    let spec = json!({ "release": "shop-5.0.0", "environment": "prod", "kind": "Rollback" });
+    store.add_promotion("back", serde_json::from_value(spec).unwrap(), now);
+});
+
+#[test]
+fn what_is_promoted_again_does_not_push_the_version_before_it_out_of_history() {
+    let [first, second, third, fourth, fifth] = VERIFIED;
+    let events = [first, second, third, fourth, fifth, AGAIN, ONCE_MORE, TAKEN_BACK];
+    let run = settled(shortest, &events);
+    assert_eq!(promotion(&run, "back"), PromotionPhase::Verified);
+    assert_eq!(image(&run, "web"), "web-4", "{}", run.log.join("\n"));
+    assert!(summary(&run, "prod").starts_with("shop 4.0.0"), "{}", summary(&run, "prod"));
+    comparison::same_after_a_crash("shortest history", shortest, &events);
+}
+
+#[test]
+fn a_release_that_fails_after_the_same_one_ran_twice_goes_back_to_that_one() {
+    let [first, second, third, fourth, fifth] = VERIFIED;
+    let sixth: Event =
+        (7000, "release 6.0.0, which crashes", |store, now| shop(store, "6.0.0", "crash", now));
+    let back: Event = (8000, "a person rolls 5.0.0 back, too", TAKEN_BACK.2);
+    let run = settled(shortest, &[first, second, third, fourth, fifth, AGAIN, sixth, back]);
+    assert_eq!(promotion(&run, "prod-shop-6.0.0-rollback"), PromotionPhase::Verified);
+    assert_eq!(image(&run, "web"), "web-4", "{}", run.log.join("\n"));
+}
