@@ -71,7 +71,7 @@ reasons! {
     Hold: Holding,
     /// The environment is Manual: a person creates the Promotion.
     Manual: Holding,
-    /// A failure holds the environment until a person creates a Promotion.
+    /// A failure holds the environment, or the same content failed here before. A person creates a Promotion to continue.
     FailureHold: Holding,
     /// The requester may not promote here, or is not recorded.
     Requester: Holding,
@@ -228,6 +228,8 @@ reasons! {
     InvalidSource: Final,
     /// The source of a release holds no objects.
     NothingCaptured: Final,
+    /// The history holds another content under the version of the release.
+    VersionTaken: Final,
     /// The content of a release is too large to store.
     TooLarge: Final,
 

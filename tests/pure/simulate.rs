@@ -18,6 +18,7 @@ mod judgement;
 mod line;
 mod outcomes;
 mod past_faults;
+mod recreated;
 mod refused_promotions;
 mod refused_rollbacks;
 mod repeated_rollbacks;

@@ -336,8 +336,8 @@ fn no_promotion_is_created_while_a_rollback_of_the_application_has_not_ended() {
 
 #[test]
 fn a_promotion_whose_name_is_taken_gets_the_number_of_the_next_revision() {
-    // The release was deleted and recreated with another content.
-    let before = json!({ "releaseDigest": "b".repeat(64) });
+    // The release was deleted and recreated with another version.
+    let before = json!({ "releaseDigest": "b".repeat(64), "version": "1.0.9" });
     let first = |number: i64| {
         let mut first = revision(number, "shop-1.1.0", "Verified", before.clone());
         first["metadata"]["name"] = json!("prod-shop-1.1.0");

@@ -6,13 +6,14 @@ pub mod gate;
 pub mod schedule;
 
 use super::environment::validate;
-use super::history::lane::{Lane, is_of};
+use super::history::lane::{Lane, is_of, is_of_content};
 use super::history::order::promotes_newer;
+use super::history::versions;
 use super::moments::{later, span};
 use super::world::Project;
 use crate::api::{
     CachedRelease, Delivery, Environment, GateName, HOLDS, Meta, Promotion, PromotionMode, PromotionPhase,
-    Reason,
+    Reason, ReleasePhase,
 };
 use approvals::{requester_may_promote, required_approvals, rules_are_in_force};
 use calendar::{deadline_has_not_passed, is_due, is_not_frozen, window_is_open};
@@ -77,7 +78,7 @@ pub fn evaluate(
     now: Timestamp,
 ) -> Gate {
     let lane = Lane::of(project, environment, release.application());
-    let gates: [&dyn Fn() -> Gate; 15] = [
+    let gates: [&dyn Fn() -> Gate; 17] = [
         &|| is_a_stage(project, environment, release),
         &|| accepted(project, environment, now),
         &|| rules_are_in_force(project),
@@ -85,8 +86,10 @@ pub fn evaluate(
         &|| not_held(release),
         &|| not_superseded(project, &lane, release, requested),
         &|| not_promoted_before(&lane, release, requested),
+        &|| version_has_one_content(project, release),
         &|| deadline_has_not_passed(release, now),
         &|| verified_before(project, environment, release, now),
+        &|| content_has_not_failed(&lane, release, requested),
         &|| not_held_by_failure(&lane, requested),
         &|| mode_allows(environment, requested),
         &|| match requested {
@@ -156,6 +159,10 @@ fn accepted(project: &Project, environment: &Environment, now: Timestamp) -> Gat
 fn content_is_captured(release: &CachedRelease) -> Gate {
     match release.content() {
         Some(_) => Gate::Open,
+        None if release.phase() == ReleasePhase::Invalid => {
+            let why = release.status().and_then(|status| status.message).unwrap_or_default();
+            Gate::closed(Reason::InvalidSource, format!("the release is Invalid: {why}"))
+        }
         None => Gate::closed(Reason::Content, "the content of the release has not been captured yet"),
     }
 }
@@ -195,6 +202,15 @@ fn not_promoted_before(lane: &Lane<'_>, release: &CachedRelease, requested: Requ
             ),
         },
         Some(_) | None => Gate::Open,
+    }
+}
+
+/// The history holds no other content under the version of the release.
+fn version_has_one_content(project: &Project, release: &CachedRelease) -> Gate {
+    let Some(digest) = release.digest() else { return Gate::Open };
+    match versions::other_content(project, release, digest) {
+        Some(found) => Gate::closed(Reason::VersionTaken, versions::refusal(release, digest, found)),
+        None => Gate::Open,
     }
 }
 
@@ -242,6 +258,27 @@ fn verified_before(
             }
         }
         (Some(_) | None, Some(_) | None) => Gate::Open,
+    }
+}
+
+/// The controller does not promote content that failed here under the name of another release.
+fn content_has_not_failed(lane: &Lane<'_>, release: &CachedRelease, requested: Requested) -> Gate {
+    let last = lane.revisions.iter().rev().find(|promotion| is_of_content(promotion, release));
+    let failed = |promotion: &&&Promotion| {
+        requested == Requested::ByController
+            && promotion.phase() == PromotionPhase::Failed
+            && has_failed(promotion)
+    };
+    match last.filter(failed) {
+        Some(failed) => Gate::closed(
+            Reason::FailureHold,
+            format!(
+                "the same content failed here as {} ({}); create a Promotion to promote it again, or a Release with other content",
+                failed.spec.release,
+                failed.name()
+            ),
+        ),
+        None => Gate::Open,
     }
 }
 
@@ -293,7 +330,8 @@ pub fn candidate<'a>(
             continue;
         }
         match evaluate(project, environment, release, Requested::ByController, &[], now) {
-            Gate::Never { .. } => {}
+            // The release itself reports that it can never be promoted.
+            Gate::Never { .. } | Gate::Closed { gate: Reason::InvalidSource | Reason::VersionTaken, .. } => {}
             Gate::Open => return Some((release.as_ref(), Gate::Open)),
             Gate::Closed { gate, .. }
                 if gate.opens_by_itself() && may_be_approved(project, environment, release, now) =>
@@ -337,15 +375,14 @@ fn has_promotion(lane: &Lane<'_>, release: &CachedRelease) -> bool {
 /// The promotion that wrote the release to the namespace that exists now.
 fn written_by<'a>(lane: &Lane<'a>, release: &CachedRelease) -> Option<&'a Promotion> {
     // A failure also counts for a recreated namespace: the controller does not promote a failed release again.
-    let failed = |promotion: &&Promotion| {
-        is_of(promotion, release)
-            && promotion.phase().has_failed()
-            && promotion
-                .status
-                .as_ref()
-                .and_then(|status| status.reason.as_deref())
-                .is_none_or(|reason| Reason::from(reason) != Reason::NamespaceDeleted)
-    };
+    let failed = |promotion: &&Promotion| is_of(promotion, release) && has_failed(promotion);
     let here = lane.here().find(|promotion| is_of(promotion, release));
     here.or_else(|| lane.revisions.iter().copied().find(failed))
+}
+
+/// Whether the release failed in this promotion, or nothing shows whether it is good. It did not if its namespace was deleted.
+fn has_failed(promotion: &Promotion) -> bool {
+    let reason = promotion.status.as_ref().and_then(|status| status.reason.as_deref());
+    promotion.phase().has_failed()
+        && reason.is_none_or(|reason| Reason::from(reason) != Reason::NamespaceDeleted)
 }

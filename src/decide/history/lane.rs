@@ -21,12 +21,25 @@ pub struct Lane<'a> {
     namespace_uid: Option<&'a str>,
 }
 
-/// Whether a promotion is of this release, and not of a deleted release of the same name with other content. A failed promotion counts by
-/// name alone, so that recreating a release does not bypass a failure.
+/// Whether a promotion is of this release, and not of a deleted release of the same name with another version or other content. A failed
+/// promotion counts whatever the content, so that recreating a release does not bypass a failure.
 pub fn is_of(promotion: &Promotion, release: &CachedRelease) -> bool {
     promotion.spec.release == release.name()
         && promotion.spec.kind == PromotionKind::Promote
+        && is_of_version(promotion, release)
         && (promotion.phase().has_failed() || !is_of_other_content(promotion, release))
+}
+
+/// Whether a promotion is of the version of this release. True as long as the version of the promotion is not recorded.
+pub fn is_of_version(promotion: &Promotion, release: &CachedRelease) -> bool {
+    let version = promotion.status.as_ref().and_then(|status| status.version.as_deref());
+    version.is_none_or(|version| version == release.version())
+}
+
+/// Whether a promotion promoted the content of this release, under whatever name.
+pub fn is_of_content(promotion: &Promotion, release: &CachedRelease) -> bool {
+    let digest = promotion.status.as_ref().and_then(|status| status.release_digest.as_deref());
+    promotion.spec.kind == PromotionKind::Promote && digest.is_some() && digest == release.digest()
 }
 
 /// Whether the release was deleted and recreated with other content after the promotion read its digest.

@@ -3,3 +3,4 @@
 pub mod housekeeping;
 pub mod lane;
 pub mod order;
+pub mod versions;

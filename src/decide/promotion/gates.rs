@@ -58,9 +58,11 @@ pub(super) fn closed_gate(scene: &Scene<'_>) -> Option<Decision> {
         Gate::Never { message, .. } => {
             Some(finish(scene, Outcome::Cancelled { reason: Reason::NotAStage, message: &message }))
         }
-        Gate::Closed { gate: Reason::Deadline, message, .. } => {
-            Some(finish(scene, Outcome::Cancelled { reason: Reason::Deadline, message: &message }))
-        }
+        Gate::Closed {
+            gate: reason @ (Reason::Deadline | Reason::InvalidSource | Reason::VersionTaken),
+            message,
+            ..
+        } => Some(finish(scene, Outcome::Cancelled { reason, message: &message })),
         Gate::Closed { gate, message, until } => {
             // Rights cannot be watched, so they are checked again.
             let again = (gate == Reason::Requester).then(|| later(scene.now, RETRY));

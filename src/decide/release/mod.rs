@@ -10,6 +10,7 @@ use super::conditions;
 use super::conditions::{State, condition};
 use super::decision::{Decision, Note, Owner, Record};
 use super::gates::calendar::deadline;
+use super::history::versions;
 use super::moments::{earliest, later};
 use super::world::{Capture, ReleaseWorld};
 use crate::api::{Meta, PinnedImage, PromotionKind, Reason, ReleasePhase, ReleaseStatus, VERIFIED};
@@ -32,6 +33,18 @@ pub fn decide(world: &ReleaseWorld, now: Timestamp) -> Decision<ReleaseStatus> {
         return Decision::default();
     }
     let stored = world.release.status().unwrap_or_default();
+    let digest = match &world.capture {
+        Capture::Taken { sealed, .. } => Some(sealed.digest.as_str()),
+        Capture::NotNeeded => stored.digest.as_deref(),
+        Capture::Waiting { .. } | Capture::Refused { .. } => None,
+    };
+    let taken = digest.and_then(|digest| {
+        let found = versions::other_content(&world.project, &world.release, digest)?;
+        Some(versions::refusal(&world.release, digest, found))
+    });
+    if let Some(message) = taken {
+        return refused(world, stored, &Reason::VersionTaken, &message, now);
+    }
     match &world.capture {
         Capture::NotNeeded => report(world, stored, now),
         Capture::Taken { sealed, images } => {

@@ -1,6 +1,6 @@
 //! Which release goes where and when: superseding, hold, Manual environments, budgets, people's rollbacks.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use std::time::Duration;
 use support::objects::{config, deployment, image, service};
@@ -18,7 +18,7 @@ support::stories![
     a_manual_environment_waits_for_a_persons_promotion,
     a_person_rolls_back_a_verified_release_and_it_does_not_return_by_itself,
     a_release_soaks_before_the_next_environment,
-    a_release_that_was_created_again_with_another_content_is_verified_anew_before_it_goes_on,
+    a_version_that_was_created_again_with_another_content_is_refused_by_name,
     a_promotion_that_waits_is_for_the_content_that_it_was_asked_for,
 ];
 
@@ -212,8 +212,7 @@ async fn a_release_soaks_before_the_next_environment() -> Result<()> {
     .await
 }
 
-async fn a_release_that_was_created_again_with_another_content_is_verified_anew_before_it_goes_on()
--> Result<()> {
+async fn a_version_that_was_created_again_with_another_content_is_refused_by_name() -> Result<()> {
     let prod = json!({ "name": "prod", "after": ["staging"], "promotion": "Manual" });
     in_project(&[json!({ "name": "staging" }), prod], async |project| {
         let release = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
@@ -222,8 +221,12 @@ async fn a_release_that_was_created_again_with_another_content_is_verified_anew_
         project.delete("releases", &release).await?;
         project.change("environments", "prod", json!({ "spec": { "promotion": "Automatic" } })).await?;
         project.release("1.0.0", &[deployment("web", "v2-crash-loop", None)]).await?;
-        project.ended("staging-shop-1.0.0-2", "Failed").await?;
-        project.condition("releases", &release, "Stalled", "True", "RolledBack").await?;
+        let found = project.condition("releases", &release, "Stalled", "True", "VersionTaken").await?;
+        let message = found["status"]["message"].as_str().unwrap_or_default();
+        ensure!(
+            message.contains("version 1.0.0 of shop was promoted to staging by staging-shop-1.0.0"),
+            "{message}"
+        );
         same("prod", project.snapshot("prod").await?.len(), 0)?;
         same("staging", project.image_of("staging", "deployments", "web").await?, image("v1"))
     })
