@@ -4,7 +4,9 @@
 //! Invariants: [`CachedRelease::status`] returns exactly the status that was stored. The source is dropped once the content is captured,
 //! because from then on the Content replaces it.
 
-use super::{ImageOverride, Release, ReleaseChange, ReleasePhase, ReleaseStatus, Source, UserInfo};
+use super::{
+    ChangeType, ImageOverride, Release, ReleaseChange, ReleasePhase, ReleaseStatus, Source, UserInfo,
+};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::de::DeserializeOwned;
@@ -116,6 +118,11 @@ impl CachedRelease {
     /// `status.phase`, or `Pending` if there is no status.
     pub fn phase(&self) -> ReleasePhase {
         self.phase
+    }
+
+    /// Whether `spec.change.type` is another type than `Normal`. It counts only where the requester may declare it.
+    pub fn declares_a_type(&self) -> bool {
+        self.change.as_ref().is_some_and(|change| change.type_ != ChangeType::Normal)
     }
 
     /// `spec.requestedBy`, parsed from JSON.

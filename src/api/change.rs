@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 pub struct ReleaseChange {
     /// `Standard`, `Normal` or `Emergency`. Environments define which approvals a type needs, and freezes define which types pass.
-    /// Default: Normal.
+    /// `Standard` and `Emergency` count only in environments for which the requester has the right to `declare`; in any other the release
+    /// counts as `Normal`. Default: Normal.
     #[serde(default, rename = "type")]
     pub type_: ChangeType,
     /// Earliest start per environment. Default: none.
@@ -36,12 +37,14 @@ pub struct NotBefore {
 /// The type of a change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum ChangeType {
-    /// A small, known, repeated change. Environments can exempt it from approvals (`spec.approvals.notFor`).
+    /// A small, known, repeated change. Environments can exempt it from approvals (`spec.approvals.notFor`). Counts as `Normal` in
+    /// environments for which the requester does not have the right to `declare`.
     Standard,
     /// Any other change.
     #[default]
     Normal,
-    /// A fix for an ongoing incident. Environments can let it start before it is approved (`spec.approvals.emergencyWithin`).
+    /// A fix for an ongoing incident. Environments can let it start before it is approved (`spec.approvals.emergencyWithin`). Counts as
+    /// `Normal` in environments for which the requester does not have the right to `declare`.
     Emergency,
 }
 

@@ -69,7 +69,7 @@ fn counts_until(
     let Some(release) = project.releases.get(spec.release.name.as_str()) else {
         return Err(format!("spec.release.name: there is no release {}", spec.release.name));
     };
-    let Some(rules) = required_approvals(environment, release) else {
+    let Some(rules) = required_approvals(project, environment, release) else {
         return Err(format!("{} requires no approvals of {}", environment.name(), release.name()));
     };
     let report = promotion.and_then(|promotion| promotion.status.as_ref()?.approvals.as_ref());

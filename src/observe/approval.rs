@@ -2,6 +2,7 @@
 
 use super::rights::{Questions, TO_START, ask};
 use super::{ObserveError, project};
+use crate::api::EnvironmentName;
 use crate::decide::world::{ApprovalWorld, Verb};
 use crate::process::Handles;
 
@@ -17,12 +18,15 @@ pub async fn observe(
         return Err(ObserveError::Stale { kind: "Approval", name: name.to_owned() });
     }
     let release = handles.stores.releases.get(namespace, &approval.spec.release.name);
+    let declaring = release.as_ref().filter(|release| release.declares_a_type());
+    let declarer = declaring.and_then(|release| release.requested_by());
     let application = release.map(|release| release.application().to_owned()).unwrap_or_default();
     let mut project = project::application(handles, namespace, &application)?;
     let approver = approval.spec.approver.clone();
-    let environment = approval.spec.environment.name.as_str().into();
-    let questions: Questions =
-        approver.map(|approver| (Verb::Approve, environment, approver)).into_iter().collect();
+    let environment: EnvironmentName = approval.spec.environment.name.as_str().into();
+    let approves = approver.map(|approver| (Verb::Approve, environment.clone(), approver));
+    let declares = declarer.map(|requester| (Verb::Declare, environment, requester));
+    let questions: Questions = approves.into_iter().chain(declares).collect();
     ask(handles, &mut project, questions, TO_START).await?;
     Ok(Some(ApprovalWorld { project, approval }))
 }

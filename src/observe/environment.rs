@@ -3,7 +3,9 @@
 use super::grant::{WHILE_SETTLED, WHILE_WRITING, grant};
 use super::rights::{Questions, TO_OFFER, ask};
 use super::{ObserveError, copies, project};
-use crate::api::{Approval, Content, Delivery, Environment, EnvironmentName, PromotionMode, requesters};
+use crate::api::{
+    Approval, Content, Delivery, Environment, EnvironmentName, PromotionMode, requesters as distinct,
+};
 
 use crate::decide::world::{EnvironmentWorld, Grant, Project, Verb};
 use crate::process::Handles;
@@ -56,12 +58,15 @@ pub async fn observe(
     Ok(Some(EnvironmentWorld { project, environment, contents, unnamed_copies }))
 }
 
-/// Requesters of releases that automation could promote here, and approvers of Emergency changes whose approval is due.
+/// Requesters of releases that automation could promote here, requesters who declare a type of change, and approvers of Emergency changes
+/// whose approval is due.
 fn questions(project: &Project, environment: &Environment) -> Questions {
     let name = EnvironmentName::from(environment.name_any());
     let automatic = environment.spec.promotion == PromotionMode::Automatic;
     let releases = project.releases.values().filter(|_| automatic).map(Arc::as_ref);
-    let requesters = requesters(releases).into_iter().map(|user| (Verb::Promote, name.clone(), user));
+    let requesters = distinct(releases).into_iter().map(|user| (Verb::Promote, name.clone(), user));
+    let declaring = project.releases.values().map(Arc::as_ref).filter(|release| release.declares_a_type());
+    let declarers = distinct(declaring).into_iter().map(|user| (Verb::Declare, name.clone(), user));
     let is_due = |approval: &&Arc<Approval>| {
         project.promotions.values().any(|promotion| {
             promotion.spec.environment == name
@@ -78,7 +83,7 @@ fn questions(project: &Project, environment: &Environment) -> Questions {
         .values()
         .filter(is_due)
         .filter_map(|approval| Some((Verb::Approve, name.clone(), approval.spec.approver.clone()?)));
-    requesters.chain(approvers).collect()
+    requesters.chain(declarers).chain(approvers).collect()
 }
 
 /// Names of the Contents of a project, without recent ones, which nothing may refer to yet.

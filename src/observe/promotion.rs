@@ -82,15 +82,18 @@ fn of_application(
     Ok(project)
 }
 
-/// Before it starts: whether its requester may promote, and its approvers may approve.
+/// Before it starts: whether its requester may promote, its approvers may approve, and the requester of the release may declare the type
+/// of change that it names.
 fn questions(project: &Project, promotion: &Promotion) -> Questions {
     let spec = &promotion.spec;
     if promotion.phase() != PromotionPhase::Pending || spec.kind == PromotionKind::Rollback {
         return Questions::new();
     }
     let environment = || spec.environment.clone();
-    let requester = project.releases.get(&spec.release).filter(|_| promotion.is_automatic());
-    let requester = requester.and_then(|release| release.requested_by());
+    let release = project.releases.get(&spec.release);
+    let requester = release.filter(|_| promotion.is_automatic()).and_then(|release| release.requested_by());
+    let declarer =
+        release.filter(|release| release.declares_a_type()).and_then(|release| release.requested_by());
     // It may have been requested while no admission policy checked it.
     let person = promotion.requester().cloned();
     let overrides = person.clone().filter(|_| spec.override_.is_some());
@@ -103,6 +106,7 @@ fn questions(project: &Project, promotion: &Promotion) -> Questions {
         .chain(person)
         .map(|user| (Verb::Promote, environment(), user))
         .chain(overrides.map(|user| (Verb::Override, environment(), user)))
+        .chain(declarer.map(|user| (Verb::Declare, environment(), user)))
         .chain(approvers.map(|user| (Verb::Approve, environment(), user)))
         .collect()
 }

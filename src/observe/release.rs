@@ -35,12 +35,15 @@ pub async fn observe(
     Ok(Some(ReleaseWorld { project, release, capture }))
 }
 
-/// Whether its requester may promote it to the environments with automatic promotion.
+/// Whether its requester may promote it to the environments with automatic promotion, and declare its type of change.
 fn questions(project: &Project, release: &CachedRelease) -> Questions {
     let automatic = project
         .environments
         .iter()
         .filter(|(_, environment)| environment.spec.promotion == PromotionMode::Automatic);
     let Some(requester) = release.requested_by() else { return Questions::new() };
-    automatic.map(|(name, _)| (Verb::Promote, name.clone(), requester.clone())).collect()
+    let promotes = automatic.map(|(name, _)| (Verb::Promote, name.clone(), requester.clone()));
+    let everywhere = project.environments.keys().filter(|_| release.declares_a_type());
+    let declares = everywhere.map(|name| (Verb::Declare, name.clone(), requester.clone()));
+    promotes.chain(declares).collect()
 }

@@ -137,10 +137,11 @@ fn a_closed_gate_lets_nothing_through() {
                 let Action::CreatePromotion { spec, .. } = action else { continue };
                 let release = &world.project.releases[&spec.release];
                 // What has to be approved is made before gates open that open by themselves.
-                let passed: &[GateName] = match required_approvals(&world.environment, release) {
-                    None => &[],
-                    Some(_) => &[GateName::Soak, GateName::NotBefore, GateName::Window, GateName::Freeze],
-                };
+                let passed: &[GateName] =
+                    match required_approvals(&world.project, &world.environment, release) {
+                        None => &[],
+                        Some(_) => &[GateName::Soak, GateName::NotBefore, GateName::Window, GateName::Freeze],
+                    };
                 let gate = evaluate(
                     &world.project,
                     &world.environment,
@@ -190,7 +191,7 @@ fn nothing_starts_that_has_not_been_approved() {
             let Some((environment, release)) = found.filter(|_| spec.kind == PromotionKind::Promote) else {
                 continue;
             };
-            let Some(rules) = required_approvals(environment, release) else { continue };
+            let Some(rules) = required_approvals(&world.project, environment, release) else { continue };
             let decision = promotion::decide(world, now());
             let Some(status) = started(&decision) else { continue };
             if environment.spec.delivery == Delivery::Observed {
@@ -198,7 +199,7 @@ fn nothing_starts_that_has_not_been_approved() {
             }
             let overridden =
                 spec.override_.as_ref().is_some_and(|said| said.gates.contains(&GateName::Approval));
-            let first = may_start_unapproved(rules, release).is_some();
+            let first = may_start_unapproved(&world.project, environment, rules, release).is_some();
             let people = status.approvals.as_ref().map(|report| {
                 let names: BTreeSet<&String> = report.approved.iter().map(|approved| &approved.by).collect();
                 names.len()

@@ -146,6 +146,7 @@ async fn the_built_in_roles_gain_nothing_that_admission_asks_about_and_nobody_de
     let people = [
         "towpath-viewer",
         "towpath-requester",
+        "towpath-declarer",
         "towpath-approver",
         "towpath-oncall",
         "towpath-environment-admin",
@@ -153,7 +154,7 @@ async fn the_built_in_roles_gain_nothing_that_admission_asks_about_and_nobody_de
     for grant in Grant::of_roles(&objects, &built_in) {
         let shown = format!("{grant:?}");
         assert!(
-            !["promote", "approve", "rollback", "override", "*"].contains(&grant.verb.as_str()),
+            !["promote", "approve", "rollback", "override", "declare", "*"].contains(&grant.verb.as_str()),
             "{shown}"
         );
     }

@@ -51,6 +51,7 @@ fn main() -> ExitCode {
         cases::failing_releases::stories(),
         cases::approvals::stories(),
         cases::calendar::stories(),
+        cases::declared_types::stories(),
         cases::grants::stories(),
         cases::withdrawn_consent::stories(),
         cases::shared_namespaces::stories(),

@@ -73,7 +73,7 @@ fn overdue<'a>(
             };
             let release = project.releases.get(&promotion.spec.release);
             let Some((release, rules)) =
-                release.and_then(|it| Some((it, required_approvals(environment, it)?)))
+                release.and_then(|it| Some((it, required_approvals(project, environment, it)?)))
             else {
                 continue;
             };

@@ -8,6 +8,7 @@ use crate::api::{
 use crate::decide::conditions::{cut, seconds};
 use crate::decide::decision::{Action, Owner};
 use crate::decide::gates::calendar::deadline;
+use crate::decide::gates::declared::declared;
 use crate::decide::gates::gate::Gate;
 use crate::decide::gates::{candidate, opens_at, waits_at};
 use crate::decide::history::lane::Lane;
@@ -95,7 +96,8 @@ fn report_candidate(
         Gate::Open | Gate::Never { .. } => {}
         Gate::Closed { gate, message, until } => {
             report.wake_at = earliest(until, deadline(release, now));
-            if gate == Reason::Requester {
+            let is_refused = || declared(project, &world.environment, release).refusal.is_some();
+            if gate == Reason::Requester || (gate == Reason::Freeze && is_refused()) {
                 // Rights cannot be watched, so they are checked again.
                 report.wake_at = earliest(report.wake_at, Some(later(now, RETRY)));
             }

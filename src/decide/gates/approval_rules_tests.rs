@@ -2,13 +2,20 @@
 
 use super::*;
 
-fn ask<T>(rules: Value, change: Value, question: impl FnOnce(&Environment, &CachedRelease) -> T) -> T {
+/// The requester may declare any type of change.
+fn ask<T>(
+    rules: Value,
+    change: Value,
+    question: impl FnOnce(&Project, &Environment, &CachedRelease) -> T,
+) -> T {
     let objects = [
         environment("prod", json!({ "spec": { "approvals": rules } })),
-        release("shop-1.1.0", json!({ "spec": { "change": change } })),
+        release("shop-1.1.0", json!({ "spec": { "change": change, "requestedBy": person("alice") } })),
     ];
-    let project = project(objects);
-    question(&the_environment(&project, "prod"), &the_release(&project, "shop-1.1.0"))
+    let mut project = project(objects);
+    project.admission = Admission::Enforced;
+    answer(&mut project, Verb::Declare, "prod", &person("alice"), true);
+    question(&project, &the_environment(&project, "prod"), &the_release(&project, "shop-1.1.0"))
 }
 
 #[test]
@@ -22,13 +29,13 @@ fn approvals_are_required_for_every_type_of_change_that_the_environment_does_not
         (json!(["Standard", "Emergency"]), json!({ "type": "Emergency" }), false),
     ] {
         let rules = json!({ "required": 1, "notFor": not_for });
-        let found = ask(rules, change.clone(), |environment, release| {
-            required_approvals(environment, release).map(|rules| rules.required)
+        let found = ask(rules, change.clone(), |project, environment, release| {
+            required_approvals(project, environment, release).map(|rules| rules.required)
         });
         assert_eq!(found, is_required.then_some(1), "{not_for} {change}");
     }
-    let found = ask(Value::Null, Value::Null, |environment, release| {
-        required_approvals(environment, release).is_some()
+    let found = ask(Value::Null, Value::Null, |project, environment, release| {
+        required_approvals(project, environment, release).is_some()
     });
     assert!(!found, "the environment has no rules");
 }
@@ -42,8 +49,9 @@ fn only_an_emergency_change_starts_before_it_is_approved_and_only_where_that_is_
         (None, "Emergency", None),
     ] {
         let rules = json!({ "required": 1, "emergencyWithin": within });
-        let found = ask(rules, json!({ "type": change }), |environment, release| {
-            may_start_unapproved(environment.spec.approvals.as_ref().unwrap(), release)
+        let found = ask(rules, json!({ "type": change }), |project, environment, release| {
+            let rules = environment.spec.approvals.as_ref().unwrap();
+            may_start_unapproved(project, environment, rules, release)
         });
         assert_eq!(found, expected.map(jiff::SignedDuration::from_hours), "{within:?} {change}");
     }

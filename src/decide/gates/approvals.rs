@@ -3,7 +3,7 @@
 //! An approval counts if it names this release, environment and digest, has not expired, and its approver is a person who still has the
 //! verb `approve` here and did not request the release. Each person counts once. A rejection closes the gate until it is deleted.
 
-use super::calendar::change_type;
+use super::declared::{Declared, declared};
 use super::gate::Gate;
 use crate::api::{
     Approval, ApprovalDecision, ApprovalOf, Approvals, ApprovalsReport, Approved, CachedRelease, ChangeType,
@@ -92,15 +92,29 @@ impl Tally {
 
 /// The approval rules of the environment, if they apply to this release.
 pub fn required_approvals<'a>(
+    project: &Project,
     environment: &'a Environment,
     release: &CachedRelease,
 ) -> Option<&'a Approvals> {
-    environment.spec.approvals.as_ref().filter(|rules| !rules.not_for.contains(&change_type(release)))
+    let rules = environment.spec.approvals.as_ref()?;
+    (!rules.not_for.contains(&declared(project, environment, release).counts_as)).then_some(rules)
 }
 
 /// How long after its start an Emergency change may be unapproved. None if it must be approved first.
-pub fn may_start_unapproved(rules: &Approvals, release: &CachedRelease) -> Option<jiff::SignedDuration> {
-    rules.emergency_within.filter(|_| change_type(release) == ChangeType::Emergency).map(span)
+pub fn may_start_unapproved(
+    project: &Project,
+    environment: &Environment,
+    rules: &Approvals,
+    release: &CachedRelease,
+) -> Option<jiff::SignedDuration> {
+    let is_emergency = || declared(project, environment, release).counts_as == ChangeType::Emergency;
+    rules.emergency_within.filter(|_| is_emergency()).map(span)
+}
+
+/// Whether the type that a release declares would have spared it these approvals, or let it start before them.
+pub fn would_be_spared(rules: &Approvals, change: &Declared) -> bool {
+    rules.not_for.contains(&change.declared)
+        || (change.declared == ChangeType::Emergency && rules.emergency_within.is_some())
 }
 
 /// Until when an approval counts, or which of its fields is the reason that it does not.

@@ -1,15 +1,11 @@
 //! Gates of time: `notBefore`, deadline, windows, freezes. None of them applies to rollbacks.
 
+use super::declared::declared;
 use super::gate::Gate;
 use super::schedule::{Opening, opening};
 use crate::api::{CachedRelease, ChangeType, Environment, Meta, Reason};
 use crate::decide::world::{Freeze, Project};
 use jiff::Timestamp;
-
-/// The type of change that a release makes.
-pub fn change_type(release: &CachedRelease) -> ChangeType {
-    release.change.as_ref().map(|change| change.type_).unwrap_or_default()
-}
 
 /// Whether a freeze is in force in an environment.
 pub fn is_frozen(freeze: &Freeze, environment: &str, now: Timestamp) -> bool {
@@ -77,25 +73,26 @@ pub(in crate::decide) fn is_not_frozen(
     release: &CachedRelease,
     now: Timestamp,
 ) -> Gate {
-    match freeze_in_force(project, environment.name(), Some(change_type(release)), now) {
+    let change = declared(project, environment, release);
+    match freeze_in_force(project, environment.name(), Some(change.counts_as), now) {
         None => Gate::Open,
-        Some(freeze) => Gate::Closed {
-            gate: Reason::Freeze,
-            message: format!(
-                "{} is in force until {}: {}; {}",
-                freeze.name,
-                freeze.to,
-                freeze.reason,
-                match freeze.passes.as_slice() {
-                    [] => "only rollbacks pass".to_owned(),
-                    types => format!(
-                        "rollbacks and {} changes pass",
-                        types.iter().map(|passes| passes.as_str()).collect::<Vec<_>>().join(" and ")
-                    ),
-                }
-            ),
-            until: Some(freeze.to),
-        },
+        Some(freeze) => {
+            let passing = match freeze.passes.as_slice() {
+                [] => "only rollbacks pass".to_owned(),
+                types => format!(
+                    "rollbacks and {} changes pass",
+                    types.iter().map(|passes| passes.as_str()).collect::<Vec<_>>().join(" and ")
+                ),
+            };
+            let message =
+                format!("{} is in force until {}: {}; {passing}", freeze.name, freeze.to, freeze.reason);
+            let would_pass = freeze.passes.contains(&change.declared);
+            Gate::Closed {
+                gate: Reason::Freeze,
+                message: change.explain(message, would_pass),
+                until: Some(freeze.to),
+            }
+        }
     }
 }
 

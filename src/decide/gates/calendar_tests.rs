@@ -1,5 +1,6 @@
 use super::*;
-use crate::api::{EnvironmentSpec, Reason, Release, ReleaseSpec};
+use crate::api::{EnvironmentSpec, Reason, Release, ReleaseSpec, UserInfo};
+use crate::decide::world::{Admission, Verb};
 use serde_json::{Value, json};
 
 fn at(text: &str) -> Timestamp {
@@ -13,7 +14,10 @@ fn environment(name: &str, windows: Value) -> Environment {
 
 fn release(change: Value) -> CachedRelease {
     let source = json!({ "configMapRef": { "name": "a" } });
-    let spec = json!({ "application": "shop", "version": "1", "source": source, "change": change });
+    let requester = json!({ "username": "alice" });
+    let spec = json!({
+        "application": "shop", "version": "1", "source": source, "change": change, "requestedBy": requester,
+    });
     Release::new("shop-1", serde_json::from_value::<ReleaseSpec>(spec).unwrap()).into()
 }
 
@@ -26,7 +30,14 @@ fn frozen(environments: &[&str], passes: &[ChangeType]) -> Project {
         environments: environments.iter().map(|name| (*name).into()).collect(),
         passes: passes.to_vec(),
     };
-    Project { freezes: vec![freeze], ..Project::default() }
+    // Alice may declare any type of change.
+    let alice = UserInfo { username: "alice".into(), uid: None, groups: Vec::new() };
+    Project {
+        freezes: vec![freeze],
+        admission: Admission::Enforced,
+        rights: [((Verb::Declare, "prod".into(), alice), true)].into(),
+        ..Project::default()
+    }
 }
 
 #[test]

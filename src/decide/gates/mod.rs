@@ -2,6 +2,7 @@
 
 pub mod approvals;
 pub mod calendar;
+pub mod declared;
 pub mod gate;
 pub mod schedule;
 
@@ -354,7 +355,7 @@ fn may_be_approved(
     release: &CachedRelease,
     now: Timestamp,
 ) -> bool {
-    required_approvals(environment, release).is_some()
+    required_approvals(project, environment, release).is_some()
         && evaluate(
             project,
             environment,

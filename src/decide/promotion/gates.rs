@@ -5,8 +5,11 @@ use super::{Decision, RETRY, Scene};
 use crate::api::{
     Approvals, ApprovalsReport, CachedRelease, GateName, Meta, Promotion, PromotionKind, Reason,
 };
-use crate::decide::gates::approvals::{Case, Tally, due, may_start_unapproved, required_approvals, tally};
+use crate::decide::gates::approvals::{
+    Case, Tally, due, may_start_unapproved, required_approvals, tally, would_be_spared,
+};
 use crate::decide::gates::calendar::deadline;
+use crate::decide::gates::declared::declared;
 use crate::decide::gates::gate::Gate;
 use crate::decide::gates::{Requested, evaluate};
 use crate::decide::history::order::{newer, promotes_newer};
@@ -64,13 +67,12 @@ pub(super) fn closed_gate(scene: &Scene<'_>) -> Option<Decision> {
             ..
         } => Some(finish(scene, Outcome::Cancelled { reason, message: &message })),
         Gate::Closed { gate, message, until } => {
-            // Rights cannot be watched, so they are checked again.
-            let again = (gate == Reason::Requester).then(|| later(scene.now, RETRY));
+            let again = recheck_of_rights(scene, release, &gate);
             let wake_at = earliest(earliest(until, deadline(release, scene.now)), again);
             match gate.opens_by_itself().then(|| current_tally(scene)).flatten() {
                 None => Some(scene.wait(&gate, &message, wake_at)),
                 Some(tally) => {
-                    let message = format!("{message}; {}", how_to_approve(&tally.report));
+                    let message = format!("{message}; {}", how_to_approve(scene, release, &tally.report));
                     let mut status = scene.status();
                     status.approvals = Some(tally.report);
                     Some(scene.wait_with(status, &gate, &message, earliest(wake_at, tally.until)))
@@ -227,7 +229,7 @@ fn overridden<'a>(scene: &'a Scene<'_>) -> Result<&'a [GateName], &'static str> 
 /// The approvals of the content that would be written if the gates were open now.
 fn current_tally(scene: &Scene<'_>) -> Option<Tally> {
     let release = scene.release.filter(|_| scene.world.project.admission != Admission::Disabled)?;
-    let rules = required_approvals(scene.environment, release)?;
+    let rules = required_approvals(&scene.world.project, scene.environment, release)?;
     let Some(Ok(plan)) = &scene.world.plans.content else { return None };
     Some(tally_of(scene, release, rules, plan.digest()))
 }
@@ -238,20 +240,29 @@ fn tally_of(scene: &Scene<'_>, release: &CachedRelease, rules: &Approvals, diges
     tally(&scene.world.project, rules, case, scene.now)
 }
 
-fn how_to_approve(report: &ApprovalsReport) -> String {
-    match &report.needed {
-        None => "it has all approvals".to_owned(),
-        Some(needed) => format!(
-            "it {needed}; to approve, create an Approval with the release, environment and digest of status.approvals.of"
-        ),
-    }
+/// When rights are checked again that keep a gate closed. They cannot be watched.
+fn recheck_of_rights(scene: &Scene<'_>, release: &CachedRelease, gate: &Reason) -> Option<jiff::Timestamp> {
+    let change = declared(&scene.world.project, scene.environment, release);
+    let requester = (*gate == Reason::Requester).then(|| later(scene.now, RETRY));
+    requester.or_else(|| change.refusal.map(|_| later(scene.now, RIGHTS)))
+}
+
+/// What is needed, how to approve, and why the declared type of the change does not spare it the approvals.
+fn how_to_approve(scene: &Scene<'_>, release: &CachedRelease, report: &ApprovalsReport) -> String {
+    let Some(needed) = &report.needed else { return "it has all approvals".to_owned() };
+    let message = format!(
+        "it {needed}; to approve, create an Approval with the release, environment and digest of status.approvals.of"
+    );
+    let change = declared(&scene.world.project, scene.environment, release);
+    let rules = scene.environment.spec.approvals.as_ref();
+    change.explain(message, rules.is_some_and(|rules| would_be_spared(rules, &change)))
 }
 
 /// The approvals for the record, or the wait for them.
 pub(super) fn unapproved(scene: &Scene<'_>, digest: &str) -> Result<Option<ApprovalsReport>, Box<Decision>> {
-    let Some((release, rules)) =
-        scene.release.and_then(|release| Some((release, required_approvals(scene.environment, release)?)))
-    else {
+    let project = &scene.world.project;
+    let rules = |release| Some((release, required_approvals(project, scene.environment, release)?));
+    let Some((release, rules)) = scene.release.and_then(rules) else {
         return Ok(None);
     };
     if scene.world.project.admission == Admission::Disabled {
@@ -264,15 +275,17 @@ pub(super) fn unapproved(scene: &Scene<'_>, digest: &str) -> Result<Option<Appro
     if tally.is_complete() || is_overridden {
         return Ok(Some(tally.report));
     }
-    if let (Some(within), true) = (may_start_unapproved(rules, release), tally.report.rejected.is_empty()) {
+    let within = may_start_unapproved(project, scene.environment, rules, release);
+    if let (Some(within), true) = (within, tally.report.rejected.is_empty()) {
         tally.report.due = Some(due(scene.now, within));
         return Ok(Some(tally.report));
     }
-    let message = how_to_approve(&tally.report);
+    let message = how_to_approve(scene, release, &tally.report);
     let mut status = scene.status();
     status.approvals = Some(tally.report);
-    // A user may get the right to approve later. Rights cannot be watched, so they are checked again.
+    // A user may get the right to approve later.
     let again = (!scene.world.project.approvals.is_empty()).then(|| later(scene.now, RIGHTS));
+    let again = earliest(again, recheck_of_rights(scene, release, &Reason::Approval));
     let wake_at = earliest(earliest(tally.until, deadline(release, scene.now)), again);
     Err(Box::new(scene.wait_with(status, &Reason::Approval, &message, wake_at)))
 }

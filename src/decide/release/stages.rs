@@ -7,6 +7,7 @@ use crate::api::{
 };
 use crate::decide::conditions::seconds;
 use crate::decide::environment::validate::{self, in_order};
+use crate::decide::gates::declared::declared;
 use crate::decide::gates::gate::{Exclusion, Gate};
 use crate::decide::gates::{Requested, evaluate};
 use crate::decide::history::lane::Lane;
@@ -131,8 +132,10 @@ pub fn stages(
                     stage.message = message;
                 }
                 Gate::Closed { gate, message, until } => {
+                    // A closed freeze says itself that the declared type does not count.
+                    let change = declared(project, environment, release);
+                    stage.message = change.explain(message, gate != Reason::Freeze);
                     stage.at = At::Gate(gate);
-                    stage.message = message;
                     stage.until = until;
                 }
             }

@@ -208,6 +208,8 @@ pub enum Verb {
     Approve,
     /// Override its closed gates.
     Override,
+    /// Declare the type of a change, so that it counts there.
+    Declare,
 }
 
 impl Verb {
@@ -217,6 +219,7 @@ impl Verb {
             Self::Promote => "promote",
             Self::Approve => "approve",
             Self::Override => "override",
+            Self::Declare => "declare",
         }
     }
 }

@@ -52,7 +52,7 @@ pub fn add(project: &mut Project, digests: &[String], choices: &mut Choices<'_>)
     }
     for name in PEOPLE {
         for groups in [vec![], vec!["leads".to_owned()]] {
-            for verb in [Verb::Promote, Verb::Approve] {
+            for verb in [Verb::Promote, Verb::Approve, Verb::Declare] {
                 let user = UserInfo { username: name.into(), uid: None, groups: groups.clone() };
                 for environment in ["dev", "staging", "prod"] {
                     if let Some(answer) = choices.maybe(|choices| !choices.one_in(4)) {

@@ -150,7 +150,7 @@ impl Store {
         project.policies = self.policies.clone();
         if self.enforced {
             project.admission = Admission::Enforced;
-            let verbs = [Verb::Promote, Verb::Approve, Verb::Override];
+            let verbs = [Verb::Promote, Verb::Approve, Verb::Override, Verb::Declare];
             let people = verbs.into_iter().flat_map(|verb| [(verb, user("alice")), (verb, user("bob"))]);
             for environment in self.environments.keys() {
                 project.rights.extend(

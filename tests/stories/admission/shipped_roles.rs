@@ -8,13 +8,14 @@ use serde_json::{Value, json};
 
 support::stories![
     each_role_can_do_what_its_name_says_and_no_more,
+    only_on_call_and_declarers_may_declare_a_type_of_change,
     an_approver_withdraws_their_own_word_only,
     an_admin_of_a_namespace_cannot_hand_out_the_verbs_that_they_lack,
     a_hold_needs_promote_on_every_environment_of_the_project,
 ];
 
-const ROLES: [&str; 8] =
-    ["viewer", "requester", "approver", "oncall", "environment-admin", "view", "edit", "admin"];
+const ROLES: [&str; 9] =
+    ["viewer", "requester", "declarer", "approver", "oncall", "environment-admin", "view", "edit", "admin"];
 
 /// What is done, the request, who may.
 type Act = (&'static str, Method, String, Value, &'static str);
@@ -35,7 +36,7 @@ fn acts(project: &str) -> Vec<Act> {
     let soak = json!({ "spec": { "soak": "1h" } });
     let status = json!({ "status": { "observedGeneration": 7 } });
     let (get, post, patch, delete) = (Method::GET, Method::POST, Method::PATCH, Method::DELETE);
-    let everybody = "viewer requester approver oncall environment-admin view edit admin";
+    let everybody = "viewer requester declarer approver oncall environment-admin view edit admin";
     let rules = "environment-admin admin";
     let mut acts: Vec<Act> = vec![
         ("makes a release", post.clone(), all("releases"), release(), "requester edit admin"),
@@ -113,6 +114,31 @@ async fn each_role_can_do_what_its_name_says_and_no_more() -> Result<()> {
     .await
 }
 
+/// No request needs this verb: the controller asks about it.
+async fn only_on_call_and_declarers_may_declare_a_type_of_change() -> Result<()> {
+    in_namespace(async |cluster, project| {
+        let admin = Person::admin(cluster)?;
+        let mut holders = Vec::new();
+        for role in ROLES {
+            let name = format!("{role}-declares");
+            let shipped = !["view", "edit", "admin"].contains(&role);
+            let bound = if shipped { format!("towpath-{role}") } else { role.into() };
+            bind(cluster, project, &bound, &json!({ "kind": "User", "name": name })).await?;
+            until_may(cluster, &name, "list", "approvals", (project, "")).await?;
+            let asked = json!({ "spec": { "user": name, "resourceAttributes": {
+                "namespace": project, "name": "prod", "verb": "declare", "group": "towpath.dev", "resource": "environments",
+            } } });
+            let reviews = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+            if admin.post(reviews, asked).await?.allowed()?["status"]["allowed"] == true {
+                holders.push(role);
+            }
+        }
+        ensure!(holders == ["declarer", "oncall"], "{holders:?}");
+        Ok(())
+    })
+    .await
+}
+
 /// What there is to change, none of it by the people of the table.
 async fn objects(cluster: &ControlPlane, project: &str) -> Result<()> {
     let (admin, operator) = (Person::admin(cluster)?, Person::account(cluster, SYSTEM, "towpath").await?);
@@ -167,13 +193,13 @@ async fn an_admin_of_a_namespace_cannot_hand_out_the_verbs_that_they_lack() -> R
         let rbac = "rbac.authorization.k8s.io/v1";
         let bindings = path(rbac, project, "rolebindings", "");
         let myself = json!({ "kind": "User", "name": "owner" });
-        for role in ["towpath-requester", "towpath-approver", "towpath-oncall"] {
+        for role in ["towpath-requester", "towpath-declarer", "towpath-approver", "towpath-oncall"] {
             owner
                 .post(&bindings, binding("RoleBinding", role, role, &myself))
                 .await?
                 .refused("attempting to grant")?;
         }
-        for verb in ["promote", "approve", "rollback", "override"] {
+        for verb in ["promote", "approve", "rollback", "override", "declare"] {
             let role =
                 json!({ "metadata": { "name": verb }, "rules": [rule(&["environments"], &[], &[verb])] });
             owner.post(&path(rbac, project, "roles", ""), role).await?.refused("attempting to grant")?;

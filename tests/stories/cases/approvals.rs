@@ -266,7 +266,7 @@ async fn some_of_each_group_have_to_approve() -> Result<()> {
 async fn standard_changes_are_approved_beforehand_and_emergencies_afterwards() -> Result<()> {
     let rules = json!({ "required": 1, "notFor": ["Standard"], "emergencyWithin": "3s" });
     in_project(&careful(rules), async |project| {
-        let alice = project.person("alice", &[], &["towpath-requester"]).await?;
+        let alice = project.person("alice", &[], &["towpath-requester", "towpath-declarer"]).await?;
         let bob = project.person("bob", &[], &["towpath-approver"]).await?;
         releases(project, &alice, "1.0.0", json!({ "type": "Standard" })).await?;
         project.ended(PROMOTION, "Verified").await?;

@@ -12,6 +12,7 @@ pub mod conditions;
 pub mod configuration;
 pub mod costs;
 pub mod crash;
+pub mod declared_types;
 pub mod deletion;
 pub mod failing_releases;
 pub mod first_promotion;

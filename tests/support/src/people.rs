@@ -84,6 +84,7 @@ impl Project {
         let verb = match role {
             "towpath-approver" => "approve",
             "towpath-oncall" => "rollback",
+            "towpath-declarer" => "declare",
             _ => "promote",
         };
         self.until_may(person, verb, "prod", true).await
