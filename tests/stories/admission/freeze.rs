@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 support::stories![
     a_freeze_refuses_changes_and_says_the_way_out,
+    a_freeze_refuses_other_ways_to_start_another_version,
     what_keeps_an_application_up_passes_a_freeze,
     a_freeze_does_not_hold_towpath_or_who_may_override,
     a_freeze_holds_only_where_it_is_listed_and_asked_for,
@@ -129,6 +130,98 @@ async fn a_freeze_refuses_changes_and_says_the_way_out() -> Result<()> {
             ensure!(pod["containers"][0]["image"] == "a" && *replicas != 0, "{web}");
         }
         Ok(())
+    })
+    .await
+}
+
+/// The ReplicaSets of the Deployment web: its name, and how many replicas it has.
+async fn replica_sets(frozen: &Frozen) -> Result<Vec<(String, i64)>> {
+    let list = frozen.admin.get(&frozen.at("replicasets", "")).await?.allowed()?;
+    let items = list["items"].as_array().cloned().unwrap_or_default();
+    let owned = items.into_iter().filter(|item| item["metadata"]["ownerReferences"].is_array());
+    let name = |item: &Value| item["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    Ok(owned.map(|item| (name(&item), item["spec"]["replicas"].as_i64().unwrap_or(1))).collect())
+}
+
+async fn a_freeze_refuses_other_ways_to_start_another_version() -> Result<()> {
+    in_namespace(async |cluster, namespace| {
+        let frozen = Frozen::new(cluster, namespace).await?;
+        let admin = &frozen.admin;
+        // A second revision of the Deployment, so that an old ReplicaSet exists.
+        admin.patch(&frozen.at("deployments", "web"), image("b")).await?.allowed()?;
+        let old = eventually("the old ReplicaSet to be empty", SOON, async || {
+            let found = replica_sets(&frozen).await?;
+            Ok(found
+                .iter()
+                .find(|(_, replicas)| *replicas == 0 && found.len() == 2)
+                .map(|(name, _)| name.clone()))
+        })
+        .await?;
+        let running =
+            replica_sets(&frozen).await?.into_iter().find(|(name, _)| *name != old).map(|(name, _)| name);
+        let running = running.unwrap_or_default();
+        admin
+            .post(&frozen.at("replicasets", ""), workload("ReplicaSet", "alone", &json!({})))
+            .await?
+            .allowed()?;
+        let cron_jobs = path("batch/v1", namespace, "cronjobs", "");
+        let nightly = path("batch/v1", namespace, "cronjobs", "nightly");
+        admin.post(&cron_jobs, workload("CronJob", "nightly", &json!({}))).await?.allowed()?;
+        frozen.freeze(Some(FREEZE)).await?;
+        let owner = &frozen.owner;
+        let mut faults = Vec::new();
+        let mut tried = 0;
+        let mut judge = |what: &str, answer: Answer| {
+            tried += 1;
+            faults.extend(answer.refused("is frozen").err().map(|error| format!("{what}: {error:#}")));
+        };
+        for name in [&running, "alone"] {
+            let one = frozen.at("replicasets", name);
+            judge("the image of a ReplicaSet", owner.patch(&one, image("c")).await?);
+            judge("the removal of a ReplicaSet", owner.delete(&one).await?);
+            judge("a ReplicaSet scaled to nothing", owner.patch(&format!("{one}/scale"), replicas(0)).await?);
+        }
+        let one = frozen.at("replicasets", &old);
+        judge("an old ReplicaSet scaled up", owner.patch(&one, replicas(1)).await?);
+        judge(
+            "an old ReplicaSet scaled up by /scale",
+            owner.patch(&format!("{one}/scale"), replicas(1)).await?,
+        );
+        judge(
+            "a new ReplicaSet",
+            owner.post(&frozen.at("replicasets", ""), workload("ReplicaSet", "new", &json!({}))).await?,
+        );
+        let pod = json!({ "spec": { "jobTemplate": { "spec": image("c")["spec"].clone() } } });
+        for (what, patch) in [
+            ("the image of a CronJob", pod),
+            ("the schedule of a CronJob", json!({ "spec": { "schedule": "* * * * *" } })),
+            ("the pause of a CronJob", json!({ "spec": { "suspend": true } })),
+        ] {
+            judge(what, owner.patch(&nightly, patch).await?);
+        }
+        judge("the removal of a CronJob", owner.delete(&nightly).await?);
+        judge("a new CronJob", owner.post(&cron_jobs, workload("CronJob", "new", &json!({}))).await?);
+        let paused = json!({ "spec": { "paused": true } });
+        judge("the pause of a Deployment", owner.patch(&frozen.at("deployments", "web"), paused).await?);
+        let strategy = json!({ "spec": { "updateStrategy": { "type": "OnDelete", "rollingUpdate": null } } });
+        for plural in ["statefulsets", "daemonsets"] {
+            judge("another update strategy", owner.patch(&frozen.at(plural, "web"), strategy.clone()).await?);
+        }
+        ensure!(tried == 17, "{tried} were tried");
+        all_hold(faults, tried)?;
+        // What keeps them up passes.
+        let alone = frozen.at("replicasets", "alone");
+        owner.patch(&format!("{alone}/scale"), replicas(2)).await?.allowed()?;
+        owner.patch(&nightly, json!({ "metadata": { "labels": { "a": "b" } } })).await?.allowed()?;
+        let found = unconditional(owner.get(&nightly).await?.allowed()?);
+        owner.put(&nightly, found).await?.allowed()?;
+        // A restart makes the Deployment's controller create a ReplicaSet and delete pods.
+        let restart = annotated("kubectl.kubernetes.io/restartedAt", "2026-12-30T00:00:00Z");
+        owner.patch(&frozen.at("deployments", "web"), restart).await?.allowed()?;
+        eventually("the ReplicaSet of the restart", SOON, async || {
+            Ok((replica_sets(&frozen).await?.len() == 3).then_some(()))
+        })
+        .await
     })
     .await
 }
