@@ -194,6 +194,7 @@ impl Action {
             | Self::PublishFreezes { .. }
             | Self::DeleteContent { .. }
             | Self::MarkRolledOut { .. }
+            | Self::MarkUnchanged { .. }
             | Self::Preflight { .. } => None,
         }
     }

@@ -92,7 +92,7 @@ fn play_all(
     let cluster = runtime.block_on(installation::installed())?;
     let (queue, runs, over) = (Mutex::new(queue), Mutex::new(Vec::new()), AtomicBool::new(false));
     let at_a_time = number("TOWPATH_AT_A_TIME", AT_A_TIME)?;
-    std::thread::scope(|scope| {
+    let raw = std::thread::scope(|scope| {
         let raw = scope.spawn(|| {
             runtime.block_on(async {
                 let (client, mut all) = (cluster.admin().client()?, Vec::new());
@@ -118,10 +118,9 @@ fn play_all(
             player.join().map_err(|_| anyhow::anyhow!("a player panicked"))?;
         }
         over.store(true, Ordering::Relaxed);
-        let raw = raw.join().map_err(|_| anyhow::anyhow!("the raw writer panicked"))??;
-        let runs = runs.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok((runs, raw))
-    })
+        raw.join().map_err(|_| anyhow::anyhow!("the raw writer panicked"))?
+    })?;
+    Ok((runs.into_inner().unwrap_or_else(PoisonError::into_inner), raw))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

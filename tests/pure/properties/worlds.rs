@@ -325,6 +325,7 @@ pub fn promotion_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<Pro
             generations: keys()
                 .into_iter()
                 .filter_map(|key| choices.maybe(|choices| (key, choices.number(3) as i64)))
+                .collect(),
             failed: keys()
                 .into_iter()
                 .filter_map(|key| choices.one_in(8).then(|| (key, failed(choices))))

@@ -64,6 +64,7 @@ async fn is_rolled_out(project: &Project, status: &Value) -> Result<bool> {
         return Ok(false);
     }
     let workloads = ["Deployment", "StatefulSet", "DaemonSet"];
+    let revision = revision.to_string();
     for change in changes.iter().filter(|change| change["action"] != "Delete") {
         let (Some(kind), Some(name)) = (change["kind"].as_str(), change["name"].as_str()) else { continue };
         if !workloads.contains(&kind) {
@@ -71,7 +72,7 @@ async fn is_rolled_out(project: &Project, status: &Value) -> Result<bool> {
         }
         let live = project.get(&path(&project.target("prod"), &format!("{kind} {name}"))?).await?;
         let is_done = live.is_some_and(|live| {
-            live["metadata"]["annotations"]["towpath.dev/revision"] == revision.to_string()
+            live["metadata"]["annotations"]["towpath.dev/revision"].as_str() == Some(revision.as_str())
                 && is_available(kind, &live)
         });
         if !is_done {

@@ -179,7 +179,10 @@ fn lacks(path: &str, wanted: &Value, found: &Value, faults: &mut Vec<String>) {
                 lacks(&format!("{path}.{name}"), field, &found[name], faults);
             }
         }
-        other if other != found => faults.push(format!("{path} is {found}, not {other}")),
-        _ => {}
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            if wanted != found {
+                faults.push(format!("{path} is {found}, not {wanted}"));
+            }
+        }
     }
 }
