@@ -4,6 +4,7 @@ use super::worlds::Choices;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use towpath::api::{Change, ChangeAction, Condition};
 use towpath::content::{Digested, ObjectKey, ObjectSet};
 use towpath::decide::world::{Container, Custom, Ended, Live, Loaded, OutdatedPod, Pod, Run, Workload};
 
@@ -182,4 +183,32 @@ pub fn pod(choices: &mut Choices<'_>) -> Pod {
             .then(|| (choices.of(&["Evicted", "OutOfcpu", "DeadlineExceeded"]).into(), choices.text())),
         containers: (0..choices.number(3)).map(|_| container(choices)).collect(),
     }
+}
+
+pub fn change(key: &ObjectKey, choices: &mut Choices<'_>) -> Change {
+    Change {
+        api_version: key.api_version().into(),
+        kind: key.kind().into(),
+        name: key.name().into(),
+        action: choices.of(&[ChangeAction::Create, ChangeAction::Update, ChangeAction::Delete]),
+    }
+}
+
+pub fn conditions(choices: &mut Choices<'_>) -> Vec<Condition> {
+    let types = ["Ready", "Reconciling", "Stalled", "Holds", "Verified"];
+    let condition = |type_: &str, choices: &mut Choices<'_>| Condition {
+        type_: type_.into(),
+        status: choices.of(&["True", "False"]).into(),
+        reason: "Because".into(),
+        message: String::new(),
+        observed_generation: Some(1),
+        last_transition_time: choices.time(),
+    };
+    let mut list = Vec::new();
+    for type_ in types {
+        if choices.one_in(4) {
+            list.push(condition(type_, choices));
+        }
+    }
+    list
 }

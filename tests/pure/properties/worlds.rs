@@ -2,18 +2,18 @@
 //! how the objects fit together is left to chance.
 
 use super::consent;
-use super::facts::{content, customs, keys, live, loaded, workload};
+use super::facts::{change, conditions, content, customs, keys, live, loaded, workload};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use towpath::api::{
-    CachedRelease, Change, ChangeAction, Condition, Delivery, Environment, EnvironmentSpec, ExitsBefore,
-    ObjectRef, PinnedImage, Promotion, PromotionPhase, PromotionSpec, PromotionStatus, Reason, Release,
-    ReleaseSpec, ReleaseStatus, RollbackPolicySpec, Step, StepResult,
+    CachedRelease, Delivery, Environment, EnvironmentSpec, ExitsBefore, ObjectRef, PinnedImage, Promotion,
+    PromotionPhase, PromotionSpec, PromotionStatus, Reason, Release, ReleaseSpec, ReleaseStatus,
+    RollbackPolicySpec, Step, StepResult,
 };
-use towpath::content::{ObjectKey, render};
+use towpath::content::render;
 use towpath::decide::needs::{contents, live_objects, plans};
 use towpath::decide::world::{
     Capture, EnvironmentWorld, FailedWrite, Grant, Loaded, NamespaceFacts, Plans, Project, PromotionWorld,
@@ -257,34 +257,6 @@ fn promotion_status(choices: &mut Choices<'_>) -> PromotionStatus {
         conditions: conditions(choices),
         ..PromotionStatus::default()
     }
-}
-
-fn change(key: &ObjectKey, choices: &mut Choices<'_>) -> Change {
-    Change {
-        api_version: key.api_version().into(),
-        kind: key.kind().into(),
-        name: key.name().into(),
-        action: choices.of(&[ChangeAction::Create, ChangeAction::Update, ChangeAction::Delete]),
-    }
-}
-
-fn conditions(choices: &mut Choices<'_>) -> Vec<Condition> {
-    let types = ["Ready", "Reconciling", "Stalled", "Holds", "Verified"];
-    let condition = |type_: &str, choices: &mut Choices<'_>| Condition {
-        type_: type_.into(),
-        status: choices.of(&["True", "False"]).into(),
-        reason: "Because".into(),
-        message: String::new(),
-        observed_generation: Some(1),
-        last_transition_time: choices.time(),
-    };
-    let mut list = Vec::new();
-    for type_ in types {
-        if choices.one_in(4) {
-            list.push(condition(type_, choices));
-        }
-    }
-    list
 }
 
 fn grant(choices: &mut Choices<'_>) -> Grant {

@@ -35,7 +35,6 @@ pub struct Run {
     crash_after: Option<usize>,
     seed: Option<u64>,
     passes: usize,
-    /// What somebody does while the controller is down.
     pub while_down: Option<fn(&mut Store, Timestamp)>,
 }
 
@@ -250,10 +249,8 @@ impl Run {
 
     fn reconcile(&mut self, key: &Key) -> Result<(), Crash> {
         let Some((decision, uid)) = self.decide(key) else { return Ok(()) };
-        let said = line::of(&decision);
-        if !said.is_empty() {
-            self.log.push(format!("{} {} {said}", self.clock(), line::name(key)));
-        }
+        let said = Some(line::of(&decision)).filter(|said| !said.is_empty());
+        self.log.extend(said.map(|said| format!("{} {} {said}", self.clock(), line::name(key))));
         for record in &decision.records {
             let stored = || Arc::new(Digested::open(&record.sealed.spec(&record.application)).unwrap());
             self.store.contents.entry(record.sealed.name.clone()).or_insert_with(stored);
