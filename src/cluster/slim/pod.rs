@@ -11,9 +11,6 @@ use super::wire::slim;
 /// Conditions that are dropped while they are true.
 const SILENT_WHEN_TRUE: &[&str] = &["ContainersReady", "Initialized", "PodReadyToStartContainers"];
 
-/// The seconds between the start time of a pod and the time at which its kubelet first sets the condition Ready.
-const READY_SET_WITHIN: i64 = 1;
-
 /// The phase of a pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 pub enum PodPhase {
@@ -260,14 +257,12 @@ impl<'de> Deserialize<'de> for Pod {
     }
 }
 
-/// Whether a pod was ready before. The kubelet sets Ready to False when it starts the pod, and the transition time stays until the
-/// pod becomes ready: a later transition to False means that it was ready in between.
+/// Whether a pod was ready before. The kubelet sets Ready to False just before it sets the start time, and the transition time stays
+/// until the pod becomes ready: a later transition to False means that it was ready in between.
 fn has_lost_readiness(conditions: &[Condition], started: Time) -> bool {
     let Some(ready) = condition::find(conditions, "Ready") else { return false };
     match (ready.status, ready.last_transition_time.get(), started.get()) {
-        (ConditionStatus::False, Some(since), Some(started)) => {
-            since.duration_since(started).as_secs() > READY_SET_WITHIN
-        }
+        (ConditionStatus::False, Some(since), Some(started)) => since > started,
         _ => false,
     }
 }

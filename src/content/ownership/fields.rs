@@ -4,6 +4,7 @@
 //! still conflicts with every manager that is not in `adoptFrom`.
 
 use crate::content::object::paths::prune;
+use jiff::Timestamp;
 use json_patch::jsonptr::PointerBuf;
 use json_patch::{Patch, PatchOperation, ReplaceOperation, TestOperation};
 use serde_json::{Map, Value, json};
@@ -105,38 +106,42 @@ pub struct Changed {
     pub manager: String,
 }
 
-/// The first field of the pod template of `written` that another manager owns and our manager does not: a change of its value moves
-/// the ownership. Fields that the template does not set, such as the annotation of `kubectl rollout restart`, are not changes of it.
-pub fn changed_template(live: &Value, written: &Value, our: &str) -> Option<Changed> {
+/// The first field of the pod template that another manager wrote after `since` and our manager does not own: a change of a value moves
+/// the ownership. Labels and annotations that `written` lacks, such as that of `kubectl rollout restart`, change nothing that runs.
+pub fn changed_template(live: &Value, written: &Value, our: &str, since: Timestamp) -> Option<Changed> {
     let template = |entry: &Value| entry.pointer("/fieldsV1/f:spec/f:template").cloned();
     let ours: Vec<Value> =
         entries(live).iter().filter(|entry| manager(entry) == Some(our)).filter_map(template).collect();
+    let is_later = |entry: &Value| {
+        let time = entry.get("time").and_then(Value::as_str).and_then(|time| time.parse::<Timestamp>().ok());
+        time.is_none_or(|time| time >= since)
+    };
     let others = entries(live).iter().filter(|entry| is_plain(entry) && manager(entry) != Some(our));
-    for entry in others {
+    for entry in others.filter(|entry| is_later(entry)) {
         let (Some(theirs), Some(name)) = (template(entry), manager(entry)) else { continue };
         let ours: Vec<&Value> = ours.iter().collect();
-        let path = written.pointer("/spec/template").and_then(|written| taken(&theirs, &ours, written));
-        if let Some(path) = path {
+        if let Some(path) = taken(&theirs, &ours, written.pointer("/spec/template"), false) {
             return Some(Changed { field: format!("spec.template{path}"), manager: name.to_owned() });
         }
     }
     None
 }
 
-/// The path of the first leaf of `theirs` that `written` has and that is in none of `ours`.
-fn taken(theirs: &Value, ours: &[&Value], written: &Value) -> Option<String> {
+/// The path of the first leaf of `theirs` that is in none of `ours`. Within `marks`, labels and annotations, only one that is written.
+fn taken(theirs: &Value, ours: &[&Value], written: Option<&Value>, marks: bool) -> Option<String> {
     for (name, inner) in theirs.as_object()? {
         if name == "." {
             continue;
         }
-        let Some((step, value)) = member(written, name) else { continue };
+        let (step, value) = member(written, name);
         let ours: Vec<&Value> = ours.iter().filter_map(|fields| fields.get(name)).collect();
         let is_leaf = inner.as_object().is_none_or(|inner| inner.keys().all(|key| key == "."));
         match is_leaf {
-            true if ours.is_empty() => return Some(step),
+            true if ours.is_empty() && (!marks || value.is_some()) => return Some(step),
             true => {}
             false => {
-                if let Some(rest) = taken(inner, &ours, value) {
+                let marks = marks || matches!(name.as_str(), "f:labels" | "f:annotations");
+                if let Some(rest) = taken(inner, &ours, value, marks) {
                     return Some(format!("{step}{rest}"));
                 }
             }
@@ -145,18 +150,21 @@ fn taken(theirs: &Value, ours: &[&Value], written: &Value) -> Option<String> {
     None
 }
 
-/// The member of a value that an element of a field set names (`f:image`, `k:{"name":"app"}`), with its step in a path.
-fn member<'a>(value: &'a Value, element: &str) -> Option<(String, &'a Value)> {
+/// The step that an element of a field set (`f:image`, `k:{"name":"app"}`) is in a path, and the member of a value that it names.
+fn member<'a>(value: Option<&'a Value>, element: &str) -> (String, Option<&'a Value>) {
     if let Some(field) = element.strip_prefix("f:") {
-        return Some((format!(".{field}"), value.get(field)?));
+        return (format!(".{field}"), value.and_then(|value| value.get(field)));
     }
-    let keys: Map<String, Value> = serde_json::from_str(element.strip_prefix("k:")?).ok()?;
+    let keys =
+        element.strip_prefix("k:").and_then(|keys| serde_json::from_str::<Map<String, Value>>(keys).ok());
+    let Some(keys) = keys else { return (format!("[{element}]"), None) };
     let has_keys = |item: &&Value| {
         // A key that is absent in the manifest has its default, such as `protocol: TCP`.
         keys.iter().all(|(key, value)| item.get(key).is_none_or(|found| found == value))
     };
     let step: Vec<String> = keys.values().map(|value| value.to_string().replace('"', "")).collect();
-    Some((format!("[{}]", step.join("/")), value.as_array()?.iter().find(has_keys)?))
+    let found = value.and_then(Value::as_array).and_then(|list| list.iter().find(has_keys));
+    (format!("[{}]", step.join("/")), found)
 }
 
 /// The managers without subresource that own fields of the object, for messages about conflicts.

@@ -133,11 +133,12 @@ fn a_template_that_another_manager_changed_is_told_with_its_field() {
     let template = |fields: Value| json!({"f:spec": {"f:template": fields}});
     let containers = |fields: Value| json!({"f:spec": {"f:containers": {"k:{\"name\":\"app\"}": fields}}});
     let ours = |fields| json!({"manager": "towpath", "operation": "Apply", "fieldsV1": template(containers(fields))});
-    let theirs =
-        |name: &str, fields| json!({"manager": name, "operation": "Update", "fieldsV1": template(fields)});
+    let at = |time: &str, name: &str, fields: Value| json!({"manager": name, "operation": "Update", "time": time, "fieldsV1": template(fields)});
+    let theirs = |name: &str, fields: Value| at("2026-11-26T12:00:09Z", name, fields);
     let of = |entries: Vec<Value>| {
         let live = json!({"metadata": {"managedFields": entries}});
-        changed_template(&live, &written, "towpath").map(|changed| (changed.manager, changed.field))
+        let since = "2026-11-26T12:00:00Z".parse().unwrap();
+        changed_template(&live, &written, "towpath", since).map(|changed| (changed.manager, changed.field))
     };
     let restarted = json!({"f:metadata": {"f:annotations": {"f:kubectl.kubernetes.io/restartedAt": {}}}});
     assert_eq!(of(vec![ours(json!({"f:image": {}})), theirs("kubectl-rollout", restarted)]), None);
@@ -157,4 +158,8 @@ fn a_template_that_another_manager_changed_is_told_with_its_field() {
     assert_eq!(of(vec![ours(json!({"f:name": {}})), port]), Some(("kubectl-edit".into(), field)));
     let status = json!({"manager": "vpa", "subresource": "status", "fieldsV1": template(containers(json!({"f:image": {}})))});
     assert_eq!(of(vec![ours(json!({"f:name": {}})), status]), None);
+    let added = containers(json!({"f:env": {"k:{\"name\":\"DEBUG\"}": {"f:value": {}}}}));
+    let field = "spec.template.spec.containers[app].env[DEBUG].value".to_owned();
+    assert_eq!(of(vec![theirs("kubectl-set", added.clone())]), Some(("kubectl-set".into(), field)));
+    assert_eq!(of(vec![at("2026-11-26T11:59:59Z", "kubectl-set", added)]), None, "before the promotion");
 }

@@ -10,6 +10,9 @@ use jiff::SignedDuration;
 /// Longest time between the exit of a container and the loss of readiness that follows from it.
 const FOLLOWS: SignedDuration = SignedDuration::from_secs(5);
 
+/// How much the clock of a node may be behind that of the API server.
+const CLOCKS_AGREE_WITHIN: SignedDuration = SignedDuration::from_secs(120);
+
 /// Failing if a pod of the newest template fails. `Progressing` carries only the time of the next check.
 pub(super) fn of_pods(key: &ObjectKey, workload: &Workload, rules: &Rules<'_>) -> Health {
     let mut recheck_at = None;
@@ -171,9 +174,8 @@ fn of_container(key: &ObjectKey, pod: &Pod, container: &Container, rules: &Rules
             return progressing(String::new(), Some(deadline));
         }
     }
-    let Some(ended) = container.ended.as_ref().filter(|ended| !ended.planned && !is_lost(ended)) else {
-        return Health::Healthy;
-    };
+    let counts = |ended: &&Ended| !ended.planned && !is_lost(ended) && !is_long_ago(ended, rules);
+    let Some(ended) = container.ended.as_ref().filter(counts) else { return Health::Healthy };
     let found = before.map_or(0, |before| before.exits);
     let exits = container.exits().saturating_sub(found).saturating_sub(pod.changes_in_place);
     if exits <= limits.restarts {
@@ -192,6 +194,11 @@ fn of_container(key: &ObjectKey, pod: &Pod, container: &Container, rules: &Rules
     };
     let how = format!("{what} {times}, last with {} (exit code {}){words}", ended.reason, ended.code);
     failing(reason, format!("{} {how}", subject()))
+}
+
+/// Whether the last termination was before the promotion, whatever the clock of its node shows.
+fn is_long_ago(ended: &Ended, rules: &Rules<'_>) -> bool {
+    ended.at.is_some_and(|at| later(at, CLOCKS_AGREE_WITHIN) < rules.started)
 }
 
 /// Whether the container was lost together with its node or its runtime.

@@ -85,8 +85,11 @@ pub(super) fn without_replicas(scene: &Scene<'_>, wanted: &[Desired]) -> Vec<Obj
 
 /// The first workload whose template another manager changed after this promotion wrote it.
 pub(super) fn template_change(scene: &Scene<'_>, wanted: &[Desired]) -> Option<(ObjectKey, Changed)> {
+    let since = scene.status().started_at.map_or(scene.now, |time| time.0);
     wanted.iter().find_map(|item| match scene.world.live.get(&item.key)? {
-        Live::Present(live) => Some((item.key.clone(), changed_template(live, &item.object, FIELD_MANAGER)?)),
+        Live::Present(live) => {
+            Some((item.key.clone(), changed_template(live, &item.object, FIELD_MANAGER, since)?))
+        }
         Live::Absent | Live::Refused(_) | Live::Unserved(_) | Live::Unreadable(_) => None,
     })
 }

@@ -324,6 +324,7 @@ pub fn writes(actions: &[Action]) -> bool {
         | Action::DeletePromotion { .. }
         | Action::MarkRolledOut { .. }
         | Action::MarkUnchanged { .. }
+        | Action::MarkWaited { .. }
         | Action::PublishFreezes { .. }
         | Action::DeleteContent { .. }
         | Action::Preflight { .. } => false,

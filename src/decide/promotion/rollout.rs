@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 
 /// The shortest observe window that is written to the status when it starts.
-const WORTH_A_WRITE: SignedDuration = SignedDuration::from_secs(10);
+const WORTH_A_WRITE: SignedDuration = SignedDuration::from_secs(5);
 /// The interval in which consent is checked again.
 const CONSENT: SignedDuration = SignedDuration::from_secs(10);
 
@@ -23,6 +23,7 @@ const CONSENT: SignedDuration = SignedDuration::from_secs(10);
 pub(super) fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
     let status = scene.status();
     let since = status.started_at.as_ref().map_or(scene.now, |time| time.0);
+    let since = scene.world.waited.map_or(since, |at| at.max(since).min(scene.now));
     // A rollback restores what it can, and retries the rest: nothing else would restore it.
     if let Some((key, message)) = scene.world.refused.iter().next().filter(|_| !scene.is_rollback()) {
         return finish(
@@ -140,11 +141,15 @@ fn proceed(
 ) -> Decision {
     let mut actions = next.actions;
     actions.extend(stuck_pods(scene));
+    let waits =
+        obstacle.as_ref().is_some_and(|(reason, _)| matches!(reason, Reason::Paused | Reason::OnDelete));
+    let waited = waits.then_some(Action::MarkWaited { at: scene.now });
     let soon = (!actions.is_empty()).then(|| later(scene.now, SignedDuration::from_secs(1)));
     let limit = SignedDuration::from_secs(i64::from(scene.policy.failing.progress_deadline_seconds));
     let wake_at = earliest(earliest(recheck_at, soon), Some(later(scene.now, limit.min(CONSENT))));
     let report = progress(scene, unwritten, obstacle);
     let notes = report.as_ref().and_then(|status| failure_note(scene, status)).into_iter().collect();
+    actions.extend(waited);
     Decision {
         actions,
         report,

@@ -294,6 +294,7 @@ pub fn promotion_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<Pro
                 .into_iter()
                 .filter_map(|key| choices.one_in(20).then(|| (key, choices.text())))
                 .collect(),
+            waited: choices.maybe(Choices::moment),
             generations: keys()
                 .into_iter()
                 .filter_map(|key| choices.maybe(|choices| (key, choices.number(3) as i64)))

@@ -66,6 +66,7 @@ fn action(action: &Action) -> String {
         Action::Adopt { key, .. } => format!("takes over {key}"),
         Action::Apply { key, .. } => format!("applies {key}"),
         Action::Delete { key, .. } => format!("deletes {key}"),
+        Action::MarkWaited { .. } => "waits for a person".to_owned(),
         Action::MarkUnchanged { generations } => format!("finds {} workloads unchanged", generations.len()),
         Action::MarkRolledOut { .. } => "sees everything rolled out".to_owned(),
         Action::PublishFreezes { frozen, .. } => format!("says that {} namespaces are frozen", frozen.len()),

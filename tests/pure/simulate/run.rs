@@ -352,6 +352,7 @@ impl Run {
             | Action::DeleteContent { .. }
             | Action::MarkRolledOut { .. }
             | Action::MarkUnchanged { .. }
+            | Action::MarkWaited { .. }
             | Action::PublishFreezes { .. } => {}
         }
     }

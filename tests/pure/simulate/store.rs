@@ -65,6 +65,7 @@ pub struct Memory {
     pub refused: BTreeMap<String, BTreeMap<ObjectKey, String>>,
     pub failed: BTreeMap<String, BTreeMap<ObjectKey, FailedWrite>>,
     pub rolled_out: BTreeMap<String, Timestamp>,
+    pub waited: BTreeMap<String, Timestamp>,
     pub generations: BTreeMap<String, BTreeMap<ObjectKey, i64>>,
 }
 
@@ -204,6 +205,7 @@ impl Store {
             refused: memory.refused.get(&uid).cloned().unwrap_or_default(),
             failed: memory.failed.get(&uid).cloned().unwrap_or_default(),
             rolled_out: memory.rolled_out.get(&uid).copied(),
+            waited: memory.waited.get(&uid).copied(),
             generations: memory.generations.get(&uid).cloned().unwrap_or_default(),
             workloads: BTreeMap::new(),
             customs: BTreeMap::new(),
@@ -332,6 +334,10 @@ impl Store {
                 self.namespaces.get_mut(target.location.namespace.as_str()).unwrap().delete(key, object)?;
                 memory.wrote(uid, key);
                 Ok(true)
+            }
+            Action::MarkWaited { at } => {
+                memory.waited.insert(uid.to_owned(), *at);
+                Ok(false)
             }
             Action::MarkUnchanged { generations } => {
                 memory.generations.entry(uid.to_owned()).or_default().extend(generations.clone());
