@@ -135,8 +135,10 @@ fn follows(action: &Action, unwritten: &BTreeSet<ObjectKey>) -> bool {
 fn turn(action: &Action) -> u8 {
     match action {
         Action::Adopt { .. } => 0,
-        Action::Apply { key, .. } if kinds::rank(key) == 0 => 1,
+        Action::Apply { key, .. } | Action::Replace { key, .. } if kinds::rank(key) == 0 => 1,
         Action::Apply { .. }
+        | Action::Replace { .. }
+        | Action::StopJob { .. }
         | Action::CreatePromotion { .. }
         | Action::DeletePromotion { .. }
         | Action::MarkRolledOut { .. }
@@ -172,11 +174,17 @@ async fn one(handles: &Handles, project: &str, uid: &str, action: Action) -> Res
         Action::Adopt { target, key, patch } => {
             target::adopt(handles, &target, &key, patch).await.map(|()| true)
         }
-        Action::Apply { target, key, object } => {
-            target::apply(handles, uid, &target, &key, object).await.map(|()| true)
+        Action::Apply { target, key, object, otherwise } => {
+            target::apply(handles, uid, &target, &key, object, otherwise).await.map(|()| true)
+        }
+        Action::Replace { target, key, uid: object, object: body } => {
+            target::replace(handles, uid, &target, &key, &object, body).await.map(|()| true)
         }
         Action::Delete { target, key, uid: object } => {
             target::delete(handles, uid, &target, &key, &object).await.map(|()| true)
+        }
+        Action::StopJob { target, key, uid: object } => {
+            target::stop(handles, uid, &target, &key, &object).await.map(|()| false)
         }
         Action::MarkRolledOut { since } => {
             handles.memory.rolled_out(uid, since);

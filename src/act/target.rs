@@ -33,25 +33,26 @@ pub(super) fn identity(target: &Target) -> Result<Identity, ActError> {
     Ok(Identity::new(&target.project, &target.environment)?)
 }
 
-/// Server-side apply, never forced.
+/// Server-side apply, never forced. If it is refused for good, the second body is applied, if there is one.
 pub async fn apply(
     handles: &Handles,
     promotion: &str,
     target: &Target,
     key: &ObjectKey,
     object: Value,
+    otherwise: Option<Value>,
 ) -> Result<(), ActError> {
     let client = handles.clients.identity(&identity(target)?)?;
     let api = api(handles, client, target, key).await?;
-    let answer = api.patch(key.name(), &PatchParams::apply(FIELD_MANAGER), &Patch::Apply(object)).await;
+    let params = PatchParams::apply(FIELD_MANAGER);
+    let mut answer = api.patch(key.name(), &params, &Patch::Apply(object)).await;
+    if let (Err(kube::Error::Api(status)), Some(otherwise)) = (&answer, otherwise)
+        && matches!(classify(status), Rejection::Permanent)
+    {
+        answer = api.patch(key.name(), &params, &Patch::Apply(otherwise)).await;
+    }
     if let Err(kube::Error::Api(status)) = &answer {
-        match classify(status) {
-            Rejection::MissingRight => {
-                handles.caches.consents.remove(&(target.project.to_string(), target.environment.to_string()));
-            }
-            Rejection::Permanent => handles.memory.refused(promotion, key.clone(), status.message.clone()),
-            Rejection::Transient => {}
-        }
+        rejected(handles, promotion, target, key, status);
     }
     let written =
         answer.map_err(ActError::write(format!("applying {key} in {}", target.location.namespace)))?;
@@ -68,6 +69,49 @@ pub async fn apply(
     }
     handles.memory.wrote(promotion, key.clone());
     Ok(())
+}
+
+/// Remembers why a write was rejected, if a retry gives the same answer.
+fn rejected(
+    handles: &Handles,
+    promotion: &str,
+    target: &Target,
+    key: &ObjectKey,
+    status: &kube::core::Status,
+) {
+    match classify(status) {
+        Rejection::MissingRight => forget_consent(handles, target),
+        Rejection::Permanent => handles.memory.refused(promotion, key.clone(), status.message.clone()),
+        Rejection::Transient => {}
+    }
+}
+
+fn forget_consent(handles: &Handles, target: &Target) {
+    handles.caches.consents.remove(&(target.project.to_string(), target.environment.to_string()));
+}
+
+/// Deletes the object with this UID and creates it again. After a crash between the two, the object is missing and is created.
+pub async fn replace(
+    handles: &Handles,
+    promotion: &str,
+    target: &Target,
+    key: &ObjectKey,
+    uid: &str,
+    object: Value,
+) -> Result<(), ActError> {
+    let client = handles.clients.identity(&identity(target)?)?;
+    let api = api(handles, client, target, key).await?;
+    match api.delete(key.name(), &with_uid(uid)).await {
+        Ok(_) => {}
+        Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => {}
+        Err(error) => {
+            if let kube::Error::Api(status) = &error {
+                rejected(handles, promotion, target, key, status);
+            }
+            return Err(ActError::write(format!("replacing {key} in {}", target.location.namespace))(error));
+        }
+    }
+    apply(handles, promotion, target, key, object, None).await
 }
 
 /// Takes over the fields of other managers; the patch tests the resourceVersion.
@@ -102,7 +146,32 @@ pub async fn delete(
         Ok(_) => {}
         Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => {}
         Err(error) => {
+            if let kube::Error::Api(status) = &error {
+                rejected(handles, promotion, target, key, status);
+            }
             return Err(ActError::write(format!("deleting {key} in {}", target.location.namespace))(error));
+        }
+    }
+    handles.memory.wrote(promotion, key.clone());
+    Ok(())
+}
+
+/// Deletes the Job with this UID, which stays until its pods are gone.
+pub async fn stop(
+    handles: &Handles,
+    promotion: &str,
+    target: &Target,
+    key: &ObjectKey,
+    uid: &str,
+) -> Result<(), ActError> {
+    let client = handles.clients.identity(&identity(target)?)?;
+    let api = api(handles, client, target, key).await?;
+    let params = DeleteParams { propagation_policy: Some(PropagationPolicy::Foreground), ..with_uid(uid) };
+    match api.delete(key.name(), &params).await {
+        Ok(_) => {}
+        Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => {}
+        Err(error) => {
+            return Err(ActError::write(format!("stopping {key} in {}", target.location.namespace))(error));
         }
     }
     handles.memory.wrote(promotion, key.clone());

@@ -17,6 +17,7 @@ pub mod freeze;
 pub mod gate;
 pub mod meta;
 pub mod names;
+pub mod object_change;
 pub mod promotion;
 mod promotion_phase;
 pub mod reason;
@@ -48,9 +49,9 @@ pub use names::{
     ApplicationName, ClusterName, EnvironmentId, EnvironmentName, Location, NamespaceName, ProjectName,
     ReleaseName,
 };
+pub use object_change::{Change, ChangeAction, Had, NodePort, Removal};
 pub use promotion::{
-    Change, ChangeAction, ExitsBefore, Promotion, PromotionKind, PromotionSpec, PromotionStatus, Step,
-    StepResult,
+    ExitsBefore, Promotion, PromotionKind, PromotionSpec, PromotionStatus, Step, StepResult,
 };
 pub use promotion_phase::PromotionPhase;
 pub use reason::{Class, Reason};
@@ -94,6 +95,10 @@ pub mod mark {
     pub const HOOK: &str = "towpath.dev/hook";
     /// Set by users on a ConfigMap: with `InPlace` the ConfigMap keeps its name instead of being copied.
     pub const CONFIG: &str = "towpath.dev/config";
+    /// Set by users: with `never` the object is not deleted when a release no longer contains it.
+    pub const PRUNE: &str = "towpath.dev/prune";
+    /// The same, as Helm users set it: with `keep` the object is not deleted.
+    pub const RESOURCE_POLICY: &str = "helm.sh/resource-policy";
     /// Label on objects of Towpath: name of the environment.
     pub const ENVIRONMENT: &str = "towpath.dev/environment";
     /// Label on Promotions that the controller created. They are subject to the gates of automatic promotion.

@@ -1,8 +1,8 @@
 //! Promotion: the promotion of one release to one environment, or a rollback, and the record of it.
 
 use super::{
-    ApplicationName, ApprovalsReport, Condition, EnvironmentName, ObjectRef, Override, PromotionPhase,
-    ReleaseName, UserInfo, mark, schema,
+    ApplicationName, ApprovalsReport, Change, Condition, EnvironmentName, ObjectRef, Override,
+    PromotionPhase, ReleaseName, UserInfo, mark, schema,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
@@ -153,7 +153,8 @@ pub struct PromotionStatus {
     /// promotion waits at a gate that opens with time: `Soak`, `NotBefore`, `Window` or `Freeze`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approvals: Option<ApprovalsReport>,
-    /// Objects that are created, updated or deleted. Objects that need no change are not listed.
+    /// Objects that are created, updated or deleted, and those that the content no longer contains and that are left. Objects that
+    /// need no change are not listed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 400))]
     pub changes: Vec<Change>,
@@ -172,9 +173,9 @@ pub struct PromotionStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
     pub without_replicas: Vec<ObjectRef>,
-    /// Steps of the promotion, in order.
+    /// Steps of the promotion, in order. A hook that has a result here is not run again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 50))]
+    #[schemars(length(max = 250))]
     pub steps: Vec<Step>,
     /// Warnings of the API server from the preflight dry-run, and objects that the preflight could not check.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -252,34 +253,6 @@ pub struct ExitsBefore {
     pub container: String,
     /// Number of terminations.
     pub exits: i32,
-}
-
-/// One object that a promotion changes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Change {
-    /// API group and version of the object.
-    #[schemars(length(max = 253))]
-    pub api_version: String,
-    /// Kind of the object.
-    #[schemars(length(max = 63))]
-    pub kind: String,
-    /// Name of the object in the target namespace.
-    #[schemars(length(max = 253))]
-    pub name: String,
-    /// `Create`, `Update` or `Delete`.
-    pub action: ChangeAction,
-}
-
-/// The change of an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum ChangeAction {
-    /// The object did not exist.
-    Create,
-    /// The object existed and differs.
-    Update,
-    /// The object existed, belongs to Towpath, and is not in the content.
-    Delete,
 }
 
 /// One step of a promotion.

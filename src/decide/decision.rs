@@ -151,8 +151,30 @@ pub enum Action {
         key: ObjectKey,
         /// The body.
         object: Value,
+        /// The body if the API server refuses the first one for good: without what the object had before it was deleted.
+        otherwise: Option<Value>,
     },
-    /// Deletes an object.
+    /// Deletes an object that cannot be updated, and creates it again.
+    Replace {
+        /// The environment.
+        target: Target,
+        /// The object.
+        key: ObjectKey,
+        /// Its UID: a recreated object of the same name is not deleted.
+        uid: String,
+        /// The body.
+        object: Value,
+    },
+    /// Deletes a Job and its pods; the Job stays until its pods are gone.
+    StopJob {
+        /// The environment.
+        target: Target,
+        /// The Job.
+        key: ObjectKey,
+        /// Its UID.
+        uid: String,
+    },
+    /// Deletes an object that the content no longer contains. A refusal is remembered and fails nothing.
     Delete {
         /// The environment.
         target: Target,
@@ -192,7 +214,11 @@ impl Action {
     /// The object in the target namespace that it writes; none for own objects and for what writes nothing.
     pub fn object(&self) -> Option<ObjectKey> {
         match self {
-            Self::Adopt { key, .. } | Self::Apply { key, .. } | Self::Delete { key, .. } => Some(key.clone()),
+            Self::Adopt { key, .. }
+            | Self::Apply { key, .. }
+            | Self::Replace { key, .. }
+            | Self::StopJob { key, .. }
+            | Self::Delete { key, .. } => Some(key.clone()),
             Self::DeletePod { name, .. } => ObjectKey::new("v1", "Pod", name).ok(),
             Self::CreatePromotion { .. }
             | Self::DeletePromotion { .. }

@@ -8,7 +8,7 @@ use crate::cluster::{Identity, application_of};
 use crate::content::ObjectKey;
 
 use crate::decide::needs::{
-    changed_workloads, contents as wanted_contents, live_objects, plans, rollback_names,
+    changed_workloads, contents as wanted_contents, due_after_window, live_objects, plans, rollback_names,
 };
 use crate::decide::world::{Grant, Loaded, Plans, Project, PromotionWorld, Verb};
 use crate::process::Handles;
@@ -150,7 +150,7 @@ async fn read_live(
         return Ok(BTreeMap::new());
     }
     let keys: BTreeSet<ObjectKey> = match is_rolled_out(seen) {
-        true => changed_workloads(seen),
+        true => &changed_workloads(seen) | &due_after_window(seen, handles.clock.now()),
         false => live_objects(seen).into_iter().filter(|key| !seen.written.contains(key)).collect(),
     };
     if keys.is_empty() {

@@ -4,6 +4,8 @@
 //! Invariant: an object without a sign of another controller is not refused.
 
 pub mod fields;
+pub mod removal;
+pub mod restored;
 
 use super::error::quoted;
 use super::object::key::{group_kind, name_of};

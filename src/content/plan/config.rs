@@ -52,6 +52,13 @@ pub struct Desired {
     pub hook: Option<Hook>,
 }
 
+impl Desired {
+    /// Whether it is the copy of a ConfigMap. Pods of several revisions may read a copy, so it is removed with the history.
+    pub fn is_copy(&self) -> bool {
+        is_config_map(&self.object) && self.key != self.source
+    }
+}
+
 /// The objects to write, in order: config, then by wave, rank and key. Includes hooks, by their wave.
 pub fn materialise(content: &Digested, to: &Destination<'_>) -> Result<Vec<Desired>, ContentError> {
     let copied = copied(content.objects())?;

@@ -92,9 +92,7 @@ fn changed_nothing(scene: &Scene<'_>) -> Option<String> {
 }
 
 fn writes(status: &PromotionStatus) -> bool {
-    status.changes.iter().any(|change| match change.action {
-        ChangeAction::Create | ChangeAction::Update | ChangeAction::Delete => true,
-    })
+    status.changes.iter().any(|change| change.action.is_write() || change.action == ChangeAction::Delete)
 }
 
 fn target(scene: &Scene<'_>) -> Option<i64> {

@@ -1,8 +1,9 @@
 //! The body of each write.
 
-use super::Scene;
+use super::{Scene, hooks};
 use crate::api::{FIELD_MANAGER, mark};
 use crate::content::ownership::fields;
+use crate::content::ownership::restored::restore;
 use crate::content::{Desired, ObjectKey};
 use crate::decide::world::Live;
 use serde_json::{Value, json};
@@ -22,7 +23,27 @@ impl Scene<'_> {
         if let Some(Live::Present(live)) = live {
             preserve_replicas(&wanted.key, &mut object, live);
         }
+        if wanted.hook.is_some() {
+            hooks::bound(&mut object, &self.policy);
+        }
         object
+    }
+
+    /// The body of a write of a rollback with what the object had before a later revision deleted or changed it; none when that is what
+    /// [`Scene::body`] gives.
+    pub(super) fn body_with_history(&self, wanted: &Desired, live: Option<&Live>) -> Option<Value> {
+        let mut had = self.had(&wanted.key)?.clone();
+        if let Some(Live::Present(live)) = live {
+            // An existing workload keeps its replicas, and an existing Service its addresses.
+            (had.replicas, had.suspended) = (None, false);
+            if live.pointer("/spec/clusterIP").and_then(Value::as_str).is_some_and(|ip| !ip.is_empty()) {
+                had.cluster_ips = Vec::new();
+            }
+        }
+        let body = self.body(wanted, live);
+        let mut restored = body.clone();
+        restore(&mut restored, &had);
+        (restored != body).then_some(restored)
     }
 
     /// The JSON patch that adopts the fields of the managers in `adoptFrom`, if they own any.
@@ -66,6 +87,23 @@ fn preserve_replicas(key: &ObjectKey, object: &mut Value, live: &Value) {
             spec.remove("replicas");
         }
     }
+}
+
+/// Whether an object cannot be updated to what is wanted, because it is a ConfigMap whose data is immutable.
+pub(super) fn is_replaced(wanted: &Value, live: &Value) -> bool {
+    let is_immutable = |object: &Value| object.get("immutable").and_then(Value::as_bool) == Some(true);
+    let is_config_map = |object: &Value| {
+        object.get("kind").and_then(Value::as_str) == Some("ConfigMap")
+            && object.get("apiVersion").and_then(Value::as_str) == Some("v1")
+    };
+    let data = |object: &Value, field: &str| match object.get(field) {
+        Some(Value::Object(data)) => data.clone(),
+        Some(_) | None => serde_json::Map::new(),
+    };
+    let differs = |field: &str| data(wanted, field) != data(live, field);
+    is_config_map(wanted)
+        && is_immutable(live)
+        && (!is_immutable(wanted) || differs("data") || differs("binaryData"))
 }
 
 /// Whether a dry-run changed nothing but metadata that every write sets.

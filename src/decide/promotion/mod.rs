@@ -39,12 +39,14 @@ mod consequence;
 mod desired;
 mod gates;
 mod health;
+mod hooks;
 mod needs;
 mod observing;
 mod outcome;
 mod pending;
 mod preflight;
 mod refusal;
+mod removals;
 mod retries;
 mod rollout;
 mod running;
@@ -54,6 +56,7 @@ mod writes;
 
 pub use consequence::rollback_names;
 pub use needs::{changed_workloads, contents, live_objects, plans};
+pub use removals::due_after_window;
 
 use super::conditions;
 use super::conditions::{State, seconds};
@@ -107,7 +110,9 @@ pub fn decide(world: &PromotionWorld, now: Timestamp) -> Decision {
     };
     match world.promotion.phase() {
         PromotionPhase::Pending => pending::decide(&scene),
-        PromotionPhase::Promoting | PromotionPhase::Observing => running::decide(&scene),
+        PromotionPhase::Promoting | PromotionPhase::Observing => {
+            hooks::remember(&scene, running::decide(&scene))
+        }
         PromotionPhase::Verified
         | PromotionPhase::Failed
         | PromotionPhase::Inconclusive
@@ -128,8 +133,11 @@ pub(super) struct Scene<'a> {
 }
 
 impl Scene<'_> {
+    /// The stored status, with the hooks that have ended since it was written.
     fn status(&self) -> PromotionStatus {
-        self.world.promotion.status.clone().unwrap_or_default()
+        let mut status = self.world.promotion.status.clone().unwrap_or_default();
+        hooks::observe(self, &mut status);
+        status
     }
 
     fn is_rollback(&self) -> bool {
@@ -317,9 +325,12 @@ fn note(reason: Reason, message: String) -> Note {
 /// Whether actions contain a write to the target namespace.
 pub fn writes(actions: &[Action]) -> bool {
     actions.iter().any(|action| match action {
-        Action::Apply { .. } | Action::Adopt { .. } | Action::Delete { .. } | Action::DeletePod { .. } => {
-            true
-        }
+        Action::Apply { .. }
+        | Action::Replace { .. }
+        | Action::Adopt { .. }
+        | Action::Delete { .. }
+        | Action::StopJob { .. }
+        | Action::DeletePod { .. } => true,
         Action::CreatePromotion { .. }
         | Action::DeletePromotion { .. }
         | Action::MarkRolledOut { .. }

@@ -1,10 +1,13 @@
 //! What must be observed before the decision about a promotion: its Contents, and, once they are rendered, live objects.
 
 use super::desired::owner;
-use super::start::{restores_baseline, reverted, rollback_content, rollback_revision};
-use crate::api::{Change, Environment, Meta, ObjectRef, Promotion, PromotionKind, PromotionPhase};
+use super::start::{left_behind, restores_baseline, reverted, rollback_content, rollback_revision};
+use crate::api::{
+    Change, ChangeAction, Environment, Meta, ObjectRef, Promotion, PromotionKind, PromotionPhase,
+};
 use crate::content::object::kinds::DEFAULT_KINDS;
-use crate::content::{Destination, ObjectKey, Plan};
+use crate::content::plan::order::hook;
+use crate::content::{Destination, ObjectKey, Plan, materialise};
 use crate::decide::history::lane::Lane;
 use crate::decide::world::{Loaded, Plans, Project, PromotionWorld};
 use std::collections::BTreeSet;
@@ -61,7 +64,26 @@ pub fn plans(world: &PromotionWorld) -> Plans {
         Loaded::Here(content) => Some(Plan::of_revision(content, &to)),
     };
     let replaced = if is_pending { plan(&world.replaced, false) } else { None };
-    Plans { content: plan(&world.content, is_raw), replaced }
+    let earlier = match promotion.status.as_ref().and_then(|status| status.replaces) {
+        None if started.is_none() => lane.current().and_then(Promotion::revision),
+        replaces => replaces,
+    };
+    let earlier_hooks = earlier.map(|number| hooks_of(&world.replaced, &to, number)).unwrap_or_default();
+    Plans { content: plan(&world.content, is_raw), replaced, earlier_hooks }
+}
+
+/// The Jobs that are hooks of a revision.
+fn hooks_of(content: &Loaded, to: &Destination<'_>, revision: i64) -> BTreeSet<ObjectKey> {
+    let Loaded::Here(content) = content else { return BTreeSet::new() };
+    let is_hook =
+        |(key, object): (&ObjectKey, &serde_json::Value)| hook(key, object).is_ok_and(|hook| hook.is_some());
+    if !content.objects().iter().any(is_hook) {
+        return BTreeSet::new();
+    }
+    let run = revision.to_string();
+    let to = Destination { run: &run, ..*to };
+    let objects = materialise(content, &to).unwrap_or_default();
+    objects.into_iter().filter(|item| item.hook.is_some()).map(|item| item.key).collect()
 }
 
 /// The objects that must be read live: all before the start, then those that the promotion changes.
@@ -73,13 +95,14 @@ pub fn live_objects(world: &PromotionWorld) -> BTreeSet<ObjectKey> {
     };
     if promotion.revision().is_some() {
         let changes = promotion.status.iter().flat_map(|status| &status.changes);
-        return changed_keys(changes).collect();
+        return changed_keys(changes.filter(|change| change.action != ChangeAction::Keep)).collect();
     }
     let plans = [&world.plans.content, &world.plans.replaced].into_iter().flatten().flatten();
     let mut keys: BTreeSet<ObjectKey> = plans.flat_map(Plan::keys).cloned().collect();
+    let lane = Lane::of(project, environment, application);
+    keys.extend(lane.current().map(left_behind).unwrap_or_default());
     if promotion.spec.kind == PromotionKind::Rollback {
         // A rollback also reverts the objects that later revisions than its target changed.
-        let lane = Lane::of(project, environment, application);
         let target = rollback_revision(&lane, promotion).unwrap_or(0);
         let (_, reverted) = reverted(&lane, target);
         let statuses = reverted.filter_map(|promotion| promotion.status.as_ref());

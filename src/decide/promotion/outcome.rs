@@ -4,7 +4,7 @@
 //! at once: the rollback is created first, and the promotion fails when that rollback has started.
 
 use super::consequence::{Consequence, consequence, roll_back, rollback_name};
-use super::{Decision, Scene, note, steps, warning};
+use super::{Decision, Scene, hooks, note, removals, steps, warning};
 use crate::api::{
     Condition, HOLDS, Meta, Promotion, PromotionKind, PromotionPhase, PromotionStatus, Reason, StepResult,
 };
@@ -66,6 +66,10 @@ pub(super) enum Outcome<'a> {
 pub(super) fn finish(scene: &Scene<'_>, outcome: Outcome<'_>) -> Decision {
     match outcome {
         Outcome::Verified { reason, message } => {
+            if let Some(decision) = removals::before_verified(scene) {
+                return decision;
+            }
+            let message = &removals::with_remaining(scene, message);
             let what = if scene.is_rollback() { Reason::RolledBack } else { Reason::Verified };
             let text = format!("{}: revision {}: {message}", scene.environment.name(), scene.revision());
             let end = End { phase: PromotionPhase::Verified, reason, message };
@@ -96,6 +100,8 @@ struct End<'a> {
 impl End<'_> {
     fn write(self, scene: &Scene<'_>, result: StepResult, step: Option<&str>) -> Decision {
         let mut status = scene.ended_status();
+        hooks::close(scene, &mut status);
+        removals::record(scene, &mut status, self.phase);
         steps::close(&mut status, scene, result, step);
         let memory = scene.write(status, self.phase, &self.reason, self.message);
         Decision { memory: Some(memory), ..Decision::default() }
@@ -155,7 +161,12 @@ fn failed(scene: &Scene<'_>, reason: Reason, message: &str) -> Decision {
         Consequence::Hold(cause) => (format!("{message}; {cause}"), true),
         Consequence::Leave(cause) => (format!("{message}; {cause}"), false),
     };
+    if let Some(decision) = hooks::stop_own(scene, hooks::patience(scene)) {
+        return decision;
+    }
     let mut status = scene.ended_status();
+    hooks::close(scene, &mut status);
+    removals::record(scene, &mut status, PromotionPhase::Failed);
     steps::close(&mut status, scene, StepResult::Failed, Some(message));
     if holds {
         status.conditions = vec![hold(scene, &reason, &text)];
@@ -167,6 +178,7 @@ fn failed(scene: &Scene<'_>, reason: Reason, message: &str) -> Decision {
 /// Ends the promotion without a verdict, and holds the environment: the lane of an unverified release waits for a person.
 fn inconclusive(scene: &Scene<'_>, reason: Reason, message: &str) -> Decision {
     let mut status = scene.ended_status();
+    removals::record(scene, &mut status, PromotionPhase::Inconclusive);
     steps::close(&mut status, scene, StepResult::Failed, Some(message));
     status.conditions = vec![hold(scene, &reason, message)];
     let memory = scene.write(status, PromotionPhase::Inconclusive, &reason, message);

@@ -289,6 +289,7 @@ fn launch(
     let message = rolling_message(scene, &status);
     status.exits_before = exits_found(scene, wanted);
     let name = if scene.is_rollback() { "Rollback" } else { "Rollout" };
+    status.steps.extend(super::hooks::announced(scene, wanted));
     status.steps.push(Step {
         name: name.into(),
         started_at: Some(scene.time()),

@@ -1,11 +1,13 @@
 //! The dry-run before the first write: every object as it would be applied, one pod per template, and the Secrets that pods need.
 
+use super::desired::is_replaced;
 use super::{Decision, RETRY, Scene};
 use crate::content::object::references::{Need, secrets};
 use crate::content::object::templates::pod_template;
 use crate::content::{ObjectKey, Plan};
 use crate::decide::decision::Action;
 use crate::decide::moments::later;
+use crate::decide::world::Live;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -17,6 +19,10 @@ impl Scene<'_> {
         let mut adopt = BTreeSet::new();
         for item in wanted {
             let live = self.world.live.get(&item.key);
+            if matches!(live, Some(Live::Present(live)) if is_replaced(&item.object, live)) {
+                // It is deleted and created again, which no dry-run can try.
+                continue;
+            }
             let mut body = self.body(item, live);
             if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
                 metadata.remove("resourceVersion");

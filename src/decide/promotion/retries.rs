@@ -3,10 +3,11 @@
 //! Invariant: one object that cannot be read or written never stops the others. The message is the same for every retry, so that a
 //! failure that lasts costs one write of the status.
 
+use super::removals::is_removed;
 use super::rollout::{rolling_message, rolling_reason};
 use super::writes::{Next, key_of};
 use super::{Scene, warning};
-use crate::api::{ChangeAction, Meta, PromotionStatus, Reason};
+use crate::api::{Change, ChangeAction, Meta, PromotionStatus, Reason, Removal};
 use crate::content::ObjectKey;
 use crate::content::object::references::refers_to;
 use crate::decide::conditions::{cut, seconds};
@@ -33,6 +34,8 @@ pub(super) struct Unwritten {
     remainder: BTreeMap<ObjectKey, String>,
     /// When a write that failed is tried again.
     retry_at: Option<Timestamp>,
+    /// What is waited for beside them, as a sentence.
+    waits: Option<String>,
     /// Writes are left.
     is_pending: bool,
     /// When they are given up.
@@ -47,9 +50,10 @@ impl Unwritten {
 
     /// What was not written in time, as a sentence.
     pub(super) fn overdue(&self) -> String {
-        match self.remainder.is_empty() {
-            true => "not all objects were written before the progress deadline".to_owned(),
-            false => format!("not written before the progress deadline: {}", self.sentences()),
+        match (self.remainder.is_empty(), &self.waits) {
+            (true, Some(waits)) => format!("{waits} before the deadline"),
+            (true, None) => "not all objects were written before the progress deadline".to_owned(),
+            (false, _) => format!("not written before the progress deadline: {}", self.sentences()),
         }
     }
 
@@ -73,10 +77,12 @@ pub(super) fn possible(
 ) -> (Next, Unwritten) {
     let mut remainder = unremoved(scene, status);
     let mut retry: Option<Timestamp> = None;
-    let is_pending = !next.actions.is_empty() || !remainder.is_empty();
+    let is_pending = !next.actions.is_empty() || !remainder.is_empty() || next.waits.is_some();
     next.complete &= remainder.is_empty();
     let failed = &scene.world.failed;
-    for (key, failure) in failed.iter().filter(|(_, failure)| is_reported(failure)) {
+    // A promotion reports a deletion that failed when it ends.
+    let is_told = |key: &ObjectKey| scene.is_rollback() || !is_removed(status, key);
+    for (key, failure) in failed.iter().filter(|(key, failure)| is_reported(failure) && is_told(key)) {
         remainder.insert(key.clone(), failure.message.clone());
     }
     next.actions.retain(|action| {
@@ -91,12 +97,15 @@ pub(super) fn possible(
         retry = earliest(retry, again);
         again.is_none() && !needs_failed(scene, action)
     });
-    (next, Unwritten { remainder, retry_at: retry, is_pending, deadline })
+    let waits = next.waits.clone();
+    (next, Unwritten { remainder, retry_at: retry, waits, is_pending, deadline })
 }
 
-/// Objects to remove of which it is not known whether they are gone.
+/// Objects that a rollback removes of which it is not known whether they are gone. A promotion leaves them to the next one.
 fn unremoved(scene: &Scene<'_>, status: &PromotionStatus) -> BTreeMap<ObjectKey, String> {
+    let is_at_once = |change: &&Change| change.removal != Some(Removal::AfterVerification);
     let deletes = status.changes.iter().filter(|change| change.action == ChangeAction::Delete);
+    let deletes = deletes.filter(|_| scene.is_rollback()).filter(is_at_once);
     deletes
         .filter_map(key_of)
         .filter(|key| !scene.world.written.contains(key))
@@ -118,7 +127,8 @@ fn needs_failed(scene: &Scene<'_>, action: &Action) -> bool {
     scene.world.failed.keys().any(|key| refers_to(object, key) && is_missing(key))
 }
 
-fn retry_at(failed: &FailedWrite) -> Timestamp {
+/// When a write that failed is tried again.
+pub(super) fn retry_at(failed: &FailedWrite) -> Timestamp {
     let doubled = |first: SignedDuration, failures: u32| {
         let factor = 1_i32.checked_shl(failures.min(16)).unwrap_or(i32::MAX);
         first.checked_mul(factor).unwrap_or(LONGEST).min(LONGEST)

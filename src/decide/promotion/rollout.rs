@@ -4,12 +4,12 @@ use super::health::{health_of, mode, without_replicas, workloads};
 use super::observing::nothing_ran;
 use super::outcome::{Outcome, finish};
 use super::retries::{Unwritten, failure_note, possible, progress};
-use super::writes::{Next, is_written, next_writes, run_hooks};
-use super::{Decision, Scene, note, steps};
-use crate::api::{ChangeAction, Meta, PromotionPhase, PromotionStatus, Reason};
+use super::writes::{Next, is_written, next_writes};
+use super::{Decision, Scene, hooks, note, removals, steps};
+use crate::api::{ChangeAction, Meta, PromotionPhase, PromotionStatus, Reason, Removal};
 use crate::content::{Desired, Hook, ObjectKey};
 use crate::decide::decision::Action;
-use crate::decide::health::{Health, Mode};
+use crate::decide::health::Health;
 use crate::decide::moments::{earliest, later, span};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
@@ -22,10 +22,11 @@ const CONSENT: SignedDuration = SignedDuration::from_secs(10);
 /// Carries out the next writes, and checks what is written already.
 pub(super) fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
     let status = scene.status();
-    let since = status.started_at.as_ref().map_or(scene.now, |time| time.0);
+    let since = hooks::rollout_since(scene, &status);
     let since = scene.world.waited.map_or(since, |at| at.max(since).min(scene.now));
-    // A rollback restores what it can, and retries the rest: nothing else would restore it.
-    if let Some((key, message)) = scene.world.refused.iter().next().filter(|_| !scene.is_rollback()) {
+    // A rollback restores what it can, and retries the rest: nothing else would restore it. A refused deletion fails nothing.
+    let refused = scene.world.refused.iter().find(|(key, _)| !removals::is_removed(&status, key));
+    if let Some((key, message)) = refused.filter(|_| !scene.is_rollback()) {
         return finish(
             scene,
             Outcome::Failed {
@@ -42,6 +43,9 @@ pub(super) fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
             Outcome::Failed { reason: Reason::WriteDeadlineExceeded, message: &unwritten.overdue() },
         );
     }
+    if let Some((reason, message)) = hooks::failure(scene, &next.hooks) {
+        return finish(scene, Outcome::Failed { reason, message: &message });
+    }
     let checked = checked_keys(scene, wanted, &next);
     let mode = mode(scene, since);
     match health_of(scene, &checked, mode) {
@@ -53,19 +57,7 @@ pub(super) fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
         Health::Progressing { obstacle: None, recheck_at, .. } => {
             proceed(scene, next, recheck_at, &unwritten, None)
         }
-        Health::Healthy if next.complete => {
-            let hooks = (!scene.is_rollback()).then(|| run_hooks(scene, wanted, Hook::PostPromote)).flatten();
-            match hooks {
-                Some(hooks) => {
-                    wait_for_hooks(scene, possible(scene, &status, hooks, unwritten.deadline), mode)
-                }
-                None => {
-                    let decision = rolled_out(scene, wanted);
-                    let is_told = decision.memory.is_some();
-                    Decision { report: progress(scene, &unwritten, None).filter(|_| !is_told), ..decision }
-                }
-            }
-        }
+        Health::Healthy if next.complete => finish_rollout(scene, wanted, &unwritten),
         Health::Healthy => proceed(scene, next, None, &unwritten, None),
     }
 }
@@ -81,9 +73,13 @@ pub(super) fn rolling_message(scene: &Scene<'_>, status: &PromotionStatus) -> St
     let message = format!(
         "{} to create, {} to change, {} to remove",
         count(ChangeAction::Create),
-        count(ChangeAction::Update),
+        count(ChangeAction::Update) + count(ChangeAction::Replace),
         count(ChangeAction::Delete)
     );
+    let message = match count(ChangeAction::Keep) {
+        0 => message,
+        kept => format!("{message}, {kept} kept"),
+    };
     let window = span(scene.policy.observe_window);
     match scene.is_rollback() || window.is_zero() {
         true => message,
@@ -110,24 +106,39 @@ fn checked_keys(scene: &Scene<'_>, wanted: &[Desired], next: &Next) -> Vec<Objec
     checked
 }
 
-/// Creates the hooks after the rollout and waits for them; a failed one fails the promotion.
-fn wait_for_hooks(scene: &Scene<'_>, (hooks, unwritten): (Next, Unwritten), mode: Mode) -> Decision {
-    let keys = hooks.gate.clone().unwrap_or_default();
-    match health_of(scene, &keys, mode) {
-        Health::Failing { reason, message } if hooks.actions.is_empty() => {
-            finish(scene, Outcome::Failed { reason, message: &message })
+/// Runs the hooks after the rollout, deletes what a rollback can restore, and starts the observe window.
+fn finish_rollout(scene: &Scene<'_>, wanted: &[Desired], unwritten: &Unwritten) -> Decision {
+    let status = scene.status();
+    let next =
+        (!scene.is_rollback()).then(|| hooks::run(scene, &status, wanted, Hook::PostPromote)).flatten();
+    if let Some(next) = next {
+        if let Some((reason, message)) = hooks::failure(scene, &next.hooks) {
+            return finish(scene, Outcome::Failed { reason, message: &message });
         }
-        Health::Failing { .. } | Health::Healthy | Health::Progressing { .. } => {
-            proceed(scene, hooks, None, &unwritten, None)
+        let (next, unwritten) = possible(scene, &status, next, unwritten.deadline);
+        if unwritten.is_overdue(scene.now) {
+            let message = unwritten.overdue();
+            return finish(
+                scene,
+                Outcome::Failed { reason: Reason::WriteDeadlineExceeded, message: &message },
+            );
         }
+        return proceed(scene, next, None, &unwritten, None);
     }
+    if let Some(step) = removals::step(scene, Removal::AfterRollout) {
+        return step;
+    }
+    let decision = rolled_out(scene, wanted);
+    let is_told = decision.memory.is_some();
+    Decision { report: progress(scene, unwritten, None).filter(|_| !is_told), ..decision }
 }
 
-/// The time by which every object must be written: one progress deadline per wave, and two for hooks.
+/// The time by which every object must be written: one progress deadline per wave and two more, and the deadlines of the hooks.
 fn write_deadline(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -> Timestamp {
     let waves: BTreeSet<i32> = wanted.iter().map(|item| item.wave).collect();
     let count = i64::try_from(waves.len()).unwrap_or(i64::MAX).saturating_add(2);
     let limit = i64::from(scene.policy.failing.progress_deadline_seconds).saturating_mul(count);
+    let limit = limit.saturating_add(hooks::seconds(wanted, &scene.policy));
     later(since, SignedDuration::from_secs(limit))
 }
 
@@ -198,7 +209,7 @@ fn rolled_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
         };
     }
     // A process that did not see the rollout takes the time from the pods.
-    let is_seen = !scene.world.written.is_empty();
+    let is_seen = !scene.world.written.is_empty() || removals::removed_any(scene);
     let since = if is_seen { scene.time_after().0 } else { last_ready(scene, wanted) };
     let until = later(since, window);
     let text = format!("rolled out; observed until {until}");

@@ -1,8 +1,13 @@
 //! The facts that the intent of a promotion records: the revision that a rollback restores, and the objects that change.
 
 use super::Scene;
-use super::desired::{annotation, is_equal, written_by};
-use crate::api::{Change, ChangeAction, ObjectRef, Promotion, PromotionKind, PromotionPhase, mark};
+use super::desired::{annotation, is_equal, is_replaced, written_by};
+use super::writes::key_of;
+use crate::api::{
+    Change, ChangeAction, Had, ObjectRef, Promotion, PromotionKind, PromotionPhase, Removal, mark,
+};
+use crate::content::ownership::removal::{Fate, fate, is_never_deleted};
+use crate::content::ownership::restored::had;
 use crate::content::{Desired, ObjectKey, ownership};
 use crate::decide::health::is_workload;
 use crate::decide::history::lane::Lane;
@@ -70,7 +75,62 @@ pub(super) fn rollback_content(lane: &Lane<'_>, revision: Option<i64>) -> Option
     }
 }
 
+/// Changes in one status; `status.changes` has the same limit.
+const MAX_CHANGES: usize = 400;
+/// The message on a ConfigMap that is replaced.
+const REPLACED: &str =
+    "its data is immutable, so it is deleted and created again; the pods that read it are rolled out";
+
+fn change(key: &ObjectKey, action: ChangeAction) -> Change {
+    Change::new(key.api_version(), key.kind(), key.name(), action)
+}
+
+/// At most as many changes as a status may hold. Kept objects are dropped first: nothing happens to them.
+fn bounded(mut changes: Vec<Change>) -> Vec<Change> {
+    changes.sort_by_key(|change| change.action == ChangeAction::Keep);
+    changes.truncate(MAX_CHANGES);
+    changes
+}
+
+/// The removal of a live object: when it is deleted and what it had, or why it is kept.
+pub(super) fn removal(key: &ObjectKey, live: &serde_json::Value, at: Option<Removal>) -> Change {
+    match fate(live) {
+        Fate::Kept(reason) => Change { message: Some(reason.to_owned()), ..change(key, ChangeAction::Keep) },
+        Fate::Deleted(removal) => Change {
+            removal: Some(at.unwrap_or(removal)),
+            had: had(live).map(Box::new),
+            ..change(key, ChangeAction::Delete)
+        },
+    }
+}
+
+/// The objects that a revision does not contain and that may exist all the same: those that it kept, and those that it did not delete.
+pub(super) fn left_behind(promotion: &Promotion) -> Vec<ObjectKey> {
+    let is_verified = promotion.phase() == PromotionPhase::Verified;
+    let changes = promotion.status.iter().flat_map(|status| &status.changes);
+    let is_left = |change: &&Change| match change.action {
+        ChangeAction::Keep => true,
+        ChangeAction::Delete => change.remaining || !is_verified,
+        ChangeAction::Create | ChangeAction::Update | ChangeAction::Replace => false,
+    };
+    changes.filter(is_left).filter_map(key_of).collect()
+}
+
 impl Scene<'_> {
+    /// What an object had when the content that this rollback restores ran, if a later revision deleted it.
+    pub(super) fn had(&self, key: &ObjectKey) -> Option<&Had> {
+        if !self.is_rollback() {
+            return None;
+        }
+        let target = self.restored_revision().unwrap_or(0);
+        let (_, reverted) = reverted(&self.lane, target);
+        let own = self.world.promotion.revision();
+        let earlier = reverted.filter(|promotion| own.is_none() || promotion.revision() < own);
+        let changes =
+            earlier.filter_map(|promotion| promotion.status.as_ref()).flat_map(|status| &status.changes);
+        changes.filter(|change| key_of(change).as_ref() == Some(key)).find_map(|change| change.had.as_deref())
+    }
+
     /// The revision that this rollback restores.
     pub(super) fn restored_revision(&self) -> Option<i64> {
         rollback_revision(&self.lane, &self.world.promotion)
@@ -125,6 +185,7 @@ impl Scene<'_> {
         let mut changes = Vec::new();
         for wanted in wanted.iter().filter(|wanted| wanted.hook.is_none()) {
             let action = match self.world.live.get(&wanted.key) {
+                Some(Live::Present(live)) if is_replaced(&wanted.object, live) => ChangeAction::Replace,
                 Some(Live::Present(live)) => match self.tried(&wanted.key) {
                     Some(tried)
                         if is_equal(live, tried)
@@ -138,15 +199,30 @@ impl Scene<'_> {
                     ChangeAction::Create
                 }
             };
-            changes.push(self.change(&wanted.key, action));
+            changes.push(self.written_change(&wanted.key, action));
         }
         let keep: BTreeSet<&ObjectKey> = wanted.iter().map(|wanted| &wanted.key).collect();
-        for old in replaced.iter().filter(|old| old.hook.is_none() && !old.config && !keep.contains(&old.key))
-        {
-            let Some(Live::Present(live)) = self.world.live.get(&old.key) else { continue };
+        changes.extend(self.removals(replaced, &keep, &BTreeSet::new()));
+        bounded(changes)
+    }
+
+    /// The objects of the replaced revision, and those that it left itself, that are not in the content: deleted or kept.
+    fn removals(
+        &self,
+        replaced: &[Desired],
+        keep: &BTreeSet<&ObjectKey>,
+        known: &BTreeSet<ObjectKey>,
+    ) -> Vec<Change> {
+        let of_content =
+            replaced.iter().filter(|old| old.hook.is_none() && !old.is_copy()).map(|old| &old.key);
+        let left: Vec<ObjectKey> = self.lane.current().map(left_behind).unwrap_or_default();
+        let keys: BTreeSet<&ObjectKey> = of_content.chain(&left).collect();
+        let mut changes = Vec::new();
+        for key in keys.into_iter().filter(|key| !keep.contains(key) && !known.contains(*key)) {
+            let Some(Live::Present(live)) = self.world.live.get(key) else { continue };
             // The objects of a restored baseline do not belong to Towpath.
             if annotation(live, mark::OWNER) == Some(self.owner().as_str()) {
-                changes.push(self.change(&old.key, ChangeAction::Delete));
+                changes.push(removal(key, live, None));
             }
         }
         changes
@@ -165,7 +241,7 @@ impl Scene<'_> {
         for change in
             reverted.filter_map(|promotion| promotion.status.as_ref()).flat_map(|status| &status.changes)
         {
-            if let Ok(key) = ObjectKey::new(&change.api_version, &change.kind, &change.name) {
+            if let Some(key) = key_of(change) {
                 touched.entry(key).or_insert(change.action);
             }
         }
@@ -173,27 +249,34 @@ impl Scene<'_> {
         let keep: BTreeSet<&ObjectKey> = wanted.iter().map(|wanted| &wanted.key).collect();
         for wanted in wanted.iter().filter(|wanted| wanted.hook.is_none()) {
             match self.world.live.get(&wanted.key) {
-                Some(Live::Absent) => changes.push(self.change(&wanted.key, ChangeAction::Create)),
+                Some(Live::Absent) => changes.push(change(&wanted.key, ChangeAction::Create)),
                 // This rollback wrote the object before a crash, and did not record it.
                 Some(Live::Present(live)) if written_by(live) == Some(self.revision()) => {
                     let was_there = replaced.iter().any(|old| old.key == wanted.key);
                     let action = if was_there { ChangeAction::Update } else { ChangeAction::Create };
-                    changes.push(self.change(&wanted.key, action));
+                    changes.push(change(&wanted.key, action));
                 }
                 // The failed revision did not write this object, so it needs no restore.
                 Some(Live::Present(live)) if written_by(live).is_some_and(|revision| revision <= last) => {}
                 // The history may no longer contain the revision that wrote it.
                 Some(Live::Present(live)) if written_by(live).is_some_and(|revision| revision > last) => {
-                    changes.push(self.change(&wanted.key, ChangeAction::Update));
+                    changes.push(self.reverted_change(wanted, live));
+                }
+                Some(Live::Present(live)) if touched.contains_key(&wanted.key) => {
+                    changes.push(self.reverted_change(wanted, live));
                 }
                 Some(_) | None if touched.contains_key(&wanted.key) => {
-                    changes.push(self.change(&wanted.key, ChangeAction::Update));
+                    changes.push(change(&wanted.key, ChangeAction::Update));
                 }
                 Some(_) | None => {}
             }
         }
+        let mut known = BTreeSet::new();
         for (key, action) in touched.iter().filter(|(key, _)| !keep.contains(key)) {
             // Pods of the failed revision may still read copies of ConfigMaps; they are removed with the history.
+            if action.is_write() {
+                known.insert(key.clone());
+            }
             let Some(live) = self.world.live.get(key) else { continue };
             let is_copy = match live {
                 Live::Present(live) => target != 0 && annotation(live, mark::ORIGINAL_NAME).is_some(),
@@ -202,19 +285,28 @@ impl Scene<'_> {
                 Live::Absent | Live::Unserved(_) => continue,
             };
             if *action == ChangeAction::Create && !is_copy {
-                changes.push(self.change(key, ChangeAction::Delete));
+                // It did not exist before the failed revision, so nothing is lost with it.
+                changes.push(match live.present() {
+                    Some(live) => removal(key, live, Some(Removal::AfterRollout)),
+                    None if is_never_deleted(key) => change(key, ChangeAction::Keep),
+                    None => {
+                        Change { removal: Some(Removal::AfterRollout), ..change(key, ChangeAction::Delete) }
+                    }
+                });
             }
         }
-        // Objects that a revision created that the history no longer contains.
-        for old in replaced.iter().filter(|old| old.hook.is_none() && !old.config) {
-            let Some(Live::Present(live)) = self.world.live.get(&old.key) else { continue };
-            let is_ours = annotation(live, mark::OWNER) == Some(self.owner().as_str());
-            let is_later = written_by(live).is_some_and(|revision| revision > last);
-            if is_ours && is_later && !keep.contains(&old.key) && !touched.contains_key(&old.key) {
-                changes.push(self.change(&old.key, ChangeAction::Delete));
-            }
-        }
-        changes
+        // Objects that a revision created that the history no longer contains, and those that the failed revision left.
+        let is_later = |key: &ObjectKey| match self.world.live.get(key) {
+            Some(Live::Present(live)) => written_by(live).is_some_and(|revision| revision > last),
+            Some(_) | None => false,
+        };
+        let left = self.lane.current().map(left_behind).unwrap_or_default();
+        changes.extend(
+            self.removals(replaced, &keep, &known)
+                .into_iter()
+                .filter(|change| key_of(change).is_some_and(|key| is_later(&key) || left.contains(&key))),
+        );
+        bounded(changes)
     }
 
     /// Workloads that already fail and whose template does not change: their failures are not caused by this release.
@@ -239,13 +331,31 @@ impl Scene<'_> {
             .collect()
     }
 
-    fn change(&self, key: &ObjectKey, action: ChangeAction) -> Change {
-        Change {
-            api_version: key.api_version().to_owned(),
-            kind: key.kind().to_owned(),
-            name: key.name().to_owned(),
-            action,
+    /// A change of a promotion, with what the object loses by it.
+    fn written_change(&self, key: &ObjectKey, action: ChangeAction) -> Change {
+        let mut change = change(key, action);
+        match (action, self.world.live.get(key), self.tried(key)) {
+            (ChangeAction::Replace, _, _) => change.message = Some(REPLACED.to_owned()),
+            // A Service that changes its type loses its node ports or its addresses.
+            (ChangeAction::Update, Some(Live::Present(live)), Some(tried)) if key.is("", "Service") => {
+                let (before, after) = (had(live), had(tried));
+                change.had = before.filter(|before| after.as_ref() != Some(before)).map(Box::new);
+            }
+            (
+                ChangeAction::Create | ChangeAction::Update | ChangeAction::Delete | ChangeAction::Keep,
+                _,
+                _,
+            ) => {}
         }
+        change
+    }
+
+    fn reverted_change(&self, wanted: &Desired, live: &serde_json::Value) -> Change {
+        let is_replaced = is_replaced(&wanted.object, live);
+        let action = if is_replaced { ChangeAction::Replace } else { ChangeAction::Update };
+        let mut change = change(&wanted.key, action);
+        change.message = is_replaced.then(|| REPLACED.to_owned());
+        change
     }
 
     /// Whether the baseline may be restored: every workload that existed before the first write was available.

@@ -2,34 +2,47 @@
 //!
 //! Invariant: completed writes are found in the live objects, so a new process continues where the previous one stopped.
 
-use super::Scene;
-use super::desired::written_by;
+use super::desired::{is_replaced, written_by};
 use super::health::is_healthy;
-use crate::api::{Change, ChangeAction, PromotionStatus};
+use super::{Scene, hooks, removals};
+use crate::api::{Change, PromotionStatus, Removal};
 use crate::content::{Desired, Hook, ObjectKey};
 use crate::decide::decision::Action;
-
 use crate::decide::world::Live;
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// The next writes, and whether they are the last.
+#[derive(Default)]
 pub(super) struct Next {
     /// The writes; empty while waiting.
     pub actions: Vec<Action>,
     /// Objects that must be healthy before the next write.
     pub gate: Option<Vec<ObjectKey>>,
+    /// Hooks that must be complete before the next write.
+    pub hooks: Vec<ObjectKey>,
+    /// What is waited for beside that, as a sentence.
+    pub waits: Option<String>,
     /// Everything is written.
     pub complete: bool,
 }
 
-/// The next writes of a plan, in order: config, hooks before the rollout, wave by wave, removals, hooks after it.
+impl Next {
+    /// Writes after which others follow.
+    pub(super) fn of(actions: Vec<Action>) -> Self {
+        Self { actions, ..Self::default() }
+    }
+
+    fn complete() -> Self {
+        Self { complete: true, ..Self::default() }
+    }
+}
+
+/// The next writes of a plan, in order: config, hooks before the rollout, wave by wave. Removals and hooks after the rollout follow when
+/// everything is healthy.
 pub(super) fn next_writes(scene: &Scene<'_>, status: &PromotionStatus, wanted: &[Desired]) -> Next {
-    let changed: BTreeSet<ObjectKey> = status
-        .changes
-        .iter()
-        .filter(|change| change.action != ChangeAction::Delete)
-        .filter_map(key_of)
-        .collect();
+    let changed: BTreeSet<ObjectKey> =
+        status.changes.iter().filter(|change| change.action.is_write()).filter_map(key_of).collect();
     let mut writes: Vec<&Desired> =
         wanted.iter().filter(|item| item.hook.is_none() && changed.contains(&item.key)).collect();
     writes.sort_by(|a, b| (!a.config, a.wave, a.rank, &a.key).cmp(&(!b.config, b.wave, b.rank, &b.key)));
@@ -39,8 +52,27 @@ pub(super) fn next_writes(scene: &Scene<'_>, status: &PromotionStatus, wanted: &
     }
 }
 
-/// All objects at once, the last wave first, so that the failed revision is replaced as soon as possible.
+/// All objects at once, the last wave first, so that the failed revision is replaced as soon as possible. The hooks of the failed
+/// revision are stopped at the same time, and the rollback does not end before they are gone.
 fn next_rollback_writes(
+    scene: &Scene<'_>,
+    status: &PromotionStatus,
+    wanted: &[Desired],
+    writes: Vec<&Desired>,
+) -> Next {
+    let stops = hooks::stop_earlier(scene);
+    let next = next_reverts(scene, status, wanted, writes);
+    let Some(stops) = stops else { return next };
+    match next.complete {
+        true => stops,
+        false => {
+            let actions = stops.actions.into_iter().chain(next.actions).collect();
+            Next { actions, waits: next.waits.or(stops.waits), ..next }
+        }
+    }
+}
+
+fn next_reverts(
     scene: &Scene<'_>,
     status: &PromotionStatus,
     wanted: &[Desired],
@@ -49,19 +81,22 @@ fn next_rollback_writes(
     writes.sort_by(|a, b| {
         (!a.config, -i64::from(a.wave), a.rank).cmp(&(!b.config, -i64::from(b.wave), b.rank))
     });
-    if let Some(next) = run_hooks(scene, wanted, Hook::PreRollback) {
+    if let Some(next) = hooks::run(scene, status, wanted, Hook::PreRollback) {
         return next;
     }
-    let unwritten = writes.into_iter().filter(|item| !is_written(scene, &item.key));
-    let actions: Vec<Action> = unwritten.flat_map(|item| write(scene, item)).collect();
-    if !actions.is_empty() {
-        return Next { actions, gate: None, complete: false };
+    let next = write_all(scene, writes.into_iter().filter(|item| !is_written(scene, &item.key)));
+    if !next.actions.is_empty() || next.waits.is_some() {
+        return next;
     }
-    removals(scene, status).or_else(|| run_hooks(scene, wanted, Hook::PostRollback)).unwrap_or(Next {
-        actions: Vec::new(),
-        gate: None,
-        complete: true,
-    })
+    removed(scene)
+        .or_else(|| hooks::run(scene, status, wanted, Hook::PostRollback))
+        .unwrap_or_else(Next::complete)
+}
+
+/// The next deletions of a rollback, which removes what the failed revision added as soon as everything is written.
+fn removed(scene: &Scene<'_>) -> Option<Next> {
+    let step = removals::step(scene, Removal::AfterRollout)?;
+    Some(Next { waits: Some("not all objects are deleted".to_owned()), ..Next::of(step.actions) })
 }
 
 /// Config, hooks, then wave by wave: a wave is written when the previous one is healthy.
@@ -71,37 +106,53 @@ fn next_rollout_writes(
     wanted: &[Desired],
     writes: &[&Desired],
 ) -> Next {
-    let is_unwritten = |item: &&Desired| !is_written(scene, &item.key);
-    let config: Vec<Action> = writes
-        .iter()
-        .copied()
-        .filter(|item| item.config)
-        .filter(is_unwritten)
-        .flat_map(|item| write(scene, item))
-        .collect();
-    if !config.is_empty() && wanted.iter().any(|item| item.hook == Some(Hook::PrePromote)) {
-        return Next { actions: config, gate: None, complete: false };
+    if let Some(stops) = hooks::stop_earlier(scene) {
+        return stops;
     }
-    if let Some(next) = run_hooks(scene, wanted, Hook::PrePromote) {
+    let is_unwritten = |item: &&Desired| !is_written(scene, &item.key);
+    let config = || writes.iter().copied().filter(|item| item.config).filter(is_unwritten);
+    if config().next().is_some() && wanted.iter().any(|item| item.hook == Some(Hook::PrePromote)) {
+        return write_all(scene, config());
+    }
+    if let Some(next) = hooks::run(scene, status, wanted, Hook::PrePromote) {
         return next;
     }
-    let mut actions = config;
+    let mut next = write_all(scene, config());
     let mut waves: Vec<i32> = writes.iter().filter(|item| !item.config).map(|item| item.wave).collect();
     waves.dedup();
     for (index, wave) in waves.iter().enumerate() {
         let in_wave = || writes.iter().copied().filter(|item| !item.config && item.wave == *wave);
-        actions.extend(in_wave().filter(is_unwritten).flat_map(|item| write(scene, item)));
+        let of_wave = write_all(scene, in_wave().filter(is_unwritten));
+        next.actions.extend(of_wave.actions);
+        next.waits = next.waits.or(of_wave.waits);
         if index + 1 < waves.len() {
             let keys: Vec<ObjectKey> = in_wave().map(|item| item.key.clone()).collect();
-            if !actions.is_empty() || !is_healthy(scene, &keys) {
-                return Next { actions, gate: Some(keys), complete: false };
+            if !next.actions.is_empty() || next.waits.is_some() || !is_healthy(scene, &keys) {
+                return Next { gate: Some(keys), ..next };
             }
         }
     }
-    if !actions.is_empty() {
-        return Next { actions, gate: None, complete: false };
+    match next.actions.is_empty() && next.waits.is_none() {
+        true => Next::complete(),
+        false => next,
     }
-    removals(scene, status).unwrap_or(Next { actions: Vec::new(), gate: None, complete: true })
+}
+
+/// Writes these objects. One that is still being deleted is written when it is gone: a write to it would be lost with it.
+fn write_all<'a>(scene: &Scene<'_>, items: impl Iterator<Item = &'a Desired>) -> Next {
+    let mut next = Next::default();
+    for item in items {
+        match scene.world.live.get(&item.key) {
+            Some(Live::Present(live)) if live.pointer("/metadata/deletionTimestamp").is_some() => {
+                next.waits =
+                    Some(format!("{} is still being deleted; it is created again afterwards", item.key));
+            }
+            Some(_) | None => {
+                next.actions.extend(write(scene, item));
+            }
+        }
+    }
+    next
 }
 
 pub(super) fn key_of(change: &Change) -> Option<ObjectKey> {
@@ -123,62 +174,35 @@ pub(super) fn is_written(scene: &Scene<'_>, key: &ObjectKey) -> bool {
 
 fn write(scene: &Scene<'_>, item: &Desired) -> Vec<Action> {
     let live = scene.world.live.get(&item.key);
+    if let Some(Live::Present(live)) = live
+        && is_replaced(&item.object, live)
+        && let Some(uid) = live.pointer("/metadata/uid").and_then(Value::as_str)
+    {
+        let object = scene.body(item, None);
+        return vec![Action::Replace {
+            target: scene.target(),
+            key: item.key.clone(),
+            uid: uid.into(),
+            object,
+        }];
+    }
     let mut body = scene.body(item, live);
+    let mut restored = scene.body_with_history(item, live);
     let mut actions = Vec::new();
     if let Some(patch) = scene.adoption(live) {
-        if let Some(metadata) = body.get_mut("metadata").and_then(serde_json::Value::as_object_mut) {
-            // The patch changes the resourceVersion, and tests the one that was read itself.
-            metadata.remove("resourceVersion");
+        for body in [Some(&mut body), restored.as_mut()].into_iter().flatten() {
+            if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
+                // The patch changes the resourceVersion, and tests the one that was read itself.
+                metadata.remove("resourceVersion");
+            }
         }
         actions.push(Action::Adopt { target: scene.target(), key: item.key.clone(), patch });
     }
-    actions.push(Action::Apply { target: scene.target(), key: item.key.clone(), object: body });
+    // What the object had may be taken by now, such as the address of a Service.
+    let (object, otherwise) = match restored {
+        Some(restored) => (restored, Some(body)),
+        None => (body, None),
+    };
+    actions.push(Action::Apply { target: scene.target(), key: item.key.clone(), object, otherwise });
     actions
-}
-
-/// Deletes the objects that the content no longer contains.
-fn removals(scene: &Scene<'_>, status: &PromotionStatus) -> Option<Next> {
-    let actions: Vec<Action> = status
-        .changes
-        .iter()
-        .filter(|change| change.action == ChangeAction::Delete)
-        .filter_map(key_of)
-        .filter(|key| !scene.world.written.contains(key))
-        .filter_map(|key| match scene.world.live.get(&key) {
-            Some(Live::Present(live)) => {
-                let uid = live.pointer("/metadata/uid")?.as_str()?.to_owned();
-                Some(Action::Delete { target: scene.target(), key, uid })
-            }
-            // One that cannot be read is waited for: see `retries`.
-            Some(Live::Absent | Live::Refused(_) | Live::Unserved(_) | Live::Unreadable(_)) | None => None,
-        })
-        .collect();
-    (!actions.is_empty()).then_some(Next { actions, gate: None, complete: false })
-}
-
-/// The hooks of one kind that are not complete: missing ones are created, and the others are waited for.
-pub(super) fn run_hooks(scene: &Scene<'_>, wanted: &[Desired], hook: Hook) -> Option<Next> {
-    let hooks: Vec<&Desired> = wanted.iter().filter(|item| item.hook == Some(hook)).collect();
-    let incomplete: Vec<&Desired> = hooks
-        .iter()
-        .copied()
-        .filter(|item| !scene.world.workloads.get(&item.key).is_some_and(|job| job.complete))
-        .collect();
-    if incomplete.is_empty() {
-        return None;
-    }
-    let missing = incomplete.iter().filter(|item| {
-        !scene.world.workloads.contains_key(&item.key) && !scene.world.written.contains(&item.key)
-    });
-    Some(Next {
-        actions: missing
-            .map(|item| Action::Apply {
-                target: scene.target(),
-                key: item.key.clone(),
-                object: scene.body(item, None),
-            })
-            .collect(),
-        gate: Some(incomplete.iter().map(|item| item.key.clone()).collect()),
-        complete: false,
-    })
 }

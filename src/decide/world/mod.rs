@@ -134,6 +134,8 @@ pub struct Plans {
     pub content: Option<Result<Plan, ContentError>>,
     /// The content that is being replaced, until the promotion has started.
     pub replaced: Option<Result<Plan, ContentError>>,
+    /// The Jobs that are hooks of the revision before this one.
+    pub earlier_hooks: BTreeSet<ObjectKey>,
 }
 
 /// A Content, if the decision needs it.

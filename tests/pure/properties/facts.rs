@@ -4,7 +4,7 @@ use super::worlds::Choices;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use towpath::api::{Change, ChangeAction, Condition};
+use towpath::api::Condition;
 use towpath::content::{Digested, ObjectKey, ObjectSet};
 use towpath::decide::world::{Container, Custom, Ended, Live, Loaded, OutdatedPod, Pod, Run, Workload};
 
@@ -182,15 +182,6 @@ pub fn pod(choices: &mut Choices<'_>) -> Pod {
             .one_in(6)
             .then(|| (choices.of(&["Evicted", "OutOfcpu", "DeadlineExceeded"]).into(), choices.text())),
         containers: (0..choices.number(3)).map(|_| container(choices)).collect(),
-    }
-}
-
-pub fn change(key: &ObjectKey, choices: &mut Choices<'_>) -> Change {
-    Change {
-        api_version: key.api_version().into(),
-        kind: key.kind().into(),
-        name: key.name().into(),
-        action: choices.of(&[ChangeAction::Create, ChangeAction::Update, ChangeAction::Delete]),
     }
 }
 

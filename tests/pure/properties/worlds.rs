@@ -1,8 +1,9 @@
 //! Arbitrary worlds out of a string of bytes, which shrinks: no byte left is the simplest choice. Every stored object fits its schema;
 //! how the objects fit together is left to chance.
 
+use super::changes::{change, failed};
 use super::consent;
-use super::facts::{change, conditions, content, customs, keys, live, loaded, workload};
+use super::facts::{conditions, content, customs, keys, live, loaded, workload};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
@@ -16,8 +17,8 @@ use towpath::api::{
 use towpath::content::render;
 use towpath::decide::needs::{contents, live_objects, plans};
 use towpath::decide::world::{
-    Capture, EnvironmentWorld, FailedWrite, Grant, Loaded, NamespaceFacts, Plans, Project, PromotionWorld,
-    ReleaseWorld, Trial,
+    Capture, EnvironmentWorld, Grant, Loaded, NamespaceFacts, Plans, Project, PromotionWorld, ReleaseWorld,
+    Trial,
 };
 
 const ENVIRONMENTS: [&str; 4] = ["dev", "staging", "prod", "nowhere"];
@@ -321,15 +322,6 @@ pub fn promotion_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<Pro
         world
     });
     worlds.collect()
-}
-
-fn failed(choices: &mut Choices<'_>) -> FailedWrite {
-    FailedWrite {
-        message: choices.text(),
-        conflict: choices.one_in(2),
-        count: choices.of(&[0, 1, 2, 9, u32::MAX]),
-        at: choices.moment(),
-    }
 }
 
 fn trial(world: &PromotionWorld, choices: &mut Choices<'_>) -> Trial {

@@ -1,8 +1,9 @@
 //! A toy target namespace: server-side apply with field ownership, and a controller of workloads whose pods meet the fate that
 //! the name of their image says. What it shows is a function of the objects and of the time, so a run can be repeated.
 
+use super::fields::{conflict, entry, merge, prune};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use towpath::content::ObjectKey;
@@ -31,6 +32,10 @@ pub struct Namespace {
     pub down: BTreeMap<ObjectKey, String>,
     /// Kinds that are not served any more.
     pub unserved: BTreeSet<String>,
+    /// Objects whose deletion the server refuses, by key, and why.
+    pub undeletable: BTreeMap<ObjectKey, String>,
+    /// Addresses that other Services have.
+    pub taken: BTreeSet<String>,
     serial: u64,
 }
 
@@ -90,6 +95,16 @@ impl Namespace {
         self.counts.remove(&key);
     }
 
+    /// Somebody changes one field, or the API server fills it in.
+    pub fn set(&mut self, key: &ObjectKey, pointer: &str, value: Value, now: Timestamp) {
+        let Some(placed) = self.objects.get(key) else { return };
+        let mut object = placed.live.clone();
+        let (parent, field) = pointer.rsplit_once('/').unwrap();
+        object.pointer_mut(parent).unwrap()[field.replace("~1", "/")] = value;
+        let managers = object["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
+        self.put(key, object, managers, now);
+    }
+
     /// Server-side apply without force.
     pub fn apply(&mut self, key: &ObjectKey, body: &Value, now: Timestamp) -> Result<(), String> {
         let (object, managers) = self.applied(key, body, false)?;
@@ -118,7 +133,7 @@ impl Namespace {
     }
 
     pub fn delete(&mut self, key: &ObjectKey, uid: &str) -> Result<(), String> {
-        if let Some(why) = self.failure(key) {
+        if let Some(why) = self.undeletable.get(key).cloned().or_else(|| self.failure(key)) {
             return Err(why);
         }
         if self.objects.get(key).is_some_and(|placed| placed.live["metadata"]["uid"] == uid) {
@@ -138,6 +153,10 @@ impl Namespace {
     fn applied(&self, key: &ObjectKey, body: &Value, force: bool) -> Result<(Value, Vec<Value>), String> {
         if let Some(why) = self.refused.get(key).cloned().or_else(|| self.failure(key)) {
             return Err(why);
+        }
+        let address = body.pointer("/spec/clusterIP").and_then(Value::as_str);
+        if address.is_some_and(|address| self.taken.contains(address)) {
+            return Err(format!("{key}: the address is allocated already"));
         }
         let mine = entry(body, "towpath", "Apply");
         let Some(placed) = self.objects.get(key) else { return Ok((body.clone(), vec![mine])) };
@@ -200,7 +219,9 @@ impl Namespace {
     /// Every workload as its controller and the kubelet show it.
     pub fn workloads(&self, now: Timestamp) -> BTreeMap<ObjectKey, Workload> {
         let is_workload = |key: &ObjectKey| matches!(key.kind(), "Deployment" | "StatefulSet" | "Job");
-        let all = self.objects.iter().filter(|(key, _)| is_workload(key));
+        let is_there =
+            |key: &ObjectKey, placed: &Placed| is_workload(key) && !is_expired(placed, &self.name, now);
+        let all = self.objects.iter().filter(|(key, placed)| is_there(key, placed));
         all.map(|(key, placed)| (key.clone(), workload(key, placed, &self.name, now))).collect()
     }
 
@@ -214,6 +235,14 @@ impl Namespace {
             });
         moments.filter(|at| *at > now).min()
     }
+}
+
+/// Whether a Job has been removed some seconds after it finished, as its spec says.
+fn is_expired(placed: &Placed, namespace: &str, now: Timestamp) -> bool {
+    let ttl = placed.live.pointer("/spec/ttlSecondsAfterFinished").and_then(Value::as_i64);
+    let fate = Fate::of(placed, namespace);
+    let finished = fate.crash.or(fate.ready);
+    ttl.zip(finished).is_some_and(|(ttl, finished)| now >= after(placed.template_since, finished + ttl))
 }
 
 /// What becomes of pods, in seconds after their template was written.
@@ -318,67 +347,5 @@ fn workload(key: &ObjectKey, placed: &Placed, namespace: &str, now: Timestamp) -
         available: available(placed, namespace, now).min(if crashed && was_ready { 0 } else { i32::MAX }),
         pods: (0..desired(placed)).map(pod).collect(),
         ..Workload::default()
-    }
-}
-
-fn entry(object: &Value, manager: &str, operation: &str) -> Value {
-    let mut owned = object.clone();
-    if let Some(metadata) = owned["metadata"].as_object_mut() {
-        metadata.retain(|name, _| name == "labels" || name == "annotations");
-    }
-    let is_bare = owned["metadata"].as_object().is_none_or(Map::is_empty);
-    for field in ["apiVersion", "kind"].into_iter().chain(is_bare.then_some("metadata")) {
-        owned.as_object_mut().unwrap().remove(field);
-    }
-    json!({
-        "manager": manager, "operation": operation, "apiVersion": object["apiVersion"], "fieldsType": "FieldsV1",
-        "fieldsV1": fields(&owned),
-    })
-}
-
-/// The field set of a value; lists are one field.
-fn fields(value: &Value) -> Value {
-    let members = value.as_object().into_iter().flatten();
-    Value::Object(members.map(|(name, value)| (format!("f:{name}"), fields(value))).collect())
-}
-
-/// The first field of `body` that `owned` holds with another value.
-fn conflict(owned: &Value, body: &Value, live: &Value) -> Option<String> {
-    owned.as_object()?.iter().find_map(|(field, inner)| {
-        let name = field.trim_start_matches("f:");
-        let (wanted, found) = (body.get(name)?, live.get(name)?);
-        match inner.as_object().is_none_or(Map::is_empty) {
-            true => (wanted != found).then(|| name.to_owned()),
-            false => conflict(inner, wanted, found).map(|rest| format!("{name}.{rest}")),
-        }
-    })
-}
-
-/// Removes what was owned and is not wanted any more, unless somebody else owns it too.
-fn prune(object: &mut Value, owned: &Value, wanted: &Value, others: &[&Value]) {
-    let Some(members) = object.as_object_mut() else { return };
-    let names: BTreeSet<&String> = owned.as_object().into_iter().flat_map(Map::keys).collect();
-    for field in names {
-        let name = field.trim_start_matches("f:");
-        let inside: Vec<&Value> = others.iter().filter_map(|other| other.get(field)).collect();
-        match wanted.get(field) {
-            None if inside.is_empty() => _ = members.remove(name),
-            inner => {
-                if let Some(member) = members.get_mut(name) {
-                    prune(member, &owned[field], inner.unwrap_or(&json!({})), &inside);
-                }
-            }
-        }
-    }
-}
-
-fn merge(into: &mut Value, from: &Value) {
-    match (into.as_object_mut(), from.as_object()) {
-        (Some(members), Some(from)) => {
-            for (name, value) in from {
-                merge(members.entry(name).or_insert(Value::Null), value);
-            }
-        }
-        _ => *into = from.clone(),
     }
 }

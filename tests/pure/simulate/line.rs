@@ -65,6 +65,8 @@ fn action(action: &Action) -> String {
         }
         Action::Adopt { key, .. } => format!("takes over {key}"),
         Action::Apply { key, .. } => format!("applies {key}"),
+        Action::Replace { key, .. } => format!("replaces {key}"),
+        Action::StopJob { key, .. } => format!("stops {key}"),
         Action::Delete { key, .. } => format!("deletes {key}"),
         Action::MarkWaited { .. } => "waits for a person".to_owned(),
         Action::MarkUnchanged { generations } => format!("finds {} workloads unchanged", generations.len()),

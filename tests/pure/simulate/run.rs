@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
-use towpath::api::ReleasePhase;
+use towpath::api::{Release, ReleasePhase};
 use towpath::content::Digested;
 use towpath::decide::decision::{Action, Decision};
 
@@ -32,9 +32,10 @@ pub struct Run {
     queue: Vec<Key>,
     wakes: BTreeMap<Key, Timestamp>,
     events: Vec<Event>,
-    crash_after: Option<usize>,
-    seed: Option<u64>,
+    pub crash_after: Option<usize>,
+    pub seed: Option<u64>,
     passes: usize,
+    ends: Option<Timestamp>,
     pub while_down: Option<fn(&mut Store, Timestamp)>,
 }
 
@@ -60,33 +61,11 @@ impl Run {
             crash_after: None,
             seed: None,
             passes: 0,
+            ends: None,
             while_down: None,
         };
         setting(&mut run.store, run.now);
         run
-    }
-
-    fn crashing_after(mut self, writes: usize) -> Self {
-        self.crash_after = Some(writes);
-        self
-    }
-
-    /// Runs to the end, and gives to `judge` every run that is like this one up to some write and crashes behind it.
-    pub fn crash_everywhere(self, judge: impl FnMut(usize, Run)) -> Self {
-        self.crash_where(|_| true, judge)
-    }
-
-    /// The same for the writes that are chosen.
-    pub fn crash_where(mut self, chosen: impl Fn(usize) -> bool, mut judge: impl FnMut(usize, Run)) -> Self {
-        self.seed.get_or_insert(0);
-        self.drive(|before, after| {
-            for writes in (before.writes + 1..=after).filter(|writes| chosen(*writes)) {
-                let mut run = before.clone().crashing_after(writes);
-                run.drive(|_, _| {});
-                judge(writes, run);
-            }
-        });
-        self
     }
 
     pub fn in_the_order_of(mut self, seed: u64) -> Self {
@@ -103,8 +82,14 @@ impl Run {
         self
     }
 
+    /// Runs up to a moment, in seconds after the start.
+    pub fn until(mut self, seconds: i64) -> Self {
+        self.ends = Some(start() + SignedDuration::from_secs(seconds));
+        self.settle()
+    }
+
     /// The loop. `pass` is shown the run before each pass, and the number of writes after it.
-    fn drive(&mut self, mut pass: impl FnMut(&Run, usize)) {
+    pub fn drive(&mut self, mut pass: impl FnMut(&Run, usize)) {
         loop {
             self.play();
             while !self.queue.is_empty() {
@@ -124,7 +109,7 @@ impl Run {
     }
 
     fn is_plain(&self) -> bool {
-        self.crash_after.is_none() && self.seed.is_none()
+        self.crash_after.is_none() && self.seed.is_none() && self.ends.is_none()
     }
 
     fn play(&mut self) {
@@ -155,7 +140,13 @@ impl Run {
     fn next_moment(&self) -> Option<Timestamp> {
         let changes = self.store.namespaces.values().filter_map(|namespace| namespace.next_change(self.now));
         let events = self.events.first().map(|(at, ..)| start() + SignedDuration::from_secs(*at));
-        self.wakes.values().copied().chain(changes).chain(events).min()
+        self.wakes
+            .values()
+            .copied()
+            .chain(changes)
+            .chain(events)
+            .min()
+            .filter(|next| self.ends.is_none_or(|end| *next <= end))
     }
 
     fn jump(&mut self, next: Timestamp) {
@@ -306,9 +297,7 @@ impl Run {
 
     fn restart(&mut self) {
         self.log.push(format!("{} ! the controller crashed and starts again", self.clock()));
-        if let Some(event) = self.while_down {
-            event(&mut self.store, self.now);
-        }
+        self.while_down.into_iter().for_each(|event| event(&mut self.store, self.now));
         self.memory = Memory::default();
         self.queue.clear();
         self.wakes.clear();
@@ -329,10 +318,8 @@ impl Run {
                 release.into_iter().for_each(|name| self.wake(Key::Release(name.to_string())));
                 self.wake_all(|key| !matches!(key, Key::Release(_)));
                 let is_open = |phase| !matches!(phase, ReleasePhase::Verified | ReleasePhase::Superseded);
-                let releases = self.store.releases.iter();
-                let open = releases.filter(|(_, release)| {
-                    release.status.as_ref().is_none_or(|status| is_open(status.phase))
-                });
+                let is_open = |release: &Release| release.status.as_ref().is_none_or(|it| is_open(it.phase));
+                let open = self.store.releases.iter().filter(|(_, release)| is_open(release));
                 let open: Vec<Key> = open.map(|(name, _)| Key::Release(name.clone())).collect();
                 open.into_iter().for_each(|key| self.wake(key));
             }
@@ -345,6 +332,8 @@ impl Run {
                 self.changed(&Key::Promotion(name.clone()));
             }
             Action::Apply { target, .. }
+            | Action::Replace { target, .. }
+            | Action::StopJob { target, .. }
             | Action::Adopt { target, .. }
             | Action::Delete { target, .. }
             | Action::DeletePod { target, .. } => self.wake_target(&target.location.namespace),

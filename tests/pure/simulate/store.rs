@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use towpath::api::{
     Approval, ApprovalDecision, ApprovalSpec, CachedRelease, Delivery, Environment, EnvironmentSpec,
-    EnvironmentStatus, Location, PinnedImage, Promotion, PromotionSpec, PromotionStatus, Release,
+    EnvironmentStatus, KindRef, Location, PinnedImage, Promotion, PromotionSpec, PromotionStatus, Release,
     ReleaseSpec, ReleaseStatus, RollbackPolicySpec, UserInfo,
 };
 use towpath::content::capture::images::images;
 use towpath::content::{Digested, ObjectKey, ObjectSet, manifests};
 use towpath::decide::decision::{Action, Decision};
 
-use towpath::decide::needs::{changed_workloads, contents, live_objects, plans};
+use towpath::decide::needs::{changed_workloads, contents, due_after_window, live_objects, plans};
 use towpath::decide::world::{
     Admission, Capture, EnvironmentWorld, FailedWrite, Grant, Live, Loaded, NamespaceFacts, Objects, Plans,
     Project, PromotionWorld, ReleaseWorld, Trial, Verb,
@@ -176,8 +176,13 @@ impl Store {
     pub fn release_world(&self, name: &str) -> Option<ReleaseWorld> {
         let release = self.releases.get(name)?.clone();
         let is_captured = release.status.as_ref().is_some_and(|status| status.content.is_some());
-        let capture = if is_captured { Capture::NotNeeded } else { capture(&release) };
+        let capture = if is_captured { Capture::NotNeeded } else { capture(&release, &self.kinds()) };
         Some(ReleaseWorld { project: self.project(), release: cached(&release), capture })
+    }
+
+    /// The further kinds of all environments.
+    fn kinds(&self) -> Vec<KindRef> {
+        self.environments.values().flat_map(|environment| environment.spec.kinds.clone()).collect()
     }
 
     pub fn environment_world(&self, name: &str) -> Option<EnvironmentWorld> {
@@ -226,7 +231,7 @@ impl Store {
         if environment.spec.delivery == Delivery::Managed {
             let stored = world.promotion.status.as_ref().and_then(|status| status.rolled_out_at.as_ref());
             let keys: BTreeSet<ObjectKey> = match stored.is_some() || world.rolled_out.is_some() {
-                true => changed_workloads(&world),
+                true => &changed_workloads(&world) | &due_after_window(&world, now),
                 false => {
                     live_objects(&world).into_iter().filter(|key| !world.written.contains(key)).collect()
                 }
@@ -319,10 +324,13 @@ impl Store {
                 )?;
                 Ok(true)
             }
-            Action::Apply { target, key, object } => {
+            Action::Apply { target, key, object, otherwise } => {
                 let namespace = self.namespaces.get_mut(target.location.namespace.as_str()).unwrap();
                 let is_transient = namespace.failure(key).is_some();
-                let answer = namespace.apply(key, object, now);
+                let answer = match (namespace.apply(key, object, now), otherwise) {
+                    (Err(_), Some(otherwise)) if !is_transient => namespace.apply(key, otherwise, now),
+                    (answer, _) => answer,
+                };
                 if let (Err(message), false) = (&answer, is_transient) {
                     memory.refused.entry(uid.to_owned()).or_default().insert(key.clone(), message.clone());
                 }
@@ -330,8 +338,27 @@ impl Store {
                 memory.wrote(uid, key);
                 Ok(true)
             }
+            Action::Replace { target, key, uid: old, object } => {
+                let namespace = self.namespaces.get_mut(target.location.namespace.as_str()).unwrap();
+                namespace.delete(key, old)?;
+                namespace.apply(key, object, now)?;
+                memory.wrote(uid, key);
+                Ok(true)
+            }
+            Action::StopJob { target, key, uid: job } => {
+                let namespace = self.namespaces.get_mut(target.location.namespace.as_str()).unwrap();
+                namespace.delete(key, job)?;
+                memory.wrote(uid, key);
+                Ok(false)
+            }
             Action::Delete { target, key, uid: object } => {
-                self.namespaces.get_mut(target.location.namespace.as_str()).unwrap().delete(key, object)?;
+                let namespace = self.namespaces.get_mut(target.location.namespace.as_str()).unwrap();
+                let is_transient = namespace.failure(key).is_some();
+                let answer = namespace.delete(key, object);
+                if let (Err(message), false) = (&answer, is_transient) {
+                    memory.refused.entry(uid.to_owned()).or_default().insert(key.clone(), message.clone());
+                }
+                answer?;
                 memory.wrote(uid, key);
                 Ok(true)
             }
@@ -366,9 +393,9 @@ fn cached(release: &Release) -> Arc<CachedRelease> {
     Arc::new(release.clone().into())
 }
 
-fn capture(release: &Release) -> Capture {
+fn capture(release: &Release, kinds: &[KindRef]) -> Capture {
     let objects = release.spec.source.manifests.clone().unwrap_or_default();
-    let content = ObjectSet::new(manifests::inline(&objects).unwrap(), &[], None).unwrap();
+    let content = ObjectSet::new(manifests::inline(&objects).unwrap(), kinds, None).unwrap();
     let pinned = |image: String| PinnedImage { pinned: Some(image.clone()), image, reason: None };
     let images = images(&content).into_iter().map(pinned).collect();
     let sealed = Digested::of(content).unwrap().seal(&release.spec.application).unwrap();

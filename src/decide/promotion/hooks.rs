@@ -1,0 +1,232 @@
+//! Hooks: Jobs that run before or after a rollout or a rollback.
+//!
+//! ```text
+//!   not started --> running --> complete --> recorded as a step of the promotion
+//!                      |
+//!                      +------> failed: the promotion fails
+//!                      |
+//!                      +------> stopped, because the promotion ended: deleted with its pods by what follows
+//! ```
+//!
+//! Invariants: a hook runs at most once per promotion. Its completion is written to the status before anything follows from it, and its
+//! Job exists for an hour after it has finished, even if its content says otherwise, so that a controller that was down finds it. No
+//! two promotions of a lane run hooks at the same time: unfinished hooks of the revision before are stopped and gone first, and a
+//! rollback does not end before they are.
+
+use super::writes::Next;
+use super::{Decision, Scene};
+use crate::api::{PromotionStatus, Reason, RollbackPolicySpec, Step, StepResult};
+use crate::content::{Desired, Hook, ObjectKey};
+use crate::decide::conditions::cut;
+use crate::decide::decision::Action;
+use crate::decide::moments::later;
+use crate::decide::world::Workload;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+/// Seconds for which the Job of a hook exists at least after it has finished.
+const SHORTEST_TTL: i64 = 3600;
+
+/// Bounds the Job of a hook: by default it has the progress deadline of the policy, and it does not vanish before it is recorded.
+pub(super) fn bound(job: &mut Value, policy: &RollbackPolicySpec) {
+    let Some(spec) = job.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    let has_deadline = spec.get("activeDeadlineSeconds").is_some_and(|value| !value.is_null());
+    if !has_deadline {
+        spec.insert("activeDeadlineSeconds".into(), policy.failing.progress_deadline_seconds.into());
+    }
+    if spec.get("ttlSecondsAfterFinished").and_then(Value::as_i64).is_some_and(|ttl| ttl < SHORTEST_TTL) {
+        spec.insert("ttlSecondsAfterFinished".into(), SHORTEST_TTL.into());
+    }
+}
+
+/// The seconds that all hooks of a plan may run.
+pub(super) fn seconds(wanted: &[Desired], policy: &RollbackPolicySpec) -> i64 {
+    let default = i64::from(policy.failing.progress_deadline_seconds);
+    let own = |item: &Desired| item.object.pointer("/spec/activeDeadlineSeconds").and_then(Value::as_i64);
+    let hooks = wanted.iter().filter(|item| item.hook.is_some());
+    hooks.fold(0, |sum, item| sum.saturating_add(own(item).unwrap_or(default).max(0)))
+}
+
+/// The steps of the hooks that run first.
+pub(super) fn announced(scene: &Scene<'_>, wanted: &[Desired]) -> Vec<Step> {
+    let first = if scene.is_rollback() { Hook::PreRollback } else { Hook::PrePromote };
+    let hooks = wanted.iter().filter(|item| item.hook == Some(first));
+    let step = |item: &Desired| Step {
+        name: item.key.name().to_owned(),
+        started_at: Some(scene.time()),
+        finished_at: None,
+        result: StepResult::Running,
+        message: Some(format!("hook {}", first.as_str())),
+    };
+    hooks.map(step).collect()
+}
+
+fn hooks<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = &'a Desired> {
+    let plan = scene.world.plans.content.as_ref().and_then(|plan| plan.as_ref().ok());
+    plan.into_iter().flat_map(|plan| &plan.objects).filter(|item| item.hook.is_some())
+}
+
+fn is_recorded(status: &PromotionStatus, key: &ObjectKey) -> bool {
+    status.steps.iter().any(|step| step.name == key.name() && step.result == StepResult::Passed)
+}
+
+fn job<'a>(scene: &'a Scene<'_>, key: &ObjectKey) -> Option<&'a Workload> {
+    scene.world.workloads.get(key)
+}
+
+/// Adds to the status the hooks that have ended since it was written.
+pub(super) fn observe(scene: &Scene<'_>, status: &mut PromotionStatus) {
+    if !status.phase.is_running() {
+        return;
+    }
+    for item in hooks(scene).filter(|item| job(scene, &item.key).is_some_and(|job| job.complete)) {
+        if !is_recorded(status, &item.key) {
+            end(scene, status, &item.key, StepResult::Passed, None);
+        }
+    }
+}
+
+/// Ends the steps of hooks when their promotion ends.
+pub(super) fn close(scene: &Scene<'_>, status: &mut PromotionStatus) {
+    for item in hooks(scene) {
+        let is_running = |step: &Step| step.name == item.key.name() && step.result == StepResult::Running;
+        let failure = job(scene, &item.key).and_then(|job| job.failed.as_ref());
+        match failure {
+            Some(message) => end(scene, status, &item.key, StepResult::Failed, Some(message)),
+            None if status.steps.iter().any(is_running) => {
+                let message = "stopped, because the promotion ended";
+                end(scene, status, &item.key, StepResult::Errored, Some(message));
+            }
+            None => {}
+        }
+    }
+}
+
+fn end(
+    scene: &Scene<'_>,
+    status: &mut PromotionStatus,
+    key: &ObjectKey,
+    result: StepResult,
+    message: Option<&str>,
+) {
+    let message = message.map(|message| cut(message, 1024));
+    match status.steps.iter_mut().find(|step| step.name == key.name()) {
+        Some(step) => {
+            (step.result, step.finished_at) = (result, Some(scene.time()));
+            step.message = message.or(step.message.take());
+        }
+        None => status.steps.push(Step {
+            name: key.name().to_owned(),
+            started_at: None,
+            finished_at: Some(scene.time()),
+            result,
+            message,
+        }),
+    }
+}
+
+/// Writes the completion of hooks before anything that follows from it.
+pub(super) fn remember(scene: &Scene<'_>, mut decision: Decision) -> Decision {
+    let stored = scene.world.promotion.status.as_ref();
+    let is_new = |status: &PromotionStatus| stored.is_some_and(|stored| stored.steps != status.steps);
+    if decision.memory.is_none() {
+        let status = scene.status();
+        decision.memory = is_new(&status).then(|| scene.same_phase(status));
+    }
+    decision
+}
+
+/// When the rollout began: not before the hooks in front of it had ended.
+pub(super) fn rollout_since(scene: &Scene<'_>, status: &PromotionStatus) -> Timestamp {
+    let started = status.started_at.as_ref().map_or(scene.now, |time| time.0);
+    let is_first = |hook| matches!(hook, Some(Hook::PrePromote | Hook::PreRollback));
+    let first = hooks(scene).filter(|item| is_first(item.hook));
+    let ended = first.filter_map(|item| {
+        let step = status.steps.iter().find(|step| step.name == item.key.name())?;
+        step.finished_at.as_ref().map(|time| time.0)
+    });
+    ended.fold(started, Timestamp::max)
+}
+
+/// The hooks of one kind that are not complete: missing ones are created, and the others are waited for.
+pub(super) fn run(
+    scene: &Scene<'_>,
+    status: &PromotionStatus,
+    wanted: &[Desired],
+    hook: Hook,
+) -> Option<Next> {
+    let incomplete: Vec<&Desired> = wanted
+        .iter()
+        .filter(|item| item.hook == Some(hook) && !is_recorded(status, &item.key))
+        .filter(|item| !job(scene, &item.key).is_some_and(|job| job.complete))
+        .collect();
+    let first = incomplete.first()?;
+    let missing = incomplete
+        .iter()
+        .filter(|item| job(scene, &item.key).is_none() && !scene.world.written.contains(&item.key));
+    let actions = missing
+        .map(|item| Action::Apply {
+            target: scene.target(),
+            key: item.key.clone(),
+            object: scene.body(item, None),
+            otherwise: None,
+        })
+        .collect();
+    Some(Next {
+        hooks: incomplete.iter().map(|item| item.key.clone()).collect(),
+        waits: Some(format!("hook {} has not finished", first.key)),
+        ..Next::of(actions)
+    })
+}
+
+/// Why one of these hooks failed; none while none has.
+pub(super) fn failure(scene: &Scene<'_>, keys: &[ObjectKey]) -> Option<(Reason, String)> {
+    keys.iter().find_map(|key| {
+        let message = job(scene, key)?.failed.as_ref()?;
+        Some((Reason::JobFailed, format!("{key}: {message}")))
+    })
+}
+
+/// The deletions of unfinished hooks of the revision before this one, and what is waited for; none when all are gone.
+pub(super) fn stop_earlier(scene: &Scene<'_>) -> Option<Next> {
+    let unfinished: Vec<(&ObjectKey, &Workload)> = scene
+        .world
+        .plans
+        .earlier_hooks
+        .iter()
+        .filter_map(|key| Some((key, job(scene, key)?)))
+        .filter(|(_, job)| !job.complete && job.failed.is_none())
+        .collect();
+    let (first, _) = unfinished.first()?;
+    let waits = Some(format!("hook {first} of the revision before this one has not stopped"));
+    let running = unfinished.iter().filter(|(key, _)| !scene.world.written.contains(*key));
+    Some(Next { waits, ..Next::of(running.map(|(key, job)| stop(scene, key, job)).collect()) })
+}
+
+fn stop(scene: &Scene<'_>, key: &ObjectKey, job: &Workload) -> Action {
+    Action::StopJob { target: scene.target(), key: key.clone(), uid: job.uid.clone() }
+}
+
+/// Stops the unfinished hooks of a promotion that fails and is not rolled back; none when all are gone or cannot be stopped in time.
+pub(super) fn stop_own(scene: &Scene<'_>, until: Timestamp) -> Option<Decision> {
+    let unfinished: Vec<Action> = hooks(scene)
+        .filter_map(|item| Some((&item.key, job(scene, &item.key)?)))
+        .filter(|(_, job)| !job.complete && job.failed.is_none())
+        .map(|(key, job)| stop(scene, key, job))
+        .collect();
+    if unfinished.is_empty() || scene.now >= until {
+        return None;
+    }
+    let wake_at = later(scene.now, SignedDuration::from_secs(2)).min(until);
+    Some(Decision { actions: unfinished, wake_at: Some(wake_at), ..Decision::default() })
+}
+
+/// Until when a failed promotion waits for its unfinished hooks to stop.
+pub(super) fn patience(scene: &Scene<'_>) -> Timestamp {
+    let status = scene.status();
+    let plan = scene.world.plans.content.as_ref().and_then(|plan| plan.as_ref().ok());
+    let own = plan.map_or(0, |plan| seconds(&plan.objects, &scene.policy));
+    let limit =
+        i64::from(scene.policy.failing.progress_deadline_seconds).saturating_mul(4).saturating_add(own);
+    later(rollout_since(scene, &status), SignedDuration::from_secs(limit))
+}

@@ -1,0 +1,196 @@
+//! Deletes what the content no longer contains, in two steps.
+//!
+//! ```text
+//!   rollout complete --> delete what a rollback can restore as it was --> observe window --> delete the rest --> Verified
+//! ```
+//!
+//! Invariants: a promotion becomes `Verified` only after the second step. What an object had is in the status before the object is
+//! deleted. A deletion that the API server refuses fails nothing: the status says what remains and why, and the next promotion of the
+//! lane deletes it.
+
+use super::desired::annotation;
+use super::retries::retry_at;
+use super::start::removal;
+use super::writes::key_of;
+use super::{Decision, Scene};
+use crate::api::{Change, ChangeAction, PromotionPhase, PromotionStatus, Reason, Removal, mark};
+use crate::content::ObjectKey;
+use crate::content::ownership::removal::kept;
+use crate::decide::conditions::cut;
+use crate::decide::decision::Action;
+use crate::decide::moments::{earliest, later, span};
+use crate::decide::world::{Live, PromotionWorld};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
+
+/// The delay before the result of a deletion is looked at.
+const SOON: SignedDuration = SignedDuration::from_secs(1);
+/// Failures in a row after which a deletion is left to the next promotion: about half a minute with the delays between them.
+const ATTEMPTS: u32 = 6;
+
+/// Where the deletion of one object stands.
+enum Progress {
+    /// The object is gone, or is being deleted.
+    Done,
+    /// The object has to be deleted now.
+    Due { uid: String },
+    /// The deletion is tried again at this time.
+    Waits(Timestamp),
+    /// The object stays, for this reason.
+    Remains(String),
+    /// The object was not read.
+    Unread,
+}
+
+/// The next deletions of a step; none when nothing is left to delete in it.
+pub(super) fn step(scene: &Scene<'_>, at: Removal) -> Option<Decision> {
+    let mut status = scene.status();
+    let mut actions = Vec::new();
+    let mut wake_at = None;
+    for change in status.changes.iter_mut().filter(|change| is_removal(change, at)) {
+        let Some(key) = key_of(change) else { continue };
+        match progress(scene, &key, scene.is_rollback() && at == Removal::AfterRollout) {
+            Progress::Done | Progress::Remains(_) => {}
+            Progress::Due { uid } => {
+                if let Some(Live::Present(live)) = scene.world.live.get(&key) {
+                    change.had = removal(&key, live, None).had;
+                }
+                actions.push(Action::Delete { target: scene.target(), key, uid });
+            }
+            Progress::Waits(until) => wake_at = earliest(wake_at, Some(until)),
+            Progress::Unread => wake_at = earliest(wake_at, Some(scene.shortly())),
+        }
+    }
+    if actions.is_empty() && wake_at.is_none() {
+        return None;
+    }
+    let wake_at = wake_at.or_else(|| Some(later(scene.now, SOON)));
+    // What the objects had may have changed since the promotion started.
+    let memory =
+        (!actions.is_empty() && status.changes != scene.status().changes).then(|| scene.same_phase(status));
+    Some(Decision { memory, actions, wake_at, ..Decision::default() })
+}
+
+fn is_removal(change: &Change, at: Removal) -> bool {
+    change.action == ChangeAction::Delete && change.removal.unwrap_or(Removal::AfterRollout) == at
+}
+
+/// Where a deletion stands. One that `insists` is tried until the deadline, as a rollback does.
+fn progress(scene: &Scene<'_>, key: &ObjectKey, insists: bool) -> Progress {
+    if scene.world.written.contains(key) {
+        return Progress::Done;
+    }
+    let failed = scene.world.failed.get(key).filter(|_| !insists);
+    if let Some(message) = scene.world.refused.get(key).filter(|_| !insists) {
+        return Progress::Remains(message.clone());
+    }
+    if let Some(failed) = failed.filter(|failed| failed.count >= ATTEMPTS) {
+        return Progress::Remains(failed.message.clone());
+    }
+    let live = match scene.world.live.get(key) {
+        None => return Progress::Unread,
+        Some(Live::Absent | Live::Unserved(_)) => return Progress::Done,
+        Some(Live::Refused(message) | Live::Unreadable(message)) => {
+            return Progress::Remains(format!("it cannot be read: {message}"));
+        }
+        Some(Live::Present(live)) => live,
+    };
+    // It is being deleted, or somebody else took it over since the promotion started.
+    let is_ours = annotation(live, mark::OWNER) == Some(scene.owner().as_str());
+    if live.pointer("/metadata/deletionTimestamp").is_some() || !is_ours {
+        return Progress::Done;
+    }
+    // It may have been annotated since the promotion started.
+    if let Some(reason) = kept(live) {
+        return Progress::Remains(reason.to_owned());
+    }
+    if let Some(at) = failed.map(retry_at).filter(|at| *at > scene.now) {
+        return Progress::Waits(at);
+    }
+    match live.pointer("/metadata/uid").and_then(serde_json::Value::as_str) {
+        Some(uid) => Progress::Due { uid: uid.to_owned() },
+        None => Progress::Remains("it has no UID".to_owned()),
+    }
+}
+
+/// Whether an object is one that a promotion deletes.
+pub(super) fn is_removed(status: &PromotionStatus, key: &ObjectKey) -> bool {
+    let mut deletes = status.changes.iter().filter(|change| change.action == ChangeAction::Delete);
+    deletes.any(|change| key_of(change).as_ref() == Some(key))
+}
+
+/// The second step, before a promotion becomes verified; none when nothing is left to delete in it.
+pub(super) fn before_verified(scene: &Scene<'_>) -> Option<Decision> {
+    step(scene, Removal::AfterVerification)
+}
+
+/// Records what remains when a promotion ends.
+pub(super) fn record(scene: &Scene<'_>, status: &mut PromotionStatus, phase: PromotionPhase) {
+    for change in status.changes.iter_mut().filter(|change| change.action == ChangeAction::Delete) {
+        let Some(key) = key_of(change) else { continue };
+        let is_late = is_removal(change, Removal::AfterVerification);
+        let remains = match progress(scene, &key, false) {
+            Progress::Remains(reason) => Some(reason),
+            // A promotion that is not verified never reaches its second step.
+            Progress::Due { .. } | Progress::Unread if is_late && phase != PromotionPhase::Verified => {
+                Some("the promotion was not verified".to_owned())
+            }
+            Progress::Due { .. } | Progress::Waits(_) | Progress::Unread | Progress::Done => None,
+        };
+        if let Some(reason) = remains {
+            change.remaining = true;
+            change.message = Some(cut(&reason, 512));
+        }
+    }
+}
+
+/// The message of a verified promotion, with what remains to be deleted.
+pub(super) fn with_remaining(scene: &Scene<'_>, message: &str) -> String {
+    let mut status = scene.status();
+    record(scene, &mut status, PromotionPhase::Verified);
+    let remaining: Vec<String> = status
+        .changes
+        .iter()
+        .filter(|change| change.remaining)
+        .map(|change| {
+            let reason = change.message.as_deref().unwrap_or_default();
+            format!("{} {} ({reason})", change.kind, change.name)
+        })
+        .collect();
+    match remaining.is_empty() {
+        true => message.to_owned(),
+        false => format!("{message}; still to be deleted, by the next promotion: {}", remaining.join(", ")),
+    }
+}
+
+/// Whether objects were deleted at the end of the rollout: the observe window starts after that.
+pub(super) fn removed_any(scene: &Scene<'_>) -> bool {
+    scene.status().changes.iter().any(|change| is_removal(change, Removal::AfterRollout))
+}
+
+/// The objects that the second step deletes, once the observe window has ended.
+pub fn due_after_window(world: &PromotionWorld, now: Timestamp) -> BTreeSet<ObjectKey> {
+    let spec = &world.promotion.spec;
+    let (Some(status), Some(environment)) =
+        (world.promotion.status.as_ref(), world.project.environments.get(&spec.environment))
+    else {
+        return BTreeSet::new();
+    };
+    let rolled_out = status.rolled_out_at.as_ref().map(|time| time.0).or(world.rolled_out);
+    let window =
+        span(crate::decide::environment::validate::policy(&world.project, environment).observe_window);
+    if rolled_out.is_none_or(|since| now < later(since, window)) {
+        return BTreeSet::new();
+    }
+    let late = status.changes.iter().filter(|change| is_removal(change, Removal::AfterVerification));
+    late.filter_map(key_of).filter(|key| !world.written.contains(key)).collect()
+}
+
+impl Scene<'_> {
+    /// The status with the same phase, reason and message.
+    pub(super) fn same_phase(&self, status: PromotionStatus) -> PromotionStatus {
+        let (phase, reason, message) = (status.phase, status.reason.clone(), status.message.clone());
+        let reason = Reason::from(reason.as_deref().unwrap_or_default());
+        self.write(status, phase, &reason, message.as_deref().unwrap_or_default())
+    }
+}

@@ -1,0 +1,31 @@
+//! Arbitrary records of what a promotion changes and could not delete.
+
+use super::worlds::Choices;
+use towpath::api::{Change, ChangeAction, Removal};
+use towpath::content::ObjectKey;
+use towpath::decide::world::FailedWrite;
+
+pub fn change(key: &ObjectKey, choices: &mut Choices<'_>) -> Change {
+    let action = choices.of(&[
+        ChangeAction::Create,
+        ChangeAction::Update,
+        ChangeAction::Replace,
+        ChangeAction::Delete,
+        ChangeAction::Keep,
+    ]);
+    let removal = choices.of(&[None, Some(Removal::AfterRollout), Some(Removal::AfterVerification)]);
+    Change {
+        removal: removal.filter(|_| action == ChangeAction::Delete),
+        remaining: choices.one_in(4),
+        ..Change::new(key.api_version(), key.kind(), key.name(), action)
+    }
+}
+
+pub fn failed(choices: &mut Choices<'_>) -> FailedWrite {
+    FailedWrite {
+        message: choices.text(),
+        conflict: choices.one_in(2),
+        count: choices.of(&[0, 1, 2, 9, u32::MAX]),
+        at: choices.moment(),
+    }
+}

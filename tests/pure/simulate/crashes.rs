@@ -1,0 +1,24 @@
+//! Runs that are alike up to some write and crash behind it.
+
+use super::run::Run;
+
+impl Run {
+    /// Runs to the end, and gives to `judge` every run that is like this one up to some write and crashes behind it.
+    pub fn crash_everywhere(self, judge: impl FnMut(usize, Run)) -> Self {
+        self.crash_where(|_| true, judge)
+    }
+
+    /// The same for the writes that are chosen.
+    pub fn crash_where(mut self, chosen: impl Fn(usize) -> bool, mut judge: impl FnMut(usize, Run)) -> Self {
+        self.seed.get_or_insert(0);
+        self.drive(|before, after| {
+            for writes in (before.writes + 1..=after).filter(|writes| chosen(*writes)) {
+                let mut run = before.clone();
+                run.crash_after = Some(writes);
+                run.drive(|_, _| {});
+                judge(writes, run);
+            }
+        });
+        self
+    }
+}
