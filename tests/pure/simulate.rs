@@ -16,6 +16,7 @@ mod comparison;
 mod crashes;
 mod fields;
 mod history_limit;
+mod hooks;
 mod judgement;
 mod line;
 mod outcomes;

@@ -95,6 +95,13 @@ impl Namespace {
         self.counts.remove(&key);
     }
 
+    /// Somebody deletes the Jobs that have finished.
+    pub fn forget_jobs(&mut self, now: Timestamp) {
+        let name = self.name.clone();
+        self.objects
+            .retain(|key, placed| key.kind() != "Job" || !is_ready(placed, &Fate::of(placed, &name), now));
+    }
+
     /// Somebody changes one field, or the API server fills it in.
     pub fn set(&mut self, key: &ObjectKey, pointer: &str, value: Value, now: Timestamp) {
         let Some(placed) = self.objects.get(key) else { return };

@@ -1,0 +1,184 @@
+//! Hooks run once, as long as they may, and do not outlive their promotion.
+
+use super::comparison::{same_after_a_crash, same_in_any_order};
+use super::outcomes::{object, promotion};
+use super::run::{Event, Run};
+use super::scenarios::{app, deployment, environment, prod, release, settled};
+use super::store::Store;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use towpath::api::{FailureAction, PromotionPhase, RollbackPolicySpec, Step, StepResult};
+
+fn hook(name: &str, when: &str, image: &str, spec: Value) -> Value {
+    let mut job = json!({
+        "apiVersion": "batch/v1", "kind": "Job",
+        "metadata": { "name": name, "annotations": { "towpath.dev/hook": when } },
+        "spec": { "template": deployment(name, image, None)["spec"]["template"] },
+    });
+    job["spec"].as_object_mut().unwrap().append(&mut spec.as_object().unwrap().clone());
+    job
+}
+
+fn with(store: &mut Store, version: &str, image: &str, hooks: Vec<Value>, now: Timestamp) {
+    let mut objects = app(version, image);
+    objects.extend(hooks);
+    release(store, version, objects, now);
+}
+
+/// The policy of prod: 15 seconds without progress fail a release.
+fn hasty(store: &mut Store, now: Timestamp) {
+    let mut policy = RollbackPolicySpec::default();
+    policy.failing.progress_deadline_seconds = 15;
+    store.policies.insert("hasty".into(), policy);
+    environment(store, "prod", json!({ "rollbackPolicyRef": "hasty" }), now);
+}
+
+fn steps(run: &Run, name: &str) -> Vec<Step> {
+    run.store.promotions[name].status.clone().unwrap().steps
+}
+
+fn result(run: &Run, name: &str, job: &str) -> Option<StepResult> {
+    steps(run, name).into_iter().find(|step| step.name.starts_with(job)).map(|step| step.result)
+}
+
+/// How often Jobs of this name were created and deleted.
+fn counts(run: &Run, job: &str) -> (usize, usize) {
+    let of_job = |name: &str| name.starts_with(&format!("{job}-"));
+    let all = run.store.namespaces["shop-prod"].counts.iter();
+    let of_jobs = all.filter(|(key, _)| key.kind() == "Job" && of_job(key.name()));
+    of_jobs
+        .fold((0, 0), |(created, deleted), (_, counts)| (created + counts.created, deleted + counts.deleted))
+}
+
+const BRIEF: [Event; 1] = [(0, "release 1.0.0, whose hooks vanish when they finish", |store, now| {
+    let hooks = ["pre-promote", "post-promote"]
+        .map(|when| hook(when, when, "web", json!({ "ttlSecondsAfterFinished": 0 })));
+    with(store, "1.0.0", "web", hooks.to_vec(), now);
+})];
+
+#[test]
+fn a_hook_that_vanishes_when_it_finishes_is_recorded_and_runs_once() {
+    let run = settled(prod, &BRIEF);
+    assert_eq!(promotion(&run, "prod-shop-1.0.0"), PromotionPhase::Verified, "{}", run.log.join("\n"));
+    for job in ["pre-promote", "post-promote"] {
+        assert_eq!(result(&run, "prod-shop-1.0.0", job), Some(StepResult::Passed), "{job}");
+        assert_eq!(counts(&run, job), (1, 0), "{job}");
+    }
+    same_after_a_crash("hooks that vanish", prod, &BRIEF);
+    same_in_any_order("hooks that vanish", prod, &BRIEF);
+}
+
+/// A completed hook whose Job somebody deletes while the controller is down.
+#[test]
+fn a_recorded_hook_is_not_run_again_when_its_job_is_gone() {
+    let mut run = Run::of(prod, &BRIEF);
+    run.while_down = Some(|store, now| store.namespaces.get_mut("shop-prod").unwrap().forget_jobs(now));
+    run.crash_everywhere(|writes, run| {
+        let created = ["pre-promote", "post-promote"].map(|job| counts(&run, job).0);
+        // One that was deleted before its completion was recorded is run again: nobody knows that it ended.
+        assert!(created.iter().all(|created| *created <= 2), "{writes}\n{}", run.log.join("\n"));
+        assert_eq!(
+            promotion(&run, "prod-shop-1.0.0"),
+            PromotionPhase::Verified,
+            "{writes}\n{}",
+            run.log.join("\n")
+        );
+        let is_recorded = |job: &str| {
+            let line = |what: &str| run.log.iter().position(|line| line.contains(what));
+            let crash = line("! the controller crashed").unwrap();
+            let follows = if job == "pre" { "applies Service web" } else { "sees everything rolled out" };
+            line(follows).is_some_and(|follows| follows < crash)
+        };
+        for (index, job) in ["pre", "post"].into_iter().enumerate() {
+            assert!(!is_recorded(job) || created[index] == 1, "{job} {writes}\n{}", run.log.join("\n"));
+        }
+    });
+}
+
+#[test]
+fn a_running_hook_is_no_silence() {
+    let run = settled(
+        hasty,
+        &[(0, "release 1.0.0, whose hook runs 40 seconds", |store, now| {
+            let slow = hook("migrate", "pre-promote", "slow", json!({ "activeDeadlineSeconds": 60 }));
+            with(store, "1.0.0", "web", vec![slow], now);
+        })],
+    );
+    assert_eq!(promotion(&run, "prod-shop-1.0.0"), PromotionPhase::Verified, "{}", run.log.join("\n"));
+}
+
+#[test]
+fn a_hook_without_a_deadline_has_that_of_the_policy() {
+    let run = settled(
+        hasty,
+        &[(0, "release 1.0.0", |store, now| {
+            with(store, "1.0.0", "web", vec![hook("migrate", "pre-promote", "web", json!({}))], now);
+        })],
+    );
+    let shown = run.store.namespaces["shop-prod"].shown();
+    let job = shown.iter().find(|(key, _)| key.starts_with("Job migrate")).unwrap().1;
+    assert_eq!(job["spec"]["activeDeadlineSeconds"], 15, "{job}");
+    assert!(job["spec"]["ttlSecondsAfterFinished"].is_null(), "{job}");
+}
+
+#[test]
+fn an_unfinished_hook_of_a_failed_release_is_stopped_before_the_rollback_is_done() {
+    const EVENTS: [Event; 3] = [
+        (0, "release 1.0.0", |store, now| with(store, "1.0.0", "web", vec![], now)),
+        (1000, "release 2.0.0, whose hook runs 40 seconds", |store, now| {
+            let slow = hook("migrate", "pre-promote", "slow", json!({ "activeDeadlineSeconds": 60 }));
+            with(store, "2.0.0", "web", vec![slow], now);
+        }),
+        (1010, "release 2.0.0 is deleted", |store, _| _ = store.releases.remove("shop-2.0.0")),
+    ];
+    let run = settled(prod, &EVENTS);
+    assert_eq!(promotion(&run, "prod-shop-2.0.0-rollback"), PromotionPhase::Verified);
+    assert_eq!(counts(&run, "migrate"), (1, 1), "{}", run.log.join("\n"));
+    let line = |what: &str| {
+        run.log
+            .iter()
+            .position(|line| line.contains(what))
+            .unwrap_or_else(|| panic!("{what}\n{}", run.log.join("\n")))
+    };
+    assert!(line("stops Job migrate") < line("remembers Verified: restored"), "{}", run.log.join("\n"));
+    assert_eq!(result(&run, "prod-shop-2.0.0", "migrate"), Some(StepResult::Errored));
+    same_after_a_crash("a hook that is stopped", prod, &EVENTS);
+}
+
+#[test]
+fn an_unfinished_hook_is_stopped_by_the_release_that_replaces_its_own() {
+    let run = settled(
+        prod,
+        &[
+            (0, "release 1.0.0, whose hook runs 40 seconds", |store, now| {
+                with(store, "1.0.0", "web", vec![hook("migrate", "pre-promote", "slow", json!({}))], now);
+            }),
+            (10, "release 2.0.0", |store, now| with(store, "2.0.0", "web", vec![], now)),
+        ],
+    );
+    assert_eq!(promotion(&run, "prod-shop-2.0.0"), PromotionPhase::Verified, "{}", run.log.join("\n"));
+    assert_eq!(counts(&run, "migrate"), (1, 1), "{}", run.log.join("\n"));
+}
+
+#[test]
+fn an_unfinished_hook_is_stopped_where_a_failed_release_is_not_rolled_back() {
+    let setting = |store: &mut Store, now: Timestamp| {
+        let hold = RollbackPolicySpec { action: FailureAction::Hold, ..RollbackPolicySpec::default() };
+        store.policies.insert("hold".into(), hold);
+        environment(store, "prod", json!({ "rollbackPolicyRef": "hold" }), now);
+    };
+    let run = settled(
+        setting,
+        &[(0, "release 1.0.0, one of whose hooks fails", |store, now| {
+            let hooks = vec![
+                hook("migrate", "pre-promote", "slow", json!({})),
+                hook("check", "pre-promote", "crash", json!({})),
+            ];
+            with(store, "1.0.0", "web", hooks, now);
+        })],
+    );
+    assert_eq!(promotion(&run, "prod-shop-1.0.0"), PromotionPhase::Failed);
+    assert_eq!((counts(&run, "migrate"), counts(&run, "check")), ((1, 1), (1, 0)), "{}", run.log.join("\n"));
+    assert_eq!(result(&run, "prod-shop-1.0.0", "check"), Some(StepResult::Failed));
+    assert!(object(&run, "prod", "Deployment web").is_null());
+}
