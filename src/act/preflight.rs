@@ -144,10 +144,20 @@ async fn one(
         Err(error) => return Err(error),
     };
     let params = PatchParams::apply(FIELD_MANAGER).dry_run();
+    let whole: Option<DynamicObject> = serde_json::from_value(object.clone()).ok();
+    let whole_params = PostParams { dry_run: true, field_manager: Some(FIELD_MANAGER.to_owned()) };
     let patch = Patch::Apply(object);
     let mut answer = api.patch(key.name(), &params, &patch).await;
     if matches!(&answer, Err(kube::Error::Api(status)) if conflicts_only_with(status, adopt_from)) {
         answer = api.patch(key.name(), &params.force(), &patch).await;
+    }
+    // An adoption also removes what the adopted managers wrote and the release lacks, such as the old port of a Service. Without them,
+    // the object is what the release says.
+    if let (true, Err(kube::Error::Api(status)), Some(whole)) = (!adopt_from.is_empty(), &answer, whole)
+        && status.code == 422
+        && let Ok(object) = api.replace(key.name(), &whole_params, &whole).await
+    {
+        answer = Ok(object);
     }
     match answer {
         Ok(object) => Ok(Ok(Arc::new(with_type(object, key)))),
