@@ -242,6 +242,12 @@ pub struct KindRef {
     /// Name of the kind, such as `ServiceMonitor`.
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[A-Z][A-Za-z0-9]*$"))]
     pub kind: String,
+    /// JSON pointer of the pod template in objects of this kind, such as `/spec/worker/podTemplate`. Pods are rolled out when a ConfigMap
+    /// that they read changes, and their images are listed and pinned. Default: `/spec/template` or `/spec/jobTemplate/spec/template`, if
+    /// there are containers in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253), regex(pattern = "^(/[A-Za-z0-9_.-]+)+$"))]
+    pub pod_template: Option<String>,
 }
 
 /// What runs in an environment, and its history. Written by Towpath, computed from the Promotions of the environment.

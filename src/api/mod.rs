@@ -95,6 +95,8 @@ pub mod mark {
     pub const HOOK: &str = "towpath.dev/hook";
     /// Set by users on a ConfigMap: with `InPlace` the ConfigMap keeps its name instead of being copied.
     pub const CONFIG: &str = "towpath.dev/config";
+    /// On objects of custom kinds: JSON pointer of the pod template, from `spec.kinds` of an environment or set by users.
+    pub const POD_TEMPLATE: &str = "towpath.dev/pod-template";
     /// Set by users: with `never` the object is not deleted when a release no longer contains it.
     pub const PRUNE: &str = "towpath.dev/prune";
     /// The same, as Helm users set it: with `keep` the object is not deleted.

@@ -66,7 +66,11 @@ pub fn capture_kinds(further: &[KindRef]) -> Vec<KindRef> {
     let mut kinds: Vec<KindRef> = DEFAULT_KINDS
         .iter()
         .filter(|default| default.captured)
-        .map(|default| KindRef { api_version: default.api_version.to_owned(), kind: default.kind.to_owned() })
+        .map(|default| KindRef {
+            api_version: default.api_version.to_owned(),
+            kind: default.kind.to_owned(),
+            pod_template: None,
+        })
         .collect();
     for kind in further {
         let is_default = DEFAULT_KINDS.iter().any(|d| same_kind(d, &kind.api_version, &kind.kind));
@@ -206,7 +210,7 @@ mod tests {
     use super::*;
 
     fn listed(api_version: &str, kind: &str) -> KindRef {
-        KindRef { api_version: api_version.into(), kind: kind.into() }
+        KindRef { api_version: api_version.into(), kind: kind.into(), pod_template: None }
     }
 
     fn admitted(api_version: &str, kind: &str, further: &[KindRef]) -> Result<(), String> {

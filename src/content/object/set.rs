@@ -5,9 +5,9 @@
 use super::canonical::deeper_than;
 use super::key::ObjectKey;
 use super::kinds;
-use crate::api::KindRef;
+use crate::api::{KindRef, mark};
 use crate::content::error::{ContentError, quoted};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Objects in one content.
@@ -29,9 +29,27 @@ impl ObjectSet {
         further: &[KindRef],
         namespace: Option<&str>,
     ) -> Result<Self, ContentError> {
-        let set = Self::parsed(objects, namespace)?;
+        let mut set = Self::parsed(objects, namespace)?;
         set.admit(further)?;
+        set.mark_templates(further);
         Ok(set)
+    }
+
+    /// Writes into objects of kinds whose pod template is at another place where it is. An annotation of the author stays.
+    fn mark_templates(&mut self, further: &[KindRef]) {
+        for kind in further {
+            let Some(path) = &kind.pod_template else { continue };
+            let is_of = |key: &ObjectKey| key.api_version() == kind.api_version && key.kind() == kind.kind;
+            for (_, object) in self.objects.iter_mut().filter(|(key, _)| is_of(key)) {
+                let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else {
+                    continue;
+                };
+                let annotations = metadata.entry("annotations").or_insert_with(|| Value::Object(Map::new()));
+                if let Some(annotations) = annotations.as_object_mut() {
+                    annotations.entry(mark::POD_TEMPLATE).or_insert_with(|| path.as_str().into());
+                }
+            }
+        }
     }
 
     /// Whether an environment that lists `further` kinds may hold these objects, which may have been captured in another one.

@@ -42,6 +42,10 @@ fn invalid_objects_are_refused_with_their_names() {
 #[test]
 fn one_object_in_two_versions_is_one_object_twice() {
     let object = |version: &str| json!({"apiVersion": version, "kind": "X", "metadata": {"name": "s"}});
-    let kinds = ["x.dev/v1", "x.dev/v2"].map(|v| KindRef { api_version: v.into(), kind: "X".into() });
+    let kinds = ["x.dev/v1", "x.dev/v2"].map(|v| KindRef {
+        api_version: v.into(),
+        kind: "X".into(),
+        pod_template: None,
+    });
     assert!(ObjectSet::new([object("x.dev/v1"), object("x.dev/v2")], &kinds, None).is_err());
 }

@@ -13,7 +13,7 @@ use crate::content::object::kinds;
 use crate::content::object::names;
 use crate::content::object::references::{config_maps, rename_config_maps};
 use crate::content::object::sealed::Digested;
-use crate::content::object::templates::pod_template_mut;
+use crate::content::object::templates::{pod_template_mut, takes_annotations};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -105,13 +105,13 @@ impl Config {
     }
 
     /// Rewrites a template so that its pods read this config and are rolled out when it changes.
-    fn rewrite(&self, template: &mut Value) {
+    fn rewrite(&self, template: &mut Value, takes_annotations: bool) {
         let read: Map<String, Value> = config_maps(template)
             .into_keys()
             .filter_map(|name| self.in_place.get(&name).map(|digest| (name, digest.clone().into())))
             .collect();
         rename_config_maps(template, &self.copies);
-        if !read.is_empty() {
+        if !read.is_empty() && takes_annotations {
             annotate(
                 template,
                 mark::CONFIG_DIGEST,
@@ -131,8 +131,9 @@ fn desired(
     let wave = order::wave(source, object)?;
     let is_copy = is_config_map(object) && config.copies.contains_key(source.name());
     let mut object = if is_copy { copy_of(object) } else { object.clone() };
+    let takes_annotations = takes_annotations(&object);
     if let Some(template) = pod_template_mut(&mut object) {
-        config.rewrite(template);
+        config.rewrite(template, takes_annotations);
     }
     let key = if is_copy {
         ObjectKey::of(&object)?

@@ -172,3 +172,35 @@ fn invalid_annotations_and_clashing_names_are_errors() {
         assert!(error.contains(says), "{error} lacks {says}");
     }
 }
+
+#[test]
+fn pods_of_a_custom_kind_are_rolled_out_when_config_changes() {
+    let kind = |path: Option<&str>| crate::api::KindRef {
+        api_version: "example.com/v1".into(),
+        kind: "Rollout".into(),
+        pod_template: path.map(str::to_owned),
+    };
+    let rollout = |spec: Value| json!({"apiVersion": "example.com/v1", "kind": "Rollout", "metadata": {"name": "web"}, "spec": spec});
+    let template = |metadata: Value| {
+        let container = json!({"name": "c", "envFrom": [{"configMapRef": {"name": "settings"}}]});
+        json!({"metadata": metadata, "spec": {"containers": [container]}})
+    };
+    let labels = || json!({"labels": {"a": "b"}});
+    for (spec, path, pointer, is_rolled) in [
+        (json!({"template": template(labels())}), None, "/spec/template", true),
+        (json!({"worker": {"pod": template(labels())}}), Some("/spec/worker/pod"), "/spec/worker/pod", true),
+        (json!({"worker": {"pod": template(labels())}}), None, "/spec/worker/pod", false),
+        (json!({"template": template(json!({}))}), None, "/spec/template", false),
+    ] {
+        let digest = |value: &str| {
+            let objects = vec![config_map("settings", value), rollout(spec.clone())];
+            let set = ObjectSet::new(objects, &[kind(path)], None).unwrap();
+            let written = materialise(&Digested::of(set).unwrap(), &TO).unwrap();
+            let template = one(&written, "Rollout").object.pointer(pointer).unwrap().clone();
+            assert_eq!(template["spec"]["containers"][0]["envFrom"][0]["configMapRef"]["name"], "settings");
+            template["metadata"]["annotations"][mark::CONFIG_DIGEST].clone()
+        };
+        assert_eq!(digest("1").is_string(), is_rolled, "{spec}");
+        assert_eq!(digest("1") != digest("2"), is_rolled, "{spec}");
+    }
+}

@@ -31,7 +31,7 @@ fn web() -> Value {
 }
 
 fn copied_of(objects: Vec<Value>) -> Vec<String> {
-    let kinds = [KindRef { api_version: "x.dev/v1".into(), kind: "Widget".into() }];
+    let kinds = [KindRef { api_version: "x.dev/v1".into(), kind: "Widget".into(), pod_template: None }];
     copied(&ObjectSet::new(objects, &kinds, None).unwrap()).unwrap().into_iter().collect()
 }
 

@@ -7,6 +7,7 @@ pub(in crate::content) mod copied;
 pub mod ingress;
 pub mod order;
 pub mod overrides;
+pub mod unrolled;
 
 use super::error::ContentError;
 use super::object::key::ObjectKey;

@@ -185,7 +185,7 @@ fn copying_an_object_into_itself_many_times_is_refused_early() {
 
 #[test]
 fn content_of_a_kind_that_the_environment_does_not_list_is_refused() {
-    let kind = crate::api::KindRef { api_version: "x.dev/v1".into(), kind: "X".into() };
+    let kind = crate::api::KindRef { api_version: "x.dev/v1".into(), kind: "X".into(), pod_template: None };
     let object = json!({"apiVersion": "x.dev/v1", "kind": "X", "metadata": {"name": "s"}});
     let set = ObjectSet::new([object], std::slice::from_ref(&kind), None).unwrap();
     let set = Arc::new(Digested::of(set).unwrap());

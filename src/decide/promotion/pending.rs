@@ -13,7 +13,9 @@ use crate::content::capture::images::images;
 use crate::content::object::strip::strip;
 use crate::content::plan::ingress::unchanged_hosts;
 use crate::content::plan::overrides::unmatched;
+use crate::content::plan::unrolled::unrolled;
 use crate::content::{ContentError, Desired, Digested, ObjectSet, Plan};
+use crate::decide::conditions::cut;
 use crate::decide::decision::{Owner, Record};
 
 use crate::decide::moments::later;
@@ -192,6 +194,7 @@ fn intend(
     status.changes = scene.changes(wanted, replaced);
     status.failing_before = scene.failing_before(wanted);
     status.warnings.extend(unmatched(content.objects(), &scene.environment.spec));
+    status.warnings.extend(unrolled(plan.content.objects()).iter().map(|text| cut(text, 512)));
     record_dry_run(scene, &mut status);
     launch(scene, status, wanted, records)
 }

@@ -3,7 +3,7 @@
 use super::desired::is_replaced;
 use super::{Decision, RETRY, Scene};
 use crate::content::object::references::{Need, secrets};
-use crate::content::object::templates::pod_template;
+use crate::content::object::templates::complete_pod_template;
 use crate::content::{ObjectKey, Plan};
 use crate::decide::decision::Action;
 use crate::decide::moments::later;
@@ -32,7 +32,8 @@ impl Scene<'_> {
                 adopt.insert(item.key.clone());
             }
         }
-        let templates = || wanted.iter().filter_map(|item| Some((&item.key, pod_template(&item.object)?)));
+        let templates =
+            || wanted.iter().filter_map(|item| Some((&item.key, complete_pod_template(&item.object)?)));
         let needed = templates().flat_map(|(_, template)| secrets(template));
         Decision {
             actions: vec![Action::Preflight {
