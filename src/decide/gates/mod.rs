@@ -5,6 +5,7 @@ pub mod calendar;
 mod candidate;
 pub mod declared;
 pub mod gate;
+mod opening;
 pub mod schedule;
 
 use super::environment::validate;
@@ -71,8 +72,9 @@ impl Requested {
     }
 }
 
-/// Evaluates every gate except Approval, in the order in which they are reported, and returns the first that is closed. Approval is
-/// evaluated by the promotion, because it depends on the digest of what would be written. An overridden gate counts as open.
+/// Evaluates every gate except Approval, in the order in which they are reported, and returns the first that is closed. If that one opens
+/// with time, the one of its kind that opens last is returned. Approval is evaluated by the promotion, because it depends on the digest of
+/// what would be written. An overridden gate counts as open.
 pub fn evaluate(
     project: &Project,
     environment: &Environment,
@@ -104,12 +106,27 @@ pub fn evaluate(
         &|| window_is_open(environment, now),
         &|| is_not_frozen(project, environment, release, now),
     ];
+    let is_not_overridden = |gate: &Reason| !overridden.iter().any(|name| name.reason() == *gate);
     let is_closed = |gate: &Gate| match gate {
         Gate::Open => false,
         Gate::Never { .. } => true,
-        Gate::Closed { gate, .. } => !overridden.iter().any(|name| name.reason() == *gate),
+        Gate::Closed { gate, .. } => is_not_overridden(gate),
     };
-    gates.iter().map(|gate| gate()).find(is_closed).unwrap_or(Gate::Open)
+    let found = gates.iter().map(|gate| gate()).find(is_closed).unwrap_or(Gate::Open);
+    let opens_with_time = |gate: &Gate| matches!(gate, Gate::Closed { gate, .. } if gate.opens_by_itself() && is_not_overridden(gate));
+    if !opens_with_time(&found) {
+        return found;
+    }
+    let closed_at = |at: Timestamp| {
+        let gates = [
+            verified_before(project, environment, release, at),
+            is_due(environment, release, at),
+            window_is_open(environment, at),
+            is_not_frozen(project, environment, release, at),
+        ];
+        gates.into_iter().filter(|gate| opens_with_time(gate)).collect()
+    };
+    opening::last_to_open(&closed_at, now)
 }
 
 /// `spec.until` ends the path of a release, and an Observed environment only has releases that were captured there.

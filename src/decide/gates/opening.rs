@@ -50,7 +50,11 @@ fn end(gate: &Gate) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::Reason;
+    use crate::api::{GateName, Reason};
+    use crate::decide::fixture_tests;
+    use crate::decide::gates::{Requested, evaluate};
+    use crate::decide::world::Freeze;
+    use serde_json::json;
 
     fn at(hour: i64) -> Timestamp {
         Timestamp::from_second(hour * 3600).unwrap()
@@ -61,8 +65,9 @@ mod tests {
 
     fn found(periods: &[Period], now: i64) -> (Reason, String, Option<Timestamp>) {
         let closed_at = |time: Timestamp| {
-            let is_closed =
-                |(_, from, to): &&Period| *from * 3600 <= time.as_second() && to.is_none_or(|to| time < at(to));
+            let is_closed = |(_, from, to): &&Period| {
+                *from * 3600 <= time.as_second() && to.is_none_or(|to| time < at(to))
+            };
             let gate = |(gate, _, to): &Period| Gate::Closed {
                 gate: gate.clone(),
                 message: "closed".into(),
@@ -74,6 +79,41 @@ mod tests {
             Gate::Closed { gate, message, until } => (gate, message, until),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn a_window_that_is_closed_when_a_freeze_ends_counts() {
+        let windows = json!([{ "schedule": "0 9 * * *", "duration": "8h" }]);
+        let mut project = fixture_tests::project([
+            fixture_tests::environment("prod", json!({ "spec": { "windows": windows } })),
+            fixture_tests::release("shop-1.1.0", json!({})),
+        ]);
+        project.freezes.push(Freeze {
+            name: "ChangeFreeze sale".into(),
+            from: fixture_tests::at("08:00:00"),
+            to: fixture_tests::at("20:00:00"),
+            reason: "sale".into(),
+            environments: Vec::new(),
+            passes: Vec::new(),
+        });
+        let prod = fixture_tests::the_environment(&project, "prod");
+        let release = fixture_tests::the_release(&project, "shop-1.1.0");
+        let tomorrow: Timestamp = "2026-11-03T09:00:00Z".parse().unwrap();
+        for (now, others) in [("12:00:00", false), ("18:00:00", true)] {
+            let now = fixture_tests::at(now);
+            let found = evaluate(&project, &prod, &release, Requested::ByController, &[], now);
+            let Gate::Closed { message, until, .. } = found else { panic!("{found:?}") };
+            assert_eq!(until, Some(tomorrow), "{now}: {message}");
+            let freeze = "ChangeFreeze sale is in force until 2026-11-02T20:00:00Z";
+            assert!(message.contains(freeze), "{now}: {message}");
+            assert_eq!(message.contains("outside every Allow window"), others, "{now}: {message}");
+            assert!(message.ends_with(&format!("all gates of time are open at {tomorrow}")), "{message}");
+        }
+        let overridden = [GateName::Freeze];
+        let now = fixture_tests::at("18:00:00");
+        let found = evaluate(&project, &prod, &release, Requested::ByController, &overridden, now);
+        let Gate::Closed { gate, message, .. } = found else { panic!("{found:?}") };
+        assert!(gate == Reason::Window && !message.contains("ChangeFreeze"), "{message}");
     }
 
     #[test]
