@@ -60,6 +60,12 @@ impl Wake {
             }
             Change::Approval { project, name, release, environment } => {
                 self.approval(&project, &name);
+                // Another decision of the same person may count instead.
+                for approval in self.stores.approvals.list(&project) {
+                    if Some(&approval.spec.release.name) == release.as_ref() {
+                        self.approval(&project, &approval.name_any());
+                    }
+                }
                 self.after(&project, environment.as_deref());
                 let release = release.and_then(|release| self.stores.releases.get(&project, &release));
                 self.promotions_of(&project, release.map(|release| release.application().to_owned()));

@@ -4,7 +4,7 @@
 use super::conditions;
 use super::conditions::State;
 use super::decision::Decision;
-use super::gates::approvals::{Case, counts, required_approvals};
+use super::gates::approvals::{Case, outcome, required_approvals};
 use crate::api::{ApprovalStatus, Meta, Promotion, PromotionPhase, Reason};
 
 use super::world::ApprovalWorld;
@@ -82,5 +82,5 @@ fn counts_until(
     };
     let case =
         Case { environment, release, promotion_requester: promotion.requester(), digest: &report.of.digest };
-    counts(project, rules, case, &world.approval, now)
+    outcome(project, rules, case, &world.approval, now)
 }

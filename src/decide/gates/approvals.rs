@@ -1,7 +1,8 @@
 //! Gates about users: the requester's rights and approvals. They rely on the user names that the admission policies record.
 //!
 //! An approval counts if it names this release, environment and digest, has not expired, and its approver is a person who still has the
-//! verb `approve` here and did not request the release. Each person counts once. A rejection closes the gate until it is deleted.
+//! verb `approve` here and did not request the release. Each person counts once. A rejection closes the gate until it is deleted. An
+//! approval that was given before the release was rolled back here does not count again.
 
 use super::declared::{Declared, declared};
 use super::gate::Gate;
@@ -10,11 +11,11 @@ use crate::api::{
     Environment, Meta, ObjectIdentity, Reason, UserInfo,
 };
 use crate::decide::conditions::cut;
+use crate::decide::history::lane::Lane;
 use crate::decide::moments::{earliest, later, span};
 use crate::decide::world::{Admission, Project, Verb};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use std::collections::BTreeMap;
 
 /// The admission policies are in force, or the chart was installed without them.
 pub(in crate::decide) fn rules_are_in_force(project: &Project) -> Gate {
@@ -150,6 +151,12 @@ pub fn counts(
     if approver.is_service_account() {
         return Err("spec.approver is a ServiceAccount, which cannot approve".to_owned());
     }
+    if let Some(rollback) = rolled_back_since(project, case, approval) {
+        return Err(format!(
+            "it was given before {rollback} rolled {} back; approve it again",
+            release.name()
+        ));
+    }
     match project.may(Verb::Approve, environment.name(), approver) {
         Some(true) => {}
         Some(false) => {
@@ -173,27 +180,86 @@ pub fn counts(
     Ok(until)
 }
 
+/// The rollback that took the release back after an approval was given: people decide about it again. A rejection stays.
+fn rolled_back_since(project: &Project, case: Case<'_>, approval: &Approval) -> Option<String> {
+    let lane = Lane::of(project, case.environment, case.release.application());
+    let rollback = lane.rolled_back_by(case.release)?;
+    let is_old =
+        approval.spec.decision == ApprovalDecision::Approve && approval.created() <= rollback.created();
+    is_old.then(|| rollback.name().to_owned())
+}
+
 fn is_same(one: &UserInfo, other: &UserInfo) -> bool {
     one.username == other.username || (one.uid.is_some() && one.uid == other.uid)
 }
 
+/// What a person decided about a case.
+struct Person<'a> {
+    /// The decision that counts: a rejection, else the newest approval.
+    counts: &'a Approval,
+    until: Option<Timestamp>,
+    /// All of their decisions that are valid.
+    all: Vec<&'a Approval>,
+}
+
+/// The people who decided about a case. A person who changed their user name or was created again is the same person.
+fn people<'a>(project: &'a Project, rules: &Approvals, case: Case<'_>, now: Timestamp) -> Vec<Person<'a>> {
+    let valid = project.approvals.values().filter_map(|approval| {
+        let until = counts(project, rules, case, approval, now).ok()?;
+        approval.spec.approver.as_ref().map(|approver| (approver, approval.as_ref(), until))
+    });
+    let mut groups: Vec<Vec<(&UserInfo, &Approval, Option<Timestamp>)>> = Vec::new();
+    for decision in valid {
+        let is_theirs = |group: &Vec<(&UserInfo, &Approval, _)>| {
+            group.iter().any(|(approver, ..)| is_same(approver, decision.0))
+        };
+        let (theirs, mut others): (Vec<_>, Vec<_>) = groups.into_iter().partition(is_theirs);
+        others.push(theirs.into_iter().flatten().chain([decision]).collect());
+        groups = others;
+    }
+    let newest = |group: &Vec<(&UserInfo, &'a Approval, Option<Timestamp>)>| {
+        let rejects = |approval: &Approval| approval.spec.decision == ApprovalDecision::Reject;
+        let order = |approval: &Approval| (rejects(approval), approval.created(), approval.name().to_owned());
+        let (_, counts, until) = *group.iter().max_by_key(|(_, approval, _)| order(approval))?;
+        Some(Person { counts, until, all: group.iter().map(|(_, approval, _)| *approval).collect() })
+    };
+    let mut people: Vec<Person<'_>> = groups.iter().filter_map(newest).collect();
+    people
+        .sort_by_key(|person| person.counts.spec.approver.as_ref().map(|approver| approver.username.clone()));
+    people
+}
+
+/// Until when an approval counts; or why it does not, which may be another decision of the same person.
+pub fn outcome(
+    project: &Project,
+    rules: &Approvals,
+    case: Case<'_>,
+    approval: &Approval,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, String> {
+    let until = counts(project, rules, case, approval, now)?;
+    let people = people(project, rules, case, now);
+    let person = people.iter().find(|person| person.all.iter().any(|one| one.name() == approval.name()));
+    let instead = person.map(|person| person.counts).filter(|counts| counts.name() != approval.name());
+    match instead {
+        None => Ok(until),
+        Some(other) if other.spec.decision == ApprovalDecision::Reject => {
+            Err(format!("the Approval {} of the same person rejects the release", other.name()))
+        }
+        Some(other) => Err(format!(
+            "a person counts once, and the Approval {} of the same person is newer",
+            other.name()
+        )),
+    }
+}
+
 /// Counts the approvals of a case.
 pub fn tally(project: &Project, rules: &Approvals, case: Case<'_>, now: Timestamp) -> Tally {
-    let mut decisions: BTreeMap<&str, Vec<&Approval>> = BTreeMap::new();
-    let mut until = None;
-    for approval in project.approvals.values() {
-        let Ok(expiry) = counts(project, rules, case, approval, now) else { continue };
-        let Some(approver) = &approval.spec.approver else { continue };
-        until = earliest(until, expiry);
-        decisions.entry(approver.username.as_str()).or_default().push(approval);
-    }
-    let (rejected, approved): (Vec<_>, Vec<_>) = decisions
-        .values()
-        .filter_map(|of_one| {
-            // A person who both approved and rejected counts as rejecting.
-            let rejects = |approval: &&&Approval| approval.spec.decision == ApprovalDecision::Reject;
-            of_one.iter().find(rejects).or_else(|| of_one.first()).copied()
-        })
+    let people = people(project, rules, case, now);
+    let until = people.iter().fold(None, |until, person| earliest(until, person.until));
+    let (rejected, approved): (Vec<_>, Vec<_>) = people
+        .iter()
+        .map(|person| person.counts)
         .partition(|approval| approval.spec.decision == ApprovalDecision::Reject);
     let line = |approval: &&Approval| Approved {
         by: approval.spec.approver.as_ref().map(|approver| approver.username.clone()).unwrap_or_default(),

@@ -379,5 +379,7 @@ fn approvals_beyond_the_limit_of_the_status_count_as_well() {
     assert_eq!(report.needed.unwrap().len(), 1024);
 }
 
+#[path = "approval_people_tests.rs"]
+mod people_tests;
 #[path = "approval_rules_tests.rs"]
 mod rules_tests;

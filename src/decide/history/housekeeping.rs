@@ -78,6 +78,11 @@ fn surplus<'a>(project: &Project, lane: &Lane<'a>, limit: usize) -> Vec<&'a Prom
             retained.extend(lane.revisions.iter().rev().find(is_of_it).map(|promotion| promotion.name()));
         }
     }
+    // Approvals that were given before a rollback do not count again.
+    for approval in project.approvals.values().filter(|one| one.spec.environment.name == lane.environment) {
+        let release = project.releases.get(approval.spec.release.name.as_str());
+        retained.extend(release.and_then(|release| lane.rolled_back_by(release)).map(Meta::name));
+    }
     for promotion in newest_verified(lane).take(2) {
         retained.insert(promotion.name());
         retained.extend(lane.content_of(promotion).map(Meta::name));

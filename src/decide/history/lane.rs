@@ -165,6 +165,31 @@ impl<'a> Lane<'a> {
         })
     }
 
+    /// The last rollback that took a release back: it restored a revision before one of the release. A release that history has forgotten
+    /// was taken back by the rollback that names it.
+    pub fn rolled_back_by(&self, release: &CachedRelease) -> Option<&'a Promotion> {
+        let of_it = self.revisions.iter().filter(|promotion| is_of(promotion, release));
+        let numbers: Vec<i64> = of_it.filter_map(|promotion| promotion.revision()).collect();
+        let took_back = |other: &&Promotion| {
+            let restores = other.status.as_ref().and_then(|status| status.restores);
+            match (other.revision(), restores) {
+                (Some(own), Some(to)) if !numbers.is_empty() => {
+                    numbers.iter().any(|number| to < *number && *number < own)
+                }
+                (Some(_), _) => other.spec.release == release.name(),
+                (None, _) => false,
+            }
+        };
+        let rollbacks = self.revisions.iter().rev().copied();
+        rollbacks.filter(|other| other.spec.kind == PromotionKind::Rollback).find(took_back)
+    }
+
+    /// Whether the content of a promotion is the one that runs here, or runs here again after a rollback.
+    pub fn runs(&self, promotion: &Promotion) -> bool {
+        let origin = self.last_verified().and_then(|other| self.content_of(other));
+        origin.is_some_and(|origin| origin.name() == promotion.name())
+    }
+
     /// The promotion that first wrote the content of a revision: for a rollback, that of the restored revision.
     pub fn content_of(&self, promotion: &'a Promotion) -> Option<&'a Promotion> {
         let mut at = promotion;
