@@ -262,6 +262,8 @@ reasons! {
     SecurityDegraded: Blocking,
     /// An approval is overdue.
     ApprovalOverdue: Blocking,
+    /// A freeze names an environment that does not exist.
+    FreezeIneffective: Blocking,
     /// Overrides wait for the next promotion.
     OverridesPending: Transient,
 }

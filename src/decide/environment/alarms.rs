@@ -1,13 +1,15 @@
 //! Conditions that an environment has only while something needs attention, in addition to Ready.
 
 use super::overrides;
-use crate::api::{Condition, Environment, Meta, Reason};
+use crate::api::{Condition, Environment, EnvironmentName, Meta, Promotion, PromotionPhase, Reason};
 use crate::decide::conditions::{condition, cut};
 use crate::decide::decision::Note;
 use crate::decide::gates::approvals::{Case, required_approvals, tally};
+use crate::decide::history::lane::Lane;
 use crate::decide::moments::earliest;
 use crate::decide::world::{Admission, EnvironmentWorld, Project};
 use jiff::Timestamp;
+use std::sync::Arc;
 
 /// What needs attention now.
 #[derive(Debug, Default)]
@@ -50,6 +52,9 @@ pub fn alarms<'a>(
     if let Some(message) = overdue {
         raise(Reason::ApprovalOverdue, &Reason::Emergency, true, message);
     }
+    if let Some(message) = freezes_without_environment(&world.project, now) {
+        raise(Reason::FreezeIneffective, &Reason::UnknownEnvironment, true, message);
+    }
     if overrides_are_pending(world) {
         let message = "spec.overrides changed since the last promotion; promote the current release again to apply them";
         raise(Reason::OverridesPending, &Reason::OverridesChanged, false, message.to_owned());
@@ -65,8 +70,15 @@ fn overdue<'a>(
 ) -> (Option<String>, Option<Timestamp>) {
     let (mut message, mut next) = (None, None);
     for project in projects {
-        for promotion in project.promotions.values().filter(|one| one.spec.environment == environment.name())
-        {
+        let here = project.promotions.values().filter(|one| one.spec.environment == environment.name());
+        // An approval of what was rolled back or replaced would change nothing.
+        let still_matters = |promotion: &&Arc<Promotion>| {
+            let lane = |application| Lane::of(project, environment, application);
+            promotion.phase().is_running()
+                || (promotion.phase() == PromotionPhase::Verified
+                    && project.application_of(promotion).is_some_and(|name| lane(name).runs(promotion)))
+        };
+        for promotion in here.filter(still_matters) {
             let report = promotion.status.as_ref().and_then(|status| status.approvals.as_ref());
             let Some((report, due)) = report.and_then(|report| Some((report, report.due.as_ref()?.0))) else {
                 continue;
@@ -98,6 +110,21 @@ fn overdue<'a>(
         }
     }
     (message, next)
+}
+
+/// The environments that a freeze names and that do not exist: the freeze does not apply to what its author meant.
+fn freezes_without_environment(project: &Project, now: Timestamp) -> Option<String> {
+    let lines = project.freezes.iter().filter(|freeze| freeze.to > now).filter_map(|freeze| {
+        let is_unknown = |name: &&EnvironmentName| !project.environments.contains_key(*name);
+        let unknown: Vec<&str> =
+            freeze.environments.iter().filter(is_unknown).map(|name| name.as_str()).collect();
+        let exist = if unknown.len() == 1 { "does not exist" } else { "do not exist" };
+        (!unknown.is_empty()).then(|| {
+            format!("{} names {}, which {exist} in this project", freeze.name, unknown.join(" and "))
+        })
+    });
+    let lines: Vec<String> = lines.take(5).collect();
+    (!lines.is_empty()).then(|| lines.join("; "))
 }
 
 /// Whether the overrides changed after the last promotion started.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::api::{EnvironmentId, Location};
-use crate::decide::world::NamespaceFacts;
+use crate::decide::world::{Freeze, NamespaceFacts};
 use std::sync::Arc;
 
 fn condition(type_: &str, status: &str, reason: &str, since: &str) -> Value {
@@ -301,6 +301,71 @@ fn an_emergency_change_that_is_not_approved_in_time_is_reported_as_overdue() {
         let expected = format!("Ready=True Verified: the last verified revision is running{urgent}");
         assert_eq!(said(&decision), expected, "{what}");
         assert_eq!(notes(&decision).len(), usize::from(is_news), "{what}");
+    }
+}
+
+#[test]
+fn an_overdue_approval_is_reported_only_while_it_can_be_acted_on() {
+    let report = json!({
+        "of": {
+            "release": { "name": "shop-1.1.0", "uid": "uid-shop-1.1.0" },
+            "environment": { "name": "prod", "uid": "uid-prod" },
+            "digest": digest(),
+        },
+        "required": 1,
+        "due": stamp("11:30:00"),
+    });
+    let unapproved = |phase: &str| revision(2, "shop-1.1.0", phase, json!({ "approvals": report.clone() }));
+    let back = |phase: &str| as_rollback(revision(3, "shop-1.1.0", phase, json!({ "restores": 1 })));
+    for (promotions, is_reported) in [
+        (vec![unapproved("Verified")], true),
+        (vec![unapproved("Promoting")], true),
+        (vec![unapproved("Verified"), back("Promoting")], true),
+        (vec![unapproved("Verified"), back("Verified")], false),
+        (vec![unapproved("Failed"), back("Verified")], false),
+        (vec![unapproved("Failed")], false),
+        (vec![unapproved("Verified"), revision(3, "shop-1.2.0", "Verified", json!({}))], false),
+        (vec![unapproved("Superseded"), revision(3, "shop-1.2.0", "Promoting", json!({}))], false),
+    ] {
+        let objects = [
+            environment(
+                "prod",
+                json!({ "spec": { "approvals": { "required": 1, "emergencyWithin": "1h" } } }),
+            ),
+            release("shop-1.0.0", json!({})),
+            release("shop-1.1.0", json!({ "spec": { "change": { "type": "Emergency" } } })),
+            release("shop-1.2.0", json!({ "spec": { "hold": true } })),
+            revision(1, "shop-1.0.0", "Verified", json!({})),
+        ];
+        let decision = decided(project(objects.into_iter().chain(promotions.clone())));
+        assert_eq!(alarm(&decision, "ApprovalOverdue").is_some(), is_reported, "{promotions:?}");
+    }
+}
+
+#[test]
+fn a_freeze_that_names_an_environment_that_does_not_exist_is_reported_until_it_has_ended() {
+    let freeze = |to: &str, environments: &[&str]| Freeze {
+        name: "ChangeFreeze year-end".into(),
+        from: at("13:00:00"),
+        to: at(to),
+        reason: "year-end".into(),
+        environments: environments.iter().map(|name| (*name).into()).collect(),
+        passes: Vec::new(),
+    };
+    let one = "ChangeFreeze year-end names prodd, which does not exist in this project";
+    let two = "ChangeFreeze year-end names prodd and stage, which do not exist in this project";
+    for (freezes, expected) in [
+        (vec![], None),
+        (vec![freeze("14:00:00", &[])], None),
+        (vec![freeze("14:00:00", &["prod"])], None),
+        (vec![freeze("14:00:00", &["prodd"])], Some(one)),
+        (vec![freeze("14:00:00", &["prodd", "prod", "stage"])], Some(two)),
+        (vec![freeze("12:00:00", &["prodd"])], None),
+    ] {
+        let mut project = project([environment("prod", json!({}))]);
+        project.freezes = freezes.clone();
+        let decision = decided(project);
+        assert_eq!(alarm(&decision, "FreezeIneffective").as_deref(), expected, "{freezes:?}");
     }
 }
 
