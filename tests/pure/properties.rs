@@ -8,6 +8,7 @@
     reason = "it is how a test fails"
 )]
 
+mod changes;
 mod consent;
 mod facts;
 mod worlds;

@@ -32,6 +32,7 @@ mod run;
 mod scenarios;
 mod store;
 mod withdrawn;
+mod words;
 mod writes;
 
 use scenarios::ALL;

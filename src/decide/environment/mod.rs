@@ -13,6 +13,7 @@ use super::conditions;
 use super::conditions::State;
 use super::decision::Decision;
 use super::history::housekeeping;
+use super::history::lane::Lane;
 use super::moments::{earliest, later};
 use super::world::{EnvironmentWorld, Project};
 use crate::api::{ApplicationName, EnvironmentStatus, Meta};
@@ -40,12 +41,13 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision<EnvironmentS
     let mut decision = Decision::default();
     let mut status = EnvironmentStatus { ..environment.status.clone().unwrap_or_default() };
     status.applications.clear();
+    let mut words = Vec::new();
     for (application, project) in &applications {
         let (entry, report) = lane_report::of(world, project, application, fault.is_none(), now);
+        words.push(record::shown(&Lane::of(project, environment, application), &entry));
         status.applications.push(entry);
         lanes.merge(report);
     }
-    let words: Vec<String> = status.applications.iter().map(record::shown).collect();
     status.summary = (!words.is_empty()).then(|| conditions::cut(&words.join(", "), 1024));
     status.applications.truncate(MOST_APPLICATIONS);
     decision.actions = std::mem::take(&mut lanes.actions);

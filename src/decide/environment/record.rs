@@ -10,9 +10,12 @@ const MOST_RECORDS: usize = 60;
 pub(super) fn entry(lane: &Lane<'_>, application: &str) -> ApplicationStatus {
     let reference = |promotion: &Promotion| -> Option<RevisionRef> {
         let origin = lane.content_of(lane.revision(promotion.revision()?)?);
+        let version = |promotion: &Promotion| promotion.status.as_ref()?.version.clone();
+        // History may have forgotten the revision that a rollback restored. The rollback has its version.
+        let is_forgotten = origin.is_none() && restored(lane, promotion.revision()?).is_some_and(|to| to > 0);
         Some(RevisionRef {
             revision: promotion.revision()?,
-            version: origin.and_then(|origin| origin.status.as_ref()?.version.clone()),
+            version: origin.and_then(version).or_else(|| version(promotion).filter(|_| is_forgotten)),
             release: origin.map(|origin| origin.spec.release.clone()),
         })
     };
@@ -52,12 +55,17 @@ fn record(promotion: &Promotion) -> Option<RevisionRecord> {
 }
 
 /// `shop 1.4.0 (r3)`.
-pub(super) fn shown(entry: &ApplicationStatus) -> String {
-    match &entry.current {
-        None => format!("{} -", entry.name),
-        Some(current) => {
-            let version = current.version.as_deref().unwrap_or("baseline");
-            format!("{} {version} (r{})", entry.name, current.revision)
-        }
-    }
+pub(super) fn shown(lane: &Lane<'_>, entry: &ApplicationStatus) -> String {
+    let Some(current) = &entry.current else { return format!("{} -", entry.name) };
+    let version = current.version.as_deref().unwrap_or_else(|| match restored(lane, current.revision) {
+        Some(0) => "baseline",
+        Some(_) | None => "unknown",
+    });
+    format!("{} {version} (r{})", entry.name, current.revision)
+}
+
+/// The number at which a chain of restored revisions ends: 0 for what ran before Towpath first wrote. None if the revision restored nothing.
+fn restored(lane: &Lane<'_>, revision: i64) -> Option<i64> {
+    let restores = |number: i64| lane.revision(number)?.status.as_ref()?.restores.filter(|to| *to < number);
+    std::iter::successors(restores(revision), |number| restores(*number)).last()
 }

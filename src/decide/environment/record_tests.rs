@@ -81,6 +81,16 @@ fn the_current_previous_and_last_verified_revision_are_read_from_the_promotions(
             "2 - -",
             "shop baseline (r2)",
         ),
+        // A rollback that failed before it recorded what it restores is no baseline.
+        (
+            vec![first(), rollback(2, "shop-1.0.0", "Failed", None)],
+            "2 - -",
+            "1 shop-1.0.0 1.0.0",
+            "1 shop-1.0.0 1.0.0",
+            "shop unknown (r2)",
+        ),
+        // History has forgotten the restored revision.
+        (vec![rollback(5, "shop-1.1.0", "Failed", Some(3))], "5 - rollback", "-", "-", "shop rollback (r5)"),
     ] {
         let (entry, found_summary) = shop(promotions.clone());
         let found = [&entry.current, &entry.previous, &entry.last_verified].map(shown);

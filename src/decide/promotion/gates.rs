@@ -250,6 +250,9 @@ fn recheck_of_rights(scene: &Scene<'_>, release: &CachedRelease, gate: &Reason) 
 /// What is needed, how to approve, and why the declared type of the change does not spare it the approvals.
 fn how_to_approve(scene: &Scene<'_>, release: &CachedRelease, report: &ApprovalsReport) -> String {
     let Some(needed) = &report.needed else { return "it has all approvals".to_owned() };
+    if !report.rejected.is_empty() {
+        return needed.clone();
+    }
     let message = format!(
         "it {needed}; to approve, create an Approval with the release, environment and digest of status.approvals.of"
     );

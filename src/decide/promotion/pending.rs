@@ -58,15 +58,25 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
 }
 
 fn no_target(scene: &Scene<'_>) -> Decision {
-    match scene.is_rollback() {
-        true => finish(
+    match (scene.is_rollback(), scene.world.promotion.spec.to_revision) {
+        (true, Some(number)) => {
+            let message = format!(
+                "spec.toRevision is {number}, and {} has no such revision of {}; see status.applications of the environment",
+                scene.environment.name(),
+                scene.application
+            );
+            finish(scene, Outcome::Refused { reason: Reason::NoTarget, message: &message })
+        }
+        (true, None) => finish(
             scene,
             Outcome::Refused {
                 reason: Reason::NoTarget,
                 message: "there is no verified revision to roll back to",
             },
         ),
-        false => scene.wait(&Reason::Content, "the content of the release has not been captured yet", None),
+        (false, _) => {
+            scene.wait(&Reason::Content, "the content of the release has not been captured yet", None)
+        }
     }
 }
 

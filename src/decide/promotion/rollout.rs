@@ -192,10 +192,9 @@ fn stuck_pods(scene: &Scene<'_>) -> Vec<Action> {
 /// Ends a rollback, whose content was verified before; starts the observe window of a promotion.
 fn rolled_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
     if scene.is_rollback() {
-        return finish(
-            scene,
-            Outcome::Verified { reason: Reason::Restored, message: "restored and healthy again" },
-        );
+        let what = scene.status().version.unwrap_or_else(|| "what ran before Towpath first wrote".to_owned());
+        let message = format!("restored {what}, and it is healthy");
+        return finish(scene, Outcome::Verified { reason: Reason::Restored, message: &message });
     }
     let window = span(scene.policy.observe_window);
     let idle = without_replicas(scene, wanted);

@@ -47,14 +47,19 @@ pub(super) fn of_promotion(
     ended(project, lane, release, promotion, rollback, stage)
 }
 
-/// The rollback of a release that followed this promotion: one that is pending, else the last one that started.
+/// The rollback of a release that took this promotion back: one that is pending, else the last one that started. One that restores this
+/// promotion or a later one takes nothing of it back, although it names the release.
 fn rollback_of<'a>(lane: &Lane<'a>, release: &CachedRelease, promotion: &Promotion) -> Option<&'a Promotion> {
     // A promotion that has not started has no revision yet and comes after all that have one.
     let number = |promotion: &Promotion| promotion.revision().unwrap_or(i64::MAX);
+    let restored = |other: &Promotion| {
+        other.status.as_ref().and_then(|status| status.restores).or(other.spec.to_revision)
+    };
     let is_of_it = |other: &&Promotion| {
         other.spec.kind == PromotionKind::Rollback
             && other.spec.release == release.name()
             && number(other) > number(promotion)
+            && restored(other).is_none_or(|revision| revision < number(promotion))
     };
     let pending = || lane.pending.iter().copied().filter(is_of_it);
     let waiting = pending().rfind(|other| !other.phase().is_final());
@@ -80,7 +85,7 @@ fn ended(
     let rollback = match phase {
         PromotionPhase::Failed | PromotionPhase::Inconclusive => rollback,
         // A person may also roll back a verified release.
-        PromotionPhase::Verified if runs_here(lane, promotion) => {
+        PromotionPhase::Verified if lane.runs(promotion) => {
             rollback.filter(|other| !other.phase().is_final())
         }
         PromotionPhase::Verified => rollback.filter(|other| other.phase() != PromotionPhase::Cancelled),
@@ -104,10 +109,7 @@ fn ended(
             At::RollingBack
         }
     };
-    let has_failed = !matches!(stage.at, At::RollingBack | At::Promotion(PromotionPhase::Verified));
-    if has_failed && newer_is_verified(project, lane, release) {
-        stage.at = At::Superseded;
-    }
+    stage.at = stage.at.superseded_if(|| newer_is_verified(project, lane, release));
     stage
 }
 
@@ -118,10 +120,4 @@ fn cause(rollback: &Promotion) -> Option<String> {
         (Some(cause), Some(reason)) => Some(format!("{cause}: {reason}")),
         (one, None) | (None, one) => one.clone(),
     }
-}
-
-/// Whether the content of this promotion is the one that runs here, or runs here again after a rollback.
-fn runs_here(lane: &Lane<'_>, promotion: &Promotion) -> bool {
-    let last = lane.here().rev().find(|other| other.phase() == PromotionPhase::Verified);
-    last.and_then(|other| lane.content_of(other)).is_some_and(|origin| origin.name() == promotion.name())
 }

@@ -1,17 +1,14 @@
 //! The path of a release through the environments: its stage in each.
 
 use super::promoted::of_promotion;
-use crate::api::{
-    CachedRelease, Environment, Meta, PromotionKind, PromotionPhase, Reason, ReleasePhase, ReleaseStatus,
-    StageStatus,
-};
+use crate::api::{CachedRelease, Environment, Meta, PromotionPhase, Reason, ReleaseStatus, StageStatus};
 use crate::decide::conditions::seconds;
 use crate::decide::environment::validate::{self, in_order};
 use crate::decide::gates::declared::declared;
 use crate::decide::gates::gate::{Exclusion, Gate};
 use crate::decide::gates::{Requested, evaluate};
 use crate::decide::history::lane::Lane;
-use crate::decide::history::order::newer;
+use crate::decide::history::order::promotes_newer;
 use crate::decide::world::Project;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -51,8 +48,48 @@ pub enum At {
     RolledBack,
     /// The rollback of the release failed.
     RollbackFailed,
-    /// The release failed, and a newer release has been verified here since.
-    Superseded,
+    /// The release failed here, and a newer release has been verified here since.
+    Superseded(Setback),
+}
+
+/// How a release failed in an environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setback {
+    /// It failed and was not rolled back.
+    Failed,
+    /// Nothing showed whether it is good.
+    Inconclusive,
+    /// It was rolled back.
+    RolledBack,
+    /// Its rollback failed.
+    RollbackFailed,
+}
+
+impl At {
+    /// The failure that this is, if it is one.
+    pub(super) fn setback(&self) -> Option<Setback> {
+        match self {
+            Self::Promotion(PromotionPhase::Failed) => Some(Setback::Failed),
+            Self::Promotion(PromotionPhase::Inconclusive) => Some(Setback::Inconclusive),
+            Self::RolledBack => Some(Setback::RolledBack),
+            Self::RollbackFailed => Some(Setback::RollbackFailed),
+            Self::Superseded(setback) => Some(*setback),
+            Self::Promotion(_)
+            | Self::Skipped(_)
+            | Self::Gate(_)
+            | Self::Blocked(_)
+            | Self::InProgress
+            | Self::RollingBack => None,
+        }
+    }
+
+    /// The same after a newer release was verified here: a failure is not repaired any more.
+    pub(super) fn superseded_if(self, newer_is_verified: impl FnOnce() -> bool) -> Self {
+        match self.setback() {
+            Some(setback) if newer_is_verified() => Self::Superseded(setback),
+            Some(_) | None => self,
+        }
+    }
 }
 
 impl Stage {
@@ -69,9 +106,10 @@ impl Stage {
             At::InProgress => Reason::Promoting,
             At::Promotion(phase) => phase.reason(),
             At::RollingBack => Reason::RollingBack,
-            At::RolledBack => Reason::RolledBack,
-            At::RollbackFailed => Reason::RollbackFailed,
-            At::Superseded => Reason::Superseded,
+            At::RolledBack | At::Superseded(Setback::RolledBack) => Reason::RolledBack,
+            At::RollbackFailed | At::Superseded(Setback::RollbackFailed) => Reason::RollbackFailed,
+            At::Superseded(Setback::Failed) => Reason::Failed,
+            At::Superseded(Setback::Inconclusive) => Reason::Inconclusive,
         }
     }
 
@@ -153,10 +191,8 @@ fn forgotten(
 ) -> Option<Stage> {
     let line = status.environments.iter().find(|line| line.name == lane.environment)?;
     let promotion = line.promotion.as_ref().filter(|name| !project.promotions.contains_key(*name))?;
-    let at = ended(&Reason::from(line.state.as_str()), &status.phase)?;
-    let has_failed = matches!(&at, At::Promotion(phase) if phase.has_failed())
-        || matches!(at, At::RolledBack | At::RollbackFailed);
-    let at = if has_failed && newer_is_verified(project, lane, release) { At::Superseded } else { at };
+    let at = ended(&Reason::from(line.state.as_str()))?;
+    let at = at.superseded_if(|| newer_is_verified(project, lane, release));
     Some(Stage {
         name: line.name.clone(),
         at,
@@ -167,33 +203,24 @@ fn forgotten(
     })
 }
 
-/// The outcome that a stored word stands for. None for a stage that has not ended. `Superseded` is the word for a superseded promotion
-/// and for a failure that a newer release superseded. The phase of the release distinguishes them.
-fn ended(state: &Reason, phase: &ReleasePhase) -> Option<At> {
-    let had_failed =
-        matches!(phase, ReleasePhase::RolledBack | ReleasePhase::Failed | ReleasePhase::Inconclusive);
+/// The outcome that a stored word stands for. None for a stage that has not ended.
+fn ended(state: &Reason) -> Option<At> {
     let ends = [
         (Reason::Verified, At::Promotion(PromotionPhase::Verified)),
         (Reason::Cancelled, At::Promotion(PromotionPhase::Cancelled)),
         (Reason::Failed, At::Promotion(PromotionPhase::Failed)),
         (Reason::Inconclusive, At::Promotion(PromotionPhase::Inconclusive)),
+        (Reason::Superseded, At::Promotion(PromotionPhase::Superseded)),
         (Reason::RolledBack, At::RolledBack),
         (Reason::RollbackFailed, At::RollbackFailed),
-        (
-            Reason::Superseded,
-            if had_failed { At::Superseded } else { At::Promotion(PromotionPhase::Superseded) },
-        ),
     ];
     ends.into_iter().find(|(word, _)| word == state).map(|(_, at)| at)
 }
 
 /// Whether a newer release was verified here.
 pub(super) fn newer_is_verified(project: &Project, lane: &Lane<'_>, release: &CachedRelease) -> bool {
-    lane.here().any(|other| {
-        other.spec.kind == PromotionKind::Promote
-            && other.phase() == PromotionPhase::Verified
-            && project.releases.get(&other.spec.release).is_some_and(|newest| newer(newest, release).is_gt())
-    })
+    lane.here()
+        .any(|other| other.phase() == PromotionPhase::Verified && promotes_newer(project, other, release))
 }
 
 /// The environments that the release could enter now and that have no promotion of it. The release waits for the consent of their

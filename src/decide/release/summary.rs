@@ -1,6 +1,6 @@
 //! The phase, state and message of a whole release, from what it does in each environment.
 
-use super::stages::{At, Stage};
+use super::stages::{At, Setback, Stage};
 use crate::api::{Class, PromotionPhase, Reason, ReleasePhase};
 use crate::decide::conditions::State;
 use crate::decide::gates::gate::Exclusion;
@@ -51,7 +51,14 @@ fn ranked(at: &At) -> Option<(usize, ReleasePhase, State, Reason)> {
         At::InProgress | At::Promotion(PromotionPhase::Promoting | PromotionPhase::Observing) => {
             (5, ReleasePhase::Promoting, State::Reconciling, Reason::Promoting)
         }
-        At::Superseded => (6, ReleasePhase::RolledBack, State::Ready, Reason::Superseded),
+        At::Superseded(setback) => {
+            let phase = match setback {
+                Setback::RolledBack => ReleasePhase::RolledBack,
+                Setback::Failed | Setback::RollbackFailed => ReleasePhase::Failed,
+                Setback::Inconclusive => ReleasePhase::Inconclusive,
+            };
+            (6, phase, State::Ready, Reason::Superseded)
+        }
         At::Gate(reason) => (7, ReleasePhase::Waiting, state_at_gate(reason), reason.clone()),
         At::Promotion(PromotionPhase::Superseded | PromotionPhase::Cancelled) => {
             (8, ReleasePhase::Superseded, State::Ready, Reason::Superseded)

@@ -11,13 +11,11 @@ use std::sync::Arc;
 use towpath::api::{Release, ReleasePhase};
 use towpath::content::Digested;
 use towpath::decide::decision::{Action, Decision};
-
 use towpath::decide::{environment, promotion, release};
 
 /// What somebody does at a moment, in seconds after the start.
 pub type Event = (i64, &'static str, fn(&mut Store, Timestamp));
 
-/// Nothing that is simulated takes longer.
 const HORIZON: SignedDuration = SignedDuration::from_hours(6);
 const MOST_PASSES: usize = 3_000;
 
@@ -39,7 +37,6 @@ pub struct Run {
     pub while_down: Option<fn(&mut Store, Timestamp)>,
 }
 
-/// The process ended here.
 struct Crash;
 
 pub fn start() -> Timestamp {

@@ -12,10 +12,15 @@ support::stories![
     a_freeze_lets_an_emergency_pass_only_if_its_requester_may_declare_it,
 ];
 
-async fn requests(project: &Project, person: &Person, version: &str, type_: &str) -> Result<String> {
+fn in_seconds(seconds: i64) -> String {
+    let at = Timestamp::now() + SignedDuration::from_secs(seconds);
+    Timestamp::from_second(at.as_second()).map(|at| at.to_string()).unwrap_or_default()
+}
+
+async fn requests(project: &Project, person: &Person, version: &str, change: Value) -> Result<String> {
     let name = format!("shop-{version}");
     let spec = json!({
-        "application": "shop", "version": version, "change": { "type": type_ },
+        "application": "shop", "version": version, "change": change,
         "source": { "manifests": [deployment("web", &format!("v{version}"), None)] },
     });
     person.create(project, "releases", &name, spec).await?;
@@ -36,7 +41,7 @@ async fn a_type_that_the_requester_may_not_declare_counts_as_normal_and_the_rele
     in_project(&[json!({ "name": "prod", "approvals": rules })], async |project| {
         let alice = project.person("alice", &[], &["towpath-requester"]).await?;
         for (version, type_) in [("1.0.0", "Standard"), ("2.0.0", "Emergency")] {
-            let release = requests(project, &alice, version, type_).await?;
+            let release = requests(project, &alice, version, json!({ "type": type_ })).await?;
             let normal =
                 format!("it counts as Normal here, not as {type_}: alice may not declare {type_} changes");
             let words = ["has 0 of 1 approvals", &normal, "the verb declare on environments/prod"];
@@ -51,10 +56,12 @@ async fn a_type_that_the_requester_may_not_declare_counts_as_normal_and_the_rele
             "{:#?}",
             emergency["status"]["approvals"]
         );
-        // And it is checked when it is used: it is taken away again.
+        // And it is checked when it is used, not only when the release is made.
         project.unbind("alice", "towpath-declarer").await?;
         project.until_may("alice", "declare", "prod", false).await?;
-        let release = requests(project, &alice, "3.0.0", "Standard").await?;
+        let later = json!([{ "environment": "prod", "at": in_seconds(8) }]);
+        let change = json!({ "type": "Standard", "notBefore": later });
+        let release = requests(project, &alice, "3.0.0", change).await?;
         waits(project, &release, "Approval", &["it counts as Normal here, not as Standard"]).await
     })
     .await
@@ -64,18 +71,15 @@ async fn a_freeze_lets_an_emergency_pass_only_if_its_requester_may_declare_it() 
     in_project(&[json!({ "name": "prod" })], async |project| {
         let mallory = project.person("mallory", &[], &["towpath-requester"]).await?;
         let olga = project.person("olga", &[], &["towpath-requester", "towpath-oncall"]).await?;
-        let at = |seconds: i64| {
-            let at = Timestamp::now() + SignedDuration::from_secs(seconds);
-            Timestamp::from_second(at.as_second()).map(|at| at.to_string()).unwrap_or_default()
-        };
-        let freeze: Value =
-            json!({ "from": at(-60), "to": at(3600), "reason": "year-end", "passes": ["Emergency"] });
+        let freeze = json!({
+            "from": in_seconds(-60), "to": in_seconds(3600), "reason": "year-end", "passes": ["Emergency"],
+        });
         project.create("changefreezes", "year-end", freeze).await?;
-        let release = requests(project, &mallory, "1.0.0", "Emergency").await?;
+        let release = requests(project, &mallory, "1.0.0", json!({ "type": "Emergency" })).await?;
         let words = ["rollbacks and Emergency changes pass", "mallory may not declare Emergency changes"];
         waits(project, &release, "Freeze", &words).await?;
         ensure!(project.snapshot("prod").await?.is_empty(), "a word passed the freeze");
-        let release = requests(project, &olga, "2.0.0", "Emergency").await?;
+        let release = requests(project, &olga, "2.0.0", json!({ "type": "Emergency" })).await?;
         project.ended(&format!("prod-{release}"), "Verified").await.map(drop)
     })
     .await
