@@ -23,8 +23,11 @@ const WORDS: Duration = Duration::from_secs(30);
 
 /// Plays a situation from the first object to the judgement. The project has no environment yet.
 pub async fn play(project: &Project, situation: &Situation, timing: &Timing) -> Result<Played> {
-    let played = run(project, situation, timing).await;
-    clean(project, situation).await;
+    let mut situation = situation.clone();
+    let words = situation.says.iter_mut().chain(situation.waits.iter_mut().flat_map(|waits| &mut waits.says));
+    words.for_each(|word| *word = word.replace("$project", &project.name));
+    let played = run(project, &situation, timing).await;
+    clean(project, &situation).await;
     played
 }
 
@@ -181,10 +184,14 @@ async fn wait(timeline: &Timeline, waits: &Waits, timing: &Timing) -> Vec<String
         Err(_) => return vec![format!("it does not say {:?}: {}", waits.says, timeline.shown())],
     }
     tokio::time::sleep(timing.choose(&waits.lasts, "wait")).await;
-    match timeline.now(|seen| seen.is_over(&timeline.promotion)) {
-        true => vec![format!("it waited too short: {}", timeline.shown())],
-        false => Vec::new(),
+    let mut faults = Vec::new();
+    if timeline.now(|seen| seen.is_over(&timeline.promotion)) {
+        faults.push(format!("it waited too short: {}", timeline.shown()));
     }
+    if waits.unwritten && timeline.now(|seen| seen.status(&timeline.promotion)["startedAt"].is_string()) {
+        faults.push(format!("it was written before it waited: {}", timeline.shown()));
+    }
+    faults
 }
 
 /// Removes what the situation has in the cluster.

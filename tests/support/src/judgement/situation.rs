@@ -125,6 +125,9 @@ pub struct Waits {
     /// How long it has to wait like that. Default: 3s.
     #[serde(default = "three_seconds", rename = "for")]
     pub lasts: Range,
+    /// It waits before anything is written.
+    #[serde(default)]
+    pub unwritten: bool,
 }
 
 fn nothing() -> Value {

@@ -62,6 +62,8 @@ fn marks(annotations: &Value) -> Value {
             || name.starts_with("deprecated.daemonset.template.generation")
             || name.starts_with("pv.kubernetes.io/")
             || name.starts_with("volume.")
+            // Adoption removes it: kubectl would undo the release with it.
+            || name == "kubectl.kubernetes.io/last-applied-configuration"
             || name.starts_with("autoscaling.alpha.kubernetes.io/"))
     };
     let kept = annotations.as_object().into_iter().flatten().filter(|(name, _)| foreign(name));
