@@ -61,7 +61,7 @@ fn words(conditions: &[Condition]) -> String {
 }
 
 /// What differs, line by line.
-fn differences(one: &BTreeMap<String, String>, other: &BTreeMap<String, String>) -> Vec<String> {
+pub fn differences(one: &BTreeMap<String, String>, other: &BTreeMap<String, String>) -> Vec<String> {
     let names: std::collections::BTreeSet<&String> = one.keys().chain(other.keys()).collect();
     let differing = names.into_iter().filter(|name| one.get(*name) != other.get(*name));
     let none = "nothing".to_owned();
@@ -70,7 +70,7 @@ fn differences(one: &BTreeMap<String, String>, other: &BTreeMap<String, String>)
 }
 
 /// Holds that a run ends as the plain one did.
-pub fn same(what: &str, plain: &BTreeMap<String, String>, run: &Run) {
+fn same(what: &str, plain: &BTreeMap<String, String>, run: &Run) {
     let differences = differences(plain, &of(&run.store));
     let text = differences.join("\n");
     assert!(differences.is_empty(), "{what}: the end is another one:\n{text}\n\n{}", run.log.join("\n"));
