@@ -129,10 +129,13 @@ fn an_unfinished_hook_of_a_failed_release_is_stopped_before_the_rollback_is_done
             let slow = hook("migrate", "pre-promote", "slow", json!({ "activeDeadlineSeconds": 60 }));
             with(store, "2.0.0", "web", vec![slow], now);
         }),
-        (1010, "release 2.0.0 is deleted", |store, _| _ = store.releases.remove("shop-2.0.0")),
+        (1010, "a person rolls it back", |store, now| {
+            let spec = json!({ "release": "shop-2.0.0", "environment": "prod", "kind": "Rollback" });
+            store.add_promotion("by-hand", serde_json::from_value(spec).unwrap(), now);
+        }),
     ];
     let run = settled(prod, &EVENTS);
-    assert_eq!(promotion(&run, "prod-shop-2.0.0-rollback"), PromotionPhase::Verified);
+    assert_eq!(promotion(&run, "by-hand"), PromotionPhase::Verified);
     assert_eq!(counts(&run, "migrate"), (1, 1), "{}", run.log.join("\n"));
     let line = |what: &str| {
         run.log

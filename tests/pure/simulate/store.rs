@@ -12,8 +12,7 @@ use towpath::api::{
 };
 use towpath::content::capture::images::images;
 use towpath::content::{Digested, ObjectKey, ObjectSet, manifests};
-use towpath::decide::decision::{Action, Decision};
-
+use towpath::decide::decision::{Action, Decision, Target};
 use towpath::decide::needs::{changed_workloads, contents, due_after_window, live_objects, plans};
 use towpath::decide::world::{
     Admission, Capture, EnvironmentWorld, FailedWrite, Grant, Live, Loaded, NamespaceFacts, Objects, Plans,
@@ -106,6 +105,10 @@ macro_rules! dressed {
 }
 
 impl Store {
+    fn at(&mut self, target: &Target) -> &mut Namespace {
+        self.namespaces.get_mut(target.location.namespace.as_str()).unwrap()
+    }
+
     pub fn add_environment(&mut self, name: &str, spec: EnvironmentSpec, now: Timestamp) {
         let namespace = spec.namespace.clone();
         self.namespaces.entry(namespace.to_string()).or_insert_with(|| Namespace::new(&namespace));
@@ -317,15 +320,11 @@ impl Store {
                 Ok(true)
             }
             Action::Adopt { target, key, patch } => {
-                self.namespaces.get_mut(target.location.namespace.as_str()).unwrap().patch(
-                    key,
-                    patch.clone(),
-                    now,
-                )?;
+                self.at(target).patch(key, patch.clone(), now)?;
                 Ok(true)
             }
             Action::Apply { target, key, object, otherwise } => {
-                let namespace = self.namespaces.get_mut(target.location.namespace.as_str()).unwrap();
+                let namespace = self.at(target);
                 let is_transient = namespace.failure(key).is_some();
                 let answer = match (namespace.apply(key, object, now), otherwise) {
                     (Err(_), Some(otherwise)) if !is_transient => namespace.apply(key, otherwise, now),
@@ -339,20 +338,18 @@ impl Store {
                 Ok(true)
             }
             Action::Replace { target, key, uid: old, object } => {
-                let namespace = self.namespaces.get_mut(target.location.namespace.as_str()).unwrap();
-                namespace.delete(key, old)?;
-                namespace.apply(key, object, now)?;
+                self.at(target).delete(key, old)?;
+                self.at(target).apply(key, object, now)?;
                 memory.wrote(uid, key);
                 Ok(true)
             }
             Action::StopJob { target, key, uid: job } => {
-                let namespace = self.namespaces.get_mut(target.location.namespace.as_str()).unwrap();
-                namespace.delete(key, job)?;
+                self.at(target).delete(key, job)?;
                 memory.wrote(uid, key);
                 Ok(false)
             }
             Action::Delete { target, key, uid: object } => {
-                let namespace = self.namespaces.get_mut(target.location.namespace.as_str()).unwrap();
+                let namespace = self.at(target);
                 let is_transient = namespace.failure(key).is_some();
                 let answer = namespace.delete(key, object);
                 if let (Err(message), false) = (&answer, is_transient) {
