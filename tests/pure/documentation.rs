@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use support::manifests::root;
-use support::pages::{Block, PAGES, blocks, text};
+use support::pages::{Block, PAGES, blocks, hints, text};
 use towpath::api::Reason;
 
 #[test]
@@ -29,6 +29,23 @@ fn every_command_is_in_a_block_that_a_story_runs() {
                     .any(|program| line.trim().starts_with(program))
         };
         assert_eq!(outside.filter(is_command).collect::<Vec<_>>(), Vec::<&str>::new(), "{page}");
+    }
+}
+
+/// kubectl watches one kind at a time: `you may only specify a single resource type`.
+#[test]
+fn no_command_watches_several_kinds() {
+    let hints = hints().unwrap();
+    assert!(hints.iter().any(|(_, command)| command.contains(" --watch")), "no notes: {hints:?}");
+    let mut commands: Vec<(String, String)> = hints;
+    for page in PAGES {
+        let lines = text(page);
+        commands.extend(lines.lines().map(|line| (page.to_owned(), line.to_owned())));
+    }
+    let watches = |command: &str| command.contains(" --watch") || command.contains(" -w ");
+    for (place, command) in commands.iter().filter(|(_, command)| watches(command)) {
+        let kinds = command.split("kubectl get ").nth(1).and_then(|rest| rest.split(' ').next());
+        assert!(!kinds.unwrap_or_default().contains(','), "{place}: {command}");
     }
 }
 

@@ -1,4 +1,5 @@
-//! Every command in the README and in `docs/` works, in the order of the pages, on a new cluster.
+//! Every command in the README and in `docs/` works, in the order of the pages, on a new cluster. So do the commands that read in the notes
+//! of the chart and in the examples.
 //!
 //! A reader with the rights of a cluster admin runs them in a shell, in a folder with the chart and the examples, and saves the files of
 //! the pages there. Pods are played, so the pods that the chart installs do nothing; the controller runs beside the cluster, with
@@ -16,7 +17,7 @@ use support::failed::uses_namespace;
 use support::installation::own_control_plane;
 use support::manifests::{read, root};
 use support::operator::{Flags, Operator};
-use support::pages::{Block, PAGES, blocks};
+use support::pages::{Block, PAGES, blocks, hints};
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -54,6 +55,11 @@ async fn every_command_in_the_documentation_works() -> Result<()> {
             }
             if controller.is_none() && reader.has_installed() {
                 controller = Some(Operator::start(&cluster, &["shop"], &Flags::as_installed()).await?);
+            }
+        }
+        if page == "README.md" {
+            for (file, command) in hints()? {
+                reader.run(&command).await.with_context(|| format!("{file}: {command}"))?;
             }
         }
     }

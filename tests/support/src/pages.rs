@@ -56,3 +56,20 @@ pub fn blocks(page: &str) -> Result<Vec<Block>> {
     }
     Ok(blocks)
 }
+
+/// The commands that only read, in what `helm install` prints and in the comments of the examples: file and command.
+pub fn hints() -> Result<Vec<(String, String)>> {
+    let mut files = vec!["charts/towpath/templates/NOTES.txt".to_owned()];
+    for entry in std::fs::read_dir(root("deploy/examples"))? {
+        files.push(format!("deploy/examples/{}", entry?.file_name().to_string_lossy()));
+    }
+    files.sort();
+    let command = |line: &str| {
+        let start = ["kubectl get ", "kubectl explain "].iter().find_map(|start| line.find(start))?;
+        line.get(start..).map(|command| format!("{}\n", command.trim()))
+    };
+    let commands = |file: &String| -> Vec<(String, String)> {
+        text(file).lines().filter_map(command).map(|command| (file.clone(), command)).collect()
+    };
+    Ok(files.iter().flat_map(commands).collect())
+}
