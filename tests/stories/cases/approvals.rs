@@ -19,6 +19,7 @@ support::stories![
     the_right_to_approve_is_asked_for_again_when_the_approval_is_used,
     other_overrides_are_another_content_and_need_new_approvals,
     some_of_each_group_have_to_approve,
+    one_of_two_approvals_of_a_person_counts_and_the_other_says_why_not,
     standard_changes_are_approved_beforehand_and_emergencies_afterwards,
     automation_takes_a_release_only_from_somebody_who_may_promote_there,
     without_policies_approvals_are_not_to_be_had_and_nothing_is_approved_by_default,
@@ -259,6 +260,28 @@ async fn some_of_each_group_have_to_approve() -> Result<()> {
         waits(project, PROMOTION, "0 of 1 from security").await?;
         sue.decides(project, PROMOTION, "Approve").await?;
         project.ended(PROMOTION, "Verified").await.map(drop)
+    })
+    .await
+}
+
+async fn one_of_two_approvals_of_a_person_counts_and_the_other_says_why_not() -> Result<()> {
+    in_project(&careful(json!({ "required": 2 })), async |project| {
+        let alice = project.person("alice", &[], &["towpath-requester"]).await?;
+        let bob = project.person("bob", &[], &["towpath-approver"]).await?;
+        releases(project, &alice, "1.0.0", Value::Null).await?;
+        waits(project, PROMOTION, "0 of 2").await?;
+        for _ in 0..2 {
+            bob.decides(project, PROMOTION, "Approve").await?;
+        }
+        eventually("one of them to count", SOON, async || {
+            let found = project.all("approvals").await?;
+            let ready = found.iter().filter_map(|it| condition(it, "Ready"));
+            let (counts, not): (Vec<_>, Vec<_>) = ready.partition(|it| it["status"] == "True");
+            let says = |it: &&&Value| it["message"].to_string().contains("a person counts once");
+            Ok((counts.len() == 1 && not.iter().filter(says).count() == 1).then_some(()))
+        })
+        .await?;
+        waits(project, PROMOTION, "1 of 2").await.map(drop)
     })
     .await
 }
