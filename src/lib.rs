@@ -52,8 +52,8 @@
 //! 4. A settled world needs no actions, and the computed status equals the stored one.
 //! 5. A stale world never moves memory backwards.
 //! 6. `wake_at` is later than now.
-//! 7. A promotion that has not ended can always be aborted: by deleting its release or, once it has written, by a rollback. A closed
-//!    gate never leads to a write, unless a user with the right to override it did so.
+//! 7. A promotion that has not ended can always be aborted: by deleting its release before it has written, and by a rollback afterwards.
+//!    A closed gate never leads to a write, unless a user with the right to override it did so.
 //! 8. A slow or scheduled read, such as the dry-run, is an action whose result is remembered.
 //! 9. Only the lease holder acts. Another replica may observe and decide.
 //!

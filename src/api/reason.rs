@@ -173,8 +173,6 @@ reasons! {
     RollbackFailed: Final,
     /// A person created a rollback of the release.
     TakenBack: Final,
-    /// The release was deleted during its promotion.
-    Withdrawn: Final,
     /// The target namespace was deleted during the promotion.
     NamespaceDeleted: Final,
     /// Another tool deploys to this environment: Towpath writes nothing here.

@@ -29,7 +29,7 @@ pub(super) enum Consequence {
     Leave(String),
 }
 
-pub(super) fn consequence(scene: &Scene<'_>, reason: &Reason) -> Consequence {
+pub(super) fn consequence(scene: &Scene<'_>) -> Consequence {
     if scene.is_rollback() {
         return Consequence::Hold(
             "a failed rollback is not rolled back: promote a fixed release, or roll back to another revision with spec.toRevision"
@@ -42,18 +42,16 @@ pub(super) fn consequence(scene: &Scene<'_>, reason: &Reason) -> Consequence {
     if let Some(cause) = changed_nothing(scene) {
         return Consequence::Leave(cause);
     }
-    // A deleted release is rolled back even if the policy does not roll back failures.
-    let withdrawn = *reason == Reason::Withdrawn;
     match scene.policy.action {
-        FailureAction::Hold if !withdrawn => {
+        FailureAction::Hold => {
             return Consequence::Hold("the rollback policy has action: Hold".into());
         }
-        FailureAction::Notify if !withdrawn => {
+        FailureAction::Notify => {
             return Consequence::Leave("the rollback policy has action: Notify".into());
         }
-        FailureAction::Hold | FailureAction::Notify | FailureAction::Rollback => {}
+        FailureAction::Rollback => {}
     }
-    if !withdrawn && budget_is_exhausted(scene) {
+    if budget_is_exhausted(scene) {
         let budget = &scene.policy.budget;
         return Consequence::Hold(format!(
             "the budget of {} rollbacks in {:?} is exhausted; repair this environment manually",

@@ -145,7 +145,7 @@ fn rolled_back(scene: &Scene<'_>, rollback: &Promotion) -> Decision {
 
 /// Handles a failure. If the policy rolls back, the rollback is created first, and this promotion ends once it has started.
 fn failed(scene: &Scene<'_>, reason: Reason, message: &str) -> Decision {
-    let (text, holds) = match consequence(scene, &reason) {
+    let (text, holds) = match consequence(scene) {
         Consequence::RollBack(revision) => match scene.world.project.promotions.get(&rollback_name(scene)) {
             None => {
                 let actions = vec![roll_back(scene, revision, &reason, message)];
