@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// One immutable version of an application: its objects, with images pinned to digests. Towpath promotes it from environment to
-/// environment.
+/// environment. Deleting a Release withdraws it: no further promotion of it starts. A promotion that has started is finished, and nothing
+/// is rolled back.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "towpath.dev",
@@ -20,7 +21,7 @@ use std::collections::BTreeMap;
     category = "towpath",
     status = "ReleaseStatus",
     derive = "PartialEq",
-    doc = "One immutable version of an application: its objects, with images pinned to digests. It is promoted from environment to environment.",
+    doc = "One immutable version of an application: its objects, with images pinned to digests. It is promoted from environment to environment. Deleting a Release withdraws it: no further promotion of it starts. A promotion that has started is finished, and nothing is rolled back.",
     selectable = ".spec.application",
     selectable = ".spec.version",
     printcolumn(name = "Application", type_ = "string", json_path = ".spec.application"),
@@ -45,8 +46,9 @@ pub struct ReleaseSpec {
     /// Name of the application, such as `shop`. Each environment has one history per application.
     #[schemars(length(min = 1, max = 50), regex(pattern = schema::LABEL))]
     pub application: ApplicationName,
-    /// Version of the application, such as `1.4.0` or `2026-11-03.1`. Create one Release per version. The release that was created
-    /// last is the newest; of two that were created in the same second, the one with the greater semantic version.
+    /// Version of the application, such as `1.4.0` or `2026-11-03.1`. Create one Release per version: a Release is Invalid if the same
+    /// version was promoted with another content. The release that was created last is the newest; of two that were created in the same
+    /// second, the one with the greater semantic version.
     #[schemars(length(min = 1, max = 64), regex(pattern = "^[A-Za-z0-9][A-Za-z0-9._+-]*$"))]
     pub version: String,
     /// Source of the content. Set exactly one of `environment`, `manifests` and `configMapRef`.
