@@ -36,6 +36,16 @@ impl ActError {
         }
     }
 
+    /// The words, if the failure is about the object: the API server answered, or did not finish in time. Otherwise the error.
+    pub fn about_the_object(self) -> Result<String, Self> {
+        let is_answer = match &self {
+            Self::Write { source: kube::Error::Api(_), .. } | Self::UnknownKind(_) => true,
+            Self::Write { source, .. } => matches!(refusal(source), Some(Refusal::Unanswered(_))),
+            Self::Cluster(_) => false,
+        };
+        if is_answer { Ok(self.words()) } else { Err(self) }
+    }
+
     /// Whether nothing was sent because this process does not lead or stops: it is not about the object.
     pub fn is_of_the_process(&self) -> bool {
         match self {

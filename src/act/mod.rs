@@ -9,6 +9,7 @@
 mod error;
 mod freezes;
 mod preflight;
+mod prerequisites;
 mod records;
 mod status;
 mod target;
@@ -167,8 +168,8 @@ async fn one(handles: &Handles, project: &str, uid: &str, action: Action) -> Res
         Action::DeleteContent { name } => {
             records::delete_content(handles, project, &name).await.map(|()| false)
         }
-        Action::Preflight { target, digest, objects, adopt, adopt_from, pods, secrets } => {
-            let tries = preflight::Tries { digest, objects, adopt, adopt_from, pods, secrets };
+        Action::Preflight { target, digest, objects, adopt, adopt_from, pods, secrets, needs } => {
+            let tries = preflight::Tries { digest, objects, adopt, adopt_from, pods, secrets, needs };
             preflight::preflight(handles, uid, &target, tries).await.map(|()| true)
         }
         Action::Adopt { target, key, patch } => {

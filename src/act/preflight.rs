@@ -1,17 +1,20 @@
 //! Server-side dry-runs of every object, as the identity of the environment. The next pass decides on the answers.
+//!
+//! Invariant: the answer about one object never hides those about the others, whatever it is. Only if this process may not send the
+//! requests, or the API server cannot be reached, the preflight fails as a whole.
 
 use super::ActError;
+use super::prerequisites::{Checked, check};
 use super::target::{api, identity};
 use crate::api::FIELD_MANAGER;
-use crate::cluster::{Warnings, refusal};
+use crate::cluster::Warnings;
 use crate::content::ObjectKey;
+use crate::content::object::dependencies::Dependency;
 use crate::decide::decision::Target;
 use crate::process::{Handles, Trial};
-use futures::{StreamExt, TryStreamExt};
-use kube::Api;
+use futures::StreamExt;
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
-use kube::core::{ApiResource, GroupVersionKind};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -32,6 +35,8 @@ pub struct Tries {
     pub pods: Vec<(ObjectKey, Value)>,
     /// Secrets that must exist.
     pub secrets: BTreeSet<String>,
+    /// Objects that must exist for the pods of these workloads.
+    pub needs: BTreeMap<Dependency, BTreeSet<ObjectKey>>,
 }
 
 /// Dry-runs everything. A conflict of an object in `adopt` is not a refusal: the dry-run is repeated with force.
@@ -44,7 +49,7 @@ pub async fn preflight(
     let warnings = Warnings::new();
     let client = handles.clients.identity_noting(&identity(target)?, &warnings)?;
     let (adopt, adopt_from) = (&tries.adopt, tries.adopt_from.as_slice());
-    let results: BTreeMap<ObjectKey, Result<Arc<Value>, String>> = futures::stream::iter(tries.objects)
+    let results: Vec<_> = futures::stream::iter(tries.objects)
         .map(|(key, object)| {
             let client = client.clone();
             async move {
@@ -54,78 +59,24 @@ pub async fn preflight(
             }
         })
         .buffer_unordered(CONCURRENCY)
-        .try_collect()
-        .await?;
-    let mut refusals = Vec::new();
-    let mut untried = BTreeSet::new();
-    for (key, pod) in tries.pods {
-        let api: Api<DynamicObject> =
-            Api::namespaced_with(client.clone(), &target.location.namespace, &resource("Pod", "pods"));
-        match create(&api, &pod, "pods").await? {
-            Answer::Created | Answer::Exists => {}
-            Answer::NoRight => drop(untried.insert("pods")),
-            Answer::Refused(message) => refusals.push(format!("a pod of {key}: {message}")),
-        }
-    }
-    for name in tries.secrets {
-        let api: Api<DynamicObject> =
-            Api::namespaced_with(client.clone(), &target.location.namespace, &resource("Secret", "secrets"));
-        let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name } });
-        match create(&api, &secret, "secrets").await? {
-            Answer::Exists => {}
-            Answer::NoRight => drop(untried.insert("Secrets")),
-            Answer::Created => refusals
-                .push(format!("Secret {name} does not exist in {}; create it", target.location.namespace)),
-            Answer::Refused(message) => refusals.push(format!("Secret {name}: {message}")),
-        }
-    }
+        .collect()
+        .await;
+    let results = results.into_iter().collect::<Result<BTreeMap<_, _>, _>>()?;
+    let namespace = &target.location.namespace;
+    let checked = check(&client, namespace, tries.pods, tries.secrets, tries.needs).await?;
+    let Checked { refusals, missing, unchecked } = checked;
     let mut collected = warnings.take();
-    if !untried.is_empty() {
-        let what: Vec<&str> = untried.into_iter().collect();
-        collected.push(format!(
-            "{} were not tried before writing: the ClusterRole towpath-preflight is not bound in {}",
-            what.join(" and "),
-            target.location.namespace
-        ));
-    }
-    let trial =
-        Trial { digest: tries.digest, results, refusals, warnings: collected, at: handles.clock.now() };
+    collected.extend(unchecked);
+    let trial = Trial {
+        digest: tries.digest,
+        results,
+        refusals,
+        missing,
+        warnings: collected,
+        at: handles.clock.now(),
+    };
     handles.memory.tried(promotion, trial);
     Ok(())
-}
-
-/// The answer to the dry-run of a creation.
-enum Answer {
-    Created,
-    Exists,
-    NoRight,
-    Refused(String),
-}
-
-async fn create(api: &Api<DynamicObject>, object: &Value, plural: &str) -> Result<Answer, ActError> {
-    let what = || format!("trying {plural}");
-    let object: DynamicObject = serde_json::from_value(object.clone())
-        .map_err(|error| ActError::write(what())(kube::Error::SerdeError(error)))?;
-    let params = PostParams { dry_run: true, ..PostParams::default() };
-    match api.create(&params, &object).await {
-        Ok(_) => Ok(Answer::Created),
-        Err(kube::Error::Api(status)) if status.code == 409 => Ok(Answer::Exists),
-        // Quota and Pod Security answer 403, too; only the authorizer names the verb and the resource.
-        Err(kube::Error::Api(status))
-            if status.code == 403
-                && status.message.contains(&format!("cannot create resource \"{plural}\"")) =>
-        {
-            Ok(Answer::NoRight)
-        }
-        Err(kube::Error::Api(status)) if status.code < 500 && status.code != 429 => {
-            Ok(Answer::Refused(status.message.clone()))
-        }
-        Err(error) => Err(ActError::write(what())(error)),
-    }
-}
-
-fn resource(kind: &str, plural: &str) -> ApiResource {
-    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("", "v1", kind), plural)
 }
 
 async fn one(
@@ -138,10 +89,7 @@ async fn one(
 ) -> Result<Result<Arc<Value>, String>, ActError> {
     let api = match api(handles, client, target, key).await {
         Ok(api) => api,
-        Err(ActError::UnknownKind(kind)) => {
-            return Ok(Err(format!("{kind} is not served as a namespaced kind")));
-        }
-        Err(error) => return Err(error),
+        Err(error) => return error.about_the_object().map(Err),
     };
     let params = PatchParams::apply(FIELD_MANAGER).dry_run();
     let whole: Option<DynamicObject> = serde_json::from_value(object.clone()).ok();
@@ -159,30 +107,15 @@ async fn one(
     {
         answer = Ok(object);
     }
-    match answer {
+    match answer.map_err(ActError::write(format!("trying {key}"))) {
         Ok(object) => Ok(Ok(Arc::new(with_type(object, key)))),
-        Err(error) if refusal(&error).is_some() => Err(ActError::write(format!("trying {key}"))(error)),
-        Err(kube::Error::Api(status)) if status.code < 500 && status.code != 429 => {
-            Ok(Err(status.message.clone()))
+        Err(error) => {
+            if error.is_unserved() {
+                handles.resources.forget(key.api_version(), key.kind());
+            }
+            error.about_the_object().map(Err)
         }
-        Err(kube::Error::Api(status)) if is_about_the_object(&status) => {
-            Ok(Err(without_values(&status.message)))
-        }
-        Err(error) => Err(ActError::write(format!("trying {key}"))(error)),
     }
-}
-
-/// Whether a server error is caused by the object: it does not match its schema, or the webhook that has to validate it cannot be
-/// called.
-fn is_about_the_object(status: &kube::core::Status) -> bool {
-    const CAUSES: [&str; 2] = ["failed to create typed patch object", "failed calling webhook"];
-    status.code == 500 && CAUSES.iter().any(|cause| status.message.contains(cause))
-}
-
-/// The message without the values of the object, which may be secret.
-fn without_values(message: &str) -> String {
-    let lines = message.lines().map(|line| line.split(", got ").next().unwrap_or_default());
-    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Whether every conflict is with one of these managers. The server names the manager in quotes.

@@ -1,6 +1,7 @@
 //! The result of `decide`, as plain data. `act` carries it out.
 
 use crate::api::{Environment, EnvironmentName, Location, Meta, ProjectName, PromotionSpec, Reason};
+use crate::content::object::dependencies::Dependency;
 use crate::content::{ObjectKey, Sealed};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -133,6 +134,8 @@ pub enum Action {
         pods: Vec<(ObjectKey, Value)>,
         /// Secrets that must exist.
         secrets: BTreeSet<String>,
+        /// Objects that must exist, and the objects of the release that need them.
+        needs: BTreeMap<Dependency, BTreeSet<ObjectKey>>,
     },
     /// Adopts the fields of other managers.
     Adopt {

@@ -120,6 +120,7 @@ mod tests {
             digest: String::new(),
             results: BTreeMap::new(),
             refusals: Vec::new(),
+            missing: BTreeMap::new(),
             warnings: Vec::new(),
             at: Timestamp::UNIX_EPOCH,
         }

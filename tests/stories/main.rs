@@ -62,6 +62,7 @@ fn main() -> ExitCode {
         cases::conditions::stories(),
         cases::captures::stories(),
         cases::preflight::stories(),
+        cases::prerequisites::stories(),
         cases::refused_content::stories(),
         cases::adoption::stories(),
         cases::configuration::stories(),

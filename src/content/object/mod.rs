@@ -4,6 +4,7 @@
 
 pub mod canonical;
 pub mod copies;
+pub mod dependencies;
 pub mod key;
 pub mod kinds;
 pub(in crate::content) mod metadata;

@@ -128,6 +128,7 @@ fn start_promotion(scene: &Scene<'_>, content: &Digested, plan: &Plan) -> Decisi
         .iter()
         .filter_map(|(key, result)| result.as_ref().err().map(|message| format!("{key}: {message}")))
         .chain(trial.refusals.iter().cloned())
+        .chain(scene.missing(trial))
         .collect();
     if !refused.is_empty() {
         if scene.now < later(trial.at, RETRY) {

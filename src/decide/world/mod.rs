@@ -161,6 +161,8 @@ pub struct Trial {
     pub results: BTreeMap<ObjectKey, Result<Arc<Value>, String>>,
     /// Pods that the API server would refuse, and Secrets that are missing.
     pub refusals: Vec<String>,
+    /// What the objects of the release need and the environment lacks, as sentences.
+    pub missing: BTreeMap<ObjectKey, Vec<String>>,
     /// Warnings of the API server, and checks that were not possible.
     pub warnings: Vec<String>,
     /// When the dry run was made.

@@ -331,6 +331,10 @@ fn trial(world: &PromotionWorld, choices: &mut Choices<'_>) -> Trial {
         if choices.one_in(16) { Err(choices.text()) } else { Ok(Arc::new(json!({}))) }
     };
     Trial {
+        missing: keys()
+            .into_iter()
+            .filter_map(|key| choices.one_in(9).then(|| (key, vec![choices.text()])))
+            .collect(),
         digest,
         results: world.live.keys().map(|key| (key.clone(), result(choices))).collect(),
         refusals: (0..choices.number(2)).map(|_| choices.text()).collect(),

@@ -313,6 +313,7 @@ impl Store {
                     digest: digest.clone(),
                     results,
                     refusals: Vec::new(),
+                    missing: BTreeMap::new(),
                     warnings: Vec::new(),
                     at: now,
                 };

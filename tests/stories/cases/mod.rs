@@ -20,6 +20,7 @@ pub mod grants;
 pub mod missing_policies;
 pub mod path_to_prod;
 pub mod preflight;
+pub mod prerequisites;
 pub mod promotion_order;
 pub mod refused_content;
 pub mod replicas;

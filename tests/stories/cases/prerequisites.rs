@@ -1,0 +1,107 @@
+//! What pods will miss is named before anything is written, in the same words each time.
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use support::objects::deployment;
+use support::{Project, in_project, same};
+
+support::stories![
+    a_claim_that_is_missing_is_named_before_anything_is_written,
+    an_account_that_is_missing_is_named_before_anything_is_written,
+    what_the_release_brings_and_what_exists_is_not_missed,
+    with_the_preflight_role_a_missing_priority_class_refuses_before_anything_is_written,
+];
+
+fn prod() -> Value {
+    json!({ "name": "prod" })
+}
+
+fn message(object: &Value) -> &str {
+    object["status"]["message"].as_str().unwrap_or_default()
+}
+
+/// Waits until a promotion says these words, having written nothing.
+async fn says(project: &Project, promotion: &str, words: &[&str]) -> Result<Value> {
+    let before = project.snapshot("prod").await?;
+    let has = |it: &Value| words.iter().all(|word| message(it).contains(word));
+    let found = project.until("promotions", promotion, &format!("says {words:?}"), has).await?;
+    same("revision", found["status"]["revision"].is_null(), true)?;
+    same("everything of prod", project.snapshot("prod").await?, before)?;
+    Ok(found)
+}
+
+fn mounting(claim: &str) -> Value {
+    let mut web = deployment("web", "v1", None);
+    web["spec"]["template"]["spec"]["volumes"] =
+        json!([{ "name": "uploads", "persistentVolumeClaim": { "claimName": claim } }]);
+    web
+}
+
+fn claim(name: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": { "name": name },
+        "spec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } },
+    })
+}
+
+async fn a_claim_that_is_missing_is_named_before_anything_is_written() -> Result<()> {
+    in_project(&[prod()], async |project| {
+        let release = project.release("1.0.0", &[mounting("uploads")]).await?;
+        let name = format!("prod-{release}");
+        let sentence = format!(
+            "web mounts PersistentVolumeClaim uploads, which does not exist in {}: create it, or name the kind in spec.kinds",
+            project.target("prod")
+        );
+        says(project, &name, &["nothing was written", &sentence]).await?;
+        project.post(&project.live_path("prod", "persistentvolumeclaims"), claim("uploads")).await?;
+        project.ended(&name, "Verified").await.map(drop)
+    })
+    .await
+}
+
+async fn an_account_that_is_missing_is_named_before_anything_is_written() -> Result<()> {
+    in_project(&[prod()], async |project| {
+        let mut web = deployment("web", "v1", None);
+        web["spec"]["template"]["spec"]["serviceAccountName"] = json!("runner");
+        let release = project.release("1.0.0", &[web]).await?;
+        let name = format!("prod-{release}");
+        says(project, &name, &["Deployment web runs as ServiceAccount runner, which does not exist"]).await?;
+        let account = json!({ "metadata": { "name": "runner" } });
+        project.post(&project.live_path("prod", "serviceaccounts"), account).await?;
+        project.ended(&name, "Verified").await.map(drop)
+    })
+    .await
+}
+
+async fn what_the_release_brings_and_what_exists_is_not_missed() -> Result<()> {
+    in_project(&[prod()], async |project| {
+        project.post(&project.live_path("prod", "persistentvolumeclaims"), claim("uploads")).await?;
+        let mut web = mounting("uploads");
+        web["spec"]["template"]["spec"]["serviceAccountName"] = json!("runner");
+        let scratch = json!({
+            "name": "scratch", "ephemeral": { "volumeClaimTemplate": { "spec": claim("any")["spec"] } },
+        });
+        web["spec"]["template"]["spec"]["volumes"].as_array_mut().context("no volumes")?.push(scratch);
+        let mut api = deployment("api", "v1", None);
+        api["spec"]["template"]["spec"]["serviceAccountName"] = json!("default");
+        let account =
+            json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "runner" } });
+        let release = project.release("1.0.0", &[web, api, account]).await?;
+        let name = format!("prod-{release}");
+        let started = |it: &Value| !it["status"]["revision"].is_null();
+        let found = project.until("promotions", &name, "has started", started).await?;
+        same("warnings", found["status"]["warnings"].to_string().contains("not checked"), false)
+    })
+    .await
+}
+
+async fn with_the_preflight_role_a_missing_priority_class_refuses_before_anything_is_written() -> Result<()> {
+    in_project(&[prod()], async |project| {
+        project.consent("prod", "towpath-preflight").await?;
+        let mut web = deployment("web", "v1", None);
+        web["spec"]["template"]["spec"]["priorityClassName"] = json!("higher");
+        let release = project.release("1.0.0", &[web]).await?;
+        says(project, &format!("prod-{release}"), &["a pod of Deployment web", "higher"]).await.map(drop)
+    })
+    .await
+}
