@@ -3,7 +3,7 @@
 
 use super::desired::{is_equal, is_replaced};
 use super::{Decision, RETRY, Scene};
-use crate::content::object::dependencies::{Dependency, dependencies};
+use crate::content::object::dependencies::{Dependency, claim_templates, dependencies};
 use crate::content::object::references::{Need, secrets};
 use crate::content::object::templates::complete_pod_template;
 use crate::content::{Desired, ObjectKey, Plan};
@@ -66,18 +66,23 @@ impl Scene<'_> {
         missing.flat_map(|(_, sentences)| sentences.iter().cloned()).collect()
     }
 
-    /// The pod of a template. Its ServiceAccount may be part of the release and not exist yet, so it is left out.
+    /// The pod of a template. Its ServiceAccount may be part of the release and not exist yet, so it is left out. Its name is the same each
+    /// time, because the API server repeats it in a refusal, and equal refusals must have equal words.
     fn pod(&self, item: &Desired, template: &Value) -> Value {
         let mut spec = template.get("spec").cloned().unwrap_or_else(|| json!({}));
         if let Some(spec) = spec.as_object_mut() {
             spec.remove("serviceAccountName");
             spec.remove("serviceAccount");
         }
+        mount_claims(&item.object, &mut spec);
+        let base: String = item.key.name().chars().take(200).collect();
+        let base = base.trim_end_matches(['-', '.']);
         json!({
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {
-                "generateName": format!("{}-", item.key.name().chars().take(200).collect::<String>()),
+                "name": format!("{base}-preflight"),
+                "generateName": format!("{base}-"),
                 "namespace": self.environment.spec.namespace,
                 "labels": template.pointer("/metadata/labels").cloned().unwrap_or_else(|| json!({})),
                 "annotations": template.pointer("/metadata/annotations").cloned().unwrap_or_else(|| json!({})),
@@ -85,6 +90,26 @@ impl Scene<'_> {
             "spec": spec,
         })
     }
+}
+
+/// Adds a volume for each claim template of a StatefulSet, as its controller does: it replaces one of the same name.
+fn mount_claims(set: &Value, spec: &mut Value) {
+    let name = |object: &Value| object.pointer("/metadata/name").and_then(Value::as_str).map(str::to_owned);
+    let Some(set_name) = name(set) else { return };
+    let first = set.pointer("/spec/ordinals/start").and_then(Value::as_i64).unwrap_or(0);
+    let claims: Vec<String> = claim_templates(set).into_iter().filter_map(name).collect();
+    let Some(spec) = spec.as_object_mut().filter(|_| !claims.is_empty()) else { return };
+    let volumes = spec.entry("volumes").or_insert_with(|| json!([]));
+    if volumes.is_null() {
+        *volumes = json!([]);
+    }
+    let Some(volumes) = volumes.as_array_mut() else { return };
+    volumes.retain(|volume| {
+        !claims.iter().any(|claim| volume.get("name").and_then(Value::as_str) == Some(claim))
+    });
+    volumes.extend(claims.iter().map(|claim| {
+        json!({ "name": claim, "persistentVolumeClaim": { "claimName": format!("{claim}-{set_name}-{first}") } })
+    }));
 }
 
 /// What the objects need and the content does not bring.
@@ -97,4 +122,50 @@ fn needs(wanted: &[Desired]) -> BTreeMap<Dependency, BTreeSet<ObjectKey>> {
     }
     needs.retain(|need, _| !wanted.iter().any(|item| need.is(&item.key)));
     needs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tried_pod_of_a_stateful_set_mounts_its_claims() {
+        let template = |name: &str| json!({ "metadata": { "name": name } });
+        let volume = |name: &str, claim: &str| json!({ "name": name, "persistentVolumeClaim": { "claimName": claim } });
+        let config = json!({ "name": "conf", "configMap": { "name": "db" } });
+        for (what, kind, claims, ordinals, before, after) in [
+            ("none", "StatefulSet", json!([]), json!(null), json!([config]), json!([config])),
+            (
+                "added",
+                "StatefulSet",
+                json!([template("data")]),
+                json!(null),
+                json!(null),
+                json!([volume("data", "data-db-0")]),
+            ),
+            (
+                "in place of a volume of its name",
+                "StatefulSet",
+                json!([template("data"), template("logs")]),
+                json!({ "start": 3 }),
+                json!([config, { "name": "data", "emptyDir": {} }]),
+                json!([config, volume("data", "data-db-3"), volume("logs", "logs-db-3")]),
+            ),
+            (
+                "of another kind",
+                "Deployment",
+                json!([template("data")]),
+                json!(null),
+                json!([config]),
+                json!([config]),
+            ),
+        ] {
+            let set = json!({
+                "kind": kind, "metadata": { "name": "db" }, "spec": { "volumeClaimTemplates": claims, "ordinals": ordinals },
+            });
+            let mut spec = json!({ "volumes": before });
+            mount_claims(&set, &mut spec);
+            assert_eq!(spec["volumes"], after, "{what}");
+        }
+    }
 }

@@ -1,15 +1,19 @@
 //! What pods will miss is named before anything is written, in the same words each time.
 
 use anyhow::{Context, Result};
+use control_plane::{AuditEvent, eventually};
+use http::Method;
 use serde_json::{Value, json};
-use support::objects::deployment;
-use support::{Project, in_project, same};
+use support::objects::{deployment, stateful_set};
+use support::{Project, SOON, in_project, same, with_own_controller};
 
 support::stories![
     a_claim_that_is_missing_is_named_before_anything_is_written,
     an_account_that_is_missing_is_named_before_anything_is_written,
     what_the_release_brings_and_what_exists_is_not_missed,
+    with_the_preflight_role_claims_of_a_stateful_set_are_no_refusal,
     with_the_preflight_role_a_missing_priority_class_refuses_before_anything_is_written,
+    a_refusal_that_repeats_has_the_same_words_and_writes_nothing,
 ];
 
 fn prod() -> Value {
@@ -95,6 +99,21 @@ async fn what_the_release_brings_and_what_exists_is_not_missed() -> Result<()> {
     .await
 }
 
+async fn with_the_preflight_role_claims_of_a_stateful_set_are_no_refusal() -> Result<()> {
+    in_project(&[prod()], async |project| {
+        project.consent("prod", "towpath-preflight").await?;
+        let mut set = stateful_set("db", "v1", None);
+        set["spec"]["template"]["spec"]["containers"][0]["volumeMounts"] =
+            json!([{ "name": "data", "mountPath": "/data" }]);
+        set["spec"]["volumeClaimTemplates"] =
+            json!([{ "metadata": { "name": "data" }, "spec": claim("any")["spec"] }]);
+        let release = project.release("1.0.0", &[set]).await?;
+        let started = |it: &Value| !it["status"]["revision"].is_null();
+        project.until("promotions", &format!("prod-{release}"), "has started", started).await.map(drop)
+    })
+    .await
+}
+
 async fn with_the_preflight_role_a_missing_priority_class_refuses_before_anything_is_written() -> Result<()> {
     in_project(&[prod()], async |project| {
         project.consent("prod", "towpath-preflight").await?;
@@ -102,6 +121,30 @@ async fn with_the_preflight_role_a_missing_priority_class_refuses_before_anythin
         web["spec"]["template"]["spec"]["priorityClassName"] = json!("higher");
         let release = project.release("1.0.0", &[web]).await?;
         says(project, &format!("prod-{release}"), &["a pod of Deployment web", "higher"]).await.map(drop)
+    })
+    .await
+}
+
+async fn a_refusal_that_repeats_has_the_same_words_and_writes_nothing() -> Result<()> {
+    with_own_controller(&[prod()], async |project| {
+        project.consent("prod", "towpath-preflight").await?;
+        let mut web = deployment("web", "v1", None);
+        web["spec"]["template"]["spec"]["priorityClassName"] = json!("higher");
+        let release = project.release("1.0.0", &[web]).await?;
+        says(project, &format!("prod-{release}"), &["higher"]).await?;
+        project.until("environments", "prod", "shows it", |it| !it["status"].is_null()).await?;
+        let is_pod = |it: &&AuditEvent| {
+            it.resource == "pods" && it.verb == "create" && it.namespace == project.target("prod")
+        };
+        let mark = project.cluster.audit()?.mark().await?;
+        let calls = eventually("two more dry-runs", SOON, async || {
+            let calls = project.cluster.audit()?.since(mark).await?;
+            Ok((calls.iter().filter(is_pod).count() >= 2).then_some(calls))
+        })
+        .await?;
+        let statuses: Vec<&AuditEvent> =
+            calls.iter().filter(|it| it.namespace == project.name && it.verb == "patch").collect();
+        same(&format!("writes of a status: {statuses:?}"), statuses.len(), 0)
     })
     .await
 }
