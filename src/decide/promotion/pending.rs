@@ -22,6 +22,9 @@ use crate::decide::moments::later;
 use crate::decide::world::Loaded;
 use jiff::SignedDuration;
 
+/// How long the answers of a dry-run without refusals count.
+const FRESH: SignedDuration = SignedDuration::from_secs(60);
+
 /// Decides about a promotion that has written nothing.
 pub(super) fn decide(scene: &Scene<'_>) -> Decision {
     if let Some(decision) = closed_gate(scene).or_else(|| busy_lane(scene)).or_else(|| no_consent(scene)) {
@@ -139,6 +142,13 @@ fn start_promotion(scene: &Scene<'_>, content: &Digested, plan: &Plan) -> Decisi
             return refusal;
         }
         return Decision { report: refusal.report, ..scene.preflight(plan) };
+    }
+    if let Some(message) = scene.paused(&plan.objects, trial) {
+        return scene.wait(&Reason::Paused, &message, None);
+    }
+    // After a wait the answers may be about objects that have changed since.
+    if scene.now >= later(trial.at, FRESH) {
+        return scene.preflight(plan);
     }
     intend(scene, content, plan, replaced, approvals)
 }

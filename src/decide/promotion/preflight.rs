@@ -66,6 +66,33 @@ impl Scene<'_> {
         missing.flat_map(|(_, sentences)| sentences.iter().cloned()).collect()
     }
 
+    /// The Deployments that the promotion changes and that stay paused, with the command that resumes each. What the content itself pauses
+    /// is paused on purpose.
+    pub(super) fn paused(&self, wanted: &[Desired], trial: &Trial) -> Option<String> {
+        let namespace = &self.environment.spec.namespace;
+        let is_paused = |object: &Value| object.pointer("/spec/paused") == Some(&Value::Bool(true));
+        let waits = |item: &&Desired| {
+            let (key, live) = (&item.key, self.world.live.get(&item.key));
+            let (Some(Live::Present(live)), Some(Ok(tried))) = (live, trial.results.get(key)) else {
+                return false;
+            };
+            let changes_pods = live.pointer("/spec/template") != tried.pointer("/spec/template");
+            key.kind() == "Deployment"
+                && changes_pods
+                && is_paused(live)
+                && is_paused(tried)
+                && !is_paused(&item.object)
+        };
+        let sentences = wanted.iter().filter(waits).map(|item| {
+            let name = item.key.name();
+            format!(
+                "{} in {namespace} is paused; resume it with kubectl rollout resume deployment/{name} -n {namespace}",
+                item.key
+            )
+        });
+        Some(sentences.collect::<Vec<_>>().join("; ")).filter(|message| !message.is_empty())
+    }
+
     /// The pod of a template. Its ServiceAccount may be part of the release and not exist yet, so it is left out. Its name is the same each
     /// time, because the API server repeats it in a refusal, and equal refusals must have equal words.
     fn pod(&self, item: &Desired, template: &Value) -> Value {

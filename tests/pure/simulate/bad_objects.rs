@@ -201,3 +201,39 @@ fn pods_are_not_started_before_what_they_need_is_written() {
     let created = status(&run, "prod-shop-1.0.0").rolled_out_at.unwrap().0.duration_since(start()).as_secs();
     assert!(created >= 305, "the worker started at second {created}:\n{log}");
 }
+
+fn pause(store: &mut Store, name: &str, paused: bool, now: Timestamp) {
+    let key = ObjectKey::new("apps/v1", "Deployment", name).unwrap();
+    let patch = json!([{ "op": "add", "path": "/spec/paused", "value": paused }]);
+    store.namespaces.get_mut("shop-prod").unwrap().patch(&key, patch, now).unwrap();
+}
+
+#[test]
+fn a_paused_deployment_that_the_release_changes_is_waited_for_before_anything_is_written() {
+    let run = settled(
+        prod,
+        &[
+            (0, "release 1.0.0", |store, now| release(store, "1.0.0", pair("web-1", "worker-1"), now)),
+            (990, "worker is paused", |store, now| pause(store, "worker", true, now)),
+            (1000, "release 2.0.0 changes web", |store, now| {
+                release(store, "2.0.0", pair("web-2", "worker-1"), now)
+            }),
+            (1990, "web is paused, too", |store, now| pause(store, "web", true, now)),
+            (2000, "release 3.0.0 changes web", |store, now| {
+                release(store, "3.0.0", pair("web-3", "worker-1"), now)
+            }),
+            (9000, "web is resumed", |store, now| pause(store, "web", false, now)),
+        ],
+    );
+    let log = run.log.join("\n");
+    assert_eq!(promotion(&run, "prod-shop-3.0.0"), PromotionPhase::Verified, "{log}");
+    let sentence = "Deployment web in shop-prod is paused; resume it with kubectl rollout resume deployment/web -n shop-prod";
+    assert_eq!(lines(&run, &["promotion prod-shop-3.0.0 reports", sentence]).len(), 1, "{log}");
+    assert!(!log.contains("Deployment worker in shop-prod is paused"), "{log}");
+    let tried = lines(&run, &["promotion prod-shop-3.0.0 tries"]);
+    assert_eq!(tried.len(), 2, "again after the wait:\n{log}");
+    assert!(
+        lines(&run, &["promotion prod-shop-3.0.0", "applies Deployment web"])[0].starts_with("150:"),
+        "{log}"
+    );
+}

@@ -348,6 +348,7 @@ fn workload(key: &ObjectKey, placed: &Placed, namespace: &str, now: Timestamp) -
         uid: placed.live["metadata"]["uid"].as_str().unwrap().to_owned(),
         revision: mark.and_then(|mark| mark.parse().ok()),
         observed: now > placed.spec_since,
+        paused: placed.live["spec"]["paused"] == true,
         desired: desired(placed),
         updated: desired(placed),
         total: desired(placed) + older,

@@ -14,6 +14,8 @@ support::stories![
     with_the_preflight_role_claims_of_a_stateful_set_are_no_refusal,
     with_the_preflight_role_a_missing_priority_class_refuses_before_anything_is_written,
     a_refusal_that_repeats_has_the_same_words_and_writes_nothing,
+    a_paused_deployment_is_named_before_anything_is_written,
+    a_paused_deployment_that_the_release_does_not_change_is_no_obstacle,
 ];
 
 fn prod() -> Value {
@@ -145,6 +147,48 @@ async fn a_refusal_that_repeats_has_the_same_words_and_writes_nothing() -> Resul
         let statuses: Vec<&AuditEvent> =
             calls.iter().filter(|it| it.namespace == project.name && it.verb == "patch").collect();
         same(&format!("writes of a status: {statuses:?}"), statuses.len(), 0)
+    })
+    .await
+}
+
+async fn pause(project: &Project, name: &str, paused: bool) -> Result<()> {
+    let path = format!("{}/{name}", project.live_path("prod", "deployments"));
+    let patch = json!({ "spec": { "paused": paused } });
+    project.send(Method::PATCH, &path, "application/merge-patch+json", patch).await.map(drop)
+}
+
+async fn a_paused_deployment_is_named_before_anything_is_written() -> Result<()> {
+    in_project(&[prod()], async |project| {
+        let first = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
+        project.ended(&format!("prod-{first}"), "Verified").await?;
+        pause(project, "web", true).await?;
+        let second = project.release("2.0.0", &[deployment("web", "v2", None)]).await?;
+        let name = format!("prod-{second}");
+        let target = project.target("prod");
+        let sentence = format!(
+            "Deployment web in {target} is paused; resume it with kubectl rollout resume deployment/web -n {target}"
+        );
+        let found = says(project, &name, &[&sentence]).await?;
+        same("reason", found["status"]["reason"].as_str(), Some("Paused"))?;
+        let command = sentence.split_once("resume it with kubectl ").map(|(_, rest)| rest).unwrap_or_default();
+        project.kubectl().run(&command.split_whitespace().collect::<Vec<_>>())?;
+        project.ended(&name, "Verified").await?;
+        same("image", project.image_of("prod", "deployments", "web").await?.ends_with("v2"), true)
+    })
+    .await
+}
+
+async fn a_paused_deployment_that_the_release_does_not_change_is_no_obstacle() -> Result<()> {
+    in_project(&[prod()], async |project| {
+        let objects = |tag: &str| [deployment("web", tag, None), deployment("api", "v1", None)];
+        let first = project.release("1.0.0", &objects("v1")).await?;
+        project.ended(&format!("prod-{first}"), "Verified").await?;
+        pause(project, "api", true).await?;
+        let second = project.release("2.0.0", &objects("v2")).await?;
+        let name = format!("prod-{second}");
+        project.until("promotions", &name, "has started", |it| !it["status"]["revision"].is_null()).await?;
+        pause(project, "api", false).await?;
+        project.ended(&name, "Verified").await.map(drop)
     })
     .await
 }
