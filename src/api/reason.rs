@@ -224,6 +224,8 @@ reasons! {
     InvalidWindow: Final,
     /// The source of a release does not hold valid objects.
     InvalidSource: Final,
+    /// The source of a release did not settle in time.
+    CaptureDeadlineExceeded: Final,
     /// The source of a release holds no objects.
     NothingCaptured: Final,
     /// The history holds another content under the version of the release.

@@ -1,8 +1,9 @@
 //! Captures the content of a release from its source: what runs in an environment, inline manifests, or a ConfigMap with manifests.
 
 use super::grant::{WHILE_WRITING, grant};
+use super::settling::{Obstacle, failure, wait};
 use super::{ObserveError, health, live, pins};
-use crate::api::{ConfigMapSource, Environment, EnvironmentSource, Reason, Uncaptured};
+use crate::api::{CachedRelease, ConfigMapSource, Environment, EnvironmentSource, Reason, Uncaptured};
 use crate::cluster::Identity;
 use crate::cluster::slim::Pod;
 use crate::content::capture::images::{pin, replace_images};
@@ -22,12 +23,12 @@ type Read<T> = Result<T, Capture>;
 pub async fn capture(
     handles: &Handles,
     project: &Project,
-    application: &str,
+    release: &CachedRelease,
     wanted: &Uncaptured,
 ) -> Result<Capture, ObserveError> {
     let source = &wanted.source;
     let read = match (&source.environment, &source.manifests, &source.config_map_ref) {
-        (Some(environment), _, _) => from_environment(handles, project, environment).await?,
+        (Some(environment), _, _) => from_environment(handles, project, release, environment).await?,
         (None, Some(objects), _) => parsed(project, manifests::inline(objects)),
         (None, None, Some(reference)) => {
             from_config_map(handles, project, reference).await?.and_then(|objects| parsed(project, objects))
@@ -39,7 +40,7 @@ pub async fn capture(
     };
     let capture = read.and_then(|(content, pods)| {
         let content = replace_images(&content, &wanted.images).map_err(invalid)?;
-        finish(application, &content, &pods)
+        finish(release.application(), &content, &pods)
     });
     Ok(capture.unwrap_or_else(|stopped| stopped))
 }
@@ -106,6 +107,7 @@ async fn from_config_map(
 async fn from_environment(
     handles: &Handles,
     project: &Project,
+    release: &CachedRelease,
     source: &EnvironmentSource,
 ) -> Result<Read<(ObjectSet, Vec<Arc<Pod>>)>, ObserveError> {
     let Some(environment) = project.environments.get(&source.name) else {
@@ -132,7 +134,7 @@ async fn from_environment(
     if let Grant::Missing(message) = grant(handles, &project.name, environment, WHILE_WRITING).await? {
         return Ok(Err(Capture::Waiting { reason: Reason::NotGranted, message }));
     }
-    list(handles, project, environment, source).await
+    list(handles, project, environment, release, source).await
 }
 
 /// The objects of an environment, once none of its workloads is rolling out.
@@ -140,6 +142,7 @@ async fn list(
     handles: &Handles,
     project: &Project,
     environment: &Environment,
+    release: &CachedRelease,
     source: &EnvironmentSource,
 ) -> Result<Read<(ObjectSet, Vec<Arc<Pod>>)>, ObserveError> {
     let namespace = environment.spec.namespace.as_str();
@@ -151,7 +154,9 @@ async fn list(
     let lists: Result<Vec<_>, String> = futures::future::try_join_all(lists).await?.into_iter().collect();
     let objects: Vec<_> = match lists {
         Ok(lists) => lists.into_iter().flatten().collect(),
-        Err(message) => return Ok(Err(Capture::Waiting { reason: Reason::SourceUnreadable, message })),
+        Err(message) => {
+            return Ok(Err(wait(handles, project, environment, release, Obstacle::Unreadable(message))));
+        }
     };
     let selected = select(objects, &source.selector);
     let content = normalise(selected)
@@ -160,12 +165,15 @@ async fn list(
         Ok(content) => content,
         Err(error) => return Ok(Err(invalid(error))),
     };
-    let unsettled = content.keys().find(|key| !is_settled(key, workloads.get(key)));
-    if let Some(key) = unsettled {
-        return Ok(Err(Capture::Waiting {
-            reason: Reason::Unsettled,
-            message: format!("{key} in {} is still rolling out; captured when it has settled", source.name),
-        }));
+    let unsettled: Vec<&ObjectKey> =
+        content.keys().filter(|key| !is_settled(key, workloads.get(key))).collect();
+    if let Some(first) = unsettled.first() {
+        let failing = unsettled.iter().find_map(|key| Some((*key, failure(workloads.get(key)?)?)));
+        let obstacle = match failing {
+            Some((key, failure)) => Obstacle::Failing(key.clone(), failure),
+            None => Obstacle::RollingOut((*first).clone()),
+        };
+        return Ok(Err(wait(handles, project, environment, release, obstacle)));
     }
     Ok(Ok((content, handles.stores.pods.list(namespace))))
 }

@@ -21,5 +21,6 @@ pub mod promotion;
 pub mod release;
 mod review;
 mod rights;
+mod settling;
 
 pub use error::ObserveError;

@@ -3,7 +3,7 @@
 use super::grant::{WHILE_SETTLED, grant};
 use super::rights::{Questions, TO_OFFER, ask};
 use super::{ObserveError, capture, project};
-use crate::api::{CachedRelease, Environment, PromotionMode};
+use crate::api::{CachedRelease, Environment, PromotionMode, Reason, ReleasePhase};
 use crate::decide::needs;
 use crate::decide::world::{Capture, Project, ReleaseWorld, Verb};
 use crate::process::Handles;
@@ -30,9 +30,20 @@ pub async fn observe(
     }
     let capture = match release.uncaptured().filter(|_| !release.deleting) {
         None => Capture::NotNeeded,
-        Some(uncaptured) => capture::capture(handles, &project, release.application(), &uncaptured).await?,
+        Some(uncaptured) => match given_up(&release) {
+            Some(message) => Capture::Refused { reason: Reason::CaptureDeadlineExceeded, message },
+            None => capture::capture(handles, &project, &release, &uncaptured).await?,
+        },
     };
     Ok(Some(ReleaseWorld { project, release, capture }))
+}
+
+/// The message of a release whose capture was given up: what settles later is not what was released.
+fn given_up(release: &CachedRelease) -> Option<String> {
+    let status = release.status().filter(|_| release.phase() == ReleasePhase::Invalid)?;
+    let reason = Reason::CaptureDeadlineExceeded;
+    let is_final = status.conditions.iter().any(|condition| condition.reason == reason.as_str());
+    status.message.filter(|_| is_final)
 }
 
 /// Whether its requester may promote it to the environments with automatic promotion, and declare its type of change.

@@ -6,6 +6,7 @@ use crate::api::UserInfo;
 use crate::cluster::Cache;
 use crate::content::{Digested, ObjectKey};
 use crate::decide::world::Live;
+use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -30,6 +31,15 @@ pub struct Unread {
     pub message: String,
     /// When.
     pub at: Instant,
+}
+
+/// A capture whose source cannot be captured yet.
+#[derive(Clone, Debug)]
+pub struct CaptureWait {
+    /// When this process first found it so.
+    pub since: Timestamp,
+    /// Since when a workload of the source fails.
+    pub failing_since: Option<Timestamp>,
 }
 
 /// One question about the rights of a user.
@@ -62,6 +72,8 @@ pub struct Caches {
     pub reported_undecodable: Cache<(String, String, String), String>,
     /// Objects that could not be read, by namespace and key.
     pub unreadable: Cache<(String, ObjectKey), Unread>,
+    /// Captures that wait, by the UID of the release.
+    pub captures: Cache<String, CaptureWait>,
     /// Environments whose history was trimmed after the last search for unused Contents.
     pub trimmed: Cache<EnvironmentKey, ()>,
 }
@@ -76,6 +88,7 @@ impl Default for Caches {
             policy_faults: Cache::new(1),
             reported_undecodable: Cache::new(1_000),
             unreadable: Cache::new(1_000),
+            captures: Cache::new(1_000),
             trimmed: Cache::new(1_000),
         }
     }

@@ -10,7 +10,7 @@ pub mod probes;
 pub mod settings;
 
 pub use crate::decide::world::Trial;
-pub use caches::{Caches, Consent, RightKey, Unread};
+pub use caches::{Caches, CaptureWait, Consent, RightKey, Unread};
 pub use clock::Clock;
 pub use error::ProcessError;
 pub use handles::Handles;

@@ -139,7 +139,13 @@ fn refused(
         true => Vec::new(),
         false => vec![Note { warning: true, reason: Reason::Refused, message: message.to_owned() }],
     };
-    Decision { report: write(world, stored, &summary, false, now), notes, ..Decision::default() }
+    let status = write(world, stored, &summary, false, now);
+    // That the capture was given up cannot be observed again.
+    let (memory, report) = match *reason == Reason::CaptureDeadlineExceeded {
+        true => (status, None),
+        false => (None, status),
+    };
+    Decision { memory, report, notes, ..Decision::default() }
 }
 
 fn report(world: &ReleaseWorld, mut status: ReleaseStatus, now: Timestamp) -> Decision<ReleaseStatus> {

@@ -10,6 +10,7 @@ support::stories![
     what_is_captured_promoted_and_captured_again_is_the_same_content,
     an_application_of_a_dozen_deployments_is_captured_without_a_selector,
     an_application_that_helm_deployed_is_captured_without_the_marks_of_helm,
+    a_workload_that_crashes_in_the_source_is_named_and_the_capture_is_given_up,
 ];
 
 fn account(name: &str) -> Object {
@@ -159,6 +160,35 @@ async fn an_application_that_helm_deployed_is_captured_without_the_marks_of_helm
         same("a label of the author's", meta["labels"]["app.kubernetes.io/name"].as_str(), Some("shop"))?;
         let marks = meta["annotations"].to_string();
         same("Helm's annotations", marks.contains("meta.helm.sh"), false)
+    })
+    .await
+}
+
+async fn a_workload_that_crashes_in_the_source_is_named_and_the_capture_is_given_up() -> Result<()> {
+    let dev = json!({ "name": "dev", "rollbackPolicyRef": "hurried", "promotion": "Manual" });
+    in_project(&[dev], async |project| {
+        project.policy("hurried", json!({ "failing": { "progressDeadlineSeconds": 8 } })).await?;
+        let labelled =
+            with(deployment("web", "v1", None), json!({ "metadata": { "labels": { "part": "shop" } } }));
+        project.apply("dev", &[labelled, deployment("api", "v1-crash-loop", None)])?;
+        project.settled("dev", "deployments", "web").await?;
+        let message = |it: &Value| it["status"]["message"].as_str().unwrap_or_default().to_owned();
+        let release = project.capture("1.0.0", "dev").await?;
+        let words =
+            ["Deployment api in dev is failing since ", "CrashLoopBackOff", "selector", "given up at"];
+        let says = |it: &Value| words.iter().all(|word| message(it).contains(word));
+        project.until("releases", &release, "says what fails", says).await?;
+        project.condition("releases", &release, "Stalled", "True", "CaptureDeadlineExceeded").await?;
+        // What settles later is not what was released.
+        project.apply("dev", &[deployment("api", "v1", None)])?;
+        project.settled("dev", "deployments", "api").await?;
+        let source =
+            json!({ "source": { "environment": { "name": "dev", "selector": { "part": "shop" } } } });
+        let part = project.release_of("shop", "1.0.1", source).await?;
+        let captured = |it: &Value| it["status"]["content"].is_string();
+        project.until("releases", &part, "is captured", captured).await?;
+        let given_up = project.ours("releases", &release).await?;
+        same("content", given_up["status"]["content"].is_null(), true)
     })
     .await
 }
