@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use support::judgement::acts::{Act, act};
 use support::judgement::objects::objects;
-use support::judgement::situation::{End, Moment};
+use support::judgement::situation::{End, Moment, Node};
 use support::judgement::{Situation, Timing, catalogue};
 use towpath::api::{PromotionPhase, RollbackPolicySpec};
 use towpath::content::ObjectKey;
@@ -40,7 +40,8 @@ struct Toy {
 /// None where the toy cluster lacks something that the situation needs.
 fn toy(situation: &Situation, now: Timestamp) -> Option<Toy> {
     let none = |value: &Value| value.as_object().is_some_and(|fields| fields.is_empty());
-    if !situation.cluster.is_empty()
+    if situation.node == Node::Real
+        || !situation.cluster.is_empty()
         || !situation.given.is_empty()
         || situation.nodes > 0
         // What a release waits for here is what the API server refuses, but for a hold.

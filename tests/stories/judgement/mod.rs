@@ -11,10 +11,7 @@ use support::story::Story;
 pub fn stories() -> Vec<Story> {
     let name = |story: &str| format!("{}::{story}", module_path!());
     match catalogue() {
-        Ok(all) => {
-            let played = all.into_iter().filter(|situation| situation.node == Node::Played);
-            played.map(|situation| told(&name(&situation.story()), situation)).collect()
-        }
+        Ok(all) => all.into_iter().map(|situation| told(&name(&situation.story()), situation)).collect(),
         Err(error) => {
             let text = format!("{error:#}");
             let fails = move || {
@@ -27,7 +24,10 @@ pub fn stories() -> Vec<Story> {
 }
 
 fn told(name: &str, situation: Situation) -> Story {
-    Story::new(name, move || Box::pin(is_judged_right(situation.clone())))
+    match situation.node {
+        Node::Played => Story::new(name, move || Box::pin(is_judged_right(situation.clone()))),
+        Node::Real => Story::on_a_node(name, move || Box::pin(is_judged_right(situation.clone()))),
+    }
 }
 
 async fn is_judged_right(situation: Situation) -> Result<()> {

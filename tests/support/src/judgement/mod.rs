@@ -9,6 +9,7 @@ pub mod moments;
 pub mod objects;
 pub mod outcome;
 pub mod play;
+pub mod real;
 pub mod situation;
 pub mod snapshot;
 pub mod timeline;

@@ -4,7 +4,8 @@ use super::acts::{self, Act};
 use super::moments::come;
 use super::objects::{named, objects, path};
 use super::outcome::{Before, Played, judge};
-use super::situation::{Moment, Situation, Waits};
+use super::real::on_real_node;
+use super::situation::{Moment, Node, Situation, Waits};
 use super::snapshot::snapshot;
 use super::timeline::{Seen, Timeline};
 use super::timing::Timing;
@@ -33,9 +34,15 @@ pub async fn play(project: &Project, situation: &Situation, timing: &Timing) -> 
 
 async fn run(project: &Project, situation: &Situation, timing: &Timing) -> Result<Played> {
     prepare(project, situation, timing).await?;
-    let content = |shorts| objects(shorts, timing, &project.name);
+    let content = async |shorts| {
+        let objects = objects(shorts, timing, &project.name)?;
+        match situation.node {
+            Node::Played => Ok(objects),
+            Node::Real => on_real_node(project, &situation.images, objects).await,
+        }
+    };
     if !situation.one.is_empty() {
-        let first = project.release("1.0.0", &content(&situation.one)?).await?;
+        let first = project.release("1.0.0", &content(&situation.one).await?).await?;
         project
             .ended_within(LIMIT, &format!("prod-{first}"), "Verified")
             .await
@@ -45,7 +52,7 @@ async fn run(project: &Project, situation: &Situation, timing: &Timing) -> Resul
     let kept = kept(project, situation).await?;
     let before = Before { snapshot: snapshot(project, "prod").await?, kept };
     let timeline = Timeline::start(project, "shop-2.0.0", &situation.reason);
-    let mut spec = json!({ "source": { "manifests": content(&situation.two)? } });
+    let mut spec = json!({ "source": { "manifests": content(&situation.two).await? } });
     merge(&mut spec, &situation.release);
     project.release_of("shop", "2.0.0", spec).await?;
     let mut faults = Vec::new();

@@ -1,6 +1,7 @@
 //! The form of the data: one situation, and the whole catalogue.
 
 use super::objects::Short;
+use super::real::Images;
 use super::timing::Range;
 use crate::manifests::{read, root};
 use anyhow::{Context, Result, ensure};
@@ -21,6 +22,9 @@ pub struct Situation {
     /// Where its pods run. Default: on the played node.
     #[serde(default)]
     pub node: Node,
+    /// On a real node: the environment of the images, by tag.
+    #[serde(default)]
+    pub images: Images,
     /// How many played nodes of its own it has: `$project-1` and so on. Objects use them with `nodes: own`.
     #[serde(default)]
     pub nodes: usize,
