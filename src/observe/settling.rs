@@ -211,7 +211,7 @@ mod tests {
         ) {
             Capture::Waiting { reason, message } => (reason, message),
             Capture::Refused { reason, message } => (reason, message),
-            other => panic!("{other:?}"),
+            other @ (Capture::NotNeeded | Capture::Taken { .. }) => panic!("{other:?}"),
         };
         assert_eq!(
             said(Obstacle::RollingOut(key()), "10:09:59").1,
