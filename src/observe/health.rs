@@ -267,8 +267,12 @@ fn container(pod: &slim::Pod, container: &slim::Container) -> Container {
     let rules = container.restart_rules.iter().flat_map(|rules| rules.iter());
     let all_rules = pod.containers.iter().filter_map(|it| it.restart_rules.as_ref());
     let stops_all = all_rules.flat_map(|rules| rules.iter()).any(slim::RestartRule::restarts_all);
-    let is_planned =
-        |code| rules.clone().any(|rule| rule.applies_to(code)) || (stops_all && STOPPED.contains(&code));
+    let is_planned = |code| {
+        // A container that prepares the others has to end.
+        (container.is_init && code == 0)
+            || rules.clone().any(|rule| rule.applies_to(code))
+            || (stops_all && STOPPED.contains(&code))
+    };
     let ended = |end: &slim::Terminated, current: bool| Ended {
         reason: end.reason.as_str().to_owned(),
         code: end.exit_code,

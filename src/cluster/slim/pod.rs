@@ -48,6 +48,8 @@ pub struct Container {
     /// The image that the spec names.
     pub spec_image: Box<str>,
     pub restart_count: i32,
+    /// Whether it prepares the others: it ends before they start.
+    pub is_init: bool,
     /// `repository@sha256:...`, if the kubelet reports it.
     pub image_id: Box<str>,
     pub state: ContainerState,
@@ -237,9 +239,9 @@ impl<'de> Deserialize<'de> for Pod {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let WirePod { metadata, spec, status } = WirePod::deserialize(deserializer)?;
         let mut containers = Vec::with_capacity(spec.containers.len() + spec.init_containers.len());
-        join(&mut containers, spec.containers, status.container_statuses);
-        join(&mut containers, spec.init_containers, status.init_container_statuses);
-        join(&mut containers, spec.ephemeral_containers, status.ephemeral_container_statuses);
+        join(&mut containers, false, spec.containers, status.container_statuses);
+        join(&mut containers, true, spec.init_containers, status.init_container_statuses);
+        join(&mut containers, false, spec.ephemeral_containers, status.ephemeral_container_statuses);
         let mut conditions = status.conditions;
         let lost_readiness = has_lost_readiness(&conditions, status.start_time);
         conditions.retain(|condition| {
@@ -268,7 +270,12 @@ fn has_lost_readiness(conditions: &[Condition], started: Time) -> bool {
 }
 
 /// Joins each container of the spec with its status.
-fn join(into: &mut Vec<Container>, containers: Vec<WireContainer>, mut statuses: Vec<WireContainerStatus>) {
+fn join(
+    into: &mut Vec<Container>,
+    is_init: bool,
+    containers: Vec<WireContainer>,
+    mut statuses: Vec<WireContainerStatus>,
+) {
     for container in containers {
         let index = statuses.iter().position(|status| status.name == container.name);
         let status = index.map(|index| statuses.swap_remove(index)).unwrap_or_default();
@@ -276,6 +283,7 @@ fn join(into: &mut Vec<Container>, containers: Vec<WireContainer>, mut statuses:
             name: container.name,
             spec_image: container.image.unwrap_or_default(),
             restart_count: status.restart_count,
+            is_init,
             image_id: status.image_id,
             state: status.state.into(),
             last_terminated: status.last_state.terminated,

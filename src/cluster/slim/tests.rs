@@ -170,6 +170,7 @@ fn a_pod_joins_each_container_with_its_status() {
     assert_eq!(web.last_terminated.as_ref().unwrap().exit_code, 137);
     assert_eq!((log.state == ContainerState::Running, log.restart_count), (true, 0));
     assert_eq!((&*proxy.name, &*proxy.image_id), ("proxy", ""));
+    assert_eq!((proxy.is_init, migrate.is_init, web.is_init), (true, true, false));
     assert_eq!(proxy.state, ContainerState::Unknown, "no status yet");
     assert!(matches!(&migrate.state, ContainerState::Terminated(end) if end.exit_code == 0));
 }

@@ -139,6 +139,7 @@ pub struct Ended {
     pub at: Option<Timestamp>,
     /// Whether the container is terminated now, rather than restarted since.
     pub current: bool,
-    /// Whether the spec of the container names this exit code as one after which it is restarted on purpose.
+    /// Whether it is part of how the pod works: an init container that is done, or an exit code after which the spec of the
+    /// container restarts it on purpose.
     pub planned: bool,
 }
