@@ -19,6 +19,7 @@ mod history_limit;
 mod hooks;
 mod judgement;
 mod line;
+mod lived_through;
 mod outcomes;
 mod past_faults;
 mod recreated;
