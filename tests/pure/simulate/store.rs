@@ -157,9 +157,8 @@ impl Store {
             let verbs = [Verb::Promote, Verb::Approve, Verb::Override, Verb::Declare];
             let people = verbs.into_iter().flat_map(|verb| [(verb, user("alice")), (verb, user("bob"))]);
             for environment in self.environments.keys() {
-                project.rights.extend(
-                    people.clone().map(|(verb, user)| ((verb, environment.as_str().into(), user), true)),
-                );
+                let may = |(verb, user)| ((verb, environment.as_str().into(), user), true);
+                project.rights.extend(people.clone().map(may));
             }
         }
         for (name, namespace) in &self.namespaces {
