@@ -282,25 +282,23 @@ fn verified_before(
     }
 }
 
-/// The controller does not promote content that failed here under the name of another release.
+/// The controller does not promote content that failed or was rolled back here under the name of another release.
 fn content_has_not_failed(lane: &Lane<'_>, release: &CachedRelease, requested: Requested) -> Gate {
     let last = lane.revisions.iter().rev().find(|promotion| is_of_content(promotion, release));
-    let failed = |promotion: &&&Promotion| {
-        requested == Requested::ByController
-            && promotion.phase() == PromotionPhase::Failed
-            && has_failed(promotion)
+    let Some(last) = last.filter(|_| requested == Requested::ByController) else { return Gate::Open };
+    let what = match last.phase() == PromotionPhase::Failed && has_failed(last) {
+        true => "failed",
+        false if lane.was_taken_back(last) => "was rolled back",
+        false => return Gate::Open,
     };
-    match last.filter(failed) {
-        Some(failed) => Gate::closed(
-            Reason::FailureHold,
-            format!(
-                "the same content failed here as {} ({}); create a Promotion to promote it again, or a Release with other content",
-                failed.spec.release,
-                failed.name()
-            ),
+    Gate::closed(
+        Reason::FailureHold,
+        format!(
+            "the same content {what} here as {} ({}); create a Promotion to promote it again, or a Release with other content",
+            last.spec.release,
+            last.name()
         ),
-        None => Gate::Open,
-    }
+    )
 }
 
 /// After a failure that holds the environment, only a person can start the next promotion.

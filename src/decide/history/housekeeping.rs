@@ -1,7 +1,7 @@
 //! Deletes promotions beyond the history limit first, then Contents that nothing references.
 //!
-//! Invariant: these promotions are not deleted: the current revision, the newest two verified revisions of different content and the
-//! revisions that their content comes from, the first revision, which holds the baseline, every promotion with an override, and the last
+//! Invariant: these promotions are not deleted: the current revision, the newest two verified revisions of different content, the newest
+//! verified one of another release than the last, the revisions that their content comes from, the first revision, which holds the baseline, every promotion with an override, and the last
 //! promotion of the newest promoted release.
 
 use super::lane::Lane;
@@ -83,7 +83,7 @@ fn surplus<'a>(project: &Project, lane: &Lane<'a>, limit: usize) -> Vec<&'a Prom
         let release = project.releases.get(approval.spec.release.name.as_str());
         retained.extend(release.and_then(|release| lane.rolled_back_by(release)).map(Meta::name));
     }
-    for promotion in newest_verified(lane).take(2) {
+    for promotion in newest_verified(lane).take(2).chain(other_release(lane)) {
         retained.insert(promotion.name());
         retained.extend(lane.content_of(promotion).map(Meta::name));
         let restored = promotion
@@ -104,6 +104,17 @@ fn newest_verified<'a>(lane: &Lane<'a>) -> impl Iterator<Item = &'a Promotion> {
         let digest = promotion.status.as_ref().and_then(|status| status.digest.as_deref());
         seen.insert(digest.unwrap_or(promotion.name()))
     })
+}
+
+/// The newest verified revision of another release than the newest verified one: what a person's rollback of that release restores. Other
+/// overrides make other content of the same release.
+fn other_release<'a>(lane: &Lane<'a>) -> Option<&'a Promotion> {
+    let release = |promotion: &'a Promotion| lane.content_of(promotion).map(|origin| &origin.spec.release);
+    let newest = release(lane.last_verified()?);
+    lane.here()
+        .rev()
+        .filter(|promotion| promotion.phase() == PromotionPhase::Verified)
+        .find(|promotion| release(promotion) != newest)
 }
 
 /// Promotions beyond the limit that ended before they started, if the controller cannot create them again: their release was deleted, or

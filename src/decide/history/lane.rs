@@ -165,6 +165,20 @@ impl<'a> Lane<'a> {
         })
     }
 
+    /// Whether a person rolled back a verified promotion, and its content does not run here again.
+    pub fn was_taken_back(&self, promotion: &Promotion) -> bool {
+        let number = promotion.revision();
+        let took_back = |other: &Promotion| {
+            let restores = other.status.as_ref().and_then(|status| status.restores);
+            other.spec.kind == PromotionKind::Rollback
+                && other.revision() > number
+                && restores.is_some_and(|to| Some(to) < number)
+        };
+        promotion.phase() == PromotionPhase::Verified
+            && !self.runs(promotion)
+            && self.revisions.iter().any(|other| took_back(other))
+    }
+
     /// The last rollback that took a release back: it restored a revision before one of the release. A release that history has forgotten
     /// was taken back by the rollback that names it.
     pub fn rolled_back_by(&self, release: &CachedRelease) -> Option<&'a Promotion> {

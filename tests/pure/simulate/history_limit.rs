@@ -44,6 +44,20 @@ fn what_is_promoted_again_does_not_push_the_version_before_it_out_of_history() {
 }
 
 #[test]
+fn the_same_release_with_other_overrides_does_not_push_the_version_before_it_out() {
+    let [first, second, third, fourth, fifth] = VERIFIED;
+    let overridden: Event = (4900, "prod gets other overrides", |store, _| {
+        let environment = std::sync::Arc::make_mut(store.environments.get_mut("prod").unwrap());
+        let variable = json!([{ "name": "LOG", "value": "debug" }]);
+        let variables = json!([{ "kind": "Deployment", "name": "web", "variables": variable }]);
+        environment.spec.overrides = serde_json::from_value(json!({ "env": variables })).unwrap();
+    });
+    let run = settled(shortest, &[first, second, third, fourth, fifth, overridden, AGAIN, TAKEN_BACK]);
+    assert_eq!(promotion(&run, "back"), PromotionPhase::Verified);
+    assert_eq!(image(&run, "web"), "web-4", "{}", run.log.join("\n"));
+}
+
+#[test]
 fn a_release_that_fails_after_the_same_one_ran_twice_goes_back_to_that_one() {
     let [first, second, third, fourth, fifth] = VERIFIED;
     let sixth: Event =

@@ -97,6 +97,28 @@ fn what_failed_is_not_offered_again_under_another_name_until_a_person_asks() {
 }
 
 #[test]
+fn what_a_person_rolled_back_is_not_offered_again_under_another_name() {
+    let second: Event = (1000, "release 2.0.0", |store, now| shop(store, "2.0.0", "web-2", now));
+    let back: Event = (2000, "a person rolls it back", |store, now| {
+        let spec = json!({ "release": "shop-2.0.0", "environment": "prod", "kind": "Rollback" });
+        store.add_promotion("back", serde_json::from_value(spec).unwrap(), now);
+    });
+    let renamed: Event =
+        (3000, "the same content as 2.0.1", |store, now| named(store, "shop-2.0.1", "2.0.1", "web-2", now));
+    let run = settled(prod, &[FIRST, second, back, renamed]);
+    assert_eq!(image(&run, "web"), "web", "{}", run.log.join("\n"));
+    let said = message(&run, "2.0.1");
+    assert!(said.contains("the same content was rolled back here as shop-2.0.0"), "{said}");
+    // A revert makes content the newest again that was only replaced.
+    let reverted: Event = (3000, "the content of 1.0.0 as 3.0.0", |store, now| {
+        let spec = json!({ "application": "shop", "version": "3.0.0", "source": { "manifests": app("1.0.0", "web") } });
+        store.add_release("shop-3.0.0", serde_json::from_value(spec).unwrap(), now);
+    });
+    let run = settled(prod, &[FIRST, second, reverted]);
+    assert!(summary(&run, "prod").starts_with("shop 3.0.0"), "{}", run.log.join("\n"));
+}
+
+#[test]
 fn a_release_that_always_has_the_same_name_is_promoted_with_its_next_version() {
     let run = settled(
         prod,
