@@ -20,6 +20,7 @@ mod hooks;
 mod judgement;
 mod line;
 mod lived_through;
+mod memory;
 mod outcomes;
 mod past_faults;
 mod recreated;

@@ -2,7 +2,8 @@
 //! something happens. A crash may come after any write; what the process knew is lost, and everything is looked at again.
 
 use super::line;
-use super::store::{Key, Memory, Status, Store, of_any};
+use super::memory::Memory;
+use super::store::{Key, Status, Store, of_any};
 use super::writes;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,6 +1,7 @@
 //! A toy API store with the objects of one project, and the worlds that `src/observe` would build from it.
 
 use super::cluster::Namespace;
+use super::memory::Memory;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -15,8 +16,8 @@ use towpath::content::{Digested, ObjectKey, ObjectSet, manifests};
 use towpath::decide::decision::{Action, Decision, Target};
 use towpath::decide::needs::{changed_workloads, contents, due_after_window, live_objects, plans};
 use towpath::decide::world::{
-    Admission, Capture, EnvironmentWorld, FailedWrite, Grant, Live, Loaded, NamespaceFacts, Objects, Plans,
-    Project, PromotionWorld, ReleaseWorld, Trial, Verb,
+    Admission, Capture, EnvironmentWorld, Grant, Live, Loaded, NamespaceFacts, Objects, Plans, Project,
+    PromotionWorld, ReleaseWorld, Trial, Verb,
 };
 
 pub const PROJECT: &str = "shop";
@@ -54,34 +55,6 @@ pub struct Store {
     /// What happens next, of a situation that was read.
     pub script: VecDeque<Step>,
     serial: u64,
-}
-
-/// What one process knows and a crash takes away.
-#[derive(Clone, Default)]
-pub struct Memory {
-    pub trials: BTreeMap<String, Trial>,
-    pub written: BTreeMap<String, BTreeSet<ObjectKey>>,
-    pub refused: BTreeMap<String, BTreeMap<ObjectKey, String>>,
-    pub failed: BTreeMap<String, BTreeMap<ObjectKey, FailedWrite>>,
-    pub rolled_out: BTreeMap<String, Timestamp>,
-    pub waited: BTreeMap<String, Timestamp>,
-    pub generations: BTreeMap<String, BTreeMap<ObjectKey, i64>>,
-}
-
-impl Memory {
-    /// A write failed, as `src/act` remembers it.
-    pub fn failed(&mut self, uid: &str, key: &ObjectKey, message: String, at: Timestamp) {
-        let known = self.failed.entry(uid.to_owned()).or_default();
-        let count = known.get(key).map_or(0, |failed| failed.count) + 1;
-        let conflict = message.contains("has been modified");
-        known.insert(key.clone(), FailedWrite { message, conflict, count, at });
-    }
-
-    fn wrote(&mut self, uid: &str, key: &ObjectKey) {
-        self.refused.get_mut(uid).and_then(|known| known.remove(key));
-        self.failed.get_mut(uid).and_then(|known| known.remove(key));
-        self.written.entry(uid.to_owned()).or_default().insert(key.clone());
-    }
 }
 
 /// An object that is looked at.
