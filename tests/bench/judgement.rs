@@ -21,6 +21,8 @@ use tokio::runtime::Runtime;
 
 const VARIATIONS: u64 = 20;
 const AT_A_TIME: u64 = 16;
+/// After so many runs it says how far it is.
+const PROGRESS: usize = 50;
 /// Between two series of raw writes.
 const PAUSE: Duration = Duration::from_secs(5);
 const CLASSES: [(Class, &str); 3] = [(Class::Good, "good"), (Class::Bad, "bad"), (Class::Wait, "wait")];
@@ -106,10 +108,17 @@ fn play_all(
         let players: Vec<_> = (0..at_a_time)
             .map(|_| {
                 scope.spawn(|| {
-                    while let Some((situation, seed)) = lock(&queue).pop_front() {
+                    loop {
+                        // The lock is free again while the situation is played.
+                        let next = lock(&queue).pop_front();
+                        let Some((situation, seed)) = next else { return };
                         let timing = Timing::seeded(seed, &situations[situation].name);
                         let played = runtime.block_on(play_one(&situations[situation], &timing));
-                        lock(&runs).push(Run { situation, seed, played });
+                        let mut runs = lock(&runs);
+                        runs.push(Run { situation, seed, played });
+                        if runs.len().is_multiple_of(PROGRESS) {
+                            eprintln!("{} runs", runs.len());
+                        }
                     }
                 })
             })

@@ -4,6 +4,7 @@
 use crate::project::Project;
 use anyhow::{Context, Result, bail};
 use futures::TryStreamExt;
+use jiff::Timestamp;
 use kube::Api;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::runtime::{WatchStreamExt, watcher};
@@ -69,11 +70,14 @@ impl Timeline {
             tasks.push(follow(project, &project.name, &kinds, note));
         }
         let signs: Vec<String> = signs.to_vec();
+        // Pods that are there already are not those of the release on trial.
+        let since = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let pods = GroupVersionKind::gvk("", "v1", "Pod");
         tasks.push(follow(project, &project.target("prod"), &pods, move |name, pod| {
             into.send_modify(|seen| {
                 let was_ready = seen.ready.contains(&name);
-                if is_sign(&pod, &signs, was_ready) {
+                let is_new = pod["metadata"]["creationTimestamp"].as_str() >= Some(since.as_str());
+                if is_new && is_sign(&pod, &signs, was_ready) {
                     seen.failing.get_or_insert_with(Instant::now);
                 }
                 if is_ready(&pod) {
@@ -183,10 +187,11 @@ fn is_sign(pod: &Value, signs: &[String], was_ready: bool) -> bool {
     is(&status["reason"])
         || (was_ready && !is_ready(pod) && signs.iter().any(|sign| sign == "Unavailable"))
         || containers.any(|container| {
-            let state = &container["state"];
-            is(&state["waiting"]["reason"])
-                || is(&state["terminated"]["reason"])
-                || is(&container["lastState"]["terminated"]["reason"])
+            let ends = [&container["state"]["terminated"], &container["lastState"]["terminated"]];
+            let crashes = signs.iter().any(|sign| sign == "CrashLoopBackOff");
+            is(&container["state"]["waiting"]["reason"])
+                || ends.iter().any(|end| is(&end["reason"]))
+                || (crashes && ends.iter().any(|end| end["exitCode"].as_i64().is_some_and(|code| code != 0)))
         })
 }
 
