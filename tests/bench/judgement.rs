@@ -5,7 +5,7 @@
 //! time from the first failing pod that the API shows to the record of the failure, in raw writes of the same run.
 //!
 //! TOWPATH_VARIATIONS=3 plays each situation three times, TOWPATH_SEED=7 with other times, TOWPATH_SITUATIONS=quota only those whose
-//! name contains the word, TOWPATH_AT_A_TIME=8 fewer side by side.
+//! name contains the word, TOWPATH_AT_A_TIME=8 fewer side by side. No run starts after TOWPATH_MINUTES=30.
 
 use anyhow::{Context, Result};
 use std::collections::{BTreeMap, VecDeque};
@@ -21,6 +21,7 @@ use tokio::runtime::Runtime;
 
 const VARIATIONS: u64 = 20;
 const AT_A_TIME: u64 = 16;
+const MINUTES: u64 = 120;
 /// After so many runs it says how far it is.
 const PROGRESS: usize = 50;
 /// Between two series of raw writes.
@@ -94,6 +95,7 @@ fn play_all(
     let cluster = runtime.block_on(installation::installed())?;
     let (queue, runs, over) = (Mutex::new(queue), Mutex::new(Vec::new()), AtomicBool::new(false));
     let at_a_time = number("TOWPATH_AT_A_TIME", AT_A_TIME)?;
+    let (begun, limit) = (Instant::now(), Duration::from_secs(60 * number("TOWPATH_MINUTES", MINUTES)?));
     let raw = std::thread::scope(|scope| {
         let raw = scope.spawn(|| {
             runtime.block_on(async {
@@ -110,7 +112,7 @@ fn play_all(
                 scope.spawn(|| {
                     loop {
                         // The lock is free again while the situation is played.
-                        let next = lock(&queue).pop_front();
+                        let next = lock(&queue).pop_front().filter(|_| begun.elapsed() < limit);
                         let Some((situation, seed)) = next else { return };
                         let timing = Timing::seeded(seed, &situations[situation].name);
                         let played = runtime.block_on(play_one(&situations[situation], &timing));
