@@ -104,6 +104,14 @@ pub(super) fn removal(key: &ObjectKey, live: &serde_json::Value, at: Option<Remo
     }
 }
 
+/// The removal of an object that cannot be read: whether it can be restored is not known.
+fn unread_removal(key: &ObjectKey) -> Change {
+    match is_never_deleted(key) {
+        true => change(key, ChangeAction::Keep),
+        false => Change { removal: Some(Removal::AfterVerification), ..change(key, ChangeAction::Delete) },
+    }
+}
+
 /// The objects that a revision does not contain and that may exist all the same: those that it kept, and those that it did not delete.
 pub(super) fn left_behind(promotion: &Promotion) -> Vec<ObjectKey> {
     let is_verified = promotion.phase() == PromotionPhase::Verified;
@@ -219,13 +227,27 @@ impl Scene<'_> {
         let keys: BTreeSet<&ObjectKey> = of_content.chain(&left).collect();
         let mut changes = Vec::new();
         for key in keys.into_iter().filter(|key| !keep.contains(key) && !known.contains(*key)) {
-            let Some(Live::Present(live)) = self.world.live.get(key) else { continue };
-            // The objects of a restored baseline do not belong to Towpath.
-            if annotation(live, mark::OWNER) == Some(self.owner().as_str()) {
-                changes.push(removal(key, live, None));
+            match self.world.live.get(key) {
+                // The objects of a restored baseline do not belong to Towpath.
+                Some(Live::Present(live)) if annotation(live, mark::OWNER) == Some(self.owner().as_str()) => {
+                    changes.push(self.listed(key).unwrap_or_else(|| removal(key, live, None)));
+                }
+                // It may exist: it is deleted once it can be read, by this promotion or by a later one.
+                Some(Live::Refused(_) | Live::Unreadable(_)) => {
+                    changes.push(self.listed(key).unwrap_or_else(|| unread_removal(key)));
+                }
+                Some(Live::Present(_) | Live::Absent | Live::Unserved(_)) | None => {}
             }
         }
         changes
+    }
+
+    /// The change of an object that `spec.keeps` lists, and that an earlier revision wrote.
+    fn listed(&self, key: &ObjectKey) -> Option<Change> {
+        let keeps = &self.environment.spec.keeps;
+        let is_listed = keeps.iter().any(|keep| keep.kind == key.kind() && keep.name == key.name());
+        let message = Some("spec.keeps of the environment lists it".to_owned());
+        is_listed.then(|| Change { message, ..change(key, ChangeAction::Keep) })
     }
 
     fn tried(&self, key: &ObjectKey) -> Option<&serde_json::Value> {
@@ -287,6 +309,7 @@ impl Scene<'_> {
             if *action == ChangeAction::Create && !is_copy {
                 // It did not exist before the failed revision, so nothing is lost with it.
                 changes.push(match live.present() {
+                    _ if self.listed(key).is_some() => continue,
                     Some(live) => removal(key, live, Some(Removal::AfterRollout)),
                     None if is_never_deleted(key) => change(key, ChangeAction::Keep),
                     None => {

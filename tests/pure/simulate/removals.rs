@@ -270,3 +270,45 @@ fn crashes_and_the_order_of_passes_change_nothing_about_removals() {
         same_after_a_crash(what, with_claims, &events);
     }
 }
+
+#[test]
+fn an_object_that_the_environment_keeps_from_now_on_is_not_deleted() {
+    let run = settled(
+        with_claims,
+        &[
+            FULL,
+            (500, "the environment keeps the dashboard", |store, _| {
+                let environment = std::sync::Arc::make_mut(store.environments.get_mut("prod").unwrap());
+                environment.spec.keeps =
+                    serde_json::from_value(json!([{ "kind": "ConfigMap", "name": "dashboard" }])).unwrap();
+            }),
+            FEWER,
+        ],
+    );
+    assert_eq!(promotion(&run, "prod-shop-2.0.0"), PromotionPhase::Verified, "{}", run.log.join("\n"));
+    assert!(is_there(&run, "ConfigMap dashboard"), "{}", run.log.join("\n"));
+    assert_eq!(change(&run, "prod-shop-2.0.0", "ConfigMap dashboard").unwrap().action, ChangeAction::Keep);
+}
+
+#[test]
+fn an_object_that_cannot_be_read_is_deleted_by_a_later_promotion() {
+    const UNREADABLE: Event = (500, "the Ingress cannot be read", |store, _| {
+        let key = ObjectKey::new("networking.k8s.io/v1", "Ingress", "web").unwrap();
+        in_prod(store).broken.insert(key, "conversion webhook failed".into());
+    });
+    let run = settled(with_claims, &[FULL, UNREADABLE, FEWER]);
+    assert_eq!(promotion(&run, "prod-shop-2.0.0"), PromotionPhase::Verified, "{}", run.log.join("\n"));
+    let remaining = change(&run, "prod-shop-2.0.0", "Ingress web").unwrap();
+    assert!(remaining.remaining && remaining.message.unwrap().contains("conversion webhook failed"));
+    let run = settled(
+        with_claims,
+        &[
+            FULL,
+            UNREADABLE,
+            FEWER,
+            (1500, "it can be read again", |store, _| in_prod(store).broken.clear()),
+            (2000, "release 3.0.0", |store, now| release(store, "3.0.0", app("3.0.0", "web-3"), now)),
+        ],
+    );
+    assert!(!is_there(&run, "Ingress web"), "{}", run.log.join("\n"));
+}
