@@ -11,6 +11,7 @@ use crate::content::object::copies::{copy_name, copy_of, is_config_map, payload}
 use crate::content::object::key::ObjectKey;
 use crate::content::object::kinds;
 use crate::content::object::names;
+use crate::content::object::paths::prune;
 use crate::content::object::references::{config_maps, rename_config_maps};
 use crate::content::object::sealed::Digested;
 use crate::content::object::templates::{pod_template_mut, takes_annotations};
@@ -142,6 +143,11 @@ fn desired(
     } else {
         source.clone()
     };
+    // A Job that is gone would fail the release in its observe window, and run again with the next one. It is deleted when a release no
+    // longer contains it.
+    if source.is("batch", "Job") && hook.is_none() {
+        prune(&mut object, &["spec"], "ttlSecondsAfterFinished");
+    }
     annotate(&mut object, mark::OWNER, to.owner);
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.insert("namespace".into(), to.namespace.into());

@@ -204,3 +204,16 @@ fn pods_of_a_custom_kind_are_rolled_out_when_config_changes() {
         assert_eq!(digest("1") != digest("2"), is_rolled, "{spec}");
     }
 }
+
+#[test]
+fn a_job_of_a_release_does_not_vanish_when_it_has_finished() {
+    let job = |hook: Option<&str>| {
+        let mut job = workload("Job", "migrate", &[]);
+        job["spec"]["ttlSecondsAfterFinished"] = json!(60);
+        hook.map_or(job.clone(), |hook| with(job, mark::HOOK, hook))
+    };
+    for (hook, ttl) in [(None, json!(null)), (Some("pre-promote"), json!(60))] {
+        let written = written(vec![job(hook)]);
+        assert_eq!(one(&written, "Job").object["spec"]["ttlSecondsAfterFinished"], ttl, "{hook:?}");
+    }
+}
