@@ -58,6 +58,8 @@ fn main() -> ExitCode {
         cases::path_to_prod::stories(),
         cases::promotion_order::stories(),
         cases::replicas::stories(),
+        cases::removals::stories(),
+        cases::hooks::stories(),
         cases::deletion::stories(),
         cases::conditions::stories(),
         cases::captures::stories(),

@@ -110,6 +110,7 @@ impl Project {
             "deployments" | "statefulsets" | "daemonsets" | "replicasets" => "apis/apps/v1",
             "jobs" => "apis/batch/v1",
             "horizontalpodautoscalers" => "apis/autoscaling/v2",
+            "ingresses" => "apis/networking.k8s.io/v1",
             _ => "api/v1",
         };
         format!("/{group}/namespaces/{}/{kind}", self.target(environment))
