@@ -111,6 +111,23 @@ fn what_was_reported_is_not_reported_again() {
     });
 }
 
+#[test]
+fn a_write_that_failed_just_now_is_not_repeated_at_once() {
+    over_worlds(|_, _, promotions| {
+        for world in promotions {
+            let decision = promotion::decide(world, now());
+            let ends = decision.memory.as_ref().is_some_and(|status| status.phase.is_final());
+            let is_too_early = |action: &&Action| {
+                let failed = action.object().and_then(|key| world.failed.get(&key));
+                failed.is_some_and(|failed| !failed.conflict && failed.at >= now())
+            };
+            let early = decision.actions.iter().find(is_too_early).filter(|_| !ends);
+            hold(early.is_none(), || format!("{early:?}\n{world:#?}"))?;
+        }
+        Ok(())
+    });
+}
+
 /// The status with which a promotion starts, if it does.
 fn started(decision: &Decision<PromotionStatus>) -> Option<&PromotionStatus> {
     decision.memory.as_ref().filter(|status| status.phase.is_running())

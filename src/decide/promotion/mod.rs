@@ -111,7 +111,7 @@ pub fn decide(world: &PromotionWorld, now: Timestamp) -> Decision {
     match world.promotion.phase() {
         PromotionPhase::Pending => pending::decide(&scene),
         PromotionPhase::Promoting | PromotionPhase::Observing => {
-            hooks::remember(&scene, running::decide(&scene))
+            retries::hold_back(&scene, hooks::remember(&scene, running::decide(&scene)))
         }
         PromotionPhase::Verified
         | PromotionPhase::Failed

@@ -4,9 +4,9 @@
 //! failure that lasts costs one write of the status.
 
 use super::removals::is_removed;
-use super::rollout::{rolling_message, rolling_reason};
+use super::rollout::{rolling_message, rolling_reason, stuck_pods};
 use super::writes::{Next, key_of};
-use super::{Scene, warning};
+use super::{Decision, Scene, warning};
 use crate::api::{Change, ChangeAction, Meta, PromotionStatus, Reason, Removal};
 use crate::content::ObjectKey;
 use crate::content::object::references::refers_to;
@@ -15,7 +15,7 @@ use crate::decide::decision::{Action, Note};
 use crate::decide::moments::{earliest, later};
 use crate::decide::world::{FailedWrite, Live};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The delay after the first failure; it doubles.
 const FIRST: SignedDuration = SignedDuration::from_secs(1);
@@ -80,8 +80,11 @@ pub(super) fn possible(
     let is_pending = !next.actions.is_empty() || !remainder.is_empty() || next.waits.is_some();
     next.complete &= remainder.is_empty();
     let failed = &scene.world.failed;
-    // A promotion reports a deletion that failed when it ends.
-    let is_told = |key: &ObjectKey| scene.is_rollback() || !is_removed(status, key);
+    // What failed once and is no longer wanted, such as the deletion of a pod that is gone, is no news. A promotion reports a deletion
+    // that failed when it ends.
+    let left: BTreeSet<ObjectKey> =
+        next.actions.iter().chain(&stuck_pods(scene)).filter_map(Action::object).collect();
+    let is_told = |key: &ObjectKey| left.contains(key) && (scene.is_rollback() || !is_removed(status, key));
     for (key, failure) in failed.iter().filter(|(key, failure)| is_reported(failure) && is_told(key)) {
         remainder.insert(key.clone(), failure.message.clone());
     }
@@ -99,6 +102,24 @@ pub(super) fn possible(
     });
     let waits = next.waits.clone();
     (next, Unwritten { remainder, retry_at: retry, waits, is_pending, deadline })
+}
+
+/// Leaves out every write of a decision that failed shortly before: without a delay, a pass would follow each failure at once. A promotion
+/// that ends has no later pass.
+pub(super) fn hold_back(scene: &Scene<'_>, mut decision: Decision) -> Decision {
+    let ends = decision.memory.as_ref().is_some_and(|status| status.phase.is_final());
+    if scene.world.failed.is_empty() || ends {
+        return decision;
+    }
+    let mut retry: Option<Timestamp> = None;
+    decision.actions.retain(|action| {
+        let failed = action.object().and_then(|key| scene.world.failed.get(&key));
+        let again = failed.map(retry_at).filter(|at| *at > scene.now);
+        retry = earliest(retry, again);
+        again.is_none()
+    });
+    decision.wake_at = earliest(decision.wake_at, retry);
+    decision
 }
 
 /// Objects that a rollback removes of which it is not known whether they are gone. A promotion leaves them to the next one.
@@ -182,4 +203,23 @@ pub(super) fn failure_note(scene: &Scene<'_>, status: &PromotionStatus) -> Optio
     let is_told = |status: &PromotionStatus| status.reason.as_deref() == Some(Reason::Refused.as_str());
     let message = status.message.as_deref().filter(|_| is_told(status) && !is_told(&scene.status()))?;
     Some(warning(Reason::Refused, format!("{}: {message}", scene.environment.name())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conflict_is_tried_again_at_once_and_a_failure_at_least_twice_a_minute() {
+        let at = Timestamp::UNIX_EPOCH;
+        let delay = |conflict: bool, count: u32| {
+            let failed = FailedWrite { message: String::new(), conflict, count, at };
+            retry_at(&failed).duration_since(at).as_millis()
+        };
+        assert_eq!(
+            [1, 2, 3, 5, 6, 99].map(|count| delay(false, count)),
+            [1_000, 2_000, 4_000, 16_000, 30_000, 30_000]
+        );
+        assert_eq!([1, 2, 3, 99].map(|count| delay(true, count)), [0, 80, 160, 30_000]);
+    }
 }

@@ -172,7 +172,7 @@ fn proceed(
 
 /// Deletes the pods of the replaced revision that are not ready: with `OrderedReady` the StatefulSet controller never replaces them
 /// (kubernetes#67250), and with `OnDelete` no controller does.
-fn stuck_pods(scene: &Scene<'_>) -> Vec<Action> {
+pub(super) fn stuck_pods(scene: &Scene<'_>) -> Vec<Action> {
     let replaces = scene.status().replaces.and_then(|number| scene.lane.revision(number));
     let replaces_a_failure = replaces.is_some_and(|promotion| promotion.phase().has_failed());
     if !scene.is_rollback() && !replaces_a_failure {

@@ -1,6 +1,7 @@
 //! One object that cannot be read or written never stops the rest: the verdict, the rollback of everything else, and the end of the wait.
 
 use super::comparison;
+use super::hooks;
 use super::outcomes::{image, object, promotion};
 use super::run::{Event, Run, start};
 use super::scenarios::{deployment, pair, prod, release, settled};
@@ -200,6 +201,30 @@ fn pods_are_not_started_before_what_they_need_is_written() {
     assert_eq!(run.store.namespaces["shop-prod"].counts[&the_worker()].template_changes, 0);
     let created = status(&run, "prod-shop-1.0.0").rolled_out_at.unwrap().0.duration_since(start()).as_secs();
     assert!(created >= 305, "the worker started at second {created}:\n{log}");
+}
+
+/// Whatever a promotion writes waits after a failure, not only what it applies.
+#[test]
+fn a_hook_that_cannot_be_stopped_is_tried_again_with_delays() {
+    let hooked: Event = (1000, "release 2.0.0, whose hook runs 40 seconds", |store, now| {
+        let slow = hooks::hook("migrate", "pre-promote", "slow", json!({ "activeDeadlineSeconds": 60 }));
+        hooks::with(store, "2.0.0", "web", vec![slow], now);
+    });
+    let down: Event = (1005, "Jobs cannot be deleted", |store, _| {
+        let shown = store.namespaces["shop-prod"].shown();
+        let job = shown.keys().find_map(|key| key.strip_prefix("Job ")).unwrap();
+        down(store, ObjectKey::new("batch/v1", "Job", job).unwrap());
+    });
+    let back: Event = (1010, "a person rolls it back", |store, now| {
+        let spec = json!({ "release": "shop-2.0.0", "environment": "prod", "kind": "Rollback" });
+        store.add_promotion("by-hand", serde_json::from_value(spec).unwrap(), now);
+    });
+    let first: Event = (0, "release 1.0.0", |store, now| hooks::with(store, "1.0.0", "web", vec![], now));
+    let run = settled(prod, &[first, hooked, down, back, (1200, "the webhook is back", mend)]);
+    let log = run.log.join("\n");
+    let tries = lines(&run, &["failed: failed calling webhook"]).len();
+    assert!((2..15).contains(&tries), "{tries} tries:\n{log}");
+    assert_eq!(promotion(&run, "by-hand"), PromotionPhase::Verified, "{log}");
 }
 
 fn pause(store: &mut Store, name: &str, paused: bool, now: Timestamp) {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use towpath::api::{FailureAction, PromotionPhase, RollbackPolicySpec, Step, StepResult};
 
-fn hook(name: &str, when: &str, image: &str, spec: Value) -> Value {
+pub fn hook(name: &str, when: &str, image: &str, spec: Value) -> Value {
     let mut job = json!({
         "apiVersion": "batch/v1", "kind": "Job",
         "metadata": { "name": name, "annotations": { "towpath.dev/hook": when } },
@@ -19,7 +19,7 @@ fn hook(name: &str, when: &str, image: &str, spec: Value) -> Value {
     job
 }
 
-fn with(store: &mut Store, version: &str, image: &str, hooks: Vec<Value>, now: Timestamp) {
+pub fn with(store: &mut Store, version: &str, image: &str, hooks: Vec<Value>, now: Timestamp) {
     let mut objects = app(version, image);
     objects.extend(hooks);
     release(store, version, objects, now);
