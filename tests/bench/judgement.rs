@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use support::figures::{median, raw_writes};
-use support::judgement::situation::Node;
+use support::judgement::situation::{End, Node};
 use support::judgement::{Class, Judged, Played, Situation, Timing, catalogue, play};
 use support::{in_project, installation, operator};
 use tokio::runtime::Runtime;
@@ -162,17 +162,24 @@ fn matrix(situations: &[Situation], runs: &[Run]) {
         }
         println!(" {:>8}", mine.iter().filter(|run| run.played.is_err()).count());
     }
-    let count = |class: fn(Class) -> bool, judged: &[Judged]| {
-        let so = |run: &&Run| {
-            class(situations[run.situation].class())
-                && run.played.as_ref().is_ok_and(|played| judged.contains(&played.judged))
-        };
-        runs.iter().filter(so).count()
+    let count = |so: &dyn Fn(&Situation, &Played) -> bool| {
+        let judged =
+            |run: &&Run| run.played.as_ref().is_ok_and(|played| so(&situations[run.situation], played));
+        runs.iter().filter(judged).count()
     };
-    let false_rollbacks = count(|class| class != Class::Bad, &[Judged::RolledBack, Judged::RollbackFailed]);
-    let missed = count(|class| class == Class::Bad, &[Judged::Verified, Judged::Waits, Judged::Ended]);
+    let is_back = |end| matches!(end, Some(End::RolledBack | End::RollbackFailed));
+    let false_rollbacks = count(&|situation, played| {
+        matches!(played.judged, Judged::RolledBack | Judged::RollbackFailed) && !is_back(situation.ends)
+    });
+    let missed = count(&|situation, played| {
+        (is_back(situation.ends) || situation.class() == Class::Bad)
+            && matches!(played.judged, Judged::Verified | Judged::Waits | Judged::Ended)
+    });
+    let unexplained =
+        count(&|situation, played| situation.class() == Class::Wait && !played.faults.is_empty());
     println!("\nfalse rollbacks {false_rollbacks:>6}");
-    println!("missed failures {missed:>6}\n");
+    println!("missed failures {missed:>6}");
+    println!("waits without the right words or end {unexplained:>6}\n");
 }
 
 fn verdicts(situations: &[Situation], runs: &[Run], raw: f64) {
