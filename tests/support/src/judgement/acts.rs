@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 const MERGE: &str = "application/merge-patch+json";
-const STRATEGIC: &str = "application/strategic-merge-patch+json";
 
 /// How long pods may take to be there.
 const PODS: Duration = Duration::from_secs(20);
@@ -44,13 +43,6 @@ pub enum Act {
         #[serde(default = "all")]
         count: usize,
         is: Value,
-    },
-    /// The resources of running pods are changed in place. Only on a real node.
-    Resize {
-        pods: String,
-        #[serde(default = "all")]
-        count: usize,
-        to: Value,
     },
     /// A node of the situation joins.
     Node(usize),
@@ -139,15 +131,6 @@ pub async fn perform(project: &Project, act: &Act, timing: &Timing) -> Result<()
             for name in names(project, pods, *count, false).await? {
                 let path = format!("/api/v1/namespaces/{target}/pods/{name}/status");
                 project.send(Method::PATCH, &path, MERGE, json!({ "status": is })).await?;
-            }
-            Ok(())
-        }
-        Act::Resize { pods, count, to } => {
-            let resources = json!({ "requests": to, "limits": to });
-            for name in names(project, pods, *count, false).await? {
-                let path = format!("/api/v1/namespaces/{target}/pods/{name}/resize");
-                let patch = json!({ "spec": { "containers": [{ "name": "app", "resources": resources }] } });
-                project.send(Method::PATCH, &path, STRATEGIC, patch).await?;
             }
             Ok(())
         }
