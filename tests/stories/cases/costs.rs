@@ -107,9 +107,9 @@ async fn between_a_rollback_and_what_it_puts_back_nothing_of_our_own_is_written(
         let first = project.release("1.0.0", &shop("v1")).await?;
         project.condition("releases", &first, "Verified", "True", "").await?;
         // The second failure, so that there is a history that could be looked at in vain.
-        for version in ["2.0.0", "3.0.0"] {
+        for (version, tag) in [("2.0.0", "v2-crash-loop"), ("3.0.0", "v3-crash-loop")] {
             let mark = project.cluster.audit()?.mark().await?;
-            let release = project.release(version, &shop("v2-crash-loop")).await?;
+            let release = project.release(version, &shop(tag)).await?;
             let rollback = format!("prod-{release}-rollback");
             project.ended(&rollback, "Verified").await?;
             project.quiet().await?;
