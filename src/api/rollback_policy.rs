@@ -74,7 +74,8 @@ pub struct FailureThresholds {
     #[schemars(range(min = 0, max = 1000))]
     pub restarts: i32,
     /// How long an image that cannot be pulled is tolerated, from the creation of the pod. A failure is reported only after the
-    /// kubelet has backed off (`ImagePullBackOff`). Default: 0s.
+    /// kubelet has backed off (`ImagePullBackOff`). A registry that fails or does not answer is tolerated for at least
+    /// `createErrors`. Default: 0s.
     #[serde(default = "no_time")]
     #[schemars(schema_with = "schema::duration")]
     pub image_errors: Duration,

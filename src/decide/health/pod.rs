@@ -106,9 +106,11 @@ pub(super) fn has_lost_readiness(pod: &Pod) -> bool {
 /// Whether a pod is not ready because a container was restarted without a fault.
 fn is_restarted_on_purpose(pod: &Pod) -> bool {
     let Some(since) = pod.ready_since else { return false };
+    let within = |ended: &Ended, limit| ended.at.is_some_and(|at| since.duration_since(at).abs() <= limit);
     let follows = |ended: &Ended| {
-        ended.at.is_some_and(|at| since.duration_since(at).abs() <= FOLLOWS)
-            && (ended.planned || pod.changes_in_place > 0)
+        (within(ended, FOLLOWS) && (ended.planned || pod.changes_in_place > 0))
+            // After its node restarted, the kubelet needs a while to find out.
+            || (is_lost(ended) && (ended.at.is_none() || within(ended, CLOCKS_AGREE_WITHIN)))
     };
     pod.containers.iter().filter_map(|container| container.ended.as_ref()).any(follows)
 }
@@ -156,6 +158,24 @@ fn is_final_error(waiting: &str) -> bool {
     )
 }
 
+/// Whether the registry failed, or did not answer, rather than saying that there is no such image: a later pull may succeed. The
+/// kubelet has no other field for it.
+fn is_failure_of_the_registry(message: &str) -> bool {
+    const SIGNS: [&str; 10] = [
+        "429 Too Many Requests",
+        "toomanyrequests",
+        "500 Internal Server Error",
+        "502 Bad Gateway",
+        "503 Service Unavailable",
+        "connection refused",
+        "connection reset",
+        "no such host",
+        "server misbehaving",
+        "timeout",
+    ];
+    !message.ends_with("not found") && SIGNS.iter().any(|sign| message.contains(sign))
+}
+
 fn of_container(key: &ObjectKey, pod: &Pod, container: &Container, rules: &Rules<'_>) -> Health {
     let limits = rules.limits;
     let before = rules.before.iter().find(|it| it.pod == pod.uid && it.container == container.name);
@@ -167,7 +187,11 @@ fn of_container(key: &ObjectKey, pod: &Pod, container: &Container, rules: &Rules
         }
         if reason == "ImagePullBackOff" {
             let since = pod.created.unwrap_or(rules.now);
-            let deadline = later(since, span(limits.image_errors));
+            let tolerated = match is_failure_of_the_registry(message) {
+                true => span(limits.image_errors).max(span(limits.create_errors)),
+                false => span(limits.image_errors),
+            };
+            let deadline = later(since, tolerated);
             if rules.now >= deadline {
                 return failing(String::as_str(reason), format!("{}: {message}", subject()));
             }
@@ -203,5 +227,5 @@ fn is_long_ago(ended: &Ended, rules: &Rules<'_>) -> bool {
 
 /// Whether the container was lost together with its node or its runtime.
 fn is_lost(ended: &Ended) -> bool {
-    ended.reason == "ContainerStatusUnknown"
+    matches!(ended.reason.as_str(), "ContainerStatusUnknown" | "Unknown")
 }

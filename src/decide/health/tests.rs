@@ -162,7 +162,14 @@ fn restarts_without_a_fault_do_not_count() {
     // Readiness that is lost because of such a restart.
     let lost =
         Pod { lost_readiness: true, ready_since: Some(at(5)), containers: vec![by_rule], ..Pod::default() };
-    assert_eq!(health_of(&workload(lost, 1), &limits, Mode::Observe, at(10)), "healthy");
+    assert_eq!(health_of(&workload(lost.clone(), 1), &limits, Mode::Observe, at(10)), "healthy");
+    // Its node restarted.
+    let unknown = ended(running(1), "Unknown", false);
+    let rebooted = Pod { containers: vec![unknown.clone()], ..lost.clone() };
+    assert_eq!(health_of(&workload(rebooted, 1), &limits, Mode::Observe, at(10)), "healthy");
+    let long_after = Ended { at: Some(at(-300)), ..unknown.ended.clone().unwrap_or_default() };
+    let later = Pod { containers: vec![Container { ended: Some(long_after), ..unknown }], ..lost };
+    assert_eq!(health_of(&workload(later, 1), &limits, Mode::Observe, at(10)), "Unknown");
 }
 
 #[test]
@@ -175,6 +182,18 @@ fn limits_are_those_of_the_policy() {
     let minute = "1m".parse().unwrap();
     let waits = FailureThresholds { image_errors: minute, ..FailureThresholds::default() };
     assert_eq!(of(waiting("ImagePullBackOff", 0), &waits), "progressing");
+    // A registry that fails is not an image that does not exist.
+    let failed = |words: &str| {
+        let waiting =
+            Some(("ImagePullBackOff".to_owned(), format!("Back-off pulling image: ErrImagePull: {words}")));
+        Container { waiting, ..running(0) }
+    };
+    let defaults = FailureThresholds::default();
+    assert_eq!(of(failed("unexpected status: 429 Too Many Requests"), &defaults), "progressing");
+    assert_eq!(of(failed("dial tcp: lookup registry.example: no such host"), &defaults), "progressing");
+    assert_eq!(of(failed("registry.example/shop:2: not found"), &defaults), "ImagePullBackOff");
+    let impatient = FailureThresholds { create_errors: "5s".parse().unwrap(), ..defaults };
+    assert_eq!(of(failed("net/http: TLS handshake timeout"), &impatient), "ImagePullBackOff");
 }
 
 #[test]
