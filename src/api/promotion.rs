@@ -248,7 +248,7 @@ pub struct ExitsBefore {
     /// UID of the pod.
     #[schemars(length(max = 64))]
     pub pod: String,
-    /// Name of the container.
+    /// Name of the container. Empty for a pod that had failed as a whole, for example by an eviction.
     #[schemars(length(max = 63))]
     pub container: String,
     /// Number of terminations.

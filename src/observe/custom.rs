@@ -36,14 +36,14 @@ pub async fn customs(
                 found
             }
         };
-        let live = match found {
-            Live::Present(object) => Some(object),
-            Live::Absent => None,
-            Live::Refused(_) | Live::Unserved(_) | Live::Unreadable(_) => continue,
+        let (live, unread) = match found {
+            Live::Present(object) => (Some(object), None),
+            Live::Absent => (None, None),
+            Live::Refused(why) | Live::Unserved(why) | Live::Unreadable(why) => (None, Some(why)),
         };
         let uid = live.as_ref().and_then(|object| object.pointer("/metadata/uid")?.as_str());
         let pods = uid.map(|uid| health::descendants(&handles.stores, namespace, uid)).unwrap_or_default();
-        customs.insert(key, Custom { live, pods });
+        customs.insert(key, Custom { live, unread, pods });
     }
     Ok(customs)
 }

@@ -256,7 +256,12 @@ fn facts(pod: &slim::Pod) -> Pod {
             .and_then(|condition| Some((since(condition)?, condition.message.to_string()))),
         failed: (pod.phase == slim::PodPhase::Failed)
             .then(|| (pod.reason.as_str().to_owned(), pod.message.to_string())),
-        containers: pod.containers.iter().map(|it| container(pod, it)).collect(),
+        containers: pod
+            .containers
+            .iter()
+            .filter(|container| !container.is_ephemeral)
+            .map(|it| container(pod, it))
+            .collect(),
     }
 }
 

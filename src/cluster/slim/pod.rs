@@ -50,6 +50,8 @@ pub struct Container {
     pub restart_count: i32,
     /// Whether it prepares the others: it ends before they start.
     pub is_init: bool,
+    /// Whether a user added it to the running pod, to debug it.
+    pub is_ephemeral: bool,
     /// `repository@sha256:...`, if the kubelet reports it.
     pub image_id: Box<str>,
     pub state: ContainerState,
@@ -239,9 +241,14 @@ impl<'de> Deserialize<'de> for Pod {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let WirePod { metadata, spec, status } = WirePod::deserialize(deserializer)?;
         let mut containers = Vec::with_capacity(spec.containers.len() + spec.init_containers.len());
-        join(&mut containers, false, spec.containers, status.container_statuses);
-        join(&mut containers, true, spec.init_containers, status.init_container_statuses);
-        join(&mut containers, false, spec.ephemeral_containers, status.ephemeral_container_statuses);
+        join(&mut containers, Role::Main, spec.containers, status.container_statuses);
+        join(&mut containers, Role::Init, spec.init_containers, status.init_container_statuses);
+        join(
+            &mut containers,
+            Role::Ephemeral,
+            spec.ephemeral_containers,
+            status.ephemeral_container_statuses,
+        );
         let mut conditions = status.conditions;
         let lost_readiness = has_lost_readiness(&conditions, status.start_time);
         conditions.retain(|condition| {
@@ -269,10 +276,18 @@ fn has_lost_readiness(conditions: &[Condition], started: Time) -> bool {
     }
 }
 
+/// Which list of the spec a container is in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Main,
+    Init,
+    Ephemeral,
+}
+
 /// Joins each container of the spec with its status.
 fn join(
     into: &mut Vec<Container>,
-    is_init: bool,
+    role: Role,
     containers: Vec<WireContainer>,
     mut statuses: Vec<WireContainerStatus>,
 ) {
@@ -283,7 +298,8 @@ fn join(
             name: container.name,
             spec_image: container.image.unwrap_or_default(),
             restart_count: status.restart_count,
-            is_init,
+            is_init: role == Role::Init,
+            is_ephemeral: role == Role::Ephemeral,
             image_id: status.image_id,
             state: status.state.into(),
             last_terminated: status.last_state.terminated,

@@ -323,7 +323,7 @@ fn no_promotion_is_created_while_a_rollback_of_the_application_has_not_ended() {
         let objects = [
             release("cart-1.0.0", json!({ "spec": { "hold": true } })),
             release("shop-1.0.0", json!({})),
-            release("shop-1.1.0", json!({})),
+            release("shop-1.1.0", json!({ "status": { "digest": "b".repeat(64) } })),
             revision(1, "shop-1.0.0", "Verified", json!({})),
             other.clone(),
         ];

@@ -14,6 +14,9 @@ use serde_json::Value;
 
 /// The health of an object of a custom kind that the promotion wrote. None if it cannot be told.
 pub(super) fn of_custom(key: &ObjectKey, custom: &Custom, rules: &Rules<'_>) -> Option<Health> {
+    if custom.unread.is_some() {
+        return None;
+    }
     let Some(live) = &custom.live else {
         return Some(match rules.mode {
             Mode::Rollout(since) | Mode::Rollback(since) => {
@@ -41,12 +44,16 @@ pub(super) fn of_custom(key: &ObjectKey, custom: &Custom, rules: &Rules<'_>) -> 
         Mode::Rollout(since) | Mode::Rollback(since) | Mode::Settle(since) => since,
         Mode::Observe => rules.started,
     };
-    let said = said(live);
+    let said = said(live, rules.started);
     if let Said::Stalled(reason, message) = &said {
         return Some(failing(reason.as_str(), format!("{key}: {message}")));
     }
     if rules.mode == Mode::Observe {
         return Some(Health::Healthy);
+    }
+    if is_paused(live) {
+        let message = format!("{key} is paused; resume it to continue");
+        return Some(Health::Progressing { obstacle: Some(Reason::Paused), message, recheck_at: None });
     }
     let has_template = custom_template(live).is_some();
     match said {
@@ -57,7 +64,11 @@ pub(super) fn of_custom(key: &ObjectKey, custom: &Custom, rules: &Rules<'_>) -> 
             Some(within_deadline(key, "has not been observed by its controller", since, rules))
         }
         Said::InProgress(message) => Some(within_deadline(key, &message, since, rules)),
-        Said::Nothing | Said::Observed if has_template => {
+        // Its controller has seen it and made no new pods: the pod template did not change.
+        Said::Observed | Said::Ready if has_template && workload.pods.is_empty() && has_ready(custom) => {
+            Some(Health::Healthy)
+        }
+        Said::Nothing | Said::Observed | Said::Ready if has_template => {
             Some(pods_ready(key, &workload, desired, since, rules))
         }
         Said::Nothing => None,
@@ -67,7 +78,19 @@ pub(super) fn of_custom(key: &ObjectKey, custom: &Custom, rules: &Rules<'_>) -> 
     }
 }
 
-/// Whether every pod is ready, and at least one if there should be any.
+/// Whether its controller waits for a person, as those of progressive rollouts do.
+fn is_paused(live: &Value) -> bool {
+    live.pointer("/spec/paused") == Some(&Value::Bool(true))
+        || live.pointer("/status/phase").and_then(Value::as_str) == Some("Paused")
+}
+
+/// Whether pods of any age are there, and all are ready.
+fn has_ready(custom: &Custom) -> bool {
+    let staying = || custom.pods.iter().filter(|pod| !pod.leaving && pod.failed.is_none());
+    staying().next().is_some() && staying().all(|pod| pod.ready)
+}
+
+/// Whether every new pod is ready, and as many as there should be.
 fn pods_ready(
     key: &ObjectKey,
     workload: &Workload,
@@ -80,8 +103,11 @@ fn pods_ready(
     if let Some(pod) = starting {
         return within_deadline(key, &format!("has a pod that is not ready yet, {}", pod.name), since, rules);
     }
-    if desired != Some(0) && !staying().any(|pod| pod.ready) {
-        return within_deadline(key, "has no ready pod of the new revision", since, rules);
+    let ready = i64::try_from(staying().filter(|pod| pod.ready).count()).unwrap_or(i64::MAX);
+    let desired = desired.unwrap_or(1);
+    if ready < desired {
+        let text = format!("has {ready} of {desired} ready pods of the new revision");
+        return within_deadline(key, &text, since, rules);
     }
     Health::Healthy
 }
@@ -112,7 +138,18 @@ enum Said {
     Stalled(String, String),
 }
 
-fn said(live: &Value) -> Said {
+/// What a condition is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Age {
+    /// This generation, as far as it says.
+    Current,
+    /// It says that it is about an older generation.
+    OlderGeneration,
+    /// It says no generation, and has not changed since before the promotion.
+    FromBefore,
+}
+
+fn said(live: &Value, started: Timestamp) -> Said {
     let Some(status) =
         live.get("status").filter(|status| status.as_object().is_some_and(|it| !it.is_empty()))
     else {
@@ -133,17 +170,34 @@ fn said(live: &Value) -> Said {
         let mut found = all.filter(|condition| condition["type"] == type_);
         found.next().map(|it| {
             let text = |field: &str| it.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
-            (text("status"), text("reason"), text("message"))
+            let age = match it.get("observedGeneration").and_then(Value::as_i64) {
+                Some(own) if own < generation => Age::OlderGeneration,
+                None if observed.is_none()
+                    && text("lastTransitionTime").parse::<Timestamp>().is_ok_and(|at| at < started) =>
+                {
+                    Age::FromBefore
+                }
+                Some(_) | None => Age::Current,
+            };
+            (text("status"), text("reason"), text("message"), age)
         })
     };
     match (condition("Stalled"), condition("Reconciling"), condition("Ready")) {
-        (Some((status, reason, message)), _, _) if status == "True" => Said::Stalled(reason, message),
-        (_, Some((status, _, message)), _) if status == "True" => {
+        (Some((status, reason, message, Age::Current)), _, _) if status == "True" => {
+            Said::Stalled(reason, message)
+        }
+        (Some((status, ..)), _, _) if status == "True" => Said::NotObserved,
+        (_, Some((status, _, message, _)), _) if status == "True" => {
             Said::InProgress(format!("is reconciling: {message}"))
         }
-        (_, _, Some((status, reason, message))) => match status.as_str() {
-            "True" => Said::Ready,
-            _ => Said::InProgress(format!("is not ready: {reason}: {message}")),
+        (_, _, Some((status, reason, message, age))) => match (status.as_str(), age) {
+            (_, Age::OlderGeneration) => Said::NotObserved,
+            ("True", Age::Current) => Said::Ready,
+            // Nothing tells whether its controller has seen the change.
+            ("True", Age::FromBefore) => Said::Observed,
+            (_, Age::Current | Age::FromBefore) => {
+                Said::InProgress(format!("is not ready: {reason}: {message}"))
+            }
         },
         (_, _, None) if observed.is_some() => Said::Observed,
         (_, _, None) => Said::Nothing,

@@ -25,13 +25,18 @@ pub fn without_evidence(subjects: &[Subject<'_>], rules: &Rules<'_>) -> Vec<Stri
     let note = |subject: &Subject<'_>| {
         let key = subject.key;
         match (subject.custom, subject.workload) {
-            (Some(object), _) => custom::of_custom(key, object, rules).is_none().then(|| {
-                format!("the health of {key} cannot be told: it has no pods and no status conditions")
-            }),
+            (Some(object), _) => {
+                custom::of_custom(key, object, rules).is_none().then(|| match &object.unread {
+                    Some(why) => format!("the health of {key} is unknown: it cannot be read: {why}"),
+                    None => {
+                        format!("the health of {key} is unknown: it has no pods and no status conditions")
+                    }
+                })
+            }
             (None, workload) if is_cron_job(key) => {
                 let is_new = |run: &Run| run.created.is_some_and(|created| created > rules.started);
                 let has_run = workload.is_some_and(|workload| workload.runs.iter().any(is_new));
-                (!has_run).then(|| format!("{key} had no run"))
+                (!has_run).then(|| format!("{key} did not run"))
             }
             (None, Some(workload)) => {
                 (workload.desired == 0 && key.kind() != "Job").then(|| format!("{key} has no pods"))
@@ -42,7 +47,8 @@ pub fn without_evidence(subjects: &[Subject<'_>], rules: &Rules<'_>) -> Vec<Stri
     subjects.iter().filter(|subject| !subject.exempt).filter_map(note).collect()
 }
 
-pub(super) fn is_cron_job(key: &ObjectKey) -> bool {
+/// Whether the key is that of a CronJob.
+pub fn is_cron_job(key: &ObjectKey) -> bool {
     (key.api_version(), key.kind()) == ("batch/v1", "CronJob")
 }
 
@@ -51,6 +57,9 @@ pub fn exits_before(pods: impl Iterator<Item = impl Borrow<Pod>>) -> Vec<ExitsBe
     let mut list = Vec::new();
     for pod in pods {
         let pod = pod.borrow();
+        if pod.failed.is_some() {
+            list.push(ExitsBefore { pod: pod.uid.clone(), container: String::new(), exits: 0 });
+        }
         for container in &pod.containers {
             let is_failing = container.waiting.as_ref().is_some_and(|(reason, _)| pod::is_error(reason));
             if container.exits() > 0 || is_failing {

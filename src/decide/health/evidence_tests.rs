@@ -5,7 +5,7 @@ use super::*;
 use crate::decide::world::{Pod, Run};
 
 fn custom(live: serde_json::Value, pods: Vec<Pod>) -> Custom {
-    Custom { live: Some(std::sync::Arc::new(live)), pods }
+    Custom { live: Some(std::sync::Arc::new(live)), unread: None, pods }
 }
 
 fn custom_health(custom: &Custom, mode: Mode, seconds: i64) -> String {
@@ -23,7 +23,7 @@ fn custom_health(custom: &Custom, mode: Mode, seconds: i64) -> String {
 #[test]
 fn a_custom_object_is_judged_by_its_conditions_and_by_its_pods() {
     use serde_json::json;
-    let template = json!({ "replicas": 2, "template": { "spec": { "containers": [{ "name": "app" }] } } });
+    let template = json!({ "replicas": 1, "template": { "spec": { "containers": [{ "name": "app" }] } } });
     let status =
         |status: serde_json::Value| json!({ "metadata": { "generation": 2 }, "spec": {}, "status": status });
     let ready = |state: &str| json!({ "observedGeneration": 2, "conditions": [{ "type": "Ready", "status": state }] });
@@ -37,7 +37,43 @@ fn a_custom_object_is_judged_by_its_conditions_and_by_its_pods() {
     let old = vec![Pod { created: Some(at(-60)), ..crashing[0].clone() }];
     let stalled = json!({ "conditions": [{ "type": "Stalled", "status": "True", "reason": "NoQuota" }] });
     let rollout = Mode::Rollout(at(0));
+    let many = |replicas: i64| {
+        let mut live = workload(json!({ "observedGeneration": 2 }));
+        live["spec"]["replicas"] = json!(replicas);
+        live
+    };
+    let paused = workload(json!({ "observedGeneration": 2, "phase": "Paused" }));
+    let steady = vec![Pod { created: Some(at(-60)), ..running[0].clone() }];
+    let long_ago = at(-900).to_string();
+    let old_stalled = json!({ "conditions": [
+        { "type": "Stalled", "status": "True", "reason": "Bad", "lastTransitionTime": long_ago },
+    ] });
+    let old_ready = json!({ "conditions": [{ "type": "Ready", "status": "True", "observedGeneration": 1 }] });
     let cases = [
+        ("has too few new pods", custom(many(2), running.clone()), rollout, 5, "progressing"),
+        ("waits for a person", custom(paused, running.clone()), rollout, 9_999, "waits: Paused"),
+        (
+            "keeps its pods",
+            custom(workload(json!({ "observedGeneration": 2 })), steady),
+            rollout,
+            5,
+            "healthy",
+        ),
+        ("was stalled before", custom(status(old_stalled), vec![]), rollout, 5, "progressing"),
+        (
+            "was ready before, for an older generation",
+            custom(status(old_ready), vec![]),
+            rollout,
+            5,
+            "progressing",
+        ),
+        (
+            "cannot be read",
+            Custom { unread: Some("500".into()), ..Custom::default() },
+            rollout,
+            5,
+            "not judged",
+        ),
         ("is ready", custom(status(ready("True")), vec![]), rollout, 5, "healthy"),
         ("is not ready", custom(status(ready("False")), vec![]), rollout, 5, "progressing"),
         ("is never ready", custom(status(ready("False")), vec![]), rollout, 600, "ProgressDeadlineExceeded"),

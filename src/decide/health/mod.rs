@@ -10,13 +10,13 @@ mod evidence;
 mod pod;
 mod workload;
 
-pub use evidence::{exits_before, without_evidence};
+pub use evidence::{exits_before, is_cron_job, without_evidence};
 
 use super::moments::{earliest, later};
 use super::world::{Custom, Workload};
 use crate::api::{ExitsBefore, FailureThresholds, Reason};
 use crate::content::ObjectKey;
-use evidence::{is_cron_job, of_runs};
+use evidence::of_runs;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use workload::{readiness, rolled_out, settled};
@@ -121,7 +121,13 @@ impl Waits {
     /// Both together. An obstacle is told rather than progress.
     fn and(self, other: Self) -> Self {
         let recheck_at = earliest(self.recheck_at, other.recheck_at);
-        let told = if self.obstacle.is_none() && other.obstacle.is_some() { other } else { self };
+        // What only a person can continue comes first, then what passes by itself.
+        let rank = |waits: &Self| match &waits.obstacle {
+            Some(Reason::Paused | Reason::OnDelete) => 0,
+            Some(_) => 1,
+            None => 2,
+        };
+        let told = if rank(&other) < rank(&self) { other } else { self };
         Self { recheck_at, ..told }
     }
 }
@@ -143,6 +149,8 @@ fn of_one(subject: &Subject<'_>, rules: &Rules<'_>) -> Health {
             Mode::Rollout(since) | Mode::Rollback(since) => {
                 within_deadline(key, "does not exist yet", since, rules)
             }
+            // A Job that has finished may be removed.
+            Mode::Observe | Mode::Settle(_) if key.kind() == "Job" => Health::Healthy,
             Mode::Observe | Mode::Settle(_) => failing(Reason::Missing, format!("{key} was deleted")),
         };
     };

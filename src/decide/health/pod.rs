@@ -17,7 +17,8 @@ const CLOCKS_AGREE_WITHIN: SignedDuration = SignedDuration::from_secs(120);
 pub(super) fn of_pods(key: &ObjectKey, workload: &Workload, rules: &Rules<'_>) -> Health {
     let mut recheck_at = None;
     let mut evictions = 0;
-    for pod in &workload.pods {
+    let had_failed = |pod: &Pod| rules.before.iter().any(|it| it.pod == pod.uid && it.container.is_empty());
+    for pod in workload.pods.iter().filter(|pod| !had_failed(pod)) {
         evictions += i32::from(is_evicted_by_its_node(pod));
         match of_pod(key, pod, rules) {
             Health::Healthy => {}

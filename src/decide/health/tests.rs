@@ -338,3 +338,33 @@ fn the_progress_deadline_counts_from_the_last_pod_that_became_ready() {
     slow.pods[0].ready_since = Some(at(-30));
     assert_eq!(health_at(&slow, 59), "progressing");
 }
+
+#[test]
+fn pods_that_had_failed_before_the_promotion_do_not_count() {
+    let limits = FailureThresholds::default();
+    let over = "Usage of EmptyDir volume \"tmp\" exceeds the limit \"1Gi\". ";
+    let pod = Pod { failed: Some(("Evicted".into(), over.into())), ..Pod::default() };
+    let workload = workload(pod, 2);
+    let before = exits_before(workload.pods.iter());
+    let key = ObjectKey::new("apps/v1", "Deployment", "web").unwrap();
+    let of = |before: &[ExitsBefore]| {
+        let subject = Subject { key: &key, workload: Some(&workload), custom: None, exempt: false };
+        word(of_all(
+            &[subject],
+            &Rules { limits: &limits, before, started: at(0), mode: Mode::Observe, now: at(9) },
+        ))
+    };
+    assert_eq!((of(&[]), of(&before)), ("Evicted".into(), "healthy".into()));
+}
+
+#[test]
+fn a_finished_job_may_be_removed_and_a_workload_may_not() {
+    let limits = FailureThresholds::default();
+    let of = |api_version: &str, kind: &str| {
+        let key = ObjectKey::new(api_version, kind, "migrate").unwrap();
+        let subject = Subject { key: &key, workload: None, custom: None, exempt: false };
+        let rules = Rules { limits: &limits, before: &[], started: at(0), mode: Mode::Observe, now: at(9) };
+        word(of_all(&[subject], &rules))
+    };
+    assert_eq!((of("batch/v1", "Job"), of("apps/v1", "Deployment")), ("healthy".into(), "Missing".into()));
+}

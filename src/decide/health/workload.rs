@@ -4,7 +4,7 @@ use super::{Health, Mode, Rules, failing, pod, progress_deadline, within_deadlin
 use crate::api::Reason;
 use crate::content::ObjectKey;
 use crate::decide::moments::{later, span};
-use crate::decide::world::Workload;
+use crate::decide::world::{Pod, Workload};
 use jiff::Timestamp;
 
 /// As in kstatus: every replica is of the newest template and available, and none of an older template is left.
@@ -139,7 +139,12 @@ pub(super) fn settled(key: &ObjectKey, workload: &Workload, since: Timestamp, ru
     }
     let staying = || workload.pods.iter().filter(|pod| !pod.leaving && pod.failed.is_none());
     let is_any_ready = staying().any(|pod| pod.ready);
-    let starting = || staying().filter(|pod| !pod.ready && pod.unschedulable.is_none());
+    // An autoscaler may go on adding pods: those that came after the window are not waited for.
+    let is_of_window = |pod: &Pod| pod.created.is_none_or(|created| created <= since);
+    let starting = || {
+        staying()
+            .filter(|pod| !pod.ready && pod.unschedulable.is_none() && (is_of_window(pod) || !is_any_ready))
+    };
     if is_any_ready && starting().next().is_none() && workload.outdated.is_empty() {
         return Health::Healthy;
     }

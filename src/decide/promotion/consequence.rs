@@ -60,11 +60,22 @@ pub(super) fn consequence(scene: &Scene<'_>) -> Consequence {
         ));
     }
     match target(scene) {
+        Some(revision) if has_content_of_this(scene, revision) => Consequence::Hold(format!(
+            "revision {revision} was verified with the content that failed now, so restoring it changes nothing; promote a fixed \
+             release, or roll back to another revision with spec.toRevision"
+        )),
         Some(revision) => Consequence::RollBack(revision),
         None => Consequence::Hold(
             "there is no verified revision to roll back to; repair this environment manually".into(),
         ),
     }
+}
+
+/// Whether a revision has the content that this promotion wrote.
+fn has_content_of_this(scene: &Scene<'_>, revision: i64) -> bool {
+    let own = scene.status().digest;
+    let digest = scene.lane.revision(revision).and_then(|other| other.status.as_ref()?.digest.clone());
+    own.is_some() && own == digest
 }
 
 /// Why there is nothing to roll back. The changes of unverified predecessors with the same content count as changes of this promotion.

@@ -5,7 +5,7 @@ use crate::api::{ExitsBefore, FIELD_MANAGER, ObjectRef, PromotionStatus};
 use crate::content::ownership::fields::{Changed, changed_template};
 use crate::content::{Desired, ObjectKey};
 use crate::decide::health::{
-    Health, Mode, Rules, Subject, exits_before, is_workload, of_all, subjects, without_evidence,
+    Health, Mode, Rules, Subject, exits_before, is_cron_job, is_workload, of_all, subjects, without_evidence,
 };
 use crate::decide::world::Live;
 use jiff::Timestamp;
@@ -33,8 +33,15 @@ pub(super) fn unjudged(scene: &Scene<'_>, keys: &[ObjectKey]) -> Vec<String> {
 }
 
 fn judged<'a>(scene: &'a Scene<'_>, keys: &'a [ObjectKey], status: &PromotionStatus) -> Vec<Subject<'a>> {
+    // Runs of a CronJob that the promotion does not change say nothing about it.
+    let is_of_another_schedule = |key: &ObjectKey| {
+        let is_changed =
+            status.changes.iter().any(|change| change.kind == key.kind() && change.name == key.name());
+        is_cron_job(key) && (scene.is_rollback() || !is_changed)
+    };
     let exempt = |key: &ObjectKey| {
-        status.failing_before.iter().any(|old| old.kind == key.kind() && old.name == key.name())
+        is_of_another_schedule(key)
+            || status.failing_before.iter().any(|old| old.kind == key.kind() && old.name == key.name())
     };
     subjects(keys.iter(), &scene.world.workloads, &scene.world.customs, exempt)
 }

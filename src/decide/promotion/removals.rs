@@ -144,6 +144,20 @@ pub(super) fn record(scene: &Scene<'_>, status: &mut PromotionStatus, phase: Pro
     }
 }
 
+/// The status with the deletions of the first step that were refused, and whether there are any: they are not observed again.
+pub(super) fn remaining(scene: &Scene<'_>) -> (PromotionStatus, bool) {
+    let (mut status, mut remains) = (scene.status(), false);
+    for change in status.changes.iter_mut().filter(|change| is_removal(change, Removal::AfterRollout)) {
+        let Some(key) = key_of(change) else { continue };
+        if let Progress::Remains(reason) = progress(scene, &key, false) {
+            change.remaining = true;
+            change.message = Some(cut(&reason, 512));
+            remains = true;
+        }
+    }
+    (status, remains)
+}
+
 /// The message of a verified promotion, with what remains to be deleted.
 pub(super) fn with_remaining(scene: &Scene<'_>, message: &str) -> String {
     let mut status = scene.status();

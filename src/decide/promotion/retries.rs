@@ -43,9 +43,10 @@ pub(super) struct Unwritten {
 }
 
 impl Unwritten {
-    /// Whether writes are left after the deadline.
+    /// Whether writes are left after the deadline. Writes that a slow wave made possible only now are tried first.
     pub(super) fn is_overdue(&self, now: Timestamp) -> bool {
-        self.is_pending && now >= self.deadline
+        let was_tried = !self.remainder.is_empty() || self.waits.is_some();
+        self.is_pending && was_tried && now >= self.deadline
     }
 
     /// What was not written in time, as a sentence.

@@ -165,7 +165,7 @@ fn proceed(
         actions,
         report,
         notes,
-        wake_at: earliest(wake_at, unwritten.wake_at()),
+        wake_at: earliest(wake_at, unwritten.wake_at().filter(|at| *at > scene.now)),
         ..Decision::default()
     }
 }
@@ -214,8 +214,9 @@ fn rolled_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
     let text = format!("rolled out; observed until {until}");
     let message = format!("{}: revision {} is {text}", scene.environment.name(), scene.revision());
     // Nobody could read a short window in the status, so it is not worth a write.
-    let memory = (window >= WORTH_A_WRITE || !idle.is_empty()).then(|| {
-        let mut status = scene.status();
+    let (with_remaining, remains) = removals::remaining(scene);
+    let memory = (window >= WORTH_A_WRITE || remains || !idle.is_empty()).then(|| {
+        let mut status = with_remaining;
         steps::rolled_out(&mut status, since);
         status.without_replicas = idle;
         scene.write(status, PromotionPhase::Promoting, &Reason::Observing, &text)
@@ -233,6 +234,11 @@ fn rolled_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
 /// seconds, so the next second is used.
 fn last_ready(scene: &Scene<'_>, wanted: &[Desired]) -> Timestamp {
     let started = scene.status().started_at.map_or(scene.now, |time| time.0);
+    // Pods tell nothing about the end of a Job or the state of a custom object.
+    let is_told_by_pods = |item: &Desired| item.hook.is_none() && item.key.kind() != "Job";
+    if !scene.world.customs.is_empty() || !wanted.iter().all(is_told_by_pods) {
+        return scene.time_after().0;
+    }
     let ready = workloads(wanted)
         .iter()
         .filter_map(|key| scene.world.workloads.get(key))

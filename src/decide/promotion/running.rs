@@ -8,6 +8,7 @@ use super::outcome::{Outcome, finish};
 use super::rollout::roll_out;
 use super::{Decision, Scene};
 use crate::api::{Delivery, Meta, Promotion, PromotionPhase, Reason};
+use crate::decide::decision::Action;
 use crate::decide::moments::{later, span};
 use crate::decide::world::Grant;
 use jiff::Timestamp;
@@ -57,7 +58,9 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
         }
     };
     if let Grant::Missing(message) = scene.world.project.grant(scene.environment.name()) {
-        return scene.wait(&Reason::NotGranted, message, Some(later(scene.now, super::RETRY)));
+        let actions = vec![Action::MarkWaited { at: scene.now }];
+        let wait = scene.wait(&Reason::NotGranted, message, Some(later(scene.now, super::RETRY)));
+        return Decision { actions, ..wait };
     }
     match rolled_out_at(scene) {
         Some(since) => observe(scene, wanted, since),

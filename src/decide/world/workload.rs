@@ -63,6 +63,8 @@ pub struct Run {
 pub struct Custom {
     /// The live object, unless it does not exist.
     pub live: Option<Arc<Value>>,
+    /// Why it could not be read.
+    pub unread: Option<String>,
     /// Pods that descend from it through owner references.
     pub pods: Vec<Pod>,
 }

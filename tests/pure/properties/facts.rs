@@ -145,6 +145,7 @@ fn custom(choices: &mut Choices<'_>) -> Custom {
     });
     Custom {
         live: choices.maybe(|_| Arc::new(live)),
+        unread: choices.one_in(9).then(|| choices.text()),
         pods: (0..choices.number(3)).map(|_| pod(choices)).collect(),
     }
 }
