@@ -18,7 +18,8 @@ pub enum PromotionPhase {
     Verified,
     /// The release failed in this environment or could not be promoted to it. For a rollback: what was restored is not healthy.
     Failed,
-    /// The release ran its course, and nothing shows whether it is good: it is neither verified nor rolled back.
+    /// The rollout completed, but there is not enough evidence to verify the release. It is not rolled back, and automatic promotion
+    /// stops.
     Inconclusive,
     /// A newer release was promoted before this one was verified.
     Superseded,

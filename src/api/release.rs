@@ -203,7 +203,7 @@ pub enum ReleasePhase {
     Verified,
     /// The release failed in an environment and was not rolled back.
     Failed,
-    /// In an environment, nothing shows whether the release is good.
+    /// In an environment, the rollout completed, but there is not enough evidence to verify the release.
     Inconclusive,
     /// The release was rolled back: the environment runs its last verified content again.
     RolledBack,

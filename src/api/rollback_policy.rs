@@ -93,8 +93,8 @@ pub struct FailureThresholds {
     #[serde(default = "five_minutes")]
     #[schemars(schema_with = "schema::duration")]
     pub unschedulable: Duration,
-    /// Percentage of the replicas of a workload that may be unavailable during the observe window. The number of replicas is rounded
-    /// down, as for `maxUnavailable` of a Deployment. Default: 25.
+    /// Percentage of the replicas of a workload that may lose readiness during the observe window. Pods that have never been ready do
+    /// not count, nor do pods that are deleted or evicted. The number is rounded down. Default: 25.
     #[serde(default = "a_quarter")]
     #[schemars(range(min = 0, max = 100))]
     pub unavailable_percent: i32,

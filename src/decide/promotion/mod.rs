@@ -32,8 +32,9 @@
 //! A promotion that is `Observing` is never rolled back: another tool deploys there. When a later promotion starts, it becomes
 //! `Verified` instead of `Superseded` if it was healthy for the `soak` of the environment.
 //!
-//! Invariant: a promotion of a managed environment stays `Promoting` through its observe window. The start of the window is not written
-//! to the status until the promotion ends: it follows from the pods, and the process remembers it ([`Action::MarkRolledOut`]).
+//! Invariant: a promotion of a managed environment stays `Promoting` through its observe window. The start of the window is written to
+//! the status when it begins, unless the window is shorter than 5 s; then it follows from the pods and from the memory of the process
+//! ([`Action::MarkRolledOut`]).
 
 mod consequence;
 mod desired;

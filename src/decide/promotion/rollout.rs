@@ -213,7 +213,7 @@ fn rolled_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
     let until = later(since, window);
     let text = format!("rolled out; observed until {until}");
     let message = format!("{}: revision {} is {text}", scene.environment.name(), scene.revision());
-    // Nobody could read a short window in the status, so it is not worth a write.
+    // A shorter window ends before a user can read it.
     let (with_remaining, remains) = removals::remaining(scene);
     let memory = (window >= WORTH_A_WRITE || remains || !idle.is_empty()).then(|| {
         let mut status = with_remaining;
