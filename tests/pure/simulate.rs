@@ -23,6 +23,7 @@ mod lived_through;
 mod memory;
 mod outcomes;
 mod past_faults;
+mod promoted_again;
 mod recreated;
 mod refused_promotions;
 mod refused_rollbacks;
