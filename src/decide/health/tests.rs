@@ -334,6 +334,12 @@ fn the_progress_deadline_counts_from_the_last_pod_that_became_ready() {
         (health_at(&slow, 89), health_at(&slow, 90)),
         ("progressing".into(), "ProgressDeadlineExceeded".into())
     );
+    // Pods that become ready and unready in turn: each of the two has the deadline once.
+    slow.pods[0].ready_since = Some(at(179));
+    assert_eq!(
+        (health_at(&slow, 179), health_at(&slow, 180)),
+        ("progressing".into(), "ProgressDeadlineExceeded".into())
+    );
     // A node that was unreachable reports a readiness from before the rollout.
     slow.pods[0].ready_since = Some(at(-30));
     assert_eq!(health_at(&slow, 59), "progressing");

@@ -30,7 +30,9 @@ pub(super) fn rolled_out(
     if let Some(health) = needs_a_person(key, workload) {
         return health;
     }
-    let stalled_since = last_progress(workload, since).min(rules.now);
+    // Pods that become ready and unready in turn must not prolong a rollout without limit: each pod has the deadline once.
+    let most = progress_deadline(rules).saturating_mul(workload.desired.max(1));
+    let stalled_since = last_progress(workload, since).min(later(since, most)).min(rules.now);
     if let Some((reason, message)) = &workload.blocked {
         return blocked(key, reason, message, stalled_since, rules);
     }
