@@ -115,6 +115,8 @@ reasons! {
     Paused: Blocking,
     /// A workload replaces its pods only when a user deletes them.
     OnDelete: Blocking,
+    /// The partition of a StatefulSet keeps every pod at the old revision.
+    Partition: Blocking,
 
     // Progress.
     /// The content of the release is not captured yet.
@@ -272,6 +274,11 @@ impl Reason {
     /// Whether a gate opens with time alone. Users can approve a promotion while it waits there.
     pub fn opens_by_itself(&self) -> bool {
         GateName::OPEN_BY_THEMSELVES.iter().any(|gate| gate.reason() == *self)
+    }
+
+    /// Whether a rollout waits until a person acts. That time is no silence.
+    pub fn waits_for_a_person(&self) -> bool {
+        matches!(self, Self::Paused | Self::OnDelete | Self::Partition)
     }
 
     /// Whether a promotion or a release waits at a gate, possibly for long.

@@ -49,9 +49,9 @@ fn runs_of_cron_jobs(jobs: &[Arc<slim::Job>], pods: &[Arc<slim::Pod>]) -> BTreeM
         if minute.parse::<u64>().is_err() {
             continue;
         }
-        let Workload { complete, failed, .. } = job(object, pods);
+        let failed = job(object, pods).failed;
         let (name, created) = (object.metadata.name().to_owned(), object.metadata.creation_timestamp.get());
-        all.entry(cron_job.to_owned()).or_default().push(Run { name, created, complete, failed });
+        all.entry(cron_job.to_owned()).or_default().push(Run { name, created, failed });
     }
     all
 }
@@ -159,6 +159,8 @@ fn stateful_set(object: &slim::StatefulSet, pods: &[Arc<slim::Pod>]) -> Workload
     workload.total = if partition > 0 { workload.updated } else { status.replicas };
     workload.available = status.available_replicas;
     workload.on_delete = on_delete;
+    workload.held_by_partition =
+        (workload.desired > 0 && partition >= workload.desired && !settled).then_some(partition);
     let newest = &status.update_revision;
     let is_new = |pod: &slim::Pod| pod.metadata.controller_revision_hash() == Some(newest);
     of_owner(&mut workload, pods, is_new);

@@ -123,7 +123,7 @@ impl Waits {
         let recheck_at = earliest(self.recheck_at, other.recheck_at);
         // What only a person can continue comes first, then what passes by itself.
         let rank = |waits: &Self| match &waits.obstacle {
-            Some(Reason::Paused | Reason::OnDelete) => 0,
+            Some(reason) if reason.waits_for_a_person() => 0,
             Some(_) => 1,
             None => 2,
         };

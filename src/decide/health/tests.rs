@@ -317,6 +317,8 @@ fn what_passes_by_itself_is_waited_for() {
     let old = OutdatedPod { name: "db-0".into(), ..OutdatedPod::default() };
     let by_hand = Workload { on_delete: true, outdated: vec![old], ..workload(Pod::default(), 2) };
     assert_eq!(health(&by_hand, rollout, 9_999), "waits: OnDelete");
+    let held = Workload { held_by_partition: Some(2), ..workload(Pod::default(), 2) };
+    assert_eq!(health(&held, rollout, 9_999), "waits: Partition");
 }
 
 #[test]

@@ -23,7 +23,8 @@ pub(super) fn rolled_out(
     let is_complete = workload.updated >= workload.desired
         && workload.total <= workload.updated
         && workload.available >= workload.desired
-        && workload.outdated.is_empty();
+        && workload.outdated.is_empty()
+        && workload.held_by_partition.is_none();
     if is_complete {
         return Health::Healthy;
     }
@@ -62,6 +63,13 @@ fn needs_a_person(key: &ObjectKey, workload: &Workload) -> Option<Health> {
         (
             Reason::Paused,
             format!("{key} is paused; resume it with kubectl rollout resume deployment/{}", key.name()),
+        )
+    } else if let Some(partition) = workload.held_by_partition {
+        (
+            Reason::Partition,
+            format!(
+                "{key} has partition {partition}, so no pod runs the new revision; lower spec.updateStrategy.rollingUpdate.partition to continue"
+            ),
         )
     } else if workload.on_delete && !workload.outdated.is_empty() {
         let names: Vec<&str> = workload.outdated.iter().map(|pod| pod.name.as_str()).take(5).collect();

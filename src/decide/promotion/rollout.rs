@@ -152,8 +152,7 @@ fn proceed(
 ) -> Decision {
     let mut actions = next.actions;
     actions.extend(stuck_pods(scene));
-    let waits =
-        obstacle.as_ref().is_some_and(|(reason, _)| matches!(reason, Reason::Paused | Reason::OnDelete));
+    let waits = obstacle.as_ref().is_some_and(|(reason, _)| reason.waits_for_a_person());
     let waited = waits.then_some(Action::MarkWaited { at: scene.now });
     let soon = (!actions.is_empty()).then(|| later(scene.now, SignedDuration::from_secs(1)));
     let limit = SignedDuration::from_secs(i64::from(scene.policy.failing.progress_deadline_seconds));

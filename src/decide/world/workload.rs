@@ -39,6 +39,8 @@ pub struct Workload {
     pub on_delete: bool,
     /// For a CronJob: its Jobs.
     pub runs: Vec<Run>,
+    /// For a StatefulSet: the partition, if it keeps every pod at the old revision.
+    pub held_by_partition: Option<i32>,
     /// Pods of the newest template.
     pub pods: Vec<Pod>,
     /// Pods of an older template that are not being deleted.
@@ -52,8 +54,6 @@ pub struct Run {
     pub name: String,
     /// When it was created.
     pub created: Option<Timestamp>,
-    /// Whether it succeeded.
-    pub complete: bool,
     /// Why it failed.
     pub failed: Option<String>,
 }

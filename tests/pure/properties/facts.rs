@@ -108,13 +108,13 @@ pub fn workload(choices: &mut Choices<'_>) -> Workload {
         generation: choices.number(3) as i64,
         progressed: choices.maybe(Choices::moment),
         on_delete: choices.one_in(6),
+        held_by_partition: choices.one_in(9).then_some(1),
         gave_up: choices.one_in(9).then(|| (choices.moment(), choices.text())),
         complete: choices.one_in(2),
         runs: choices
             .maybe(|choices| Run {
                 name: "run".into(),
                 created: choices.maybe(Choices::moment),
-                complete: choices.one_in(2),
                 failed: choices.maybe(|choices| choices.text()),
             })
             .into_iter()
