@@ -148,6 +148,10 @@ async fn a_freeze_refuses_other_ways_to_start_another_version() -> Result<()> {
         let frozen = Frozen::new(cluster, namespace).await?;
         let admin = &frozen.admin;
         // A second revision of the Deployment, so that an old ReplicaSet exists.
+        eventually("the first ReplicaSet", SOON, async || {
+            Ok(replica_sets(&frozen).await?.into_iter().next().map(drop))
+        })
+        .await?;
         admin.patch(&frozen.at("deployments", "web"), image("b")).await?.allowed()?;
         let old = eventually("the old ReplicaSet to be empty", SOON, async || {
             let found = replica_sets(&frozen).await?;
