@@ -101,15 +101,11 @@ pub async fn replace(
 ) -> Result<(), ActError> {
     let client = handles.clients.identity(&identity(target)?)?;
     let api = api(handles, client, target, key).await?;
-    match api.delete(key.name(), &with_uid(uid)).await {
-        Ok(_) => {}
-        Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => {}
-        Err(error) => {
-            if let kube::Error::Api(status) = &error {
-                rejected(handles, promotion, target, key, status);
-            }
-            return Err(ActError::write(format!("replacing {key} in {}", target.location.namespace))(error));
+    if let Err(error) = remove(&api, key.name(), &with_uid(uid)).await {
+        if let kube::Error::Api(status) = &error {
+            rejected(handles, promotion, target, key, status);
         }
+        return Err(ActError::write(format!("replacing {key} in {}", target.location.namespace))(error));
     }
     apply(handles, promotion, target, key, object, None).await
 }
@@ -142,15 +138,11 @@ pub async fn delete(
 ) -> Result<(), ActError> {
     let client = handles.clients.identity(&identity(target)?)?;
     let api = api(handles, client, target, key).await?;
-    match api.delete(key.name(), &with_uid(uid)).await {
-        Ok(_) => {}
-        Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => {}
-        Err(error) => {
-            if let kube::Error::Api(status) = &error {
-                rejected(handles, promotion, target, key, status);
-            }
-            return Err(ActError::write(format!("deleting {key} in {}", target.location.namespace))(error));
+    if let Err(error) = remove(&api, key.name(), &with_uid(uid)).await {
+        if let kube::Error::Api(status) = &error {
+            rejected(handles, promotion, target, key, status);
         }
+        return Err(ActError::write(format!("deleting {key} in {}", target.location.namespace))(error));
     }
     handles.memory.wrote(promotion, key.clone());
     Ok(())
@@ -167,13 +159,9 @@ pub async fn stop(
     let client = handles.clients.identity(&identity(target)?)?;
     let api = api(handles, client, target, key).await?;
     let params = DeleteParams { propagation_policy: Some(PropagationPolicy::Foreground), ..with_uid(uid) };
-    match api.delete(key.name(), &params).await {
-        Ok(_) => {}
-        Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => {}
-        Err(error) => {
-            return Err(ActError::write(format!("stopping {key} in {}", target.location.namespace))(error));
-        }
-    }
+    remove(&api, key.name(), &params)
+        .await
+        .map_err(ActError::write(format!("stopping {key} in {}", target.location.namespace)))?;
     handles.memory.wrote(promotion, key.clone());
     Ok(())
 }
@@ -183,12 +171,20 @@ pub async fn delete_pod(handles: &Handles, target: &Target, name: &str, uid: &st
     // Decodes only the metadata of the answer: decoding a whole Pod would take half a mebibyte of code.
     let api: Api<PartialObjectMeta<Pod>> =
         Api::namespaced(handles.clients.identity(&identity(target)?)?, &target.location.namespace);
-    match api.delete(name, &with_uid(uid)).await {
+    remove(&api, name, &with_uid(uid))
+        .await
+        .map_err(ActError::write(format!("deleting pod {name} in {}", target.location.namespace)))
+}
+
+/// Deletes an object. One that is gone already, or that was created again with another UID, is no error.
+async fn remove<K>(api: &Api<K>, name: &str, params: &DeleteParams) -> kube::Result<()>
+where
+    K: Clone + serde::de::DeserializeOwned + std::fmt::Debug,
+{
+    match api.delete(name, params).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => Ok(()),
-        Err(error) => {
-            Err(ActError::write(format!("deleting pod {name} in {}", target.location.namespace))(error))
-        }
+        Err(error) => Err(error),
     }
 }
 
