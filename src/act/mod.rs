@@ -1,6 +1,6 @@
 //! What was decided, carried out. One file per family of writes.
 //!
-//! Order: records, memory, actions, report; memory that is told to follow is written behind the actions. Reconciling again converges,
+//! Order: records, memory, actions, report; memory that follows is written after the actions. Reconciling again converges,
 //! because every write can be repeated.
 //!
 //! Invariant: a failed write of one object in a target namespace stops no other write. That of a promotion is remembered, and the next

@@ -1,6 +1,7 @@
 //! Which environment occupies a target namespace that several name.
 //!
-//! Invariant: an environment without the consent of the namespace owner occupies nothing. Naming a namespace takes it from nobody.
+//! Invariant: an environment without the consent of the namespace owner does not occupy its target. An
+//! environment does not block another one by naming its namespace.
 
 use crate::api::EnvironmentId;
 use jiff::Timestamp;

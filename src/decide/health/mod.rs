@@ -118,7 +118,7 @@ struct Waits {
 }
 
 impl Waits {
-    /// Both together. An obstacle is told rather than progress.
+    /// Merges two. An obstacle is reported rather than progress.
     fn and(self, other: Self) -> Self {
         let recheck_at = earliest(self.recheck_at, other.recheck_at);
         // What only a person can continue comes first, then what passes by itself.

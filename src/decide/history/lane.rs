@@ -179,8 +179,8 @@ impl<'a> Lane<'a> {
             && self.revisions.iter().any(|other| took_back(other))
     }
 
-    /// The last rollback that took a release back: it restored a revision before one of the release. A release that history has forgotten
-    /// was taken back by the rollback that names it.
+    /// The last rollback that reverted a release: it restored a revision before one of the release. If the history no longer contains
+    /// the release, the rollback that names it counts.
     pub fn rolled_back_by(&self, release: &CachedRelease) -> Option<&'a Promotion> {
         let of_it = self.revisions.iter().filter(|promotion| is_of(promotion, release));
         let numbers: Vec<i64> = of_it.filter_map(|promotion| promotion.revision()).collect();

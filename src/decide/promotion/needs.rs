@@ -113,7 +113,7 @@ pub fn live_objects(world: &PromotionWorld) -> BTreeSet<ObjectKey> {
 }
 
 /// The workloads of the promotion whose spec has a generation that was not compared with what was written. An autoscaler raises it
-/// too, so what changed is told only by the live object.
+/// too, so only the live object shows what changed.
 pub fn changed_workloads(world: &PromotionWorld) -> BTreeSet<ObjectKey> {
     let changes = world.promotion.status.iter().flat_map(|status| &status.changes);
     changed_keys(changes)

@@ -47,8 +47,8 @@ pub(super) fn of_promotion(
     ended(project, lane, release, promotion, rollback, stage)
 }
 
-/// The rollback of a release that took this promotion back: one that is pending, else the last one that started. One that restores this
-/// promotion or a later one takes nothing of it back, although it names the release.
+/// The rollback that reverts this promotion: one that is pending, else the last one that started. One that restores this promotion or a
+/// later one does not revert it, although it names the release.
 fn rollback_of<'a>(lane: &Lane<'a>, release: &CachedRelease, promotion: &Promotion) -> Option<&'a Promotion> {
     // A promotion that has not started has no revision yet and comes after all that have one.
     let number = |promotion: &Promotion| promotion.revision().unwrap_or(i64::MAX);
