@@ -205,6 +205,13 @@ pub struct PromotionStatus {
     pub conditions: Vec<Condition>,
 }
 
+impl PromotionStatus {
+    /// Whether the promotion changes an object of this kind and name.
+    pub fn changes_object(&self, kind: &str, name: &str) -> bool {
+        self.changes.iter().any(|change| change.kind == kind && change.name == name)
+    }
+}
+
 impl Default for PromotionStatus {
     fn default() -> Self {
         Self {

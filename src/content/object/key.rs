@@ -1,6 +1,7 @@
 //! The key of an object within one namespace. Made only by parsing, so a key in hand is safe to put into a URL.
 
 use super::names;
+use crate::api::ObjectRef;
 use crate::content::error::{ContentError, quoted};
 use serde_json::Value;
 use std::fmt;
@@ -14,6 +15,11 @@ pub struct ObjectKey {
 }
 
 impl ObjectKey {
+    /// Whether a reference by kind and name means this object.
+    pub fn is_named_by(&self, reference: &ObjectRef) -> bool {
+        reference.kind == self.kind() && reference.name == self.name()
+    }
+
     /// Parses the three parts by the API server's rules for the kind.
     pub fn new(api_version: &str, kind: &str, name: &str) -> Result<Self, ContentError> {
         let location = || format!("object {}", quoted(name));

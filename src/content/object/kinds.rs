@@ -73,8 +73,8 @@ pub fn capture_kinds(further: &[KindRef]) -> Vec<KindRef> {
         })
         .collect();
     for kind in further {
-        let is_default = DEFAULT_KINDS.iter().any(|d| same_kind(d, &kind.api_version, &kind.kind));
-        if !is_default && check_further(kind).is_ok() && !kinds.contains(kind) {
+        if !is_default(&kind.api_version, &kind.kind) && check_further(kind).is_ok() && !kinds.contains(kind)
+        {
             kinds.push(kind.clone());
         }
     }

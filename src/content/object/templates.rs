@@ -59,14 +59,6 @@ pub(in crate::content) fn takes_annotations(object: &Value) -> bool {
     default_pointer(object).is_some() || metadata().is_some_and(|metadata| !metadata.is_empty())
 }
 
-/// The pod template of an object of a custom kind, where most such kinds have it.
-pub fn custom_template(object: &Value) -> Option<&Value> {
-    let pointers = ["/spec/template", "/spec/jobTemplate/spec/template"];
-    let has_containers =
-        |template: &&Value| template.pointer("/spec/containers").is_some_and(Value::is_array);
-    pointers.iter().filter_map(|pointer| object.pointer(pointer)).find(has_containers)
-}
-
 /// The pod templates of the workloads among `objects`.
 pub fn pod_templates<'a>(objects: impl IntoIterator<Item = &'a Value>) -> impl Iterator<Item = &'a Value> {
     objects.into_iter().filter_map(pod_template)

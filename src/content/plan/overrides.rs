@@ -42,7 +42,7 @@ pub fn render(content: &Arc<Digested>, env: &EnvironmentSpec) -> Result<Arc<Dige
 
 /// Whether `spec.keeps` lists the object.
 fn is_kept(key: &ObjectKey, keeps: &[ObjectRef]) -> bool {
-    keeps.iter().any(|keep| keep.kind == key.kind() && keep.name == key.name())
+    keeps.iter().any(|keep| key.is_named_by(keep))
 }
 
 struct Rendering<'a> {

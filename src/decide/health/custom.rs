@@ -7,7 +7,7 @@ use super::workload::readiness;
 use super::{Health, Mode, Rules, failing, pod, within_deadline};
 use crate::api::Reason;
 use crate::content::ObjectKey;
-use crate::content::object::templates::custom_template;
+use crate::content::object::templates::pod_template;
 use crate::decide::world::{Custom, Pod, Workload};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -55,7 +55,7 @@ pub(super) fn of_custom(key: &ObjectKey, custom: &Custom, rules: &Rules<'_>) -> 
         let message = format!("{key} is paused; resume it to continue");
         return Some(Health::Progressing { obstacle: Some(Reason::Paused), message, recheck_at: None });
     }
-    let has_template = custom_template(live).is_some();
+    let has_template = pod_template(live).is_some();
     match said {
         Said::Nothing if has_template && desired != Some(0) && workload.pods.is_empty() => {
             Some(within_deadline(key, "has not been observed by its controller", since, rules))

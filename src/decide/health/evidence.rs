@@ -4,7 +4,6 @@ use super::{Health, Rules, Subject, custom, failing, pod};
 use crate::api::{ExitsBefore, Reason};
 use crate::content::ObjectKey;
 use crate::decide::world::{Pod, Run};
-use std::borrow::Borrow;
 
 /// The length of [`exits_before`] is limited by the size of a status.
 const MOST_EXITS_BEFORE: usize = 400;
@@ -53,10 +52,9 @@ pub fn is_cron_job(key: &ObjectKey) -> bool {
 }
 
 /// The terminations of containers that are there when a promotion starts. They do not count against the release.
-pub fn exits_before(pods: impl Iterator<Item = impl Borrow<Pod>>) -> Vec<ExitsBefore> {
+pub fn exits_before<'a>(pods: impl Iterator<Item = &'a Pod>) -> Vec<ExitsBefore> {
     let mut list = Vec::new();
     for pod in pods {
-        let pod = pod.borrow();
         if pod.failed.is_some() {
             list.push(ExitsBefore { pod: pod.uid.clone(), container: String::new(), exits: 0 });
         }

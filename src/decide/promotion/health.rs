@@ -25,9 +25,7 @@ pub(super) fn health_of(scene: &Scene<'_>, keys: &[ObjectKey], mode: Mode) -> He
 /// What says nothing about the release, for the record.
 pub(super) fn unjudged(scene: &Scene<'_>, keys: &[ObjectKey]) -> Vec<String> {
     let status = scene.status();
-    let is_changed = |key: &&ObjectKey| {
-        status.changes.iter().any(|change| change.kind == key.kind() && change.name == key.name())
-    };
+    let is_changed = |key: &&ObjectKey| status.changes_object(key.kind(), key.name());
     let changed: Vec<ObjectKey> = keys.iter().filter(is_changed).cloned().collect();
     without_evidence(&judged(scene, &changed, &status), &rules(scene, &status, Mode::Rollout(scene.now)))
 }
@@ -35,13 +33,10 @@ pub(super) fn unjudged(scene: &Scene<'_>, keys: &[ObjectKey]) -> Vec<String> {
 fn judged<'a>(scene: &'a Scene<'_>, keys: &'a [ObjectKey], status: &PromotionStatus) -> Vec<Subject<'a>> {
     // Runs of a CronJob that the promotion does not change say nothing about it.
     let is_of_another_schedule = |key: &ObjectKey| {
-        let is_changed =
-            status.changes.iter().any(|change| change.kind == key.kind() && change.name == key.name());
-        is_cron_job(key) && (scene.is_rollback() || !is_changed)
+        is_cron_job(key) && (scene.is_rollback() || !status.changes_object(key.kind(), key.name()))
     };
     let exempt = |key: &ObjectKey| {
-        is_of_another_schedule(key)
-            || status.failing_before.iter().any(|old| old.kind == key.kind() && old.name == key.name())
+        is_of_another_schedule(key) || status.failing_before.iter().any(|old| key.is_named_by(old))
     };
     subjects(keys.iter(), &scene.world.workloads, &scene.world.customs, exempt)
 }
@@ -69,16 +64,13 @@ pub(super) fn mode(scene: &Scene<'_>, since: Timestamp) -> Mode {
 /// The terminations of containers before the promotion writes anything.
 pub(super) fn exits_found(scene: &Scene<'_>, wanted: &[Desired]) -> Vec<ExitsBefore> {
     let workloads = wanted.iter().filter_map(|item| scene.world.workloads.get(&item.key));
-    let customs = scene.world.customs.values().flat_map(|custom| &custom.pods);
-    exits_before(workloads.flat_map(|workload| &workload.pods).chain(customs))
+    exits_before(workloads.flat_map(|workload| &workload.pods))
 }
 
 /// Changed workloads whose replicas are 0 although the content does not say so: nothing of them runs.
 pub(super) fn without_replicas(scene: &Scene<'_>, wanted: &[Desired]) -> Vec<ObjectRef> {
     let status = scene.status();
-    let is_changed = |key: &ObjectKey| {
-        status.changes.iter().any(|change| change.kind == key.kind() && change.name == key.name())
-    };
+    let is_changed = |key: &ObjectKey| status.changes_object(key.kind(), key.name());
     wanted
         .iter()
         .filter(|item| matches!(item.key.kind(), "Deployment" | "StatefulSet") && is_workload(&item.key))

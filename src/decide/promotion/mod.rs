@@ -61,7 +61,7 @@ pub use removals::due_after_window;
 
 use super::conditions;
 use super::conditions::{State, seconds};
-use super::decision::{self, Action, Note, Target};
+use super::decision::{self, Note, Target};
 use super::environment::validate;
 use super::history::lane::{Lane, is_of_other_content};
 use super::world::PromotionWorld;
@@ -321,24 +321,4 @@ fn warning(reason: Reason, message: String) -> Note {
 /// An Event of type Normal.
 fn note(reason: Reason, message: String) -> Note {
     Note { warning: false, reason, message }
-}
-
-/// Whether actions contain a write to the target namespace.
-pub fn writes(actions: &[Action]) -> bool {
-    actions.iter().any(|action| match action {
-        Action::Apply { .. }
-        | Action::Replace { .. }
-        | Action::Adopt { .. }
-        | Action::Delete { .. }
-        | Action::StopJob { .. }
-        | Action::DeletePod { .. } => true,
-        Action::CreatePromotion { .. }
-        | Action::DeletePromotion { .. }
-        | Action::MarkRolledOut { .. }
-        | Action::MarkUnchanged { .. }
-        | Action::MarkWaited { .. }
-        | Action::PublishFreezes { .. }
-        | Action::DeleteContent { .. }
-        | Action::Preflight { .. } => false,
-    })
 }

@@ -292,9 +292,7 @@ fn start_rollback(scene: &Scene<'_>, plan: &Plan) -> Decision {
     // Workloads that failed before the failed revision and are not restored now are not failures of the rollback.
     let before = scene.lane.current().and_then(|current| current.status.as_ref());
     let before = before.map(|status| status.failing_before.clone()).unwrap_or_default();
-    let is_changed = |keep: &ObjectRef| {
-        status.changes.iter().any(|change| change.kind == keep.kind && change.name == keep.name)
-    };
+    let is_changed = |old: &ObjectRef| status.changes_object(&old.kind, &old.name);
     status.failing_before = before.into_iter().filter(|keep| !is_changed(keep)).collect();
     status.version = status
         .restores

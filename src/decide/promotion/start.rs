@@ -245,7 +245,7 @@ impl Scene<'_> {
     /// The change of an object that `spec.keeps` lists, and that an earlier revision wrote.
     fn listed(&self, key: &ObjectKey) -> Option<Change> {
         let keeps = &self.environment.spec.keeps;
-        let is_listed = keeps.iter().any(|keep| keep.kind == key.kind() && keep.name == key.name());
+        let is_listed = keeps.iter().any(|keep| key.is_named_by(keep));
         let message = Some("spec.keeps of the environment lists it".to_owned());
         is_listed.then(|| Change { message, ..change(key, ChangeAction::Keep) })
     }
