@@ -47,7 +47,7 @@ impl Layout {
         command.stdout(log.try_clone()?).stderr(log).current_dir(&self.dir).env("HOME", &self.dir);
         command.env_remove("KUBECONFIG");
         // Half of the work of collecting garbage, for memory that a machine has.
-        command.env("GOGC", "200").env("GOMEMLIMIT", "1GiB");
+        command.env("GOGC", "400").env("GOMEMLIMIT", "3GiB");
         Ok(command)
     }
 }

@@ -102,14 +102,15 @@ pub async fn perform(project: &Project, act: &Act, timing: &Timing) -> Result<()
                     "apiVersion": "policy/v1", "kind": "Eviction",
                     "metadata": { "name": name, "namespace": target },
                 });
-                project.post(&format!("/api/v1/namespaces/{target}/pods/{name}/eviction"), eviction).await?;
+                let path = format!("/api/v1/namespaces/{target}/pods/{name}/eviction");
+                unless_gone(project.post(&path, eviction).await)?;
             }
             Ok(())
         }
         Act::DeletePods { pods, count } => {
             for name in names(project, pods, *count, false).await? {
                 let path = format!("/api/v1/namespaces/{target}/pods/{name}");
-                project.send(Method::DELETE, &path, "application/json", json!({})).await?;
+                unless_gone(project.send(Method::DELETE, &path, "application/json", json!({})).await)?;
             }
             Ok(())
         }
@@ -121,7 +122,7 @@ pub async fn perform(project: &Project, act: &Act, timing: &Timing) -> Result<()
             for name in names(project, pods, *count, *oldest).await? {
                 let path = format!("/api/v1/namespaces/{target}/pods/{name}");
                 let patch = json!({ "metadata": { "annotations": notes } });
-                project.send(Method::PATCH, &path, MERGE, patch).await?;
+                unless_gone(project.send(Method::PATCH, &path, MERGE, patch).await)?;
             }
             Ok(())
         }
@@ -130,7 +131,7 @@ pub async fn perform(project: &Project, act: &Act, timing: &Timing) -> Result<()
             let is: Value = serde_json::from_str(&is.to_string().replace("$time", &now))?;
             for name in names(project, pods, *count, false).await? {
                 let path = format!("/api/v1/namespaces/{target}/pods/{name}/status");
-                project.send(Method::PATCH, &path, MERGE, json!({ "status": is })).await?;
+                unless_gone(project.send(Method::PATCH, &path, MERGE, json!({ "status": is })).await)?;
             }
             Ok(())
         }
@@ -176,6 +177,14 @@ pub async fn perform(project: &Project, act: &Act, timing: &Timing) -> Result<()
         Act::Ours { plural, name, spec } => project.create(plural, name, spec.clone()).await.map(drop),
         Act::Says(_) => bail!("only a timeline can tell what is said"),
         Act::Change { plural, name, with } => project.change(plural, name, with.clone()).await,
+    }
+}
+
+/// The answer about a pod; a pod of the old revision may have left since it was listed.
+fn unless_gone(answer: Result<Value>) -> Result<()> {
+    match answer {
+        Err(error) if !format!("{error:#}").contains("NotFound") => Err(error),
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 
