@@ -14,7 +14,7 @@ use std::time::Duration;
 const MERGE: &str = "application/merge-patch+json";
 
 /// How long pods may take to be there.
-const PODS: Duration = Duration::from_secs(20);
+const PODS: Duration = Duration::from_secs(60);
 
 /// One thing that happens.
 #[derive(Clone, Debug, Deserialize)]

@@ -20,7 +20,7 @@ use std::time::Duration;
 pub const LIMIT: Duration = Duration::from_secs(90);
 
 /// What is wrong is said within this time.
-const WORDS: Duration = Duration::from_secs(30);
+const WORDS: Duration = Duration::from_secs(60);
 
 /// Plays a situation from the first object to the judgement. The project has no environment yet.
 pub async fn play(project: &Project, situation: &Situation, timing: &Timing) -> Result<Played> {
