@@ -22,9 +22,7 @@ pub mod world;
 /// The objects that `observe` must read for a promotion or a release. Questions only, no decisions.
 pub mod needs {
     pub use super::environment::occupant::{Contender, occupant};
-    pub use super::promotion::{
-        changed_workloads, contents, due_after_window, live_objects, plans, rollback_names,
-    };
+    pub use super::promotion::{contents, live_objects, plans, rollback_names};
     pub use super::release::consent;
 }
 

@@ -7,13 +7,11 @@ use crate::api::{Delivery, Environment, Promotion, PromotionKind, PromotionPhase
 use crate::cluster::{Identity, application_of};
 use crate::content::ObjectKey;
 
-use crate::decide::needs::{
-    changed_workloads, contents as wanted_contents, due_after_window, live_objects, plans, rollback_names,
-};
+use crate::decide::needs::{contents as wanted_contents, live_objects, plans, rollback_names};
 use crate::decide::world::{Grant, Loaded, Plans, Project, PromotionWorld, Verb};
 use crate::process::Handles;
 use kube::ResourceExt;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Observes a promotion; `None` when it does not exist or has ended.
@@ -134,25 +132,14 @@ fn world(handles: &Handles, project: Project, promotion: Arc<Promotion>) -> Prom
     }
 }
 
-fn is_rolled_out(seen: &PromotionWorld) -> bool {
-    let stored = seen.promotion.status.as_ref().and_then(|status| status.rolled_out_at.as_ref());
-    seen.rolled_out.is_some() || stored.is_some()
-}
-
-/// Reads live objects, while there is something to compare or write.
+/// Reads the live objects that the decision needs.
 async fn read_live(
     handles: &Handles,
     project: &Project,
     seen: &PromotionWorld,
     environment: &Environment,
 ) -> Result<BTreeMap<ObjectKey, crate::decide::world::Live>, ObserveError> {
-    if environment.spec.delivery == Delivery::Observed {
-        return Ok(BTreeMap::new());
-    }
-    let keys: BTreeSet<ObjectKey> = match is_rolled_out(seen) {
-        true => &changed_workloads(seen) | &due_after_window(seen, handles.clock.now()),
-        false => live_objects(seen).into_iter().filter(|key| !seen.written.contains(key)).collect(),
-    };
+    let keys = live_objects(seen, handles.clock.now());
     if keys.is_empty() {
         return Ok(BTreeMap::new());
     }

@@ -56,8 +56,7 @@ mod steps;
 mod writes;
 
 pub use consequence::rollback_names;
-pub use needs::{changed_workloads, contents, live_objects, plans};
-pub use removals::due_after_window;
+pub use needs::{contents, live_objects, plans};
 
 use super::conditions;
 use super::conditions::{State, seconds};

@@ -1,15 +1,17 @@
 //! What must be observed before the decision about a promotion: its Contents, and, once they are rendered, live objects.
 
 use super::desired::owner;
+use super::removals::due_after_window;
 use super::start::{left_behind, restores_baseline, reverted, rollback_content, rollback_revision};
 use crate::api::{
-    Change, ChangeAction, Environment, Meta, ObjectRef, Promotion, PromotionKind, PromotionPhase,
+    Change, ChangeAction, Delivery, Environment, Meta, ObjectRef, Promotion, PromotionKind, PromotionPhase,
 };
 use crate::content::object::kinds::DEFAULT_KINDS;
 use crate::content::plan::order::hook;
 use crate::content::{Destination, ObjectKey, Plan, materialise};
 use crate::decide::history::lane::Lane;
 use crate::decide::world::{Loaded, Plans, Project, PromotionWorld};
+use jiff::Timestamp;
 use std::collections::BTreeSet;
 
 /// The names of the Contents of a promotion: the one that it writes, and the one that it replaces.
@@ -86,8 +88,22 @@ fn hooks_of(content: &Loaded, to: &Destination<'_>, revision: i64) -> BTreeSet<O
     objects.into_iter().filter(|item| item.hook.is_some()).map(|item| item.key).collect()
 }
 
-/// The objects that must be read live: all before the start, then those that the promotion changes.
-pub fn live_objects(world: &PromotionWorld) -> BTreeSet<ObjectKey> {
+/// The objects that must be read live, while there is something to compare or to write: until everything is rolled out, what this
+/// process has not written itself; in the observe window, the workloads that changed since, and, when it has ended, what is deleted then.
+pub fn live_objects(world: &PromotionWorld, now: Timestamp) -> BTreeSet<ObjectKey> {
+    let environment = world.project.environments.get(&world.promotion.spec.environment);
+    if environment.is_none_or(|environment| environment.spec.delivery == Delivery::Observed) {
+        return BTreeSet::new();
+    }
+    let stored = world.promotion.status.as_ref().and_then(|status| status.rolled_out_at.as_ref());
+    match stored.is_some() || world.rolled_out.is_some() {
+        true => &changed_workloads(world) | &due_after_window(world, now),
+        false => objects_to_write(world).into_iter().filter(|key| !world.written.contains(key)).collect(),
+    }
+}
+
+/// All objects before the start, then those that the promotion changes.
+fn objects_to_write(world: &PromotionWorld) -> BTreeSet<ObjectKey> {
     let (project, promotion) = (&world.project, world.promotion.as_ref());
     let environment = project.environments.get(&promotion.spec.environment);
     let (Some(environment), Some(application)) = (environment, project.application_of(promotion)) else {
@@ -114,7 +130,7 @@ pub fn live_objects(world: &PromotionWorld) -> BTreeSet<ObjectKey> {
 
 /// The workloads of the promotion whose spec has a generation that was not compared with what was written. An autoscaler raises it
 /// too, so only the live object shows what changed.
-pub fn changed_workloads(world: &PromotionWorld) -> BTreeSet<ObjectKey> {
+fn changed_workloads(world: &PromotionWorld) -> BTreeSet<ObjectKey> {
     let changes = world.promotion.status.iter().flat_map(|status| &status.changes);
     changed_keys(changes)
         .filter(|key| {

@@ -183,7 +183,7 @@ pub(super) fn removed_any(scene: &Scene<'_>) -> bool {
 }
 
 /// The objects that the second step deletes, once the observe window has ended.
-pub fn due_after_window(world: &PromotionWorld, now: Timestamp) -> BTreeSet<ObjectKey> {
+pub(super) fn due_after_window(world: &PromotionWorld, now: Timestamp) -> BTreeSet<ObjectKey> {
     let spec = &world.promotion.spec;
     let (Some(status), Some(environment)) =
         (world.promotion.status.as_ref(), world.project.environments.get(&spec.environment))

@@ -317,7 +317,9 @@ pub fn promotion_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<Pro
         if environment.is_some_and(|environment| environment.spec.delivery == Delivery::Observed) {
             return world;
         }
-        world.live = live_objects(&world).into_iter().map(|key| (key.clone(), live(&key, choices))).collect();
+        let now = choices.moment();
+        world.live =
+            live_objects(&world, now).into_iter().map(|key| (key.clone(), live(&key, choices))).collect();
         world.tried = choices.maybe(|choices| trial(&world, choices));
         world
     });

@@ -4,17 +4,17 @@ use super::cluster::Namespace;
 use super::memory::Memory;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use towpath::api::{
-    Approval, ApprovalDecision, ApprovalSpec, CachedRelease, Delivery, Environment, EnvironmentSpec,
-    EnvironmentStatus, KindRef, Location, PinnedImage, Promotion, PromotionSpec, PromotionStatus, Release,
-    ReleaseSpec, ReleaseStatus, RollbackPolicySpec, UserInfo,
+    Approval, ApprovalDecision, ApprovalSpec, CachedRelease, Environment, EnvironmentSpec, EnvironmentStatus,
+    KindRef, Location, PinnedImage, Promotion, PromotionSpec, PromotionStatus, Release, ReleaseSpec,
+    ReleaseStatus, RollbackPolicySpec, UserInfo,
 };
 use towpath::content::capture::images::images;
 use towpath::content::{Digested, ObjectKey, ObjectSet, manifests};
 use towpath::decide::decision::{Action, Decision, Target};
-use towpath::decide::needs::{changed_workloads, contents, due_after_window, live_objects, plans};
+use towpath::decide::needs::{contents, live_objects, plans};
 use towpath::decide::world::{
     Admission, Capture, EnvironmentWorld, Grant, Live, Loaded, NamespaceFacts, Objects, Plans, Project,
     PromotionWorld, ReleaseWorld, Trial, Verb,
@@ -203,18 +203,9 @@ impl Store {
         world.replaced = self.load(replaced);
         world.plans = plans(&world);
         world.workloads = namespace.workloads(now);
-        if environment.spec.delivery == Delivery::Managed {
-            let stored = world.promotion.status.as_ref().and_then(|status| status.rolled_out_at.as_ref());
-            let keys: BTreeSet<ObjectKey> = match stored.is_some() || world.rolled_out.is_some() {
-                true => &changed_workloads(&world) | &due_after_window(&world, now),
-                false => {
-                    live_objects(&world).into_iter().filter(|key| !world.written.contains(key)).collect()
-                }
-            };
-            let live: BTreeMap<ObjectKey, Live> =
-                keys.into_iter().map(|key| (key.clone(), namespace.live(&key))).collect();
-            world.live = live;
-        }
+        let live: BTreeMap<ObjectKey, Live> =
+            live_objects(&world, now).into_iter().map(|key| (key.clone(), namespace.live(&key))).collect();
+        world.live = live;
         Some(world)
     }
 
