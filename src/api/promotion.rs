@@ -269,7 +269,7 @@ pub struct Step {
     /// Name of the step: `Preflight`, `Rollout`, `Observe`, `Rollback`, or the name of a hook Job.
     #[schemars(length(max = 128))]
     pub name: String,
-    /// Time at which the step started.
+    /// Time at which the step started. Absent while the Job of a hook does not exist yet: a hook that has started is not run again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Time>,
     /// Time at which the step ended. Absent while it is running.

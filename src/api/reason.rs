@@ -211,6 +211,8 @@ reasons! {
     PodFailed: Final,
     /// A Job failed, and Kubernetes reports no reason.
     JobFailed: Final,
+    /// The Job of a hook was deleted before its result was recorded.
+    HookDeleted: Final,
 
     /// Another environment occupies the target namespace, with the consent of its owner.
     SharedNamespace: Blocking,

@@ -146,6 +146,8 @@ fn of_one(subject: &Subject<'_>, rules: &Rules<'_>) -> Health {
     }
     let Some(workload) = subject.workload else {
         return match rules.mode {
+            // A rollback restores no Job that has run.
+            Mode::Rollback(_) if key.kind() == "Job" => Health::Healthy,
             Mode::Rollout(since) | Mode::Rollback(since) => {
                 within_deadline(key, "does not exist yet", since, rules)
             }

@@ -1,17 +1,21 @@
 //! Hooks: Jobs that run before or after a rollout or a rollback.
 //!
 //! ```text
-//!   not started --> running --> complete --> recorded as a step of the promotion
+//!   announced --> created, recorded as started --> complete, recorded as passed
 //!                      |
 //!                      +------> failed: the promotion fails
+//!                      |
+//!                      +------> deleted by somebody else: the promotion fails, because nobody knows what the hook did
 //!                      |
 //!                      +------> stopped, because the promotion ended: deleted with its pods by what follows
 //! ```
 //!
-//! Invariants: a hook runs at most once per promotion. Its completion is written to the status before anything follows from it, and its
-//! Job exists for an hour after it has finished, even if its content says otherwise, so that a controller that was down finds it. No
-//! two promotions of a lane run hooks at the same time: unfinished hooks of the revision before are stopped and gone first, and a
-//! rollback does not end before they are.
+//! Invariants: a hook runs at most once per promotion. That its Job was created is written to the status (`startedAt` of its step) before
+//! anything else follows, and its absence after that is a failure. It is not written before the creation: after a crash between the two,
+//! nobody could tell a Job that was never created from one that was deleted, and a healthy release would fail. The completion is
+//! written to the status before anything follows from it, and the Job exists for an hour after it has finished, even if its content
+//! says otherwise, so that a controller that was down finds it. No two promotions of a lane run hooks at the same time: unfinished
+//! hooks of the revision before are stopped and gone first, and a rollback does not end before they are.
 
 use super::writes::Next;
 use super::{Decision, Scene};
@@ -20,7 +24,7 @@ use crate::content::{Desired, Hook, ObjectKey};
 use crate::decide::conditions::cut;
 use crate::decide::decision::Action;
 use crate::decide::moments::later;
-use crate::decide::world::Workload;
+use crate::decide::world::{Live, PromotionWorld, Workload};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -47,23 +51,51 @@ pub(super) fn seconds(wanted: &[Desired], policy: &RollbackPolicySpec) -> i64 {
     hooks.fold(0, |sum, item| sum.saturating_add(own(item).unwrap_or(default).max(0)))
 }
 
-/// The steps of the hooks that run first.
+/// The steps of the hooks that run first. They start when their Jobs are created.
 pub(super) fn announced(scene: &Scene<'_>, wanted: &[Desired]) -> Vec<Step> {
     let first = if scene.is_rollback() { Hook::PreRollback } else { Hook::PrePromote };
     let hooks = wanted.iter().filter(|item| item.hook == Some(first));
-    let step = |item: &Desired| Step {
+    hooks.map(|item| step(item, first)).collect()
+}
+
+fn step(item: &Desired, hook: Hook) -> Step {
+    Step {
         name: item.key.name().to_owned(),
-        started_at: Some(scene.time()),
+        started_at: None,
         finished_at: None,
         result: StepResult::Running,
-        message: Some(format!("hook {}", first.as_str())),
-    };
-    hooks.map(step).collect()
+        message: Some(format!("hook {}", hook.as_str())),
+    }
 }
 
 fn hooks<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = &'a Desired> {
-    let plan = scene.world.plans.content.as_ref().and_then(|plan| plan.as_ref().ok());
+    hooks_in(scene.world)
+}
+
+fn hooks_in(world: &PromotionWorld) -> impl Iterator<Item = &Desired> {
+    let plan = world.plans.content.as_ref().and_then(|plan| plan.as_ref().ok());
     plan.into_iter().flat_map(|plan| &plan.objects).filter(|item| item.hook.is_some())
+}
+
+/// The hooks that were started, have no result, and are not seen: whether their Jobs exist must be read.
+pub(super) fn unseen(world: &PromotionWorld) -> impl Iterator<Item = &ObjectKey> {
+    let status = world.promotion.status.as_ref();
+    let keys = hooks_in(world).map(|item| &item.key).filter(|key| !world.workloads.contains_key(*key));
+    keys.filter(move |key| status.is_some_and(|status| is_started(status, key)))
+}
+
+/// Whether the Job of a hook was created, and its result is not recorded.
+fn is_started(status: &PromotionStatus, key: &ObjectKey) -> bool {
+    let is_running = |step: &Step| step.started_at.is_some() && step.result == StepResult::Running;
+    status.steps.iter().any(|step| step.name == key.name() && is_running(step))
+}
+
+/// Whether somebody deleted the Job of a hook before its result was recorded.
+fn is_deleted(scene: &Scene<'_>, key: &ObjectKey) -> bool {
+    let status = scene.world.promotion.status.as_ref();
+    status.is_some_and(|status| is_started(status, key))
+        && job(scene, key).is_none()
+        && matches!(scene.world.live.get(key), Some(Live::Absent))
 }
 
 fn is_recorded(status: &PromotionStatus, key: &ObjectKey) -> bool {
@@ -74,27 +106,45 @@ fn job<'a>(scene: &'a Scene<'_>, key: &ObjectKey) -> Option<&'a Workload> {
     scene.world.workloads.get(key)
 }
 
-/// Adds to the status the hooks that have ended since it was written.
+/// Adds to the status the hooks that were created or have ended since it was written.
 pub(super) fn observe(scene: &Scene<'_>, status: &mut PromotionStatus) {
     if !status.phase.is_running() {
         return;
     }
-    for item in hooks(scene).filter(|item| job(scene, &item.key).is_some_and(|job| job.complete)) {
-        if !is_recorded(status, &item.key) {
+    for item in hooks(scene).filter(|item| !is_recorded(status, &item.key)).collect::<Vec<_>>() {
+        let job = job(scene, &item.key);
+        if job.is_some_and(|job| job.complete) {
             end(scene, status, &item.key, StepResult::Passed, None);
+        } else if job.is_some() || scene.world.written.contains(&item.key) {
+            start(scene, status, item);
         }
     }
 }
 
+/// Records that the Job of a hook was created.
+fn start(scene: &Scene<'_>, status: &mut PromotionStatus, item: &Desired) {
+    let Some(hook) = item.hook else { return };
+    if !status.steps.iter().any(|step| step.name == item.key.name()) {
+        status.steps.push(step(item, hook));
+    }
+    let mut steps = status.steps.iter_mut();
+    if let Some(step) = steps.find(|step| step.name == item.key.name() && step.started_at.is_none()) {
+        step.started_at = Some(scene.time());
+    }
+}
+
 /// Ends the steps of hooks when their promotion ends.
-pub(super) fn close(scene: &Scene<'_>, status: &mut PromotionStatus) {
+pub(super) fn close(scene: &Scene<'_>, status: &mut PromotionStatus, reason: &Reason) {
     for item in hooks(scene) {
         let is_running = |step: &Step| step.name == item.key.name() && step.result == StepResult::Running;
         let failure = job(scene, &item.key).and_then(|job| job.failed.as_ref());
         match failure {
             Some(message) => end(scene, status, &item.key, StepResult::Failed, Some(message)),
             None if status.steps.iter().any(is_running) => {
-                let message = "stopped, because the promotion ended";
+                let message = match *reason == Reason::HookDeleted && is_deleted(scene, &item.key) {
+                    true => "its Job was deleted before its result was recorded",
+                    false => "stopped, because the promotion ended",
+                };
                 end(scene, status, &item.key, StepResult::Errored, Some(message));
             }
             None => {}
@@ -125,7 +175,7 @@ fn end(
     }
 }
 
-/// Writes the completion of hooks before anything that follows from it.
+/// Writes the creation and the completion of hooks before anything that follows from it.
 pub(super) fn remember(scene: &Scene<'_>, mut decision: Decision) -> Decision {
     let stored = scene.world.promotion.status.as_ref();
     let is_new = |status: &PromotionStatus| stored.is_some_and(|stored| stored.steps != status.steps);
@@ -148,7 +198,7 @@ pub(super) fn rollout_since(scene: &Scene<'_>, status: &PromotionStatus) -> Time
     ended.fold(started, Timestamp::max)
 }
 
-/// The hooks of one kind that are not complete: missing ones are created, and the others are waited for.
+/// The hooks of one kind that are not complete: those that were never created are, and the others are waited for.
 pub(super) fn run(
     scene: &Scene<'_>,
     status: &PromotionStatus,
@@ -161,9 +211,10 @@ pub(super) fn run(
         .filter(|item| !job(scene, &item.key).is_some_and(|job| job.complete))
         .collect();
     let first = incomplete.first()?;
-    let missing = incomplete
-        .iter()
-        .filter(|item| job(scene, &item.key).is_none() && !scene.world.written.contains(&item.key));
+    let missing = incomplete.iter().filter(|item| {
+        let is_created = scene.world.written.contains(&item.key) || is_started(status, &item.key);
+        job(scene, &item.key).is_none() && !is_created
+    });
     let actions = missing
         .map(|item| Action::Apply {
             target: scene.target(),
@@ -181,9 +232,18 @@ pub(super) fn run(
 
 /// Why one of these hooks failed; none while none has.
 pub(super) fn failure(scene: &Scene<'_>, keys: &[ObjectKey]) -> Option<(Reason, String)> {
-    keys.iter().find_map(|key| {
+    let failed = keys.iter().find_map(|key| {
         let message = job(scene, key)?.failed.as_ref()?;
         Some((Reason::JobFailed, format!("{key}: {message}")))
+    });
+    // One that failed is the cause, even if another was stopped because of it.
+    failed.or_else(|| {
+        let key = keys.iter().find(|key| is_deleted(scene, key))?;
+        let message = format!(
+            "{key} is a hook, and was deleted before its result was recorded; whether it did its work is not known, so it is not run \
+             again; promote the release again to run it again"
+        );
+        Some((Reason::HookDeleted, message))
     })
 }
 

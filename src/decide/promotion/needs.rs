@@ -1,6 +1,7 @@
 //! What must be observed before the decision about a promotion: its Contents, and, once they are rendered, live objects.
 
 use super::desired::owner;
+use super::hooks;
 use super::removals::due_after_window;
 use super::start::{left_behind, restores_baseline, reverted, rollback_content, rollback_revision};
 use crate::api::{
@@ -98,7 +99,10 @@ pub fn live_objects(world: &PromotionWorld, now: Timestamp) -> BTreeSet<ObjectKe
     let stored = world.promotion.status.as_ref().and_then(|status| status.rolled_out_at.as_ref());
     match stored.is_some() || world.rolled_out.is_some() {
         true => &changed_workloads(world) | &due_after_window(world, now),
-        false => objects_to_write(world).into_iter().filter(|key| !world.written.contains(key)).collect(),
+        false => {
+            let objects = objects_to_write(world).into_iter().filter(|key| !world.written.contains(key));
+            objects.chain(hooks::unseen(world).cloned()).collect()
+        }
     }
 }
 

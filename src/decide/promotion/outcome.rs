@@ -100,7 +100,7 @@ struct End<'a> {
 impl End<'_> {
     fn write(self, scene: &Scene<'_>, result: StepResult, step: Option<&str>) -> Decision {
         let mut status = scene.ended_status();
-        hooks::close(scene, &mut status);
+        hooks::close(scene, &mut status, &self.reason);
         removals::record(scene, &mut status, self.phase);
         steps::close(&mut status, scene, result, step);
         let memory = scene.write(status, self.phase, &self.reason, self.message);
@@ -165,7 +165,7 @@ fn failed(scene: &Scene<'_>, reason: Reason, message: &str) -> Decision {
         return decision;
     }
     let mut status = scene.ended_status();
-    hooks::close(scene, &mut status);
+    hooks::close(scene, &mut status, &reason);
     removals::record(scene, &mut status, PromotionPhase::Failed);
     steps::close(&mut status, scene, StepResult::Failed, Some(message));
     if holds {

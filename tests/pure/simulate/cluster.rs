@@ -102,6 +102,34 @@ impl Namespace {
             .retain(|key, placed| key.kind() != "Job" || !is_ready(placed, &Fate::of(placed, &name), now));
     }
 
+    /// Somebody deletes the objects of a kind whose names begin so. One with a finalizer stays until that is removed.
+    pub fn lose(&mut self, kind: &str, name: &str) {
+        let is_it = |key: &ObjectKey| key.kind() == kind && key.name().starts_with(name);
+        let keys: Vec<ObjectKey> = self.objects.keys().filter(|key| is_it(key)).cloned().collect();
+        keys.iter().for_each(|key| _ = self.vanish(key));
+    }
+
+    /// The finalizers of an object are removed.
+    pub fn finalized(&mut self, key: &ObjectKey) {
+        let Some(placed) = self.objects.get_mut(key) else { return };
+        placed.live["metadata"]["finalizers"].take();
+        if placed.live["metadata"]["deletionTimestamp"].is_string() {
+            self.objects.remove(key);
+        }
+    }
+
+    /// Removes an object, unless it has a finalizer: false, then.
+    fn vanish(&mut self, key: &ObjectKey) -> bool {
+        let Some(placed) = self.objects.get_mut(key) else { return true };
+        let is_held = placed.live["metadata"]["finalizers"].as_array().is_some_and(|held| !held.is_empty());
+        if is_held {
+            placed.live["metadata"]["deletionTimestamp"] = "2026-11-02T09:00:00Z".into();
+        } else {
+            self.objects.remove(key);
+        }
+        !is_held
+    }
+
     /// Somebody changes one field, or the API server fills it in.
     pub fn set(&mut self, key: &ObjectKey, pointer: &str, value: Value, now: Timestamp) {
         let Some(placed) = self.objects.get(key) else { return };
@@ -144,7 +172,7 @@ impl Namespace {
             return Err(why);
         }
         if self.objects.get(key).is_some_and(|placed| placed.live["metadata"]["uid"] == uid) {
-            self.objects.remove(key);
+            self.vanish(key);
             self.counts.entry(key.clone()).or_default().deleted += 1;
         }
         Ok(())
@@ -212,6 +240,9 @@ impl Namespace {
                     (placed.template_since, placed.spec_since, placed.older, placed.broken);
                 if placed.live["spec"] != object["spec"] {
                     spec_since = now;
+                }
+                if is_paused(&placed.live) && !is_paused(&object) {
+                    template_since = now;
                 }
                 if placed.live["spec"]["template"] != object["spec"]["template"] {
                     counts.template_changes += 1;
@@ -293,7 +324,14 @@ fn desired(placed: &Placed) -> i32 {
     placed.live["spec"]["replicas"].as_i64().unwrap_or(1) as i32
 }
 
+fn is_paused(live: &Value) -> bool {
+    live["spec"]["paused"] == true
+}
+
 fn is_ready(placed: &Placed, fate: &Fate, now: Timestamp) -> bool {
+    if is_paused(&placed.live) {
+        return false;
+    }
     let passed =
         |seconds: Option<i64>| seconds.is_some_and(|seconds| now >= after(placed.template_since, seconds));
     passed(fate.ready) && !passed(fate.crash)
@@ -308,7 +346,7 @@ fn workload(key: &ObjectKey, placed: &Placed, namespace: &str, now: Timestamp) -
     let ready = is_ready(placed, &fate, now);
     let crashed = fate.crash.is_some_and(|seconds| now >= after(placed.template_since, seconds));
     let was_ready = fate.ready.is_some_and(|seconds| now >= after(placed.template_since, seconds));
-    let older = if was_ready { 0 } else { placed.older };
+    let older = if was_ready && !is_paused(&placed.live) { 0 } else { placed.older };
     let since =
         if crashed { fate.crash } else { fate.ready }.map(|seconds| after(placed.template_since, seconds));
     if key.kind() == "Job" {
@@ -348,7 +386,7 @@ fn workload(key: &ObjectKey, placed: &Placed, namespace: &str, now: Timestamp) -
         uid: placed.live["metadata"]["uid"].as_str().unwrap().to_owned(),
         revision: mark.and_then(|mark| mark.parse().ok()),
         observed: now > placed.spec_since,
-        paused: placed.live["spec"]["paused"] == true,
+        paused: is_paused(&placed.live),
         desired: desired(placed),
         updated: desired(placed),
         total: desired(placed) + older,

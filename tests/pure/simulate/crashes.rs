@@ -1,6 +1,7 @@
 //! Runs that are alike up to some write and crash behind it.
 
-use super::run::Run;
+use super::run::{Run, start};
+use jiff::SignedDuration;
 
 impl Run {
     /// Runs to the end, and gives to `judge` every run that is like this one up to some write and crashes behind it.
@@ -20,5 +21,19 @@ impl Run {
             }
         });
         self
+    }
+
+    /// The controller starts again now, and runs on without an end.
+    pub fn restarted(mut self) -> Self {
+        self.ends = None;
+        self.restart();
+        self
+    }
+
+    /// The controller is down until a moment, in seconds after the start.
+    pub fn down_until(mut self, seconds: i64) -> Self {
+        self.now = start() + SignedDuration::from_secs(seconds);
+        self.play();
+        self.restarted()
     }
 }

@@ -34,7 +34,7 @@ pub struct Run {
     pub crash_after: Option<usize>,
     pub seed: Option<u64>,
     passes: usize,
-    ends: Option<Timestamp>,
+    pub ends: Option<Timestamp>,
     pub while_down: Option<fn(&mut Store, Timestamp)>,
 }
 
@@ -110,7 +110,7 @@ impl Run {
         self.crash_after.is_none() && self.seed.is_none() && self.ends.is_none()
     }
 
-    fn play(&mut self) {
+    pub fn play(&mut self) {
         while self.events.first().is_some_and(|(at, ..)| self.now >= start() + SignedDuration::from_secs(*at))
         {
             let (_, what, event) = self.events.remove(0);
@@ -293,7 +293,7 @@ impl Run {
         if self.crash_after == Some(self.writes) { Err(Crash) } else { Ok(()) }
     }
 
-    fn restart(&mut self) {
+    pub fn restart(&mut self) {
         self.log.push(format!("{} ! the controller crashed and starts again", self.clock()));
         self.while_down.into_iter().for_each(|event| event(&mut self.store, self.now));
         self.memory = Memory::default();
