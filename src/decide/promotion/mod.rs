@@ -38,6 +38,7 @@
 
 mod consequence;
 mod desired;
+mod dropped;
 mod gates;
 mod health;
 mod hooks;

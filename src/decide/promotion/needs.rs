@@ -1,9 +1,10 @@
 //! What must be observed before the decision about a promotion: its Contents, and, once they are rendered, live objects.
 
 use super::desired::owner;
+use super::dropped::left_behind;
 use super::hooks;
 use super::removals::due_after_window;
-use super::start::{left_behind, restores_baseline, reverted, rollback_content, rollback_revision};
+use super::start::{restores_baseline, reverted, rollback_content, rollback_revision};
 use crate::api::{
     Change, ChangeAction, Delivery, Environment, Meta, ObjectRef, Promotion, PromotionKind, PromotionPhase,
 };

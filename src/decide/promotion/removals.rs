@@ -9,8 +9,8 @@
 //! lane deletes it.
 
 use super::desired::annotation;
+use super::dropped::removal;
 use super::retries::retry_at;
-use super::start::removal;
 use super::writes::key_of;
 use super::{Decision, Scene};
 use crate::api::{Change, ChangeAction, PromotionPhase, PromotionStatus, Reason, Removal, mark};

@@ -2,11 +2,12 @@
 
 use super::Scene;
 use super::desired::{annotation, is_equal, is_replaced, written_by};
+use super::dropped::{left_behind, removal};
 use super::writes::key_of;
 use crate::api::{
     Change, ChangeAction, Had, ObjectRef, Promotion, PromotionKind, PromotionPhase, Removal, mark,
 };
-use crate::content::ownership::removal::{Fate, fate, is_never_deleted};
+use crate::content::ownership::removal::is_never_deleted;
 use crate::content::ownership::restored::had;
 use crate::content::{Desired, ObjectKey, ownership};
 use crate::decide::health::is_workload;
@@ -81,7 +82,7 @@ const MAX_CHANGES: usize = 400;
 const REPLACED: &str =
     "its data is immutable, so it is deleted and created again; the pods that read it are rolled out";
 
-fn change(key: &ObjectKey, action: ChangeAction) -> Change {
+pub(super) fn change(key: &ObjectKey, action: ChangeAction) -> Change {
     Change::new(key.api_version(), key.kind(), key.name(), action)
 }
 
@@ -90,38 +91,6 @@ fn bounded(mut changes: Vec<Change>) -> Vec<Change> {
     changes.sort_by_key(|change| change.action == ChangeAction::Keep);
     changes.truncate(MAX_CHANGES);
     changes
-}
-
-/// The removal of a live object: when it is deleted and what it had, or why it is kept.
-pub(super) fn removal(key: &ObjectKey, live: &serde_json::Value, at: Option<Removal>) -> Change {
-    match fate(live) {
-        Fate::Kept(reason) => Change { message: Some(reason.to_owned()), ..change(key, ChangeAction::Keep) },
-        Fate::Deleted(removal) => Change {
-            removal: Some(at.unwrap_or(removal)),
-            had: had(live).map(Box::new),
-            ..change(key, ChangeAction::Delete)
-        },
-    }
-}
-
-/// The removal of an object that cannot be read: whether it can be restored is not known.
-fn unread_removal(key: &ObjectKey) -> Change {
-    match is_never_deleted(key) {
-        true => change(key, ChangeAction::Keep),
-        false => Change { removal: Some(Removal::AfterVerification), ..change(key, ChangeAction::Delete) },
-    }
-}
-
-/// The objects that a revision does not contain and that may exist all the same: those that it kept, and those that it did not delete.
-pub(super) fn left_behind(promotion: &Promotion) -> Vec<ObjectKey> {
-    let is_verified = promotion.phase() == PromotionPhase::Verified;
-    let changes = promotion.status.iter().flat_map(|status| &status.changes);
-    let is_left = |change: &&Change| match change.action {
-        ChangeAction::Keep => true,
-        ChangeAction::Delete => change.remaining || !is_verified,
-        ChangeAction::Create | ChangeAction::Update | ChangeAction::Replace => false,
-    };
-    changes.filter(is_left).filter_map(key_of).collect()
 }
 
 impl Scene<'_> {
@@ -212,42 +181,6 @@ impl Scene<'_> {
         let keep: BTreeSet<&ObjectKey> = wanted.iter().map(|wanted| &wanted.key).collect();
         changes.extend(self.removals(replaced, &keep, &BTreeSet::new()));
         bounded(changes)
-    }
-
-    /// The objects of the replaced revision, and those that it left itself, that are not in the content: deleted or kept.
-    fn removals(
-        &self,
-        replaced: &[Desired],
-        keep: &BTreeSet<&ObjectKey>,
-        known: &BTreeSet<ObjectKey>,
-    ) -> Vec<Change> {
-        let of_content =
-            replaced.iter().filter(|old| old.hook.is_none() && !old.is_copy()).map(|old| &old.key);
-        let left: Vec<ObjectKey> = self.lane.current().map(left_behind).unwrap_or_default();
-        let keys: BTreeSet<&ObjectKey> = of_content.chain(&left).collect();
-        let mut changes = Vec::new();
-        for key in keys.into_iter().filter(|key| !keep.contains(key) && !known.contains(*key)) {
-            match self.world.live.get(key) {
-                // The objects of a restored baseline do not belong to Towpath.
-                Some(Live::Present(live)) if annotation(live, mark::OWNER) == Some(self.owner().as_str()) => {
-                    changes.push(self.listed(key).unwrap_or_else(|| removal(key, live, None)));
-                }
-                // It may exist: it is deleted once it can be read, by this promotion or by a later one.
-                Some(Live::Refused(_) | Live::Unreadable(_)) => {
-                    changes.push(self.listed(key).unwrap_or_else(|| unread_removal(key)));
-                }
-                Some(Live::Present(_) | Live::Absent | Live::Unserved(_)) | None => {}
-            }
-        }
-        changes
-    }
-
-    /// The change of an object that `spec.keeps` lists, and that an earlier revision wrote.
-    fn listed(&self, key: &ObjectKey) -> Option<Change> {
-        let keeps = &self.environment.spec.keeps;
-        let is_listed = keeps.iter().any(|keep| key.is_named_by(keep));
-        let message = Some("spec.keeps of the environment lists it".to_owned());
-        is_listed.then(|| Change { message, ..change(key, ChangeAction::Keep) })
     }
 
     fn tried(&self, key: &ObjectKey) -> Option<&serde_json::Value> {
