@@ -41,14 +41,11 @@ pub fn workloads(handles: &Handles, namespace: &str) -> BTreeMap<ObjectKey, Work
     facts
 }
 
-/// The Jobs of CronJobs, by the name of the CronJob: their controller names them after it and the scheduled minute.
+/// The Jobs of CronJobs, by the name of the CronJob that controls them.
 fn runs_of_cron_jobs(jobs: &[Arc<slim::Job>], pods: &[Arc<slim::Pod>]) -> BTreeMap<String, Vec<Run>> {
     let mut all: BTreeMap<String, Vec<Run>> = BTreeMap::new();
-    for object in jobs.iter().filter(|object| object.metadata.has_controller()) {
-        let Some((cron_job, minute)) = object.metadata.name().rsplit_once('-') else { continue };
-        if minute.parse::<u64>().is_err() {
-            continue;
-        }
+    for object in jobs {
+        let Some(cron_job) = object.metadata.cron_job() else { continue };
         let failed = job(object, pods).failed;
         let (name, created) = (object.metadata.name().to_owned(), object.metadata.creation_timestamp.get());
         all.entry(cron_job.to_owned()).or_default().push(Run { name, created, failed });
@@ -300,5 +297,34 @@ fn container(pod: &slim::Pod, container: &slim::Container) -> Container {
         restarts: container.restart_count,
         waiting,
         ended: now.or_else(|| container.last_terminated.as_ref().map(|end| ended(end, false))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn job(name: &str, owner: Value) -> Arc<slim::Job> {
+        let meta = json!({ "name": name, "namespace": "shop", "uid": name, "ownerReferences": [owner] });
+        Arc::new(serde_json::from_value(json!({ "metadata": meta })).unwrap())
+    }
+
+    #[test]
+    fn the_runs_of_a_cron_job_are_the_jobs_that_it_controls() {
+        let owner = |api_version: &str, kind: &str, name: &str, controller: bool| json!({ "apiVersion": api_version, "kind": kind, "name": name, "uid": "u", "controller": controller });
+        let jobs = [
+            job("report-29384756", owner("batch/v1", "CronJob", "report", true)),
+            job("report-by-hand", owner("batch/v1", "CronJob", "report", true)),
+            job("report-1", owner("batch.volcano.sh/v1", "CronJob", "report", true)),
+            job("report-2", owner("example.com/v1", "Pipeline", "report", true)),
+            job("report-3", owner("batch/v1", "CronJob", "report", false)),
+            job("other-4", owner("batch/v1", "CronJob", "report", true)),
+        ];
+        let runs = runs_of_cron_jobs(&jobs, &[]);
+        let names = |runs: &Vec<Run>| runs.iter().map(|run| run.name.clone()).collect::<Vec<_>>();
+        let names: Vec<_> = runs.iter().map(|(name, runs)| (name.as_str(), names(runs))).collect();
+        let own = ["report-29384756", "report-by-hand", "other-4"].map(str::to_owned).to_vec();
+        assert_eq!(names, [("report", own)]);
     }
 }

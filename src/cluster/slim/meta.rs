@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -25,17 +26,18 @@ pub struct Meta {
     pub creation_timestamp: Time,
     deletion_timestamp: Time,
     text: Box<str>,
-    /// Where each string ends: name, namespace, uid, version, uid of the controller, then the labels and annotations of
-    /// [`CACHED`].
+    /// Where each string ends: name, namespace, uid, version, uid of the controller, its name if it is a CronJob, then the labels and
+    /// annotations of [`CACHED`].
     ends: [u16; STRINGS],
     /// Which of [`CACHED`] are labels, and which annotations, of this object; one bit each.
     labels: u8,
     annotations: u8,
 }
 
-/// Name, namespace, uid, version, uid of the controller.
-const FIXED: usize = 5;
+/// Name, namespace, uid, version, uid of the controller, name of the CronJob that controls it.
+const FIXED: usize = 6;
 const CONTROLLER: usize = 4;
+const CRON_JOB: usize = 5;
 const STRINGS: usize = FIXED + CACHED.len();
 
 impl Meta {
@@ -105,14 +107,19 @@ impl Meta {
         self.deletion_timestamp.get().is_some()
     }
 
+    /// Since when it is being deleted or, for a pod, until when it may take to stop.
+    pub fn deletion_timestamp(&self) -> Option<Timestamp> {
+        self.deletion_timestamp.get()
+    }
+
     /// The uid of its controller; empty if there is none.
     pub fn controller(&self) -> &str {
         self.string(CONTROLLER)
     }
 
-    /// Whether another object controls it.
-    pub fn has_controller(&self) -> bool {
-        !self.controller().is_empty()
+    /// The name of the CronJob that controls it.
+    pub fn cron_job(&self) -> Option<&str> {
+        Some(self.string(CRON_JOB)).filter(|name| !name.is_empty())
     }
 
     /// Whether the object with this uid controls it.
@@ -172,8 +179,11 @@ struct WireMeta {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 struct WireOwner {
+    api_version: Box<str>,
+    kind: Box<str>,
+    name: Box<str>,
     uid: Box<str>,
     controller: Option<bool>,
 }
@@ -182,7 +192,9 @@ impl<'de> Deserialize<'de> for Meta {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let wire = WireMeta::deserialize(deserializer)?;
         let controller = wire.owner_references.into_iter().find(|owner| owner.controller == Some(true));
-        let controller = controller.unwrap_or_default().uid;
+        let WireOwner { api_version, kind, name, uid: controller, .. } = controller.unwrap_or_default();
+        let is_cron_job = &*kind == "CronJob" && api_version.starts_with("batch/");
+        let cron_job = if is_cron_job { name } else { Box::default() };
         let mut meta = Self {
             generation: wire.generation,
             creation_timestamp: wire.creation_timestamp,
@@ -190,7 +202,7 @@ impl<'de> Deserialize<'de> for Meta {
             ..Self::default()
         };
         let mut text = String::new();
-        let fixed = [&wire.name, &wire.namespace, &wire.uid, &wire.resource_version, &controller];
+        let fixed = [&wire.name, &wire.namespace, &wire.uid, &wire.resource_version, &controller, &cron_job];
         for (end, string) in meta.ends.iter_mut().zip(fixed) {
             *end = push(&mut text, string);
         }
@@ -207,7 +219,7 @@ impl<'de> Deserialize<'de> for Meta {
     }
 }
 
-/// Appends `string`, truncated to 512 characters, and returns where it ends. Ten of them end below 2^16.
+/// Appends `string`, truncated to 512 characters, and returns where it ends. Eleven of them end below 2^16.
 fn push(text: &mut String, string: &str) -> u16 {
     text.push_str(cut(string));
     u16::try_from(text.len()).unwrap_or(u16::MAX)
