@@ -109,7 +109,6 @@ impl Scene<'_> {
             "kind": "Pod",
             "metadata": {
                 "name": format!("{base}-preflight"),
-                "generateName": format!("{base}-"),
                 "namespace": self.environment.spec.namespace,
                 "labels": template.pointer("/metadata/labels").cloned().unwrap_or_else(|| json!({})),
                 "annotations": template.pointer("/metadata/annotations").cloned().unwrap_or_else(|| json!({})),
