@@ -5,6 +5,7 @@ use crate::cluster::slim;
 use crate::content::ObjectKey;
 use crate::decide::world::{Container, Ended, OutdatedPod, Pod, Run, Workload};
 use crate::process::Handles;
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -106,6 +107,9 @@ fn deployment(
     workload.total = status.replicas;
     workload.available = status.available_replicas;
     workload.paused = object.spec.paused;
+    workload.min_ready_seconds = object.spec.min_ready_seconds;
+    workload.deadline_seconds =
+        Some(i64::from(object.spec.progress_deadline_seconds)).filter(|seconds| *seconds > 0);
     workload.gave_up = object
         .condition("Progressing")
         .filter(|condition| condition.reason.as_str() == "ProgressDeadlineExceeded")
@@ -140,6 +144,7 @@ fn deployment(
         .filter(|condition| condition.is_true("ReplicaFailure"))
         .map(|condition| (condition.reason.as_str().to_owned(), condition.message.to_string()));
     workload.pods = new.into_iter().map(|pod| facts(pod)).collect();
+    workload.draining_until = draining_until(&old);
     workload.outdated = outdated(old);
     workload
 }
@@ -148,6 +153,7 @@ fn stateful_set(object: &slim::StatefulSet, pods: &[Arc<slim::Pod>]) -> Workload
     let (meta, status) = (&object.metadata, &object.status);
     let mut workload = base(meta, status.observed_generation);
     workload.desired = object.spec.replicas.unwrap_or(1);
+    workload.min_ready_seconds = object.spec.min_ready_seconds;
     let partition = object.spec.update_strategy.partition.clamp(0, workload.desired);
     let on_delete = object.spec.update_strategy.type_ == slim::UpdateStrategyType::OnDelete;
     // When every pod is of the update revision, the controller makes it the current one and resets its counts.
@@ -178,6 +184,7 @@ fn daemon_set(object: &slim::DaemonSet, pods: &[Arc<slim::Pod>]) -> Workload {
     workload.updated = status.updated_number_scheduled;
     workload.total = status.updated_number_scheduled;
     workload.available = status.number_available;
+    workload.min_ready_seconds = object.spec.min_ready_seconds;
     workload.on_delete = object.spec.update_strategy.type_ == slim::UpdateStrategyType::OnDelete;
     let newest = meta.template_generation();
     let is_new = |pod: &slim::Pod| newest.is_none() || pod.metadata.template_generation() == newest;
@@ -189,9 +196,14 @@ fn job(object: &slim::Job, pods: &[Arc<slim::Pod>]) -> Workload {
     let mut workload = base(&object.metadata, object.metadata.generation);
     workload.desired = 1;
     workload.complete = object.is_complete();
+    workload.deadline_seconds = object.spec.active_deadline_seconds;
+    workload.progressed = object.started();
+    let own = || pods.iter().filter(|pod| pod.metadata.is_controlled_by(object.metadata.uid()));
+    workload.pods = own().map(|pod| facts(pod)).collect();
+    let has_none = workload.pods.is_empty() && !object.had_pods() && !object.spec.suspend;
+    workload.without_pods_since = object.started().filter(|_| has_none);
     let last_words = || {
-        pods.iter()
-            .filter(|pod| pod.metadata.is_controlled_by(object.metadata.uid()))
+        own()
             .flat_map(|pod| pod.containers.iter())
             .filter_map(|container| match &container.state {
                 slim::ContainerState::Terminated(end) if end.exit_code != 0 => Some(end),
@@ -217,7 +229,13 @@ fn of_owner(workload: &mut Workload, pods: &[Arc<slim::Pod>], is_new: impl Fn(&s
     let own = pods.iter().filter(|pod| pod.metadata.is_controlled_by(&workload.uid));
     let (new, old) = own.partition::<Vec<_>, _>(|pod| is_new(pod));
     workload.pods = new.into_iter().map(|pod| facts(pod)).collect();
+    workload.draining_until = draining_until(&old);
     workload.outdated = outdated(old);
+}
+
+/// Until when the last of these pods that are being deleted may take to stop: its grace period ends then.
+fn draining_until(pods: &[&Arc<slim::Pod>]) -> Option<Timestamp> {
+    pods.iter().filter_map(|pod| pod.metadata.deletion_timestamp()).max()
 }
 
 fn outdated(pods: Vec<&Arc<slim::Pod>>) -> Vec<OutdatedPod> {
@@ -326,5 +344,27 @@ mod tests {
         let names: Vec<_> = runs.iter().map(|(name, runs)| (name.as_str(), names(runs))).collect();
         let own = ["report-29384756", "report-by-hand", "other-4"].map(str::to_owned).to_vec();
         assert_eq!(names, [("report", own)]);
+    }
+
+    #[test]
+    fn a_job_without_a_pod_says_so_until_it_has_had_one() {
+        let job = |status: Value, suspend: bool| -> Arc<slim::Job> {
+            let spec = json!({ "suspend": suspend, "activeDeadlineSeconds": 30 });
+            Arc::new(
+                serde_json::from_value(json!({ "metadata": {}, "spec": spec, "status": status })).unwrap(),
+            )
+        };
+        let start = "2026-11-26T10:00:00Z";
+        for (what, status, suspend, told) in [
+            ("not run by its controller yet", json!({}), false, false),
+            ("without a pod", json!({ "startTime": start }), false, true),
+            ("with an active pod", json!({ "startTime": start, "active": 1 }), false, false),
+            ("with a pod that failed", json!({ "startTime": start, "failed": 1 }), false, false),
+            ("suspended", json!({ "startTime": start }), true, false),
+        ] {
+            let facts = super::job(&job(status, suspend), &[]);
+            assert_eq!(facts.without_pods_since, told.then(|| start.parse().unwrap()), "{what}");
+            assert_eq!(facts.deadline_seconds, Some(30));
+        }
     }
 }

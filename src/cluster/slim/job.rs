@@ -1,11 +1,12 @@
 //! Jobs: tests and hooks.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
 use super::condition;
 use super::condition::Condition;
 use super::meta::Meta;
-use super::text::or_default;
+use super::text::{Time, or_default};
 use super::wire::slim;
 
 /// A Job.
@@ -14,21 +15,46 @@ use super::wire::slim;
 pub struct Job {
     pub metadata: Meta,
     #[serde(deserialize_with = "or_default")]
+    pub spec: JobSpec,
+    #[serde(deserialize_with = "or_default")]
     status: JobStatus,
+}
+
+/// The spec of a Job.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct JobSpec {
+    pub active_deadline_seconds: Option<i64>,
+    #[serde(deserialize_with = "or_default")]
+    pub suspend: bool,
 }
 
 /// The status of a Job.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 struct JobStatus {
     #[serde(deserialize_with = "conditions")]
     conditions: Box<[Condition]>,
+    start_time: Time,
+    active: i32,
+    succeeded: i32,
+    failed: i32,
 }
 
 impl Job {
     /// The condition of this type.
     pub fn condition(&self, type_: &str) -> Option<&Condition> {
         condition::find(&self.status.conditions, type_)
+    }
+
+    /// Since when its controller runs it.
+    pub fn started(&self) -> Option<Timestamp> {
+        self.status.start_time.get()
+    }
+
+    /// Whether its controller has created a pod for it at some time.
+    pub fn had_pods(&self) -> bool {
+        self.status.active > 0 || self.status.succeeded > 0 || self.status.failed > 0
     }
 
     /// Whether it completed.

@@ -67,6 +67,9 @@ pub struct Deployment {
 #[serde(rename_all = "camelCase", default)]
 pub struct DeploymentSpec {
     pub replicas: Option<i32>,
+    pub min_ready_seconds: i32,
+    /// 0 where it is absent.
+    pub progress_deadline_seconds: i32,
     pub paused: bool,
 }
 
@@ -98,6 +101,7 @@ pub struct StatefulSet {
 #[serde(rename_all = "camelCase", default)]
 pub struct StatefulSetSpec {
     pub replicas: Option<i32>,
+    pub min_ready_seconds: i32,
     pub update_strategy: UpdateStrategy,
 }
 
@@ -128,6 +132,7 @@ pub struct DaemonSet {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DaemonSetSpec {
+    pub min_ready_seconds: i32,
     pub update_strategy: UpdateStrategy,
 }
 

@@ -7,10 +7,12 @@
 
 mod custom;
 mod evidence;
+mod job;
 mod pod;
 mod workload;
 
 pub use evidence::{exits_before, is_cron_job, without_evidence};
+pub use job::of_hook;
 
 use super::moments::{earliest, later};
 use super::world::{Custom, Workload};
@@ -168,7 +170,12 @@ fn of_one(subject: &Subject<'_>, rules: &Rules<'_>) -> Health {
         };
     }
     // A failing pod is the cause; what the controller of the workload reports is the consequence.
-    let recheck_at = match pod::of_pods(key, workload, rules) {
+    let pods = match key.kind() {
+        "Job" if workload.complete => Health::Healthy,
+        "Job" => pod::of_pods_of_a_job(key, workload, rules),
+        _ => pod::of_pods(key, workload, rules),
+    };
+    let recheck_at = match pods {
         Health::Healthy => None,
         failing @ Health::Failing { .. } => return failing,
         Health::Progressing { recheck_at, .. } => recheck_at,
@@ -195,10 +202,14 @@ fn progress_deadline(rules: &Rules<'_>) -> SignedDuration {
 
 /// Progressing until the progress deadline, counted from `since`; then failing.
 fn within_deadline(key: &ObjectKey, text: &str, since: Timestamp, rules: &Rules<'_>) -> Health {
-    let deadline = later(since, progress_deadline(rules));
-    if rules.now >= deadline {
-        let limit = rules.limits.progress_deadline_seconds;
-        let message = format!("{key} {text}, and made no progress for {limit} s");
+    within(key, text, since, progress_deadline(rules), rules.now)
+}
+
+/// The same with another limit.
+fn within(key: &ObjectKey, text: &str, since: Timestamp, limit: SignedDuration, now: Timestamp) -> Health {
+    let deadline = later(since, limit);
+    if now >= deadline {
+        let message = format!("{key} {text}, and made no progress for {} s", limit.as_secs());
         return failing(Reason::ProgressDeadlineExceeded, message);
     }
     progressing(format!("{key} {text}"), Some(deadline))
@@ -240,6 +251,9 @@ pub fn is_workload(key: &ObjectKey) -> bool {
 #[cfg(test)]
 #[path = "evidence_tests.rs"]
 mod evidence_tests;
+#[cfg(test)]
+#[path = "own_limits_tests.rs"]
+mod own_limits_tests;
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;

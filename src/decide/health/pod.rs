@@ -1,7 +1,7 @@
 //! The health of the pods of one workload.
 
 use super::{Health, Mode, Rules, failing, progressing};
-use crate::api::Reason;
+use crate::api::{ExitsBefore, Reason};
 use crate::content::ObjectKey;
 use crate::decide::moments::{earliest, later, span};
 use crate::decide::world::{Container, Ended, Pod, Workload};
@@ -48,16 +48,25 @@ fn of_pod(key: &ObjectKey, pod: &Pod, rules: &Rules<'_>) -> Health {
     if pod.leaving {
         return Health::Healthy;
     }
+    let containers = pod.containers.iter().map(|container| of_container(key, pod, container, rules));
+    of_parts(std::iter::once(of_schedule(key, pod, rules)).chain(containers))
+}
+
+/// Whether the pods of a Job can run. What they end with is counted by the back-off limit of the Job.
+pub(super) fn of_pods_of_a_job(key: &ObjectKey, workload: &Workload, rules: &Rules<'_>) -> Health {
+    let staying = || workload.pods.iter().filter(|pod| !pod.leaving && pod.failed.is_none());
+    let waiting = |pod: &Pod| {
+        let containers = pod.containers.iter();
+        containers.map(|container| of_waiting(key, pod, container, rules)).collect::<Vec<_>>()
+    };
+    of_parts(staying().flat_map(|pod| std::iter::once(of_schedule(key, pod, rules)).chain(waiting(pod))))
+}
+
+/// Failing if one part is, else when to check again.
+fn of_parts(parts: impl Iterator<Item = Health>) -> Health {
     let mut recheck_at = None;
-    if let (Some((since, message)), Mode::Rollout(_) | Mode::Rollback(_)) = (&pod.unschedulable, rules.mode) {
-        let deadline = later(*since, span(rules.limits.unschedulable));
-        if rules.now >= deadline {
-            return failing(Reason::Unschedulable, format!("{key}: pod {}: {message}", pod.name));
-        }
-        recheck_at = Some(deadline);
-    }
-    for container in &pod.containers {
-        match of_container(key, pod, container, rules) {
+    for part in parts {
+        match part {
             Health::Healthy => {}
             failing @ Health::Failing { .. } => return failing,
             Health::Progressing { recheck_at: at, .. } => recheck_at = earliest(recheck_at, at),
@@ -67,6 +76,19 @@ fn of_pod(key: &ObjectKey, pod: &Pod, rules: &Rules<'_>) -> Health {
         None => Health::Healthy,
         Some(_) => progressing(String::new(), recheck_at),
     }
+}
+
+/// Whether a pod waits for a node for too long.
+fn of_schedule(key: &ObjectKey, pod: &Pod, rules: &Rules<'_>) -> Health {
+    let (Some((since, message)), Mode::Rollout(_) | Mode::Rollback(_)) = (&pod.unschedulable, rules.mode)
+    else {
+        return Health::Healthy;
+    };
+    let deadline = later(*since, span(rules.limits.unschedulable));
+    if rules.now >= deadline {
+        return failing(Reason::Unschedulable, format!("{key}: pod {}: {message}", pod.name));
+    }
+    progressing(String::new(), Some(deadline))
 }
 
 /// Whether the release caused the failure of a pod as a whole. Containers of these pods are always restarted, so a pod fails only
@@ -177,31 +199,45 @@ fn is_failure_of_the_registry(message: &str) -> bool {
     !message.ends_with("not found") && SIGNS.iter().any(|sign| message.contains(sign))
 }
 
+/// Whether a container waits with an error.
+fn of_waiting(key: &ObjectKey, pod: &Pod, container: &Container, rules: &Rules<'_>) -> Health {
+    // A pod that had this error before the promotion is one of another revision, or it is judged by the deadline.
+    let (Some((reason, message)), None) = (&container.waiting, found_before(pod, container, rules)) else {
+        return Health::Healthy;
+    };
+    let failed = || failing(String::as_str(reason), format!("{}: {message}", subject(key, pod, container)));
+    if is_final_error(reason) {
+        return failed();
+    }
+    if reason != "ImagePullBackOff" {
+        return Health::Healthy;
+    }
+    let tolerated = match is_failure_of_the_registry(message) {
+        true => span(rules.limits.image_errors).max(span(rules.limits.create_errors)),
+        false => span(rules.limits.image_errors),
+    };
+    let deadline = later(pod.created.unwrap_or(rules.now), tolerated);
+    if rules.now >= deadline { failed() } else { progressing(String::new(), Some(deadline)) }
+}
+
+/// What was found of a container before the promotion.
+fn found_before<'a>(pod: &Pod, container: &Container, rules: &'a Rules<'_>) -> Option<&'a ExitsBefore> {
+    rules.before.iter().find(|it| it.pod == pod.uid && it.container == container.name)
+}
+
+fn subject(key: &ObjectKey, pod: &Pod, container: &Container) -> String {
+    format!("{key}: pod {}, container {}", pod.name, container.name)
+}
+
 fn of_container(key: &ObjectKey, pod: &Pod, container: &Container, rules: &Rules<'_>) -> Health {
     let limits = rules.limits;
-    let before = rules.before.iter().find(|it| it.pod == pod.uid && it.container == container.name);
-    let subject = || format!("{key}: pod {}, container {}", pod.name, container.name);
-    // A pod that had this error before the promotion is one of another revision, or it is judged by the deadline.
-    if let (Some((reason, message)), None) = (&container.waiting, before) {
-        if is_final_error(reason) {
-            return failing(String::as_str(reason), format!("{}: {message}", subject()));
-        }
-        if reason == "ImagePullBackOff" {
-            let since = pod.created.unwrap_or(rules.now);
-            let tolerated = match is_failure_of_the_registry(message) {
-                true => span(limits.image_errors).max(span(limits.create_errors)),
-                false => span(limits.image_errors),
-            };
-            let deadline = later(since, tolerated);
-            if rules.now >= deadline {
-                return failing(String::as_str(reason), format!("{}: {message}", subject()));
-            }
-            return progressing(String::new(), Some(deadline));
-        }
+    let waiting = of_waiting(key, pod, container, rules);
+    if waiting != Health::Healthy {
+        return waiting;
     }
     let counts = |ended: &&Ended| !ended.planned && !is_lost(ended) && !is_long_ago(ended, rules);
     let Some(ended) = container.ended.as_ref().filter(counts) else { return Health::Healthy };
-    let found = before.map_or(0, |before| before.exits);
+    let found = found_before(pod, container, rules).map_or(0, |before| before.exits);
     let exits = container.exits().saturating_sub(found).saturating_sub(pod.changes_in_place);
     if exits <= limits.restarts {
         return Health::Healthy;
@@ -218,7 +254,7 @@ fn of_container(key: &ObjectKey, pod: &Pod, container: &Container, rules: &Rules
         _ => (Reason::CrashLoopBackOff, "terminated"),
     };
     let how = format!("{what} {times}, last with {} (exit code {}){words}", ended.reason, ended.code);
-    failing(reason, format!("{} {how}", subject()))
+    failing(reason, format!("{} {how}", subject(key, pod, container)))
 }
 
 /// Whether the last termination was before the promotion, whatever the clock of its node shows.

@@ -1,11 +1,12 @@
 //! The health of one workload: the rules of a rollout, of the observe window, and of its end.
 
-use super::{Health, Mode, Rules, failing, pod, progress_deadline, within_deadline};
+use super::job::of_job;
+use super::{Health, Mode, Rules, failing, pod, progress_deadline, within, within_deadline};
 use crate::api::Reason;
 use crate::content::ObjectKey;
 use crate::decide::moments::{later, span};
 use crate::decide::world::{Pod, Workload};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// As in kstatus: every replica is of the newest template and available, and none of an older template is left.
 pub(super) fn rolled_out(
@@ -15,10 +16,7 @@ pub(super) fn rolled_out(
     rules: &Rules<'_>,
 ) -> Health {
     if key.kind() == "Job" {
-        return match workload.complete {
-            true => Health::Healthy,
-            false => within_deadline(key, "has not finished", since, rules),
-        };
+        return of_job(key, workload, since, rules);
     }
     let is_complete = workload.updated >= workload.desired
         && workload.total <= workload.updated
@@ -32,8 +30,11 @@ pub(super) fn rolled_out(
         return health;
     }
     // Pods that become ready and unready in turn must not prolong a rollout without limit: each pod has the deadline once.
-    let most = progress_deadline(rules).saturating_mul(workload.desired.max(1));
-    let stalled_since = last_progress(workload, since).min(later(since, most)).min(rules.now);
+    let limit = limit(workload, rules);
+    let most = limit.saturating_mul(workload.desired.max(1));
+    let stalled_since = last_progress(workload, since).min(later(since, most));
+    let stalled_since = workload.draining_until.map_or(stalled_since, |at| at.max(stalled_since));
+    let stalled_since = stalled_since.min(rules.now);
     if let Some((reason, message)) = &workload.blocked {
         return blocked(key, reason, message, stalled_since, rules);
     }
@@ -48,7 +49,18 @@ pub(super) fn rolled_out(
         workload.desired,
         workload.available.min(workload.desired)
     );
-    within_deadline(key, &text, stalled_since, rules)
+    within(key, &text, stalled_since, limit, rules.now)
+}
+
+/// What the API server sets as `progressDeadlineSeconds` of a Deployment that says nothing.
+const UNSAID: i64 = 600;
+
+/// How long a workload may take without progress: the deadline of the policy, or its own if that is longer, and the time for which a
+/// pod must be ready before it is available.
+fn limit(workload: &Workload, rules: &Rules<'_>) -> SignedDuration {
+    let own = workload.deadline_seconds.filter(|seconds| *seconds != UNSAID).unwrap_or(0);
+    let ready = SignedDuration::from_secs(i64::from(workload.min_ready_seconds.max(0)));
+    progress_deadline(rules).max(SignedDuration::from_secs(own)).saturating_add(ready)
 }
 
 /// The last progress of a workload: the deadline counts from there.

@@ -5,9 +5,10 @@ use crate::api::{ExitsBefore, FIELD_MANAGER, ObjectRef, PromotionStatus};
 use crate::content::ownership::fields::{Changed, changed_template};
 use crate::content::{Desired, ObjectKey};
 use crate::decide::health::{
-    Health, Mode, Rules, Subject, exits_before, is_cron_job, is_workload, of_all, subjects, without_evidence,
+    Health, Mode, Rules, Subject, exits_before, is_cron_job, is_workload, of_all, of_hook, subjects,
+    without_evidence,
 };
-use crate::decide::world::Live;
+use crate::decide::world::{Live, Workload};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -20,6 +21,12 @@ pub(super) fn is_healthy(scene: &Scene<'_>, keys: &[ObjectKey]) -> bool {
 pub(super) fn health_of(scene: &Scene<'_>, keys: &[ObjectKey], mode: Mode) -> Health {
     let status = scene.status();
     of_all(&judged(scene, keys, &status), &rules(scene, &status, mode))
+}
+
+/// The health of the Job of a hook.
+pub(super) fn hook_health(scene: &Scene<'_>, key: &ObjectKey, job: &Workload) -> Health {
+    let status = scene.status();
+    of_hook(key, job, &rules(scene, &status, mode(scene, scene.now)))
 }
 
 /// What says nothing about the release, for the record.
@@ -63,7 +70,9 @@ pub(super) fn mode(scene: &Scene<'_>, since: Timestamp) -> Mode {
 
 /// The terminations of containers before the promotion writes anything.
 pub(super) fn exits_found(scene: &Scene<'_>, wanted: &[Desired]) -> Vec<ExitsBefore> {
-    let workloads = wanted.iter().filter_map(|item| scene.world.workloads.get(&item.key));
+    // What the pods of a Job end with is counted by the Job.
+    let items = wanted.iter().filter(|item| !item.key.is("batch", "Job"));
+    let workloads = items.filter_map(|item| scene.world.workloads.get(&item.key));
     exits_before(workloads.flat_map(|workload| &workload.pods))
 }
 

@@ -17,12 +17,14 @@
 //! says otherwise, so that a controller that was down finds it. No two promotions of a lane run hooks at the same time: unfinished
 //! hooks of the revision before are stopped and gone first, and a rollback does not end before they are.
 
+use super::health::hook_health;
 use super::writes::Next;
 use super::{Decision, Scene};
 use crate::api::{PromotionStatus, Reason, RollbackPolicySpec, Step, StepResult};
 use crate::content::{Desired, Hook, ObjectKey};
 use crate::decide::conditions::cut;
 use crate::decide::decision::Action;
+use crate::decide::health::Health;
 use crate::decide::moments::later;
 use crate::decide::world::{Live, PromotionWorld, Workload};
 use jiff::{SignedDuration, Timestamp};
@@ -232,9 +234,9 @@ pub(super) fn run(
 
 /// Why one of these hooks failed; none while none has.
 pub(super) fn failure(scene: &Scene<'_>, keys: &[ObjectKey]) -> Option<(Reason, String)> {
-    let failed = keys.iter().find_map(|key| {
-        let message = job(scene, key)?.failed.as_ref()?;
-        Some((Reason::JobFailed, format!("{key}: {message}")))
+    let failed = keys.iter().find_map(|key| match hook_health(scene, key, job(scene, key)?) {
+        Health::Failing { reason, message } => Some((reason, message)),
+        Health::Healthy | Health::Progressing { .. } => None,
     });
     // One that failed is the cause, even if another was stopped because of it.
     failed.or_else(|| {

@@ -273,8 +273,10 @@ impl Scene<'_> {
         let template = |object: &serde_json::Value| object.pointer("/spec/template").cloned();
         let is_failing = |key: &ObjectKey| {
             let workload = self.world.workloads.get(key);
-            workload
-                .is_some_and(|workload| workload.available < workload.desired || workload.blocked.is_some())
+            workload.is_some_and(|workload| {
+                let is_available = workload.complete || workload.available >= workload.desired;
+                !is_available || workload.blocked.is_some()
+            })
         };
         wanted
             .iter()

@@ -29,8 +29,16 @@ pub struct Workload {
     pub blocked: Option<(String, String)>,
     /// When its progress deadline was exceeded, and the message. Stays for a while after a newer template was written.
     pub gave_up: Option<(Timestamp, String)>,
-    /// The last progress that its controller reports.
+    /// The last progress that its controller reports. For a Job: when its controller began to run it.
     pub progressed: Option<Timestamp>,
+    /// Seconds for which a pod must be ready before it is available.
+    pub min_ready_seconds: i32,
+    /// The deadline in its own spec: `progressDeadlineSeconds` of a Deployment, `activeDeadlineSeconds` of a Job.
+    pub deadline_seconds: Option<i64>,
+    /// Until when pods of an older template that are being deleted may take to stop.
+    pub draining_until: Option<Timestamp>,
+    /// For a Job: since when its controller runs it, if it has not created a pod for it.
+    pub without_pods_since: Option<Timestamp>,
     /// For a Job: whether it succeeded.
     pub complete: bool,
     /// For a Job: why it failed.

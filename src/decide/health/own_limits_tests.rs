@@ -1,0 +1,112 @@
+//! Jobs whose pods cannot run, and workloads that set limits of their own.
+
+use super::tests::{at, ended, waiting, word};
+use super::*;
+use crate::decide::world::{Container, Pod};
+
+fn health(kind: &str, workload: &Workload, limits: &FailureThresholds, mode: Mode, seconds: i64) -> String {
+    let group = if kind == "Job" { "batch/v1" } else { "apps/v1" };
+    let key = ObjectKey::new(group, kind, "web").unwrap();
+    let subject = Subject { key: &key, workload: Some(workload), custom: None, exempt: false };
+    word(of_all(&[subject], &Rules { limits, before: &[], started: at(0), mode, now: at(seconds) }))
+}
+
+fn job(containers: Vec<Container>) -> Workload {
+    let pod = Pod { name: "web-1".into(), created: Some(at(0)), containers, ..Pod::default() };
+    Workload { observed: true, desired: 1, progressed: Some(at(0)), pods: vec![pod], ..Workload::default() }
+}
+
+#[test]
+fn a_job_whose_pods_cannot_run_is_judged_like_any_workload() {
+    let limits = FailureThresholds::default();
+    let of = |workload: &Workload, seconds| health("Job", workload, &limits, Mode::Rollout(at(0)), seconds);
+    for reason in ["ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError"] {
+        assert_eq!(of(&job(vec![waiting(reason, 0)]), 10), reason);
+    }
+    let unschedulable = |since| {
+        let mut job = job(vec![]);
+        job.pods[0].unschedulable = Some((at(since), "no node has room".into()));
+        job
+    };
+    assert_eq!(
+        (of(&unschedulable(0), 299), of(&unschedulable(0), 300)),
+        ("progressing".into(), "Unschedulable".into())
+    );
+    // Its own back-off limit counts what ends with an error.
+    let crashing = ended(waiting("CrashLoopBackOff", 3), "Error", false);
+    assert_eq!(of(&job(vec![crashing]), 10), "progressing");
+}
+
+/// A Job has no condition that says that its pods cannot be created.
+#[test]
+fn a_job_for_which_no_pod_is_created_fails_after_the_time_for_creation() {
+    let limits = FailureThresholds::default();
+    let none = Workload {
+        pods: Vec::new(),
+        without_pods_since: Some(at(100)),
+        progressed: Some(at(100)),
+        ..job(vec![])
+    };
+    let of = |mode, seconds| health("Job", &none, &limits, mode, seconds);
+    let (rollout, rollback) = (Mode::Rollout(at(0)), Mode::Rollback(at(0)));
+    assert_eq!((of(rollout, 159), of(rollout, 160)), ("progressing".into(), "FailedCreate".into()));
+    assert_eq!((of(rollback, 699), of(rollback, 700)), ("progressing".into(), "FailedCreate".into()));
+}
+
+#[test]
+fn the_deadline_of_a_job_is_its_own_or_that_of_the_policy() {
+    let limits = FailureThresholds { progress_deadline_seconds: 60, ..FailureThresholds::default() };
+    let of = |own: Option<i64>, seconds| {
+        let running = Workload { deadline_seconds: own, progressed: Some(at(5)), ..job(vec![]) };
+        health("Job", &running, &limits, Mode::Rollout(at(0)), seconds)
+    };
+    assert_eq!((of(None, 64), of(None, 65)), ("progressing".into(), "ProgressDeadlineExceeded".into()));
+    assert_eq!(of(Some(3_600), 3_604), "progressing");
+    assert_eq!(of(Some(3_600), 3_700), "ProgressDeadlineExceeded", "its controller does not end it");
+    // A shorter one is ended by the controller of the Job.
+    assert_eq!(
+        (of(Some(10), 64), of(Some(10), 65)),
+        ("progressing".into(), "ProgressDeadlineExceeded".into())
+    );
+}
+
+/// Two replicas, of which none of the new revision is available.
+fn starting() -> Workload {
+    Workload { observed: true, desired: 2, updated: 1, total: 3, available: 2, ..Workload::default() }
+}
+
+#[test]
+fn a_workload_may_have_more_time_than_the_policy_gives() {
+    let limits = FailureThresholds { progress_deadline_seconds: 60, ..FailureThresholds::default() };
+    let last = |workload: &Workload| {
+        let of = |seconds| health("Deployment", workload, &limits, Mode::Rollout(at(0)), seconds);
+        (1..5_000).find(|seconds| of(*seconds) != "progressing").unwrap()
+    };
+    assert_eq!(last(&starting()), 60);
+    let own = |seconds| Workload { deadline_seconds: Some(seconds), ..starting() };
+    assert_eq!((last(&own(900)), last(&own(30))), (900, 60));
+    assert_eq!(last(&own(600)), 60, "the API server sets 600 where nothing is said");
+    let slow = Workload { min_ready_seconds: 300, ..starting() };
+    assert_eq!(last(&slow), 360, "a pod must be ready for so long before it is available");
+    let mut ready = slow.clone();
+    ready.pods =
+        vec![Pod { ready: true, ready_since: Some(at(50)), created: Some(at(10)), ..Pod::default() }];
+    assert_eq!(last(&ready), 410);
+}
+
+#[test]
+fn old_pods_may_take_their_grace_period_to_stop() {
+    let limits = FailureThresholds { progress_deadline_seconds: 60, ..FailureThresholds::default() };
+    let draining = Workload { draining_until: Some(at(900)), ..starting() };
+    let of = |workload: &Workload, mode, seconds| health("StatefulSet", workload, &limits, mode, seconds);
+    for mode in [Mode::Rollout(at(0)), Mode::Rollback(at(0))] {
+        assert_eq!(
+            (of(&draining, mode, 899), of(&draining, mode, 959)),
+            ("progressing".into(), "progressing".into())
+        );
+        assert_eq!(of(&draining, mode, 960), "ProgressDeadlineExceeded");
+    }
+    // They hold the quota that new pods need.
+    let blocked = Workload { blocked: Some(("FailedCreate".into(), "quota".into())), ..draining };
+    assert_eq!(of(&blocked, Mode::Rollout(at(0)), 900), "waits: FailedCreate");
+}
