@@ -144,7 +144,6 @@ fn turn(action: &Action) -> u8 {
         | Action::DeletePromotion { .. }
         | Action::MarkRolledOut { .. }
         | Action::MarkUnchanged { .. }
-        | Action::MarkWaited { .. }
         | Action::PublishFreezes { .. }
         | Action::Preflight { .. } => 2,
         Action::Delete { .. } | Action::DeletePod { .. } | Action::DeleteContent { .. } => 3,
@@ -190,10 +189,6 @@ async fn one(handles: &Handles, project: &str, uid: &str, action: Action) -> Res
         Action::MarkRolledOut { since } => {
             handles.memory.rolled_out(uid, since);
             Ok(true)
-        }
-        Action::MarkWaited { at } => {
-            handles.memory.waited(uid, at);
-            Ok(false)
         }
         Action::MarkUnchanged { generations } => {
             handles.memory.unchanged(uid, generations);

@@ -185,6 +185,13 @@ pub struct PromotionStatus {
     /// `progressDeadlineSeconds` of the rollback policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused_since: Option<Time>,
+    /// Time since which the rollout waits for a person: a paused Deployment, pods that only a user replaces, consent that was withdrawn.
+    /// That time does not count against the progress deadline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_since: Option<Time>,
+    /// Time at which the rollout last ceased to wait for a person. The progress deadline counts from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waited_until: Option<Time>,
     /// Time at which the promotion started, just before the first write.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Time>,
@@ -239,6 +246,8 @@ impl Default for PromotionStatus {
             steps: Vec::new(),
             warnings: Vec::new(),
             refused_since: None,
+            waiting_since: None,
+            waited_until: None,
             started_at: None,
             rolled_out_at: None,
             finished_at: None,

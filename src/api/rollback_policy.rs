@@ -63,7 +63,8 @@ impl Default for RollbackPolicySpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FailureThresholds {
-    /// Maximum time in seconds without progress of a workload. It does not delay the reaction to a visible failure.
+    /// Maximum time in seconds without progress of a workload. It does not delay the reaction to a visible failure. A workload may have
+    /// more time by its own `progressDeadlineSeconds`, `minReadySeconds` or, for a Job, `activeDeadlineSeconds`.
     /// Default: 600.
     #[serde(default = "ten_minutes_in_seconds")]
     #[schemars(range(min = 1, max = 86400))]

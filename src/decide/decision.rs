@@ -192,11 +192,6 @@ pub enum Action {
         /// The start of the observe window.
         since: Timestamp,
     },
-    /// Remembers, in this process only, that the rollout waits for a person: that time is no silence.
-    MarkWaited {
-        /// The time.
-        at: Timestamp,
-    },
     /// Remembers in the process that these workloads still have the template that was written, as of these generations.
     MarkUnchanged {
         /// The generations.
@@ -229,7 +224,6 @@ impl Action {
             | Self::DeleteContent { .. }
             | Self::MarkRolledOut { .. }
             | Self::MarkUnchanged { .. }
-            | Self::MarkWaited { .. }
             | Self::Preflight { .. } => None,
         }
     }

@@ -121,7 +121,6 @@ fn world(handles: &Handles, project: Project, promotion: Arc<Promotion>) -> Prom
         tried: known.trial,
         written: known.written,
         refused: known.refused,
-        waited: known.waited,
         generations: known.generations,
         failed: known.failed,
         rolled_out: known.rolled_out,

@@ -25,8 +25,6 @@ pub struct Remembered {
     pub rolled_out: Option<Timestamp>,
     /// Writes that the API server rejected permanently, and why.
     pub refused: BTreeMap<ObjectKey, String>,
-    /// When the rollout last waited for a person.
-    pub waited: Option<Timestamp>,
     /// Generations of workloads that are known to have the template that was written.
     pub generations: BTreeMap<ObjectKey, i64>,
     /// Writes that failed since they last succeeded.
@@ -54,11 +52,6 @@ impl Memory {
             other.trial = None;
         }
         entry(&mut entries, uid).trial = Some(trial);
-    }
-
-    /// Records that the rollout waits for a person.
-    pub fn waited(&self, uid: &str, at: Timestamp) {
-        entry(&mut self.entries(), uid).waited = Some(at);
     }
 
     /// Records that workloads have the template that was written, as of these generations.

@@ -35,6 +35,7 @@ mod run;
 mod scenarios;
 mod store;
 mod vanished_jobs;
+mod waiting;
 mod withdrawn;
 mod words;
 mod writes;

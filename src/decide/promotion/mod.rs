@@ -231,7 +231,9 @@ impl Scene<'_> {
         wake_at: Option<Timestamp>,
     ) -> Decision {
         let stored = self.status();
-        let is_memory = status.refused_since != stored.refused_since || status.approvals != stored.approvals;
+        let is_memory = status.refused_since != stored.refused_since
+            || status.approvals != stored.approvals
+            || status.waiting_since != stored.waiting_since;
         let phase = status.phase;
         let changed = changed(self.world, self.write(status, phase, reason, message));
         let (memory, report) = if is_memory { (changed, None) } else { (None, changed) };

@@ -194,7 +194,13 @@ fn hold(scene: &Scene<'_>, reason: &Reason, message: &str) -> Condition {
 impl Scene<'_> {
     /// The status of a promotion that ends now, without what only a running one needs.
     fn ended_status(&self) -> PromotionStatus {
-        PromotionStatus { finished_at: Some(self.time()), exits_before: Vec::new(), ..self.status() }
+        PromotionStatus {
+            finished_at: Some(self.time()),
+            exits_before: Vec::new(),
+            waiting_since: None,
+            waited_until: None,
+            ..self.status()
+        }
     }
 }
 

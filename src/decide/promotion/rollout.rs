@@ -23,7 +23,7 @@ const CONSENT: SignedDuration = SignedDuration::from_secs(10);
 pub(super) fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
     let status = scene.status();
     let since = hooks::rollout_since(scene, &status);
-    let since = scene.world.waited.map_or(since, |at| at.max(since).min(scene.now));
+    let since = waited(scene, &status).map_or(since, |at| at.max(since).min(scene.now));
     // A rollback restores what it can, and retries the rest: nothing else would restore it. A refused deletion fails nothing.
     let refused = scene.world.refused.iter().find(|(key, _)| !removals::is_removed(&status, key));
     if let Some((key, message)) = refused.filter(|_| !scene.is_rollback()) {
@@ -60,6 +60,28 @@ pub(super) fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
         Health::Healthy if next.complete => finish_rollout(scene, wanted, &unwritten),
         Health::Healthy => proceed(scene, next, None, &unwritten, None),
     }
+}
+
+/// Until when the rollout waited for a person: until now, if nothing says that it has ended. The deadlines count from there.
+fn waited(scene: &Scene<'_>, status: &PromotionStatus) -> Option<Timestamp> {
+    match &status.waiting_since {
+        Some(_) => Some(scene.now),
+        None => status.waited_until.as_ref().map(|time| time.0),
+    }
+}
+
+/// The status that says whether the rollout waits for a person, and since or until when.
+pub(super) fn waits_for_a_person(
+    scene: &Scene<'_>,
+    mut status: PromotionStatus,
+    waits: bool,
+) -> PromotionStatus {
+    match (waits, &status.waiting_since) {
+        (true, None) => status.waiting_since = Some(scene.time()),
+        (false, Some(_)) => (status.waiting_since, status.waited_until) = (None, Some(scene.time_after())),
+        (true, Some(_)) | (false, None) => {}
+    }
+    status
 }
 
 /// The reason of a rollout or rollback that makes progress.
@@ -153,14 +175,21 @@ fn proceed(
     let mut actions = next.actions;
     actions.extend(stuck_pods(scene));
     let waits = obstacle.as_ref().is_some_and(|(reason, _)| reason.waits_for_a_person());
-    let waited = waits.then_some(Action::MarkWaited { at: scene.now });
     let soon = (!actions.is_empty()).then(|| later(scene.now, SignedDuration::from_secs(1)));
     let limit = SignedDuration::from_secs(i64::from(scene.policy.failing.progress_deadline_seconds));
     let wake_at = earliest(earliest(recheck_at, soon), Some(later(scene.now, limit.min(CONSENT))));
-    let report = progress(scene, unwritten, obstacle);
-    let notes = report.as_ref().and_then(|status| failure_note(scene, status)).into_iter().collect();
-    actions.extend(waited);
+    let told = progress(scene, unwritten, obstacle);
+    let notes = told.as_ref().and_then(|status| failure_note(scene, status)).into_iter().collect();
+    // That it waits, and until when it did, drives the deadlines: it is memory, written with what is reported anyway.
+    let (memory, report) = match waits == scene.status().waiting_since.is_some() {
+        true => (None, told),
+        false => {
+            let status = told.unwrap_or_else(|| scene.same_phase(scene.status()));
+            (Some(waits_for_a_person(scene, status, waits)), None)
+        }
+    };
     Decision {
+        memory,
         actions,
         report,
         notes,
@@ -215,7 +244,7 @@ fn rolled_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
     // A shorter window ends before a user can read it.
     let (with_remaining, remains) = removals::remaining(scene);
     let memory = (window >= WORTH_A_WRITE || remains || !idle.is_empty()).then(|| {
-        let mut status = with_remaining;
+        let mut status = waits_for_a_person(scene, with_remaining, false);
         steps::rolled_out(&mut status, since);
         status.without_replicas = idle;
         scene.write(status, PromotionPhase::Promoting, &Reason::Observing, &text)

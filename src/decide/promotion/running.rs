@@ -5,10 +5,9 @@
 
 use super::observing::observe;
 use super::outcome::{Outcome, finish};
-use super::rollout::roll_out;
+use super::rollout::{roll_out, waits_for_a_person};
 use super::{Decision, Scene};
 use crate::api::{Delivery, Meta, Promotion, PromotionPhase, Reason};
-use crate::decide::decision::Action;
 use crate::decide::moments::{later, span};
 use crate::decide::world::Grant;
 use jiff::Timestamp;
@@ -58,9 +57,8 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
         }
     };
     if let Grant::Missing(message) = scene.world.project.grant(scene.environment.name()) {
-        let actions = vec![Action::MarkWaited { at: scene.now }];
-        let wait = scene.wait(&Reason::NotGranted, message, Some(later(scene.now, super::RETRY)));
-        return Decision { actions, ..wait };
+        let status = waits_for_a_person(scene, scene.status(), true);
+        return scene.wait_with(status, &Reason::NotGranted, message, Some(later(scene.now, super::RETRY)));
     }
     match rolled_out_at(scene) {
         Some(since) => observe(scene, wanted, since),

@@ -110,8 +110,6 @@ pub struct PromotionWorld {
     pub written: BTreeSet<ObjectKey>,
     /// Writes that the API server refused permanently, and why.
     pub refused: BTreeMap<ObjectKey, String>,
-    /// When this process last observed that the rollout waits for a person.
-    pub waited: Option<Timestamp>,
     /// Generations of workloads that are known to have the template that was written.
     pub generations: BTreeMap<ObjectKey, i64>,
     /// Writes that failed and are tried again.

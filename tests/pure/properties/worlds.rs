@@ -233,6 +233,8 @@ fn promotion_status(choices: &mut Choices<'_>) -> PromotionStatus {
         release_digest: choices.maybe(|choices| choices.of(&["here", "anew"]).into()),
         namespace_uid: choices.maybe(|choices| choices.of(&["here", "here", "here", "anew"]).into()),
         application: choices.maybe(|choices| choices.of(&["shop", "shop", "shop", "other"]).into()),
+        waiting_since: choices.maybe(Choices::time).filter(|_| choices.one_in(3)),
+        waited_until: choices.maybe(Choices::time),
         started_at: choices.maybe(Choices::time),
         exits_before: choices
             .maybe(|choices| ExitsBefore {
@@ -295,7 +297,6 @@ pub fn promotion_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<Pro
                 .into_iter()
                 .filter_map(|key| choices.one_in(20).then(|| (key, choices.text())))
                 .collect(),
-            waited: choices.maybe(Choices::moment),
             generations: keys()
                 .into_iter()
                 .filter_map(|key| choices.maybe(|choices| (key, choices.number(3) as i64)))

@@ -68,7 +68,6 @@ fn action(action: &Action) -> String {
         Action::Replace { key, .. } => format!("replaces {key}"),
         Action::StopJob { key, .. } => format!("stops {key}"),
         Action::Delete { key, .. } => format!("deletes {key}"),
-        Action::MarkWaited { .. } => "waits for a person".to_owned(),
         Action::MarkUnchanged { generations } => format!("finds {} workloads unchanged", generations.len()),
         Action::MarkRolledOut { .. } => "sees everything rolled out".to_owned(),
         Action::PublishFreezes { frozen, .. } => format!("says that {} namespaces are frozen", frozen.len()),

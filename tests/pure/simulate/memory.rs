@@ -13,7 +13,6 @@ pub struct Memory {
     pub refused: BTreeMap<String, BTreeMap<ObjectKey, String>>,
     pub failed: BTreeMap<String, BTreeMap<ObjectKey, FailedWrite>>,
     pub rolled_out: BTreeMap<String, Timestamp>,
-    pub waited: BTreeMap<String, Timestamp>,
     pub generations: BTreeMap<String, BTreeMap<ObjectKey, i64>>,
 }
 

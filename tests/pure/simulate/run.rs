@@ -339,7 +339,6 @@ impl Run {
             | Action::DeleteContent { .. }
             | Action::MarkRolledOut { .. }
             | Action::MarkUnchanged { .. }
-            | Action::MarkWaited { .. }
             | Action::PublishFreezes { .. } => {}
         }
     }

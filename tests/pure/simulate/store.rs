@@ -185,7 +185,6 @@ impl Store {
             refused: memory.refused.get(&uid).cloned().unwrap_or_default(),
             failed: memory.failed.get(&uid).cloned().unwrap_or_default(),
             rolled_out: memory.rolled_out.get(&uid).copied(),
-            waited: memory.waited.get(&uid).copied(),
             generations: memory.generations.get(&uid).cloned().unwrap_or_default(),
             workloads: BTreeMap::new(),
             customs: BTreeMap::new(),
@@ -322,10 +321,6 @@ impl Store {
                 answer?;
                 memory.wrote(uid, key);
                 Ok(true)
-            }
-            Action::MarkWaited { at } => {
-                memory.waited.insert(uid.to_owned(), *at);
-                Ok(false)
             }
             Action::MarkUnchanged { generations } => {
                 memory.generations.entry(uid.to_owned()).or_default().extend(generations.clone());
