@@ -7,10 +7,10 @@ use crate::content::ObjectKey;
 use crate::decide::decision::Target;
 use crate::process::Handles;
 use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
 use kube::api::{
     DeleteParams, DynamicObject, PartialObjectMeta, Patch, PatchParams, Preconditions, PropagationPolicy,
 };
+use kube::{Api, ResourceExt};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -138,13 +138,17 @@ pub async fn delete(
 ) -> Result<(), ActError> {
     let client = handles.clients.identity(&identity(target)?)?;
     let api = api(handles, client, target, key).await?;
-    if let Err(error) = remove(&api, key.name(), &with_uid(uid)).await {
-        if let kube::Error::Api(status) = &error {
-            rejected(handles, promotion, target, key, status);
+    match remove(&api, key.name(), &with_uid(uid)).await {
+        Ok(Removed::Gone) => handles.memory.wrote(promotion, key.clone()),
+        // It is read again until it is gone.
+        Ok(Removed::Leaving) => handles.memory.accepted(promotion, key),
+        Err(error) => {
+            if let kube::Error::Api(status) = &error {
+                rejected(handles, promotion, target, key, status);
+            }
+            return Err(ActError::write(format!("deleting {key} in {}", target.location.namespace))(error));
         }
-        return Err(ActError::write(format!("deleting {key} in {}", target.location.namespace))(error));
     }
-    handles.memory.wrote(promotion, key.clone());
     Ok(())
 }
 
@@ -161,6 +165,7 @@ pub async fn stop(
     let params = DeleteParams { propagation_policy: Some(PropagationPolicy::Foreground), ..with_uid(uid) };
     remove(&api, key.name(), &params)
         .await
+        .map(drop)
         .map_err(ActError::write(format!("stopping {key} in {}", target.location.namespace)))?;
     handles.memory.wrote(promotion, key.clone());
     Ok(())
@@ -173,17 +178,30 @@ pub async fn delete_pod(handles: &Handles, target: &Target, name: &str, uid: &st
         Api::namespaced(handles.clients.identity(&identity(target)?)?, &target.location.namespace);
     remove(&api, name, &with_uid(uid))
         .await
+        .map(drop)
         .map_err(ActError::write(format!("deleting pod {name} in {}", target.location.namespace)))
 }
 
+/// What a deletion did.
+enum Removed {
+    /// The object is gone, or ends in its own time.
+    Gone,
+    /// A finalizer keeps the object.
+    Leaving,
+}
+
 /// Deletes an object. One that is gone already, or that was created again with another UID, is no error.
-async fn remove<K>(api: &Api<K>, name: &str, params: &DeleteParams) -> kube::Result<()>
+async fn remove<K>(api: &Api<K>, name: &str, params: &DeleteParams) -> kube::Result<Removed>
 where
-    K: Clone + serde::de::DeserializeOwned + std::fmt::Debug,
+    K: Clone + serde::de::DeserializeOwned + std::fmt::Debug + ResourceExt,
 {
     match api.delete(name, params).await {
-        Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => Ok(()),
+        Ok(answer) => {
+            let object = answer.left();
+            let is_kept = |object: K| !object.finalizers().is_empty();
+            Ok(if object.is_some_and(is_kept) { Removed::Leaving } else { Removed::Gone })
+        }
+        Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => Ok(Removed::Gone),
         Err(error) => Err(error),
     }
 }

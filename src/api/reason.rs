@@ -118,6 +118,9 @@ reasons! {
     /// The partition of a StatefulSet keeps every pod at the old revision.
     Partition: Blocking,
 
+    /// An object is being deleted, and a finalizer keeps it.
+    Terminating: Blocking,
+
     // Progress.
     /// The content of the release is not captured yet.
     Content: Transient,

@@ -68,6 +68,14 @@ impl Memory {
         entry.written.insert(key);
     }
 
+    /// Records that a deletion was accepted and that the object is still there: a finalizer keeps it.
+    pub fn accepted(&self, uid: &str, key: &ObjectKey) {
+        let mut entries = self.entries();
+        let entry = entry(&mut entries, uid);
+        entry.refused.remove(key);
+        entry.failed.remove(key);
+    }
+
     /// Records that a write failed; returns how often it failed in a row.
     pub fn failed(&self, uid: &str, key: ObjectKey, message: String, conflict: bool, at: Timestamp) -> u32 {
         let mut entries = self.entries();

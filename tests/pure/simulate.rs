@@ -34,6 +34,7 @@ mod rollbacks;
 mod run;
 mod scenarios;
 mod store;
+mod terminating;
 mod vanished_jobs;
 mod waiting;
 mod withdrawn;

@@ -54,6 +54,7 @@ mod rollout;
 mod running;
 mod start;
 mod steps;
+mod terminating;
 mod writes;
 
 pub use consequence::rollback_names;

@@ -11,8 +11,9 @@
 use super::desired::annotation;
 use super::dropped::removal;
 use super::retries::retry_at;
+use super::terminating::{AGAIN, is_terminating, waits_for};
 use super::writes::key_of;
-use super::{Decision, Scene};
+use super::{Decision, Scene, hooks};
 use crate::api::{Change, ChangeAction, PromotionPhase, PromotionStatus, Reason, Removal, mark};
 use crate::content::ObjectKey;
 use crate::content::ownership::removal::kept;
@@ -30,8 +31,10 @@ const ATTEMPTS: u32 = 6;
 
 /// Where the deletion of one object stands.
 enum Progress {
-    /// The object is gone, or is being deleted.
+    /// The object is gone or, unless a rollback removes it, is being deleted.
     Done,
+    /// The object is being deleted. Holds what it waits for.
+    Leaving(String),
     /// The object has to be deleted now.
     Due { uid: String },
     /// The deletion is tried again at this time.
@@ -51,6 +54,10 @@ pub(super) fn step(scene: &Scene<'_>, at: Removal) -> Option<Decision> {
         let Some(key) = key_of(change) else { continue };
         match progress(scene, &key, scene.is_rollback() && at == Removal::AfterRollout) {
             Progress::Done | Progress::Remains(_) => {}
+            Progress::Leaving(_) => {
+                let again = later(scene.now, AGAIN).min(patience(scene));
+                wake_at = earliest(wake_at, Some(again).filter(|at| *at > scene.now));
+            }
             Progress::Due { uid } => {
                 if let Some(Live::Present(live)) = scene.world.live.get(&key) {
                     change.had = removal(&key, live, None).had;
@@ -95,10 +102,12 @@ fn progress(scene: &Scene<'_>, key: &ObjectKey, insists: bool) -> Progress {
         }
         Some(Live::Present(live)) => live,
     };
-    // It is being deleted, or somebody else took it over since the promotion started.
-    let is_ours = annotation(live, mark::OWNER) == Some(scene.owner().as_str());
-    if live.pointer("/metadata/deletionTimestamp").is_some() || !is_ours {
+    // Somebody else took it over since the promotion started.
+    if annotation(live, mark::OWNER) != Some(scene.owner().as_str()) {
         return Progress::Done;
+    }
+    if is_terminating(live) {
+        return if scene.is_rollback() { Progress::Leaving(waits_for(live)) } else { Progress::Done };
     }
     // It may have been annotated since the promotion started.
     if let Some(reason) = kept(live) {
@@ -111,6 +120,28 @@ fn progress(scene: &Scene<'_>, key: &ObjectKey, insists: bool) -> Progress {
         Some(uid) => Progress::Due { uid: uid.to_owned() },
         None => Progress::Remains("it has no UID".to_owned()),
     }
+}
+
+/// Until when a rollback waits for the objects that it removes to be gone. Everything is restored then: it ends, and says what remains.
+fn patience(scene: &Scene<'_>) -> Timestamp {
+    let limit = SignedDuration::from_secs(i64::from(scene.policy.failing.progress_deadline_seconds));
+    later(hooks::rollout_since(scene, &scene.status()), limit)
+}
+
+/// The objects that a rollback removes and that are being deleted, as sentences.
+pub(super) fn leaving(scene: &Scene<'_>) -> Vec<String> {
+    let status = scene.status();
+    let deletes = status.changes.iter().filter(|change| change.action == ChangeAction::Delete);
+    let keys = deletes.filter_map(key_of);
+    keys.filter_map(|key| match progress(scene, &key, true) {
+        Progress::Leaving(why) => Some(format!("{key} {why}")),
+        Progress::Due { .. }
+        | Progress::Waits(_)
+        | Progress::Unread
+        | Progress::Done
+        | Progress::Remains(_) => None,
+    })
+    .collect()
 }
 
 /// Whether an object is one that a promotion deletes.
@@ -131,6 +162,7 @@ pub(super) fn record(scene: &Scene<'_>, status: &mut PromotionStatus, phase: Pro
         let is_late = is_removal(change, Removal::AfterVerification);
         let remains = match progress(scene, &key, false) {
             Progress::Remains(reason) => Some(reason),
+            Progress::Leaving(why) => Some(format!("it {why}")),
             // A promotion that is not verified never reaches its second step.
             Progress::Due { .. } | Progress::Unread if is_late && phase != PromotionPhase::Verified => {
                 Some("the promotion was not verified".to_owned())
@@ -160,6 +192,10 @@ pub(super) fn remaining(scene: &Scene<'_>) -> (PromotionStatus, bool) {
 
 /// The message of a verified promotion, with what remains to be deleted.
 pub(super) fn with_remaining(scene: &Scene<'_>, message: &str) -> String {
+    let leaving = leaving(scene);
+    if !leaving.is_empty() {
+        return format!("{message}; what it removes is not gone yet: {}", leaving.join(", "));
+    }
     let mut status = scene.status();
     record(scene, &mut status, PromotionPhase::Verified);
     let remaining: Vec<String> = status

@@ -173,6 +173,8 @@ fn proceed(
     obstacle: Option<(Reason, String)>,
 ) -> Decision {
     let mut actions = next.actions;
+    let obstacle = obstacle.or(next.obstacle);
+    let recheck_at = earliest(recheck_at, next.recheck_at);
     actions.extend(stuck_pods(scene));
     let waits = obstacle.as_ref().is_some_and(|(reason, _)| reason.waits_for_a_person());
     let soon = (!actions.is_empty()).then(|| later(scene.now, SignedDuration::from_secs(1)));

@@ -3,6 +3,7 @@
 use super::Scene;
 use super::desired::{annotation, is_equal, is_replaced, written_by};
 use super::dropped::{left_behind, removal};
+use super::terminating::is_terminating;
 use super::writes::key_of;
 use crate::api::{
     Change, ChangeAction, Had, ObjectRef, Promotion, PromotionKind, PromotionPhase, Removal, mark,
@@ -166,6 +167,7 @@ impl Scene<'_> {
                 Some(Live::Present(live)) => match self.tried(&wanted.key) {
                     Some(tried)
                         if is_equal(live, tried)
+                            && !is_terminating(live)
                             && self.adoption(self.world.live.get(&wanted.key)).is_none() =>
                     {
                         continue;
@@ -207,6 +209,10 @@ impl Scene<'_> {
                 // A verified revision has run its Jobs. Without an object, nothing is to be restored of one, and creating it runs it again.
                 Some(Live::Absent | Live::Refused(_) | Live::Unserved(_) | Live::Unreadable(_)) | None
                     if wanted.key.is("batch", "Job") => {}
+                Some(Live::Present(live)) if is_terminating(live) => {
+                    let is_job = wanted.key.is("batch", "Job");
+                    changes.extend((!is_job).then(|| change(&wanted.key, ChangeAction::Update)));
+                }
                 Some(Live::Absent) => changes.push(change(&wanted.key, ChangeAction::Create)),
                 // This rollback wrote the object before a crash, and did not record it.
                 Some(Live::Present(live)) if written_by(live) == Some(self.revision()) => {

@@ -4,11 +4,14 @@
 
 use super::desired::{is_replaced, written_by};
 use super::health::is_healthy;
+use super::terminating::{AGAIN, is_terminating, sentence, waits_for};
 use super::{Scene, hooks, removals};
-use crate::api::{Change, PromotionStatus, Removal};
+use crate::api::{Change, PromotionStatus, Reason, Removal};
 use crate::content::{Desired, Hook, ObjectKey};
 use crate::decide::decision::Action;
+use crate::decide::moments::{earliest, later};
 use crate::decide::world::Live;
+use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -23,6 +26,10 @@ pub(super) struct Next {
     pub hooks: Vec<ObjectKey>,
     /// What is waited for beside that, as a sentence.
     pub waits: Option<String>,
+    /// What people have to know about it.
+    pub obstacle: Option<(Reason, String)>,
+    /// When to check again although nothing changed.
+    pub recheck_at: Option<Timestamp>,
     /// Everything is written.
     pub complete: bool,
 }
@@ -96,7 +103,12 @@ fn next_reverts(
 /// The next deletions of a rollback, which removes what the failed revision added as soon as everything is written.
 fn removed(scene: &Scene<'_>) -> Option<Next> {
     let step = removals::step(scene, Removal::AfterRollout)?;
-    Some(Next { waits: Some("not all objects are deleted".to_owned()), ..Next::of(step.actions) })
+    Some(Next {
+        waits: Some("not all objects are deleted".to_owned()),
+        obstacle: removals::leaving(scene).into_iter().next().map(|text| (Reason::Terminating, text)),
+        recheck_at: step.wake_at,
+        ..Next::of(step.actions)
+    })
 }
 
 /// Config, hooks, then wave by wave: a wave is written when the previous one is healthy.
@@ -125,6 +137,8 @@ fn next_rollout_writes(
         let of_wave = write_all(scene, in_wave().filter(is_unwritten));
         next.actions.extend(of_wave.actions);
         next.waits = next.waits.or(of_wave.waits);
+        next.obstacle = next.obstacle.or(of_wave.obstacle);
+        next.recheck_at = earliest(next.recheck_at, of_wave.recheck_at);
         if index + 1 < waves.len() {
             let keys: Vec<ObjectKey> = in_wave().map(|item| item.key.clone()).collect();
             if !next.actions.is_empty() || next.waits.is_some() || !is_healthy(scene, &keys) {
@@ -143,9 +157,10 @@ fn write_all<'a>(scene: &Scene<'_>, items: impl Iterator<Item = &'a Desired>) ->
     let mut next = Next::default();
     for item in items {
         match scene.world.live.get(&item.key) {
-            Some(Live::Present(live)) if live.pointer("/metadata/deletionTimestamp").is_some() => {
-                next.waits =
-                    Some(format!("{} is still being deleted; it is created again afterwards", item.key));
+            Some(Live::Present(live)) if is_terminating(live) => {
+                next.waits = Some(format!("{} {}, and was not gone", item.key, waits_for(live)));
+                next.obstacle = Some((Reason::Terminating, sentence(&item.key, live)));
+                next.recheck_at = Some(later(scene.now, AGAIN));
             }
             Some(_) | None => {
                 next.actions.extend(write(scene, item));

@@ -25,6 +25,12 @@ impl Memory {
         known.insert(key.clone(), FailedWrite { message, conflict, count, at });
     }
 
+    /// A deletion was accepted, and a finalizer keeps the object.
+    pub fn accepted(&mut self, uid: &str, key: &ObjectKey) {
+        self.refused.get_mut(uid).and_then(|known| known.remove(key));
+        self.failed.get_mut(uid).and_then(|known| known.remove(key));
+    }
+
     /// An object was written.
     pub fn wrote(&mut self, uid: &str, key: &ObjectKey) {
         self.refused.get_mut(uid).and_then(|known| known.remove(key));

@@ -319,7 +319,10 @@ impl Store {
                     memory.refused.entry(uid.to_owned()).or_default().insert(key.clone(), message.clone());
                 }
                 answer?;
-                memory.wrote(uid, key);
+                match self.at(target).live(key) {
+                    Live::Present(_) => memory.accepted(uid, key),
+                    _ => memory.wrote(uid, key),
+                }
                 Ok(true)
             }
             Action::MarkUnchanged { generations } => {
