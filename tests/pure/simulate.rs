@@ -10,6 +10,7 @@
 )]
 
 mod approvals_ahead;
+mod awaited_secrets;
 mod bad_objects;
 mod cluster;
 mod comparison;

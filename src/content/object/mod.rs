@@ -7,6 +7,7 @@ pub mod copies;
 pub mod dependencies;
 pub mod key;
 pub mod kinds;
+pub mod makers;
 pub(in crate::content) mod metadata;
 pub mod names;
 pub(in crate::content) mod paths;

@@ -12,7 +12,7 @@ fn custom_health(custom: &Custom, mode: Mode, seconds: i64) -> String {
     let key = ObjectKey::new("example.com/v1", "Widget", "web").unwrap();
     let subject = Subject { key: &key, workload: None, custom: Some(custom), exempt: false };
     let limits = FailureThresholds::default();
-    let rules = Rules { limits: &limits, before: &[], started: at(0), mode, now: at(seconds) };
+    let rules = Rules { limits: &limits, before: &[], awaits: &[], started: at(0), mode, now: at(seconds) };
     let unjudged = without_evidence(std::slice::from_ref(&subject), &rules);
     match word(of_all(&[subject], &rules)) {
         health if health == "healthy" && !unjudged.is_empty() => "not judged".into(),
@@ -151,7 +151,8 @@ fn runs_of_a_cron_job_count_from_the_start_of_the_promotion() {
         ..Run::default()
     };
     let limits = FailureThresholds::default();
-    let rules = Rules { limits: &limits, before: &[], started: at(0), mode: Mode::Observe, now: at(60) };
+    let rules =
+        Rules { limits: &limits, before: &[], awaits: &[], started: at(0), mode: Mode::Observe, now: at(60) };
     for (what, runs, wanted, notes) in [
         ("none", vec![], "healthy", 1),
         ("a failed one from before", vec![run(-60, true)], "healthy", 1),

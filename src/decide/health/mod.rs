@@ -80,6 +80,8 @@ pub struct Rules<'a> {
     pub limits: &'a FailureThresholds,
     /// Terminations of containers before the promotion started, which do not count.
     pub before: &'a [ExitsBefore],
+    /// Names of Secrets and ConfigMaps that custom objects of the release may create.
+    pub awaits: &'a [String],
     /// When the promotion started.
     pub started: Timestamp,
     /// Which rules apply.

@@ -8,7 +8,10 @@ fn health(kind: &str, workload: &Workload, limits: &FailureThresholds, mode: Mod
     let group = if kind == "Job" { "batch/v1" } else { "apps/v1" };
     let key = ObjectKey::new(group, kind, "web").unwrap();
     let subject = Subject { key: &key, workload: Some(workload), custom: None, exempt: false };
-    word(of_all(&[subject], &Rules { limits, before: &[], started: at(0), mode, now: at(seconds) }))
+    word(of_all(
+        &[subject],
+        &Rules { limits, before: &[], awaits: &[], started: at(0), mode, now: at(seconds) },
+    ))
 }
 
 fn job(containers: Vec<Container>) -> Workload {
@@ -109,4 +112,38 @@ fn old_pods_may_take_their_grace_period_to_stop() {
     // They hold the quota that new pods need.
     let blocked = Workload { blocked: Some(("FailedCreate".into(), "quota".into())), ..draining };
     assert_eq!(of(&blocked, Mode::Rollout(at(0)), 900), "waits: FailedCreate");
+}
+
+/// An ExternalSecret of the release, for example, is written together with the pods that read its Secret.
+#[test]
+fn a_secret_that_the_release_may_create_is_waited_for() {
+    let limits = FailureThresholds::default();
+    let awaits = ["db".to_owned()];
+    for (message, tolerated) in [
+        ("secret \"db\" not found", true),
+        ("configmap \"db\" not found", true),
+        ("couldn't find key password in Secret shop-prod/db", true),
+        ("secret \"other\" not found", false),
+        ("couldn't find key password in Secret shop-prod/other-db", false),
+    ] {
+        let error = Some(("CreateContainerConfigError".to_owned(), message.to_owned()));
+        let workload = Workload {
+            pods: vec![Pod {
+                created: Some(at(0)),
+                containers: vec![Container { waiting: error, ..Container::default() }],
+                ..Pod::default()
+            }],
+            ..starting()
+        };
+        let key = ObjectKey::new("apps/v1", "Deployment", "web").unwrap();
+        let subject = Subject { key: &key, workload: Some(&workload), custom: None, exempt: false };
+        let at_second = |seconds| {
+            let (mode, now) = (Mode::Rollout(at(0)), at(seconds));
+            let rules = Rules { limits: &limits, before: &[], awaits: &awaits, started: at(0), mode, now };
+            word(of_all(std::slice::from_ref(&subject), &rules))
+        };
+        let first = if tolerated { "progressing" } else { "CreateContainerConfigError" };
+        assert_eq!(at_second(59), first, "{message}");
+        assert_eq!(at_second(60), "CreateContainerConfigError", "{message}");
+    }
 }

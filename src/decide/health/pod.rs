@@ -206,18 +206,25 @@ fn of_waiting(key: &ObjectKey, pod: &Pod, container: &Container, rules: &Rules<'
         return Health::Healthy;
     };
     let failed = || failing(String::as_str(reason), format!("{}: {message}", subject(key, pod, container)));
-    if is_final_error(reason) {
-        return failed();
-    }
-    if reason != "ImagePullBackOff" {
-        return Health::Healthy;
-    }
-    let tolerated = match is_failure_of_the_registry(message) {
-        true => span(rules.limits.image_errors).max(span(rules.limits.create_errors)),
-        false => span(rules.limits.image_errors),
+    let limits = rules.limits;
+    let tolerated = match reason.as_str() {
+        "CreateContainerConfigError" if rules.awaits.iter().any(|name| is_about(message, name)) => {
+            span(limits.create_errors)
+        }
+        other if is_final_error(other) => return failed(),
+        "ImagePullBackOff" if is_failure_of_the_registry(message) => {
+            span(limits.image_errors).max(span(limits.create_errors))
+        }
+        "ImagePullBackOff" => span(limits.image_errors),
+        _ => return Health::Healthy,
     };
     let deadline = later(pod.created.unwrap_or(rules.now), tolerated);
     if rules.now >= deadline { failed() } else { progressing(String::new(), Some(deadline)) }
+}
+
+/// Whether the message of the kubelet is about a Secret or ConfigMap of this name. The kubelet has no other field for it.
+fn is_about(message: &str, name: &str) -> bool {
+    message.contains(&format!("\"{name}\"")) || message.ends_with(&format!("/{name}"))
 }
 
 /// What was found of a container before the promotion.

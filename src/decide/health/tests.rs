@@ -40,7 +40,7 @@ fn judged(workload: &Workload, limits: &FailureThresholds, mode: Mode, before: i
     let subject = Subject { key: &key, workload: Some(workload), custom: None, exempt: false };
     let before = [ExitsBefore { pod: "uid".into(), container: "app".into(), exits: before }];
     let before = if before[0].exits > 0 { before.as_slice() } else { &[] };
-    of_all(&[subject], &Rules { limits, before, started: at(0), mode, now: at(10) })
+    of_all(&[subject], &Rules { limits, before, awaits: &[], started: at(0), mode, now: at(10) })
 }
 
 pub(super) fn word(health: Health) -> String {
@@ -55,7 +55,7 @@ pub(super) fn word(health: Health) -> String {
 fn health_of(workload: &Workload, limits: &FailureThresholds, mode: Mode, now: Timestamp) -> String {
     let key = ObjectKey::new("apps/v1", "Deployment", "web").unwrap();
     let subject = Subject { key: &key, workload: Some(workload), custom: None, exempt: false };
-    word(of_all(&[subject], &Rules { limits, before: &[], started: at(0), mode, now }))
+    word(of_all(&[subject], &Rules { limits, before: &[], awaits: &[], started: at(0), mode, now }))
 }
 
 /// In a rollout, ten seconds after it started.
@@ -359,7 +359,7 @@ fn pods_that_had_failed_before_the_promotion_do_not_count() {
         let subject = Subject { key: &key, workload: Some(&workload), custom: None, exempt: false };
         word(of_all(
             &[subject],
-            &Rules { limits: &limits, before, started: at(0), mode: Mode::Observe, now: at(9) },
+            &Rules { limits: &limits, before, awaits: &[], started: at(0), mode: Mode::Observe, now: at(9) },
         ))
     };
     assert_eq!((of(&[]), of(&before)), ("Evicted".into(), "healthy".into()));
@@ -371,7 +371,14 @@ fn a_finished_job_may_be_removed_and_a_workload_may_not() {
     let of = |api_version: &str, kind: &str| {
         let key = ObjectKey::new(api_version, kind, "migrate").unwrap();
         let subject = Subject { key: &key, workload: None, custom: None, exempt: false };
-        let rules = Rules { limits: &limits, before: &[], started: at(0), mode: Mode::Observe, now: at(9) };
+        let rules = Rules {
+            limits: &limits,
+            before: &[],
+            awaits: &[],
+            started: at(0),
+            mode: Mode::Observe,
+            now: at(9),
+        };
         word(of_all(&[subject], &rules))
     };
     assert_eq!((of("batch/v1", "Job"), of("apps/v1", "Deployment")), ("healthy".into(), "Missing".into()));

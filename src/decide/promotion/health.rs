@@ -2,6 +2,9 @@
 
 use super::Scene;
 use crate::api::{ExitsBefore, FIELD_MANAGER, ObjectRef, PromotionStatus};
+use crate::content::object::makers::{is_maker, may_create};
+use crate::content::object::references::{config_maps, secrets};
+use crate::content::object::templates::complete_pod_template;
 use crate::content::ownership::fields::{Changed, changed_template};
 use crate::content::{Desired, ObjectKey};
 use crate::decide::health::{
@@ -19,14 +22,14 @@ pub(super) fn is_healthy(scene: &Scene<'_>, keys: &[ObjectKey]) -> bool {
 
 /// The health of these objects. Workloads that were failing before the promotion are ignored.
 pub(super) fn health_of(scene: &Scene<'_>, keys: &[ObjectKey], mode: Mode) -> Health {
-    let status = scene.status();
-    of_all(&judged(scene, keys, &status), &rules(scene, &status, mode))
+    let (status, awaits) = (scene.status(), awaits(scene));
+    of_all(&judged(scene, keys, &status), &rules(scene, &status, &awaits, mode))
 }
 
 /// The health of the Job of a hook.
 pub(super) fn hook_health(scene: &Scene<'_>, key: &ObjectKey, job: &Workload) -> Health {
-    let status = scene.status();
-    of_hook(key, job, &rules(scene, &status, mode(scene, scene.now)))
+    let (status, awaits) = (scene.status(), awaits(scene));
+    of_hook(key, job, &rules(scene, &status, &awaits, mode(scene, scene.now)))
 }
 
 /// What says nothing about the release, for the record.
@@ -34,7 +37,7 @@ pub(super) fn unjudged(scene: &Scene<'_>, keys: &[ObjectKey]) -> Vec<String> {
     let status = scene.status();
     let is_changed = |key: &&ObjectKey| status.changes_object(key.kind(), key.name());
     let changed: Vec<ObjectKey> = keys.iter().filter(is_changed).cloned().collect();
-    without_evidence(&judged(scene, &changed, &status), &rules(scene, &status, Mode::Rollout(scene.now)))
+    without_evidence(&judged(scene, &changed, &status), &rules(scene, &status, &[], Mode::Rollout(scene.now)))
 }
 
 fn judged<'a>(scene: &'a Scene<'_>, keys: &'a [ObjectKey], status: &PromotionStatus) -> Vec<Subject<'a>> {
@@ -48,10 +51,29 @@ fn judged<'a>(scene: &'a Scene<'_>, keys: &'a [ObjectKey], status: &PromotionSta
     subjects(keys.iter(), &scene.world.workloads, &scene.world.customs, exempt)
 }
 
-fn rules<'a>(scene: &'a Scene<'_>, status: &'a PromotionStatus, mode: Mode) -> Rules<'a> {
+/// The Secrets and ConfigMaps that pods of the release read and that its custom objects may create.
+fn awaits(scene: &Scene<'_>) -> Vec<String> {
+    let plan = scene.world.plans.content.as_ref().and_then(|plan| plan.as_ref().ok());
+    let objects = || plan.into_iter().flat_map(|plan| &plan.objects).map(|item| &item.object);
+    let makers: Vec<&Value> = objects().filter(|object| is_maker(object)).collect();
+    if makers.is_empty() {
+        return Vec::new();
+    }
+    let read = |template| secrets(template).into_keys().chain(config_maps(template).into_keys());
+    let names = objects().filter_map(complete_pod_template).flat_map(read);
+    names.filter(|name| makers.iter().any(|maker| may_create(maker, name))).collect()
+}
+
+fn rules<'a>(
+    scene: &'a Scene<'_>,
+    status: &'a PromotionStatus,
+    awaits: &'a [String],
+    mode: Mode,
+) -> Rules<'a> {
     Rules {
         limits: &scene.policy.failing,
         before: &status.exits_before,
+        awaits,
         started: status.started_at.as_ref().map_or(scene.now, |time| time.0),
         mode,
         now: scene.now,

@@ -4,6 +4,7 @@
 use super::desired::{is_equal, is_replaced};
 use super::{Decision, RETRY, Scene};
 use crate::content::object::dependencies::{Dependency, claim_templates, dependencies};
+use crate::content::object::makers::may_create;
 use crate::content::object::references::{Need, secrets};
 use crate::content::object::templates::complete_pod_template;
 use crate::content::{Desired, ObjectKey, Plan};
@@ -36,7 +37,9 @@ impl Scene<'_> {
         }
         let templates =
             || wanted.iter().filter_map(|item| Some((item, complete_pod_template(&item.object)?)));
+        let is_awaited = |name: &String| wanted.iter().any(|item| may_create(&item.object, name));
         let needed = templates().flat_map(|(_, template)| secrets(template));
+        let needed = needed.filter(|(name, need)| *need == Need::Required && !is_awaited(name));
         Decision {
             actions: vec![Action::Preflight {
                 target: self.target(),
@@ -47,7 +50,7 @@ impl Scene<'_> {
                 pods: templates()
                     .map(|(item, template)| (item.key.clone(), self.pod(item, template)))
                     .collect(),
-                secrets: needed.filter(|(_, need)| *need == Need::Required).map(|(name, _)| name).collect(),
+                secrets: needed.map(|(name, _)| name).collect(),
                 needs: needs(wanted),
             }],
             wake_at: Some(later(self.now, RETRY)),

@@ -265,16 +265,22 @@ impl Store {
                 self.contents.remove(name);
                 Ok(false)
             }
-            Action::Preflight { target, digest, objects, adopt, .. } => {
+            Action::Preflight { target, digest, objects, adopt, secrets, .. } => {
                 let namespace = &self.namespaces[target.location.namespace.as_str()];
                 let tried = |(key, body): &(ObjectKey, _)| {
                     (key.clone(), namespace.try_apply(key, body, adopt.contains(key)).map(Arc::new))
                 };
                 let results = objects.iter().map(tried).collect();
+                let is_missing = |name: &&String| {
+                    let key = ObjectKey::new("v1", "Secret", name).unwrap();
+                    matches!(namespace.live(&key), Live::Absent)
+                };
+                let refused = |name: &String| format!("Secret {name} does not exist");
+                let refusals = secrets.iter().filter(is_missing).map(refused).collect();
                 let trial = Trial {
                     digest: digest.clone(),
                     results,
-                    refusals: Vec::new(),
+                    refusals,
                     missing: BTreeMap::new(),
                     warnings: Vec::new(),
                     at: now,
