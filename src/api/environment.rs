@@ -224,6 +224,11 @@ pub struct ObjectRef {
     /// Kind of the object, such as `ConfigMap`.
     #[schemars(length(min = 1, max = 63))]
     pub kind: String,
+    /// API group of the kind, such as `serving.knative.dev` for a `Service` of Knative. Default: that of the built-in kind of this name; for
+    /// other kinds, any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = schema::SUBDOMAIN))]
+    pub group: Option<String>,
     /// Name of the object.
     #[schemars(length(min = 1, max = 253), regex(pattern = schema::SUBDOMAIN))]
     pub name: String,

@@ -213,9 +213,11 @@ pub struct PromotionStatus {
 }
 
 impl PromotionStatus {
-    /// Whether the promotion changes an object of this kind and name.
-    pub fn changes_object(&self, kind: &str, name: &str) -> bool {
-        self.changes.iter().any(|change| change.kind == kind && change.name == name)
+    /// Whether the promotion changes this object.
+    pub fn changes_object(&self, api_version: &str, kind: &str, name: &str) -> bool {
+        let is_it =
+            |change: &Change| change.api_version == api_version && change.kind == kind && change.name == name;
+        self.changes.iter().any(is_it)
     }
 }
 

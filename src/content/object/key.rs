@@ -1,5 +1,6 @@
 //! The key of an object within one namespace. Made only by parsing, so a key in hand is safe to put into a URL.
 
+use super::kinds::is_of_usual_group;
 use super::names;
 use crate::api::ObjectRef;
 use crate::content::error::{ContentError, quoted};
@@ -15,9 +16,18 @@ pub struct ObjectKey {
 }
 
 impl ObjectKey {
-    /// Whether a reference by kind and name means this object.
+    /// Whether a reference means this object. One without a group means the built-in kind of its name, if there is one.
     pub fn is_named_by(&self, reference: &ObjectRef) -> bool {
-        reference.kind == self.kind() && reference.name == self.name()
+        let is_of_group = match &reference.group {
+            Some(group) => group == self.group(),
+            None => is_of_usual_group(self.group(), self.kind()),
+        };
+        is_of_group && reference.kind == self.kind() && reference.name == self.name()
+    }
+
+    /// A reference to an object of a built-in kind.
+    pub fn reference(&self) -> ObjectRef {
+        ObjectRef { kind: self.kind.clone(), group: None, name: self.name.clone() }
     }
 
     /// Parses the three parts by the API server's rules for the kind.
@@ -133,6 +143,31 @@ mod tests {
         let key = ObjectKey::of(&object).unwrap();
         assert_eq!(key.to_string(), "Deployment web");
         assert_eq!((key.group(), key.api_version()), ("apps", "apps/v1"));
+    }
+
+    #[test]
+    fn a_reference_does_not_mean_an_object_of_another_group() {
+        let key = |api_version: &str, kind: &str| ObjectKey::new(api_version, kind, "web").unwrap();
+        let reference = |kind: &str, group: Option<&str>| ObjectRef {
+            kind: kind.into(),
+            group: group.map(str::to_owned),
+            name: "web".into(),
+        };
+        let knative = || Some("serving.knative.dev");
+        for (api_version, kind, group, means) in [
+            ("v1", "Service", None, true),
+            ("serving.knative.dev/v1", "Service", None, false),
+            ("serving.knative.dev/v1", "Service", knative(), true),
+            ("v1", "Service", knative(), false),
+            ("apps/v1", "Deployment", None, true),
+            ("apps/v1", "Deployment", Some("apps"), true),
+            ("apps.kruise.io/v1beta1", "StatefulSet", None, false),
+            ("argoproj.io/v1alpha1", "Rollout", None, true),
+            ("argoproj.io/v1alpha1", "Rollout", Some("example.com"), false),
+        ] {
+            let is_named = key(api_version, kind).is_named_by(&reference(kind, group));
+            assert_eq!(is_named, means, "{api_version} {kind} by {group:?}");
+        }
     }
 
     #[test]

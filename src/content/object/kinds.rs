@@ -127,6 +127,12 @@ pub fn is_default(api_version: &str, kind: &str) -> bool {
     default_kind(api_version, kind).is_some()
 }
 
+/// Whether a kind is the built-in one of its name, or there is none.
+pub(super) fn is_of_usual_group(group: &str, kind: &str) -> bool {
+    let default = DEFAULT_KINDS.iter().find(|default| default.kind == kind);
+    default.is_none_or(|default| group_of(default.api_version) == group)
+}
+
 fn default_kind(api_version: &str, kind: &str) -> Option<&'static DefaultKind> {
     DEFAULT_KINDS.iter().find(|default| default.api_version == api_version && default.kind == kind)
 }

@@ -35,16 +35,19 @@ pub(super) fn hook_health(scene: &Scene<'_>, key: &ObjectKey, job: &Workload) ->
 /// What says nothing about the release, for the record.
 pub(super) fn unjudged(scene: &Scene<'_>, keys: &[ObjectKey]) -> Vec<String> {
     let status = scene.status();
-    let is_changed = |key: &&ObjectKey| status.changes_object(key.kind(), key.name());
+    let is_changed = |key: &&ObjectKey| changes(&status, key);
     let changed: Vec<ObjectKey> = keys.iter().filter(is_changed).cloned().collect();
     without_evidence(&judged(scene, &changed, &status), &rules(scene, &status, &[], Mode::Rollout(scene.now)))
 }
 
+fn changes(status: &PromotionStatus, key: &ObjectKey) -> bool {
+    status.changes_object(key.api_version(), key.kind(), key.name())
+}
+
 fn judged<'a>(scene: &'a Scene<'_>, keys: &'a [ObjectKey], status: &PromotionStatus) -> Vec<Subject<'a>> {
     // Runs of a CronJob that the promotion does not change say nothing about it.
-    let is_of_another_schedule = |key: &ObjectKey| {
-        is_cron_job(key) && (scene.is_rollback() || !status.changes_object(key.kind(), key.name()))
-    };
+    let is_of_another_schedule =
+        |key: &ObjectKey| is_cron_job(key) && (scene.is_rollback() || !changes(status, key));
     let exempt = |key: &ObjectKey| {
         is_of_another_schedule(key) || status.failing_before.iter().any(|old| key.is_named_by(old))
     };
@@ -101,7 +104,7 @@ pub(super) fn exits_found(scene: &Scene<'_>, wanted: &[Desired]) -> Vec<ExitsBef
 /// Changed workloads whose replicas are 0 although the content does not say so: nothing of them runs.
 pub(super) fn without_replicas(scene: &Scene<'_>, wanted: &[Desired]) -> Vec<ObjectRef> {
     let status = scene.status();
-    let is_changed = |key: &ObjectKey| status.changes_object(key.kind(), key.name());
+    let is_changed = |key: &ObjectKey| changes(&status, key);
     wanted
         .iter()
         .filter(|item| matches!(item.key.kind(), "Deployment" | "StatefulSet") && is_workload(&item.key))
@@ -109,7 +112,7 @@ pub(super) fn without_replicas(scene: &Scene<'_>, wanted: &[Desired]) -> Vec<Obj
             is_changed(&item.key) && item.object.pointer("/spec/replicas") != Some(&Value::from(0))
         })
         .filter(|item| scene.world.workloads.get(&item.key).is_some_and(|workload| workload.desired == 0))
-        .map(|item| ObjectRef { kind: item.key.kind().to_owned(), name: item.key.name().to_owned() })
+        .map(|item| item.key.reference())
         .collect()
 }
 

@@ -151,12 +151,9 @@ fn changed_keys<'a>(changes: impl Iterator<Item = &'a Change> + 'a) -> impl Iter
 
 /// The key of an object in `spec.keeps`. Its API version is that of the default kinds or of `spec.kinds`.
 fn key_of_keep(environment: &Environment, keep: &ObjectRef) -> Option<ObjectKey> {
-    let default = DEFAULT_KINDS.iter().find(|kind| kind.kind == keep.kind).map(|kind| kind.api_version);
-    let further = environment
-        .spec
-        .kinds
-        .iter()
-        .find(|kind| kind.kind == keep.kind)
-        .map(|kind| kind.api_version.as_str());
-    ObjectKey::new(default.or(further)?, &keep.kind, &keep.name).ok()
+    let default = DEFAULT_KINDS.iter().filter(|kind| kind.kind == keep.kind).map(|kind| kind.api_version);
+    let further = environment.spec.kinds.iter().filter(|kind| kind.kind == keep.kind);
+    let versions = default.chain(further.map(|kind| kind.api_version.as_str()));
+    let mut keys = versions.filter_map(|version| ObjectKey::new(version, &keep.kind, &keep.name).ok());
+    keys.find(|key| key.is_named_by(keep))
 }

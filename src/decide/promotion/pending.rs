@@ -5,6 +5,7 @@ use super::health::exits_found;
 use super::outcome::{Outcome, finish};
 use super::refusal::refuse;
 use super::rollout::{rolling_message, rolling_reason};
+use super::writes::key_of;
 use super::{Decision, RETRY, Scene, note, warning};
 use crate::api::{
     ApprovalsReport, Delivery, Meta, ObjectRef, PromotionPhase, PromotionStatus, Reason, Step, StepResult,
@@ -14,7 +15,7 @@ use crate::content::object::strip::strip;
 use crate::content::plan::ingress::unchanged_hosts;
 use crate::content::plan::overrides::unmatched;
 use crate::content::plan::unrolled::unrolled;
-use crate::content::{ContentError, Desired, Digested, ObjectSet, Plan};
+use crate::content::{ContentError, Desired, Digested, ObjectKey, ObjectSet, Plan};
 use crate::decide::conditions::cut;
 use crate::decide::decision::{Owner, Record};
 
@@ -292,7 +293,8 @@ fn start_rollback(scene: &Scene<'_>, plan: &Plan) -> Decision {
     // Workloads that failed before the failed revision and are not restored now are not failures of the rollback.
     let before = scene.lane.current().and_then(|current| current.status.as_ref());
     let before = before.map(|status| status.failing_before.clone()).unwrap_or_default();
-    let is_changed = |old: &ObjectRef| status.changes_object(&old.kind, &old.name);
+    let changed: Vec<ObjectKey> = status.changes.iter().filter_map(key_of).collect();
+    let is_changed = |old: &ObjectRef| changed.iter().any(|key| key.is_named_by(old));
     status.failing_before = before.into_iter().filter(|keep| !is_changed(keep)).collect();
     status.version = status
         .restores

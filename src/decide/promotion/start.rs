@@ -134,9 +134,11 @@ impl Scene<'_> {
             }
         }
         for keep in &self.environment.spec.keeps {
-            let missing = self.world.live.iter().any(|(key, live)| {
-                key.kind() == keep.kind && key.name() == keep.name && matches!(live, Live::Absent)
-            });
+            let missing = self
+                .world
+                .live
+                .iter()
+                .any(|(key, live)| key.is_named_by(keep) && matches!(live, Live::Absent));
             if missing {
                 refusals.push(format!(
                     "spec.keeps names {} {}, which does not exist in {}; create it",
@@ -245,7 +247,7 @@ impl Scene<'_> {
             let is_copy = match live {
                 Live::Present(live) => target != 0 && annotation(live, mark::ORIGINAL_NAME).is_some(),
                 // It may exist: the rollback is not complete before it is known to be gone.
-                Live::Refused(_) | Live::Unreadable(_) => target != 0 && key.kind() == "ConfigMap",
+                Live::Refused(_) | Live::Unreadable(_) => target != 0 && key.is("", "ConfigMap"),
                 Live::Absent | Live::Unserved(_) => continue,
             };
             if *action == ChangeAction::Create && !is_copy {
@@ -291,10 +293,7 @@ impl Scene<'_> {
                 (Some(Live::Present(live)), Some(tried)) => template(live) == template(tried),
                 (Some(_) | None, _) => false,
             })
-            .map(|wanted| ObjectRef {
-                kind: wanted.key.kind().to_owned(),
-                name: wanted.key.name().to_owned(),
-            })
+            .map(|wanted| wanted.key.reference())
             .collect()
     }
 

@@ -245,7 +245,7 @@ fn promotion_status(choices: &mut Choices<'_>) -> PromotionStatus {
             .into_iter()
             .collect(),
         without_replicas: choices
-            .maybe(|_| ObjectRef { kind: "Deployment".into(), name: "web".into() })
+            .maybe(|_| ObjectRef { kind: "Deployment".into(), group: None, name: "web".into() })
             .into_iter()
             .collect(),
         rolled_out_at: choices.maybe(Choices::time),
