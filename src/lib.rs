@@ -107,4 +107,5 @@ pub mod content;
 pub mod controller;
 pub mod decide;
 pub mod observe;
+pub mod probe;
 pub mod process;

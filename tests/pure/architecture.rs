@@ -10,15 +10,16 @@ use std::path::{Path, PathBuf};
 
 /// Left may name right, and nothing else of ours. Observe fills the world and asks which facts are needed
 /// (`decide::needs`); it never decides. `decide::world` means that module and what is below it.
-const MAY_IMPORT: [(&str, &[&str]); 11] = [
+const MAY_IMPORT: [(&str, &[&str]); 12] = [
     ("api", &[]),
     ("content", &["api"]),
     ("decide", &["api", "content"]),
     ("cluster", &["api"]),
-    ("process", &["api", "content", "decide::world", "cluster"]),
+    ("probe", &[]),
+    ("process", &["api", "content", "decide::world", "cluster", "probe"]),
     ("observe", &["api", "content", "decide::world", "decide::needs", "cluster", "process"]),
-    ("act", &["api", "content", "decide::decision", "cluster", "process"]),
-    ("controller", &["api", "content", "decide", "cluster", "process", "observe", "act"]),
+    ("act", &["api", "content", "decide::decision", "cluster", "process", "probe"]),
+    ("controller", &["api", "content", "decide", "cluster", "probe", "process", "observe", "act"]),
     ("cli", &["api", "decide", "cluster", "process", "observe", "controller"]),
     ("main", &["cli"]),
     ("bin", &["cli"]),

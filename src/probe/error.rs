@@ -1,0 +1,122 @@
+//! Why a request of a check got no answer.
+
+use std::time::Duration;
+
+/// Why a request got no answer. No variant holds a credential.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// The address is no URL that can be asked.
+    #[error("{0} is not an address that can be asked")]
+    Url(String),
+    /// A header of the provider is not valid.
+    #[error("header {0} is not valid")]
+    Header(String),
+    /// A file of the credentials folder cannot be used.
+    #[error("the credentials file {file} cannot be used: {why}")]
+    File {
+        /// Its path below the folder.
+        file: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The name has no address.
+    #[error("{0} cannot be resolved")]
+    Resolve(String),
+    /// Every address of the name is refused.
+    #[error(
+        "{host} is {address}, an address that is not asked unless spec.allowAddresses of the provider lists it"
+    )]
+    Address {
+        /// The name.
+        host: String,
+        /// Its first address.
+        address: String,
+    },
+    /// No connection.
+    #[error("cannot connect to {host}: {why}")]
+    Connect {
+        /// The name.
+        host: String,
+        /// Why.
+        why: String,
+    },
+    /// No TLS connection.
+    #[error("no TLS connection to {host}: {why}")]
+    Tls {
+        /// The name.
+        host: String,
+        /// Why.
+        why: String,
+    },
+    /// The server did not answer in time.
+    #[error("{host} does not answer within {} s", .after.as_secs())]
+    Timeout {
+        /// The name.
+        host: String,
+        /// The time.
+        after: Duration,
+    },
+    /// The server ended the connection, or does not speak HTTP.
+    #[error("{host} sends no valid answer: {why}")]
+    Protocol {
+        /// The name.
+        host: String,
+        /// Why.
+        why: String,
+    },
+    /// The answer is too large.
+    #[error("the answer of {host} is larger than {limit} bytes")]
+    TooLarge {
+        /// The name.
+        host: String,
+        /// The limit.
+        limit: usize,
+    },
+    /// The server answers with an error.
+    #[error("{host} answers {status}: {message}")]
+    Status {
+        /// The name.
+        host: String,
+        /// Status.
+        status: u16,
+        /// What it says, cut.
+        message: String,
+        /// Whether it refuses the question itself, such as a query with a wrong syntax.
+        refused: bool,
+        /// How long it asks to wait.
+        retry_after: Option<Duration>,
+    },
+    /// The answer is not what Prometheus answers.
+    #[error("{host} does not answer like a Prometheus: {why}")]
+    Format {
+        /// The name.
+        host: String,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+impl ProbeError {
+    /// Whether the server refuses the question itself: asking again does not help.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Status { refused: true, .. })
+    }
+
+    /// How long the server asks to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            Self::Url(_)
+            | Self::Header(_)
+            | Self::File { .. }
+            | Self::Resolve(_)
+            | Self::Address { .. }
+            | Self::Connect { .. }
+            | Self::Tls { .. }
+            | Self::Timeout { .. }
+            | Self::Protocol { .. }
+            | Self::TooLarge { .. }
+            | Self::Format { .. } => None,
+        }
+    }
+}

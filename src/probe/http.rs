@@ -1,0 +1,259 @@
+//! One HTTP request: resolve, vet, connect, ask, read.
+
+use super::address::{Allowed, Forbidden};
+use super::credentials::{Auth, Credentials};
+use super::error::ProbeError;
+use super::rate::Rate;
+use super::tls::{TlsFiles, configuration};
+use bytes::{Bytes, BytesMut};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
+use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_util::task::AbortOnDropHandle;
+
+/// The longest time from the first packet to the last.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// The largest answer of an HTTP service.
+const LARGEST: usize = 1024 * 1024;
+/// The longest wait that a server can ask for.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
+/// The longest text of an error answer.
+const SAID: usize = 300;
+
+/// A server that checks may ask.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// Its name, for the rate limit.
+    pub name: String,
+    /// URL with an optional path prefix.
+    pub url: String,
+    /// Ranges that may be dialled although they are refused otherwise.
+    pub allowed: Allowed,
+    /// Files for TLS.
+    pub tls: TlsFiles,
+    /// How to authenticate.
+    pub auth: Option<Auth>,
+    /// Headers of every request.
+    pub headers: BTreeMap<String, String>,
+    /// Requests per second.
+    pub rate: usize,
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// Status.
+    pub status: u16,
+    /// Headers, by lower-case name.
+    pub headers: BTreeMap<String, String>,
+    /// Body.
+    pub body: Bytes,
+    /// The time to the end of the body.
+    pub took: Duration,
+}
+
+/// Sends requests. Clones share the rate limits.
+#[derive(Clone, Debug)]
+pub struct Prober {
+    credentials: Credentials,
+    forbidden: Arc<Forbidden>,
+    rate: Rate,
+}
+
+/// What is sent.
+pub(super) struct Ask<'a> {
+    pub method: Method,
+    /// Path and query, behind the prefix of the endpoint.
+    pub path: &'a str,
+    /// A form, already encoded.
+    pub form: Option<String>,
+    /// The largest answer.
+    pub largest: usize,
+}
+
+impl Prober {
+    /// With credentials from a folder, and these addresses refused.
+    pub fn new(credentials: Credentials, forbidden: Forbidden) -> Self {
+        Self { credentials, forbidden: Arc::new(forbidden), rate: Rate::default() }
+    }
+
+    /// Sends a GET request to an endpoint.
+    pub async fn get(&self, endpoint: &Endpoint, path: &str) -> Result<Reply, ProbeError> {
+        self.ask(endpoint, Ask { method: Method::GET, path, form: None, largest: LARGEST }).await
+    }
+
+    /// Sends a GET request to a pod.
+    pub async fn get_pod(&self, pod: &str, address: SocketAddr, path: &str) -> Result<Reply, ProbeError> {
+        let Some(ip) = self.forbidden.vet(address.ip(), &Allowed::default()) else {
+            return Err(ProbeError::Address { host: pod.to_owned(), address: address.ip().to_string() });
+        };
+        let address = SocketAddr::new(ip, address.port());
+        let begun = Instant::now();
+        let request = Request::get(path).header(HOST, address.to_string()).header(USER_AGENT, "towpath");
+        let request = request.body(Full::default()).map_err(|_| ProbeError::Url(path.to_owned()))?;
+        let answer = async {
+            let stream = connect(pod, &[address]).await?;
+            send(pod, stream, request, LARGEST, begun).await
+        };
+        in_time(pod, answer).await
+    }
+
+    pub(super) async fn ask(&self, endpoint: &Endpoint, ask: Ask<'_>) -> Result<Reply, ProbeError> {
+        let bad = || ProbeError::Url(endpoint.url.clone());
+        let base: Uri = endpoint.url.parse().map_err(|_| bad())?;
+        let host = base.host().ok_or_else(bad)?.trim_matches(['[', ']']).to_owned();
+        let is_secure = match base.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            Some(_) | None => return Err(bad()),
+        };
+        let port = base.port_u16().unwrap_or(if is_secure { 443 } else { 80 });
+        let request = self.request(endpoint, &base, &ask)?;
+        let tls = is_secure.then(|| configuration(&endpoint.tls, &self.credentials)).transpose()?;
+        self.rate.slot(&endpoint.name, endpoint.rate).await;
+        let begun = Instant::now();
+        let answer = async {
+            let addresses = self.resolve(&host, port, &endpoint.allowed).await?;
+            let stream = connect(&host, &addresses).await?;
+            match tls {
+                None => send(&host, stream, request, ask.largest, begun).await,
+                Some(config) => {
+                    let name = ServerName::try_from(host.clone()).map_err(|_| bad())?;
+                    let stream = TlsConnector::from(config).connect(name, stream).await;
+                    let stream = stream
+                        .map_err(|error| ProbeError::Tls { host: host.clone(), why: error.to_string() })?;
+                    send(&host, stream, request, ask.largest, begun).await
+                }
+            }
+        };
+        in_time(&host, answer).await
+    }
+
+    fn request(
+        &self,
+        endpoint: &Endpoint,
+        base: &Uri,
+        ask: &Ask<'_>,
+    ) -> Result<Request<Full<Bytes>>, ProbeError> {
+        let authority = base.authority().map(ToString::to_string).unwrap_or_default();
+        let path = format!("{}{}", base.path().trim_end_matches('/'), ask.path);
+        let body = ask.form.clone().map(Bytes::from).unwrap_or_default();
+        let request = Request::builder().method(ask.method.clone()).uri(path).body(Full::new(body));
+        let mut request = request.map_err(|_| ProbeError::Url(ask.path.to_owned()))?;
+        let headers = request.headers_mut();
+        for (name, value) in &endpoint.headers {
+            let known = HeaderName::try_from(name).ok().zip(HeaderValue::try_from(value).ok());
+            let (name, value) = known.ok_or_else(|| ProbeError::Header(name.clone()))?;
+            headers.insert(name, value);
+        }
+        headers.insert(USER_AGENT, HeaderValue::from_static("towpath"));
+        headers.insert(
+            HOST,
+            HeaderValue::try_from(authority).map_err(|_| ProbeError::Url(endpoint.url.clone()))?,
+        );
+        if ask.form.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        }
+        if let Some(auth) = &endpoint.auth {
+            headers.insert(AUTHORIZATION, self.credentials.header(auth)?);
+        }
+        Ok(request)
+    }
+
+    /// The addresses of a name that may be dialled. The connection goes to one of them: a name that resolves to another address a moment
+    /// later makes no difference.
+    async fn resolve(&self, host: &str, port: u16, allowed: &Allowed) -> Result<Vec<SocketAddr>, ProbeError> {
+        let found = tokio::net::lookup_host((host, port)).await;
+        let found: Vec<SocketAddr> = found.map_err(|_| ProbeError::Resolve(host.to_owned()))?.collect();
+        let vetted = found.iter().filter_map(|address| self.forbidden.vet(address.ip(), allowed));
+        let vetted: Vec<SocketAddr> = vetted.map(|ip| SocketAddr::new(ip, port)).collect();
+        match (vetted.is_empty(), found.first()) {
+            (false, _) => Ok(vetted),
+            (true, Some(refused)) => {
+                Err(ProbeError::Address { host: host.to_owned(), address: refused.ip().to_string() })
+            }
+            (true, None) => Err(ProbeError::Resolve(host.to_owned())),
+        }
+    }
+}
+
+impl Reply {
+    /// Whether the status is one of success.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The error that an answer with another status is.
+    pub fn error(&self, host: &str, refused: bool, message: &str) -> ProbeError {
+        let after = self
+            .headers
+            .get(RETRY_AFTER.as_str())
+            .and_then(|value| value.parse().ok())
+            .map(Duration::from_secs);
+        ProbeError::Status {
+            host: host.to_owned(),
+            status: self.status,
+            message: message.chars().take(SAID).collect(),
+            refused,
+            retry_after: after.map(|after| after.min(LONGEST_WAIT)),
+        }
+    }
+}
+
+async fn connect(host: &str, addresses: &[SocketAddr]) -> Result<TcpStream, ProbeError> {
+    let stream = TcpStream::connect(addresses).await;
+    let stream = stream
+        .map_err(|error| ProbeError::Connect { host: host.to_owned(), why: error.kind().to_string() })?;
+    // Without it, a request may wait for an acknowledgement.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+async fn send(
+    host: &str,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: Request<Full<Bytes>>,
+    largest: usize,
+    begun: Instant,
+) -> Result<Reply, ProbeError> {
+    let broken = |error: hyper::Error| ProbeError::Protocol { host: host.to_owned(), why: error.to_string() };
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    // It ends with this request, whatever the server does.
+    let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
+    let response: Response<Incoming> = sender.send_request(request).await.map_err(broken)?;
+    let status = response.status().as_u16();
+    let header = |(name, value): (&HeaderName, &HeaderValue)| {
+        Some((name.to_string(), value.to_str().ok()?.to_owned()))
+    };
+    let headers = response.headers().iter().filter_map(header).collect();
+    let mut incoming = response.into_body();
+    let mut body = BytesMut::new();
+    while let Some(frame) = incoming.frame().await {
+        let frame = frame.map_err(broken)?;
+        let Some(data) = frame.data_ref() else { continue };
+        if body.len().saturating_add(data.len()) > largest {
+            return Err(ProbeError::TooLarge { host: host.to_owned(), limit: largest });
+        }
+        body.extend_from_slice(data);
+    }
+    Ok(Reply { status, headers, body: body.freeze(), took: begun.elapsed() })
+}
+
+async fn in_time(
+    host: &str,
+    answer: impl Future<Output = Result<Reply, ProbeError>>,
+) -> Result<Reply, ProbeError> {
+    let timeout = || ProbeError::Timeout { host: host.to_owned(), after: TIMEOUT };
+    tokio::time::timeout(TIMEOUT, answer).await.unwrap_or_else(|_| Err(timeout()))
+}

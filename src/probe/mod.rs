@@ -1,0 +1,20 @@
+//! Outbound requests of checks: HTTP and Prometheus, to addresses that were vetted.
+//!
+//! Invariants: every address is vetted after it was resolved, and the connection goes to exactly that address; redirects are not
+//! followed; a request ends after ten seconds, and an answer that is too large is refused. Credentials are read from files for every request
+//! and are in no error.
+
+mod address;
+mod credentials;
+mod error;
+mod http;
+mod prometheus;
+mod rate;
+mod tls;
+
+pub use address::{Allowed, Forbidden};
+pub use credentials::{Auth, Credentials};
+pub use error::ProbeError;
+pub use http::{Endpoint, Prober, Reply};
+pub use prometheus::{Instant, Rule, Sample};
+pub use tls::TlsFiles;
