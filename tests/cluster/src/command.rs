@@ -54,6 +54,7 @@ async fn serve(arguments: &[String]) -> Result<()> {
 /// Builds what is not there yet, which takes minutes; a node's programs only where a node can be.
 fn build() -> Result<()> {
     binaries::ensure()?;
+    binaries::ensure_prometheus()?;
     if lacking().is_none() {
         binaries::ensure_node()?;
     }

@@ -13,6 +13,7 @@ pub mod installation;
 pub mod installed_controller;
 pub mod judgement;
 pub mod manifests;
+pub mod metrics;
 pub mod objects;
 pub mod operator;
 pub mod pages;
