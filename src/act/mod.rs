@@ -8,6 +8,7 @@
 
 mod error;
 mod freezes;
+mod measure;
 mod preflight;
 mod prerequisites;
 mod records;
@@ -144,6 +145,9 @@ fn turn(action: &Action) -> u8 {
         | Action::DeletePromotion { .. }
         | Action::MarkRolledOut { .. }
         | Action::MarkUnchanged { .. }
+        | Action::Measure { .. }
+        | Action::MarkMeasured { .. }
+        | Action::AskProvider { .. }
         | Action::PublishFreezes { .. }
         | Action::Preflight { .. } => 2,
         Action::Delete { .. } | Action::DeletePod { .. } | Action::DeleteContent { .. } => 3,
@@ -192,6 +196,22 @@ async fn one(handles: &Handles, project: &str, uid: &str, action: Action) -> Res
         }
         Action::MarkUnchanged { generations } => {
             handles.memory.unchanged(uid, generations);
+            Ok(false)
+        }
+        Action::Measure { target, promotion, phase, check, question } => {
+            let uid = uid.to_owned();
+            measure::measure(
+                handles,
+                measure::Measurement { uid, promotion, target, phase, check, question },
+            );
+            Ok(false)
+        }
+        Action::MarkMeasured { phase, check, tally } => {
+            handles.memory.assessed(uid, phase, &check, tally);
+            Ok(false)
+        }
+        Action::AskProvider { provider, generation } => {
+            measure::ask_provider(handles, provider, generation);
             Ok(false)
         }
         Action::DeletePod { target, name, uid } => {

@@ -2,7 +2,8 @@
 
 use super::ActError;
 use crate::api::{
-    ApprovalStatus, Condition, EnvironmentStatus, PromotionStatus, READY, Reason, ReleaseStatus,
+    ApprovalStatus, CheckProviderStatus, Condition, EnvironmentStatus, PromotionStatus, READY, Reason,
+    ReleaseStatus, RollbackPolicyStatus,
 };
 use crate::cluster::Undecodable;
 use crate::decide::decision::NoStatus;
@@ -30,8 +31,11 @@ impl Subject {
     }
 
     fn api(&self, handles: &Handles) -> Api<DynamicObject> {
-        let namespace = self.identity.namespace.as_deref().unwrap_or_default();
-        Api::namespaced_with(handles.clients.operator(), namespace, &self.resource)
+        let client = handles.clients.operator();
+        match self.identity.namespace.as_deref() {
+            Some(namespace) => Api::namespaced_with(client, namespace, &self.resource),
+            None => Api::all_with(client, &self.resource),
+        }
     }
 
     fn name(&self) -> &str {
@@ -57,6 +61,12 @@ impl Status for ReleaseStatus {
 }
 impl Status for EnvironmentStatus {
     const KIND: &'static str = "Environment";
+}
+impl Status for RollbackPolicyStatus {
+    const KIND: &'static str = "RollbackPolicy";
+}
+impl Status for CheckProviderStatus {
+    const KIND: &'static str = "CheckProvider";
 }
 impl Status for ApprovalStatus {
     const KIND: &'static str = "Approval";

@@ -32,12 +32,23 @@ pub enum GateName {
     Freeze,
     /// The approvals that the environment requires are complete.
     Approval,
+    /// The checks that have to pass before the first write passed, and all can be measured. With this gate overridden, no check counts
+    /// for the promotion: health alone decides whether it is verified.
+    Evidence,
 }
 
 impl GateName {
     /// Every gate that can be overridden.
-    pub const ALL: [Self; 7] =
-        [Self::Order, Self::Soak, Self::Hold, Self::NotBefore, Self::Window, Self::Freeze, Self::Approval];
+    pub const ALL: [Self; 8] = [
+        Self::Order,
+        Self::Soak,
+        Self::Hold,
+        Self::NotBefore,
+        Self::Window,
+        Self::Freeze,
+        Self::Approval,
+        Self::Evidence,
+    ];
     /// Gates that open with time alone.
     pub const OPEN_BY_THEMSELVES: [Self; 4] = [Self::Soak, Self::NotBefore, Self::Window, Self::Freeze];
 
@@ -51,6 +62,7 @@ impl GateName {
             Self::Window => Reason::Window,
             Self::Freeze => Reason::Freeze,
             Self::Approval => Reason::Approval,
+            Self::Evidence => Reason::Evidence,
         }
     }
 
@@ -64,6 +76,7 @@ impl GateName {
             Self::Window => "Window",
             Self::Freeze => "Freeze",
             Self::Approval => "Approval",
+            Self::Evidence => "Evidence",
         }
     }
 }

@@ -10,6 +10,9 @@
 pub mod approval;
 pub mod cached;
 pub mod change;
+pub mod check;
+pub mod check_provider;
+pub mod check_report;
 pub mod condition;
 pub mod content;
 pub mod environment;
@@ -34,6 +37,14 @@ pub use approval::{
 };
 pub use cached::{CachedRelease, Uncaptured, requesters};
 pub use change::{ChangeType, NotBefore, ReleaseChange};
+pub use check::{
+    AlertsCheck, Check, CheckTime, Comparison, HttpCheck, ObjectCheck, Operator, PrometheusCheck, Samples,
+    Series, ServicePort,
+};
+pub use check_provider::{
+    BasicAuth, CheckProvider, CheckProviderSpec, CheckProviderStatus, Endpoint, ProviderAuth, Tls,
+};
+pub use check_report::{CheckReport, Verdict};
 pub use condition::{Condition, HOLDS, READY, RECONCILING, STALLED, VERIFIED};
 pub use content::{Content, ContentSpec};
 pub use environment::{
@@ -60,7 +71,8 @@ pub use release::{
     ReleaseStatus, Source, StageStatus,
 };
 pub use rollback_policy::{
-    Budget, FailureAction, FailureThresholds, RollbackPolicy, RollbackPolicySpec, RollbackTarget,
+    Budget, FailureAction, FailureThresholds, RollbackPolicy, RollbackPolicySpec, RollbackPolicyStatus,
+    RollbackTarget,
 };
 pub use trim::Trim;
 pub use user::UserInfo;

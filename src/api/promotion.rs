@@ -1,7 +1,7 @@
 //! Promotion: the promotion of one release to one environment, or a rollback, and the record of it.
 
 use super::{
-    ApplicationName, ApprovalsReport, Change, Condition, EnvironmentName, ObjectRef, Override,
+    ApplicationName, ApprovalsReport, Change, CheckReport, Condition, EnvironmentName, ObjectRef, Override,
     PromotionPhase, ReleaseName, UserInfo, mark, schema,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -177,6 +177,10 @@ pub struct PromotionStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 250))]
     pub steps: Vec<Step>,
+    /// What the checks of the rollback policy measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub checks: Vec<CheckReport>,
     /// Warnings of the API server from the preflight dry-run, and objects that the preflight could not check.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20), inner(length(max = 512)))]
@@ -246,6 +250,7 @@ impl Default for PromotionStatus {
             exits_before: Vec::new(),
             without_replicas: Vec::new(),
             steps: Vec::new(),
+            checks: Vec::new(),
             warnings: Vec::new(),
             refused_since: None,
             waiting_since: None,

@@ -83,6 +83,10 @@ reasons! {
     Freeze: Holding,
     /// Approvals are missing, or an approver rejected the release.
     Approval: Holding,
+    /// A check that has to pass before the first write does not pass, or a check cannot be measured.
+    Evidence: Holding,
+    /// A release ended without enough evidence and holds the environment. A person creates a Promotion to continue.
+    EvidenceHold: Holding,
     /// `spec.change.deadline` of the release has passed.
     Deadline: Final,
 
@@ -105,6 +109,8 @@ reasons! {
     Preflight: Blocking,
     /// The Content that holds the objects was deleted.
     ContentMissing: Blocking,
+    /// A check cannot be asked as it is written.
+    CheckRefused: Blocking,
     /// The spec names an object that does not exist.
     NotFound: Blocking,
     /// An object cannot be decoded.
@@ -166,6 +172,10 @@ reasons! {
     RolledBack: Final,
     /// Nothing shows whether the release is good.
     Inconclusive: Final,
+    /// A check could not be measured.
+    CheckErrored: Final,
+    /// A check was measured, and the result says nothing.
+    CheckInconclusive: Final,
     /// Nothing of a workload ran, because it has no replicas.
     NothingRan: Final,
     /// Another manager changed the pod template of a workload before the release was verified.
@@ -204,6 +214,8 @@ reasons! {
     ProgressDeadlineExceeded: Final,
     /// Replicas became unavailable in the observe window.
     Unavailable: Final,
+    /// A check failed.
+    CheckFailed: Final,
     /// A pod could not be scheduled in time.
     Unschedulable: Final,
     /// A container terminated more often than the rollback policy allows.
@@ -227,6 +239,8 @@ reasons! {
     OrderCycle: Final,
     /// `spec.rollbackPolicyRef` names a policy that does not exist.
     UnknownPolicy: Final,
+    /// A check of the policy that `spec.rollbackPolicyRef` names cannot be used.
+    InvalidPolicy: Final,
     /// A window cannot be evaluated, or the windows never open.
     InvalidWindow: Final,
     /// The source of a release does not hold valid objects.
@@ -247,6 +261,12 @@ reasons! {
     Emergency: Blocking,
     /// The overrides changed after the last promotion.
     OverridesChanged: Transient,
+    /// A check provider answers.
+    Reachable: Transient,
+    /// A check provider does not answer.
+    Unreachable: Blocking,
+    /// A rollback policy can be used.
+    Valid: Transient,
     /// The approval counts.
     Counts: Transient,
     /// The approval does not count.

@@ -1,6 +1,6 @@
 //! RollbackPolicy: what counts as a failure of a release, and how Towpath reacts.
 
-use super::{Duration, schema};
+use super::{Check, Condition, Duration, schema};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,12 +16,24 @@ use serde::{Deserialize, Serialize};
     shortname = "rbp",
     namespaced,
     category = "towpath",
+    status = "RollbackPolicyStatus",
     derive = "PartialEq",
     doc = "What counts as a failure of a release, how long a release is observed after its rollout, and what happens when it fails.",
     printcolumn(name = "Action", type_ = "string", json_path = ".spec.action"),
     printcolumn(name = "Target", type_ = "string", json_path = ".spec.target"),
     printcolumn(name = "Observe", type_ = "string", json_path = ".spec.observeWindow"),
     printcolumn(name = "Budget", type_ = "integer", json_path = ".spec.budget.rollbacks"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status"
+    ),
+    printcolumn(
+        name = "Why",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].message",
+        priority = 1
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
@@ -45,6 +57,11 @@ pub struct RollbackPolicySpec {
     /// Maximum number of automatic rollbacks in a period. A failure beyond it is handled as `Hold`.
     #[serde(default)]
     pub budget: Budget,
+    /// What a release has to show in addition to the health of its pods: metrics, alerts, HTTP answers, fields of objects. Rollbacks are
+    /// not measured. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub checks: Vec<Check>,
 }
 
 impl Default for RollbackPolicySpec {
@@ -55,7 +72,29 @@ impl Default for RollbackPolicySpec {
             action: FailureAction::default(),
             target: RollbackTarget::default(),
             budget: Budget::default(),
+            checks: Vec::new(),
         }
+    }
+}
+
+/// Whether the policy can be used. Written by Towpath.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RollbackPolicyStatus {
+    /// Generation of the spec that this status describes. -1 until the controller has observed the object.
+    #[serde(default = "schema::never_observed")]
+    #[schemars(schema_with = "schema::observed_generation")]
+    pub observed_generation: i64,
+    /// Conditions. `Ready` is `False` if a check cannot be used; its message names the field. Environments that use the policy then
+    /// start no promotion.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+}
+
+impl Default for RollbackPolicyStatus {
+    fn default() -> Self {
+        Self { observed_generation: schema::never_observed(), conditions: Vec::new() }
     }
 }
 

@@ -12,6 +12,16 @@ pub fn optional_duration(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "nullable": true, "pattern": DURATION, "maxLength": 16 })
 }
 
+/// A number.
+pub fn number(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "number" })
+}
+
+/// An optional number.
+pub fn optional_number(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "number", "nullable": true })
+}
+
 /// Whole Kubernetes objects. Unknown fields are preserved, and the list is replaced as a whole.
 pub fn manifests(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

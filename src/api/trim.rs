@@ -4,8 +4,8 @@
 
 use super::condition::HOLDS;
 use super::{
-    Approval, ChangeFreeze, ClusterChangeFreeze, Environment, Promotion, PromotionStatus, RollbackPolicy,
-    mark,
+    Approval, ChangeFreeze, CheckProvider, ClusterChangeFreeze, Environment, Promotion, PromotionStatus,
+    RollbackPolicy, mark,
 };
 
 /// A kind of Towpath that can drop parts before it is cached.
@@ -16,6 +16,7 @@ pub trait Trim {
 
 impl Trim for Approval {}
 impl Trim for ChangeFreeze {}
+impl Trim for CheckProvider {}
 impl Trim for ClusterChangeFreeze {}
 impl Trim for Environment {}
 impl Trim for RollbackPolicy {}
@@ -25,8 +26,8 @@ impl Trim for RollbackPolicy {}
 impl Trim for Promotion {
     fn trim(&mut self) {
         let Some(status) = self.status.as_mut().filter(|status| status.phase.is_final()) else { return };
-        let PromotionStatus { steps, warnings, conditions, changes, .. } = status;
-        (*steps, *warnings) = (Vec::new(), Vec::new());
+        let PromotionStatus { steps, warnings, checks, conditions, changes, .. } = status;
+        (*steps, *warnings, *checks) = (Vec::new(), Vec::new(), Vec::new());
         conditions.retain(|condition| condition.type_ == HOLDS);
         conditions.shrink_to_fit();
         changes.shrink_to_fit();

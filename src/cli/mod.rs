@@ -17,7 +17,7 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Controller(controller::Arguments),
+    Controller(Box<controller::Arguments>),
     Crds(crds::Arguments),
 }
 
@@ -37,7 +37,7 @@ pub fn main() -> ExitCode {
 /// Runs one command and writes its result to `out`.
 pub fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
     match arguments.command {
-        Command::Controller(arguments) => controller::run(arguments),
+        Command::Controller(arguments) => controller::run(*arguments),
         Command::Crds(arguments) => crds::run(&arguments, out),
     }
 }

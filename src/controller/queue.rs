@@ -41,6 +41,10 @@ pub enum Kind {
     Environment,
     /// An Approval.
     Approval,
+    /// A RollbackPolicy.
+    Policy,
+    /// A CheckProvider.
+    Provider,
     /// A Release.
     Release,
 }
@@ -53,6 +57,8 @@ impl Kind {
             Self::Freezes => "Freezes",
             Self::Environment => "Environment",
             Self::Approval => "Approval",
+            Self::Policy => "RollbackPolicy",
+            Self::Provider => "CheckProvider",
             Self::Release => "Release",
         }
     }

@@ -3,13 +3,15 @@
 use super::queue::{Key, Kind};
 use crate::act::{ActError, Status, Subject, act, reject};
 use crate::api::{
-    Approval, ApprovalStatus, Environment, EnvironmentStatus, Promotion, PromotionStatus, Release,
-    ReleaseStatus,
+    Approval, ApprovalStatus, CheckProvider, CheckProviderStatus, Environment, EnvironmentStatus, Promotion,
+    PromotionStatus, Release, ReleaseStatus, RollbackPolicy, RollbackPolicyStatus,
 };
 use crate::cluster::Undecodable;
 use crate::decide;
 use crate::decide::decision::{Decision, NoStatus};
-use crate::decide::world::{ApprovalWorld, EnvironmentWorld, FreezesWorld, PromotionWorld, ReleaseWorld};
+use crate::decide::world::{
+    ApprovalWorld, EnvironmentWorld, FreezesWorld, PolicyWorld, PromotionWorld, ProviderWorld, ReleaseWorld,
+};
 use crate::observe;
 use crate::observe::ObserveError;
 use crate::process::Handles;
@@ -113,6 +115,18 @@ reconciled!(Approval, approval, approvals, ApprovalWorld, ApprovalStatus, |world
     world.approval.metadata.clone()
 });
 
+reconciled!(RollbackPolicy, policy, policies, PolicyWorld, RollbackPolicyStatus, |world: &PolicyWorld| {
+    world.policy.metadata.clone()
+});
+reconciled!(
+    CheckProvider,
+    provider,
+    providers,
+    ProviderWorld,
+    CheckProviderStatus,
+    |world: &ProviderWorld| { world.provider.metadata.clone() }
+);
+
 /// The ConfigMap with the freezes that are in force, one for the installation.
 impl Reconciled for ConfigMap {
     type World = FreezesWorld;
@@ -142,6 +156,8 @@ pub async fn reconcile(handles: &Handles, key: &Key) -> Result<Again, ReconcileE
         Kind::Environment => pass::<Environment>(handles, key).await,
         Kind::Promotion => pass::<Promotion>(handles, key).await,
         Kind::Approval => pass::<Approval>(handles, key).await,
+        Kind::Policy => pass::<RollbackPolicy>(handles, key).await,
+        Kind::Provider => pass::<CheckProvider>(handles, key).await,
         Kind::Freezes => pass::<ConfigMap>(handles, key).await,
     }
 }

@@ -12,9 +12,10 @@ use crate::cluster::{
     Change, Clients, ClusterError, Fence, OwnIdentity, Resources, Stores, Telemetry, Versions,
 };
 use crate::content::object::kinds;
+use crate::probe::{Credentials, Forbidden, Prober};
 use crate::process::probes;
 use crate::process::probes::{Part, Probes};
-use crate::process::{Caches, Clock, Handles, Memory, Metrics, ProcessError, Settings};
+use crate::process::{Caches, Clock, Handles, Memory, Metrics, ProcessError, Providers, Requeue, Settings};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -51,6 +52,13 @@ pub async fn run(
     };
     let wake = Wake::new(stores.clone(), queue.clone());
     let (notes, writer) = notes(telemetry.clone());
+    let (requeue, mut ended) = Requeue::new();
+    let due = wake.clone();
+    tokio::spawn(async move {
+        while let Some(object) = ended.recv().await {
+            due.due(&object);
+        }
+    });
     let handles = Handles {
         clients: clients.clone(),
         stores: stores.clone(),
@@ -63,6 +71,9 @@ pub async fn run(
         own,
         resources: Resources::new(kinds::plural),
         memory: Memory::default(),
+        prober: Prober::new(Credentials::below(settings.credentials.clone()), api_server(&config).await),
+        providers: Providers::default(),
+        requeue,
         caches: Caches::default(),
     };
     let identity = lease::unique_identity(&settings.replica);
@@ -113,6 +124,19 @@ pub async fn run(
     }
     server.abort();
     outcome
+}
+
+/// The addresses of the API server, which no check may ask.
+async fn api_server(config: &kube::Config) -> Forbidden {
+    let mut addresses = Vec::new();
+    let url = &config.cluster_url;
+    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
+    for name in [host, "kubernetes.default.svc"] {
+        if let Ok(found) = tokio::net::lookup_host((name, url.port_u16().unwrap_or(443))).await {
+            addresses.extend(found.map(|address| address.ip()));
+        }
+    }
+    Forbidden(addresses)
 }
 
 /// Reconciles objects while this replica leads; starts over with every term.

@@ -3,6 +3,7 @@
 use super::queue::{Key, Kind, Queue};
 use crate::api::{CachedRelease, Location, Promotion, ReleasePhase};
 use crate::cluster::{Change, Stores};
+use crate::process::Due;
 
 use kube::ResourceExt;
 use std::sync::Arc;
@@ -36,9 +37,21 @@ impl Wake {
                     self.everything_of(&project);
                 }
             }
-            Change::Policy(project) => {
+            Change::Policy(project, name) => {
+                self.policy(&project, &name);
                 self.environments(&project);
                 self.promotions(&project, None);
+            }
+            Change::Provider(name) => {
+                self.provider(&name);
+                for policy in self.stores.policies.all() {
+                    if policy.spec.checks.iter().any(|check| check.provider() == Some(&name)) {
+                        let project = policy.namespace().unwrap_or_default();
+                        self.policy(&project, &policy.name_any());
+                        self.environments(&project);
+                        self.promotions(&project, None);
+                    }
+                }
             }
             Change::Promotion { project, name, release, environment, application, .. } => {
                 // Also when it is gone or undecodable: the latter is reported in its status.
@@ -88,6 +101,12 @@ impl Wake {
         self.freezes();
         for approval in self.stores.approvals.all() {
             self.approval(&approval.namespace().unwrap_or_default(), &approval.name_any());
+        }
+        for provider in self.stores.providers.all() {
+            self.provider(&provider.name_any());
+        }
+        for policy in self.stores.policies.all() {
+            self.policy(&policy.namespace().unwrap_or_default(), &policy.name_any());
         }
         for environment in self.stores.environments.all() {
             self.environment(&environment.namespace().unwrap_or_default(), &environment.name_any());
@@ -220,6 +239,32 @@ impl Wake {
             name: name.into(),
             group: None,
         });
+    }
+
+    fn policy(&self, project: &str, name: &str) {
+        self.queue.push(Key {
+            kind: Kind::Policy,
+            namespace: project.into(),
+            name: name.into(),
+            group: None,
+        });
+    }
+
+    fn provider(&self, name: &str) {
+        self.queue.push(Key {
+            kind: Kind::Provider,
+            namespace: String::new(),
+            name: name.into(),
+            group: None,
+        });
+    }
+
+    /// Queues an object because something ended that no watch reports.
+    pub fn due(&self, due: &Due) {
+        match due {
+            Due::Promotion { project, environment, name } => self.promotion(project, name, Some(environment)),
+            Due::Provider(name) => self.provider(name),
+        }
     }
 
     fn freezes(&self) {

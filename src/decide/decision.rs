@@ -1,5 +1,10 @@
 //! The result of `decide`, as plain data. `act` carries it out.
 
+mod question;
+
+pub use question::{Question, Which};
+
+use super::world::{Phase, Tally};
 use crate::api::{Environment, EnvironmentName, Location, Meta, ProjectName, PromotionSpec, Reason};
 use crate::content::object::dependencies::Dependency;
 use crate::content::{ObjectKey, Sealed};
@@ -197,6 +202,35 @@ pub enum Action {
         /// The generations.
         generations: BTreeMap<ObjectKey, i64>,
     },
+    /// Takes a measurement in the background. The process remembers the answer, and requeues the promotion.
+    Measure {
+        /// The environment.
+        target: Target,
+        /// Name of the promotion.
+        promotion: String,
+        /// When it is taken.
+        phase: Phase,
+        /// Name of the check.
+        check: String,
+        /// What is asked.
+        question: Question,
+    },
+    /// Remembers, in this process only, what the measurements of a check say together. The answer that was assessed is dropped.
+    MarkMeasured {
+        /// When they were taken.
+        phase: Phase,
+        /// Name of the check.
+        check: String,
+        /// The counts.
+        tally: Tally,
+    },
+    /// Asks a CheckProvider in the background whether it is there. The process remembers the answer, and requeues the provider.
+    AskProvider {
+        /// Its name.
+        provider: String,
+        /// The generation of its spec.
+        generation: i64,
+    },
     /// Deletes a pod that its controller never replaces.
     DeletePod {
         /// The environment.
@@ -224,6 +258,9 @@ impl Action {
             | Self::DeleteContent { .. }
             | Self::MarkRolledOut { .. }
             | Self::MarkUnchanged { .. }
+            | Self::Measure { .. }
+            | Self::MarkMeasured { .. }
+            | Self::AskProvider { .. }
             | Self::Preflight { .. } => None,
         }
     }

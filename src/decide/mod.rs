@@ -7,6 +7,7 @@
 //! Promotion of kind `Rollback` is itself the intent, so its memory is written after its actions.
 
 pub mod approval;
+pub mod checks;
 pub mod conditions;
 pub mod decision;
 pub mod environment;
@@ -15,7 +16,9 @@ pub mod gates;
 pub mod health;
 pub mod history;
 pub mod moments;
+pub mod policy;
 pub mod promotion;
+pub mod provider;
 pub mod release;
 pub mod world;
 

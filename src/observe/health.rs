@@ -273,6 +273,7 @@ fn facts(pod: &slim::Pod) -> Pod {
             .and_then(|condition| Some((since(condition)?, condition.message.to_string()))),
         failed: (pod.phase == slim::PodPhase::Failed)
             .then(|| (pod.reason.as_str().to_owned(), pod.message.to_string())),
+        address: pod.address,
         containers: pod
             .containers
             .iter()

@@ -51,6 +51,7 @@ fn with(
         name: name.into(),
         environments: fresh(handles, "Environment", stores.environments.list(name), name)?,
         policies: stores.policies.list(name),
+        providers: stores.providers.list(""),
         releases: fresh(handles, "Release", releases, name)?,
         promotions: fresh(handles, "Promotion", promotions, name)?,
         approvals: stores.approvals.list(name),

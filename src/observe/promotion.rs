@@ -124,6 +124,7 @@ fn world(handles: &Handles, project: Project, promotion: Arc<Promotion>) -> Prom
         generations: known.generations,
         failed: known.failed,
         rolled_out: known.rolled_out,
+        measured: known.measured,
         workloads: BTreeMap::new(),
         customs: BTreeMap::new(),
         epoch: handles.fence.epoch().unwrap_or_default(),

@@ -1,8 +1,9 @@
 //! All handles of the process, as observe, act and the controller pass them on.
 
-use super::{Caches, Clock, Memory, Metrics, Settings};
+use super::{Caches, Clock, Memory, Metrics, Providers, Requeue, Settings};
 use crate::cluster::whoami::OwnIdentity;
 use crate::cluster::{Clients, Fence, Notes, Resources, Stores, Versions};
+use crate::probe::Prober;
 use std::sync::Arc;
 
 /// The handles.
@@ -30,6 +31,12 @@ pub struct Handles {
     pub resources: Resources,
     /// Memory of each promotion.
     pub memory: Memory,
+    /// Sends the requests of checks.
+    pub prober: Prober,
+    /// Whether the check providers answer.
+    pub providers: Providers,
+    /// Requeues what no watch reports.
+    pub requeue: Requeue,
     /// Caches of answers of the API server.
     pub caches: Caches,
 }

@@ -4,7 +4,7 @@
 //! is removed when its promotion has ended or is gone, or, above the limit, if it has the smallest UID.
 
 use crate::content::ObjectKey;
-use crate::decide::world::{FailedWrite, Trial};
+use crate::decide::world::{Answered, FailedWrite, Measurements, Phase, Tally, Trial};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,6 +29,8 @@ pub struct Remembered {
     pub generations: BTreeMap<ObjectKey, i64>,
     /// Writes that failed since they last succeeded.
     pub failed: BTreeMap<ObjectKey, FailedWrite>,
+    /// What was measured for the checks.
+    pub measured: Measurements,
 }
 
 /// The memory of all promotions, by UID. Clones share it.
@@ -93,6 +95,29 @@ impl Memory {
     /// Records since when everything is rolled out.
     pub fn rolled_out(&self, uid: &str, since: Timestamp) {
         entry(&mut self.entries(), uid).rolled_out = Some(since);
+    }
+
+    /// Records that a measurement is being taken.
+    pub fn asks(&self, uid: &str, phase: Phase, check: &str, at: Timestamp) {
+        let mut entries = self.entries();
+        entry(&mut entries, uid).measured.entry((phase, check.to_owned())).or_default().asked = Some(at);
+    }
+
+    /// Records the answer of a measurement, until it is assessed. Dropped if the promotion has ended since.
+    pub fn answered(&self, uid: &str, phase: Phase, check: &str, answered: Answered) {
+        let mut entries = self.entries();
+        let measured =
+            entries.get_mut(uid).and_then(|entry| entry.measured.get_mut(&(phase, check.to_owned())));
+        if let Some(measured) = measured {
+            (measured.asked, measured.answer) = (None, Some(answered));
+        }
+    }
+
+    /// Records what the measurements of a check say together, and drops the answer that was assessed.
+    pub fn assessed(&self, uid: &str, phase: Phase, check: &str, tally: Tally) {
+        let mut entries = self.entries();
+        let measured = entry(&mut entries, uid).measured.entry((phase, check.to_owned())).or_default();
+        (measured.answer, measured.tally) = (None, Some(tally));
     }
 
     /// Forgets a promotion that has ended or is gone.

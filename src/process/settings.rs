@@ -4,6 +4,7 @@
 //! line has the defaults.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cluster::{ClientOptions, Scope};
@@ -27,6 +28,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Maximum number of concurrent reconciles.
     pub concurrency: usize,
+    /// The folder with the credentials of check providers.
+    pub credentials: PathBuf,
     /// The limits of the client stack.
     pub client: ClientOptions,
 }

@@ -62,8 +62,12 @@ fn unknown_fields_are_kept_only_where_any_object_may_stand() {
             }
         });
     }
-    let meant =
-        ["Environment.spec.overrides.patches[].operations[].value", "Release.spec.source.manifests[]"];
+    let meant = [
+        "Environment.spec.overrides.patches[].operations[].value",
+        "Release.spec.source.manifests[]",
+        "RollbackPolicy.spec.checks[].http.json.value",
+        "RollbackPolicy.spec.checks[].object.compare.value",
+    ];
     assert_eq!(kept, meant);
 }
 
@@ -72,7 +76,7 @@ fn a_fresh_object_says_that_nobody_has_looked_at_it() {
     for (kind, schema) in schemas() {
         let status = &schema["properties"]["status"];
         match kind.as_str() {
-            "Approval" | "Environment" | "Promotion" | "Release" => {
+            "Approval" | "CheckProvider" | "Environment" | "Promotion" | "Release" | "RollbackPolicy" => {
                 assert_eq!(status["default"], json!({ "observedGeneration": -1 }), "{kind}");
                 assert_eq!(status["properties"]["observedGeneration"]["default"], -1, "{kind}");
             }

@@ -55,7 +55,8 @@ fn every_file_is_used_by_a_command_after_it() {
         let blocks = blocks(page).unwrap();
         for (index, block) in blocks.iter().enumerate() {
             let Block::File { name, .. } = block else { continue };
-            let uses = |block: &Block| matches!(block, Block::Commands(text) if text.contains(&format!("--filename {name}\n")));
+            let flags = ["filename", "values"].map(|flag| format!("--{flag} {name}\n"));
+            let uses = |block: &Block| matches!(block, Block::Commands(text) if flags.iter().any(|flag| text.contains(flag)));
             assert!(blocks[index..].iter().any(uses), "{page}: no command uses {name}");
         }
     }

@@ -12,9 +12,11 @@
 mod approvals_ahead;
 mod awaited_secrets;
 mod bad_objects;
+mod checks;
 mod cluster;
 mod comparison;
 mod crashes;
+mod fate;
 mod fields;
 mod history_limit;
 mod hooks;

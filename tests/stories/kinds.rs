@@ -24,6 +24,20 @@ fn changes() -> Vec<Change> {
     let full = || Some(release(json!({ "until": "prod", "images": [{ "name": "a", "image": "b" }] })));
     let move_nowhere =
         json!([{ "kind": "Ingress", "name": "a", "operations": [{ "op": "move", "path": "/a" }] }]);
+    let merge_check = |mut policy: Value, more: Value| {
+        let check = policy["checks"][0].take();
+        policy["checks"][0] = merged(check, more);
+        policy
+    };
+    let query = |more: Value| {
+        let query = merged(json!({ "provider": "a", "query": "b", "max": 1 }), more);
+        json!({ "checks": [{ "name": "a", "prometheus": query }] })
+    };
+    let check = |more: Value| merge_check(query(json!({})), more);
+    let provider = |more: Value| {
+        merged(json!({ "prometheus": { "url": "http://a.b:9090/c" }, "projects": ["*"] }), more)
+    };
+    let address = |url: &str| json!({ "prometheus": { "url": url }, "projects": ["*"] });
     const FIXED: Option<&str> = Some("a Release is immutable");
     const ONE: Option<&str> = Some("exactly one of");
     vec![
@@ -110,6 +124,73 @@ fn changes() -> Vec<Change> {
             Some("soak"),
         ),
         ("RollbackPolicy", "all defaults", None, json!({}), None),
+        ("RollbackPolicy", "a check", None, check(json!({})), None),
+        ("RollbackPolicy", "a check of nothing", None, json!({ "checks": [{ "name": "a" }] }), ONE),
+        ("RollbackPolicy", "a check of two things", None, check(json!({ "http": { "provider": "b" } })), ONE),
+        (
+            "RollbackPolicy",
+            "a query without a limit",
+            None,
+            query(json!({ "max": null })),
+            Some("set at least one of max"),
+        ),
+        (
+            "RollbackPolicy",
+            "an interval of a second",
+            None,
+            check(json!({ "interval": "1s" })),
+            Some("at least 5s"),
+        ),
+        (
+            "RollbackPolicy",
+            "a window of an HTTP check",
+            None,
+            json!({ "checks": [{ "name": "a", "window": "1m", "http": { "provider": "b" } }] }),
+            Some("only allowed with prometheus"),
+        ),
+        (
+            "RollbackPolicy",
+            "a baseline before the baseline",
+            None,
+            merge_check(query(json!({ "maxRatioToBaseline": 2 })), json!({ "when": "Before" })),
+            Some("only allowed with when: During"),
+        ),
+        (
+            "RollbackPolicy",
+            "an HTTP check of nobody",
+            None,
+            json!({ "checks": [{ "name": "a", "http": { "path": "/" } }] }),
+            Some("exactly one of provider and service"),
+        ),
+        (
+            "RollbackPolicy",
+            "an object with name and labels",
+            None,
+            json!({ "checks": [{ "name": "a", "object": {
+                "apiVersion": "v1", "kind": "ConfigMap", "name": "a", "labels": { "a": "b" },
+            } }] }),
+            Some("exactly one of name and labels"),
+        ),
+        ("CheckProvider", "a Prometheus", None, provider(json!({})), None),
+        ("CheckProvider", "no project", None, provider(json!({ "projects": [] })), Some("projects")),
+        ("CheckProvider", "two addresses", None, provider(json!({ "http": { "url": "http://b:1" } })), ONE),
+        ("CheckProvider", "a file", None, address("file:///etc/passwd"), Some("url")),
+        ("CheckProvider", "credentials in the address", None, address("http://a:b@c:1"), Some("url")),
+        ("CheckProvider", "a query in the address", None, address("http://a:1/?b=c"), Some("url")),
+        (
+            "CheckProvider",
+            "a credential outside of the folder",
+            None,
+            provider(json!({ "auth": { "bearer": "../token" } })),
+            Some("bearer"),
+        ),
+        (
+            "CheckProvider",
+            "a certificate without its key",
+            None,
+            provider(json!({ "tls": { "certificate": "a/b" } })),
+            Some("both certificate and key"),
+        ),
     ]
 }
 

@@ -46,6 +46,7 @@ fn main() -> ExitCode {
         kinds::stories(),
         chart::stories(),
         cases::takeover::stories(),
+        cases::checks::stories(),
         cases::bad_objects::stories(),
         cases::undecodable::stories(),
         cases::failing_releases::stories(),

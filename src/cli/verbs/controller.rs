@@ -41,6 +41,9 @@ pub struct Arguments {
     /// right of requesters to promote is not checked.
     #[arg(long, env = "TOWPATH_ADMISSION", value_enum, default_value_t = Admission::Enforced)]
     admission: Admission,
+    /// Folder with the files that CheckProviders name: certificates, tokens and passwords.
+    #[arg(long, env = "TOWPATH_CREDENTIALS", default_value = "/etc/towpath/credentials", value_name = "DIR")]
+    credentials: PathBuf,
     /// Format of the logs.
     #[arg(long, env = "TOWPATH_LOG_FORMAT", value_enum, default_value_t = Format::Text)]
     log_format: Format,
@@ -119,6 +122,7 @@ fn settings(arguments: &Arguments) -> Settings {
         },
         listen: arguments.listen,
         concurrency: arguments.concurrency,
+        credentials: arguments.credentials.clone(),
         client: ClientOptions::default(),
     }
 }

@@ -3,7 +3,8 @@
 //! What the derive macros cannot express is added here, once for every kind, so that the types stay plain.
 
 use crate::api::{
-    Approval, ChangeFreeze, ClusterChangeFreeze, Content, Environment, Promotion, Release, RollbackPolicy,
+    Approval, ChangeFreeze, CheckProvider, ClusterChangeFreeze, Content, Environment, Promotion, Release,
+    RollbackPolicy,
 };
 use anyhow::Context;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -54,6 +55,7 @@ pub fn definitions() -> anyhow::Result<Vec<Value>> {
     [
         Approval::crd(),
         ChangeFreeze::crd(),
+        CheckProvider::crd(),
         ClusterChangeFreeze::crd(),
         Content::crd(),
         Environment::crd(),

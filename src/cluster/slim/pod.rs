@@ -1,6 +1,7 @@
 //! Pods: what their containers do, and which images they run.
 
 use serde::{Deserialize, Deserializer};
+use std::net::IpAddr;
 
 use super::condition;
 use super::condition::{Condition, ConditionStatus};
@@ -37,6 +38,8 @@ pub struct Pod {
     pub message: Box<str>,
     /// All conditions but the usual ones that are true.
     pub conditions: Box<[Condition]>,
+    /// Its address. None while it has none, and for a pod with the address of its node.
+    pub address: Option<IpAddr>,
     /// Main containers first, then init, then ephemeral ones; each as in the spec, with its status if there is one.
     pub containers: Box<[Container]>,
 }
@@ -177,6 +180,7 @@ struct WireSpec {
     init_containers: Vec<WireContainer>,
     #[serde(deserialize_with = "or_default")]
     ephemeral_containers: Vec<WireContainer>,
+    host_network: Option<bool>,
 }
 
 #[derive(Deserialize, Default)]
@@ -195,6 +199,8 @@ struct WireStatus {
     #[serde(deserialize_with = "message")]
     message: Box<str>,
     start_time: Time,
+    #[serde(rename = "podIP")]
+    pod_ip: Option<Box<str>>,
     #[serde(deserialize_with = "or_default")]
     conditions: Vec<Condition>,
     #[serde(deserialize_with = "or_default")]
@@ -249,6 +255,8 @@ impl<'de> Deserialize<'de> for Pod {
             spec.ephemeral_containers,
             status.ephemeral_container_statuses,
         );
+        let address =
+            status.pod_ip.filter(|_| spec.host_network != Some(true)).and_then(|ip| ip.parse().ok());
         let mut conditions = status.conditions;
         let lost_readiness = has_lost_readiness(&conditions, status.start_time);
         conditions.retain(|condition| {
@@ -261,6 +269,7 @@ impl<'de> Deserialize<'de> for Pod {
             reason: status.reason,
             message: status.message,
             conditions: condition::trimmed(conditions),
+            address,
             containers: containers.into(),
         })
     }

@@ -12,8 +12,10 @@ pub enum Change {
     Release(String, String),
     /// An environment: namespace, name, and whether others have to react.
     Environment(String, String, bool),
-    /// A rollback policy of this namespace.
-    Policy(String),
+    /// A rollback policy: namespace and name.
+    Policy(String, String),
+    /// A check provider, by name.
+    Provider(String),
     /// A promotion: namespace, name, and, if it could be decoded, what it is about.
     Promotion {
         /// Its project.

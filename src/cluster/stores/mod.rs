@@ -12,7 +12,8 @@ use super::slim;
 use super::store::Store;
 use super::watch::Whole;
 use crate::api::{
-    Approval, CachedRelease, ChangeFreeze, ClusterChangeFreeze, Environment, Promotion, RollbackPolicy,
+    Approval, CachedRelease, ChangeFreeze, CheckProvider, ClusterChangeFreeze, Environment, Promotion,
+    RollbackPolicy,
 };
 pub use change::{Change, application_of};
 use k8s_openapi::api::admissionregistration::v1::{
@@ -30,6 +31,8 @@ pub struct Stores {
     pub environments: Store<Environment>,
     /// Rollback policies.
     pub policies: Store<RollbackPolicy>,
+    /// Check providers of the cluster.
+    pub providers: Store<CheckProvider>,
     /// Promotions, also by their application; under the empty string while it is unknown.
     pub promotions: Store<Promotion>,
     /// Approvals.
@@ -65,6 +68,7 @@ impl Default for Stores {
             releases: Store::indexed(|release| Some(release.application())),
             environments: Store::default(),
             policies: Store::default(),
+            providers: Store::default(),
             promotions: Store::indexed(|promotion| Some(application_of(promotion))),
             approvals: Store::default(),
             freezes: Store::default(),
@@ -104,6 +108,7 @@ impl Stores {
         self.releases.is_ready()
             && self.environments.is_ready()
             && self.policies.is_ready()
+            && self.providers.is_ready()
             && self.promotions.is_ready()
             && self.approvals.is_ready()
             && self.freezes.is_ready()

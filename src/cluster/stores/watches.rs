@@ -62,8 +62,15 @@ impl Stores {
         });
         let notify = changed.clone();
         starter.start(&mut watches, "RollbackPolicy", &self.policies, serves.clone(), move |delta| {
-            if let Some((namespace, _)) = key(&delta) {
-                notify(Change::Policy(namespace));
+            if let Some((namespace, name)) = key(&delta) {
+                notify(Change::Policy(namespace, name));
+            }
+        });
+        let notify = changed.clone();
+        let every = |_: &ObjectMeta| true;
+        starter.start(&mut watches, "CheckProvider", &self.providers, every, move |delta| {
+            if let Some((_, name)) = key(&delta) {
+                notify(Change::Provider(name));
             }
         });
         let notify = changed.clone();

@@ -1,6 +1,7 @@
 //! Faults of a spec that depend on other objects: unknown names, cycles, a target namespace that another environment occupies.
 
 use crate::api::{Environment, EnvironmentName, Meta, Reason, RollbackPolicySpec};
+use crate::decide::checks;
 use crate::decide::gates::schedule::check_all;
 use crate::decide::world::{Grant, Project};
 use jiff::Timestamp;
@@ -21,6 +22,7 @@ pub fn environment(project: &Project, environment: &Environment, now: Timestamp)
         .or_else(|| cycle(project, environment))
         .or_else(|| shared_target(project, environment))
         .or_else(|| unknown_policy(project, environment))
+        .or_else(|| invalid_policy(project, environment))
         .or_else(|| unusable_windows(environment, now))
 }
 
@@ -131,6 +133,12 @@ fn unknown_policy(project: &Project, environment: &Environment) -> Option<Fault>
             project.name
         ),
     })
+}
+
+fn invalid_policy(project: &Project, environment: &Environment) -> Option<Fault> {
+    let name = environment.spec.rollback_policy_ref.as_ref()?;
+    let message = checks::validate::checks(project.policies.get(name)?, &project.name, &project.providers)?;
+    Some(Fault { reason: Reason::InvalidPolicy, message: format!("RollbackPolicy {name}: {message}") })
 }
 
 /// The environments in the order in which a release passes them. Environments in a cycle come last, ordered by name.

@@ -308,13 +308,20 @@ fn not_held_by_failure(lane: &Lane<'_>, requested: Requested) -> Gate {
         status.phase.has_failed() && status.conditions.iter().any(|c| c.type_ == HOLDS && c.status == "True")
     });
     if holds && requested == Requested::ByController {
+        let (reason, what) = match current.phase() {
+            PromotionPhase::Inconclusive => (Reason::EvidenceHold, "is inconclusive"),
+            PromotionPhase::Pending
+            | PromotionPhase::Promoting
+            | PromotionPhase::Observing
+            | PromotionPhase::Verified
+            | PromotionPhase::Failed
+            | PromotionPhase::Superseded
+            | PromotionPhase::Cancelled => (Reason::FailureHold, "failed"),
+        };
+        let release = &current.spec.release;
         return Gate::closed(
-            Reason::FailureHold,
-            format!(
-                "{} {} and holds this environment; create a Promotion to continue",
-                current.spec.release,
-                if current.phase() == PromotionPhase::Failed { "failed" } else { "is inconclusive" }
-            ),
+            reason,
+            format!("{release} {what} and holds this environment; create a Promotion to continue"),
         );
     }
     Gate::Open

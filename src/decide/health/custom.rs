@@ -138,6 +138,30 @@ enum Said {
     Stalled(String, String),
 }
 
+/// The status of an object, as kstatus computes it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Kstatus {
+    /// It is as its spec says.
+    Current,
+    /// Its controller works on it, or has not observed it yet.
+    InProgress(String),
+    /// Its controller has given up.
+    Failed(String),
+    /// It says nothing that the API conventions define.
+    Unknown,
+}
+
+/// The status of an object, by `observedGeneration` and the conditions `Ready`, `Reconciling` and `Stalled`.
+pub fn kstatus(object: &Value) -> Kstatus {
+    match said(object, Timestamp::MIN) {
+        Said::Nothing => Kstatus::Unknown,
+        Said::NotObserved => Kstatus::InProgress("its controller has not observed it yet".to_owned()),
+        Said::Observed | Said::Ready => Kstatus::Current,
+        Said::InProgress(message) => Kstatus::InProgress(message),
+        Said::Stalled(reason, message) => Kstatus::Failed(format!("{reason}: {message}")),
+    }
+}
+
 /// What a condition is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Age {

@@ -11,6 +11,7 @@ mod job;
 mod pod;
 mod workload;
 
+pub use custom::{Kstatus, kstatus};
 pub use evidence::{exits_before, is_cron_job, without_evidence};
 pub use job::of_hook;
 

@@ -36,6 +36,7 @@
 //! the status when it begins, unless the window is shorter than 5 s; then it follows from the pods and from the memory of the process
 //! ([`Action::MarkRolledOut`]).
 
+mod checks;
 mod consequence;
 mod desired;
 mod dropped;

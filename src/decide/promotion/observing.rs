@@ -1,5 +1,6 @@
 //! The observe window: health decides until it ends whether the promotion is verified.
 
+use super::checks::{Checks, Evidence};
 use super::health::{health_of, template_change, unchanged, unjudged, without_replicas, workloads};
 use super::outcome::{Outcome, finish};
 use super::{Decision, Scene};
@@ -31,50 +32,68 @@ pub(super) fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -
         },
     };
     let checked = unchanged(scene, wanted);
-    let decision = match health_of(scene, &keys, Mode::Observe) {
-        Health::Failing { reason, message } => {
-            return finish(scene, Outcome::Failed { reason, message: &message });
-        }
+    let health = health_of(scene, &keys, Mode::Observe);
+    if let Health::Failing { reason, message } = health {
+        return finish(scene, Outcome::Failed { reason, message: &message });
+    }
+    let checks = Checks::of(scene, wanted, since, until);
+    if let Some(decision) = checks.failed(scene) {
+        return decision;
+    }
+    let decision = match health {
         Health::Healthy if scene.now < until => Decision { wake_at: Some(until), ..Decision::default() },
         Health::Progressing { recheck_at, .. } if scene.now < until => {
             Decision { wake_at: earliest(recheck_at, Some(until)), ..Decision::default() }
         }
         // At the end of the window, pods that were added in it must be ready too.
-        Health::Healthy | Health::Progressing { .. } => match health_of(scene, &keys, Mode::Settle(until)) {
-            Health::Healthy => return end(scene, wanted),
-            Health::Failing { reason, message } => {
-                return finish(scene, Outcome::Failed { reason, message: &message });
+        Health::Healthy | Health::Progressing { .. } | Health::Failing { .. } => {
+            match health_of(scene, &keys, Mode::Settle(until)) {
+                Health::Healthy => match end(scene, wanted, &checks) {
+                    Some(decision) => return decision,
+                    None => Decision::default(),
+                },
+                Health::Failing { reason, message } => {
+                    return finish(scene, Outcome::Failed { reason, message: &message });
+                }
+                Health::Progressing { obstacle: Some(reason), message, recheck_at } => {
+                    scene.stay(scene.status(), &reason, &message, recheck_at)
+                }
+                // Not reported: the progress of a workload is in its own status.
+                Health::Progressing { obstacle: None, recheck_at, .. } => {
+                    Decision { wake_at: recheck_at, ..Decision::default() }
+                }
             }
-            Health::Progressing { obstacle: Some(reason), message, recheck_at } => {
-                scene.stay(scene.status(), &reason, &message, recheck_at)
-            }
-            // Not reported: the progress of a workload is in its own status.
-            Health::Progressing { obstacle: None, recheck_at, .. } => {
-                Decision { wake_at: recheck_at, ..Decision::default() }
-            }
-        },
+        }
     };
     // Nothing watches objects of custom kinds.
     let poll = (!scene.world.customs.is_empty()).then(|| later(scene.now, super::RETRY));
     let wake_at = earliest(decision.wake_at, poll);
     let actions =
         if checked.is_empty() { Vec::new() } else { vec![Action::MarkUnchanged { generations: checked }] };
-    Decision { actions, wake_at, ..decision }
+    checks.attach(scene, Decision { actions, wake_at, ..decision })
 }
 
-/// Ends the promotion after the observe window: verified, unless nothing ran that shows whether the release is good.
-fn end(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
+/// Ends the promotion after the observe window: verified, unless nothing shows whether the release is good. None while a check needs
+/// further measurements.
+fn end(scene: &Scene<'_>, wanted: &[Desired], checks: &Checks<'_>) -> Option<Decision> {
     let status = scene.status();
     let idle: Vec<ObjectRef> = without_replicas(scene, wanted)
         .into_iter()
         .filter(|it| status.without_replicas.contains(it))
         .collect();
     if !idle.is_empty() {
-        return nothing_ran(scene, &idle);
+        return Some(nothing_ran(scene, &idle));
+    }
+    match checks.evidence() {
+        Evidence::Complete => {}
+        Evidence::Open => return None,
+        Evidence::Missing { reason, message } => {
+            return Some(finish(scene, Outcome::Inconclusive { reason, message: &message }));
+        }
     }
     let notes = unjudged(scene, &workloads(wanted));
     let message = [vec!["stayed healthy through the observe window".to_owned()], notes].concat().join("; ");
-    finish(scene, Outcome::Verified { reason: Reason::Verified, message: &message })
+    Some(finish(scene, Outcome::Verified { reason: Reason::Verified, message: &message }))
 }
 
 /// Ends a promotion of which a workload has no replicas.

@@ -4,7 +4,7 @@
 //! at once: the rollback is created first, and the promotion fails when that rollback has started.
 
 use super::consequence::{Consequence, consequence, roll_back, rollback_name};
-use super::{Decision, Scene, hooks, note, removals, steps, warning};
+use super::{Decision, Scene, checks, hooks, note, removals, steps, warning};
 use crate::api::{
     Condition, HOLDS, Meta, Promotion, PromotionKind, PromotionPhase, PromotionStatus, Reason, StepResult,
 };
@@ -194,13 +194,15 @@ fn hold(scene: &Scene<'_>, reason: &Reason, message: &str) -> Condition {
 impl Scene<'_> {
     /// The status of a promotion that ends now, without what only a running one needs.
     fn ended_status(&self) -> PromotionStatus {
-        PromotionStatus {
+        let mut status = PromotionStatus {
             finished_at: Some(self.time()),
             exits_before: Vec::new(),
             waiting_since: None,
             waited_until: None,
             ..self.status()
-        }
+        };
+        checks::close(self, &mut status);
+        status
     }
 }
 

@@ -1,5 +1,6 @@
 //! A promotion that has written nothing yet: gates, consent, approvals, the dry-run of every object, and then the intent.
 
+use super::checks::{baselines, before_start};
 use super::gates::{busy_lane, closed_gate, no_consent, unapproved};
 use super::health::exits_found;
 use super::outcome::{Outcome, finish};
@@ -144,6 +145,9 @@ fn start_promotion(scene: &Scene<'_>, content: &Digested, plan: &Plan) -> Decisi
         }
         return Decision { report: refusal.report, ..scene.preflight(plan) };
     }
+    if let Some(decision) = before_start(scene, &plan.objects) {
+        return decision;
+    }
     if let Some(message) = scene.paused(&plan.objects, trial) {
         return scene.wait(&Reason::Paused, &message, None);
     }
@@ -214,6 +218,7 @@ fn intend(
         status.baseline_healthy = Some(scene.baseline_is_healthy(wanted));
     }
     status.changes = scene.changes(wanted, replaced);
+    status.checks = baselines(scene);
     status.failing_before = scene.failing_before(wanted);
     status.warnings.extend(unmatched(content.objects(), &scene.environment.spec));
     status.warnings.extend(unrolled(plan.content.objects()).iter().map(|text| cut(text, 512)));

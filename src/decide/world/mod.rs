@@ -1,14 +1,20 @@
 //! What was observed. Plain data: this module makes no requests and no decisions.
 
 mod live;
+mod measured;
 mod project;
+mod provider;
 mod workload;
 
 pub use live::{FailedWrite, Live};
+pub use measured::{
+    Alerts, Answer, Answered, Assessed, Measured, Measurements, Phase, Queried, Replied, Tally, Unmeasured,
+};
 pub use project::{Admission, Freeze, Grant, NamespaceFacts, Objects, Project, Verb};
+pub use provider::{ProviderHealth, ProviderWorld};
 pub use workload::{Container, Custom, Ended, OutdatedPod, Pod, Run, Workload};
 
-use crate::api::{Approval, CachedRelease, Environment, Promotion, Reason};
+use crate::api::{Approval, CachedRelease, Environment, Promotion, Reason, RollbackPolicy};
 use crate::content::{ContentError, Digested, ObjectKey, Plan, Sealed};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -76,6 +82,15 @@ pub struct ApprovalWorld {
     pub approval: Arc<Approval>,
 }
 
+/// Input of the decision about a rollback policy.
+#[derive(Clone, Debug)]
+pub struct PolicyWorld {
+    /// The project, without its releases and promotions.
+    pub project: Project,
+    /// The policy.
+    pub policy: Arc<RollbackPolicy>,
+}
+
 /// Input of the decision which namespaces are frozen.
 #[derive(Clone, Debug)]
 pub struct FreezesWorld {
@@ -120,6 +135,8 @@ pub struct PromotionWorld {
     pub workloads: BTreeMap<ObjectKey, Workload>,
     /// Objects of custom kinds that the promotion changes, as far as they could be read.
     pub customs: BTreeMap<ObjectKey, Custom>,
+    /// What this process measured for the checks.
+    pub measured: Measurements,
     /// The term of the replica that holds the lease.
     pub epoch: i64,
 }

@@ -1,9 +1,9 @@
 //! One project, built from lists of its objects.
 
 use crate::api::{
-    ApplicationName, Approval, CachedRelease, ChangeFreeze, ChangeType, ClusterChangeFreeze, Environment,
-    EnvironmentId, EnvironmentName, Location, Meta, ProjectName, Promotion, ReleaseName, RollbackPolicy,
-    RollbackPolicySpec, UserInfo,
+    ApplicationName, Approval, CachedRelease, ChangeFreeze, ChangeType, CheckProvider, CheckProviderSpec,
+    ClusterChangeFreeze, Environment, EnvironmentId, EnvironmentName, Location, Meta, ProjectName, Promotion,
+    ReleaseName, RollbackPolicy, RollbackPolicySpec, UserInfo,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -19,6 +19,8 @@ pub struct Project {
     pub environments: BTreeMap<EnvironmentName, Arc<Environment>>,
     /// Its rollback policies, by name.
     pub policies: BTreeMap<String, RollbackPolicySpec>,
+    /// The check providers of the installation, by name.
+    pub providers: BTreeMap<String, Arc<CheckProviderSpec>>,
     /// Its releases, by name.
     pub releases: BTreeMap<ReleaseName, Arc<CachedRelease>>,
     /// Its promotions, by name.
@@ -50,6 +52,8 @@ pub struct Objects {
     pub environments: Vec<Arc<Environment>>,
     /// Rollback policies.
     pub policies: Vec<Arc<RollbackPolicy>>,
+    /// Check providers of the installation.
+    pub providers: Vec<Arc<CheckProvider>>,
     /// Releases.
     pub releases: Vec<Arc<CachedRelease>>,
     /// Promotions.
@@ -74,11 +78,15 @@ impl Project {
         let policy = |policy: Arc<RollbackPolicy>| {
             (policy.metadata.name.clone().unwrap_or_default(), policy.spec.clone())
         };
+        let provider = |provider: Arc<CheckProvider>| {
+            (provider.metadata.name.clone().unwrap_or_default(), Arc::new(provider.spec.clone()))
+        };
         Self {
             freezes: freezes(&objects.name, &objects.freezes, &objects.cluster_freezes, &objects.undecodable),
             name: objects.name,
             environments: objects.environments.into_iter().map(|it| (it.name().into(), it)).collect(),
             policies: objects.policies.into_iter().map(policy).collect(),
+            providers: objects.providers.into_iter().map(provider).collect(),
             approvals: approvals.map(|approval| (approval.name().to_owned(), approval)).collect(),
             releases,
             promotions: objects.promotions.into_iter().map(|it| (it.name().to_owned(), it)).collect(),
@@ -108,6 +116,7 @@ impl Project {
             name: self.name.clone(),
             environments: self.environments.clone(),
             policies: self.policies.clone(),
+            providers: self.providers.clone(),
             releases: BTreeMap::new(),
             promotions: BTreeMap::new(),
             undecodable: self.undecodable.clone(),

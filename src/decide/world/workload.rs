@@ -1,5 +1,6 @@
 //! Workloads and their pods, reduced to the fields that health reads.
 
+use core::net::IpAddr;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::sync::Arc;
@@ -111,6 +112,8 @@ pub struct Pod {
     pub unschedulable: Option<(Timestamp, String)>,
     /// Why the pod as a whole failed: reason and message.
     pub failed: Option<(String, String)>,
+    /// Its address, unless it has the address of its node.
+    pub address: Option<IpAddr>,
     /// Containers, init containers included.
     pub containers: Vec<Container>,
 }

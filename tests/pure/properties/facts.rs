@@ -174,6 +174,7 @@ pub fn pod(choices: &mut Choices<'_>) -> Pod {
         }),
     };
     Pod {
+        address: None,
         name: "pod".into(),
         uid: "u".into(),
         ready: choices.one_in(2),

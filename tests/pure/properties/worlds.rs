@@ -285,6 +285,7 @@ pub fn promotion_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<Pro
         consent::add(&mut project, &digests, choices);
         project.grants.insert(promotion.spec.environment.clone(), grant(choices));
         let mut world = PromotionWorld {
+            measured: BTreeMap::new(),
             project,
             promotion: Arc::clone(promotion),
             content,

@@ -1,6 +1,7 @@
 //! A toy target namespace: server-side apply with field ownership, and a controller of workloads whose pods meet the fate that
 //! the name of their image says. What it shows is a function of the objects and of the time, so a run can be repeated.
 
+use super::fate::{Fate, word};
 use super::fields::{conflict, entry, merge, prune};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -99,7 +100,7 @@ impl Namespace {
     pub fn forget_jobs(&mut self, now: Timestamp) {
         let name = self.name.clone();
         self.objects
-            .retain(|key, placed| key.kind() != "Job" || !is_ready(placed, &Fate::of(placed, &name), now));
+            .retain(|key, placed| key.kind() != "Job" || !is_ready(placed, &fate(placed, &name), now));
     }
 
     /// Somebody deletes the objects of a kind whose names begin so. One with a finalizer stays until that is removed.
@@ -263,11 +264,18 @@ impl Namespace {
         all.map(|(key, placed)| (key.clone(), workload(key, placed, &self.name, now))).collect()
     }
 
+    /// Since when the Deployment of this name has its template, and the word in the name of its image.
+    pub fn running(&self, name: &str) -> Option<(Timestamp, String)> {
+        let (_, placed) =
+            self.objects.iter().find(|(key, _)| key.kind() == "Deployment" && key.name() == name)?;
+        Some((placed.template_since, word(&placed.live)))
+    }
+
     /// When something changes next without anybody writing.
     pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
         let moments =
             self.objects.iter().filter(|(key, _)| key.kind() != "ConfigMap").flat_map(|(_, placed)| {
-                let fate = Fate::of(placed, &self.name);
+                let fate = fate(placed, &self.name);
                 let pods = [fate.ready, fate.crash].into_iter().flatten();
                 pods.map(|seconds| after(placed.template_since, seconds)).chain([after(placed.spec_since, 1)])
             });
@@ -278,42 +286,14 @@ impl Namespace {
 /// Whether a Job has been removed some seconds after it finished, as its spec says.
 fn is_expired(placed: &Placed, namespace: &str, now: Timestamp) -> bool {
     let ttl = placed.live.pointer("/spec/ttlSecondsAfterFinished").and_then(Value::as_i64);
-    let fate = Fate::of(placed, namespace);
+    let fate = fate(placed, namespace);
     let finished = fate.crash.or(fate.ready);
     ttl.zip(finished).is_some_and(|(ttl, finished)| now >= after(placed.template_since, finished + ttl))
 }
 
-/// What becomes of pods, in seconds after their template was written.
-struct Fate {
-    ready: Option<i64>,
-    crash: Option<i64>,
-}
-
-impl Fate {
-    /// `crash` crashes at once, `fade` after a minute of health, when `stray` loses its node, `slow` needs 40 s, all else 5 s;
-    /// `crash-in-shop-prod` crashes only there.
-    fn of(placed: &Placed, namespace: &str) -> Self {
-        let mut fate = Self::of_image(&placed.live, namespace);
-        if let Some(at) = placed.broken {
-            fate.crash = Some(at.duration_since(placed.template_since).as_secs());
-        }
-        fate
-    }
-
-    fn of_image(live: &Value, namespace: &str) -> Self {
-        let image = live
-            .pointer("/spec/template/spec/containers/0/image")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        let word = image.split('@').next().and_then(|name| name.rsplit('/').next()).unwrap_or_default();
-        let (word, only) = word.split_once("-in-").unwrap_or((word, namespace));
-        match word {
-            "crash" if only == namespace => Self { ready: None, crash: Some(3) },
-            "fade" | "stray" if only == namespace => Self { ready: Some(5), crash: Some(65) },
-            "slow" => Self { ready: Some(40), crash: None },
-            _ => Self { ready: Some(5), crash: None },
-        }
-    }
+fn fate(placed: &Placed, namespace: &str) -> Fate {
+    let broken = placed.broken.map(|at| at.duration_since(placed.template_since).as_secs());
+    Fate::of(&placed.live, namespace, broken)
 }
 
 fn after(at: Timestamp, seconds: i64) -> Timestamp {
@@ -338,11 +318,11 @@ fn is_ready(placed: &Placed, fate: &Fate, now: Timestamp) -> bool {
 }
 
 fn available(placed: &Placed, namespace: &str, now: Timestamp) -> i32 {
-    if is_ready(placed, &Fate::of(placed, namespace), now) { desired(placed) } else { placed.older }
+    if is_ready(placed, &fate(placed, namespace), now) { desired(placed) } else { placed.older }
 }
 
 fn workload(key: &ObjectKey, placed: &Placed, namespace: &str, now: Timestamp) -> Workload {
-    let fate = Fate::of(placed, namespace);
+    let fate = fate(placed, namespace);
     let ready = is_ready(placed, &fate, now);
     let crashed = fate.crash.is_some_and(|seconds| now >= after(placed.template_since, seconds));
     let was_ready = fate.ready.is_some_and(|seconds| now >= after(placed.template_since, seconds));

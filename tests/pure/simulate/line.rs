@@ -70,6 +70,12 @@ fn action(action: &Action) -> String {
         Action::Delete { key, .. } => format!("deletes {key}"),
         Action::MarkUnchanged { generations } => format!("finds {} workloads unchanged", generations.len()),
         Action::MarkRolledOut { .. } => "sees everything rolled out".to_owned(),
+        Action::Measure { check, question, .. } => format!("measures {check}: {question}"),
+        Action::MarkMeasured { check, tally, .. } => {
+            let last = tally.last.as_ref().map(|last| last.message.as_str()).unwrap_or_default();
+            format!("counts {check} ({} passed, {} failed): {last}", tally.passed, tally.failed)
+        }
+        Action::AskProvider { provider, .. } => format!("asks {provider}"),
         Action::PublishFreezes { frozen, .. } => format!("says that {} namespaces are frozen", frozen.len()),
         Action::DeletePod { name, .. } => format!("deletes pod {name}"),
     }

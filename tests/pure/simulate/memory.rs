@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use towpath::content::ObjectKey;
-use towpath::decide::world::{FailedWrite, Trial};
+use towpath::decide::world::{FailedWrite, Measurements, Trial};
 
 /// What one process knows and a crash takes away.
 #[derive(Clone, Default)]
@@ -14,6 +14,7 @@ pub struct Memory {
     pub failed: BTreeMap<String, BTreeMap<ObjectKey, FailedWrite>>,
     pub rolled_out: BTreeMap<String, Timestamp>,
     pub generations: BTreeMap<String, BTreeMap<ObjectKey, i64>>,
+    pub measured: BTreeMap<String, Measurements>,
 }
 
 impl Memory {

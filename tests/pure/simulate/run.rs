@@ -339,6 +339,9 @@ impl Run {
             | Action::DeleteContent { .. }
             | Action::MarkRolledOut { .. }
             | Action::MarkUnchanged { .. }
+            | Action::Measure { .. }
+            | Action::MarkMeasured { .. }
+            | Action::AskProvider { .. }
             | Action::PublishFreezes { .. } => {}
         }
     }

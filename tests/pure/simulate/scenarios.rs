@@ -1,5 +1,6 @@
 //! The scenarios: what is there at first, and what people do when.
 
+use super::checks::{METRIC, NO_DATA};
 use super::cluster::Namespace;
 use super::run::{Event, Run};
 use super::store::{PROJECT, Store};
@@ -173,7 +174,7 @@ pub const NEW_NAMESPACE: Scenario = Scenario {
     ],
 };
 
-pub const ALL: [&Scenario; 10] = [
+pub const ALL: [&Scenario; 12] = [
     &HEALTHY,
     &TAKEN_BACK,
     &FADING,
@@ -184,6 +185,8 @@ pub const ALL: [&Scenario; 10] = [
     &BUDGET,
     &HOOKS,
     &NEW_NAMESPACE,
+    &METRIC,
+    &NO_DATA,
 ];
 
 pub fn settled(setting: fn(&mut Store, Timestamp), events: &[Event]) -> Run {

@@ -4,6 +4,7 @@ use super::cluster::Namespace;
 use super::memory::Memory;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde_json::json;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use towpath::api::{
@@ -13,11 +14,11 @@ use towpath::api::{
 };
 use towpath::content::capture::images::images;
 use towpath::content::{Digested, ObjectKey, ObjectSet, manifests};
-use towpath::decide::decision::{Action, Decision, Target};
+use towpath::decide::decision::{Action, Decision, Question, Target};
 use towpath::decide::needs::{contents, live_objects, plans};
 use towpath::decide::world::{
-    Admission, Capture, EnvironmentWorld, Grant, Live, Loaded, NamespaceFacts, Objects, Plans, Project,
-    PromotionWorld, ReleaseWorld, Trial, Verb,
+    Admission, Answer, Answered, Capture, EnvironmentWorld, Grant, Live, Loaded, NamespaceFacts, Objects,
+    Plans, Project, PromotionWorld, ReleaseWorld, Trial, Unmeasured, Verb,
 };
 
 pub const PROJECT: &str = "shop";
@@ -40,6 +41,9 @@ pub fn of_any<S>(decision: Decision<S>, status: fn(Box<S>) -> Status) -> Decisio
 /// Something that happens.
 pub type Step = Arc<dyn Fn(&mut Store, Timestamp)>;
 
+/// What a provider answers to a query: the time when the newest pod of web became ready, and the name of its image.
+pub type Gauge = fn(&str, Option<(Timestamp, String)>, Timestamp) -> Result<Answer, Unmeasured>;
+
 /// What the API server keeps.
 #[derive(Clone, Default)]
 pub struct Store {
@@ -50,6 +54,8 @@ pub struct Store {
     pub contents: BTreeMap<String, Arc<Digested>>,
     pub namespaces: BTreeMap<String, Namespace>,
     pub approvals: BTreeMap<String, Arc<Approval>>,
+    /// What a check provider answers; the version that runs in the namespace of prod is known.
+    pub gauge: Option<Gauge>,
     /// Whether the API server says who asks, so that approvals can be demanded.
     pub enforced: bool,
     /// What happens next, of a situation that was read.
@@ -125,6 +131,9 @@ impl Store {
             ..Objects::default()
         });
         project.policies = self.policies.clone();
+        let metrics = json!({ "prometheus": { "url": "http://metrics:9090" }, "projects": ["*"] });
+        let metrics = ("metrics".to_owned(), Arc::new(serde_json::from_value(metrics).unwrap()));
+        project.providers.extend(self.gauge.map(|_| metrics));
         if self.enforced {
             project.admission = Admission::Enforced;
             let verbs = [Verb::Promote, Verb::Approve, Verb::Override, Verb::Declare];
@@ -186,6 +195,7 @@ impl Store {
             failed: memory.failed.get(&uid).cloned().unwrap_or_default(),
             rolled_out: memory.rolled_out.get(&uid).copied(),
             generations: memory.generations.get(&uid).cloned().unwrap_or_default(),
+            measured: memory.measured.get(&uid).cloned().unwrap_or_default(),
             workloads: BTreeMap::new(),
             customs: BTreeMap::new(),
             epoch: 1,
@@ -339,7 +349,24 @@ impl Store {
                 memory.rolled_out.insert(uid.to_owned(), *since);
                 Ok(true)
             }
-            Action::DeletePod { .. } | Action::PublishFreezes { .. } => Ok(false),
+            Action::Measure { target, phase, check, question, .. } => {
+                let Question::Query { query, .. } = question else { panic!("only queries are answered") };
+                let running = self.namespaces[target.location.namespace.as_str()].running("web");
+                let answer = self.gauge.expect("nothing is measured")(query, running, now);
+                let answered = Answered { at: now, answer };
+                let measured = memory.measured.entry(uid.to_owned()).or_default();
+                measured.entry((*phase, check.clone())).or_default().answer = Some(answered);
+                Ok(true)
+            }
+            Action::MarkMeasured { phase, check, tally } => {
+                let measured = memory.measured.entry(uid.to_owned()).or_default();
+                let entry = measured.entry((*phase, check.clone())).or_default();
+                (entry.answer, entry.tally) = (None, Some(tally.clone()));
+                Ok(false)
+            }
+            Action::DeletePod { .. } | Action::PublishFreezes { .. } | Action::AskProvider { .. } => {
+                Ok(false)
+            }
         }
     }
 }

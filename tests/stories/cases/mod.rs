@@ -8,6 +8,7 @@ pub mod approvals;
 pub mod bad_objects;
 pub mod calendar;
 pub mod captures;
+pub mod checks;
 pub mod conditions;
 pub mod configuration;
 pub mod costs;

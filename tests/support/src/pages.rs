@@ -6,10 +6,11 @@ use crate::manifests::{read, root};
 use anyhow::{Context, Result, bail};
 
 /// Every page. The README comes first, because each page starts where the README ends; the page that uninstalls Towpath comes last.
-pub const PAGES: [&str; 6] = [
+pub const PAGES: [&str; 7] = [
     "README.md",
     "docs/developers.md",
     "docs/release-managers.md",
+    "docs/checks.md",
     "docs/on-call.md",
     "docs/gitops.md",
     "docs/platform-teams.md",

@@ -1,0 +1,301 @@
+//! Measurements: what a check asks is asked in the background, and the answer is remembered for the next pass.
+//!
+//! Invariant: a measurement never delays a pass. It ends, whatever the provider does, and requeues its promotion.
+
+use super::ActError;
+use super::target::{api, identity};
+use crate::api::{CheckProviderSpec, ProviderAuth};
+use crate::cluster::Identity;
+use crate::content::ObjectKey;
+use crate::decide::decision::{Question, Target, Which};
+use crate::probe::{Allowed, Auth, Endpoint, ProbeError, Reply, Rule, Sample, TlsFiles};
+use crate::process::measured::{Alerts, Answer, Answered, Phase, Queried, Replied, Unmeasured};
+use crate::process::{Due, Handles};
+use futures::future::join_all;
+use jiff::{SignedDuration, Timestamp};
+use kube::api::{DynamicObject, ListParams};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Most pods that one measurement asks.
+const MOST_PODS: usize = 50;
+/// Most objects that one measurement reads.
+const MOST_OBJECTS: u32 = 100;
+
+/// What is measured, and for whom.
+pub struct Measurement {
+    /// UID of the promotion.
+    pub uid: String,
+    /// Its name.
+    pub promotion: String,
+    /// Its environment.
+    pub target: Target,
+    /// When it is measured.
+    pub phase: Phase,
+    /// Name of the check.
+    pub check: String,
+    /// What is asked.
+    pub question: Question,
+}
+
+/// Starts a measurement.
+pub fn measure(handles: &Handles, measurement: Measurement) {
+    let handles = handles.clone();
+    handles.memory.asks(&measurement.uid, measurement.phase, &measurement.check, handles.clock.now());
+    tokio::spawn(async move {
+        let Measurement { uid, promotion, target, phase, check, question } = measurement;
+        let answer = ask(&handles, &target, question).await;
+        let answered = Answered { at: handles.clock.now(), answer };
+        handles.memory.answered(&uid, phase, &check, answered);
+        let (project, environment) = (target.project, target.environment);
+        handles.requeue.push(Due::Promotion { project, environment, name: promotion });
+    });
+}
+
+/// Asks a provider whether it is there.
+pub fn ask_provider(handles: &Handles, name: String, generation: i64) {
+    let handles = handles.clone();
+    tokio::spawn(async move {
+        let Some(provider) = handles.stores.providers.get("", &name) else { return };
+        let is_prometheus = provider.spec.prometheus.is_some();
+        let answer = async {
+            let endpoint = endpoint(&name, &provider.spec)?;
+            match is_prometheus {
+                true => handles.prober.query(&endpoint, "vector(1)", 300).await.map(drop),
+                false => handles.prober.get(&endpoint, "/").await.map(drop),
+            }
+        };
+        let error = answer.await.err().map(|error| error.to_string());
+        handles.providers.note(&name, generation, error, handles.clock.now());
+        handles.requeue.push(Due::Provider(name));
+    });
+}
+
+async fn ask(handles: &Handles, target: &Target, question: Question) -> Result<Answer, Unmeasured> {
+    match question {
+        Question::Query { provider, query, samples, lookback } => {
+            let query = Query { text: query, samples, lookback };
+            provided(handles, target, &provider, async |endpoint| queried(handles, &endpoint, &query).await)
+                .await
+        }
+        Question::Alerts { provider, labels, since, rolled_out, evidence, lookback } => {
+            let asked = AlertQuery { labels, since, rolled_out, evidence, lookback };
+            provided(handles, target, &provider, async |endpoint| alerts(handles, &endpoint, &asked).await)
+                .await
+        }
+        Question::Provider { provider, path } => {
+            provided(handles, target, &provider, async |endpoint| {
+                Ok(Answer::Http(vec![replied(&provider, handles.prober.get(&endpoint, &path).await?)]))
+            })
+            .await
+        }
+        Question::Pods { pods, path } => {
+            let asked = pods
+                .iter()
+                .take(MOST_PODS)
+                .map(|(pod, address)| handles.prober.get_pod(pod, *address, &path));
+            let names = pods.keys().map(|pod| format!("pod {pod}"));
+            let answers: Result<Vec<Reply>, ProbeError> = join_all(asked).await.into_iter().collect();
+            let replies = answers.map_err(unmeasured)?;
+            Ok(Answer::Http(names.zip(replies).map(|(pod, reply)| replied(&pod, reply)).collect()))
+        }
+        Question::Objects { api_version, kind, which } => {
+            let found = objects(handles, target, &api_version, &kind, which).await;
+            found.map_err(|error| Unmeasured { message: error.words(), ..Unmeasured::default() })
+        }
+    }
+}
+
+/// Asks a provider, if it serves the project, and notes whether it answered.
+async fn provided(
+    handles: &Handles,
+    target: &Target,
+    name: &str,
+    ask: impl AsyncFnOnce(Endpoint) -> Result<Answer, ProbeError>,
+) -> Result<Answer, Unmeasured> {
+    let provider = handles.stores.providers.get("", name).filter(|it| it.spec.serves(&target.project));
+    let Some(provider) = provider else {
+        let message = format!("the CheckProvider {name} does not exist, or is not for this project");
+        return Err(Unmeasured { message, ..Unmeasured::default() });
+    };
+    let answer = match endpoint(name, &provider.spec) {
+        Ok(endpoint) => ask(endpoint).await,
+        Err(error) => Err(error),
+    };
+    // A refused question is an answer.
+    let error = answer.as_ref().err().filter(|error| !error.is_refusal()).map(ToString::to_string);
+    let generation = provider.metadata.generation.unwrap_or_default();
+    if handles.providers.note(name, generation, error, handles.clock.now()) {
+        handles.requeue.push(Due::Provider(name.to_owned()));
+    }
+    answer.map_err(unmeasured)
+}
+
+fn unmeasured(error: ProbeError) -> Unmeasured {
+    Unmeasured {
+        message: error.to_string(),
+        refused: error.is_refusal(),
+        retry_after: error.retry_after().and_then(|after| SignedDuration::try_from(after).ok()),
+    }
+}
+
+/// The endpoint that a provider names.
+fn endpoint(name: &str, spec: &CheckProviderSpec) -> Result<Endpoint, ProbeError> {
+    let tls = spec.tls.clone().unwrap_or_default();
+    let auth = |auth: &ProviderAuth| match (&auth.bearer, &auth.basic) {
+        (Some(file), _) => Some(Auth::Bearer(file.clone())),
+        (None, basic) => {
+            basic.as_ref().map(|basic| Auth::Basic(basic.username.clone(), basic.password.clone()))
+        }
+    };
+    Ok(Endpoint {
+        name: name.to_owned(),
+        url: spec.url().to_owned(),
+        allowed: Allowed::parse(&spec.allow_addresses).map_err(ProbeError::Url)?,
+        tls: TlsFiles { ca: tls.ca, client: tls.certificate.zip(tls.key) },
+        auth: spec.auth.as_ref().and_then(auth),
+        headers: spec.headers.clone(),
+        rate: usize::try_from(spec.rate_limit).unwrap_or(1),
+    })
+}
+
+struct Query {
+    text: String,
+    samples: Option<String>,
+    lookback: SignedDuration,
+}
+
+async fn queried(handles: &Handles, endpoint: &Endpoint, query: &Query) -> Result<Answer, ProbeError> {
+    let seconds = query.lookback.as_secs();
+    let found = handles.prober.query(endpoint, &query.text, seconds).await?;
+    let mut warnings = found.warnings;
+    let samples = match &query.samples {
+        None => None,
+        Some(text) => {
+            let counted = handles.prober.query(endpoint, text, seconds).await?;
+            warnings.extend(counted.warnings);
+            Some(single(&counted.samples))
+        }
+    };
+    let series = found.samples.iter().map(|sample| (shown(&sample.labels), sample.value)).collect();
+    Ok(Answer::Query(Queried { series, warnings, samples }))
+}
+
+fn single(samples: &[Sample]) -> Option<f64> {
+    match samples {
+        [sample] => Some(sample.value),
+        _ => None,
+    }
+}
+
+/// Labels as PromQL writes them.
+fn shown(labels: &BTreeMap<String, String>) -> String {
+    let labels = labels.iter().map(|(name, value)| format!("{name}={value:?}"));
+    format!("{{{}}}", labels.collect::<Vec<_>>().join(","))
+}
+
+struct AlertQuery {
+    labels: BTreeMap<String, String>,
+    since: Timestamp,
+    rolled_out: Timestamp,
+    evidence: Option<String>,
+    lookback: SignedDuration,
+}
+
+/// What became active since the promotion started. `ALERTS_FOR_STATE` holds, for each active alert, since when it is active; the two
+/// counts of `up` show that Prometheus could know.
+async fn alerts(handles: &Handles, endpoint: &Endpoint, asked: &AlertQuery) -> Result<Answer, ProbeError> {
+    let since = asked.since.as_second();
+    let window = handles.clock.now().as_second().saturating_sub(since).saturating_add(1).max(1);
+    let selector = asked.labels.iter().map(|(name, value)| format!("{name}={value:?}"));
+    let selector = selector.collect::<Vec<_>>().join(",");
+    let active = format!(
+        "label_replace(count(last_over_time(up[1m] @ {since})),\"towpath\",\"before\",\"\",\"\") \
+         or label_replace(count(up),\"towpath\",\"now\",\"\",\"\") \
+         or (max by (alertname) (max_over_time(ALERTS_FOR_STATE{{{selector}}}[{window}s])) > {since} \
+         unless on (alertname) max_over_time(ALERTS_FOR_STATE{{{selector}}}[1m] @ {since}))"
+    );
+    let firing =
+        format!("max by (alertname) (max_over_time(ALERTS{{{selector},alertstate=\"firing\"}}[{window}s]))");
+    let pending = format!("max by (alertname) (ALERTS{{{selector},alertstate=\"pending\"}})");
+    let seconds = asked.lookback.as_secs();
+    let ask = async |query: &str| handles.prober.query(endpoint, query, seconds).await;
+    let (active, firing, pending) = (ask(&active).await?, ask(&firing).await?, ask(&pending).await?);
+    let rules = handles.prober.rules(endpoint).await?;
+    let evidence = match &asked.evidence {
+        None => None,
+        Some(query) => Some(single(&ask(query).await?.samples)),
+    };
+    let has = |what: &str| {
+        active.samples.iter().any(|sample| sample.labels.get("towpath").is_some_and(|it| it == what))
+    };
+    let names = |samples: &[Sample]| -> Vec<String> {
+        samples.iter().filter_map(|sample| sample.labels.get("alertname").cloned()).collect()
+    };
+    let matching: Vec<&Rule> = rules.iter().filter(|rule| can_have(rule, &asked.labels)).collect();
+    let unevaluated = |rule: &&&Rule| {
+        let at: Option<Timestamp> = rule.last_evaluation.parse().ok();
+        rule.health != "ok" || at.is_none_or(|at| at < asked.rolled_out)
+    };
+    Ok(Answer::Alerts(Alerts {
+        before: has("before"),
+        now: has("now"),
+        active: names(&active.samples),
+        firing: names(&firing.samples),
+        pending: names(&pending.samples),
+        rules: matching.len(),
+        unevaluated: matching.iter().filter(unevaluated).map(|rule| rule.name.clone()).collect(),
+        evidence,
+        warnings: [active.warnings, firing.warnings, pending.warnings].concat(),
+    }))
+}
+
+/// Whether an alert of a rule can have these labels: each is set by the rule, or comes from the series of its expression.
+fn can_have(rule: &Rule, labels: &BTreeMap<String, String>) -> bool {
+    labels.iter().all(|(name, value)| match name.as_str() {
+        "alertname" => rule.name == *value,
+        name => rule.labels.get(name).is_none_or(|set| set == value || set.contains("{{")),
+    })
+}
+
+fn replied(from: &str, reply: Reply) -> Replied {
+    Replied {
+        from: from.to_owned(),
+        status: reply.status,
+        json: serde_json::from_slice::<Value>(&reply.body).ok().map(Arc::new),
+        headers: reply.headers,
+        milliseconds: u64::try_from(reply.took.as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+/// Reads objects of the target namespace with the identity of the environment.
+async fn objects(
+    handles: &Handles,
+    target: &Target,
+    api_version: &str,
+    kind: &str,
+    which: Which,
+) -> Result<Answer, ActError> {
+    let identity: Identity = identity(target)?;
+    let client = handles.clients.identity(&identity)?;
+    let name = match &which {
+        Which::Named(name) => name.as_str(),
+        Which::Labelled(_) => "any",
+    };
+    let unknown = || ActError::UnknownKind(format!("{api_version} {kind}"));
+    let key = ObjectKey::new(api_version, kind, name).map_err(|_| unknown())?;
+    let api = api(handles, client, target, &key).await?;
+    let read = |error| ActError::write(format!("reading {kind}"))(error);
+    let found: Vec<DynamicObject> = match &which {
+        Which::Named(name) => api.get_opt(name).await.map_err(read)?.into_iter().collect(),
+        Which::Labelled(labels) => {
+            let labels =
+                labels.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(",");
+            let params = ListParams::default().labels(&labels).limit(MOST_OBJECTS);
+            api.list(&params).await.map_err(read)?.items
+        }
+    };
+    let values = found.into_iter().filter_map(|object| serde_json::to_value(object).ok()).map(Arc::new);
+    Ok(Answer::Objects(values.collect()))
+}

@@ -1,0 +1,23 @@
+//! Checks: what a release has to show in addition to the health of its pods.
+//!
+//! ```text
+//!   Check --ask--> Question --act--> Answer --assess--> one measurement --tally--> verdict
+//! ```
+//!
+//! Invariant: nothing passes without a measurement that was taken after the rollout, and nothing fails but by a measured value. What could
+//! not be measured ends neither as passed nor as failed.
+
+mod ask;
+mod assess;
+mod parameters;
+mod path;
+mod tally;
+pub mod validate;
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod validate_tests;
+
+pub use ask::{Asker, ask};
+pub use tally::{End, Round, Span, first_after};

@@ -1,0 +1,365 @@
+//! What measurements say, alone and together, as tables.
+
+use super::assess::assess;
+use super::tally::{End, Round, Span};
+use crate::api::{Check, CheckReport, Verdict};
+use crate::decide::world::{Alerts, Answer, Answered, Measured, Queried, Replied, Tally, Unmeasured};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub fn check(what: Value) -> Check {
+    let mut whole = json!({ "name": "errors" });
+    whole.as_object_mut().unwrap().extend(what.as_object().unwrap().clone());
+    serde_json::from_value(whole).unwrap()
+}
+
+fn prometheus(limits: Value) -> Check {
+    let mut query = json!({ "provider": "metrics", "query": "errors" });
+    query.as_object_mut().unwrap().extend(limits.as_object().unwrap().clone());
+    check(json!({ "prometheus": query }))
+}
+
+fn at(second: i64) -> Timestamp {
+    "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(second)
+}
+
+fn verdict(check: &Check, answer: Answer, baseline: Option<f64>) -> (Verdict, String) {
+    let assessed = assess(check, &Answered { at: at(0), answer: Ok(answer) }, baseline);
+    (assessed.verdict, assessed.message)
+}
+
+#[test]
+fn a_query_passes_only_with_a_value_within_its_limits() {
+    let values = |values: &[f64]| {
+        let series = values.iter().enumerate().map(|(index, value)| (format!("{{pod=\"{index}\"}}"), *value));
+        Queried { series: series.collect(), ..Queried::default() }
+    };
+    let warned = Queried { warnings: vec!["results truncated".into()], ..values(&[0.0]) };
+    let sampled = |count| Queried { samples: Some(count), ..values(&[0.0]) };
+    let samples = json!({ "max": 1, "samples": { "query": "count", "min": 10 } });
+    for (limits, found, baseline, expected, says) in [
+        (json!({ "max": 0.05 }), values(&[0.05]), None, Verdict::Passed, "0.05 is within"),
+        (json!({ "max": 0.05 }), values(&[0.06]), None, Verdict::Failed, "0.06 is greater than 0.05"),
+        (json!({ "min": 2 }), values(&[1.0]), None, Verdict::Failed, "1 is less than 2"),
+        (json!({ "min": 1, "max": 2 }), values(&[1.5]), None, Verdict::Passed, ""),
+        (json!({ "max": 1 }), values(&[f64::INFINITY]), None, Verdict::Failed, "inf is greater"),
+        (json!({ "max": 1 }), values(&[f64::NAN]), None, Verdict::Inconclusive, "NaN"),
+        (json!({ "max": 1 }), values(&[]), None, Verdict::Inconclusive, "no data"),
+        (json!({ "max": 1 }), warned, None, Verdict::Inconclusive, "results truncated"),
+        (json!({ "max": 1 }), values(&[0.0, 0.0]), None, Verdict::Errored, "2 series"),
+        (json!({ "max": 1, "series": "All" }), values(&[0.0, 2.0]), None, Verdict::Failed, "{pod=\"1\"}: 2"),
+        (json!({ "max": 1, "series": "All" }), values(&[0.0, f64::NAN]), None, Verdict::Inconclusive, "NaN"),
+        (json!({ "max": 1, "series": "All" }), values(&[0.0, 1.0]), None, Verdict::Passed, ""),
+        (json!({ "max": 1, "series": "Any" }), values(&[2.0, 1.0]), None, Verdict::Passed, "{pod=\"1\"}"),
+        (json!({ "max": 1, "series": "Any" }), values(&[2.0, 3.0]), None, Verdict::Failed, ""),
+        (samples.clone(), sampled(Some(10.0)), None, Verdict::Passed, ""),
+        (samples.clone(), sampled(Some(9.0)), None, Verdict::Inconclusive, "9 samples, 10 are needed"),
+        (samples.clone(), sampled(Some(f64::NAN)), None, Verdict::Inconclusive, "NaN samples"),
+        (samples, sampled(None), None, Verdict::Inconclusive, "samples.query"),
+        (json!({ "maxRatioToBaseline": 1.5 }), values(&[3.0]), Some(2.0), Verdict::Passed, ""),
+        (json!({ "maxRatioToBaseline": 1.5 }), values(&[3.1]), Some(2.0), Verdict::Failed, "1.5 times the 2"),
+        (json!({ "maxRatioToBaseline": 1.5 }), values(&[0.0]), Some(0.0), Verdict::Passed, ""),
+        (json!({ "maxRatioToBaseline": 1.5 }), values(&[0.1]), Some(0.0), Verdict::Inconclusive, "no ratio"),
+        (
+            json!({ "maxRatioToBaseline": 1.5 }),
+            values(&[0.1]),
+            None,
+            Verdict::Inconclusive,
+            "no value from before",
+        ),
+    ] {
+        let what = format!("{limits} {found:?}");
+        let (verdict, message) = verdict(&prometheus(limits), Answer::Query(found), baseline);
+        assert_eq!(verdict, expected, "{what}: {message}");
+        assert!(message.contains(says), "{what}: {message}");
+    }
+}
+
+#[test]
+fn an_alert_fails_only_if_it_became_active_after_the_start_and_fires() {
+    let check = check(json!({ "alerts": { "provider": "metrics", "labels": { "severity": "page" } } }));
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let quiet = Alerts { before: true, now: true, rules: 3, ..Alerts::default() };
+    let active = |firing: &[&str], pending: &[&str], active: &[&str]| Alerts {
+        firing: names(firing),
+        pending: names(pending),
+        active: names(active),
+        ..quiet.clone()
+    };
+    for (alerts, expected, says) in [
+        (quiet.clone(), Verdict::Passed, "no alert became active"),
+        (active(&["Errors"], &[], &["Errors"]), Verdict::Failed, "Errors fires since"),
+        (active(&["Errors"], &[], &[]), Verdict::Passed, ""),
+        (active(&[], &["Slow"], &["Slow"]), Verdict::Inconclusive, "Slow is pending"),
+        (active(&[], &["Slow"], &[]), Verdict::Passed, ""),
+        (active(&[], &[], &["Slow"]), Verdict::Passed, ""),
+        (Alerts { rules: 0, ..quiet.clone() }, Verdict::Errored, "no alerting rule"),
+        (Alerts { before: false, ..quiet.clone() }, Verdict::Inconclusive, "before the promotion"),
+        (
+            Alerts { before: false, ..active(&["Errors"], &[], &["Errors"]) },
+            Verdict::Inconclusive,
+            "told from an old",
+        ),
+        (Alerts { now: false, ..quiet.clone() }, Verdict::Inconclusive, "scrapes no target"),
+        (Alerts { unevaluated: names(&["Bad"]), ..quiet.clone() }, Verdict::Inconclusive, "rule Bad"),
+        (Alerts { evidence: Some(Some(3.0)), ..quiet.clone() }, Verdict::Passed, ""),
+        (Alerts { evidence: Some(Some(0.0)), ..quiet.clone() }, Verdict::Inconclusive, "evidence is 0"),
+        (Alerts { evidence: Some(None), ..quiet.clone() }, Verdict::Inconclusive, "evidence is no data"),
+        (Alerts { evidence: Some(Some(f64::NAN)), ..quiet.clone() }, Verdict::Inconclusive, "NaN"),
+        (Alerts { warnings: names(&["partial"]), ..quiet.clone() }, Verdict::Inconclusive, "partial"),
+    ] {
+        let what = format!("{alerts:?}");
+        let (verdict, message) = verdict(&check, Answer::Alerts(alerts), None);
+        assert_eq!(verdict, expected, "{what}: {message}");
+        assert!(message.contains(says), "{what}: {message}");
+    }
+}
+
+#[test]
+fn an_answer_passes_with_the_right_status_headers_json_and_latency() {
+    let reply = |status, json: Option<Value>| Replied {
+        from: "pod web-1".into(),
+        status,
+        headers: BTreeMap::from([("x-version".to_owned(), "2".to_owned())]),
+        json: json.map(Arc::new),
+        milliseconds: 40,
+    };
+    let service = json!({ "name": "web", "port": 80 });
+    let json_check = json!({ "service": service, "json": { "path": "$.ok", "value": true } });
+    for (http, replies, expected, says) in [
+        (json!({ "service": service }), vec![reply(200, None)], Verdict::Passed, "web-1 answers 200"),
+        (
+            json!({ "service": service }),
+            vec![reply(200, None), reply(503, None)],
+            Verdict::Failed,
+            "503, not 200",
+        ),
+        (json!({ "service": service, "status": 404 }), vec![reply(404, None)], Verdict::Passed, ""),
+        (json!({ "service": service }), vec![], Verdict::Inconclusive, "no pod"),
+        (
+            json!({ "service": service, "headers": { "X-Version": "2" } }),
+            vec![reply(200, None)],
+            Verdict::Passed,
+            "",
+        ),
+        (
+            json!({ "service": service, "headers": { "X-Version": "3" } }),
+            vec![reply(200, None)],
+            Verdict::Failed,
+            "not 3",
+        ),
+        (
+            json!({ "service": service, "headers": { "X-Other": "3" } }),
+            vec![reply(200, None)],
+            Verdict::Failed,
+            "missing",
+        ),
+        (json!({ "service": service, "maxLatency": "40ms" }), vec![reply(200, None)], Verdict::Passed, ""),
+        (
+            json!({ "service": service, "maxLatency": "39ms" }),
+            vec![reply(200, None)],
+            Verdict::Failed,
+            "40 ms",
+        ),
+        (json_check.clone(), vec![reply(200, Some(json!({ "ok": true })))], Verdict::Passed, ""),
+        (
+            json_check.clone(),
+            vec![reply(200, Some(json!({ "ok": false })))],
+            Verdict::Failed,
+            "$.ok is false",
+        ),
+        (json_check.clone(), vec![reply(200, Some(json!({})))], Verdict::Inconclusive, "finds no value"),
+        (json_check, vec![reply(200, None)], Verdict::Inconclusive, "not JSON"),
+    ] {
+        let what = http.to_string();
+        let (verdict, message) = verdict(&check(json!({ "http": http })), Answer::Http(replies), None);
+        assert_eq!(verdict, expected, "{what}: {message}");
+        assert!(message.contains(says), "{what}: {message}");
+    }
+}
+
+#[test]
+fn an_object_passes_by_a_field_or_by_kstatus() {
+    let object = |status: Value| json!({ "metadata": { "name": "web", "generation": 2, "creationTimestamp": "2025-12-31T23:00:00Z" }, "status": status });
+    let ready = |status: &str| json!({ "observedGeneration": 2, "conditions": [{ "type": "Ready", "status": status, "message": "m" }] });
+    let rollout = |more: Value| {
+        let mut whole = json!({ "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": "web" });
+        whole.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        whole
+    };
+    let healthy = json!({ "compare": { "path": "$.status.phase", "value": "Healthy" } });
+    for (what, objects, expected, says) in [
+        (rollout(json!({})), vec![object(ready("True"))], Verdict::Passed, "Rollout web is ready"),
+        (rollout(json!({})), vec![object(ready("False"))], Verdict::Inconclusive, "is not ready"),
+        (
+            rollout(json!({})),
+            vec![object(
+                json!({ "conditions": [{ "type": "Stalled", "status": "True", "reason": "Bad", "message": "m" }] }),
+            )],
+            Verdict::Failed,
+            "Bad",
+        ),
+        (
+            rollout(json!({})),
+            vec![object(json!({ "phase": "Healthy" }))],
+            Verdict::Inconclusive,
+            "no condition Ready",
+        ),
+        (rollout(json!({})), vec![], Verdict::Inconclusive, "no such Rollout"),
+        (rollout(healthy.clone()), vec![object(json!({ "phase": "Healthy" }))], Verdict::Passed, ""),
+        (
+            rollout(healthy.clone()),
+            vec![object(json!({ "phase": "Healthy" })), object(json!({ "phase": "Degraded" }))],
+            Verdict::Failed,
+            "$.status.phase is Degraded, not Healthy",
+        ),
+        (rollout(json!({ "maxAge": "1h" })), vec![object(ready("True"))], Verdict::Passed, ""),
+        (rollout(json!({ "maxAge": "59m" })), vec![object(ready("True"))], Verdict::Inconclusive, "maxAge"),
+    ] {
+        let text = what.to_string();
+        let objects = objects.into_iter().map(Arc::new).collect();
+        let (verdict, message) = verdict(&check(json!({ "object": what })), Answer::Objects(objects), None);
+        assert_eq!(verdict, expected, "{text}: {message}");
+        assert!(message.contains(says), "{text}: {message}");
+    }
+}
+
+#[test]
+fn what_cannot_be_measured_is_an_error_and_what_a_server_says_is_made_harmless() {
+    let unmeasured = Unmeasured {
+        message: "cannot connect\u{1b}[2J".to_owned() + &"x".repeat(900),
+        refused: true,
+        retry_after: Some(SignedDuration::from_secs(30)),
+    };
+    let assessed =
+        assess(&prometheus(json!({ "max": 1 })), &Answered { at: at(0), answer: Err(unmeasured) }, None);
+    assert_eq!(
+        (assessed.verdict, assessed.refused, assessed.retry_at),
+        (Verdict::Errored, true, Some(at(30)))
+    );
+    assert!(
+        assessed.message.starts_with("cannot connect\\u{1b}[2J") && assessed.message.chars().count() <= 501
+    );
+    let other = assess(
+        &check(json!({ "http": { "provider": "x" } })),
+        &Answered { at: at(0), answer: Ok(Answer::Query(Queried::default())) },
+        None,
+    );
+    assert_eq!(other.verdict, Verdict::Inconclusive, "the check was changed");
+}
+
+/// The round after these measurements, taken every 10 s: `p`assed, `f`ailed, `e`rrored, `i`nconclusive.
+fn after<'a>(check: &'a Check, letters: &str, recorded: Option<&'a CheckReport>) -> Round<'a> {
+    let mut measured = Measured::default();
+    let mut round = Round::of(check, None, recorded);
+    for (second, letter) in (0..).step_by(10).zip(letters.chars()) {
+        let value =
+            |value| Ok(Answer::Query(Queried { series: vec![(String::new(), value)], ..Queried::default() }));
+        let answer = match letter {
+            'p' => value(0.0),
+            'f' => value(9.0),
+            'i' => value(f64::NAN),
+            _ => Err(Unmeasured { message: "down".into(), ..Unmeasured::default() }),
+        };
+        measured.answer = Some(Answered { at: at(second), answer });
+        round = Round::of(check, Some(&measured), recorded);
+        measured = Measured { tally: Some(round.tally.clone()), ..Measured::default() };
+    }
+    round
+}
+
+#[test]
+fn measurements_together_give_a_verdict() {
+    for (settings, letters, failed, end) in [
+        (json!({}), "", false, End::Open),
+        (json!({}), "p", false, End::Passed),
+        (json!({}), "f", true, End::Open),
+        (json!({}), "i", false, End::Inconclusive),
+        (json!({}), "iip", false, End::Passed),
+        (json!({}), "pi", false, End::Passed),
+        (json!({}), "pf", true, End::Passed),
+        (json!({}), "eeee", false, End::Open),
+        (json!({}), "eeeee", false, End::Errored),
+        (json!({}), "eeeepeeee", false, End::Passed),
+        (json!({}), "peeeee", false, End::Errored),
+        (json!({ "failureLimit": 2 }), "fpf", false, End::Passed),
+        (json!({ "failureLimit": 2 }), "fpfpf", true, End::Passed),
+        (json!({ "consecutiveFailures": 2 }), "fpfpf", false, End::Passed),
+        (json!({ "consecutiveFailures": 2 }), "pff", true, End::Passed),
+        (json!({ "consecutiveFailures": 2 }), "fif", false, End::Inconclusive),
+        (json!({ "minMeasurements": 3 }), "pp", false, End::Open),
+        (json!({ "minMeasurements": 3 }), "ppp", false, End::Passed),
+        (json!({ "minMeasurements": 3 }), "ppi", false, End::Inconclusive),
+        (json!({ "errorLimit": 0 }), "pe", false, End::Errored),
+    ] {
+        let mut whole = json!({ "prometheus": { "provider": "m", "query": "q", "max": 1 } });
+        whole.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
+        let check = check(whole);
+        let round = after(&check, letters, None);
+        assert_eq!((round.has_failed(), round.end(None)), (failed, end), "{settings} {letters}");
+    }
+}
+
+#[test]
+fn a_restart_loses_no_failing_measurement_and_takes_passing_ones_again() {
+    let check = check(
+        json!({ "prometheus": { "provider": "m", "query": "q", "max": 1 }, "failureLimit": 1, "interval": "10s" }),
+    );
+    let round = after(&check, "pf", None);
+    assert!(round.is_news() && !round.has_failed());
+    let report = round.report(None, Some("q".into()));
+    assert_eq!((report.passed, report.failed, report.failed_in_a_row), (1, 1, 1));
+    let restarted = after(&check, "", Some(&report));
+    assert_eq!((restarted.tally.failed, restarted.tally.passed, restarted.end(None)), (1, 0, End::Open));
+    let span = Span { since: at(-100), until: Some(at(100)) };
+    assert_eq!(restarted.due(span), Some(at(20)), "an interval after the recorded one");
+    assert!(after(&check, "f", Some(&report)).has_failed());
+    assert!(after(&check, "p", Some(&report)).is_news(), "it recovered");
+}
+
+#[test]
+fn only_what_a_person_has_to_know_at_once_is_written_at_once() {
+    let check =
+        check(json!({ "prometheus": { "provider": "m", "query": "q", "max": 1 }, "failureLimit": 9 }));
+    for (letters, news) in
+        [("p", false), ("pp", false), ("f", true), ("ff", true), ("e", true), ("i", true), ("pi", false)]
+    {
+        assert_eq!(after(&check, letters, None).is_news(), news, "{letters}");
+    }
+    let errored = after(&check, "e", None).report(None, None);
+    assert!(!after(&check, "e", Some(&errored)).is_news(), "it is recorded");
+    assert!(after(&check, "p", Some(&errored)).is_news());
+}
+
+#[test]
+fn a_measurement_is_due_after_a_whole_window_then_every_interval_and_at_the_end() {
+    let check = check(json!({
+        "prometheus": { "provider": "m", "query": "q", "max": 1 }, "interval": "30s", "window": "20s", "initialDelay": "5s",
+    }));
+    let span = Span { since: at(-25), until: Some(at(70)) };
+    let due = |letters: &str, span: Span| after(&check, letters, None).due(span);
+    assert_eq!(due("", span), Some(at(0)));
+    assert_eq!(due("p", span), Some(at(30)));
+    assert_eq!(due("pppp", span), Some(at(60)));
+    assert_eq!(due("ppppp", span), Some(at(70)), "the last one at the end of the window");
+    assert_eq!(due("pppppppp", span), None, "it passed and the window has ended");
+    assert_eq!(
+        due("eeee", Span { until: Some(at(10)), ..span }),
+        Some(at(60)),
+        "still open after the window"
+    );
+    assert_eq!(due("f", span), None);
+    assert_eq!(due("eeeee", span), None);
+}
+
+#[test]
+fn counts_do_not_overflow() {
+    let check = prometheus(json!({ "max": 1 }));
+    let full = Tally { passed: u32::MAX, taken: u32::MAX, failed: u32::MAX, ..Tally::default() };
+    let answer = Ok(Answer::Query(Queried { series: vec![(String::new(), 0.0)], ..Queried::default() }));
+    let measured = Measured { tally: Some(full), answer: Some(Answered { at: at(0), answer }), asked: None };
+    let round = Round::of(&check, Some(&measured), None);
+    assert_eq!((round.tally.passed, round.report(None, None).passed), (u32::MAX, i32::MAX));
+}

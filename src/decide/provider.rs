@@ -1,0 +1,87 @@
+//! A CheckProvider: asked once when it is created or changed, again while it does not answer, and otherwise only by checks.
+
+use super::conditions;
+use super::conditions::State;
+use super::decision::{Action, Decision};
+use super::moments::later;
+use super::world::ProviderWorld;
+use crate::api::{CheckProviderStatus, Meta, Reason};
+use jiff::{SignedDuration, Timestamp};
+
+/// The delay before a provider that does not answer is asked again.
+const RETRY: SignedDuration = SignedDuration::from_secs(60);
+/// How long an answer may take.
+const LONGEST: SignedDuration = SignedDuration::from_secs(30);
+
+/// Decides about one provider.
+pub fn decide(world: &ProviderWorld, now: Timestamp) -> Decision<CheckProviderStatus> {
+    let provider = &world.provider;
+    if provider.deleting() {
+        return Decision::default();
+    }
+    let generation = provider.generation();
+    let ask = Action::AskProvider { provider: provider.name().to_owned(), generation };
+    let known = world.health.as_ref().filter(|health| health.generation == generation);
+    let Some(health) = known else {
+        return Decision { actions: vec![ask], wake_at: Some(later(now, LONGEST)), ..Decision::default() };
+    };
+    let (state, reason, message) = match &health.error {
+        None => (State::Ready, Reason::Reachable, "the provider answers".to_owned()),
+        Some(error) => (State::Reconciling, Reason::Unreachable, conditions::cut(error, 1024)),
+    };
+    let stored = provider.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let status = CheckProviderStatus {
+        observed_generation: generation,
+        conditions: conditions::of_state(&state, &reason, &message, generation, stored, now),
+    };
+    let again = health.error.as_ref().map(|_| later(health.at, RETRY));
+    let is_due = again.is_some_and(|at| at <= now);
+    Decision {
+        report: (provider.status.as_ref() != Some(&status)).then_some(status),
+        actions: if is_due { vec![ask] } else { Vec::new() },
+        wake_at: again.map(|at| if is_due { later(now, LONGEST) } else { at }),
+        ..Decision::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{CheckProvider, CheckProviderSpec};
+    use crate::decide::world::ProviderHealth;
+    use serde_json::json;
+    use std::sync::Arc;
+
+    fn world(health: Option<ProviderHealth>) -> ProviderWorld {
+        let spec = json!({ "prometheus": { "url": "http://prometheus:9090" }, "projects": ["*"] });
+        let spec: CheckProviderSpec = serde_json::from_value(spec).unwrap();
+        let mut provider = CheckProvider::new("metrics", spec);
+        provider.metadata.generation = Some(2);
+        ProviderWorld { provider: Arc::new(provider), health }
+    }
+
+    #[test]
+    fn a_provider_is_asked_once_and_again_while_it_does_not_answer() {
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let health = |generation, error: Option<&str>, age: i64| {
+            let at = now - SignedDuration::from_secs(age);
+            Some(ProviderHealth { generation, error: error.map(str::to_owned), at })
+        };
+        for (what, health, asks, ready, wakes) in [
+            ("new", None, 1, None, Some(30)),
+            ("changed since", health(1, None, 5), 1, None, Some(30)),
+            ("answers", health(2, None, 5), 0, Some("True"), None),
+            ("answered long ago", health(2, None, 9_000), 0, Some("True"), None),
+            ("does not answer", health(2, Some("cannot connect"), 5), 0, Some("False"), Some(55)),
+            ("did not answer", health(2, Some("cannot connect"), 60), 1, Some("False"), Some(30)),
+        ] {
+            let decision = decide(&world(health), now);
+            assert_eq!(decision.actions.len(), asks, "{what}");
+            let found = decision.report.as_ref().map(|status| {
+                status.conditions.iter().find(|it| it.type_ == "Ready").unwrap().status.clone()
+            });
+            assert_eq!(found.as_deref(), ready, "{what}");
+            assert_eq!(decision.wake_at.map(|at| at.duration_since(now).as_secs()), wakes, "{what}");
+        }
+    }
+}

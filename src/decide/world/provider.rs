@@ -1,0 +1,25 @@
+//! A CheckProvider, and whether it answers.
+
+use crate::api::CheckProvider;
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// What is known of a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderHealth {
+    /// The generation of the spec that was asked.
+    pub generation: i64,
+    /// Why it did not answer; none if it did.
+    pub error: Option<String>,
+    /// When it was asked.
+    pub at: Timestamp,
+}
+
+/// Input of the decision about a CheckProvider.
+#[derive(Clone, Debug)]
+pub struct ProviderWorld {
+    /// The provider.
+    pub provider: Arc<CheckProvider>,
+    /// What this process knows of it.
+    pub health: Option<ProviderHealth>,
+}
