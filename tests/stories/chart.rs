@@ -4,6 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use control_plane::{Access, ControlPlane, binaries, eventually};
 use serde_json::Value;
+use serde_json::json;
 use std::process::{Child, Command, Stdio};
 use support::effective_rights::are_reviewed;
 use support::failed::uses_namespace;
@@ -361,10 +362,20 @@ async fn start_controller(cluster: &ControlPlane) -> Result<Child> {
     child.context("the controller cannot be started")
 }
 
-/// A kind is served a moment after it is established.
+/// A kind is served, and an admission policy applied, a moment after it is established.
 async fn apply_examples(cluster: &ControlPlane) -> Result<()> {
     let admin = cluster.kubectl(cluster.admin());
     let folder = root("deploy/examples").display().to_string();
+    let stamped = json!({
+        "apiVersion": "towpath.dev/v1alpha1", "kind": "Release", "metadata": { "name": "any", "namespace": "default" },
+        "spec": { "application": "any", "version": "1", "source": { "environment": { "name": "any" } } },
+    });
+    eventually("the requester to be recorded", SOON, async || {
+        let answer =
+            admin.run_with(&["create", "--dry-run=server", "-o", "json", "-f", "-"], &stamped.to_string())?;
+        Ok(answer.contains("requestedBy").then_some(()))
+    })
+    .await?;
     eventually("the examples", SOON, async || {
         admin.run(&["apply", "--server-side", "-f", &folder]).map(Some)
     })
