@@ -8,9 +8,13 @@ mod address;
 mod credentials;
 mod error;
 mod http;
+#[cfg(test)]
+mod http_tests;
 mod prometheus;
 mod rate;
 mod tls;
+#[cfg(test)]
+mod tls_tests;
 
 pub use address::{Allowed, Forbidden};
 pub use credentials::{Auth, Credentials};

@@ -1,0 +1,199 @@
+//! Servers that misbehave: every request ends, with an error that says why and holds no credential.
+
+use super::{Allowed, Auth, Credentials, Endpoint, Forbidden, ProbeError, Prober, TlsFiles};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// A server that does this with every connection, after it has read the request.
+async fn server<F: Future<Output = ()> + Send + 'static>(serve: fn(TcpStream, String) -> F) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = vec![0; 4096];
+            let length = stream.read(&mut request).await.unwrap_or(0);
+            let request = String::from_utf8_lossy(&request[..length]).into_owned();
+            tokio::spawn(serve(stream, request));
+        }
+    });
+    address
+}
+
+async fn reply(mut stream: TcpStream, text: &str) {
+    let _ = stream.write_all(text.as_bytes()).await;
+}
+
+fn endpoint(url: String) -> Endpoint {
+    Endpoint {
+        name: "metrics".into(),
+        url,
+        allowed: Allowed::parse(&["127.0.0.0/8".to_owned()]).unwrap(),
+        tls: TlsFiles::default(),
+        auth: None,
+        headers: BTreeMap::new(),
+        rate: 100,
+    }
+}
+
+fn prober() -> Prober {
+    Prober::new(Credentials::below("/nonexistent".into()), Forbidden::default())
+}
+
+async fn asked(address: SocketAddr) -> Result<u16, ProbeError> {
+    prober().get(&endpoint(format!("http://{address}")), "/x").await.map(|reply| reply.status)
+}
+
+#[tokio::test]
+async fn an_answer_is_read_and_a_redirect_is_not_followed() {
+    let fine = server(|stream, request| async move {
+        let seen =
+            request.starts_with("GET /prefix/x HTTP/1.1\r\n") && request.contains("x-scope-orgid: team\r\n");
+        let status = if seen { "200 OK" } else { "400 Bad Request" };
+        reply(stream, &format!("HTTP/1.1 {status}\r\nContent-Length: 2\r\nX-A: b\r\n\r\nhi")).await;
+    })
+    .await;
+    let mut endpoint = endpoint(format!("http://{fine}/prefix/"));
+    endpoint.headers.insert("X-Scope-OrgID".into(), "team".into());
+    let answer = prober().get(&endpoint, "/x").await.unwrap();
+    assert_eq!((answer.status, &*answer.body, answer.headers["x-a"].as_str()), (200, &b"hi"[..], "b"));
+    let moved = server(|stream, _| async move {
+        reply(stream, "HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n")
+            .await;
+    })
+    .await;
+    assert_eq!(asked(moved).await.unwrap(), 302);
+}
+
+#[tokio::test]
+async fn an_answer_that_never_ends_is_cut_off() {
+    let endless = server(|mut stream, _| async move {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
+        while stream.write_all(&[b'x'; 65_536]).await.is_ok() {}
+    })
+    .await;
+    let error = asked(endless).await.unwrap_err();
+    assert!(matches!(error, ProbeError::TooLarge { limit: 1_048_576, .. }), "{error}");
+    let headers = server(|mut stream, _| async move {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n").await;
+        while stream.write_all(b"X-Header: 0123456789012345678901234567890123456789\r\n").await.is_ok() {}
+    })
+    .await;
+    assert!(matches!(asked(headers).await.unwrap_err(), ProbeError::Protocol { .. }));
+}
+
+#[tokio::test]
+async fn a_server_that_resets_or_talks_nonsense_is_an_error() {
+    let silent = server(|stream, _| async move { drop(stream) }).await;
+    let nonsense = server(|stream, _| async move { reply(stream, "SSH-2.0-OpenSSH_9.9\r\n").await }).await;
+    let half = server(|stream, _| async move {
+        reply(stream, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf").await;
+    })
+    .await;
+    for address in [silent, nonsense, half] {
+        let error = asked(address).await.unwrap_err();
+        assert!(matches!(error, ProbeError::Protocol { .. }), "{error}");
+    }
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let error = asked(closed).await.unwrap_err();
+    assert!(error.to_string().contains("connection refused"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_given_up() {
+    let hangs = server(|stream, _| async move {
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        drop(stream);
+    })
+    .await;
+    let begun = std::time::Instant::now();
+    let error = asked(hangs).await.unwrap_err();
+    assert!(matches!(error, ProbeError::Timeout { .. }), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(30));
+}
+
+#[tokio::test]
+async fn a_prometheus_that_answers_anything_else_is_an_error() {
+    let html = server(|stream, _| async move {
+        reply(stream, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>").await;
+    })
+    .await;
+    let busy = server(|stream, _| async move {
+        reply(stream, "HTTP/1.1 429 Too Many\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n").await;
+    })
+    .await;
+    let refuses = server(|stream, _| async move {
+        let body = r#"{"status":"error","errorType":"bad_data","error":"1:5: parse error: unexpected }"}"#;
+        reply(stream, &format!("HTTP/1.1 400 Bad\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
+    })
+    .await;
+    let text = server(|stream, _| async move {
+        let body = r#"{"status":"success","data":{"resultType":"string","result":[1,"x"]}}"#;
+        reply(stream, &format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
+    })
+    .await;
+    let ask = async |address: SocketAddr| {
+        prober().query(&endpoint(format!("http://{address}")), "up", 60).await.unwrap_err()
+    };
+    let error = ask(html).await;
+    assert!(
+        error.to_string().contains("does not answer like a Prometheus") && !error.is_refusal(),
+        "{error}"
+    );
+    assert_eq!(ask(busy).await.retry_after(), Some(Duration::from_secs(7)));
+    let error = ask(refuses).await;
+    assert!(error.is_refusal() && error.to_string().contains("1:5: parse error"), "{error}");
+    assert!(ask(text).await.to_string().contains("the result is a string"));
+}
+
+#[tokio::test]
+async fn an_address_that_is_not_allowed_is_not_dialled() {
+    let closed = |url: &str| Endpoint { allowed: Allowed::default(), ..endpoint(url.to_owned()) };
+    for url in [
+        "http://127.0.0.1:1",
+        "http://localhost:1",
+        "http://2130706433:1",
+        "http://0x7f.1:1",
+        "http://127.1:1",
+        "http://0:1",
+        "http://[::1]:1",
+        "http://[::ffff:127.0.0.1]:1",
+        "http://[0:0:0:0:0:ffff:7f00:1]:1",
+        "http://169.254.169.254/latest/meta-data",
+        "http://[fe80::1]:1",
+        "http://[64:ff9b::7f00:1]:1",
+        "https://127.0.0.1:1",
+    ] {
+        let error = prober().get(&closed(url), "/").await.unwrap_err();
+        assert!(matches!(error, ProbeError::Address { .. } | ProbeError::Resolve(_)), "{url}: {error}");
+    }
+    for url in
+        ["", "x", "file:///etc/passwd", "ftp://a", "gopher://127.0.0.1:1", "http://", "http:///x", "//a"]
+    {
+        let error = prober().get(&closed(url), "/").await.unwrap_err();
+        assert!(matches!(error, ProbeError::Url(_) | ProbeError::Resolve(_)), "{url}: {error}");
+    }
+    let pod: SocketAddr = "127.0.0.1:1".parse().unwrap();
+    assert!(matches!(prober().get_pod("web-1", pod, "/").await.unwrap_err(), ProbeError::Address { .. }));
+}
+
+#[tokio::test]
+async fn no_error_holds_a_credential() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("token"), "s3cret").unwrap();
+    let echo = server(|stream, request| async move {
+        let known = request.to_lowercase().contains("authorization: bearer s3cret");
+        let body = if known { "you sent the token" } else { "you sent none" };
+        reply(stream, &format!("HTTP/1.1 500 Bad\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
+    })
+    .await;
+    let prober = Prober::new(Credentials::below(folder.path().to_owned()), Forbidden::default());
+    let auth = Some(Auth::Bearer("token".into()));
+    let endpoint = Endpoint { auth, ..endpoint(format!("http://{echo}")) };
+    let answer = prober.get(&endpoint, "/").await.unwrap();
+    assert_eq!(&*answer.body, b"you sent the token");
+    let error = format!("{0} {0:?}", prober.query(&endpoint, "up", 1).await.unwrap_err());
+    assert!(!error.contains("s3cret"), "{error}");
+}
