@@ -11,6 +11,7 @@
 mod changes;
 mod consent;
 mod facts;
+mod measured;
 mod worlds;
 
 use proptest::prelude::*;

@@ -4,6 +4,7 @@
 use super::changes::{change, failed};
 use super::consent;
 use super::facts::{conditions, content, customs, keys, live, loaded, workload};
+use super::measured::{add_providers, checks, measured};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
@@ -104,6 +105,7 @@ pub fn project(choices: &mut Choices<'_>) -> Project {
     }
     if !choices.one_in(6) {
         project.policies.insert("strict".into(), policy(choices));
+        add_providers(&mut project);
     }
     for name in &RELEASES[..=choices.number(3)] {
         let mut release = Release::new(name, release_spec(choices));
@@ -167,6 +169,7 @@ fn policy(choices: &mut Choices<'_>) -> RollbackPolicySpec {
             "progressDeadlineSeconds": choices.of(&[600, 1, 86400]), "restarts": choices.of(&[1, 0]),
             "imageErrors": choices.of(&DURATIONS), "unschedulable": choices.of(&DURATIONS), "unavailablePercent": choices.of(&[25, 0, 100]),
         },
+        "checks": checks(choices),
     }))
     .unwrap()
 }
@@ -285,7 +288,7 @@ pub fn promotion_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<Pro
         consent::add(&mut project, &digests, choices);
         project.grants.insert(promotion.spec.environment.clone(), grant(choices));
         let mut world = PromotionWorld {
-            measured: BTreeMap::new(),
+            measured: measured(choices),
             project,
             promotion: Arc::clone(promotion),
             content,
