@@ -1,7 +1,8 @@
 //! Environment: a target namespace, its position in the promotion order, and its rules.
 
 use super::{
-    Approvals, Condition, Duration, EnvironmentName, Location, NamespaceName, ReleaseName, Window, schema,
+    Approvals, Condition, Duration, EnvironmentName, EnvironmentTest, Location, NamespaceName, ReleaseName,
+    Window, schema,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
@@ -34,6 +35,8 @@ use serde::{Deserialize, Serialize};
 )]
 #[x_kube(validation = Rule::new("self.delivery != 'Observed' || !has(self.overrides)")
     .message("an Observed environment is never written to: remove spec.overrides or set spec.delivery to Managed"))]
+#[x_kube(validation = Rule::new("self.delivery != 'Observed' || !has(self.tests)")
+    .message("an Observed environment is never written to: remove spec.tests or set spec.delivery to Managed"))]
 #[serde(rename_all = "camelCase")]
 pub struct EnvironmentSpec {
     /// The target namespace: the namespace that releases are promoted to. The namespace owner consents with a RoleBinding. While
@@ -91,6 +94,11 @@ pub struct EnvironmentSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = schema::SUBDOMAIN))]
     pub rollback_policy_ref: Option<String>,
+    /// Tests that run against a release when its rollout is complete. A change takes effect with the next promotion, and changes what
+    /// has to be approved. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub tests: Vec<EnvironmentTest>,
     /// Number of finished revisions to keep per application. Rollback targets are kept in addition. Default: 10.
     #[serde(default = "default_history_limit")]
     #[schemars(range(min = 1, max = 50))]

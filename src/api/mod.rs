@@ -24,6 +24,7 @@ pub mod reason;
 pub mod release;
 pub mod rollback_policy;
 pub mod schema;
+pub mod test;
 pub mod trim;
 pub mod user;
 pub mod window;
@@ -62,6 +63,7 @@ pub use release::{
 pub use rollback_policy::{
     Budget, FailureAction, FailureThresholds, RollbackPolicy, RollbackPolicySpec, RollbackTarget,
 };
+pub use test::{EnvironmentTest, TestOrigin, TestResult, TestStatus};
 pub use trim::Trim;
 pub use user::UserInfo;
 pub use window::{Window, WindowKind};
@@ -93,6 +95,18 @@ pub mod mark {
     pub const WAVE: &str = "towpath.dev/wave";
     /// Set by users on a Job: when the Job runs, `pre-promote` or `post-promote`.
     pub const HOOK: &str = "towpath.dev/hook";
+    /// Set by users on a Job: the Job is a test of the release, `required` or `optional`.
+    pub const TEST: &str = "towpath.dev/test";
+    /// Set by users on a test: how long one attempt may take. Default: 10m.
+    pub const TEST_TIMEOUT: &str = "towpath.dev/test-timeout";
+    /// Set by users on a test: how often it is repeated. Default: 0.
+    pub const TEST_RETRIES: &str = "towpath.dev/test-retries";
+    /// Set by users on a test: number of last lines of the log to record. Default: 0.
+    pub const TEST_KEEP_LOG: &str = "towpath.dev/test-keep-log";
+    /// In the content of a revision, on tests that the environment added: their name there.
+    pub const TEST_OF_ENVIRONMENT: &str = "towpath.dev/test-of-environment";
+    /// On the Jobs of tests: name of the Promotion.
+    pub const PROMOTION: &str = "towpath.dev/promotion";
     /// Set by users on a ConfigMap: with `InPlace` the ConfigMap keeps its name instead of being copied.
     pub const CONFIG: &str = "towpath.dev/config";
     /// On objects of custom kinds: JSON pointer of the pod template, from `spec.kinds` of an environment or set by users.

@@ -2,7 +2,7 @@
 
 use super::{
     ApplicationName, ApprovalsReport, Change, Condition, EnvironmentName, ObjectRef, Override,
-    PromotionPhase, ReleaseName, UserInfo, mark, schema,
+    PromotionPhase, ReleaseName, TestStatus, UserInfo, mark, schema,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
@@ -177,6 +177,10 @@ pub struct PromotionStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 250))]
     pub steps: Vec<Step>,
+    /// Tests of the promotion. Their Jobs are in the target namespace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 120))]
+    pub tests: Vec<TestStatus>,
     /// Warnings of the API server from the preflight dry-run, and objects that the preflight could not check.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20), inner(length(max = 512)))]
@@ -237,6 +241,7 @@ impl Default for PromotionStatus {
             exits_before: Vec::new(),
             without_replicas: Vec::new(),
             steps: Vec::new(),
+            tests: Vec::new(),
             warnings: Vec::new(),
             refused_since: None,
             started_at: None,

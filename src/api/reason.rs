@@ -211,6 +211,10 @@ reasons! {
     PodFailed: Final,
     /// A Job failed, and Kubernetes reports no reason.
     JobFailed: Final,
+    /// A test of the release failed.
+    TestFailed: Final,
+    /// A test could not run, so nothing shows whether the release is good.
+    TestErrored: Final,
 
     /// Another environment occupies the target namespace, with the consent of its owner.
     SharedNamespace: Blocking,
@@ -224,6 +228,8 @@ reasons! {
     UnknownPolicy: Final,
     /// A window cannot be evaluated, or the windows never open.
     InvalidWindow: Final,
+    /// The template of a test contradicts how tests run.
+    InvalidTest: Final,
     /// The source of a release does not hold valid objects.
     InvalidSource: Final,
     /// The source of a release did not settle in time.

@@ -62,8 +62,12 @@ fn unknown_fields_are_kept_only_where_any_object_may_stand() {
             }
         });
     }
-    let meant =
-        ["Environment.spec.overrides.patches[].operations[].value", "Release.spec.source.manifests[]"];
+    let meant = [
+        "Environment.spec.overrides.patches[].operations[].value",
+        "Environment.spec.tests[].template.spec",
+        "Environment.spec.tests[].template.spec.containers[]",
+        "Release.spec.source.manifests[]",
+    ];
     assert_eq!(kept, meant);
 }
 
