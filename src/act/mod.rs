@@ -140,6 +140,7 @@ fn turn(action: &Action) -> u8 {
         Action::Apply { .. }
         | Action::Replace { .. }
         | Action::StopJob { .. }
+        | Action::SuspendJob { .. }
         | Action::CreatePromotion { .. }
         | Action::DeletePromotion { .. }
         | Action::MarkRolledOut { .. }
@@ -186,6 +187,9 @@ async fn one(handles: &Handles, project: &str, uid: &str, action: Action) -> Res
         }
         Action::StopJob { target, key, uid: object } => {
             target::stop(handles, uid, &target, &key, &object).await.map(|()| false)
+        }
+        Action::SuspendJob { target, key, uid: job } => {
+            target::suspend(handles, uid, &target, &key, &job).await.map(|()| false)
         }
         Action::MarkRolledOut { since } => {
             handles.memory.rolled_out(uid, since);

@@ -177,6 +177,15 @@ pub enum Action {
         /// Its UID.
         uid: String,
     },
+    /// Suspends a Job, which deletes its pods.
+    SuspendJob {
+        /// The environment.
+        target: Target,
+        /// The Job.
+        key: ObjectKey,
+        /// Its UID: a recreated Job of the same name is not suspended.
+        uid: String,
+    },
     /// Deletes an object that the content no longer contains. A refusal is remembered and fails nothing.
     Delete {
         /// The environment.
@@ -221,6 +230,7 @@ impl Action {
             | Self::Apply { key, .. }
             | Self::Replace { key, .. }
             | Self::StopJob { key, .. }
+            | Self::SuspendJob { key, .. }
             | Self::Delete { key, .. } => Some(key.clone()),
             Self::DeletePod { name, .. } => ObjectKey::new("v1", "Pod", name).ok(),
             Self::CreatePromotion { .. }

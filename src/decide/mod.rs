@@ -17,6 +17,7 @@ pub mod history;
 pub mod moments;
 pub mod promotion;
 pub mod release;
+pub mod test_runs;
 pub mod world;
 
 /// The objects that `observe` must read for a promotion or a release. Questions only, no decisions.

@@ -22,5 +22,6 @@ pub mod release;
 mod review;
 mod rights;
 mod settling;
+mod test_runs;
 
 pub use error::ObserveError;

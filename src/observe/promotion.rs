@@ -2,7 +2,7 @@
 
 use super::grant::{WHILE_WRITING, grant};
 use super::rights::{Questions, TO_START, ask};
-use super::{ObserveError, contents, custom, health, live, project};
+use super::{ObserveError, contents, custom, health, live, project, test_runs};
 use crate::api::{Delivery, Environment, Promotion, PromotionKind, PromotionPhase};
 use crate::cluster::{Identity, application_of};
 use crate::content::ObjectKey;
@@ -10,7 +10,7 @@ use crate::content::ObjectKey;
 use crate::decide::needs::{
     changed_workloads, contents as wanted_contents, due_after_window, live_objects, plans, rollback_names,
 };
-use crate::decide::world::{Grant, Loaded, Plans, Project, PromotionWorld, Verb};
+use crate::decide::world::{Grant, Loaded, Plans, Project, PromotionWorld, Tests, Verb};
 use crate::process::Handles;
 use kube::ResourceExt;
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,6 +58,9 @@ pub async fn observe(
         let client =
             handles.clients.identity(&Identity::new(&seen.project.name, &environment.name_any())?)?;
         seen.customs = custom::customs(handles, &client, &environment.spec.namespace, &seen).await?;
+        if let Some(status) = &seen.promotion.status {
+            seen.tests.runs = test_runs::runs(handles, &client, &environment.spec.namespace, status).await;
+        }
     }
     seen.live = read_live(handles, &seen.project, &seen, &environment).await?;
     Ok(Some(seen))
@@ -129,6 +132,7 @@ fn world(handles: &Handles, project: Project, promotion: Arc<Promotion>) -> Prom
         rolled_out: known.rolled_out,
         workloads: BTreeMap::new(),
         customs: BTreeMap::new(),
+        tests: Tests::default(),
         epoch: handles.fence.epoch().unwrap_or_default(),
         promotion,
     }

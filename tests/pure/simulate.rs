@@ -34,6 +34,8 @@ mod rollbacks;
 mod run;
 mod scenarios;
 mod store;
+mod test_pods;
+mod tests_of_releases;
 mod withdrawn;
 mod words;
 mod writes;

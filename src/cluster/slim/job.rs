@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer};
 use super::condition;
 use super::condition::Condition;
 use super::meta::Meta;
-use super::text::or_default;
+use super::text::{Word, or_default};
 use super::wire::slim;
 
 /// A Job.
@@ -14,7 +14,20 @@ use super::wire::slim;
 pub struct Job {
     pub metadata: Meta,
     #[serde(deserialize_with = "or_default")]
+    pub spec: JobSpec,
+    #[serde(deserialize_with = "or_default")]
     status: JobStatus,
+}
+
+/// What the spec of a Job says about its controller.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct JobSpec {
+    /// Whether it is suspended: it has no pods.
+    pub suspend: bool,
+    /// The controller that it names instead of the Job controller; empty if it names none.
+    #[serde(deserialize_with = "or_default")]
+    pub managed_by: Word,
 }
 
 /// The status of a Job.

@@ -1,6 +1,7 @@
 //! Faults of a spec that depend on other objects: unknown names, cycles, a target namespace that another environment occupies.
 
 use crate::api::{Environment, EnvironmentName, Meta, Reason, RollbackPolicySpec};
+use crate::content::template_fault;
 use crate::decide::gates::schedule::check_all;
 use crate::decide::world::{Grant, Project};
 use jiff::Timestamp;
@@ -22,6 +23,7 @@ pub fn environment(project: &Project, environment: &Environment, now: Timestamp)
         .or_else(|| shared_target(project, environment))
         .or_else(|| unknown_policy(project, environment))
         .or_else(|| unusable_windows(environment, now))
+        .or_else(|| unusable_test(environment))
 }
 
 /// What is wrong with the target of an environment: the namespace does not exist, or its owner has not consented.
@@ -120,6 +122,15 @@ fn shared_target(project: &Project, environment: &Environment) -> Option<Fault> 
 fn unusable_windows(environment: &Environment, now: Timestamp) -> Option<Fault> {
     let fault = check_all(&environment.spec.windows, now).err()?;
     Some(Fault { reason: Reason::InvalidWindow, message: format!("spec.{}: {}", fault.field, fault.message) })
+}
+
+/// A test whose pod would not show how it ended. The API server checks the rest of its template when a promotion tries the pod.
+fn unusable_test(environment: &Environment) -> Option<Fault> {
+    environment.spec.tests.iter().find_map(|test| {
+        let (field, problem) = template_fault(&test.template)?;
+        let message = format!("spec.tests, test {}: template.{field}: {problem}", test.name);
+        Some(Fault { reason: Reason::InvalidTest, message })
+    })
 }
 
 fn unknown_policy(project: &Project, environment: &Environment) -> Option<Fault> {

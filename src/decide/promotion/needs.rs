@@ -69,7 +69,7 @@ pub fn plans(world: &PromotionWorld) -> Plans {
         replaces => replaces,
     };
     let earlier_hooks = earlier.map(|number| hooks_of(&world.replaced, &to, number)).unwrap_or_default();
-    Plans { content: plan(&world.content, is_raw), replaced, earlier_hooks }
+    Plans { content: plan(&world.content, is_raw), replaced, regression: None, earlier_hooks }
 }
 
 /// The Jobs that are hooks of a revision.

@@ -2,14 +2,16 @@
 
 mod live;
 mod project;
+mod test_run;
 mod workload;
 
 pub use live::{FailedWrite, Live};
 pub use project::{Admission, Freeze, Grant, NamespaceFacts, Objects, Project, Verb};
+pub use test_run::{TestPod, TestRun, Tests};
 pub use workload::{Container, Custom, Ended, OutdatedPod, Pod, Run, Workload};
 
 use crate::api::{Approval, CachedRelease, Environment, Promotion, Reason};
-use crate::content::{ContentError, Digested, ObjectKey, Plan, Sealed};
+use crate::content::{ContentError, Digested, ObjectKey, Plan, Sealed, TestJob};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -122,6 +124,8 @@ pub struct PromotionWorld {
     pub workloads: BTreeMap<ObjectKey, Workload>,
     /// Objects of custom kinds that the promotion changes, as far as they could be read.
     pub customs: BTreeMap<ObjectKey, Custom>,
+    /// The Jobs of its tests.
+    pub tests: Tests,
     /// The term of the replica that holds the lease.
     pub epoch: i64,
 }
@@ -134,6 +138,8 @@ pub struct Plans {
     pub content: Option<Result<Plan, ContentError>>,
     /// The content that is being replaced, until the promotion has started.
     pub replaced: Option<Result<Plan, ContentError>>,
+    /// The tests of the last verified revision, if they have to pass.
+    pub regression: Option<Result<Vec<TestJob>, ContentError>>,
     /// The Jobs that are hooks of the revision before this one.
     pub earlier_hooks: BTreeSet<ObjectKey>,
 }

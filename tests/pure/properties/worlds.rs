@@ -310,6 +310,7 @@ pub fn promotion_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<Pro
                 .filter_map(|key| choices.maybe(|choices| (key, workload(choices))))
                 .collect(),
             customs: customs(choices),
+            tests: Default::default(),
             epoch: choices.of(&[0, 7]),
         };
         world.plans = plans(&world);

@@ -223,6 +223,12 @@ impl Namespace {
         self.objects.insert(key.clone(), Placed { live: object, template_since, spec_since, older, broken });
     }
 
+    /// The Jobs, and when each was created.
+    pub fn jobs(&self) -> impl Iterator<Item = (&ObjectKey, &Value, Timestamp)> {
+        let jobs = self.objects.iter().filter(|(key, _)| key.kind() == "Job");
+        jobs.map(|(key, placed)| (key, &placed.live, placed.template_since))
+    }
+
     /// Every workload as its controller and the kubelet show it.
     pub fn workloads(&self, now: Timestamp) -> BTreeMap<ObjectKey, Workload> {
         let is_workload = |key: &ObjectKey| matches!(key.kind(), "Deployment" | "StatefulSet" | "Job");

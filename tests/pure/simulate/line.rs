@@ -67,6 +67,7 @@ fn action(action: &Action) -> String {
         Action::Apply { key, .. } => format!("applies {key}"),
         Action::Replace { key, .. } => format!("replaces {key}"),
         Action::StopJob { key, .. } => format!("stops {key}"),
+        Action::SuspendJob { key, .. } => format!("suspends {key}"),
         Action::Delete { key, .. } => format!("deletes {key}"),
         Action::MarkWaited { .. } => "waits for a person".to_owned(),
         Action::MarkUnchanged { generations } => format!("finds {} workloads unchanged", generations.len()),

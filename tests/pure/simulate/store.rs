@@ -17,7 +17,7 @@ use towpath::decide::decision::{Action, Decision, Target};
 use towpath::decide::needs::{changed_workloads, contents, due_after_window, live_objects, plans};
 use towpath::decide::world::{
     Admission, Capture, EnvironmentWorld, Grant, Live, Loaded, NamespaceFacts, Objects, Plans, Project,
-    PromotionWorld, ReleaseWorld, Trial, Verb,
+    PromotionWorld, ReleaseWorld, Tests, Trial, Verb,
 };
 
 pub const PROJECT: &str = "shop";
@@ -189,6 +189,7 @@ impl Store {
             generations: memory.generations.get(&uid).cloned().unwrap_or_default(),
             workloads: BTreeMap::new(),
             customs: BTreeMap::new(),
+            tests: Tests::default(),
             epoch: 1,
             promotion,
         };
@@ -203,6 +204,7 @@ impl Store {
         world.replaced = self.load(replaced);
         world.plans = plans(&world);
         world.workloads = namespace.workloads(now);
+        world.tests.runs = namespace.test_runs(now);
         if environment.spec.delivery == Delivery::Managed {
             let stored = world.promotion.status.as_ref().and_then(|status| status.rolled_out_at.as_ref());
             let keys: BTreeSet<ObjectKey> = match stored.is_some() || world.rolled_out.is_some() {
@@ -319,6 +321,10 @@ impl Store {
             Action::StopJob { target, key, uid: job } => {
                 self.at(target).delete(key, job)?;
                 memory.wrote(uid, key);
+                Ok(false)
+            }
+            Action::SuspendJob { target, key, .. } => {
+                self.at(target).set(key, "/spec/suspend", true.into(), now);
                 Ok(false)
             }
             Action::Delete { target, key, uid: object } => {
