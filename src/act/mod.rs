@@ -8,6 +8,7 @@
 
 mod error;
 mod freezes;
+mod logs;
 mod preflight;
 mod prerequisites;
 mod records;
@@ -141,6 +142,7 @@ fn turn(action: &Action) -> u8 {
         | Action::Replace { .. }
         | Action::StopJob { .. }
         | Action::SuspendJob { .. }
+        | Action::ReadLog { .. }
         | Action::CreatePromotion { .. }
         | Action::DeletePromotion { .. }
         | Action::MarkRolledOut { .. }
@@ -190,6 +192,9 @@ async fn one(handles: &Handles, project: &str, uid: &str, action: Action) -> Res
         }
         Action::SuspendJob { target, key, uid: job } => {
             target::suspend(handles, uid, &target, &key, &job).await.map(|()| false)
+        }
+        Action::ReadLog { target, key, pod, container, lines } => {
+            logs::read_log(handles, uid, &target, key, (&pod, container), lines).await.map(|()| true)
         }
         Action::MarkRolledOut { since } => {
             handles.memory.rolled_out(uid, since);

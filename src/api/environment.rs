@@ -35,8 +35,8 @@ use serde::{Deserialize, Serialize};
 )]
 #[x_kube(validation = Rule::new("self.delivery != 'Observed' || !has(self.overrides)")
     .message("an Observed environment is never written to: remove spec.overrides or set spec.delivery to Managed"))]
-#[x_kube(validation = Rule::new("self.delivery != 'Observed' || !has(self.tests)")
-    .message("an Observed environment is never written to: remove spec.tests or set spec.delivery to Managed"))]
+#[x_kube(validation = Rule::new("self.delivery != 'Observed' || (!has(self.tests) && (!has(self.regression) || !self.regression))")
+    .message("an Observed environment is never written to: remove spec.tests and spec.regression, or set spec.delivery to Managed"))]
 #[serde(rename_all = "camelCase")]
 pub struct EnvironmentSpec {
     /// The target namespace: the namespace that releases are promoted to. The namespace owner consents with a RoleBinding. While
@@ -99,6 +99,10 @@ pub struct EnvironmentSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub tests: Vec<EnvironmentTest>,
+    /// Whether a release also has to pass the tests in the content of the last verified revision, before what it no longer contains is
+    /// deleted. `spec.change.drops` of a release names those that no longer apply. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub regression: bool,
     /// Number of finished revisions to keep per application. Rollback targets are kept in addition. Default: 10.
     #[serde(default = "default_history_limit")]
     #[schemars(range(min = 1, max = 50))]

@@ -213,6 +213,8 @@ reasons! {
     JobFailed: Final,
     /// A test of the release failed.
     TestFailed: Final,
+    /// A test of the last verified revision failed.
+    RegressionFailed: Final,
     /// A test could not run, so nothing shows whether the release is good.
     TestErrored: Final,
 

@@ -186,6 +186,19 @@ pub enum Action {
         /// Its UID: a recreated Job of the same name is not suspended.
         uid: String,
     },
+    /// Reads the last lines of the log of a test. The process remembers them for the next reconcile.
+    ReadLog {
+        /// The environment.
+        target: Target,
+        /// The Job of the test.
+        key: ObjectKey,
+        /// Its pod.
+        pod: String,
+        /// The container.
+        container: String,
+        /// Number of lines.
+        lines: i32,
+    },
     /// Deletes an object that the content no longer contains. A refusal is remembered and fails nothing.
     Delete {
         /// The environment.
@@ -240,6 +253,7 @@ impl Action {
             | Self::MarkRolledOut { .. }
             | Self::MarkUnchanged { .. }
             | Self::MarkWaited { .. }
+            | Self::ReadLog { .. }
             | Self::Preflight { .. } => None,
         }
     }

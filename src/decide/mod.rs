@@ -24,7 +24,7 @@ pub mod world;
 pub mod needs {
     pub use super::environment::occupant::{Contender, occupant};
     pub use super::promotion::{
-        changed_workloads, contents, due_after_window, live_objects, plans, rollback_names,
+        changed_workloads, contents, due_after_window, live_objects, plans, regression, rollback_names,
     };
     pub use super::release::consent;
 }

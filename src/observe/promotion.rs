@@ -8,7 +8,8 @@ use crate::cluster::{Identity, application_of};
 use crate::content::ObjectKey;
 
 use crate::decide::needs::{
-    changed_workloads, contents as wanted_contents, due_after_window, live_objects, plans, rollback_names,
+    changed_workloads, contents as wanted_contents, due_after_window, live_objects, plans, regression,
+    rollback_names,
 };
 use crate::decide::world::{Grant, Loaded, Plans, Project, PromotionWorld, Tests, Verb};
 use crate::process::Handles;
@@ -43,7 +44,9 @@ pub async fn observe(
     let (wanted, replaced) = wanted_contents(&project, &promotion);
     let content = contents::load(handles, namespace, wanted).await?;
     let replaced = contents::load(handles, namespace, replaced).await?;
+    let tested = contents::load(handles, namespace, regression(&project, &promotion)).await?;
     let mut seen = world(handles, project, promotion);
+    seen.tests.regression = tested;
     seen.project.grants.insert(environment.name_any().into(), granted);
     project::occupy(handles, &mut seen.project, &environment).await?;
     seen.content = content;
@@ -132,7 +135,7 @@ fn world(handles: &Handles, project: Project, promotion: Arc<Promotion>) -> Prom
         rolled_out: known.rolled_out,
         workloads: BTreeMap::new(),
         customs: BTreeMap::new(),
-        tests: Tests::default(),
+        tests: Tests { logs: known.logs, ..Tests::default() },
         epoch: handles.fence.epoch().unwrap_or_default(),
         promotion,
     }

@@ -27,6 +27,7 @@ mod promoted_again;
 mod recreated;
 mod refused_promotions;
 mod refused_rollbacks;
+mod regressions;
 mod removals;
 mod repeated_rollbacks;
 mod restored;

@@ -59,7 +59,7 @@ mod test_runs;
 mod writes;
 
 pub use consequence::rollback_names;
-pub use needs::{changed_workloads, contents, live_objects, plans};
+pub use needs::{changed_workloads, contents, live_objects, plans, regression};
 pub use removals::due_after_window;
 
 use super::conditions;

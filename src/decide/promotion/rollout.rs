@@ -6,7 +6,7 @@ use super::outcome::{Outcome, finish};
 use super::retries::{Unwritten, failure_note, possible, progress};
 use super::writes::{Next, is_written, next_writes};
 use super::{Decision, Scene, hooks, note, removals, steps, test_runs};
-use crate::api::{ChangeAction, Meta, PromotionPhase, PromotionStatus, Reason, Removal};
+use crate::api::{ChangeAction, Meta, PromotionPhase, PromotionStatus, Reason, Removal, TestOrigin};
 use crate::content::{Desired, Hook, ObjectKey};
 use crate::decide::decision::Action;
 use crate::decide::health::Health;
@@ -106,7 +106,16 @@ fn checked_keys(scene: &Scene<'_>, wanted: &[Desired], next: &Next) -> Vec<Objec
     checked
 }
 
-/// Runs the hooks after the rollout, deletes what a rollback can restore, and starts the observe window.
+/// The next step of the tests of the last verified revision; none when they have ended.
+fn regression(scene: &Scene<'_>) -> Option<Decision> {
+    if let Some((reason, message)) = test_runs::failure(scene) {
+        return Some(finish(scene, Outcome::Failed { reason, message: &message }));
+    }
+    test_runs::advance(scene, |origin| origin == TestOrigin::Regression)
+}
+
+/// Runs the hooks after the rollout and the tests of the last verified revision, deletes what a rollback can restore, and starts the
+/// observe window.
 fn finish_rollout(scene: &Scene<'_>, wanted: &[Desired], unwritten: &Unwritten) -> Decision {
     let status = scene.status();
     let next =
@@ -125,7 +134,7 @@ fn finish_rollout(scene: &Scene<'_>, wanted: &[Desired], unwritten: &Unwritten) 
         }
         return proceed(scene, next, None, &unwritten, None);
     }
-    if let Some(step) = removals::step(scene, Removal::AfterRollout) {
+    if let Some(step) = regression(scene).or_else(|| removals::step(scene, Removal::AfterRollout)) {
         return step;
     }
     let decision = rolled_out(scene, wanted);

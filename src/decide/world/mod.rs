@@ -26,7 +26,8 @@ pub struct EnvironmentWorld {
     pub environment: Arc<Environment>,
     /// Names of the Contents in the project. None if nothing may be deleted.
     pub contents: Option<BTreeSet<String>>,
-    /// Copies of ConfigMaps in the target namespace that nothing references, with their UIDs.
+    /// Copies of ConfigMaps in the target namespace that nothing references, and Jobs of tests whose promotion is gone, with their
+    /// UIDs.
     pub unnamed_copies: Vec<(ObjectKey, String)>,
 }
 

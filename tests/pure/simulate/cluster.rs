@@ -36,6 +36,8 @@ pub struct Namespace {
     pub undeletable: BTreeMap<ObjectKey, String>,
     /// Addresses that other Services have.
     pub taken: BTreeSet<String>,
+    /// The pods of tests are evicted.
+    pub draining: bool,
     serial: u64,
 }
 

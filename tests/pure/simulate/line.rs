@@ -68,6 +68,7 @@ fn action(action: &Action) -> String {
         Action::Replace { key, .. } => format!("replaces {key}"),
         Action::StopJob { key, .. } => format!("stops {key}"),
         Action::SuspendJob { key, .. } => format!("suspends {key}"),
+        Action::ReadLog { key, .. } => format!("reads the log of {key}"),
         Action::Delete { key, .. } => format!("deletes {key}"),
         Action::MarkWaited { .. } => "waits for a person".to_owned(),
         Action::MarkUnchanged { generations } => format!("finds {} workloads unchanged", generations.len()),

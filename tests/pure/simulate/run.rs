@@ -341,6 +341,7 @@ impl Run {
             | Action::MarkRolledOut { .. }
             | Action::MarkUnchanged { .. }
             | Action::MarkWaited { .. }
+            | Action::ReadLog { .. }
             | Action::PublishFreezes { .. } => {}
         }
     }

@@ -14,7 +14,9 @@ use towpath::api::{
 use towpath::content::capture::images::images;
 use towpath::content::{Digested, ObjectKey, ObjectSet, manifests};
 use towpath::decide::decision::{Action, Decision, Target};
-use towpath::decide::needs::{changed_workloads, contents, due_after_window, live_objects, plans};
+use towpath::decide::needs::{
+    changed_workloads, contents, due_after_window, live_objects, plans, regression,
+};
 use towpath::decide::world::{
     Admission, Capture, EnvironmentWorld, Grant, Live, Loaded, NamespaceFacts, Objects, Plans, Project,
     PromotionWorld, ReleaseWorld, Tests, Trial, Verb,
@@ -189,7 +191,7 @@ impl Store {
             generations: memory.generations.get(&uid).cloned().unwrap_or_default(),
             workloads: BTreeMap::new(),
             customs: BTreeMap::new(),
-            tests: Tests::default(),
+            tests: Tests { logs: memory.logs.get(&uid).cloned().unwrap_or_default(), ..Tests::default() },
             epoch: 1,
             promotion,
         };
@@ -202,6 +204,7 @@ impl Store {
         let (wanted, replaced) = contents(&world.project, &world.promotion);
         world.content = self.load(wanted);
         world.replaced = self.load(replaced);
+        world.tests.regression = self.load(regression(&world.project, &world.promotion));
         world.plans = plans(&world);
         world.workloads = namespace.workloads(now);
         world.tests.runs = namespace.test_runs(now);
@@ -336,6 +339,11 @@ impl Store {
                 }
                 answer?;
                 memory.wrote(uid, key);
+                Ok(true)
+            }
+            Action::ReadLog { key, pod, lines, .. } => {
+                let log = Ok(format!("the last {lines} lines of {pod}"));
+                memory.logs.entry(uid.to_owned()).or_default().insert(key.clone(), log);
                 Ok(true)
             }
             Action::MarkWaited { at } => {

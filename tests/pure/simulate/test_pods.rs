@@ -47,7 +47,7 @@ impl Namespace {
             ..Ended::default()
         });
         let waiting = (image == "stuck").then(|| ("ImagePullBackOff".to_owned(), "no such image".to_owned()));
-        let disruption = (image == "evicted" && passed(5))
+        let disruption = ((image == "evicted" || self.draining) && passed(5))
             .then(|| ("EvictionByEvictionAPI".to_owned(), "the node is drained".to_owned()));
         let (complete, is_failed) = match (&ended, &disruption) {
             (_, Some(_)) => (false, true),

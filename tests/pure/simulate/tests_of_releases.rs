@@ -29,15 +29,15 @@ pub fn of_content(name: &str, image: &str, notes: Value) -> Value {
     })
 }
 
-fn tests(run: &Run, name: &str) -> Vec<TestStatus> {
+pub fn tests(run: &Run, name: &str) -> Vec<TestStatus> {
     run.store.promotions[name].status.clone().unwrap().tests
 }
 
-fn results(run: &Run, name: &str) -> Vec<(String, TestResult, i32)> {
+pub fn results(run: &Run, name: &str) -> Vec<(String, TestResult, i32)> {
     tests(run, name).into_iter().map(|test| (test.name, test.result, test.attempts)).collect()
 }
 
-fn reason(run: &Run, name: &str) -> String {
+pub fn reason(run: &Run, name: &str) -> String {
     run.store.promotions[name].status.clone().unwrap().reason.unwrap()
 }
 
@@ -241,4 +241,37 @@ fn a_job_that_somebody_deletes_leaves_its_test_without_a_result() {
     assert_eq!(promotion(&run, "prod-shop-1.0.0"), PromotionPhase::Inconclusive, "{text}");
     assert_eq!(tests(&run, "prod-shop-1.0.0")[0].reason.as_deref(), Some("JobDeleted"), "{text}");
     assert_eq!(created(&run, "smoke"), 1, "{text}");
+}
+
+#[test]
+fn the_log_is_recorded_where_a_test_asks_for_it_even_if_it_does_not_end() {
+    let setting = |store: &mut Store, now: Timestamp| {
+        let tests = json!([
+            of_prod("deep", "endless", json!({ "keepLog": 20, "timeout": "1m", "required": false })),
+            of_prod("quiet", "web", json!({})),
+            of_prod("smoke", "web", json!({ "keepLog": 5 })),
+            of_prod("stuck", "stuck", json!({ "keepLog": 5, "required": false })),
+        ]);
+        environment(store, "prod", json!({ "tests": tests }), now);
+    };
+    let run = settled(setting, &ONE);
+    let text = run.log.join("\n");
+    assert_eq!(promotion(&run, "prod-shop-1.0.0"), PromotionPhase::Verified, "{text}");
+    let lines =
+        |test: &TestStatus| test.log.as_ref().and_then(|log| Some(log.split_once(" of ")?.0.to_owned()));
+    let logs: Vec<_> =
+        tests(&run, "prod-shop-1.0.0").iter().map(|test| (test.name.clone(), lines(test))).collect();
+    let said = |lines: u32| Some(format!("the last {lines} lines"));
+    assert_eq!(
+        logs,
+        [
+            ("deep".into(), said(20)),
+            ("quiet".into(), None),
+            ("smoke".into(), said(5)),
+            ("stuck".into(), None)
+        ]
+    );
+    let position = |words: &str| text.find(words).unwrap_or_else(|| panic!("{words}: {text}"));
+    assert!(position("reads the log of Job deep") < position("suspends Job deep"), "{text}");
+    same_after_a_crash("a test whose log is kept", setting, &ONE);
 }

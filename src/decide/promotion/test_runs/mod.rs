@@ -12,10 +12,13 @@
 //! runs once. Its result is in the status before anything follows from it. A Job whose result is `Errored` is suspended, and nothing of
 //! it runs when the next attempt starts, or when the promotion ends.
 
+mod log;
 mod outcome;
+mod regression;
 mod steps;
 
 pub(super) use outcome::{error, failure};
+pub(super) use regression::{of_regression, regression_source};
 pub(super) use steps::{advance, close, start, stop};
 
 use super::{Decision, Scene};
@@ -35,7 +38,8 @@ pub(super) fn planned(scene: &Scene<'_>, plan: &Plan) -> Vec<TestStatus> {
     if scene.is_rollback() || scene.environment.spec.delivery == Delivery::Observed {
         return Vec::new();
     }
-    plan.tests.iter().map(|job| recorded(job, job.origin)).collect()
+    let own = plan.tests.iter().map(|job| recorded(job, job.origin));
+    own.chain(regression::planned(scene, plan)).collect()
 }
 
 /// The tests as preflight tries their pods, by the names that people gave them.
@@ -66,10 +70,18 @@ fn recorded(job: &TestJob, origin: TestOrigin) -> TestStatus {
     }
 }
 
-/// The definition of a test, which the content of the promotion holds.
+/// The definition of a test: in the content of the promotion, or in that of the last verified revision.
 fn definition<'a>(scene: &'a Scene<'_>, test: &TestStatus) -> Option<&'a TestJob> {
-    let plan = scene.world.plans.content.as_ref()?.as_ref().ok()?;
-    plan.tests.iter().find(|job| job.name == test.name && job.origin == test.origin)
+    let plans = &scene.world.plans;
+    let jobs = match test.origin {
+        TestOrigin::Environment | TestOrigin::Content => &plans.content.as_ref()?.as_ref().ok()?.tests,
+        TestOrigin::Regression => plans.regression.as_ref()?.as_ref().ok()?,
+    };
+    let is_it = |job: &&TestJob| match test.origin {
+        TestOrigin::Environment | TestOrigin::Content => job.origin == test.origin,
+        TestOrigin::Regression => true,
+    };
+    jobs.iter().filter(is_it).find(|job| job.name == test.name)
 }
 
 fn key_of(test: &TestStatus) -> Option<ObjectKey> {
@@ -105,8 +117,13 @@ pub(super) fn observe(scene: &Scene<'_>, status: &mut PromotionStatus) {
     }
 }
 
-/// How the current attempt of a running test ended; none while it runs.
+/// How the current attempt of a running test ended; none while it runs, or while its log has to be read.
 fn ended(scene: &Scene<'_>, test: &TestStatus) -> Option<Standing> {
+    shown(scene, test).filter(|_| log::due(scene, test).is_none())
+}
+
+/// How the current attempt of a running test ended; none while it runs.
+fn shown(scene: &Scene<'_>, test: &TestStatus) -> Option<Standing> {
     let run = run_of(scene, test);
     let shown = match run {
         Some(run) => standing(run),
@@ -150,6 +167,7 @@ fn too_late(scene: &Scene<'_>, test: &TestStatus, run: Option<&TestRun>) -> Stan
 /// Records how an attempt ended. The test waits for its next attempt if it has one left.
 fn record(scene: &Scene<'_>, test: &mut TestStatus, ended: Standing) {
     test.finished_at = Some(scene.time());
+    test.log = log::kept(scene, test);
     let given = |message: String| Some(message).filter(|message| !message.is_empty());
     let result = match ended {
         Standing::Runs => return,

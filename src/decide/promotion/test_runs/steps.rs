@@ -105,8 +105,11 @@ fn next_attempt(scene: &Scene<'_>, test: &mut TestStatus) -> (Option<Action>, Op
     (Some(apply(scene, key, job)), Some(deadline(scene, test)))
 }
 
-/// Creates the Job again if a crash came before its creation, and says when to look again.
+/// Reads the log of an attempt that has ended, or creates the Job again if a crash came before its creation.
 fn running(scene: &Scene<'_>, test: &TestStatus) -> (Option<Action>, Option<Timestamp>) {
+    if let Some(read) = super::log::due(scene, test) {
+        return (Some(read), None);
+    }
     let until = deadline(scene, test);
     match run_of(scene, test) {
         Some(run) if run.pods.is_empty() => (None, Some(until.min(later(scene.now, POLL)))),
