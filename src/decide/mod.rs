@@ -23,6 +23,7 @@ pub mod world;
 /// The objects that `observe` must read for a promotion or a release. Questions only, no decisions.
 pub mod needs {
     pub use super::environment::occupant::{Contender, occupant};
+    pub use super::history::housekeeping::is_trimmed;
     pub use super::promotion::{
         changed_workloads, contents, due_after_window, live_objects, plans, regression, rollback_names,
     };
