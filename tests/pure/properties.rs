@@ -11,6 +11,7 @@
 mod changes;
 mod consent;
 mod facts;
+mod tests;
 mod worlds;
 
 use proptest::prelude::*;

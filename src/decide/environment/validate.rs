@@ -173,3 +173,29 @@ pub fn policy(project: &Project, environment: &Environment) -> RollbackPolicySpe
         .cloned()
         .unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::fixture_tests::{at, environment as prod, project, the_environment};
+    use serde_json::{Value, json};
+
+    #[test]
+    fn a_test_whose_pod_would_not_show_how_it_ended_is_a_fault_that_names_the_field() {
+        let fault = |more: Value| {
+            let mut main = json!({ "name": "main", "image": "t" });
+            main.as_object_mut().unwrap().append(&mut more.as_object().unwrap().clone());
+            let template = json!({ "spec": { "containers": [main] } });
+            let project = project([prod(
+                "prod",
+                json!({ "spec": { "tests": [{ "name": "smoke", "template": template }] } }),
+            )]);
+            environment(&project, &the_environment(&project, "prod"), at("12:00:00"))
+        };
+        assert_eq!(fault(json!({})), None);
+        let found = fault(json!({ "restartPolicyRules": [{}] })).unwrap();
+        assert_eq!(found.reason, Reason::InvalidTest);
+        let field = "spec.tests, test smoke: template.spec.containers[0].restartPolicyRules: write Never";
+        assert!(found.message.starts_with(field), "{}", found.message);
+    }
+}

@@ -35,11 +35,12 @@ impl Scene<'_> {
             }
         }
         let tests = test_runs::trials(self, plan);
+        objects.extend(tests.iter().map(|(_, tried)| tried.clone()));
         let users = || {
             wanted
                 .iter()
                 .map(|item| (&item.key, &item.object))
-                .chain(tests.iter().map(|(key, job)| (key, job)))
+                .chain(tests.iter().map(|(key, (_, job))| (key, job)))
         };
         let templates =
             || users().filter_map(|(key, object)| Some((key, object, complete_pod_template(object)?)));

@@ -1,10 +1,10 @@
 //! Tests of the last verified revision: they run against the new one before anything is deleted.
 
-use super::comparison::{same_after_a_crash, same_in_any_order};
+use super::comparison::same_after_a_crash;
 use super::hooks::with;
 use super::outcomes::{object, promotion};
 use super::run::Event;
-use super::scenarios::{app, environment, settled};
+use super::scenarios::{Scenario, app, environment, settled};
 use super::store::Store;
 use super::tests_of_releases::{of_content, reason, results, tests};
 use jiff::Timestamp;
@@ -13,10 +13,14 @@ use towpath::api::{PromotionPhase, TestOrigin, TestResult};
 
 /// Release 2 drops a feature that a test of release 1 asks for. A Service of release 1 is gone from it, too.
 fn dropping(store: &mut Store, drops: &[&str], now: Timestamp) {
+    lean(store, "2.0.0", drops, now);
+}
+
+fn lean(store: &mut Store, version: &str, drops: &[&str], now: Timestamp) {
     let change = json!({ "drops": drops });
     let objects = app("2.0.0", "lean");
-    let spec = json!({ "application": "shop", "version": "2.0.0", "source": { "manifests": objects }, "change": change });
-    store.add_release("shop-2.0.0", serde_json::from_value(spec).unwrap(), now);
+    let spec = json!({ "application": "shop", "version": version, "source": { "manifests": objects }, "change": change });
+    store.add_release(&format!("shop-{version}"), serde_json::from_value(spec).unwrap(), now);
 }
 
 const REGRESSION: [Event; 2] = [
@@ -30,6 +34,19 @@ const REGRESSION: [Event; 2] = [
 fn regressing(store: &mut Store, now: Timestamp) {
     environment(store, "prod", json!({ "regression": true }), now);
 }
+
+pub const REGRESSES: Scenario = Scenario {
+    name: "regression",
+    about: "The second release fails a test of the first and is rolled back. The third, with the same content, drops the test.",
+    setting: regressing,
+    events: &[
+        REGRESSION[0],
+        REGRESSION[1],
+        (2000, "release 3.0.0, with the same content, which drops the test", |store, now| {
+            lean(store, "3.0.0", &["feature"], now);
+        }),
+    ],
+};
 
 #[test]
 fn a_release_that_fails_a_test_of_the_last_verified_one_is_rolled_back() {
@@ -51,8 +68,6 @@ fn a_release_that_fails_a_test_of_the_last_verified_one_is_rolled_back() {
         "nothing is deleted before the test has passed: {text}"
     );
     assert!(object(&run, "prod", "Deployment web").to_string().contains("/web@"), "{text}");
-    same_after_a_crash("a regression", regressing, &REGRESSION);
-    same_in_any_order("a regression", regressing, &REGRESSION);
 }
 
 #[test]
@@ -128,4 +143,12 @@ fn an_unchanged_test_runs_once_and_a_test_without_a_result_is_no_regression() {
     assert_eq!(reason(&run, "prod-shop-2.0.0"), "TestErrored", "{text}");
     assert!(text.contains("test feature of version 1.0.0 has no result: EvictionByEvictionAPI"), "{text}");
     same_after_a_crash("a regression without a result", regressing, &EVICTED);
+}
+
+#[test]
+fn the_content_of_a_regression_is_promoted_again_by_a_release_that_drops_the_test() {
+    let run = REGRESSES.run().settle();
+    let text = run.log.join("\n");
+    assert_eq!(promotion(&run, "prod-shop-2.0.0"), PromotionPhase::Failed, "{text}");
+    assert_eq!(promotion(&run, "prod-shop-3.0.0"), PromotionPhase::Verified, "{text}");
 }

@@ -173,7 +173,7 @@ pub const NEW_NAMESPACE: Scenario = Scenario {
     ],
 };
 
-pub const ALL: [&Scenario; 10] = [
+pub const ALL: [&Scenario; 13] = [
     &HEALTHY,
     &TAKEN_BACK,
     &FADING,
@@ -184,6 +184,9 @@ pub const ALL: [&Scenario; 10] = [
     &BUDGET,
     &HOOKS,
     &NEW_NAMESPACE,
+    &super::tests_of_releases::FAILS,
+    &super::tests_of_releases::HAS_NO_RESULT,
+    &super::regressions::REGRESSES,
 ];
 
 pub fn settled(setting: fn(&mut Store, Timestamp), events: &[Event]) -> Run {

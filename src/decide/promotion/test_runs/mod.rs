@@ -25,7 +25,7 @@ use super::{Decision, Scene};
 use crate::api::{Delivery, Meta, PromotionPhase, PromotionStatus, TestOrigin, TestResult, TestStatus};
 use crate::content::{ObjectKey, Plan, TestJob};
 use crate::decide::moments::{earliest, later};
-use crate::decide::test_runs::{Standing, obstacle, standing};
+use crate::decide::test_runs::{Standing, obstacle, printable, standing};
 use crate::decide::world::{Grant, TestRun};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -42,11 +42,11 @@ pub(super) fn planned(scene: &Scene<'_>, plan: &Plan) -> Vec<TestStatus> {
     own.chain(regression::planned(scene, plan)).collect()
 }
 
-/// The tests as preflight tries their pods, by the names that people gave them.
-pub(super) fn trials(scene: &Scene<'_>, plan: &Plan) -> Vec<(ObjectKey, Value)> {
+/// The Jobs that preflight tries for the tests, each with the key by which people know the test.
+pub(super) fn trials(scene: &Scene<'_>, plan: &Plan) -> Vec<(ObjectKey, (ObjectKey, Value))> {
     let trial = |job: &TestJob| {
-        let (_, object) = job.of_run("preflight", &steps::variables(scene)).ok()?;
-        Some((ObjectKey::new("batch/v1", "Job", &job.name).ok()?, object))
+        let tried = job.of_run("preflight", &steps::variables(scene)).ok()?;
+        Some((ObjectKey::new("batch/v1", "Job", &job.name).ok()?, tried))
     };
     plan.tests.iter().filter_map(trial).collect()
 }
@@ -168,7 +168,7 @@ fn too_late(scene: &Scene<'_>, test: &TestStatus, run: Option<&TestRun>) -> Stan
 fn record(scene: &Scene<'_>, test: &mut TestStatus, ended: Standing) {
     test.finished_at = Some(scene.time());
     test.log = log::kept(scene, test);
-    let given = |message: String| Some(message).filter(|message| !message.is_empty());
+    let given = |message: String| Some(printable(&message, 1024)).filter(|message| !message.is_empty());
     let result = match ended {
         Standing::Runs => return,
         Standing::Passed { message } => {

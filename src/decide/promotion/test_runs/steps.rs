@@ -87,7 +87,8 @@ fn next_attempt(scene: &Scene<'_>, test: &mut TestStatus) -> (Option<Action>, Op
     *test = TestStatus {
         attempts: test.attempts.saturating_add(1),
         result: TestResult::Running,
-        started_at: Some(scene.time()),
+        // Rounded up, so that the attempt is not shortened.
+        started_at: Some(scene.time_after()),
         job: None,
         finished_at: None,
         exit_code: None,
