@@ -74,6 +74,7 @@ fn main() -> ExitCode {
         admission::forged_approvals::stories(),
         admission::forged_requests::stories(),
         admission::freeze::stories(),
+        admission::granted_accounts::stories(),
         admission::pinned_images::stories(),
         admission::record::stories(),
         admission::requests::stories(),
