@@ -8,6 +8,7 @@
 
 mod error;
 mod freezes;
+mod logs;
 mod measure;
 mod preflight;
 mod prerequisites;
@@ -141,6 +142,8 @@ fn turn(action: &Action) -> u8 {
         Action::Apply { .. }
         | Action::Replace { .. }
         | Action::StopJob { .. }
+        | Action::SuspendJob { .. }
+        | Action::ReadLog { .. }
         | Action::CreatePromotion { .. }
         | Action::DeletePromotion { .. }
         | Action::MarkRolledOut { .. }
@@ -189,6 +192,12 @@ async fn one(handles: &Handles, project: &str, uid: &str, action: Action) -> Res
         }
         Action::StopJob { target, key, uid: object } => {
             target::stop(handles, uid, &target, &key, &object).await.map(|()| false)
+        }
+        Action::SuspendJob { target, key, uid: job } => {
+            target::suspend(handles, uid, &target, &key, &job).await.map(|()| false)
+        }
+        Action::ReadLog { target, key, pod, container, lines } => {
+            logs::read_log(handles, uid, &target, key, (&pod, container), lines).await.map(|()| true)
         }
         Action::MarkRolledOut { since } => {
             handles.memory.rolled_out(uid, since);

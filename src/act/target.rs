@@ -11,7 +11,7 @@ use kube::api::{
     DeleteParams, DynamicObject, PartialObjectMeta, Patch, PatchParams, Preconditions, PropagationPolicy,
 };
 use kube::{Api, ResourceExt};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// The dynamic client of a kind in a target namespace.
@@ -169,6 +169,35 @@ pub async fn stop(
         .map_err(ActError::write(format!("stopping {key} in {}", target.location.namespace)))?;
     handles.memory.wrote(promotion, key.clone());
     Ok(())
+}
+
+/// Suspends the Job with this UID. Its controller deletes its pods.
+pub async fn suspend(
+    handles: &Handles,
+    promotion: &str,
+    target: &Target,
+    key: &ObjectKey,
+    uid: &str,
+) -> Result<(), ActError> {
+    let client = handles.clients.identity(&identity(target)?)?;
+    let api = api(handles, client, target, key).await?;
+    // The API server refuses a patch with another UID, and there is nothing to suspend when the Job is gone.
+    let patch = json!({ "metadata": { "uid": uid }, "spec": { "suspend": true } });
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    match api.patch(key.name(), &params, &Patch::Merge(patch)).await {
+        Ok(written) => {
+            let version = written.metadata.resource_version.unwrap_or_default();
+            handles.versions.wrote("Job", &target.location.namespace, key.name(), &version);
+            Ok(())
+        }
+        Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => Ok(()),
+        Err(error) => {
+            if let kube::Error::Api(status) = &error {
+                rejected(handles, promotion, target, key, status);
+            }
+            Err(ActError::write(format!("suspending {key} in {}", target.location.namespace))(error))
+        }
+    }
 }
 
 /// Deletes the pod with this UID.

@@ -22,6 +22,11 @@ pub struct ReleaseChange {
     /// Default: no deadline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Time>,
+    /// Names of tests of the last verified revision that no longer apply, because the release changes what they test. Environments with
+    /// `spec.regression` do not run them. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50), inner(length(min = 1, max = 63), regex(pattern = schema::SUBDOMAIN)))]
+    pub drops: Vec<String>,
 }
 
 /// The earliest start of a release in one environment.

@@ -1,7 +1,8 @@
 //! Environment: a target namespace, its position in the promotion order, and its rules.
 
 use super::{
-    Approvals, Condition, Duration, EnvironmentName, Location, NamespaceName, ReleaseName, Window, schema,
+    Approvals, Condition, Duration, EnvironmentName, EnvironmentTest, Location, NamespaceName, Overrides,
+    ReleaseName, Window, schema,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
@@ -34,6 +35,8 @@ use serde::{Deserialize, Serialize};
 )]
 #[x_kube(validation = Rule::new("self.delivery != 'Observed' || !has(self.overrides)")
     .message("an Observed environment is never written to: remove spec.overrides or set spec.delivery to Managed"))]
+#[x_kube(validation = Rule::new("self.delivery != 'Observed' || (!has(self.tests) && (!has(self.regression) || !self.regression))")
+    .message("an Observed environment is never written to: remove spec.tests and spec.regression, or set spec.delivery to Managed"))]
 #[serde(rename_all = "camelCase")]
 pub struct EnvironmentSpec {
     /// The target namespace: the namespace that releases are promoted to. The namespace owner consents with a RoleBinding. While
@@ -91,6 +94,15 @@ pub struct EnvironmentSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = schema::SUBDOMAIN))]
     pub rollback_policy_ref: Option<String>,
+    /// Tests that run against a release when its rollout is complete. A change takes effect with the next promotion, and changes what
+    /// has to be approved. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub tests: Vec<EnvironmentTest>,
+    /// Whether a release also has to pass the tests in the content of the last verified revision, before what it no longer contains is
+    /// deleted. `spec.change.drops` of a release names those that no longer apply. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub regression: bool,
     /// Number of finished revisions to keep per application. Rollback targets are kept in addition. Default: 10.
     #[serde(default = "default_history_limit")]
     #[schemars(range(min = 1, max = 50))]
@@ -119,103 +131,6 @@ pub enum Delivery {
     Managed,
     /// Another tool writes to it; Towpath only reads.
     Observed,
-}
-
-/// Differences between the content of a release and what is written to an environment.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Overrides {
-    /// Replicas of workloads that do not exist yet. The replicas of an existing workload are never changed.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 100))]
-    pub replicas: Vec<ReplicaOverride>,
-    /// Environment variables of the containers of a workload.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 50))]
-    pub env: Vec<VariableOverride>,
-    /// JSON patches (RFC 6902). They are applied after `replicas` and `env`, in order.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 50))]
-    pub patches: Vec<Patch>,
-}
-
-/// Replicas of one workload.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct ReplicaOverride {
-    /// `Deployment` or `StatefulSet`.
-    #[schemars(length(min = 1, max = 63))]
-    pub kind: String,
-    /// Name of the workload.
-    #[schemars(length(min = 1, max = 253), regex(pattern = schema::SUBDOMAIN))]
-    pub name: String,
-    /// Number of replicas when the workload is created.
-    #[schemars(range(min = 0, max = 100000))]
-    pub replicas: i32,
-}
-
-/// Environment variables of one workload.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct VariableOverride {
-    /// Kind of the workload, such as `Deployment`.
-    #[schemars(length(min = 1, max = 63))]
-    pub kind: String,
-    /// Name of the workload.
-    #[schemars(length(min = 1, max = 253), regex(pattern = schema::SUBDOMAIN))]
-    pub name: String,
-    /// Name of the container. Default: every container except init containers.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
-    pub container: Option<String>,
-    /// The variables. A variable that exists in the container is replaced; any other is added.
-    #[schemars(length(min = 1, max = 50))]
-    pub variables: Vec<EnvironmentVariable>,
-}
-
-/// One environment variable.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct EnvironmentVariable {
-    /// Name of the variable.
-    #[schemars(length(min = 1, max = 255))]
-    pub name: String,
-    /// Value of the variable. Do not put a secret here; refer to a Secret in the content of the release instead.
-    #[schemars(length(max = 4096))]
-    pub value: String,
-}
-
-/// A JSON patch of one object.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Patch {
-    /// Kind of the object, such as `Ingress`.
-    #[schemars(length(min = 1, max = 63))]
-    pub kind: String,
-    /// Name of the object in the content.
-    #[schemars(length(min = 1, max = 253), regex(pattern = schema::SUBDOMAIN))]
-    pub name: String,
-    /// The operations, in order. If an operation cannot be applied, the promotion fails before anything is written.
-    #[schemars(length(min = 1, max = 50))]
-    pub operations: Vec<PatchOperation>,
-}
-
-/// One operation of RFC 6902.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[x_kube(validation = Rule::new("!(self.op in ['move', 'copy']) || has(self.from)").message("from is required when op is move or copy"))]
-pub struct PatchOperation {
-    /// `add`, `remove`, `replace`, `move`, `copy` or `test`.
-    #[schemars(extend("enum" = ["add", "remove", "replace", "move", "copy", "test"]))]
-    pub op: String,
-    /// JSON pointer (RFC 6901) to the field, such as `/spec/rules/0/host`. `/apiVersion`, `/kind`, `/metadata/name` and
-    /// `/metadata/namespace` cannot be changed.
-    #[schemars(length(max = 512), regex(pattern = "^/"))]
-    pub path: String,
-    /// JSON pointer to the source field. Required for `move` and `copy`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 512))]
-    pub from: Option<String>,
-    // CEL does not see fields of arbitrary type, so no rule can require it.
-    /// Value for `add`, `replace` and `test`. Default: null.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::any_value")]
-    pub value: Option<serde_json::Value>,
 }
 
 /// Kind and name of an object in the target namespace.

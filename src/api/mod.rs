@@ -21,12 +21,14 @@ pub mod gate;
 pub mod meta;
 pub mod names;
 pub mod object_change;
+pub mod overrides;
 pub mod promotion;
 mod promotion_phase;
 pub mod reason;
 pub mod release;
 pub mod rollback_policy;
 pub mod schema;
+pub mod test;
 pub mod trim;
 pub mod user;
 pub mod window;
@@ -48,9 +50,8 @@ pub use check_report::{CheckReport, Verdict};
 pub use condition::{Condition, HOLDS, READY, RECONCILING, STALLED, VERIFIED};
 pub use content::{Content, ContentSpec};
 pub use environment::{
-    ApplicationStatus, Delivery, Environment, EnvironmentSpec, EnvironmentStatus, EnvironmentVariable,
-    GateReport, KindRef, ObjectRef, Overrides, Patch, PatchOperation, PromotionMode, ReplicaOverride,
-    RevisionRecord, RevisionRef, VariableOverride,
+    ApplicationStatus, Delivery, Environment, EnvironmentSpec, EnvironmentStatus, GateReport, KindRef,
+    ObjectRef, PromotionMode, RevisionRecord, RevisionRef,
 };
 pub use freeze::{ChangeFreeze, ChangeFreezeSpec, ClusterChangeFreeze, ClusterChangeFreezeSpec};
 pub use gate::{GateName, Override};
@@ -61,6 +62,9 @@ pub use names::{
     ReleaseName,
 };
 pub use object_change::{Change, ChangeAction, Had, NodePort, Removal};
+pub use overrides::{
+    EnvironmentVariable, Overrides, Patch, PatchOperation, ReplicaOverride, VariableOverride,
+};
 pub use promotion::{
     ExitsBefore, Promotion, PromotionKind, PromotionSpec, PromotionStatus, Step, StepResult,
 };
@@ -74,6 +78,7 @@ pub use rollback_policy::{
     Budget, FailureAction, FailureThresholds, RollbackPolicy, RollbackPolicySpec, RollbackPolicyStatus,
     RollbackTarget,
 };
+pub use test::{EnvironmentTest, TestOrigin, TestResult, TestStatus};
 pub use trim::Trim;
 pub use user::UserInfo;
 pub use window::{Window, WindowKind};
@@ -105,6 +110,18 @@ pub mod mark {
     pub const WAVE: &str = "towpath.dev/wave";
     /// Set by users on a Job: when the Job runs, `pre-promote` or `post-promote`.
     pub const HOOK: &str = "towpath.dev/hook";
+    /// Set by users on a Job: the Job is a test of the release, `required` or `optional`.
+    pub const TEST: &str = "towpath.dev/test";
+    /// Set by users on a test: how long one attempt may take. Default: 10m.
+    pub const TEST_TIMEOUT: &str = "towpath.dev/test-timeout";
+    /// Set by users on a test: how often it is repeated. Default: 0.
+    pub const TEST_RETRIES: &str = "towpath.dev/test-retries";
+    /// Set by users on a test: number of last lines of the log to record. Default: 0.
+    pub const TEST_KEEP_LOG: &str = "towpath.dev/test-keep-log";
+    /// In the content of a revision, on tests that the environment added: their name there.
+    pub const TEST_OF_ENVIRONMENT: &str = "towpath.dev/test-of-environment";
+    /// On the Jobs of tests: name of the Promotion.
+    pub const PROMOTION: &str = "towpath.dev/promotion";
     /// Set by users on a ConfigMap: with `InPlace` the ConfigMap keeps its name instead of being copied.
     pub const CONFIG: &str = "towpath.dev/config";
     /// On objects of custom kinds: JSON pointer of the pod template, from `spec.kinds` of an environment or set by users.

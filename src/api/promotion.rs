@@ -2,7 +2,7 @@
 
 use super::{
     ApplicationName, ApprovalsReport, Change, CheckReport, Condition, EnvironmentName, ObjectRef, Override,
-    PromotionPhase, ReleaseName, UserInfo, mark, schema,
+    PromotionPhase, ReleaseName, TestStatus, UserInfo, mark, schema,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
@@ -181,6 +181,10 @@ pub struct PromotionStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
     pub checks: Vec<CheckReport>,
+    /// Tests of the promotion. Their Jobs are in the target namespace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 120))]
+    pub tests: Vec<TestStatus>,
     /// Warnings of the API server from the preflight dry-run, and objects that the preflight could not check.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20), inner(length(max = 512)))]
@@ -251,6 +255,7 @@ impl Default for PromotionStatus {
             without_replicas: Vec::new(),
             steps: Vec::new(),
             checks: Vec::new(),
+            tests: Vec::new(),
             warnings: Vec::new(),
             refused_since: None,
             waiting_since: None,

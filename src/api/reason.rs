@@ -228,6 +228,12 @@ reasons! {
     JobFailed: Final,
     /// The Job of a hook was deleted before its result was recorded.
     HookDeleted: Final,
+    /// A test of the release failed.
+    TestFailed: Final,
+    /// A test of the last verified revision failed.
+    RegressionFailed: Final,
+    /// A test could not run, so nothing shows whether the release is good.
+    TestErrored: Final,
 
     /// Another environment occupies the target namespace, with the consent of its owner.
     SharedNamespace: Blocking,
@@ -243,6 +249,8 @@ reasons! {
     InvalidPolicy: Final,
     /// A window cannot be evaluated, or the windows never open.
     InvalidWindow: Final,
+    /// The template of a test contradicts how tests run.
+    InvalidTest: Final,
     /// The source of a release does not hold valid objects.
     InvalidSource: Final,
     /// The source of a release did not settle in time.

@@ -1,6 +1,7 @@
 //! Schemas that several kinds share, and rules that the derive macros cannot express.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::json;
 
 /// A duration such as `90s`, `10m` or `1h30m`.
 pub fn duration(_: &mut SchemaGenerator) -> Schema {
@@ -33,6 +34,45 @@ pub fn manifests(_: &mut SchemaGenerator) -> Schema {
             "type": "object",
             "required": ["apiVersion", "kind"],
             "x-kubernetes-preserve-unknown-fields": true,
+        },
+    })
+}
+
+/// The pod template of a test. The API server checks the pod itself when a promotion tries it.
+pub fn test_template(_: &mut SchemaGenerator) -> Schema {
+    let texts = |description: &str| json!({ "type": "object", "description": description, "additionalProperties": { "type": "string" } });
+    let text = |description: &str| json!({ "type": "string", "description": description, "minLength": 1 });
+    json_schema!({
+        "type": "object",
+        "required": ["spec"],
+        "properties": {
+            "metadata": {
+                "type": "object",
+                "description": "Metadata of the pod.",
+                "properties": { "labels": texts("Labels of the pod."), "annotations": texts("Annotations of the pod.") },
+            },
+            "spec": {
+                "type": "object",
+                "description": "Spec of the pod, as in a Job.",
+                "required": ["containers"],
+                "properties": {
+                    "restartPolicy": { "type": "string", "description": "`Never`. Default: Never.", "enum": ["Never"] },
+                    "containers": {
+                        "type": "array",
+                        "description": "The container whose exit code is the result.",
+                        "minItems": 1,
+                        "maxItems": 1,
+                        "x-kubernetes-list-type": "atomic",
+                        "items": {
+                            "type": "object",
+                            "required": ["name", "image"],
+                            "properties": { "name": text("Name of the container."), "image": text("Image of the container.") },
+                            "x-kubernetes-preserve-unknown-fields": true,
+                        },
+                    },
+                },
+                "x-kubernetes-preserve-unknown-fields": true,
+            },
         },
     })
 }

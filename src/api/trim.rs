@@ -26,8 +26,8 @@ impl Trim for RollbackPolicy {}
 impl Trim for Promotion {
     fn trim(&mut self) {
         let Some(status) = self.status.as_mut().filter(|status| status.phase.is_final()) else { return };
-        let PromotionStatus { steps, warnings, checks, conditions, changes, .. } = status;
-        (*steps, *warnings, *checks) = (Vec::new(), Vec::new(), Vec::new());
+        let PromotionStatus { steps, tests, checks, warnings, conditions, changes, .. } = status;
+        (*steps, *tests, *checks, *warnings) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         conditions.retain(|condition| condition.type_ == HOLDS);
         conditions.shrink_to_fit();
         changes.shrink_to_fit();

@@ -93,6 +93,14 @@ pub enum ContentError {
         /// How many there may be.
         limit: usize,
     },
+    /// Too many tests.
+    #[error("the release has {count} tests, the limit is {limit}: run several of them in one Job")]
+    TooManyTests {
+        /// How many there are.
+        count: usize,
+        /// How many there may be.
+        limit: usize,
+    },
     /// Too many bytes.
     #[error(
         "{what} has {bytes} bytes, the limit is {limit}: move large data out of ConfigMaps, or split the release"
@@ -142,6 +150,16 @@ pub enum ContentError {
         value: String,
         /// What it may be.
         expected: &'static str,
+    },
+    /// A test that says otherwise than tests run.
+    #[error("{object}: {field}: {problem}")]
+    Test {
+        /// The test.
+        object: String,
+        /// The field.
+        field: String,
+        /// What is wrong, and what to do.
+        problem: &'static str,
     },
     /// Two objects of the content would be written under the same name.
     #[error(

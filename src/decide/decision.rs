@@ -182,6 +182,28 @@ pub enum Action {
         /// Its UID.
         uid: String,
     },
+    /// Suspends a Job, which deletes its pods.
+    SuspendJob {
+        /// The environment.
+        target: Target,
+        /// The Job.
+        key: ObjectKey,
+        /// Its UID: a recreated Job of the same name is not suspended.
+        uid: String,
+    },
+    /// Reads the last lines of the log of a test. The process remembers them for the next reconcile.
+    ReadLog {
+        /// The environment.
+        target: Target,
+        /// The Job of the test.
+        key: ObjectKey,
+        /// Its pod.
+        pod: String,
+        /// The container.
+        container: String,
+        /// Number of lines.
+        lines: i32,
+    },
     /// Deletes an object that the content no longer contains. A refusal is remembered and fails nothing.
     Delete {
         /// The environment.
@@ -250,6 +272,7 @@ impl Action {
             | Self::Apply { key, .. }
             | Self::Replace { key, .. }
             | Self::StopJob { key, .. }
+            | Self::SuspendJob { key, .. }
             | Self::Delete { key, .. } => Some(key.clone()),
             Self::DeletePod { name, .. } => ObjectKey::new("v1", "Pod", name).ok(),
             Self::CreatePromotion { .. }
@@ -261,6 +284,7 @@ impl Action {
             | Self::Measure { .. }
             | Self::MarkMeasured { .. }
             | Self::AskProvider { .. }
+            | Self::ReadLog { .. }
             | Self::Preflight { .. } => None,
         }
     }

@@ -20,12 +20,14 @@ pub mod policy;
 pub mod promotion;
 pub mod provider;
 pub mod release;
+pub mod test_runs;
 pub mod world;
 
 /// The objects that `observe` must read for a promotion or a release. Questions only, no decisions.
 pub mod needs {
     pub use super::environment::occupant::{Contender, occupant};
-    pub use super::promotion::{contents, live_objects, plans, rollback_names};
+    pub use super::history::housekeeping::is_trimmed;
+    pub use super::promotion::{contents, live_objects, plans, regression, rollback_names};
     pub use super::release::consent;
 }
 

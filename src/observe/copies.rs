@@ -1,4 +1,5 @@
-//! Copies of ConfigMaps in a target namespace that no retained revision and no pod template refers to.
+//! Copies of ConfigMaps in a target namespace that no retained revision and no pod template refers to, and Jobs of tests whose promotion
+//! is no longer part of the history.
 //!
 //! Searched only after history was trimmed: that is when a copy can lose its last reference.
 
@@ -25,7 +26,7 @@ const READERS: [(&str, &str); 6] = [
     ("batch/v1", "Job"),
 ];
 
-/// The copies that nothing refers to, with their UIDs.
+/// The copies that nothing refers to, and the Jobs of forgotten tests, with their UIDs.
 pub async fn unreferenced(
     handles: &Handles,
     project: &Project,
@@ -44,21 +45,21 @@ pub async fn unreferenced(
     let Ok(maps) = live::list(handles, &client, namespace, "v1", "ConfigMap").await? else {
         return Ok(Vec::new());
     };
-    let copies: Vec<(ObjectKey, String)> = maps
-        .iter()
-        .filter(|object| is_ours(object))
-        .filter_map(|object| {
-            let uid = object.pointer("/metadata/uid")?.as_str()?.to_owned();
-            Some((ObjectKey::of(object).ok()?, uid))
-        })
-        .collect();
-    let mut named = BTreeSet::new();
+    let with_uid = |object: &Value| {
+        let uid = object.pointer("/metadata/uid")?.as_str()?.to_owned();
+        Some((ObjectKey::of(object).ok()?, uid))
+    };
+    let copies: Vec<(ObjectKey, String)> =
+        maps.iter().filter(|object| is_ours(object)).filter_map(with_uid).collect();
+    let (mut named, mut forgotten) = (BTreeSet::new(), Vec::new());
     for (api_version, kind) in READERS {
         // Objects that cannot be listed may refer to any of them.
         let Ok(readers) = live::list(handles, &client, namespace, api_version, kind).await? else {
             return Ok(Vec::new());
         };
         named.extend(all_config_maps(pod_templates(&readers)));
+        let tests = readers.iter().filter(|object| is_forgotten(project, &owner, object));
+        forgotten.extend(tests.filter_map(with_uid));
     }
     for name in retained_contents(project, &environment.name_any()) {
         let Loaded::Here(content) = contents::load(handles, &project.name, Some(name)).await? else {
@@ -73,7 +74,15 @@ pub async fn unreferenced(
                 .map(|one| one.key.name().to_owned()),
         );
     }
-    Ok(copies.into_iter().filter(|(key, _)| !named.contains(key.name())).collect())
+    let unnamed = copies.into_iter().filter(|(key, _)| !named.contains(key.name()));
+    Ok(unnamed.chain(forgotten).collect())
+}
+
+/// Whether an object is the Job of a test whose promotion does not exist any more.
+fn is_forgotten(project: &Project, owner: &str, object: &Value) -> bool {
+    let mark = |name| object.pointer("/metadata/annotations")?.get(name)?.as_str();
+    let is_ours = mark(mark::OWNER).is_some_and(|found| found.starts_with(owner));
+    is_ours && mark(mark::PROMOTION).is_some_and(|name| !project.promotions.contains_key(name))
 }
 
 /// Contents of the revisions that the environment retains.

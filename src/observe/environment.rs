@@ -6,7 +6,7 @@ use super::{ObserveError, copies, project};
 use crate::api::{
     Approval, Content, Delivery, Environment, EnvironmentName, PromotionMode, requesters as distinct,
 };
-
+use crate::decide::needs::is_trimmed;
 use crate::decide::world::{EnvironmentWorld, Grant, Project, Verb};
 use crate::process::Handles;
 use jiff::SignedDuration;
@@ -36,18 +36,12 @@ pub async fn observe(
     }
     let questions = questions(&project, &environment);
     ask(handles, &mut project, questions, TO_OFFER).await?;
-    // Contents are searched only once history was trimmed to its limit.
-    let limit = usize::try_from(environment.spec.history_limit).unwrap_or(usize::MAX);
-    let finished = project
-        .promotions
-        .values()
-        .filter(|promotion| promotion.spec.environment == name && promotion.phase().is_final())
-        .count();
+    // Contents are searched only once history was trimmed.
     let key = (namespace.to_owned(), name.to_owned());
     let trimmed = handles.caches.trimmed.get(&key).is_some()
-        && finished <= limit
         && !busy
-        && *project.grant(name) == Grant::Granted;
+        && *project.grant(name) == Grant::Granted
+        && is_trimmed(&project, &environment);
     let (mut contents, mut unnamed_copies) = (None, Vec::new());
     if trimmed {
         contents = Some(old_contents(handles, namespace).await?);

@@ -250,7 +250,8 @@ fn outdated(pods: Vec<&Arc<slim::Pod>>) -> Vec<OutdatedPod> {
         .collect()
 }
 
-fn facts(pod: &slim::Pod) -> Pod {
+/// A pod, reduced to the fields that health and tests read.
+pub fn facts(pod: &slim::Pod) -> Pod {
     let ready = pod.condition("Ready");
     let unscheduled = pod.condition("PodScheduled").filter(|condition| {
         !condition.is_true("PodScheduled") && condition.reason.as_str() == "Unschedulable"

@@ -24,5 +24,6 @@ pub mod release;
 mod review;
 mod rights;
 mod settling;
+mod test_runs;
 
 pub use error::ObserveError;

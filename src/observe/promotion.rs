@@ -2,13 +2,13 @@
 
 use super::grant::{WHILE_WRITING, grant};
 use super::rights::{Questions, TO_START, ask};
-use super::{ObserveError, contents, custom, health, live, project};
+use super::{ObserveError, contents, custom, health, live, project, test_runs};
 use crate::api::{Delivery, Environment, Promotion, PromotionKind, PromotionPhase};
 use crate::cluster::{Identity, application_of};
 use crate::content::ObjectKey;
 
-use crate::decide::needs::{contents as wanted_contents, live_objects, plans, rollback_names};
-use crate::decide::world::{Grant, Loaded, Plans, Project, PromotionWorld, Verb};
+use crate::decide::needs::{contents as wanted_contents, live_objects, plans, regression, rollback_names};
+use crate::decide::world::{Grant, Loaded, Plans, Project, PromotionWorld, Tests, Verb};
 use crate::process::Handles;
 use kube::ResourceExt;
 use std::collections::BTreeMap;
@@ -41,7 +41,9 @@ pub async fn observe(
     let (wanted, replaced) = wanted_contents(&project, &promotion);
     let content = contents::load(handles, namespace, wanted).await?;
     let replaced = contents::load(handles, namespace, replaced).await?;
+    let tested = contents::load(handles, namespace, regression(&project, &promotion)).await?;
     let mut seen = world(handles, project, promotion);
+    seen.tests.regression = tested;
     seen.project.grants.insert(environment.name_any().into(), granted);
     project::occupy(handles, &mut seen.project, &environment).await?;
     seen.content = content;
@@ -56,6 +58,9 @@ pub async fn observe(
         let client =
             handles.clients.identity(&Identity::new(&seen.project.name, &environment.name_any())?)?;
         seen.customs = custom::customs(handles, &client, &environment.spec.namespace, &seen).await?;
+        if let Some(status) = &seen.promotion.status {
+            seen.tests.runs = test_runs::runs(handles, &client, &environment.spec.namespace, status).await;
+        }
     }
     seen.live = read_live(handles, &seen.project, &seen, &environment).await?;
     Ok(Some(seen))
@@ -127,6 +132,7 @@ fn world(handles: &Handles, project: Project, promotion: Arc<Promotion>) -> Prom
         measured: known.measured,
         workloads: BTreeMap::new(),
         customs: BTreeMap::new(),
+        tests: Tests { logs: known.logs, ..Tests::default() },
         epoch: handles.fence.epoch().unwrap_or_default(),
         promotion,
     }

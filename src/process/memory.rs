@@ -31,6 +31,8 @@ pub struct Remembered {
     pub failed: BTreeMap<ObjectKey, FailedWrite>,
     /// What was measured for the checks.
     pub measured: Measurements,
+    /// The last lines of the logs of tests, by Job, or why they cannot be read.
+    pub logs: BTreeMap<ObjectKey, Result<String, String>>,
 }
 
 /// The memory of all promotions, by UID. Clones share it.
@@ -90,6 +92,11 @@ impl Memory {
     /// Records that the API server rejected a write permanently.
     pub fn refused(&self, uid: &str, key: ObjectKey, why: String) {
         entry(&mut self.entries(), uid).refused.insert(key, why);
+    }
+
+    /// Records the log of a test, or why it cannot be read.
+    pub fn read_log(&self, uid: &str, key: ObjectKey, log: Result<String, String>) {
+        entry(&mut self.entries(), uid).logs.insert(key, log);
     }
 
     /// Records since when everything is rolled out.

@@ -64,6 +64,8 @@ fn unknown_fields_are_kept_only_where_any_object_may_stand() {
     }
     let meant = [
         "Environment.spec.overrides.patches[].operations[].value",
+        "Environment.spec.tests[].template.spec",
+        "Environment.spec.tests[].template.spec.containers[]",
         "Release.spec.source.manifests[]",
         "RollbackPolicy.spec.checks[].http.json.value",
         "RollbackPolicy.spec.checks[].object.compare.value",

@@ -12,6 +12,7 @@ mod changes;
 mod consent;
 mod facts;
 mod measured;
+mod tests;
 mod worlds;
 
 use proptest::prelude::*;

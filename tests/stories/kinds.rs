@@ -40,7 +40,47 @@ fn changes() -> Vec<Change> {
     let address = |url: &str| json!({ "prometheus": { "url": url }, "projects": ["*"] });
     const FIXED: Option<&str> = Some("a Release is immutable");
     const ONE: Option<&str> = Some("exactly one of");
+    let test = |spec: Value| json!({ "name": "smoke", "template": { "spec": spec } });
+    let main = json!({ "name": "main", "image": "t" });
+    let tests = |tests: Value| environment(json!({ "tests": tests }));
+    let usual = || test(json!({ "containers": [main] }));
     vec![
+        ("Environment", "a test", None, tests(json!([usual()])), None),
+        (
+            "Environment",
+            "two tests of one name",
+            None,
+            tests(json!([usual(), usual()])),
+            Some("Duplicate value"),
+        ),
+        (
+            "Environment",
+            "a test of two containers",
+            None,
+            tests(json!([test(json!({ "containers": [main, main] }))])),
+            Some("must have at most 1 item"),
+        ),
+        (
+            "Environment",
+            "a test that is started again",
+            None,
+            tests(json!([test(json!({ "containers": [main], "restartPolicy": "OnFailure" }))])),
+            Some("restartPolicy"),
+        ),
+        (
+            "Environment",
+            "a test where nothing is written",
+            None,
+            environment(json!({ "delivery": "Observed", "tests": [usual()] })),
+            Some("remove spec.tests and spec.regression"),
+        ),
+        (
+            "Environment",
+            "regression where nothing is written",
+            None,
+            environment(json!({ "delivery": "Observed", "regression": true })),
+            Some("remove spec.tests and spec.regression"),
+        ),
         ("Release", "a value deep in a manifest changed", plain(), from(source("w")), FIXED),
         ("Release", "hold set", plain(), release(json!({ "hold": true })), None),
         ("Release", "hold removed", Some(release(json!({ "hold": true }))), release(json!({})), None),

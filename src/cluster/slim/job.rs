@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer};
 use super::condition;
 use super::condition::Condition;
 use super::meta::Meta;
-use super::text::{Time, or_default};
+use super::text::{Time, Word, or_default};
 use super::wire::slim;
 
 /// A Job.
@@ -25,8 +25,12 @@ pub struct Job {
 #[serde(rename_all = "camelCase", default)]
 pub struct JobSpec {
     pub active_deadline_seconds: Option<i64>,
+    /// Whether it is suspended: it has no pods.
     #[serde(deserialize_with = "or_default")]
     pub suspend: bool,
+    /// The controller that it names instead of the Job controller; empty if it names none.
+    #[serde(deserialize_with = "or_default")]
+    pub managed_by: Word,
 }
 
 /// The status of a Job.

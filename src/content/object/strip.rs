@@ -42,11 +42,12 @@ const SERVER_ANNOTATIONS: [&str; 16] = [
 ];
 
 /// Annotations that Towpath writes. Those that users write (`wave`, `hook`, `config`) are content.
-const OUR_ANNOTATIONS: [&str; 6] = [
+const OUR_ANNOTATIONS: [&str; 7] = [
     mark::OWNER,
     mark::REVISION,
     mark::ORIGINAL_NAME,
     mark::CONFIG_DIGEST,
+    mark::TEST_OF_ENVIRONMENT,
     ORIGINAL_LABELS,
     ORIGINAL_IMMUTABLE,
 ];

@@ -4,7 +4,8 @@
 use super::copied::copied;
 use super::order;
 use super::order::Hook;
-use crate::api::mark;
+use super::test_jobs::{MAX_TESTS, TestJob, test_job};
+use crate::api::{TestOrigin, mark};
 use crate::content::error::ContentError;
 use crate::content::object::canonical::{Form, canonical, sha256};
 use crate::content::object::copies::{copy_name, copy_of, is_config_map, payload};
@@ -60,12 +61,25 @@ impl Desired {
     }
 }
 
-/// The objects to write, in order: config, then by wave, rank and key. Includes hooks, by their wave.
+/// The objects to write, in order: config, then by wave, rank and key. Includes hooks, by their wave; without tests.
 pub fn materialise(content: &Digested, to: &Destination<'_>) -> Result<Vec<Desired>, ContentError> {
+    with_tests(content, to).map(|(objects, _)| objects)
+}
+
+/// The objects to write, and the tests.
+pub fn with_tests(
+    content: &Digested,
+    to: &Destination<'_>,
+) -> Result<(Vec<Desired>, Vec<TestJob>), ContentError> {
     let copied = copied(content.objects())?;
     let config = Config::of(content, &copied);
     let mut written: BTreeMap<ObjectKey, Desired> = BTreeMap::new();
+    let mut tests = Vec::new();
     for (key, object) in content.objects().iter() {
+        if let Some(test) = test_job(key, object, &config, to)? {
+            tests.push(test);
+            continue;
+        }
         let desired = desired(key, object, &config, to)?;
         if let Some(other) = written.get(&desired.key) {
             let renamed = if desired.key == desired.source { other } else { &desired };
@@ -74,15 +88,19 @@ pub fn materialise(content: &Digested, to: &Destination<'_>) -> Result<Vec<Desir
         }
         written.insert(desired.key.clone(), desired);
     }
+    let count = tests.iter().filter(|test| test.origin == TestOrigin::Content).count();
+    if count > MAX_TESTS {
+        return Err(ContentError::TooManyTests { count, limit: MAX_TESTS });
+    }
     let mut written: Vec<Desired> = written.into_values().collect();
     let lowest = written.iter().filter(|d| !d.config && d.hook.is_none()).map(|d| d.wave).min().unwrap_or(0);
     written.iter_mut().filter(|d| d.config).for_each(|d| d.wave = lowest);
     written.sort_by(|a, b| (!a.config, a.wave, a.rank, &a.key).cmp(&(!b.config, b.wave, b.rank, &b.key)));
-    Ok(written)
+    Ok((written, tests))
 }
 
 /// The ConfigMaps of a content: those that are copied and those that stay in place.
-struct Config {
+pub(super) struct Config {
     /// From the name in the content to the name of the copy.
     copies: BTreeMap<String, String>,
     /// From the name to a digest over its data.
@@ -106,7 +124,7 @@ impl Config {
     }
 
     /// Rewrites a template so that its pods read this config and are rolled out when it changes.
-    fn rewrite(&self, template: &mut Value, takes_annotations: bool) {
+    pub(super) fn rewrite(&self, template: &mut Value, takes_annotations: bool) {
         let read: Map<String, Value> = config_maps(template)
             .into_keys()
             .filter_map(|name| self.in_place.get(&name).map(|digest| (name, digest.clone().into())))
@@ -185,7 +203,7 @@ fn name_job(
 }
 
 /// Sets an annotation of an object or a template, and creates the maps that are missing.
-fn annotate(object: &mut Value, key: &str, value: &str) {
+pub(super) fn annotate(object: &mut Value, key: &str, value: &str) {
     let mut at = object;
     for member in ["metadata", "annotations"] {
         let Some(members) = at.as_object_mut() else { return };

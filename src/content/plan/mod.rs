@@ -7,6 +7,7 @@ pub(in crate::content) mod copied;
 pub mod ingress;
 pub mod order;
 pub mod overrides;
+pub mod test_jobs;
 pub mod unrolled;
 
 use super::error::ContentError;
@@ -14,10 +15,11 @@ use super::object::key::ObjectKey;
 use super::object::kinds;
 use super::object::sealed::Digested;
 use crate::api::EnvironmentSpec;
-use config::{Desired, Destination, materialise};
+use config::{Desired, Destination, with_tests};
 use overrides::render;
 use serde_json::Value;
 use std::sync::Arc;
+use test_jobs::TestJob;
 
 /// What one environment gets of a content.
 #[derive(Clone, Debug)]
@@ -26,6 +28,8 @@ pub struct Plan {
     pub content: Arc<Digested>,
     /// The objects to write, in order.
     pub objects: Vec<Desired>,
+    /// The tests: those of the content, and those that the environment added to it.
+    pub tests: Vec<TestJob>,
 }
 
 impl Plan {
@@ -40,7 +44,8 @@ impl Plan {
 
     /// Plans the content of a revision, which was rendered when the revision was first written.
     pub fn of_revision(content: &Arc<Digested>, to: &Destination<'_>) -> Result<Self, ContentError> {
-        Ok(Self { objects: materialise(content, to)?, content: Arc::clone(content) })
+        let (objects, tests) = with_tests(content, to)?;
+        Ok(Self { objects, tests, content: Arc::clone(content) })
     }
 
     /// Plans a baseline: its objects are restored under the names that they had, without copies and marks.
@@ -60,7 +65,8 @@ impl Plan {
                 hook: None,
             }
         };
-        Self { objects: content.objects().iter().map(restored).collect(), content: Arc::clone(content) }
+        let objects = content.objects().iter().map(restored).collect();
+        Self { objects, tests: Vec::new(), content: Arc::clone(content) }
     }
 
     /// The digest of the rendered content, which approvals name.

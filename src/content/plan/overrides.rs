@@ -1,8 +1,9 @@
-//! Renders a content for one environment: without the objects of `spec.keeps`, with `spec.overrides`. Approvals name the digest of
-//! the rendered content.
+//! Renders a content for one environment: without the objects of `spec.keeps`, with `spec.overrides` and `spec.tests`. Approvals
+//! name the digest of the rendered content.
 //!
 //! Overrides apply in the order replicas, variables, patches, so a patch sees the result of the others.
 
+use super::test_jobs::of_environment;
 use crate::api::{
     EnvironmentSpec, EnvironmentVariable, ObjectRef, Overrides, Patch, PatchOperation, VariableOverride,
 };
@@ -25,7 +26,7 @@ pub fn render(content: &Arc<Digested>, env: &EnvironmentSpec) -> Result<Arc<Dige
     let set = content.objects();
     set.admit(&env.kinds)?;
     let keeps_any = set.keys().any(|key| is_kept(key, &env.keeps));
-    if !keeps_any && env.overrides.is_none() {
+    if !keeps_any && env.overrides.is_none() && env.tests.is_empty() {
         return Ok(Arc::clone(content));
     }
     let mut objects = set.clone().into_objects();
@@ -33,7 +34,8 @@ pub fn render(content: &Arc<Digested>, env: &EnvironmentSpec) -> Result<Arc<Dige
     if let Some(overrides) = &env.overrides {
         Rendering { objects: &mut objects, keeps: &env.keeps }.apply(overrides)?;
     }
-    let rendered = ObjectSet::new(objects.into_values(), &env.kinds, None)?;
+    let tests = of_environment(&env.tests);
+    let rendered = ObjectSet::new(objects.into_values().chain(tests), &env.kinds, None)?;
     match rendered == *set {
         true => Ok(Arc::clone(content)),
         false => content.derive(rendered).map(Arc::new),

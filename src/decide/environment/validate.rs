@@ -1,6 +1,7 @@
 //! Faults of a spec that depend on other objects: unknown names, cycles, a target namespace that another environment occupies.
 
 use crate::api::{Environment, EnvironmentName, Meta, Reason, RollbackPolicySpec};
+use crate::content::template_fault;
 use crate::decide::checks;
 use crate::decide::gates::schedule::check_all;
 use crate::decide::world::{Grant, Project};
@@ -24,6 +25,7 @@ pub fn environment(project: &Project, environment: &Environment, now: Timestamp)
         .or_else(|| unknown_policy(project, environment))
         .or_else(|| invalid_policy(project, environment))
         .or_else(|| unusable_windows(environment, now))
+        .or_else(|| unusable_test(environment))
 }
 
 /// What is wrong with the target of an environment: the namespace does not exist, or its owner has not consented.
@@ -124,6 +126,15 @@ fn unusable_windows(environment: &Environment, now: Timestamp) -> Option<Fault> 
     Some(Fault { reason: Reason::InvalidWindow, message: format!("spec.{}: {}", fault.field, fault.message) })
 }
 
+/// A test whose pod would not show how it ended. The API server checks the rest of its template when a promotion tries the pod.
+fn unusable_test(environment: &Environment) -> Option<Fault> {
+    environment.spec.tests.iter().find_map(|test| {
+        let (field, problem) = template_fault(&test.template)?;
+        let message = format!("spec.tests, test {}: template.{field}: {problem}", test.name);
+        Some(Fault { reason: Reason::InvalidTest, message })
+    })
+}
+
 fn unknown_policy(project: &Project, environment: &Environment) -> Option<Fault> {
     let name = environment.spec.rollback_policy_ref.as_ref()?;
     (!project.policies.contains_key(name)).then(|| Fault {
@@ -169,4 +180,30 @@ pub fn policy(project: &Project, environment: &Environment) -> RollbackPolicySpe
         .and_then(|name| project.policies.get(name))
         .cloned()
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::fixture_tests::{at, environment as prod, project, the_environment};
+    use serde_json::{Value, json};
+
+    #[test]
+    fn a_test_whose_pod_would_not_show_how_it_ended_is_a_fault_that_names_the_field() {
+        let fault = |more: Value| {
+            let mut main = json!({ "name": "main", "image": "t" });
+            main.as_object_mut().unwrap().append(&mut more.as_object().unwrap().clone());
+            let template = json!({ "spec": { "containers": [main] } });
+            let project = project([prod(
+                "prod",
+                json!({ "spec": { "tests": [{ "name": "smoke", "template": template }] } }),
+            )]);
+            environment(&project, &the_environment(&project, "prod"), at("12:00:00"))
+        };
+        assert_eq!(fault(json!({})), None);
+        let found = fault(json!({ "restartPolicyRules": [{}] })).unwrap();
+        assert_eq!(found.reason, Reason::InvalidTest);
+        let field = "spec.tests, test smoke: template.spec.containers[0].restartPolicyRules: write Never";
+        assert!(found.message.starts_with(field), "{}", found.message);
+    }
 }

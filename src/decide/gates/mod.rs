@@ -286,6 +286,14 @@ fn verified_before(
 fn content_has_not_failed(lane: &Lane<'_>, release: &CachedRelease, requested: Requested) -> Gate {
     let last = lane.revisions.iter().rev().find(|promotion| is_of_content(promotion, release));
     let Some(last) = last.filter(|_| requested == Requested::ByController) else { return Gate::Open };
+    let is_reason = |reason: &Reason| {
+        last.status.as_ref().is_some_and(|status| status.reason.as_deref() == Some(reason.as_str()))
+    };
+    // It failed a test of an earlier version, and the new release says that such tests no longer apply.
+    let drops_tests = release.change.as_ref().is_some_and(|change| !change.drops.is_empty());
+    if drops_tests && is_reason(&Reason::RegressionFailed) {
+        return Gate::Open;
+    }
     let what = match last.phase() == PromotionPhase::Failed && has_failed(last) {
         true => "failed",
         false if lane.was_taken_back(last) => "was rolled back",

@@ -6,7 +6,7 @@
 
 use super::lane::Lane;
 use super::order::newer;
-use crate::api::{ApplicationName, Meta, Promotion, PromotionKind, PromotionPhase};
+use crate::api::{ApplicationName, Environment, Meta, Promotion, PromotionKind, PromotionPhase};
 use crate::decide::decision::{Action, Target};
 use crate::decide::world::{EnvironmentWorld, Project};
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,6 +45,15 @@ pub fn trim(world: &EnvironmentWorld, applications: &BTreeMap<ApplicationName, P
         uid: uid.clone(),
     }));
     actions
+}
+
+/// Whether no promotion of an environment is beyond its limit. More of them may stay than the limit says: see the invariant.
+pub fn is_trimmed(project: &Project, environment: &Environment) -> bool {
+    let limit = usize::try_from(environment.spec.history_limit).unwrap_or(1).max(1);
+    project.by_application().iter().all(|(application, project)| {
+        let lane = Lane::of(project, environment, application);
+        surplus(project, &lane, limit).is_empty() && never_started(project, &lane, limit).is_empty()
+    })
 }
 
 /// Promotions beyond the limit.

@@ -98,6 +98,11 @@ impl<'a> Checks<'a> {
 
     /// Adds the next measurements to a decision, and what the record needs.
     pub fn attach(&self, scene: &Scene<'_>, mut decision: Decision) -> Decision {
+        // A status that is written for another reason lacks the measurements: they are assessed again in the next pass.
+        if decision.memory.is_some() && self.rounds.iter().any(Round::is_news) {
+            decision.wake_at = earliest(decision.wake_at, Some(scene.shortly()));
+            return decision;
+        }
         for round in &self.rounds {
             let name = round.check.name.clone();
             let mut tally = round.is_new.then(|| round.tally.clone());
@@ -152,6 +157,11 @@ impl<'a> Checks<'a> {
         let question = self.questions.get(round.check.name.as_str())?.as_ref().ok()?;
         Some(cut(&question.to_string(), 1000))
     }
+}
+
+/// Whether anything is measured after the rollout.
+pub(super) fn are_left(scene: &Scene<'_>) -> bool {
+    rounds(scene, Phase::During).iter().any(|round| !round.check.dry_run)
 }
 
 /// Completes the reports of a promotion that ends.

@@ -55,7 +55,7 @@ impl Scene<'_> {
 }
 
 /// Sets an annotation.
-fn annotate(object: &mut Value, name: &str, value: &str) {
+pub(super) fn annotate(object: &mut Value, name: &str, value: &str) {
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         let annotations = metadata.entry("annotations").or_insert_with(|| json!({}));
         if let Some(annotations) = annotations.as_object_mut() {

@@ -27,6 +27,8 @@
 //!   A check fails, and the policy holds or notifies, or there is no target: Failed at once, and nothing is written.
 //! ```
 //!
+//! The tests of a promotion run at the beginning of its observe window, which does not end before them.
+//!
 //! A user's rollback ends a running promotion in the same way, from step 2.
 //! A rollback has no observe window, because its content was verified before. A failed rollback is not rolled back.
 //! A promotion that is `Observing` is never rolled back: another tool deploys there. When a later promotion starts, it becomes
@@ -56,10 +58,11 @@ mod running;
 mod start;
 mod steps;
 mod terminating;
+mod test_runs;
 mod writes;
 
 pub use consequence::rollback_names;
-pub use needs::{contents, live_objects, plans};
+pub use needs::{contents, live_objects, plans, regression};
 
 use super::conditions;
 use super::conditions::{State, seconds};
@@ -114,7 +117,8 @@ pub fn decide(world: &PromotionWorld, now: Timestamp) -> Decision {
     match world.promotion.phase() {
         PromotionPhase::Pending => pending::decide(&scene),
         PromotionPhase::Promoting | PromotionPhase::Observing => {
-            retries::hold_back(&scene, hooks::remember(&scene, running::decide(&scene)))
+            let decision = hooks::remember(&scene, running::decide(&scene));
+            retries::hold_back(&scene, test_runs::remember(&scene, decision))
         }
         PromotionPhase::Verified
         | PromotionPhase::Failed
@@ -136,10 +140,11 @@ pub(super) struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// The stored status, with the hooks that have ended since it was written.
+    /// The stored status, with the hooks and tests that have ended since it was written.
     fn status(&self) -> PromotionStatus {
         let mut status = self.world.promotion.status.clone().unwrap_or_default();
         hooks::observe(self, &mut status);
+        test_runs::observe(self, &mut status);
         status
     }
 

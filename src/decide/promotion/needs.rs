@@ -5,6 +5,7 @@ use super::dropped::left_behind;
 use super::hooks;
 use super::removals::due_after_window;
 use super::start::{restores_baseline, reverted, rollback_content, rollback_revision};
+use super::test_runs;
 use crate::api::{
     Change, ChangeAction, Delivery, Environment, Meta, ObjectRef, Promotion, PromotionKind, PromotionPhase,
 };
@@ -45,6 +46,13 @@ pub fn contents(project: &Project, promotion: &Promotion) -> (Option<String>, Op
     (wanted, replaced)
 }
 
+/// The name of the Content whose tests have to pass beside those of the promotion.
+pub fn regression(project: &Project, promotion: &Promotion) -> Option<String> {
+    let environment = project.environments.get(&promotion.spec.environment)?;
+    let lane = Lane::of(project, environment, project.application_of(promotion)?);
+    test_runs::regression_source(&lane, environment, promotion)?.status.as_ref()?.content.clone()
+}
+
 /// Renders the contents of a promotion. The result is used both to find the live objects and for the decision.
 pub fn plans(world: &PromotionWorld) -> Plans {
     let (project, promotion) = (&world.project, world.promotion.as_ref());
@@ -73,7 +81,8 @@ pub fn plans(world: &PromotionWorld) -> Plans {
         replaces => replaces,
     };
     let earlier_hooks = earlier.map(|number| hooks_of(&world.replaced, &to, number)).unwrap_or_default();
-    Plans { content: plan(&world.content, is_raw), replaced, earlier_hooks }
+    let regression = test_runs::of_regression(&world.tests.regression, &to);
+    Plans { content: plan(&world.content, is_raw), replaced, regression, earlier_hooks }
 }
 
 /// The Jobs that are hooks of a revision.

@@ -1,10 +1,11 @@
 //! The observe window: health decides until it ends whether the promotion is verified.
 
 use super::checks::{Checks, Evidence};
+use super::desired::annotation;
 use super::health::{health_of, template_change, unchanged, unjudged, without_replicas, workloads};
 use super::outcome::{Outcome, finish};
-use super::{Decision, Scene};
-use crate::api::{Delivery, ObjectRef, Reason};
+use super::{Decision, Scene, test_runs};
+use crate::api::{Delivery, ObjectRef, Reason, mark};
 use crate::content::Desired;
 use crate::decide::decision::Action;
 use crate::decide::health::{Health, Mode};
@@ -27,7 +28,11 @@ pub(super) fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -
         Delivery::Managed => workloads(wanted),
         // Another tool deploys the objects under the names that they were captured with.
         Delivery::Observed => match &scene.world.content {
-            Loaded::Here(content) => content.objects().keys().cloned().collect(),
+            Loaded::Here(content) => {
+                let is_test = |object| annotation(object, mark::TEST).is_some();
+                let objects = content.objects().iter().filter(|(_, object)| !is_test(object));
+                objects.map(|(key, _)| key.clone()).collect()
+            }
             Loaded::NotAsked | Loaded::Missing(_) | Loaded::Broken(_) => Vec::new(),
         },
     };
@@ -36,14 +41,21 @@ pub(super) fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -
     if let Health::Failing { reason, message } = health {
         return finish(scene, Outcome::Failed { reason, message: &message });
     }
+    if let Some((reason, message)) = test_runs::failure(scene) {
+        return finish(scene, Outcome::Failed { reason, message: &message });
+    }
     let checks = Checks::of(scene, wanted, since, until);
     if let Some(decision) = checks.failed(scene) {
         return decision;
     }
+    let tests = test_runs::advance(scene, |_| true);
+    // The window lasts at least until the tests have ended.
+    let is_open = scene.now < until || tests.is_some();
+    let until_then = Some(until).filter(|at| *at > scene.now);
     let decision = match health {
-        Health::Healthy if scene.now < until => Decision { wake_at: Some(until), ..Decision::default() },
-        Health::Progressing { recheck_at, .. } if scene.now < until => {
-            Decision { wake_at: earliest(recheck_at, Some(until)), ..Decision::default() }
+        Health::Healthy if is_open => Decision { wake_at: until_then, ..Decision::default() },
+        Health::Progressing { recheck_at, .. } if is_open => {
+            Decision { wake_at: earliest(recheck_at, until_then), ..Decision::default() }
         }
         // At the end of the window, pods that were added in it must be ready too.
         Health::Healthy | Health::Progressing { .. } | Health::Failing { .. } => {
@@ -67,16 +79,22 @@ pub(super) fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -
     };
     // Nothing watches objects of custom kinds.
     let poll = (!scene.world.customs.is_empty()).then(|| later(scene.now, super::RETRY));
-    let wake_at = earliest(decision.wake_at, poll);
-    let actions =
-        if checked.is_empty() { Vec::new() } else { vec![Action::MarkUnchanged { generations: checked }] };
-    checks.attach(scene, Decision { actions, wake_at, ..decision })
+    let tests = tests.unwrap_or_default();
+    let wake_at = earliest(earliest(decision.wake_at, poll), tests.wake_at);
+    let mut actions = tests.actions;
+    if !checked.is_empty() {
+        actions.push(Action::MarkUnchanged { generations: checked });
+    }
+    checks.attach(scene, Decision { memory: tests.memory.or(decision.memory), actions, wake_at, ..decision })
 }
 
 /// Ends the promotion after the observe window: verified, unless nothing shows whether the release is good. None while a check needs
 /// further measurements.
 fn end(scene: &Scene<'_>, wanted: &[Desired], checks: &Checks<'_>) -> Option<Decision> {
     let status = scene.status();
+    if let Some((reason, message)) = test_runs::error(scene) {
+        return Some(finish(scene, Outcome::Inconclusive { reason, message: &message }));
+    }
     let idle: Vec<ObjectRef> = without_replicas(scene, wanted)
         .into_iter()
         .filter(|it| status.without_replicas.contains(it))

@@ -4,7 +4,7 @@
 //! at once: the rollback is created first, and the promotion fails when that rollback has started.
 
 use super::consequence::{Consequence, consequence, roll_back, rollback_name};
-use super::{Decision, Scene, checks, hooks, note, removals, steps, warning};
+use super::{Decision, Scene, checks, hooks, note, removals, steps, test_runs, warning};
 use crate::api::{
     Condition, HOLDS, Meta, Promotion, PromotionKind, PromotionPhase, PromotionStatus, Reason, StepResult,
 };
@@ -78,8 +78,13 @@ pub(super) fn finish(scene: &Scene<'_>, outcome: Outcome<'_>) -> Decision {
         Outcome::Superseded { by } => superseded(scene, by),
         Outcome::Failed { reason, message } => failed(scene, reason, message),
         Outcome::Inconclusive { reason, message } => inconclusive(scene, reason, message),
-        Outcome::Interrupted { reason, message } => End { phase: PromotionPhase::Failed, reason, message }
-            .write(scene, StepResult::Failed, Some(message)),
+        Outcome::Interrupted { reason, message } => test_runs::stop(scene).unwrap_or_else(|| {
+            End { phase: PromotionPhase::Failed, reason, message }.write(
+                scene,
+                StepResult::Failed,
+                Some(message),
+            )
+        }),
         Outcome::Refused { reason, message } => {
             let message = format!("nothing was written: {message}");
             never_started(scene, PromotionPhase::Failed, reason, &message)
@@ -101,6 +106,7 @@ impl End<'_> {
     fn write(self, scene: &Scene<'_>, result: StepResult, step: Option<&str>) -> Decision {
         let mut status = scene.ended_status();
         hooks::close(scene, &mut status, &self.reason);
+        test_runs::close(scene, &mut status);
         removals::record(scene, &mut status, self.phase);
         steps::close(&mut status, scene, result, step);
         let memory = scene.write(status, self.phase, &self.reason, self.message);
@@ -116,6 +122,9 @@ fn never_started(scene: &Scene<'_>, phase: PromotionPhase, reason: Reason, messa
 
 /// Ends the promotion after a later revision has started: as failed if that is a rollback, else as superseded.
 fn superseded(scene: &Scene<'_>, by: &str) -> Decision {
+    if let Some(decision) = test_runs::stop(scene) {
+        return decision;
+    }
     let later = scene.world.project.promotions.get(by);
     match later.filter(|other| other.spec.kind == PromotionKind::Rollback) {
         Some(rollback) => rolled_back(scene, rollback),
@@ -161,11 +170,13 @@ fn failed(scene: &Scene<'_>, reason: Reason, message: &str) -> Decision {
         Consequence::Hold(cause) => (format!("{message}; {cause}"), true),
         Consequence::Leave(cause) => (format!("{message}; {cause}"), false),
     };
-    if let Some(decision) = hooks::stop_own(scene, hooks::patience(scene)) {
+    if let Some(decision) = hooks::stop_own(scene, hooks::patience(scene)).or_else(|| test_runs::stop(scene))
+    {
         return decision;
     }
     let mut status = scene.ended_status();
     hooks::close(scene, &mut status, &reason);
+    test_runs::close(scene, &mut status);
     removals::record(scene, &mut status, PromotionPhase::Failed);
     steps::close(&mut status, scene, StepResult::Failed, Some(message));
     if holds {
@@ -177,7 +188,11 @@ fn failed(scene: &Scene<'_>, reason: Reason, message: &str) -> Decision {
 
 /// Ends the promotion without a verdict, and holds the environment: the lane of an unverified release waits for a person.
 fn inconclusive(scene: &Scene<'_>, reason: Reason, message: &str) -> Decision {
+    if let Some(decision) = test_runs::stop(scene) {
+        return decision;
+    }
     let mut status = scene.ended_status();
+    test_runs::close(scene, &mut status);
     removals::record(scene, &mut status, PromotionPhase::Inconclusive);
     steps::close(&mut status, scene, StepResult::Failed, Some(message));
     status.conditions = vec![hold(scene, &reason, message)];

@@ -187,6 +187,7 @@ fn intend(
     let wanted = plan.objects.as_slice();
     let mut status = begin(scene, &plan.content);
     status.approvals = approvals;
+    status.tests = super::test_runs::planned(scene, plan);
     status.steps.extend(overridden(scene));
     let mut records = Vec::new();
     let source = scene.release.and_then(|release| Some(release.content()?.to_owned()));

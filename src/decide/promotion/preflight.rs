@@ -1,8 +1,8 @@
-//! The dry-run before the first write: every object as it would be applied, one pod per template, and the objects that pods need and
-//! the content lacks.
+//! The dry-run before the first write: every object as it would be applied, one pod per template, those of tests included, and the
+//! objects that pods need and the content lacks.
 
 use super::desired::{is_equal, is_replaced};
-use super::{Decision, RETRY, Scene};
+use super::{Decision, RETRY, Scene, test_runs};
 use crate::content::object::dependencies::{Dependency, claim_templates, dependencies};
 use crate::content::object::makers::may_create;
 use crate::content::object::references::{Need, secrets};
@@ -35,10 +35,18 @@ impl Scene<'_> {
                 adopt.insert(item.key.clone());
             }
         }
+        let tests = test_runs::trials(self, plan);
+        objects.extend(tests.iter().map(|(_, tried)| tried.clone()));
+        let users = || {
+            wanted
+                .iter()
+                .map(|item| (&item.key, &item.object))
+                .chain(tests.iter().map(|(key, (_, job))| (key, job)))
+        };
         let templates =
-            || wanted.iter().filter_map(|item| Some((item, complete_pod_template(&item.object)?)));
+            || users().filter_map(|(key, object)| Some((key, object, complete_pod_template(object)?)));
         let is_awaited = |name: &String| wanted.iter().any(|item| may_create(&item.object, name));
-        let needed = templates().flat_map(|(_, template)| secrets(template));
+        let needed = templates().flat_map(|(_, _, template)| secrets(template));
         let needed = needed.filter(|(name, need)| *need == Need::Required && !is_awaited(name));
         Decision {
             actions: vec![Action::Preflight {
@@ -48,10 +56,10 @@ impl Scene<'_> {
                 adopt,
                 adopt_from: self.environment.spec.adopt_from.clone(),
                 pods: templates()
-                    .map(|(item, template)| (item.key.clone(), self.pod(item, template)))
+                    .map(|(key, object, template)| (key.clone(), self.pod(key, object, template)))
                     .collect(),
                 secrets: needed.map(|(name, _)| name).collect(),
-                needs: needs(wanted),
+                needs: needs(wanted, users()),
             }],
             wake_at: Some(later(self.now, RETRY)),
             ..Decision::default()
@@ -98,14 +106,14 @@ impl Scene<'_> {
 
     /// The pod of a template. Its ServiceAccount may be part of the release and not exist yet, so it is left out. Its name is the same each
     /// time, because the API server repeats it in a refusal, and equal refusals must have equal words.
-    fn pod(&self, item: &Desired, template: &Value) -> Value {
+    fn pod(&self, key: &ObjectKey, object: &Value, template: &Value) -> Value {
         let mut spec = template.get("spec").cloned().unwrap_or_else(|| json!({}));
         if let Some(spec) = spec.as_object_mut() {
             spec.remove("serviceAccountName");
             spec.remove("serviceAccount");
         }
-        mount_claims(&item.object, &mut spec);
-        let base: String = item.key.name().chars().take(200).collect();
+        mount_claims(object, &mut spec);
+        let base: String = key.name().chars().take(200).collect();
         let base = base.trim_end_matches(['-', '.']);
         json!({
             "apiVersion": "v1",
@@ -142,11 +150,14 @@ fn mount_claims(set: &Value, spec: &mut Value) {
 }
 
 /// What the objects need and the content does not bring.
-fn needs(wanted: &[Desired]) -> BTreeMap<Dependency, BTreeSet<ObjectKey>> {
+fn needs<'a>(
+    wanted: &[Desired],
+    users: impl Iterator<Item = (&'a ObjectKey, &'a Value)>,
+) -> BTreeMap<Dependency, BTreeSet<ObjectKey>> {
     let mut needs: BTreeMap<Dependency, BTreeSet<ObjectKey>> = BTreeMap::new();
-    for item in wanted {
-        for need in dependencies(&item.object) {
-            needs.entry(need).or_default().insert(item.key.clone());
+    for (key, object) in users {
+        for need in dependencies(object) {
+            needs.entry(need).or_default().insert(key.clone());
         }
     }
     needs.retain(|need, _| !wanted.iter().any(|item| need.is(&item.key)));

@@ -5,8 +5,8 @@ use super::observing::nothing_ran;
 use super::outcome::{Outcome, finish};
 use super::retries::{Unwritten, failure_note, possible, progress};
 use super::writes::{Next, is_written, next_writes};
-use super::{Decision, Scene, hooks, note, removals, steps};
-use crate::api::{ChangeAction, Meta, PromotionPhase, PromotionStatus, Reason, Removal};
+use super::{Decision, Scene, checks, hooks, note, removals, steps, test_runs};
+use crate::api::{ChangeAction, Meta, PromotionPhase, PromotionStatus, Reason, Removal, TestOrigin};
 use crate::content::{Desired, Hook, ObjectKey};
 use crate::decide::decision::Action;
 use crate::decide::health::Health;
@@ -128,7 +128,16 @@ fn checked_keys(scene: &Scene<'_>, wanted: &[Desired], next: &Next) -> Vec<Objec
     checked
 }
 
-/// Runs the hooks after the rollout, deletes what a rollback can restore, and starts the observe window.
+/// The next step of the tests of the last verified revision; none when they have ended.
+fn regression(scene: &Scene<'_>) -> Option<Decision> {
+    if let Some((reason, message)) = test_runs::failure(scene) {
+        return Some(finish(scene, Outcome::Failed { reason, message: &message }));
+    }
+    test_runs::advance(scene, |origin| origin == TestOrigin::Regression)
+}
+
+/// Runs the hooks after the rollout and the tests of the last verified revision, deletes what a rollback can restore, and starts the
+/// observe window.
 fn finish_rollout(scene: &Scene<'_>, wanted: &[Desired], unwritten: &Unwritten) -> Decision {
     let status = scene.status();
     let next =
@@ -147,7 +156,7 @@ fn finish_rollout(scene: &Scene<'_>, wanted: &[Desired], unwritten: &Unwritten) 
         }
         return proceed(scene, next, None, &unwritten, None);
     }
-    if let Some(step) = removals::step(scene, Removal::AfterRollout) {
+    if let Some(step) = regression(scene).or_else(|| removals::step(scene, Removal::AfterRollout)) {
         return step;
     }
     let decision = rolled_out(scene, wanted);
@@ -228,7 +237,8 @@ fn rolled_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
     }
     let window = span(scene.policy.observe_window);
     let idle = without_replicas(scene, wanted);
-    if window.is_zero() {
+    let are_tests_left = test_runs::are_left(scene);
+    if window.is_zero() && !are_tests_left && !checks::are_left(scene) {
         return match idle.is_empty() {
             true => finish(
                 scene,
@@ -241,19 +251,23 @@ fn rolled_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
     let is_seen = !scene.world.written.is_empty() || removals::removed_any(scene);
     let since = if is_seen { scene.time_after().0 } else { last_ready(scene, wanted) };
     let until = later(since, window);
-    let text = format!("rolled out; observed until {until}");
+    let tests = if are_tests_left { ", and until its tests have ended" } else { "" };
+    let text = format!("rolled out; observed until {until}{tests}");
     let message = format!("{}: revision {} is {text}", scene.environment.name(), scene.revision());
     // A shorter window ends before a user can read it.
     let (with_remaining, remains) = removals::remaining(scene);
-    let memory = (window >= WORTH_A_WRITE || remains || !idle.is_empty()).then(|| {
+    let mut actions = vec![Action::MarkRolledOut { since }];
+    let is_worth_a_write = window >= WORTH_A_WRITE || remains || !idle.is_empty() || are_tests_left;
+    let memory = is_worth_a_write.then(|| {
         let mut status = waits_for_a_person(scene, with_remaining, false);
         steps::rolled_out(&mut status, since);
         status.without_replicas = idle;
+        actions.extend(test_runs::start(scene, &mut status, |_| true));
         scene.write(status, PromotionPhase::Promoting, &Reason::Observing, &text)
     });
     Decision {
         memory,
-        actions: vec![Action::MarkRolledOut { since }],
+        actions,
         wake_at: (until > scene.now).then_some(until),
         notes: vec![note(Reason::RolledOut, message)],
         ..Decision::default()

@@ -4,6 +4,7 @@ mod live;
 mod measured;
 mod project;
 mod provider;
+mod test_run;
 mod workload;
 
 pub use live::{FailedWrite, Live};
@@ -12,10 +13,11 @@ pub use measured::{
 };
 pub use project::{Admission, Freeze, Grant, NamespaceFacts, Objects, Project, Verb};
 pub use provider::{ProviderHealth, ProviderWorld};
+pub use test_run::{TestPod, TestRun, Tests};
 pub use workload::{Container, Custom, Ended, OutdatedPod, Pod, Run, Workload};
 
 use crate::api::{Approval, CachedRelease, Environment, Promotion, Reason, RollbackPolicy};
-use crate::content::{ContentError, Digested, ObjectKey, Plan, Sealed};
+use crate::content::{ContentError, Digested, ObjectKey, Plan, Sealed, TestJob};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +32,8 @@ pub struct EnvironmentWorld {
     pub environment: Arc<Environment>,
     /// Names of the Contents in the project. None if nothing may be deleted.
     pub contents: Option<BTreeSet<String>>,
-    /// Copies of ConfigMaps in the target namespace that nothing references, with their UIDs.
+    /// Copies of ConfigMaps in the target namespace that nothing references, and Jobs of tests whose promotion is gone, with their
+    /// UIDs.
     pub unnamed_copies: Vec<(ObjectKey, String)>,
 }
 
@@ -137,6 +140,8 @@ pub struct PromotionWorld {
     pub customs: BTreeMap<ObjectKey, Custom>,
     /// What this process measured for the checks.
     pub measured: Measurements,
+    /// The Jobs of its tests.
+    pub tests: Tests,
     /// The term of the replica that holds the lease.
     pub epoch: i64,
 }
@@ -149,6 +154,8 @@ pub struct Plans {
     pub content: Option<Result<Plan, ContentError>>,
     /// The content that is being replaced, until the promotion has started.
     pub replaced: Option<Result<Plan, ContentError>>,
+    /// The tests of the last verified revision, if they have to pass.
+    pub regression: Option<Result<Vec<TestJob>, ContentError>>,
     /// The Jobs that are hooks of the revision before this one.
     pub earlier_hooks: BTreeSet<ObjectKey>,
 }

@@ -1,5 +1,6 @@
 //! What an arbitrary world holds: contents, live objects, workloads and their pods.
 
+use super::tests;
 use super::worlds::Choices;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -34,6 +35,7 @@ pub fn objects(choices: &mut Choices<'_>) -> Vec<Value> {
     ];
     all[2]["metadata"]["annotations"] =
         json!({ "towpath.dev/wave": choices.of(&["1", "-1", "1", "0", "2", "x"]) });
+    all.push(tests::of_content(choices));
     all.retain(|_| choices.number(3) > 0);
     all
 }

@@ -2,9 +2,9 @@
 //! how the objects fit together is left to chance.
 
 use super::changes::{change, failed};
-use super::consent;
 use super::facts::{conditions, content, customs, keys, live, loaded, workload};
 use super::measured::{add_providers, checks, measured};
+use super::{consent, tests};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
@@ -156,6 +156,9 @@ fn environment_spec(name: &str, choices: &mut Choices<'_>) -> EnvironmentSpec {
         spec["overrides"] =
             json!({ "patches": [{ "kind": "Deployment", "name": "web", "operations": operations }] });
     }
+    if !observed {
+        tests::of_environment(&mut spec, choices);
+    }
     serde_json::from_value(spec).unwrap()
 }
 
@@ -258,6 +261,7 @@ fn promotion_status(choices: &mut Choices<'_>) -> PromotionStatus {
             .filter_map(|key| choices.maybe(|choices| change(&key, choices)))
             .collect(),
         steps: choices.maybe(|_| step).into_iter().collect(),
+        tests: tests::recorded(choices),
         reason: choices.maybe(|choices| choices.of(&["NamespaceDeleted", "Preflight"]).into()),
         message: choices.maybe(|choices| choices.text().chars().take(1024).collect()),
         conditions: conditions(choices),
@@ -315,6 +319,7 @@ pub fn promotion_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<Pro
                 .filter_map(|key| choices.maybe(|choices| (key, workload(choices))))
                 .collect(),
             customs: customs(choices),
+            tests: tests::facts(choices),
             epoch: choices.of(&[0, 7]),
         };
         world.plans = plans(&world);

@@ -37,6 +37,8 @@ pub struct Namespace {
     pub undeletable: BTreeMap<ObjectKey, String>,
     /// Addresses that other Services have.
     pub taken: BTreeSet<String>,
+    /// The pods of tests are evicted.
+    pub draining: bool,
     serial: u64,
 }
 
@@ -253,6 +255,12 @@ impl Namespace {
             }
         }
         self.objects.insert(key.clone(), Placed { live: object, template_since, spec_since, older, broken });
+    }
+
+    /// The Jobs, and when each was created.
+    pub fn jobs(&self) -> impl Iterator<Item = (&ObjectKey, &Value, Timestamp)> {
+        let jobs = self.objects.iter().filter(|(key, _)| key.kind() == "Job");
+        jobs.map(|(key, placed)| (key, &placed.live, placed.template_since))
     }
 
     /// Every workload as its controller and the kubelet show it.

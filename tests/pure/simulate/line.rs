@@ -67,6 +67,8 @@ fn action(action: &Action) -> String {
         Action::Apply { key, .. } => format!("applies {key}"),
         Action::Replace { key, .. } => format!("replaces {key}"),
         Action::StopJob { key, .. } => format!("stops {key}"),
+        Action::SuspendJob { key, .. } => format!("suspends {key}"),
+        Action::ReadLog { key, .. } => format!("reads the log of {key}"),
         Action::Delete { key, .. } => format!("deletes {key}"),
         Action::MarkUnchanged { generations } => format!("finds {} workloads unchanged", generations.len()),
         Action::MarkRolledOut { .. } => "sees everything rolled out".to_owned(),

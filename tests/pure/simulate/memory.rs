@@ -13,6 +13,7 @@ pub struct Memory {
     pub refused: BTreeMap<String, BTreeMap<ObjectKey, String>>,
     pub failed: BTreeMap<String, BTreeMap<ObjectKey, FailedWrite>>,
     pub rolled_out: BTreeMap<String, Timestamp>,
+    pub logs: BTreeMap<String, BTreeMap<ObjectKey, Result<String, String>>>,
     pub generations: BTreeMap<String, BTreeMap<ObjectKey, i64>>,
     pub measured: BTreeMap<String, Measurements>,
 }

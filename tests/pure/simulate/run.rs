@@ -332,6 +332,7 @@ impl Run {
             Action::Apply { target, .. }
             | Action::Replace { target, .. }
             | Action::StopJob { target, .. }
+            | Action::SuspendJob { target, .. }
             | Action::Adopt { target, .. }
             | Action::Delete { target, .. }
             | Action::DeletePod { target, .. } => self.wake_target(&target.location.namespace),
@@ -342,6 +343,7 @@ impl Run {
             | Action::Measure { .. }
             | Action::MarkMeasured { .. }
             | Action::AskProvider { .. }
+            | Action::ReadLog { .. }
             | Action::PublishFreezes { .. } => {}
         }
     }

@@ -174,7 +174,7 @@ pub const NEW_NAMESPACE: Scenario = Scenario {
     ],
 };
 
-pub const ALL: [&Scenario; 12] = [
+pub const ALL: [&Scenario; 15] = [
     &HEALTHY,
     &TAKEN_BACK,
     &FADING,
@@ -187,6 +187,9 @@ pub const ALL: [&Scenario; 12] = [
     &NEW_NAMESPACE,
     &METRIC,
     &NO_DATA,
+    &super::tests_of_releases::FAILS,
+    &super::tests_of_releases::HAS_NO_RESULT,
+    &super::regressions::REGRESSES,
 ];
 
 pub fn settled(setting: fn(&mut Store, Timestamp), events: &[Event]) -> Run {

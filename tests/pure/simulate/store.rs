@@ -1,5 +1,6 @@
 //! A toy API store with the objects of one project, and the worlds that `src/observe` would build from it.
 
+use super::captured::capture;
 use super::cluster::Namespace;
 use super::memory::Memory;
 use jiff::Timestamp;
@@ -9,16 +10,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use towpath::api::{
     Approval, ApprovalDecision, ApprovalSpec, CachedRelease, Environment, EnvironmentSpec, EnvironmentStatus,
-    KindRef, Location, PinnedImage, Promotion, PromotionSpec, PromotionStatus, Release, ReleaseSpec,
-    ReleaseStatus, RollbackPolicySpec, UserInfo,
+    KindRef, Location, Promotion, PromotionSpec, PromotionStatus, Release, ReleaseSpec, ReleaseStatus,
+    RollbackPolicySpec, UserInfo,
 };
-use towpath::content::capture::images::images;
-use towpath::content::{Digested, ObjectKey, ObjectSet, manifests};
+use towpath::content::{Digested, ObjectKey};
 use towpath::decide::decision::{Action, Decision, Question, Target};
-use towpath::decide::needs::{contents, live_objects, plans};
+use towpath::decide::needs::{contents, live_objects, plans, regression};
 use towpath::decide::world::{
     Admission, Answer, Answered, Capture, EnvironmentWorld, Grant, Live, Loaded, NamespaceFacts, Objects,
-    Plans, Project, PromotionWorld, ReleaseWorld, Trial, Unmeasured, Verb,
+    Plans, Project, PromotionWorld, ReleaseWorld, Tests, Trial, Unmeasured, Verb,
 };
 
 pub const PROJECT: &str = "shop";
@@ -198,6 +198,7 @@ impl Store {
             measured: memory.measured.get(&uid).cloned().unwrap_or_default(),
             workloads: BTreeMap::new(),
             customs: BTreeMap::new(),
+            tests: Tests { logs: memory.logs.get(&uid).cloned().unwrap_or_default(), ..Tests::default() },
             epoch: 1,
             promotion,
         };
@@ -210,8 +211,10 @@ impl Store {
         let (wanted, replaced) = contents(&world.project, &world.promotion);
         world.content = self.load(wanted);
         world.replaced = self.load(replaced);
+        world.tests.regression = self.load(regression(&world.project, &world.promotion));
         world.plans = plans(&world);
         world.workloads = namespace.workloads(now);
+        world.tests.runs = namespace.test_runs(now);
         let live: BTreeMap<ObjectKey, Live> =
             live_objects(&world, now).into_iter().map(|key| (key.clone(), namespace.live(&key))).collect();
         world.live = live;
@@ -327,6 +330,10 @@ impl Store {
                 memory.wrote(uid, key);
                 Ok(false)
             }
+            Action::SuspendJob { target, key, .. } => {
+                self.at(target).set(key, "/spec/suspend", true.into(), now);
+                Ok(false)
+            }
             Action::Delete { target, key, uid: object } => {
                 let namespace = self.at(target);
                 let is_transient = namespace.failure(key).is_some();
@@ -339,6 +346,11 @@ impl Store {
                     Live::Present(_) => memory.accepted(uid, key),
                     _ => memory.wrote(uid, key),
                 }
+                Ok(true)
+            }
+            Action::ReadLog { key, pod, lines, .. } => {
+                let log = Ok(format!("the last {lines} lines of {pod}"));
+                memory.logs.entry(uid.to_owned()).or_default().insert(key.clone(), log);
                 Ok(true)
             }
             Action::MarkUnchanged { generations } => {
@@ -383,13 +395,4 @@ fn user(name: &str) -> UserInfo {
 /// As the watch keeps it.
 fn cached(release: &Release) -> Arc<CachedRelease> {
     Arc::new(release.clone().into())
-}
-
-fn capture(release: &Release, kinds: &[KindRef]) -> Capture {
-    let objects = release.spec.source.manifests.clone().unwrap_or_default();
-    let content = ObjectSet::new(manifests::inline(&objects).unwrap(), kinds, None).unwrap();
-    let pinned = |image: String| PinnedImage { pinned: Some(image.clone()), image, reason: None };
-    let images = images(&content).into_iter().map(pinned).collect();
-    let sealed = Digested::of(content).unwrap().seal(&release.spec.application).unwrap();
-    Capture::Taken { sealed, images }
 }

@@ -9,6 +9,7 @@ pub mod escalation;
 pub mod forged_approvals;
 pub mod forged_requests;
 pub mod freeze;
+pub mod granted_accounts;
 mod people;
 pub mod pinned_images;
 pub mod record;

@@ -29,5 +29,6 @@ pub mod removals;
 pub mod replicas;
 pub mod shared_namespaces;
 pub mod takeover;
+pub mod tests_of_releases;
 pub mod undecodable;
 pub mod withdrawn_consent;

@@ -7,3 +7,4 @@ pub mod good_releases;
 mod shop;
 pub mod silent_kubelet;
 pub mod stateful_and_daemon_sets;
+pub mod tests_of_releases;

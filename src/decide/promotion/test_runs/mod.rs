@@ -1,0 +1,214 @@
+//! The tests of a promotion: Jobs that run against the release when its rollout is complete.
+//!
+//! ```text
+//!   Pending --> Running --+--> Passed
+//!      ^                  |
+//!      |                  +--> Failed     the release failed
+//!      |   attempts       |
+//!      +---- left --------+--> Errored    nothing is known: the promotion becomes Inconclusive when everything else has ended
+//! ```
+//!
+//! Invariants: an attempt is in the status before its Job is created, and the name of the Job follows from the attempt, so an attempt
+//! runs once. Its result is in the status before anything follows from it. A Job whose result is `Errored` is suspended, and nothing of
+//! it runs when the next attempt starts, or when the promotion ends.
+
+mod log;
+mod outcome;
+mod regression;
+mod steps;
+
+pub(super) use outcome::{error, failure};
+pub(super) use regression::{of_regression, regression_source};
+pub(super) use steps::{advance, close, start, stop};
+
+use super::{Decision, Scene};
+use crate::api::{Delivery, Meta, PromotionPhase, PromotionStatus, TestOrigin, TestResult, TestStatus};
+use crate::content::{ObjectKey, Plan, TestJob};
+use crate::decide::moments::{earliest, later};
+use crate::decide::test_runs::{Standing, obstacle, printable, standing};
+use crate::decide::world::{Grant, TestRun};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+/// How long the watch may take to show a Job that was created. One that is missing after that was deleted.
+const UNSEEN: SignedDuration = SignedDuration::from_secs(10);
+
+/// The tests that a promotion runs, for its record.
+pub(super) fn planned(scene: &Scene<'_>, plan: &Plan) -> Vec<TestStatus> {
+    if scene.is_rollback() || scene.environment.spec.delivery == Delivery::Observed {
+        return Vec::new();
+    }
+    let own = plan.tests.iter().map(|job| recorded(job, job.origin));
+    own.chain(regression::planned(scene, plan)).collect()
+}
+
+/// The Jobs that preflight tries for the tests, each with the key by which people know the test.
+pub(super) fn trials(scene: &Scene<'_>, plan: &Plan) -> Vec<(ObjectKey, (ObjectKey, Value))> {
+    let trial = |job: &TestJob| {
+        let tried = job.of_run("preflight", &steps::variables(scene)).ok()?;
+        Some((ObjectKey::new("batch/v1", "Job", &job.name).ok()?, tried))
+    };
+    plan.tests.iter().filter_map(trial).collect()
+}
+
+fn recorded(job: &TestJob, origin: TestOrigin) -> TestStatus {
+    TestStatus {
+        name: job.name.clone(),
+        origin,
+        version: None,
+        revision: None,
+        result: TestResult::Pending,
+        required: job.settings.required,
+        job: None,
+        attempts: 0,
+        started_at: None,
+        finished_at: None,
+        exit_code: None,
+        reason: None,
+        message: None,
+        log: None,
+    }
+}
+
+/// The definition of a test: in the content of the promotion, or in that of the last verified revision.
+fn definition<'a>(scene: &'a Scene<'_>, test: &TestStatus) -> Option<&'a TestJob> {
+    let plans = &scene.world.plans;
+    let jobs = match test.origin {
+        TestOrigin::Environment | TestOrigin::Content => &plans.content.as_ref()?.as_ref().ok()?.tests,
+        TestOrigin::Regression => plans.regression.as_ref()?.as_ref().ok()?,
+    };
+    let is_it = |job: &&TestJob| match test.origin {
+        TestOrigin::Environment | TestOrigin::Content => job.origin == test.origin,
+        TestOrigin::Regression => true,
+    };
+    jobs.iter().filter(is_it).find(|job| job.name == test.name)
+}
+
+fn key_of(test: &TestStatus) -> Option<ObjectKey> {
+    ObjectKey::new("batch/v1", "Job", test.job.as_deref()?).ok()
+}
+
+fn run_of<'a>(scene: &'a Scene<'_>, test: &TestStatus) -> Option<&'a TestRun> {
+    scene.world.tests.runs.get(&key_of(test)?)
+}
+
+/// When the current attempt of a running test has to have ended.
+fn deadline(scene: &Scene<'_>, test: &TestStatus) -> Timestamp {
+    let timeout = definition(scene, test).map(|job| job.settings.timeout).unwrap_or_default();
+    let timeout = SignedDuration::try_from(timeout).unwrap_or(SignedDuration::MAX);
+    later(started(scene, test), timeout)
+}
+
+fn started(scene: &Scene<'_>, test: &TestStatus) -> Timestamp {
+    test.started_at.as_ref().map_or(scene.now, |time| time.0)
+}
+
+/// Adds to the status the attempts that have ended since it was written.
+pub(super) fn observe(scene: &Scene<'_>, status: &mut PromotionStatus) {
+    // Without consent no Job was read.
+    let is_read = *scene.world.project.grant(scene.environment.name()) == Grant::Granted;
+    if status.phase != PromotionPhase::Promoting || !is_read {
+        return;
+    }
+    for test in status.tests.iter_mut().filter(|test| test.result == TestResult::Running) {
+        if let Some(ended) = ended(scene, test) {
+            record(scene, test, ended);
+        }
+    }
+}
+
+/// How the current attempt of a running test ended; none while it runs, or while its log has to be read.
+fn ended(scene: &Scene<'_>, test: &TestStatus) -> Option<Standing> {
+    shown(scene, test).filter(|_| log::due(scene, test).is_none())
+}
+
+/// How the current attempt of a running test ended; none while it runs.
+fn shown(scene: &Scene<'_>, test: &TestStatus) -> Option<Standing> {
+    let run = run_of(scene, test);
+    let shown = match run {
+        Some(run) => standing(run),
+        None => of_missing(scene, test),
+    };
+    let is_late = || scene.now >= deadline(scene, test);
+    match shown {
+        Standing::Runs if is_late() => Some(too_late(scene, test, run)),
+        Standing::Runs => None,
+        Standing::Passed { .. } | Standing::Failed { .. } | Standing::Errored { .. } => Some(shown),
+    }
+}
+
+/// What a test without a Job shows: it is not created yet, cannot be created, or was deleted.
+fn of_missing(scene: &Scene<'_>, test: &TestStatus) -> Standing {
+    let errored = |reason: &str, message: String| Standing::Errored { reason: reason.to_owned(), message };
+    let Some(key) = key_of(test) else { return Standing::Runs };
+    if let Some(message) = scene.world.refused.get(&key) {
+        return errored("Refused", message.clone());
+    }
+    let is_gone = scene.world.written.contains(&key) && scene.now >= unseen_until(scene, test);
+    match is_gone {
+        true => errored("JobDeleted", format!("{key} was deleted")),
+        false => Standing::Runs,
+    }
+}
+
+fn unseen_until(scene: &Scene<'_>, test: &TestStatus) -> Timestamp {
+    later(started(scene, test), UNSEEN)
+}
+
+fn too_late(scene: &Scene<'_>, test: &TestStatus, run: Option<&TestRun>) -> Standing {
+    let lasted = deadline(scene, test).duration_since(started(scene, test));
+    let message = match obstacle(run) {
+        Some(obstacle) => format!("it did not end within {lasted:#}: {obstacle}"),
+        None => format!("it did not end within {lasted:#}"),
+    };
+    Standing::Errored { reason: "Timeout".to_owned(), message }
+}
+
+/// Records how an attempt ended. The test waits for its next attempt if it has one left.
+fn record(scene: &Scene<'_>, test: &mut TestStatus, ended: Standing) {
+    test.finished_at = Some(scene.time());
+    test.log = log::kept(scene, test);
+    let given = |message: String| Some(printable(&message, 1024)).filter(|message| !message.is_empty());
+    let result = match ended {
+        Standing::Runs => return,
+        Standing::Passed { message } => {
+            (test.exit_code, test.message) = (Some(0), given(message));
+            TestResult::Passed
+        }
+        Standing::Failed { code, message } => {
+            (test.exit_code, test.message) = (Some(code), given(message));
+            TestResult::Failed
+        }
+        Standing::Errored { reason, message } => {
+            (test.reason, test.message) = (Some(reason), given(message));
+            TestResult::Errored
+        }
+    };
+    let retries = definition(scene, test).map_or(0, |job| job.settings.retries);
+    let is_last = result == TestResult::Passed || test.attempts > retries;
+    test.result = if is_last { result } else { TestResult::Pending };
+}
+
+/// Writes the result of an attempt before anything that follows from it.
+pub(super) fn remember(scene: &Scene<'_>, mut decision: Decision) -> Decision {
+    let stored = scene.world.promotion.status.as_ref();
+    if stored.is_none_or(|stored| stored.tests.is_empty()) {
+        return decision;
+    }
+    let status = scene.status();
+    let running = status.tests.iter().filter(|test| test.result == TestResult::Running);
+    let ends = running.map(|test| deadline(scene, test)).filter(|at| *at > scene.now).min();
+    let is_new = stored.is_some_and(|stored| stored.tests != status.tests);
+    if decision.memory.is_none() && is_new {
+        decision.memory = Some(scene.same_phase(status));
+    }
+    if decision.memory.as_ref().is_none_or(|memory| !memory.phase.is_final()) {
+        decision.wake_at = earliest(decision.wake_at, ends);
+    }
+    decision
+}
+
+/// Whether the promotion has tests that have not ended.
+pub(super) fn are_left(scene: &Scene<'_>) -> bool {
+    scene.status().tests.iter().any(|test| !test.result.is_final())
+}

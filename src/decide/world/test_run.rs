@@ -1,0 +1,51 @@
+//! The Jobs of tests, reduced to what their results follow from.
+
+use super::{Loaded, Pod};
+use crate::content::ObjectKey;
+use std::collections::BTreeMap;
+
+/// What was observed of the tests of a promotion.
+#[derive(Clone, Debug, Default)]
+pub struct Tests {
+    /// The Jobs with the annotation `towpath.dev/promotion` of this promotion, by key.
+    pub runs: BTreeMap<ObjectKey, TestRun>,
+    /// The last lines of their logs, as this process read them, or why they cannot be read.
+    pub logs: BTreeMap<ObjectKey, Result<String, String>>,
+    /// The content of the last verified revision, if its tests have to pass.
+    pub regression: Loaded,
+}
+
+/// The Job of one attempt.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TestRun {
+    /// UID.
+    pub uid: String,
+    /// Whether its spec suspends it.
+    pub suspended: bool,
+    /// The controller that it names instead of the Job controller.
+    pub managed_by: Option<String>,
+    /// Whether it completed.
+    pub complete: bool,
+    /// Why it failed: reason and message.
+    pub failed: Option<(String, String)>,
+    /// Why no pod of it can be created, from an Event. Read only while there is no pod.
+    pub refused: Option<String>,
+    /// Its pods.
+    pub pods: Vec<TestPod>,
+}
+
+/// A pod of a test.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TestPod {
+    /// The pod. Its first container is the one whose exit code is the result.
+    pub pod: Pod,
+    /// Why it leaves its node, if that is not its own doing: reason and message.
+    pub disruption: Option<(String, String)>,
+}
+
+impl TestRun {
+    /// Whether nothing of it runs or will run.
+    pub fn is_over(&self) -> bool {
+        self.complete || self.failed.is_some() || self.suspended
+    }
+}

@@ -1,0 +1,77 @@
+//! The Jobs of the tests of a promotion, their pods, and why they have none.
+
+use super::health::facts;
+use crate::api::PromotionStatus;
+use crate::cluster::Stores;
+use crate::cluster::slim;
+use crate::content::ObjectKey;
+use crate::decide::world::{TestPod, TestRun};
+use crate::process::Handles;
+use kube::Api;
+use kube::api::{DynamicObject, ListParams};
+use kube::core::{ApiResource, GroupVersionKind};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The Jobs that the status names, by key. Events are read of those without a pod.
+pub async fn runs(
+    handles: &Handles,
+    client: &kube::Client,
+    namespace: &str,
+    status: &PromotionStatus,
+) -> BTreeMap<ObjectKey, TestRun> {
+    let mut runs = BTreeMap::new();
+    for name in status.tests.iter().filter_map(|test| test.job.as_deref()) {
+        let (Some(job), Ok(key)) =
+            (handles.stores.jobs.get(namespace, name), ObjectKey::new("batch/v1", "Job", name))
+        else {
+            continue;
+        };
+        let mut run = of_job(&handles.stores, namespace, &job);
+        // The view may be older than the own write that suspended it.
+        run.suspended |= handles.versions.is_stale("Job", namespace, name, job.metadata.resource_version());
+        if run.pods.is_empty() && !run.is_over() {
+            run.refused = why_no_pod(client, namespace, &run.uid).await;
+        }
+        runs.insert(key, run);
+    }
+    runs
+}
+
+fn of_job(stores: &Stores, namespace: &str, job: &slim::Job) -> TestRun {
+    let pods = stores.pods.list(namespace);
+    let own = pods.iter().filter(|pod| pod.metadata.is_controlled_by(job.metadata.uid()));
+    TestRun {
+        uid: job.metadata.uid().to_owned(),
+        suspended: job.spec.suspend,
+        managed_by: Some(job.spec.managed_by.as_str().to_owned()).filter(|name| is_foreign(name)),
+        complete: job.is_complete(),
+        failed: job.condition("Failed").filter(|condition| condition.is_true("Failed")).map(words),
+        refused: None,
+        pods: own.map(of_pod).collect(),
+    }
+}
+
+/// Whether another controller than that of Kubernetes manages the Job.
+fn is_foreign(managed_by: &str) -> bool {
+    !managed_by.is_empty() && managed_by != "kubernetes.io/job-controller"
+}
+
+fn of_pod(pod: &Arc<slim::Pod>) -> TestPod {
+    let disruption = pod.condition("DisruptionTarget").filter(|it| it.is_true("DisruptionTarget"));
+    TestPod { pod: facts(pod), disruption: disruption.map(words) }
+}
+
+fn words(condition: &slim::Condition) -> (String, String) {
+    (condition.reason.as_str().to_owned(), condition.message.to_string())
+}
+
+/// The last Event that says why no pod of a Job can be created. The Job itself does not say it. None if the identity may not read Events.
+async fn why_no_pod(client: &kube::Client, namespace: &str, uid: &str) -> Option<String> {
+    let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("", "v1", "Event"), "events");
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
+    let params = ListParams::default().fields(&format!("involvedObject.uid={uid},reason=FailedCreate"));
+    let events = api.list(&params).await.ok()?;
+    let message = events.items.last()?.data.get("message")?.as_str()?;
+    Some(message.to_owned())
+}

@@ -1,0 +1,229 @@
+//! Tests run against the rolled-out release: a failed one rolls it back, and one without a result rolls nothing back.
+
+use anyhow::{Context, Result, ensure};
+use control_plane::eventually;
+use serde_json::{Value, json};
+use support::objects::{deployment, image, with};
+use support::requests::is_write;
+use support::{Project, SOON, in_project, merge, same, with_own_controller};
+
+support::stories![
+    a_release_is_verified_when_the_tests_of_its_environment_and_its_own_have_passed,
+    a_failed_test_rolls_its_release_back_and_its_job_stays,
+    a_test_whose_pod_cannot_start_rolls_nothing_back,
+    a_test_whose_pod_the_quota_refuses_says_so,
+    a_test_whose_pod_is_deleted_is_repeated,
+    a_test_that_does_not_end_is_suspended,
+    a_test_runs_once_when_the_controller_is_killed_meanwhile,
+    tests_beyond_the_history_are_deleted,
+];
+
+/// The template of a test whose pods fare as the tag says, for some seconds.
+fn template(tag: &str, seconds: u32) -> Value {
+    json!({
+        "metadata": { "annotations": { "fate.towpath.dev/seconds": seconds.to_string() } },
+        "spec": { "containers": [{ "name": "main", "image": image(tag) }] },
+    })
+}
+
+/// The environment `prod` with one test.
+fn prod(tag: &str, seconds: u32, more: Value) -> Value {
+    let mut test = json!({ "name": "smoke", "template": template(tag, seconds) });
+    merge(&mut test, &more);
+    json!({ "name": "prod", "tests": [test] })
+}
+
+fn content_test(name: &str, tag: &str) -> Value {
+    json!({
+        "apiVersion": "batch/v1", "kind": "Job",
+        "metadata": { "name": name, "annotations": { "towpath.dev/test": "required" } },
+        "spec": { "template": template(tag, 1) },
+    })
+}
+
+/// The record of a test.
+fn test<'a>(promotion: &'a Value, name: &str) -> Result<&'a Value> {
+    let tests = promotion["status"]["tests"].as_array().context("no tests")?;
+    tests.iter().find(|test| test["name"] == name).with_context(|| format!("no test {name} in {tests:?}"))
+}
+
+/// The Job of the last attempt of a test.
+async fn job(project: &Project, test: &Value) -> Result<Value> {
+    let name = test["job"].as_str().context("no Job")?;
+    project.live("prod", "jobs", name).await?.with_context(|| format!("Job {name} is gone"))
+}
+
+fn reads(found: &Value, field: &str, wanted: &str) -> Result<()> {
+    let text = found[field].as_str().unwrap_or_default();
+    ensure!(text.contains(wanted), "nothing of {wanted:?} in {field}: {found:#}");
+    Ok(())
+}
+
+/// Waits until the only test runs; returns its record.
+async fn running(project: &Project, promotion: &str) -> Result<Value> {
+    eventually("the test to run", SOON, async || {
+        let found = project.ours("promotions", promotion).await?;
+        let Ok(test) = test(&found, "smoke") else { return Ok(None) };
+        let pods = project.list("prod", "pods").await?;
+        let job = test["job"].as_str().unwrap_or("none");
+        let is_there = pods.iter().any(|pod| pod["metadata"]["labels"]["job-name"] == job);
+        Ok((test["result"] == "Running" && is_there).then(|| test.clone()))
+    })
+    .await
+}
+
+async fn a_release_is_verified_when_the_tests_of_its_environment_and_its_own_have_passed() -> Result<()> {
+    in_project(&[prod("t1", 3, json!({}))], async |project| {
+        let objects = [deployment("web", "v1", None), content_test("checkout", "t1")];
+        let release = project.release("1.0.0", &objects).await?;
+        let promotion = project.ended(&format!("prod-{release}"), "Verified").await?;
+        for (name, origin) in [("smoke", "Environment"), ("checkout", "Content")] {
+            let test = test(&promotion, name)?;
+            same(
+                name,
+                (&test["result"], &test["origin"], &test["attempts"]),
+                (&json!("Passed"), &json!(origin), &json!(1)),
+            )?;
+            let job = job(project, test).await?;
+            let owner = format!("{}.prod.shop", project.name);
+            same(
+                "owner",
+                job["metadata"]["annotations"]["towpath.dev/owner"].as_str(),
+                Some(owner.as_str()),
+            )?;
+            let manager = &job["metadata"]["managedFields"][0]["manager"];
+            same("field manager", manager, &json!("towpath"))?;
+            same("restarts", &job["spec"]["backoffLimit"], &json!(0))?;
+        }
+        same("ended after its tests", promotion["status"]["steps"].as_array().map(Vec::len), Some(3))
+    })
+    .await
+}
+
+async fn a_failed_test_rolls_its_release_back_and_its_job_stays() -> Result<()> {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let first = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
+        project.ended(&format!("prod-{first}"), "Verified").await?;
+        let objects = [deployment("web", "v2", None), content_test("checkout", "t-job-failure")];
+        let second = project.release("2.0.0", &objects).await?;
+        let failed = project.ended(&format!("prod-{second}"), "Failed").await?;
+        same("reason", &failed["status"]["reason"], &json!("TestFailed"))?;
+        reads(&failed["status"], "message", "test checkout failed with exit code 1")?;
+        project.ended(&format!("prod-{second}-rollback"), "Verified").await?;
+        let web = project.live("prod", "deployments", "web").await?.context("no web")?;
+        same("image", &web["spec"]["template"]["spec"]["containers"][0]["image"], &json!(image("v1")))?;
+        let test = test(&failed, "checkout")?;
+        same("result", (&test["result"], &test["exitCode"]), (&json!("Failed"), &json!(1)))?;
+        job(project, test).await.map(drop)
+    })
+    .await
+}
+
+/// Promotes a release whose test has no result: it stays, and automation stops.
+async fn has_no_result(project: &Project, reason: &str, words: &str) -> Result<Value> {
+    let release = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
+    let name = format!("prod-{release}");
+    let ended = project.ended(&name, "Inconclusive").await?;
+    same("reason", &ended["status"]["reason"], &json!("TestErrored"))?;
+    let found = test(&ended, "smoke")?.clone();
+    same("test", (&found["result"], &found["reason"]), (&json!("Errored"), &json!(reason)))?;
+    reads(&found, "message", words)?;
+    reads(&ended["status"], "message", "has no result")?;
+    ensure!(
+        project.get(&project.path("promotions", &format!("{name}-rollback"))).await?.is_none(),
+        "rolled back"
+    );
+    Ok(found)
+}
+
+async fn a_test_whose_pod_cannot_start_rolls_nothing_back() -> Result<()> {
+    let environment = prod("t-image-error", 1, json!({ "keepLog": 10 }));
+    in_project(&[environment], async |project| {
+        let test = has_no_result(project, "ImagePullBackOff", "").await?;
+        same("suspended", &job(project, &test).await?["spec"]["suspend"], &json!(true))?;
+        same("log", &test["log"], &Value::Null)
+    })
+    .await
+}
+
+async fn a_test_whose_pod_the_quota_refuses_says_so() -> Result<()> {
+    let environment = prod("t1", 1, json!({}));
+    in_project(&[environment], async |project| {
+        let quota = json!({
+            "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "two" }, "spec": { "hard": { "pods": "2" } },
+        });
+        project.post(&project.live_path("prod", "resourcequotas"), quota).await?;
+        has_no_result(project, "FailedCreate", "exceeded quota").await.map(drop)
+    })
+    .await
+}
+
+async fn a_test_whose_pod_is_deleted_is_repeated() -> Result<()> {
+    in_project(&[prod("t1", 6, json!({ "retries": 1 }))], async |project| {
+        let release = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
+        let name = format!("prod-{release}");
+        let first = running(project, &name).await?;
+        let job = first["job"].as_str().context("no Job")?;
+        let selector = format!("job-name={job}");
+        project.kubectl().run(&["delete", "pod", "-l", &selector, "-n", &project.target("prod")])?;
+        let verified = project.ended(&name, "Verified").await?;
+        let test = test(&verified, "smoke")?;
+        same("attempts", (&test["attempts"], &test["result"]), (&json!(2), &json!("Passed")))?;
+        ensure!(test["job"] != first["job"], "the second attempt has its own Job");
+        Ok(())
+    })
+    .await
+}
+
+async fn a_test_that_does_not_end_is_suspended() -> Result<()> {
+    let environment = prod("t1", 300, json!({ "timeout": "4s", "keepLog": 5 }));
+    in_project(&[environment], async |project| {
+        let test = has_no_result(project, "Timeout", "it did not end within 4s").await?;
+        // A played node has no logs.
+        reads(&test, "log", "the log cannot be read")?;
+        same("suspended", &job(project, &test).await?["spec"]["suspend"], &json!(true))
+    })
+    .await
+}
+
+async fn a_test_runs_once_when_the_controller_is_killed_meanwhile() -> Result<()> {
+    with_own_controller(&[prod("t1", 8, json!({}))], async |project| {
+        let mark = project.cluster.audit()?.mark().await?;
+        let release = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
+        let name = format!("prod-{release}");
+        running(project, &name).await?;
+        project.operator(|operator| operator.kill())?;
+        project.free_lease().await?;
+        project.start().await?;
+        let verified = project.ended(&name, "Verified").await?;
+        let test = test(&verified, "smoke")?;
+        same("attempts", (&test["attempts"], &test["result"]), (&json!(1), &json!("Passed")))?;
+        let target = project.target("prod");
+        let events = project.cluster.audit()?.since(mark).await?;
+        let created = events.iter().filter(|event| {
+            is_write(event) && event.namespace == target && event.resource == "jobs" && event.code == 201
+        });
+        same("Jobs", created.count(), 1)
+    })
+    .await
+}
+
+async fn tests_beyond_the_history_are_deleted() -> Result<()> {
+    let environment = with(prod("t1", 1, json!({})), json!({ "historyLimit": 3 }));
+    in_project(&[environment], async |project| {
+        let mut jobs = Vec::new();
+        for version in ["1.0.0", "2.0.0", "3.0.0", "4.0.0", "5.0.0"] {
+            let release =
+                project.release(version, &[deployment("web", &format!("v{version}"), None)]).await?;
+            let promotion = project.ended(&format!("prod-{release}"), "Verified").await?;
+            jobs.push(test(&promotion, "smoke")?["job"].as_str().context("no Job")?.to_owned());
+        }
+        eventually("the Job of the second promotion to be deleted", SOON, async || {
+            let found = project.list("prod", "jobs").await?;
+            let is_there = |name: &String| found.iter().any(|job| job["metadata"]["name"] == *name);
+            Ok((!is_there(&jobs[1]) && is_there(&jobs[4])).then_some(()))
+        })
+        .await
+    })
+    .await
+}

@@ -1,0 +1,89 @@
+//! Tests that are real processes: their exit codes and last words.
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use super::bad_releases::tells;
+use super::shop::{in_shops, template, web};
+use support::merge;
+use support::objects::{Object, config, with};
+use support::same;
+
+support::node_stories![
+    a_test_of_the_environment_is_told_with_its_exit_code_and_last_words,
+    a_test_of_the_last_verified_release_fails_where_a_feature_is_gone,
+];
+
+/// The template of a test that ends as its variables say.
+fn test_template(image: &str, variables: Value) -> Value {
+    let mut template = template("smoke", image);
+    let container = template["spec"]["containers"][0].take();
+    let over = json!({ "args": ["job"], "readinessProbe": null, "env": variables });
+    template["spec"]["containers"] = json!([with(container, over)]);
+    template["spec"]["containers"][0].as_object_mut().map(|main| main.remove("readinessProbe"));
+    template["metadata"]["labels"] = json!({ "app": "smoke" });
+    template
+}
+
+fn variable(name: &str, value: &str) -> Value {
+    json!({ "name": name, "value": value })
+}
+
+async fn a_test_of_the_environment_is_told_with_its_exit_code_and_last_words() -> Result<()> {
+    in_shops(&[json!({ "name": "prod" })], "3s", async |shop| {
+        let good = shop.image("v1", &[]).await?;
+        shop.verified("1.0.0", &[web(&good)]).await?;
+        let words = "$(TOWPATH_VERSION) of $(TOWPATH_APPLICATION) after $(TOWPATH_PREVIOUS_VERSION)";
+        let variables = json!([variable("EXIT_CODE", "3"), variable("EXIT_MESSAGE", words)]);
+        let test = json!({ "name": "smoke", "template": test_template(&good, variables) });
+        shop.project.change("environments", "prod", json!({ "spec": { "tests": [test] } })).await?;
+        let second = shop.project.release("2.0.0", &[web(&shop.image("v2", &[]).await?)]).await?;
+        let failed = shop.ended(&format!("prod-{second}"), "Failed").await?;
+        let said = "2.0.0 of shop after 1.0.0";
+        tells(&failed["status"], "TestFailed", &["test smoke failed with exit code 3", said])?;
+        let found = &failed["status"]["tests"][0];
+        same("test", (&found["exitCode"], &found["message"]), (&json!(3), &json!(said)))?;
+        shop.ended(&format!("prod-{second}-rollback"), "Verified").await?;
+        shop.answers("prod", "web", &json!({ "version": "v1" })).await
+    })
+    .await
+}
+
+/// A ConfigMap with the exit code of the test: in place, it is what runs now; as a copy, it is what the test was written with.
+fn features(code: &str, in_place: bool) -> Object {
+    let mut features = with(config("features", ""), json!({ "data": { "EXIT_CODE": code } }));
+    if in_place {
+        merge(&mut features, &json!({ "metadata": { "annotations": { "towpath.dev/config": "InPlace" } } }));
+    }
+    features
+}
+
+async fn a_test_of_the_last_verified_release_fails_where_a_feature_is_gone() -> Result<()> {
+    let prod = json!({ "name": "prod", "regression": true });
+    in_shops(&[prod], "3s", async |shop| {
+        let (first, second) = (shop.image("v1", &[]).await?, shop.image("v2", &[]).await?);
+        let mut feature = test_template(&first, json!([variable("EXIT_MESSAGE", "asked for the feature")]));
+        feature["spec"]["containers"][0]["envFrom"] = json!([{ "configMapRef": { "name": "features" } }]);
+        let test = json!({
+            "apiVersion": "batch/v1", "kind": "Job",
+            "metadata": { "name": "feature", "annotations": { "towpath.dev/test": "required" } },
+            "spec": { "template": feature },
+        });
+        shop.verified("1.0.0", &[web(&first), features("0", true), test]).await?;
+        let without = [web(&second), features("1", true)];
+        let release = shop.project.release("2.0.0", &without).await?;
+        let failed = shop.ended(&format!("prod-{release}"), "Failed").await?;
+        tells(
+            &failed["status"],
+            "RegressionFailed",
+            &["test feature of version 1.0.0", "asked for the feature"],
+        )?;
+        shop.ended(&format!("prod-{release}-rollback"), "Verified").await?;
+        let spec = json!({ "source": { "manifests": without }, "change": { "drops": ["feature"] } });
+        let release = shop.project.release_of("shop", "3.0.0", spec).await?;
+        let verified = shop.ended(&format!("prod-{release}"), "Verified").await?;
+        let tests = verified["status"]["tests"].as_array().context("no tests")?;
+        same("dropped", &tests[0]["result"], &json!("Skipped"))
+    })
+    .await
+}
