@@ -3,4 +3,5 @@
 pub mod housekeeping;
 pub mod lane;
 pub mod order;
+pub mod target;
 pub mod versions;

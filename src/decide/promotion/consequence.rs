@@ -3,14 +3,13 @@
 //! Invariant: the name of the rollback is a function of the failed promotion, so a repeated decision creates no second one.
 
 use super::Scene;
-use super::start::default_target;
 use crate::api::{
     ChangeAction, Delivery, FailureAction, Meta, Promotion, PromotionKind, PromotionPhase, PromotionSpec,
     PromotionStatus, Reason, RollbackTarget,
 };
 use crate::decide::conditions::cut;
 use crate::decide::decision::{Action, Owner};
-
+use crate::decide::history::target::default_target;
 use crate::decide::moments::span;
 
 /// Longest promotion name to which `-rollback-99` can be added: names have at most 253 characters. A longer name is replaced by its

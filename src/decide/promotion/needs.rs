@@ -1,7 +1,7 @@
 //! What must be observed before the decision about a promotion: its Contents, and, once they are rendered, live objects.
 
 use super::desired::owner;
-use super::start::{left_behind, restores_baseline, reverted, rollback_content, rollback_revision};
+use super::start::left_behind;
 use crate::api::{
     Change, ChangeAction, Environment, Meta, ObjectRef, Promotion, PromotionKind, PromotionPhase,
 };
@@ -9,6 +9,7 @@ use crate::content::object::kinds::DEFAULT_KINDS;
 use crate::content::plan::order::hook;
 use crate::content::{Destination, ObjectKey, Plan, materialise};
 use crate::decide::history::lane::Lane;
+use crate::decide::history::target::{restores_baseline, reverted, rollback_content, rollback_revision};
 use crate::decide::world::{Loaded, Plans, Project, PromotionWorld};
 use std::collections::BTreeSet;
 
