@@ -34,6 +34,7 @@ mod rollbacks;
 mod run;
 mod scenarios;
 mod store;
+mod wakes;
 mod withdrawn;
 mod words;
 mod writes;
