@@ -32,6 +32,7 @@ mod repeated_rollbacks;
 mod restored;
 mod rollbacks;
 mod run;
+mod same_content;
 mod scenarios;
 mod store;
 mod wakes;

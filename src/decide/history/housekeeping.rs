@@ -106,10 +106,13 @@ fn newest_verified<'a>(lane: &Lane<'a>) -> impl Iterator<Item = &'a Promotion> {
     })
 }
 
-/// The newest verified revision of another release than the newest verified one: what a person's rollback of that release restores. Other
-/// overrides make other content of the same release.
+/// The newest verified revision with the content of another release than the newest verified one: what a person's rollback of that release
+/// restores. Other overrides make other content of the same release, and other releases may have the same content.
 fn other_release<'a>(lane: &Lane<'a>) -> Option<&'a Promotion> {
-    let release = |promotion: &'a Promotion| lane.content_of(promotion).map(|origin| &origin.spec.release);
+    let release = |promotion: &'a Promotion| {
+        let name = || lane.content_of(promotion).map(|origin| origin.spec.release.as_str());
+        lane.release_digest(promotion).or_else(name)
+    };
     let newest = release(lane.last_verified()?);
     lane.here()
         .rev()

@@ -158,21 +158,17 @@ impl<'a> Lane<'a> {
         let Some(number) = self.of_release(release).find(verified).and_then(Promotion::revision) else {
             return false;
         };
-        let restored = |other: &&Promotion| other.status.as_ref().and_then(|status| status.restores);
         let last = self.here().rev().find(|other| other.spec.kind == PromotionKind::Rollback);
-        last.is_some_and(|other| {
-            other.revision() > Some(number) && restored(&other).is_some_and(|to| to < number)
-        })
+        last.is_some_and(|other| other.revision() > Some(number) && self.reverts(other, number))
     }
 
     /// Whether a person rolled back a verified promotion, and its content does not run here again.
     pub fn was_taken_back(&self, promotion: &Promotion) -> bool {
-        let number = promotion.revision();
+        let Some(number) = promotion.revision() else { return false };
         let took_back = |other: &Promotion| {
-            let restores = other.status.as_ref().and_then(|status| status.restores);
             other.spec.kind == PromotionKind::Rollback
-                && other.revision() > number
-                && restores.is_some_and(|to| Some(to) < number)
+                && other.revision() > Some(number)
+                && self.reverts(other, number)
         };
         promotion.phase() == PromotionPhase::Verified
             && !self.runs(promotion)
@@ -187,8 +183,8 @@ impl<'a> Lane<'a> {
         let took_back = |other: &&Promotion| {
             let restores = other.status.as_ref().and_then(|status| status.restores);
             match (other.revision(), restores) {
-                (Some(own), Some(to)) if !numbers.is_empty() => {
-                    numbers.iter().any(|number| to < *number && *number < own)
+                (Some(own), Some(_)) if !numbers.is_empty() => {
+                    numbers.iter().any(|number| *number < own && self.reverts(other, *number))
                 }
                 (Some(_), _) => other.spec.release == release.name(),
                 (None, _) => false,
@@ -196,6 +192,15 @@ impl<'a> Lane<'a> {
         };
         let rollbacks = self.revisions.iter().rev().copied();
         rollbacks.filter(|other| other.spec.kind == PromotionKind::Rollback).find(took_back)
+    }
+
+    /// Whether a rollback reverted a revision: it restored an earlier one, or it replaced a rollback that had restored the revision.
+    pub fn reverts(&self, rollback: &Promotion, number: i64) -> bool {
+        let Some(status) = &rollback.status else { return false };
+        let Some(to) = status.restores else { return false };
+        let origin = |number: i64| self.content_of(self.revision(number)?)?.revision();
+        let replaced = || status.replaces.and_then(origin) == Some(number) && origin(to) != Some(number);
+        to < number || replaced()
     }
 
     /// Whether the content of a promotion is the one that runs here, or runs here again after a rollback.

@@ -3,13 +3,26 @@
 use super::lane::Lane;
 use crate::api::{Promotion, PromotionKind, PromotionPhase};
 
-/// The revision that a rollback restores: the one in its spec, else the last verified one of another release than the one that is
+/// The revision that a rollback restores: the one in its spec, else the last verified one with other content than the release that is
 /// rolled back, else the baseline. A repeated rollback of the same release therefore changes nothing.
 pub fn rollback_revision(lane: &Lane<'_>, promotion: &Promotion) -> Option<i64> {
     let restores = promotion.status.as_ref().and_then(|status| status.restores);
-    let is_other =
-        |other| origin(lane, other).is_none_or(|origin| origin.spec.release != promotion.spec.release);
+    let is_other = |other| has_other_content(lane, other, promotion);
     restores.or(promotion.spec.to_revision).or_else(|| last_verified(lane, is_other))
+}
+
+/// Whether a revision has other content than the release that this rollback takes back. Another release may have the same content.
+fn has_other_content<'a>(lane: &Lane<'a>, other: &'a Promotion, rollback: &Promotion) -> bool {
+    let is_of_release = |promotion: &&Promotion| {
+        promotion.spec.kind == PromotionKind::Promote && promotion.spec.release == rollback.spec.release
+    };
+    let taken_back = lane.revisions.iter().rev().copied().find(is_of_release);
+    match (lane.release_digest(other), taken_back.and_then(|promotion| lane.release_digest(promotion))) {
+        (Some(digest), Some(taken_back)) => digest != taken_back,
+        (Some(_) | None, _) => {
+            origin(lane, other).is_none_or(|origin| origin.spec.release != rollback.spec.release)
+        }
+    }
 }
 
 /// Whether a promotion restores the baseline.

@@ -59,7 +59,8 @@ fn rollback_of<'a>(lane: &Lane<'a>, release: &CachedRelease, promotion: &Promoti
         other.spec.kind == PromotionKind::Rollback
             && other.spec.release == release.name()
             && number(other) > number(promotion)
-            && restored(other).is_none_or(|revision| revision < number(promotion))
+            && (restored(other).is_none_or(|revision| revision < number(promotion))
+                || lane.reverts(other, number(promotion)))
     };
     let pending = || lane.pending.iter().copied().filter(is_of_it);
     let waiting = pending().rfind(|other| !other.phase().is_final());
