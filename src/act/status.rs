@@ -2,7 +2,7 @@
 
 use super::ActError;
 use crate::api::{
-    ApprovalStatus, Condition, EnvironmentStatus, PromotionStatus, READY, Reason, ReleaseStatus,
+    ApprovalStatus, Condition, EnvironmentStatus, PromotionStatus, READY, Reason, RecallStatus, ReleaseStatus,
 };
 use crate::cluster::Undecodable;
 use crate::decide::decision::NoStatus;
@@ -60,6 +60,9 @@ impl Status for EnvironmentStatus {
 }
 impl Status for ApprovalStatus {
     const KIND: &'static str = "Approval";
+}
+impl Status for RecallStatus {
+    const KIND: &'static str = "Recall";
 }
 impl Status for NoStatus {
     const KIND: &'static str = "ConfigMap";

@@ -24,6 +24,8 @@ pub enum GateName {
     Soak,
     /// `spec.hold` of the release is not set.
     Hold,
+    /// No Recall names the content of the release. An override counts for the recalls that exist when the Promotion is created.
+    Recall,
     /// The time in `spec.change.notBefore` of the release has passed.
     NotBefore,
     /// The windows of the environment allow a start.
@@ -36,8 +38,16 @@ pub enum GateName {
 
 impl GateName {
     /// Every gate that can be overridden.
-    pub const ALL: [Self; 7] =
-        [Self::Order, Self::Soak, Self::Hold, Self::NotBefore, Self::Window, Self::Freeze, Self::Approval];
+    pub const ALL: [Self; 8] = [
+        Self::Order,
+        Self::Soak,
+        Self::Hold,
+        Self::Recall,
+        Self::NotBefore,
+        Self::Window,
+        Self::Freeze,
+        Self::Approval,
+    ];
     /// Gates that open with time alone.
     pub const OPEN_BY_THEMSELVES: [Self; 4] = [Self::Soak, Self::NotBefore, Self::Window, Self::Freeze];
 
@@ -47,6 +57,7 @@ impl GateName {
             Self::Order => Reason::Order,
             Self::Soak => Reason::Soak,
             Self::Hold => Reason::Hold,
+            Self::Recall => Reason::Recall,
             Self::NotBefore => Reason::NotBefore,
             Self::Window => Reason::Window,
             Self::Freeze => Reason::Freeze,
@@ -60,6 +71,7 @@ impl GateName {
             Self::Order => "Order",
             Self::Soak => "Soak",
             Self::Hold => "Hold",
+            Self::Recall => "Recall",
             Self::NotBefore => "NotBefore",
             Self::Window => "Window",
             Self::Freeze => "Freeze",

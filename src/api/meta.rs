@@ -1,6 +1,6 @@
 //! The object metadata that decisions read: name, UID, generation, creation, deletion.
 
-use super::{Approval, CachedRelease, Environment, Promotion};
+use super::{Approval, CachedRelease, Environment, Promotion, Recall};
 use jiff::Timestamp;
 
 /// Metadata of an object of Towpath.
@@ -43,7 +43,7 @@ macro_rules! meta {
     )* };
 }
 
-meta!(Environment, Promotion, Approval);
+meta!(Environment, Promotion, Approval, Recall);
 
 impl Meta for CachedRelease {
     fn name(&self) -> &str {

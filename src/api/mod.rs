@@ -21,6 +21,7 @@ pub mod object_change;
 pub mod promotion;
 mod promotion_phase;
 pub mod reason;
+pub mod recall;
 pub mod release;
 pub mod rollback_policy;
 pub mod schema;
@@ -55,6 +56,7 @@ pub use promotion::{
 };
 pub use promotion_phase::PromotionPhase;
 pub use reason::{Class, Reason};
+pub use recall::{Recall, RecallSpec, RecallStatus, RecalledIn};
 pub use release::{
     ConfigMapSource, EnvironmentSource, ImageOverride, PinnedImage, Release, ReleasePhase, ReleaseSpec,
     ReleaseStatus, Source, StageStatus,

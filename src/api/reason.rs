@@ -69,6 +69,8 @@ reasons! {
     Soak: Holding,
     /// `spec.hold` of the release is true.
     Hold: Holding,
+    /// A Recall names the content of the release.
+    Recall: Holding,
     /// The environment is Manual: a person creates the Promotion.
     Manual: Holding,
     /// A failure holds the environment, or the same content failed here before. A person creates a Promotion to continue.
@@ -175,6 +177,8 @@ reasons! {
     RollbackFailed: Final,
     /// A person created a rollback of the release.
     TakenBack: Final,
+    /// The content was recalled.
+    Recalled: Final,
     /// The target namespace was deleted during the promotion.
     NamespaceDeleted: Final,
     /// Another tool deploys to this environment: Towpath writes nothing here.

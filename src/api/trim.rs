@@ -4,8 +4,8 @@
 
 use super::condition::HOLDS;
 use super::{
-    Approval, ChangeFreeze, ClusterChangeFreeze, Environment, Promotion, PromotionStatus, RollbackPolicy,
-    mark,
+    Approval, ChangeFreeze, ClusterChangeFreeze, Environment, Promotion, PromotionStatus, Recall,
+    RollbackPolicy, mark,
 };
 
 /// A kind of Towpath that can drop parts before it is cached.
@@ -18,6 +18,7 @@ impl Trim for Approval {}
 impl Trim for ChangeFreeze {}
 impl Trim for ClusterChangeFreeze {}
 impl Trim for Environment {}
+impl Trim for Recall {}
 impl Trim for RollbackPolicy {}
 
 /// A promotion that has ended keeps only its outcome and changes, because histories are long. The API server still has the complete

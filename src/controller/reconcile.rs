@@ -3,13 +3,15 @@
 use super::queue::{Key, Kind};
 use crate::act::{ActError, Status, Subject, act, reject};
 use crate::api::{
-    Approval, ApprovalStatus, Environment, EnvironmentStatus, Promotion, PromotionStatus, Release,
-    ReleaseStatus,
+    Approval, ApprovalStatus, Environment, EnvironmentStatus, Promotion, PromotionStatus, Recall,
+    RecallStatus, Release, ReleaseStatus,
 };
 use crate::cluster::Undecodable;
 use crate::decide;
 use crate::decide::decision::{Decision, NoStatus};
-use crate::decide::world::{ApprovalWorld, EnvironmentWorld, FreezesWorld, PromotionWorld, ReleaseWorld};
+use crate::decide::world::{
+    ApprovalWorld, EnvironmentWorld, FreezesWorld, PromotionWorld, RecallWorld, ReleaseWorld,
+};
 use crate::observe;
 use crate::observe::ObserveError;
 use crate::process::Handles;
@@ -113,6 +115,10 @@ reconciled!(Approval, approval, approvals, ApprovalWorld, ApprovalStatus, |world
     world.approval.metadata.clone()
 });
 
+reconciled!(Recall, recall, recalls, RecallWorld, RecallStatus, |world: &RecallWorld| {
+    world.recall.metadata.clone()
+});
+
 /// The ConfigMap with the freezes that are in force, one for the installation.
 impl Reconciled for ConfigMap {
     type World = FreezesWorld;
@@ -142,6 +148,7 @@ pub async fn reconcile(handles: &Handles, key: &Key) -> Result<Again, ReconcileE
         Kind::Environment => pass::<Environment>(handles, key).await,
         Kind::Promotion => pass::<Promotion>(handles, key).await,
         Kind::Approval => pass::<Approval>(handles, key).await,
+        Kind::Recall => pass::<Recall>(handles, key).await,
         Kind::Freezes => pass::<ConfigMap>(handles, key).await,
     }
 }

@@ -1,7 +1,7 @@
 //! Queues the objects that a change concerns.
 
 use super::queue::{Key, Kind, Queue};
-use crate::api::{CachedRelease, Location, Promotion, ReleasePhase};
+use crate::api::{CachedRelease, Location, Promotion, Recall, ReleasePhase};
 use crate::cluster::{Change, Stores};
 
 use kube::ResourceExt;
@@ -34,6 +34,7 @@ impl Wake {
                 if is_news {
                     self.freezes();
                     self.everything_of(&project);
+                    self.recalls(self.stores.recalls.list(&project));
                 }
             }
             Change::Policy(project) => {
@@ -56,7 +57,19 @@ impl Wake {
                         self.approval(&project, &approval.name_any());
                     }
                 }
+                match application.as_deref() {
+                    Some(application) if !application.is_empty() => {
+                        self.recalls(self.stores.recalls.list_by(&project, application));
+                    }
+                    Some(_) | None => self.recalls(self.stores.recalls.list(&project)),
+                }
                 self.promotions_of(&project, application);
+            }
+            Change::Recall { project, name, application, digests, is_news } => {
+                self.recall(&project, &name);
+                if is_news {
+                    self.recalled(&project, application, &digests);
+                }
             }
             Change::Approval { project, name, release, environment } => {
                 self.approval(&project, &name);
@@ -89,6 +102,7 @@ impl Wake {
         for approval in self.stores.approvals.all() {
             self.approval(&approval.namespace().unwrap_or_default(), &approval.name_any());
         }
+        self.recalls(self.stores.recalls.all());
         for environment in self.stores.environments.all() {
             self.environment(&environment.namespace().unwrap_or_default(), &environment.name_any());
         }
@@ -108,6 +122,9 @@ impl Wake {
     fn undecodable(&self) {
         for lost in self.stores.environments.undecodable_everywhere() {
             self.environment(&lost.namespace, &lost.name);
+        }
+        for lost in self.stores.recalls.undecodable_everywhere() {
+            self.recall(&lost.namespace, &lost.name);
         }
         for lost in self.stores.promotions.undecodable_everywhere() {
             self.promotion(&lost.namespace, &lost.name, None);
@@ -136,6 +153,7 @@ impl Wake {
             self.promotions(project, Some(environment));
             if is_namespace {
                 self.environment(project, environment);
+                self.recalls(self.stores.recalls.list(project));
             }
             // A capture waits until workloads have settled.
             for release in self.stores.releases.list(project) {
@@ -220,6 +238,45 @@ impl Wake {
             name: name.into(),
             group: None,
         });
+    }
+
+    fn recall(&self, project: &str, name: &str) {
+        self.queue.push(Key {
+            kind: Kind::Recall,
+            namespace: project.into(),
+            name: name.into(),
+            group: None,
+        });
+    }
+
+    fn recalls(&self, recalls: Vec<Arc<Recall>>) {
+        for recall in recalls {
+            self.recall(&recall.namespace().unwrap_or_default(), &recall.name_any());
+        }
+    }
+
+    /// What a new or lifted recall concerns: its application, with the settled releases that it names.
+    fn recalled(&self, project: &str, application: Option<String>, digests: &[String]) {
+        self.environments(project);
+        match application.as_deref() {
+            None => {
+                self.releases(self.stores.releases.list(project));
+                self.recalls(self.stores.recalls.list(project));
+            }
+            Some(application) => {
+                let releases = self.stores.releases.list_by(project, application);
+                let is_named = |release: &&Arc<CachedRelease>| {
+                    release.digest().is_some_and(|digest| digests.iter().any(|named| named == digest))
+                };
+                for release in releases.iter().filter(is_named) {
+                    self.release(project, release.name());
+                }
+                self.releases(releases);
+                // Another recall may have lost or regained the revision that it restores.
+                self.recalls(self.stores.recalls.list_by(project, application));
+            }
+        }
+        self.promotions_of(project, application);
     }
 
     fn freezes(&self) {

@@ -16,6 +16,7 @@ pub mod health;
 pub mod history;
 pub mod moments;
 pub mod promotion;
+pub mod recall;
 pub mod release;
 pub mod world;
 
@@ -25,6 +26,7 @@ pub mod needs {
     pub use super::promotion::{
         changed_workloads, contents, due_after_window, live_objects, plans, rollback_names,
     };
+    pub use super::recall::names as recall_names;
     pub use super::release::consent;
 }
 

@@ -18,6 +18,7 @@ mod live;
 mod pins;
 mod project;
 pub mod promotion;
+pub mod recall;
 pub mod release;
 mod review;
 mod rights;

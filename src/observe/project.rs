@@ -45,6 +45,7 @@ fn with(
     lost("Environment", stores.environments.all_undecodable(name));
     lost("Release", stores.releases.all_undecodable(name));
     lost("Promotion", stores.promotions.all_undecodable(name));
+    lost("Recall", stores.recalls.all_undecodable(name));
     lost("ChangeFreeze", stores.freezes.all_undecodable(name));
     lost("ClusterChangeFreeze", stores.cluster_freezes.undecodable_everywhere());
     let mut project = Project::from_objects(Objects {
@@ -54,6 +55,7 @@ fn with(
         releases: fresh(handles, "Release", releases, name)?,
         promotions: fresh(handles, "Promotion", promotions, name)?,
         approvals: stores.approvals.list(name),
+        recalls: stores.recalls.list(name),
         freezes: stores.freezes.list(name),
         cluster_freezes: stores.cluster_freezes.list(""),
         undecodable,

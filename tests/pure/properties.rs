@@ -11,6 +11,7 @@
 mod changes;
 mod consent;
 mod facts;
+mod recalls;
 mod worlds;
 
 use proptest::prelude::*;

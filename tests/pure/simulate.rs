@@ -24,6 +24,7 @@ mod memory;
 mod outcomes;
 mod past_faults;
 mod promoted_again;
+mod recalls;
 mod recreated;
 mod refused_promotions;
 mod refused_rollbacks;

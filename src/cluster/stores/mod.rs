@@ -12,7 +12,8 @@ use super::slim;
 use super::store::Store;
 use super::watch::Whole;
 use crate::api::{
-    Approval, CachedRelease, ChangeFreeze, ClusterChangeFreeze, Environment, Promotion, RollbackPolicy,
+    Approval, CachedRelease, ChangeFreeze, ClusterChangeFreeze, Environment, Promotion, Recall,
+    RollbackPolicy,
 };
 pub use change::{Change, application_of};
 use k8s_openapi::api::admissionregistration::v1::{
@@ -34,6 +35,8 @@ pub struct Stores {
     pub promotions: Store<Promotion>,
     /// Approvals.
     pub approvals: Store<Approval>,
+    /// Recalls, also by their application.
+    pub recalls: Store<Recall>,
     /// Freezes of projects.
     pub freezes: Store<ChangeFreeze>,
     /// Freezes of the cluster.
@@ -67,6 +70,7 @@ impl Default for Stores {
             policies: Store::default(),
             promotions: Store::indexed(|promotion| Some(application_of(promotion))),
             approvals: Store::default(),
+            recalls: Store::indexed(|recall| Some(recall.spec.application.as_str())),
             freezes: Store::default(),
             cluster_freezes: Store::default(),
             admission_policies: Store::default(),
@@ -106,6 +110,7 @@ impl Stores {
             && self.policies.is_ready()
             && self.promotions.is_ready()
             && self.approvals.is_ready()
+            && self.recalls.is_ready()
             && self.freezes.is_ready()
             && self.cluster_freezes.is_ready()
             && self.namespaces.is_ready()

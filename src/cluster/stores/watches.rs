@@ -121,7 +121,7 @@ impl Stores {
 }
 
 impl Stores {
-    /// Watches approvals, freezes and admission policies.
+    /// Watches approvals, recalls, freezes and admission policies.
     fn watch_consent(
         &self,
         starter: &Starter<'_>,
@@ -142,6 +142,21 @@ impl Stores {
                     name,
                     release: approval.map(|approval| approval.spec.release.name.clone()),
                     environment: approval.map(|approval| approval.spec.environment.name.clone()),
+                });
+            }
+        });
+        let notify = changed.clone();
+        starter.start(watches, "Recall", &self.recalls, serves.clone(), move |delta| {
+            if let Some((project, name)) = key(&delta) {
+                let recall = object(&delta);
+                let is_news = !matches!(&delta, Delta::Applied { old: Some(old), new }
+                    if old.metadata.generation == new.metadata.generation);
+                notify(Change::Recall {
+                    project,
+                    name,
+                    application: recall.map(|recall| recall.spec.application.to_string()),
+                    digests: recall.map(|recall| recall.spec.digests.clone()).unwrap_or_default(),
+                    is_news,
                 });
             }
         });

@@ -6,6 +6,7 @@ mod candidate;
 pub mod declared;
 pub mod gate;
 mod opening;
+pub mod recalls;
 pub mod schedule;
 
 use super::environment::validate;
@@ -24,6 +25,7 @@ pub use candidate::candidate;
 use candidate::{has_failed, written_by};
 use gate::{Exclusion, Gate};
 use jiff::Timestamp;
+use recalls::{not_held_by_recall, not_recalled};
 
 /// The gate of release management that a promotion waits at. None if the promotion has started.
 pub fn waits_at(promotion: &Promotion) -> Option<Reason> {
@@ -84,12 +86,13 @@ pub fn evaluate(
     now: Timestamp,
 ) -> Gate {
     let lane = Lane::of(project, environment, release.application());
-    let gates: [&dyn Fn() -> Gate; 17] = [
+    let gates: [&dyn Fn() -> Gate; 19] = [
         &|| is_a_stage(project, environment, release),
         &|| accepted(project, environment, now),
         &|| rules_are_in_force(project),
         &|| content_is_captured(release),
         &|| not_held(release),
+        &|| not_recalled(project, &lane, release),
         &|| not_superseded(project, &lane, release, requested),
         &|| not_promoted_before(&lane, release, requested),
         &|| version_has_one_content(project, release),
@@ -97,6 +100,7 @@ pub fn evaluate(
         &|| verified_before(project, environment, release, now),
         &|| content_has_not_failed(&lane, release, requested),
         &|| not_held_by_failure(&lane, requested),
+        &|| not_held_by_recall(project, environment, &lane, requested),
         &|| mode_allows(environment, requested),
         &|| match requested {
             Requested::ByController => requester_may_promote(project, environment, release),

@@ -2,7 +2,7 @@
 //!
 //! Invariant: promotions are the only record of what runs where. Everything else is computed from them here.
 
-use crate::api::{CachedRelease, Environment, Meta, Promotion, PromotionKind, PromotionPhase};
+use crate::api::{CachedRelease, Environment, Meta, Promotion, PromotionKind, PromotionPhase, Recall};
 use crate::decide::world::Project;
 use jiff::Timestamp;
 
@@ -17,6 +17,8 @@ pub struct Lane<'a> {
     pub revisions: Vec<&'a Promotion>,
     /// Its promotions without one, oldest first.
     pub pending: Vec<&'a Promotion>,
+    /// The recalls of the application, oldest first.
+    pub recalls: Vec<&'a Recall>,
     /// UID of the target namespace that exists now.
     namespace_uid: Option<&'a str>,
 }
@@ -67,7 +69,9 @@ impl<'a> Lane<'a> {
         revisions.sort_by(|a, b| (a.revision(), a.name()).cmp(&(b.revision(), b.name())));
         pending.sort_by(|a, b| (a.created(), a.name()).cmp(&(b.created(), b.name())));
         let namespace_uid = project.namespace(environment).map(|facts| facts.uid.as_str());
-        Self { environment: name, application, revisions, pending, namespace_uid }
+        let recalls = project.recalls.iter().map(AsRef::as_ref);
+        let recalls = recalls.filter(|recall| recall.spec.application == application).collect();
+        Self { environment: name, application, revisions, pending, recalls, namespace_uid }
     }
 
     /// The number of the next revision.

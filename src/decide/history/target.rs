@@ -1,7 +1,7 @@
 //! The revision that a rollback restores, and the revisions that it reverts.
 
 use super::lane::Lane;
-use crate::api::{Promotion, PromotionKind, PromotionPhase};
+use crate::api::{Meta, Promotion, PromotionKind, PromotionPhase};
 
 /// The revision that a rollback restores: the one in its spec, else the last verified one with other content than the release that is
 /// rolled back, else the baseline. A repeated rollback of the same release therefore changes nothing.
@@ -30,7 +30,8 @@ pub fn restores_baseline(lane: &Lane<'_>, promotion: &Promotion) -> bool {
     promotion.spec.kind == PromotionKind::Rollback && rollback_revision(lane, promotion) == Some(0)
 }
 
-/// The last verified revision before the current one; the baseline if nothing was verified and the baseline was healthy.
+/// The last verified revision before the current one; the baseline if nothing was verified and the baseline was healthy. Recalled content
+/// is no target.
 pub fn default_target(lane: &Lane<'_>) -> Option<i64> {
     let current = lane.current().and_then(Promotion::revision);
     last_verified(lane, |promotion| promotion.revision() != current)
@@ -38,15 +39,46 @@ pub fn default_target(lane: &Lane<'_>) -> Option<i64> {
 
 fn last_verified<'a>(lane: &Lane<'a>, may_be: impl Fn(&'a Promotion) -> bool) -> Option<i64> {
     let verified = lane
-        .here()
-        .rev()
-        .filter(|promotion| promotion.phase() == PromotionPhase::Verified && may_be(promotion))
-        .map(|promotion| origin(lane, promotion).and_then(Promotion::revision).unwrap_or(0))
-        .next();
-    verified.or_else(|| {
-        let healthy = lane.first()?.status.as_ref()?.baseline_healthy;
-        (healthy == Some(true)).then_some(0)
-    })
+        .verified_targets()
+        .find(|promotion| may_be(promotion))
+        .map(|promotion| origin(lane, promotion).and_then(Promotion::revision).unwrap_or(0));
+    let is_recalled = |promotion: &'a Promotion| {
+        promotion.phase() == PromotionPhase::Verified
+            && may_be(promotion)
+            && lane.recall_of_target(promotion).is_some()
+    };
+    // A recall must not take an application back to a time before its first release: a person does that.
+    verified.or_else(|| (has_healthy_baseline(lane) && !lane.here().any(is_recalled)).then_some(0))
+}
+
+/// Whether revision 0 can be restored.
+pub fn has_healthy_baseline(lane: &Lane<'_>) -> bool {
+    lane.first().and_then(|first| first.status.as_ref()?.baseline_healthy) == Some(true)
+}
+
+/// The revision that a recall restores: the last verified content of a release that is not recalled.
+pub fn recall_target(lane: &Lane<'_>) -> Option<i64> {
+    lane.verified_targets().find_map(|promotion| lane.content_of(promotion)?.revision())
+}
+
+/// Longest promotion name to which `-rollback-99` can be added: names have at most 253 characters. A longer name is replaced by its
+/// beginning and the UID.
+const LONGEST_NAME: usize = 241;
+/// Length of that beginning.
+const CUT_NAME: usize = 200;
+
+/// The possible names of a rollback of a promotion, in order of preference: the name of the promotion with a suffix, then with a number.
+pub fn rollback_names(promotion: &Promotion, suffix: &str) -> impl Iterator<Item = String> + use<> {
+    let own = promotion.name();
+    let base = match own.get(..CUT_NAME).filter(|_| own.len() > LONGEST_NAME) {
+        None => format!("{own}-{suffix}"),
+        Some(start) => format!("{}-{}-{suffix}", start.trim_end_matches(['-', '.']), promotion.uid()),
+    };
+    let numbered = (2..100).map({
+        let base = base.clone();
+        move |number| format!("{base}-{number}")
+    });
+    std::iter::once(base).chain(numbered)
 }
 
 /// The revisions to revert in order to restore the target: those since the content of the target last ran here.

@@ -46,6 +46,7 @@ mod observing;
 mod outcome;
 mod pending;
 mod preflight;
+mod recalled;
 mod refusal;
 mod removals;
 mod retries;

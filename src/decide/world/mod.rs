@@ -8,7 +8,7 @@ pub use live::{FailedWrite, Live};
 pub use project::{Admission, Freeze, Grant, NamespaceFacts, Objects, Project, Verb};
 pub use workload::{Container, Custom, Ended, OutdatedPod, Pod, Run, Workload};
 
-use crate::api::{Approval, CachedRelease, Environment, Promotion, Reason};
+use crate::api::{Approval, CachedRelease, Environment, Promotion, Reason, Recall};
 use crate::content::{ContentError, Digested, ObjectKey, Plan, Sealed};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -74,6 +74,15 @@ pub struct ApprovalWorld {
     pub project: Project,
     /// The approval.
     pub approval: Arc<Approval>,
+}
+
+/// Input of the decision about a recall.
+#[derive(Clone, Debug)]
+pub struct RecallWorld {
+    /// The project.
+    pub project: Project,
+    /// The recall.
+    pub recall: Arc<Recall>,
 }
 
 /// Input of the decision which namespaces are frozen.

@@ -2,8 +2,8 @@
 
 use crate::api::{
     ApplicationName, Approval, CachedRelease, ChangeFreeze, ChangeType, ClusterChangeFreeze, Environment,
-    EnvironmentId, EnvironmentName, Location, Meta, ProjectName, Promotion, ReleaseName, RollbackPolicy,
-    RollbackPolicySpec, UserInfo,
+    EnvironmentId, EnvironmentName, Location, Meta, ProjectName, Promotion, Recall, ReleaseName,
+    RollbackPolicy, RollbackPolicySpec, UserInfo,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -31,6 +31,8 @@ pub struct Project {
     pub targets: BTreeMap<Location, BTreeSet<EnvironmentId>>,
     /// Its approvals, by name.
     pub approvals: BTreeMap<String, Arc<Approval>>,
+    /// Its recalls, oldest first, without those that are being deleted.
+    pub recalls: Vec<Arc<Recall>>,
     /// The freezes that concern it.
     pub freezes: Vec<Freeze>,
     /// Whether a user has a right on an environment, as far as it was checked.
@@ -56,6 +58,8 @@ pub struct Objects {
     pub promotions: Vec<Arc<Promotion>>,
     /// Approvals.
     pub approvals: Vec<Arc<Approval>>,
+    /// Recalls.
+    pub recalls: Vec<Arc<Recall>>,
     /// Freezes of the project.
     pub freezes: Vec<Arc<ChangeFreeze>>,
     /// Freezes of the cluster.
@@ -74,7 +78,11 @@ impl Project {
         let policy = |policy: Arc<RollbackPolicy>| {
             (policy.metadata.name.clone().unwrap_or_default(), policy.spec.clone())
         };
+        let mut recalls: Vec<Arc<Recall>> =
+            objects.recalls.into_iter().filter(|recall| !recall.deleting()).collect();
+        recalls.sort_by(|a, b| (a.created(), a.name()).cmp(&(b.created(), b.name())));
         Self {
+            recalls,
             freezes: freezes(&objects.name, &objects.freezes, &objects.cluster_freezes, &objects.undecodable),
             name: objects.name,
             environments: objects.environments.into_iter().map(|it| (it.name().into(), it)).collect(),
@@ -114,6 +122,7 @@ impl Project {
             namespaces: self.namespaces.clone(),
             targets: self.targets.clone(),
             approvals: self.approvals.clone(),
+            recalls: self.recalls.clone(),
             freezes: self.freezes.clone(),
             rights: self.rights.clone(),
             admission: self.admission.clone(),

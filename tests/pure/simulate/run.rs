@@ -11,7 +11,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use towpath::content::Digested;
 use towpath::decide::decision::Decision;
-use towpath::decide::{environment, promotion, release};
+use towpath::decide::{environment, promotion, recall, release};
 
 /// What somebody does at a moment, in seconds after the start.
 pub type Event = (i64, &'static str, fn(&mut Store, Timestamp));
@@ -209,6 +209,13 @@ impl Run {
                 (
                     self.twice(&world, |world| of_any(environment::decide(world, now), Status::Environment)),
                     world.environment.metadata.uid.clone(),
+                )
+            }
+            Key::Recall(name) => {
+                let world = self.store.recall_world(name)?;
+                (
+                    self.twice(&world, |world| of_any(recall::decide(world, now), Status::Recall)),
+                    world.recall.metadata.uid.clone(),
                 )
             }
             Key::Promotion(name) => {

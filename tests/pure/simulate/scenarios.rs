@@ -1,6 +1,7 @@
 //! The scenarios: what is there at first, and what people do when.
 
 use super::cluster::Namespace;
+use super::recalls::{RECALLED, RECALLED_IN_PROGRESS};
 use super::run::{Event, Run};
 use super::store::{PROJECT, Store};
 use jiff::Timestamp;
@@ -173,7 +174,7 @@ pub const NEW_NAMESPACE: Scenario = Scenario {
     ],
 };
 
-pub const ALL: [&Scenario; 10] = [
+pub const ALL: [&Scenario; 12] = [
     &HEALTHY,
     &TAKEN_BACK,
     &FADING,
@@ -184,6 +185,8 @@ pub const ALL: [&Scenario; 10] = [
     &BUDGET,
     &HOOKS,
     &NEW_NAMESPACE,
+    &RECALLED,
+    &RECALLED_IN_PROGRESS,
 ];
 
 pub fn settled(setting: fn(&mut Store, Timestamp), events: &[Event]) -> Run {

@@ -8,16 +8,16 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use towpath::api::{
     Approval, ApprovalDecision, ApprovalSpec, CachedRelease, Delivery, Environment, EnvironmentSpec,
-    EnvironmentStatus, KindRef, Location, PinnedImage, Promotion, PromotionSpec, PromotionStatus, Release,
-    ReleaseSpec, ReleaseStatus, RollbackPolicySpec, UserInfo,
+    EnvironmentStatus, KindRef, Location, PinnedImage, Promotion, PromotionSpec, PromotionStatus, Recall,
+    RecallSpec, RecallStatus, Release, ReleaseSpec, ReleaseStatus, RollbackPolicySpec, UserInfo,
 };
 use towpath::content::capture::images::images;
 use towpath::content::{Digested, ObjectKey, ObjectSet, manifests};
 use towpath::decide::decision::{Action, Decision, Target};
 use towpath::decide::needs::{changed_workloads, contents, due_after_window, live_objects, plans};
 use towpath::decide::world::{
-    Admission, Capture, EnvironmentWorld, Grant, Live, Loaded, NamespaceFacts, Objects, Plans, Project,
-    PromotionWorld, ReleaseWorld, Trial, Verb,
+    Admission, Capture, EnvironmentWorld, Freeze, Grant, Live, Loaded, NamespaceFacts, Objects, Plans,
+    Project, PromotionWorld, RecallWorld, ReleaseWorld, Trial, Verb,
 };
 
 pub const PROJECT: &str = "shop";
@@ -28,6 +28,7 @@ pub enum Status {
     Release(Box<ReleaseStatus>),
     Environment(Box<EnvironmentStatus>),
     Promotion(Box<PromotionStatus>),
+    Recall(Box<RecallStatus>),
 }
 
 /// A decision about an object of any kind.
@@ -50,6 +51,8 @@ pub struct Store {
     pub contents: BTreeMap<String, Arc<Digested>>,
     pub namespaces: BTreeMap<String, Namespace>,
     pub approvals: BTreeMap<String, Arc<Approval>>,
+    pub recalls: BTreeMap<String, Arc<Recall>>,
+    pub freezes: Vec<Freeze>,
     /// Whether the API server says who asks, so that approvals can be demanded.
     pub enforced: bool,
     /// What happens next, of a situation that was read.
@@ -63,6 +66,7 @@ pub enum Key {
     Release(String),
     Environment(String),
     Promotion(String),
+    Recall(String),
 }
 
 macro_rules! dressed {
@@ -98,6 +102,10 @@ impl Store {
         }
     }
 
+    pub fn add_recall(&mut self, name: &str, spec: RecallSpec, now: Timestamp) {
+        self.recalls.insert(name.into(), dressed!(Recall::new(name, spec), self, now));
+    }
+
     /// Bob approves what a promotion waits for.
     pub fn approve(&mut self, promotion: &str, now: Timestamp) {
         let status = self.promotions[promotion].status.clone().unwrap();
@@ -122,9 +130,11 @@ impl Store {
             releases: self.releases.values().map(|release| cached(release)).collect(),
             promotions: self.promotions.values().cloned().collect(),
             approvals: self.approvals.values().cloned().collect(),
+            recalls: self.recalls.values().cloned().collect(),
             ..Objects::default()
         });
         project.policies = self.policies.clone();
+        project.freezes = self.freezes.clone();
         if self.enforced {
             project.admission = Admission::Enforced;
             let verbs = [Verb::Promote, Verb::Approve, Verb::Override, Verb::Declare];
@@ -168,6 +178,10 @@ impl Store {
             contents: None,
             unnamed_copies: Vec::new(),
         })
+    }
+
+    pub fn recall_world(&self, name: &str) -> Option<RecallWorld> {
+        Some(RecallWorld { project: self.project(), recall: self.recalls.get(name)?.clone() })
     }
 
     /// As `observe::promotion` does.
@@ -239,6 +253,10 @@ impl Store {
             (Key::Promotion(name), Status::Promotion(status)) => {
                 let Some(promotion) = self.promotions.get_mut(name) else { return false };
                 Arc::make_mut(promotion).status = Some(again(status.as_ref()));
+            }
+            (Key::Recall(name), Status::Recall(status)) => {
+                let Some(recall) = self.recalls.get_mut(name) else { return false };
+                Arc::make_mut(recall).status = Some(again(status.as_ref()));
             }
             _ => panic!("a status of another kind for {key:?}"),
         }

@@ -9,7 +9,7 @@ impl Run {
     /// As `controller::wake` does.
     pub(super) fn changed(&mut self, key: &Key) {
         match key {
-            Key::Environment(_) => self.wake(key.clone()),
+            Key::Environment(_) | Key::Recall(_) => self.wake(key.clone()),
             Key::Release(name) => {
                 self.wake(Key::Release(name.clone()));
                 self.wake_all(|key| !matches!(key, Key::Release(_)));
@@ -62,11 +62,12 @@ impl Run {
     }
 
     pub(super) fn everything(&self) -> Vec<Key> {
+        let recalls = self.store.recalls.keys().map(|name| Key::Recall(name.clone()));
         let environments = self.store.environments.keys().map(|name| Key::Environment(name.clone()));
         let open = self.store.promotions.iter().filter(|(_, promotion)| !promotion.phase().is_final());
         let promotions = open.map(|(name, _)| Key::Promotion(name.clone()));
         let releases = self.store.releases.keys().map(|name| Key::Release(name.clone()));
-        environments.chain(promotions).chain(releases).collect()
+        recalls.chain(environments).chain(promotions).chain(releases).collect()
     }
 
     pub(super) fn wake_everything(&mut self) {
