@@ -11,6 +11,7 @@ pub mod forged_requests;
 pub mod freeze;
 mod people;
 pub mod pinned_images;
+pub mod recalls;
 pub mod record;
 pub mod requests;
 pub mod shipped_roles;

@@ -23,6 +23,7 @@ pub mod path_to_prod;
 pub mod preflight;
 pub mod prerequisites;
 pub mod promotion_order;
+pub mod recalls;
 pub mod refused_content;
 pub mod removals;
 pub mod replicas;
