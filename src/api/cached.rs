@@ -5,7 +5,8 @@
 //! because from then on the Content replaces it.
 
 use super::{
-    ChangeType, ImageOverride, Release, ReleaseChange, ReleasePhase, ReleaseStatus, Source, UserInfo,
+    ChangeRecord, ChangeType, ImageOverride, Release, ReleaseChange, ReleasePhase, ReleaseStatus, Source,
+    UserInfo,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -123,6 +124,12 @@ impl CachedRelease {
     /// Whether `spec.change.type` is another type than `Normal`. It counts only where the requester may declare it.
     pub fn declares_a_type(&self) -> bool {
         self.change.as_ref().is_some_and(|change| change.type_ != ChangeType::Normal)
+    }
+
+    /// What the record of a promotion says about the change. None if the release says nothing.
+    pub fn change_record(&self) -> Option<Box<ChangeRecord>> {
+        let change = self.change.as_ref()?;
+        Some(Box::new(ChangeRecord { type_: change.type_, reversible: change.reversible }))
     }
 
     /// `spec.requestedBy`, parsed from JSON.

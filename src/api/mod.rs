@@ -34,7 +34,7 @@ pub use approval::{
     Approved, ApproverGroup, ObjectIdentity,
 };
 pub use cached::{CachedRelease, Uncaptured, requesters};
-pub use change::{ChangeType, NotBefore, ReleaseChange};
+pub use change::{ChangeRecord, ChangeType, NotBefore, ReleaseChange};
 pub use condition::{Condition, HOLDS, READY, RECONCILING, STALLED, VERIFIED};
 pub use content::{Content, ContentSpec};
 pub use environment::{

@@ -191,6 +191,8 @@ reasons! {
     IngressHost: Final,
     /// There is no verified revision to roll back to.
     NoTarget: Final,
+    /// The rollback would go back behind a release with `spec.change.reversible: false`. A person decides.
+    Irreversible: Final,
     /// The named revision was never verified.
     NotVerified: Final,
     /// The objects before the first promotion cannot be recorded.

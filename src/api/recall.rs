@@ -85,7 +85,8 @@ pub struct RecalledIn {
     /// Name of the environment.
     #[schemars(length(max = 63))]
     pub name: EnvironmentName,
-    /// `RollingBack`, `RolledBack`, `RollbackFailed`, `NoTarget` if no verified content is left to roll back to, or `Observed` if another
+    /// `RollingBack`, `RolledBack`, `RollbackFailed`, `NoTarget` if no verified content is left to roll back to, `Irreversible` if a
+    /// release does not allow it, or `Observed` if another
     /// tool deploys to the environment.
     #[schemars(length(max = 64))]
     pub state: String,

@@ -26,8 +26,9 @@ impl Trim for RollbackPolicy {}
 impl Trim for Promotion {
     fn trim(&mut self) {
         let Some(status) = self.status.as_mut().filter(|status| status.phase.is_final()) else { return };
-        let PromotionStatus { steps, warnings, conditions, changes, .. } = status;
+        let PromotionStatus { steps, warnings, conditions, changes, change, .. } = status;
         (*steps, *warnings) = (Vec::new(), Vec::new());
+        *change = change.take().filter(|change| !change.reversible);
         conditions.retain(|condition| condition.type_ == HOLDS);
         conditions.shrink_to_fit();
         changes.shrink_to_fit();

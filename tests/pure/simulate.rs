@@ -17,6 +17,7 @@ mod crashes;
 mod fields;
 mod history_limit;
 mod hooks;
+mod irreversible;
 mod judgement;
 mod line;
 mod lived_through;

@@ -5,6 +5,7 @@ use super::gate::Gate;
 use crate::api::{CachedRelease, Delivery, Environment, GateName, Meta, Promotion, Reason};
 use crate::decide::history::lane::Lane;
 use crate::decide::history::recalled::is_overridden;
+use crate::decide::history::target::irreversible_release;
 use crate::decide::recall::{Disposition, disposition, no_target_left, why};
 use crate::decide::world::Project;
 
@@ -64,6 +65,7 @@ pub fn staying(project: &Project, environment: &Environment, lane: &Lane<'_>) ->
     let release = &origin.spec.release;
     let follows = match disposition(environment, lane, recall) {
         Disposition::Observed => "another tool deploys here: roll back with that tool".to_owned(),
+        Disposition::Irreversible { promotion, to } => irreversible_release(promotion, to),
         Disposition::NoTarget => no_target_left(project, lane, release),
         Disposition::Refused(rollback) => {
             let message = rollback.status.as_ref().and_then(|status| status.message.clone());

@@ -96,6 +96,21 @@ pub fn reverted<'a, 'b>(
     (last, lane.here().filter(move |promotion| promotion.revision() > Some(last)))
 }
 
+/// The newest promotion of an irreversible release that a rollback to a revision would revert.
+pub fn irreversible<'a>(lane: &Lane<'a>, target: i64) -> Option<&'a Promotion> {
+    let (_, reverted) = reverted(lane, target);
+    reverted.filter(|promotion| !promotion.is_reversible()).last()
+}
+
+/// That a rollback would revert an irreversible release, and what a person can do.
+pub fn irreversible_release(promotion: &Promotion, target: i64) -> String {
+    format!(
+        "{} is irreversible (spec.change.reversible: false), so automation does not roll back behind it: promote a release that repairs it, \
+         or, if its predecessor works on what it left behind, create a Promotion with kind: Rollback and toRevision: {target}",
+        promotion.spec.release
+    )
+}
+
 /// The promotion that first wrote the content of a revision; `None` for the baseline.
 pub fn origin<'a>(lane: &Lane<'a>, promotion: &'a Promotion) -> Option<&'a Promotion> {
     lane.content_of(promotion)

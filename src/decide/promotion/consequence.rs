@@ -58,7 +58,10 @@ pub(super) fn consequence(scene: &Scene<'_>) -> Consequence {
             "revision {revision} was verified with the content that failed now, so restoring it changes nothing; promote a fixed \
              release, or roll back to another revision with spec.toRevision"
         )),
-        Some(revision) => Consequence::RollBack(revision),
+        Some(revision) => match target::irreversible(&scene.lane, revision) {
+            Some(promotion) => Consequence::Hold(target::irreversible_release(promotion, revision)),
+            None => Consequence::RollBack(revision),
+        },
         None => Consequence::Hold(no_target(scene)),
     }
 }

@@ -14,6 +14,7 @@ use crate::decide::gates::gate::Gate;
 use crate::decide::gates::recalls::known_overrides;
 use crate::decide::gates::{Requested, evaluate};
 use crate::decide::history::order::{newer, promotes_newer};
+use crate::decide::history::target;
 use crate::decide::moments::{earliest, later};
 use crate::decide::recall::is_of_recall;
 use crate::decide::world::{Admission, Grant, Verb};
@@ -93,7 +94,7 @@ fn superseded_rollback(scene: &Scene<'_>) -> Option<Decision> {
     if let Some(message) = recalled::not_needed(scene) {
         return Some(finish(scene, Outcome::Cancelled { reason: Reason::Overtaken, message: &message }));
     }
-    if let Some(decision) = recalled::target_is_recalled(scene) {
+    if let Some(decision) = recalled::target_is_recalled(scene).or_else(|| irreversible(scene)) {
         return Some(decision);
     }
     let current = scene.lane.current();
@@ -113,6 +114,14 @@ fn superseded_rollback(scene: &Scene<'_>) -> Option<Decision> {
             },
         )
     })
+}
+
+/// Refuses a user's rollback behind an irreversible release, unless the user names the revision.
+fn irreversible(scene: &Scene<'_>) -> Option<Decision> {
+    let own = &scene.world.promotion;
+    let to = scene.restored_revision().filter(|_| !own.is_automatic() && own.spec.to_revision.is_none())?;
+    let message = target::irreversible_release(target::irreversible(&scene.lane, to)?, to);
+    Some(finish(scene, Outcome::Refused { reason: Reason::Irreversible, message: &message }))
 }
 
 /// Waits for the lane: one promotion runs at a time. A rollback has priority, and a newer promotion supersedes a running one.

@@ -353,6 +353,7 @@ fn begin(scene: &Scene<'_>, content: &Digested) -> PromotionStatus {
     status.started_at = Some(scene.time());
     status.refused_since = None;
     if !scene.is_rollback() {
+        status.change = scene.release.and_then(|release| release.change_record());
         status.overrides_digest =
             Some(crate::decide::environment::overrides::digest(scene.environment.spec.overrides.as_ref()));
     }

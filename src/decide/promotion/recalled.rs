@@ -5,6 +5,7 @@ use super::outcome::{Outcome, finish};
 use super::{Decision, Scene};
 use crate::api::{Delivery, Promotion, PromotionPhase, Reason, Recall};
 use crate::decide::history::recalled::is_overridden;
+use crate::decide::history::target::{irreversible_release, recall_target};
 use crate::decide::recall::{Disposition, disposition, is_of_recall, no_target_left, why};
 
 /// Ends a promotion whose content was recalled after it started. If a rollback follows, that ends the promotion.
@@ -24,6 +25,7 @@ fn is_rolled_back(scene: &Scene<'_>, recall: &Recall) -> bool {
         | Disposition::Observed
         | Disposition::Ends(_)
         | Disposition::Refused(_)
+        | Disposition::Irreversible { .. }
         | Disposition::NoTarget => false,
     }
 }
@@ -41,9 +43,10 @@ pub(super) fn consequence(scene: &Scene<'_>) -> Consequence {
             let message = rollback.status.as_ref().and_then(|status| status.message.as_deref());
             Consequence::Hold(format!("the rollback did not start: {}", message.unwrap_or_default()))
         }
-        Some(Disposition::Ends(_))
-            if crate::decide::history::target::recall_target(&scene.lane).is_some() =>
-        {
+        Some(Disposition::Irreversible { promotion, to }) => {
+            Consequence::Hold(irreversible_release(promotion, to))
+        }
+        Some(Disposition::Ends(_)) if recall_target(&scene.lane).is_some() => {
             Consequence::Hold("another rollback follows".into())
         }
         Some(_) | None => Consequence::Hold(no_target()),

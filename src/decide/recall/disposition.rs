@@ -6,7 +6,7 @@ use crate::api::{
 use crate::decide::history::lane::Lane;
 use crate::decide::history::recalled::is_overridden;
 use crate::decide::history::target::{
-    has_healthy_baseline, recall_target, rollback_names, rollback_revision,
+    has_healthy_baseline, irreversible, recall_target, rollback_names, rollback_revision,
 };
 use crate::decide::world::Project;
 use serde_json::json;
@@ -34,6 +34,13 @@ pub enum Disposition<'a> {
     },
     /// The rollback was refused before it wrote anything.
     Refused(&'a Promotion),
+    /// A rollback would revert this irreversible release.
+    Irreversible {
+        /// The promotion of the release.
+        promotion: &'a Promotion,
+        /// The revision that a person can restore.
+        to: i64,
+    },
     /// No verified content is left to roll back to.
     NoTarget,
 }
@@ -42,7 +49,7 @@ impl Disposition<'_> {
     /// Whether the recalled content stays until a person acts.
     pub fn needs_a_person(&self) -> bool {
         match self {
-            Self::Refused(_) | Self::NoTarget => true,
+            Self::Refused(_) | Self::Irreversible { .. } | Self::NoTarget => true,
             Self::NotHere | Self::Observed | Self::Ends(_) | Self::Pending(_) | Self::RollBack { .. } => {
                 false
             }
@@ -66,6 +73,9 @@ pub fn disposition<'a>(environment: &Environment, lane: &Lane<'a>, recall: &Reca
         return Disposition::Pending(rollback);
     }
     let Some(to) = recall_target(lane) else { return Disposition::NoTarget };
+    if let Some(promotion) = irreversible(lane, to) {
+        return Disposition::Irreversible { promotion, to };
+    }
     let taken = |name: &str| lane.pending.iter().chain(&lane.revisions).copied().find(|it| it.name() == name);
     for name in rollback_names(current, SUFFIX) {
         match taken(&name) {

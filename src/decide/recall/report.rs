@@ -5,6 +5,7 @@ use crate::api::{Meta, Promotion, PromotionPhase, READY, Reason, Recall, RecallS
 use crate::decide::conditions::{self, State, cut};
 use crate::decide::decision::{Decision, Note};
 use crate::decide::history::lane::Lane;
+use crate::decide::history::target::irreversible_release;
 use crate::decide::world::Project;
 use jiff::Timestamp;
 
@@ -47,6 +48,9 @@ pub(super) fn line(
         Disposition::RollBack { name, .. } => of(Reason::RollingBack, in_progress(name), Some(name)),
         Disposition::Refused(rollback) => {
             of(Reason::RollbackFailed, message_of(rollback), Some(rollback.name()))
+        }
+        Disposition::Irreversible { promotion, to } => {
+            of(Reason::Irreversible, irreversible_release(promotion, *to), None)
         }
         Disposition::NoTarget => {
             let release = lane.current().and_then(|current| lane.content_of(current));
@@ -146,6 +150,7 @@ pub(super) fn report(recall: &Recall, mut lines: Vec<RecalledIn>, now: Timestamp
 fn state(lines: &[RecalledIn]) -> (State, Reason) {
     let order = [
         (Reason::NoTarget, State::Stalled),
+        (Reason::Irreversible, State::Stalled),
         (Reason::RollbackFailed, State::Stalled),
         (Reason::RollingBack, State::Reconciling),
         (Reason::Observed, State::Reconciling),

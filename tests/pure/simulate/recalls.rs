@@ -15,7 +15,7 @@ use towpath::api::{
 use towpath::decide::world::Freeze;
 
 /// The content of these versions is recalled by carol.
-fn recall(store: &mut Store, name: &str, versions: &[&str], now: Timestamp) {
+pub fn recall(store: &mut Store, name: &str, versions: &[&str], now: Timestamp) {
     let digest = |version: &&str| store.releases[&format!("shop-{version}")].status.clone().unwrap().digest;
     let digests: Vec<_> = versions.iter().map(digest).collect();
     let spec = json!({
