@@ -78,3 +78,7 @@ pub fn staying(project: &Project, environment: &Environment, lane: &Lane<'_>) ->
     };
     Some(format!("{release} runs here and is {}; {follows}", why(recall)))
 }
+
+#[cfg(test)]
+#[path = "recalls_tests.rs"]
+mod tests;
