@@ -22,6 +22,8 @@ pub enum GateName {
     Order,
     /// The release has been verified there for at least `spec.soak`.
     Soak,
+    /// The applications in `spec.requires` of the release are verified in the environment, in that version or a newer one.
+    Requires,
     /// `spec.hold` of the release is not set.
     Hold,
     /// No Recall names the content of the release. An override counts for the recalls that exist when the Promotion is created.
@@ -38,9 +40,10 @@ pub enum GateName {
 
 impl GateName {
     /// Every gate that can be overridden.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Order,
         Self::Soak,
+        Self::Requires,
         Self::Hold,
         Self::Recall,
         Self::NotBefore,
@@ -56,6 +59,7 @@ impl GateName {
         match self {
             Self::Order => Reason::Order,
             Self::Soak => Reason::Soak,
+            Self::Requires => Reason::Requires,
             Self::Hold => Reason::Hold,
             Self::Recall => Reason::Recall,
             Self::NotBefore => Reason::NotBefore,
@@ -70,6 +74,7 @@ impl GateName {
         match self {
             Self::Order => "Order",
             Self::Soak => "Soak",
+            Self::Requires => "Requires",
             Self::Hold => "Hold",
             Self::Recall => "Recall",
             Self::NotBefore => "NotBefore",

@@ -59,7 +59,7 @@ pub use reason::{Class, Reason};
 pub use recall::{Recall, RecallSpec, RecallStatus, RecalledIn};
 pub use release::{
     ConfigMapSource, EnvironmentSource, ImageOverride, PinnedImage, Release, ReleasePhase, ReleaseSpec,
-    ReleaseStatus, Source, StageStatus,
+    ReleaseStatus, Requirement, Source, StageStatus,
 };
 pub use rollback_policy::{
     Budget, FailureAction, FailureThresholds, RollbackPolicy, RollbackPolicySpec, RollbackTarget,

@@ -2,7 +2,7 @@
 
 use super::{
     ApplicationName, ApprovalsReport, Change, ChangeRecord, Condition, EnvironmentName, ObjectRef, Override,
-    PromotionPhase, ReleaseName, UserInfo, mark, schema,
+    PromotionPhase, ReleaseName, Requirement, UserInfo, mark, schema,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
@@ -156,6 +156,10 @@ pub struct PromotionStatus {
     /// What the release says about its change (`spec.change`), copied when the promotion started. Absent for a rollback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<Box<ChangeRecord>>,
+    /// What the release requires (`spec.requires`), copied when the promotion started. Absent for a rollback.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub requires: Vec<Requirement>,
     /// Objects that are created, updated or deleted, and those that the content no longer contains and that are left. Objects that
     /// need no change are not listed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -236,6 +240,7 @@ impl Default for PromotionStatus {
             namespace_uid: None,
             approvals: None,
             change: None,
+            requires: Vec::new(),
             changes: Vec::new(),
             failing_before: Vec::new(),
             exits_before: Vec::new(),

@@ -67,6 +67,8 @@ reasons! {
     Order: Holding,
     /// The release was verified before, but not for as long as `spec.soak` requires.
     Soak: Holding,
+    /// An application in `spec.requires` of the release is not verified there in that version or a newer one.
+    Requires: Holding,
     /// `spec.hold` of the release is true.
     Hold: Holding,
     /// A Recall names the content of the release.
@@ -226,6 +228,8 @@ reasons! {
     UnknownEnvironment: Final,
     /// `spec.after` forms a cycle.
     OrderCycle: Final,
+    /// `spec.requires` of releases forms a cycle.
+    RequiresCycle: Final,
     /// `spec.rollbackPolicyRef` names a policy that does not exist.
     UnknownPolicy: Final,
     /// A window cannot be evaluated, or the windows never open.

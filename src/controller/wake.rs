@@ -27,6 +27,15 @@ impl Wake {
                 self.release(&project, &name);
                 self.environments(&project);
                 let release = self.stores.releases.get(&project, &name);
+                match &release {
+                    Some(release) => self.related(&project, release.application()),
+                    // The application of a deleted release is not known any more.
+                    None => {
+                        for application in self.stores.requirements().applications(&project) {
+                            self.related(&project, &application);
+                        }
+                    }
+                }
                 self.promotions_of(&project, release.map(|release| release.application().to_owned()));
             }
             Change::Environment(project, name, is_news) => {
@@ -59,6 +68,7 @@ impl Wake {
                 }
                 match application.as_deref() {
                     Some(application) if !application.is_empty() => {
+                        self.related(&project, application);
                         self.recalls(self.stores.recalls.list_by(&project, application));
                     }
                     Some(_) | None => self.recalls(self.stores.recalls.list(&project)),
@@ -238,6 +248,17 @@ impl Wake {
             name: name.into(),
             group: None,
         });
+    }
+
+    /// Releases and open promotions of the applications that require this one, or that it requires.
+    fn related(&self, project: &str, application: &str) {
+        let requirements = self.stores.requirements();
+        let related = &requirements.dependants_of(project, application)
+            | &requirements.required_by(project, application);
+        for other in related {
+            self.releases(self.stores.releases.list_by(project, &other));
+            self.open(project, self.stores.promotions.list_by(project, &other));
+        }
     }
 
     fn recall(&self, project: &str, name: &str) {

@@ -18,6 +18,7 @@ pub mod moments;
 pub mod promotion;
 pub mod recall;
 pub mod release;
+pub mod requires;
 pub mod world;
 
 /// The objects that `observe` must read for a promotion or a release. Questions only, no decisions.

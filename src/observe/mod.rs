@@ -20,6 +20,7 @@ mod project;
 pub mod promotion;
 pub mod recall;
 pub mod release;
+mod requires;
 mod review;
 mod rights;
 mod settling;

@@ -26,6 +26,15 @@ pub fn application(handles: &Handles, name: &str, application: &str) -> Result<P
     with(handles, name, stores.releases.list_by(name, application), promotions)
 }
 
+/// The promotions of another application.
+pub(super) fn promotions_of(
+    handles: &Handles,
+    name: &str,
+    application: &str,
+) -> Result<Vec<Arc<Promotion>>, ObserveError> {
+    fresh(handles, "Promotion", handles.stores.promotions.list_by(name, application), name)
+}
+
 /// A project without its releases and promotions: environments, policies, freezes.
 pub fn frame(handles: &Handles, name: &str) -> Result<Project, ObserveError> {
     with(handles, name, Vec::new(), Vec::new())

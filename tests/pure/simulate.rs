@@ -31,6 +31,7 @@ mod refused_promotions;
 mod refused_rollbacks;
 mod removals;
 mod repeated_rollbacks;
+mod requires;
 mod restored;
 mod rollbacks;
 mod run;

@@ -53,6 +53,7 @@ fn main() -> ExitCode {
         cases::calendar::stories(),
         cases::declared_types::stories(),
         cases::recalls::stories(),
+        cases::requires::stories(),
         cases::grants::stories(),
         cases::withdrawn_consent::stories(),
         cases::shared_namespaces::stories(),

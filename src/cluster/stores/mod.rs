@@ -4,6 +4,7 @@
 //! the set of targets before its workloads are listed.
 
 mod change;
+mod requirements;
 mod scope;
 mod targets;
 pub mod watches;
@@ -19,6 +20,7 @@ pub use change::{Change, application_of};
 use k8s_openapi::api::admissionregistration::v1::{
     ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
 };
+pub use requirements::Requirements;
 pub use scope::Scope;
 pub use targets::Targets;
 
@@ -60,6 +62,7 @@ pub struct Stores {
     /// Jobs in target namespaces.
     pub jobs: Store<slim::Job>,
     targets: Targets,
+    requirements: Requirements,
 }
 
 impl Default for Stores {
@@ -83,6 +86,7 @@ impl Default for Stores {
             pods: Store::default(),
             jobs: Store::default(),
             targets: Targets::default(),
+            requirements: Requirements::default(),
         }
     }
 }
@@ -91,6 +95,11 @@ impl Stores {
     /// The target namespaces.
     pub fn targets(&self) -> &Targets {
         &self.targets
+    }
+
+    /// Which applications require which.
+    pub fn requirements(&self) -> &Requirements {
+        &self.requirements
     }
 
     /// Whether every first list is complete.

@@ -42,8 +42,9 @@ impl Stores {
             let scope = scope.clone();
             move |meta: &ObjectMeta| scope.serves(meta.namespace.as_deref().unwrap_or_default())
         };
-        let notify = changed.clone();
+        let (notify, requirements) = (changed.clone(), self.requirements.clone());
         starter.start(&mut watches, "Release", &self.releases, serves.clone(), move |delta| {
+            requirements.track_release(&delta);
             if let Some((namespace, name)) = key(&delta) {
                 notify(Change::Release(namespace, name));
             }
@@ -66,8 +67,9 @@ impl Stores {
                 notify(Change::Policy(namespace));
             }
         });
-        let notify = changed.clone();
+        let (notify, requirements) = (changed.clone(), self.requirements.clone());
         starter.start(&mut watches, "Promotion", &self.promotions, serves.clone(), move |delta| {
+            requirements.track_promotion(&delta);
             if let Some((project, name)) = key(&delta) {
                 let promotion = object(&delta);
                 notify(Change::Promotion {

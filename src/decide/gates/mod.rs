@@ -14,6 +14,7 @@ use super::history::lane::{Lane, is_of_content};
 use super::history::order::promotes_newer;
 use super::history::versions;
 use super::moments::{later, span};
+use super::requires;
 use super::world::Project;
 use crate::api::{
     CachedRelease, Delivery, Environment, GateName, HOLDS, Meta, Promotion, PromotionMode, PromotionPhase,
@@ -86,7 +87,7 @@ pub fn evaluate(
     now: Timestamp,
 ) -> Gate {
     let lane = Lane::of(project, environment, release.application());
-    let gates: [&dyn Fn() -> Gate; 19] = [
+    let gates: [&dyn Fn() -> Gate; 20] = [
         &|| is_a_stage(project, environment, release),
         &|| accepted(project, environment, now),
         &|| rules_are_in_force(project),
@@ -98,6 +99,7 @@ pub fn evaluate(
         &|| version_has_one_content(project, release),
         &|| deadline_has_not_passed(release, now),
         &|| verified_before(project, environment, release, now),
+        &|| requires::are_met(project, environment, release),
         &|| content_has_not_failed(&lane, release, requested),
         &|| not_held_by_failure(&lane, requested),
         &|| not_held_by_recall(project, environment, &lane, requested),

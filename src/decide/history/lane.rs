@@ -55,15 +55,32 @@ impl<'a> Lane<'a> {
     /// The lane of an application in an environment of a project.
     pub fn of(project: &'a Project, environment: &'a Environment, application: &'a str) -> Self {
         let name = environment.name();
+        let all = project.promotions.values().map(AsRef::as_ref);
+        let here = all.filter(|promotion: &&Promotion| promotion.spec.environment == name);
+        let of_it = here.filter(|promotion| project.application_of(promotion) == Some(application));
+        Self::among(of_it, project, environment, application)
+    }
+
+    /// The lane of another application that was loaded with the project.
+    pub fn of_other(project: &'a Project, environment: &'a Environment, application: &'a str) -> Self {
+        let all = project.others.get(application).into_iter().flatten().map(AsRef::as_ref);
+        let here = all.filter(|promotion: &&Promotion| promotion.spec.environment == environment.name());
+        Self::among(here, project, environment, application)
+    }
+
+    fn among(
+        promotions: impl Iterator<Item = &'a Promotion>,
+        project: &'a Project,
+        environment: &'a Environment,
+        application: &'a str,
+    ) -> Self {
+        let name = environment.name();
         let mut revisions = Vec::new();
         let mut pending = Vec::new();
-        for promotion in project.promotions.values() {
-            if promotion.spec.environment != name || project.application_of(promotion) != Some(application) {
-                continue;
-            }
+        for promotion in promotions {
             match promotion.revision() {
-                Some(_) => revisions.push(promotion.as_ref()),
-                None => pending.push(promotion.as_ref()),
+                Some(_) => revisions.push(promotion),
+                None => pending.push(promotion),
             }
         }
         revisions.sort_by(|a, b| (a.revision(), a.name()).cmp(&(b.revision(), b.name())));

@@ -12,6 +12,7 @@ use crate::decide::decision::{Action, Owner};
 use crate::decide::history::target::{self, default_target};
 use crate::decide::moments::span;
 use crate::decide::recall::{is_of_recall, no_target_left};
+use crate::decide::requires::is_of_requirement;
 
 /// What follows from a failure.
 pub(super) enum Consequence {
@@ -139,7 +140,7 @@ fn budget_is_exhausted(scene: &Scene<'_>) -> bool {
         .chain(scene.lane.pending.iter())
         .filter(|promotion| promotion.spec.kind == PromotionKind::Rollback && promotion.name() != own)
         .filter(|promotion| promotion.is_automatic() && promotion.created() >= since)
-        .filter(|promotion| !is_of_recall(promotion))
+        .filter(|promotion| !is_of_recall(promotion) && !is_of_requirement(promotion))
         .count();
     i64::try_from(made).unwrap_or(i64::MAX) >= i64::from(scene.policy.budget.rollbacks)
 }

@@ -17,6 +17,7 @@ use crate::decide::history::order::{newer, promotes_newer};
 use crate::decide::history::target;
 use crate::decide::moments::{earliest, later};
 use crate::decide::recall::is_of_recall;
+use crate::decide::requires::is_of_requirement;
 use crate::decide::world::{Admission, Grant, Verb};
 use jiff::SignedDuration;
 
@@ -98,8 +99,10 @@ fn superseded_rollback(scene: &Scene<'_>) -> Option<Decision> {
         return Some(decision);
     }
     let current = scene.lane.current();
-    let is_still_here = current.is_some_and(|other| {
-        other.spec.kind == PromotionKind::Promote && other.spec.release == own.spec.release
+    let is_still_here = current.is_some_and(|other| match is_of_requirement(own) {
+        // A rollback may have restored what is rolled back now.
+        true => scene.lane.content_of(other).is_some_and(|origin| origin.spec.release == own.spec.release),
+        false => other.spec.kind == PromotionKind::Promote && other.spec.release == own.spec.release,
     });
     (own.is_automatic() && !is_of_recall(own) && !is_still_here).then(|| {
         let cause = current.map_or_else(

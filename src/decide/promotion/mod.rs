@@ -37,6 +37,7 @@
 //! ([`Action::MarkRolledOut`]).
 
 mod consequence;
+mod dependants;
 mod desired;
 mod gates;
 mod health;

@@ -2,7 +2,7 @@
 
 use crate::api::{
     ApplicationName, Approval, CachedRelease, ChangeFreeze, ChangeType, ClusterChangeFreeze, Environment,
-    EnvironmentId, EnvironmentName, Location, Meta, ProjectName, Promotion, Recall, ReleaseName,
+    EnvironmentId, EnvironmentName, Location, Meta, ProjectName, Promotion, Recall, ReleaseName, Requirement,
     RollbackPolicy, RollbackPolicySpec, UserInfo,
 };
 use jiff::Timestamp;
@@ -23,6 +23,10 @@ pub struct Project {
     pub releases: BTreeMap<ReleaseName, Arc<CachedRelease>>,
     /// Its promotions, by name.
     pub promotions: BTreeMap<String, Arc<Promotion>>,
+    /// Promotions of the applications that this one requires or that require this one, by application.
+    pub others: Arc<BTreeMap<ApplicationName, Vec<Arc<Promotion>>>>,
+    /// What releases of other applications require, by application and version, as far as it was followed.
+    pub requiring: BTreeMap<(ApplicationName, String), Vec<Requirement>>,
     /// Objects of the project that cannot be decoded, other than freezes: kind and name, and the error.
     pub undecodable: BTreeMap<(String, String), String>,
     /// The target namespaces that exist, by name.
@@ -118,6 +122,8 @@ impl Project {
             policies: self.policies.clone(),
             releases: BTreeMap::new(),
             promotions: BTreeMap::new(),
+            others: self.all_by_application(),
+            requiring: self.requiring.clone(),
             undecodable: self.undecodable.clone(),
             namespaces: self.namespaces.clone(),
             targets: self.targets.clone(),
@@ -139,6 +145,22 @@ impl Project {
             part.promotions.insert(name.clone(), Arc::clone(promotion));
         }
         parts
+    }
+
+    /// Every promotion by application, if any release or promotion requires another application.
+    fn all_by_application(&self) -> Arc<BTreeMap<ApplicationName, Vec<Arc<Promotion>>>> {
+        let recorded = |promotion: &Promotion| {
+            promotion.status.as_ref().is_some_and(|status| !status.requires.is_empty())
+        };
+        let is_used = self.releases.values().any(|release| release.requires_any())
+            || self.promotions.values().any(|promotion| recorded(promotion));
+        let mut all: BTreeMap<ApplicationName, Vec<Arc<Promotion>>> = BTreeMap::new();
+        for promotion in self.promotions.values().filter(|_| is_used) {
+            if let Some(application) = self.application_of(promotion) {
+                all.entry(application.into()).or_default().push(Arc::clone(promotion));
+            }
+        }
+        Arc::new(all)
     }
 
     /// The identity of one of its environments among those of all projects.

@@ -133,6 +133,7 @@ pub fn overridden(spec: &mut Value, choices: &mut Choices<'_>) {
             GateName::Freeze,
             GateName::Hold,
             GateName::Recall,
+            GateName::Requires,
         ]);
         spec["override"] = json!({ "gates": [gate], "reason": "it burns" });
     }

@@ -2,6 +2,7 @@
 
 use super::cluster::Namespace;
 use super::recalls::{RECALLED, RECALLED_IN_PROGRESS};
+use super::requires::REQUIRED;
 use super::run::{Event, Run};
 use super::store::{PROJECT, Store};
 use jiff::Timestamp;
@@ -174,7 +175,7 @@ pub const NEW_NAMESPACE: Scenario = Scenario {
     ],
 };
 
-pub const ALL: [&Scenario; 12] = [
+pub const ALL: [&Scenario; 13] = [
     &HEALTHY,
     &TAKEN_BACK,
     &FADING,
@@ -187,6 +188,7 @@ pub const ALL: [&Scenario; 12] = [
     &NEW_NAMESPACE,
     &RECALLED,
     &RECALLED_IN_PROGRESS,
+    &REQUIRED,
 ];
 
 pub fn settled(setting: fn(&mut Store, Timestamp), events: &[Event]) -> Run {

@@ -135,6 +135,7 @@ impl Store {
         });
         project.policies = self.policies.clone();
         project.freezes = self.freezes.clone();
+        super::requires::load(&mut project);
         if self.enforced {
             project.admission = Admission::Enforced;
             let verbs = [Verb::Promote, Verb::Approve, Verb::Override, Verb::Declare];

@@ -27,6 +27,7 @@ pub mod recalls;
 pub mod refused_content;
 pub mod removals;
 pub mod replicas;
+pub mod requires;
 pub mod shared_namespaces;
 pub mod takeover;
 pub mod undecodable;
