@@ -3,7 +3,7 @@
 use super::ActError;
 use crate::api::{
     ApprovalStatus, CheckProviderStatus, Condition, EnvironmentStatus, PromotionStatus, READY, Reason,
-    ReleaseStatus, RollbackPolicyStatus,
+    RecallStatus, ReleaseStatus, RollbackPolicyStatus,
 };
 use crate::cluster::Undecodable;
 use crate::decide::decision::NoStatus;
@@ -70,6 +70,9 @@ impl Status for CheckProviderStatus {
 }
 impl Status for ApprovalStatus {
     const KIND: &'static str = "Approval";
+}
+impl Status for RecallStatus {
+    const KIND: &'static str = "Recall";
 }
 impl Status for NoStatus {
     const KIND: &'static str = "ConfigMap";

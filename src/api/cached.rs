@@ -5,7 +5,8 @@
 //! because from then on the Content replaces it.
 
 use super::{
-    ChangeType, ImageOverride, Release, ReleaseChange, ReleasePhase, ReleaseStatus, Source, UserInfo,
+    ChangeRecord, ChangeType, ImageOverride, Release, ReleaseChange, ReleasePhase, ReleaseStatus,
+    Requirement, Source, UserInfo,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -32,9 +33,11 @@ enum Field {
     Status,
     /// As JSON.
     Uncaptured,
+    /// As JSON.
+    Requires,
 }
 
-const FIELDS: usize = Field::Uncaptured as usize + 1;
+const FIELDS: usize = Field::Requires as usize + 1;
 
 /// A release without the fields that are not read again.
 #[derive(Clone, Debug, PartialEq)]
@@ -125,6 +128,22 @@ impl CachedRelease {
         self.change.as_ref().is_some_and(|change| change.type_ != ChangeType::Normal)
     }
 
+    /// `spec.requires`, parsed from JSON.
+    pub fn requires(&self) -> Vec<Requirement> {
+        from_json(self.text(Field::Requires)).unwrap_or_default()
+    }
+
+    /// Whether `spec.requires` names an application.
+    pub fn requires_any(&self) -> bool {
+        !self.text(Field::Requires).is_empty()
+    }
+
+    /// What the record of a promotion says about the change. None if the release says nothing.
+    pub fn change_record(&self) -> Option<Box<ChangeRecord>> {
+        let change = self.change.as_ref()?;
+        Some(Box::new(ChangeRecord { type_: change.type_, reversible: change.reversible }))
+    }
+
     /// `spec.requestedBy`, parsed from JSON.
     pub fn requested_by(&self) -> Option<UserInfo> {
         from_json(self.text(Field::RequestedBy))
@@ -190,6 +209,7 @@ impl From<Release> for CachedRelease {
         let requested_by = spec.requested_by.as_ref().map(to_json).unwrap_or_default();
         let status_json = status.as_ref().map(status_to_json).unwrap_or_default();
         let status = status.unwrap_or_default();
+        let requires = if spec.requires.is_empty() { String::new() } else { to_json(&spec.requires) };
         let captured_from = spec.source.environment.as_ref().map(|source| source.name.clone());
         let uncaptured = match status.content {
             Some(_) => String::new(),
@@ -209,6 +229,7 @@ impl From<Release> for CachedRelease {
             Field::RequestedBy => &requested_by,
             Field::Status => &status_json,
             Field::Uncaptured => &uncaptured,
+            Field::Requires => &requires,
         });
         let (text, ends) = join(texts);
         Self {
@@ -239,6 +260,7 @@ const ALL: [Field; FIELDS] = [
     Field::RequestedBy,
     Field::Status,
     Field::Uncaptured,
+    Field::Requires,
 ];
 
 /// The concatenated string, and the end of each part. The API server accepts no object of 2^32 bytes, so `u32` is enough.

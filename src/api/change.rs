@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The change that a release makes, in the terms of change management.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReleaseChange {
     /// `Standard`, `Normal` or `Emergency`. Environments define which approvals a type needs, and freezes define which types pass.
@@ -27,6 +27,43 @@ pub struct ReleaseChange {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50), inner(length(min = 1, max = 63), regex(pattern = schema::SUBDOMAIN)))]
     pub drops: Vec<String>,
+    /// Whether an earlier version works on what this release leaves behind, such as its database schema. If false, a failure and a Recall
+    /// do not roll the release back: they hold the environment and report what a user has to do. A user can still roll it back, by naming
+    /// the revision to restore. Default: true.
+    #[serde(default = "reversible", skip_serializing_if = "is_reversible")]
+    pub reversible: bool,
+}
+
+impl Default for ReleaseChange {
+    fn default() -> Self {
+        Self {
+            type_: ChangeType::default(),
+            not_before: Vec::new(),
+            deadline: None,
+            drops: Vec::new(),
+            reversible: reversible(),
+        }
+    }
+}
+
+fn reversible() -> bool {
+    true
+}
+
+fn is_reversible(reversible: &bool) -> bool {
+    *reversible
+}
+
+/// What the release said about its change when a promotion of it started.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangeRecord {
+    /// Type of the change.
+    #[serde(default, rename = "type")]
+    pub type_: ChangeType,
+    /// Whether an earlier version works on what the release leaves behind. If false, automation does not roll it back.
+    #[serde(default = "reversible", skip_serializing_if = "is_reversible")]
+    pub reversible: bool,
 }
 
 /// The earliest start of a release in one environment.

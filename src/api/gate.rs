@@ -22,8 +22,12 @@ pub enum GateName {
     Order,
     /// The release has been verified there for at least `spec.soak`.
     Soak,
+    /// The applications in `spec.requires` of the release are verified in the environment, in that version or a newer one.
+    Requires,
     /// `spec.hold` of the release is not set.
     Hold,
+    /// No Recall names the content of the release. An override counts for the recalls that exist when the Promotion is created.
+    Recall,
     /// The time in `spec.change.notBefore` of the release has passed.
     NotBefore,
     /// The windows of the environment allow a start.
@@ -39,10 +43,12 @@ pub enum GateName {
 
 impl GateName {
     /// Every gate that can be overridden.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Order,
         Self::Soak,
+        Self::Requires,
         Self::Hold,
+        Self::Recall,
         Self::NotBefore,
         Self::Window,
         Self::Freeze,
@@ -57,7 +63,9 @@ impl GateName {
         match self {
             Self::Order => Reason::Order,
             Self::Soak => Reason::Soak,
+            Self::Requires => Reason::Requires,
             Self::Hold => Reason::Hold,
+            Self::Recall => Reason::Recall,
             Self::NotBefore => Reason::NotBefore,
             Self::Window => Reason::Window,
             Self::Freeze => Reason::Freeze,
@@ -71,7 +79,9 @@ impl GateName {
         match self {
             Self::Order => "Order",
             Self::Soak => "Soak",
+            Self::Requires => "Requires",
             Self::Hold => "Hold",
+            Self::Recall => "Recall",
             Self::NotBefore => "NotBefore",
             Self::Window => "Window",
             Self::Freeze => "Freeze",

@@ -1,6 +1,6 @@
 //! The object metadata that decisions read: name, UID, generation, creation, deletion.
 
-use super::{Approval, CachedRelease, CheckProvider, Environment, Promotion, RollbackPolicy};
+use super::{Approval, CachedRelease, CheckProvider, Environment, Promotion, Recall, RollbackPolicy};
 use jiff::Timestamp;
 
 /// Metadata of an object of Towpath.
@@ -43,7 +43,7 @@ macro_rules! meta {
     )* };
 }
 
-meta!(Environment, Promotion, Approval, RollbackPolicy, CheckProvider);
+meta!(Environment, Promotion, Approval, Recall, RollbackPolicy, CheckProvider);
 
 impl Meta for CachedRelease {
     fn name(&self) -> &str {

@@ -25,6 +25,7 @@ pub mod overrides;
 pub mod promotion;
 mod promotion_phase;
 pub mod reason;
+pub mod recall;
 pub mod release;
 pub mod rollback_policy;
 pub mod schema;
@@ -38,7 +39,7 @@ pub use approval::{
     Approved, ApproverGroup, ObjectIdentity,
 };
 pub use cached::{CachedRelease, Uncaptured, requesters};
-pub use change::{ChangeType, NotBefore, ReleaseChange};
+pub use change::{ChangeRecord, ChangeType, NotBefore, ReleaseChange};
 pub use check::{
     AlertsCheck, Check, CheckTime, Comparison, HttpCheck, ObjectCheck, Operator, PrometheusCheck, Samples,
     Series, ServicePort,
@@ -70,9 +71,10 @@ pub use promotion::{
 };
 pub use promotion_phase::PromotionPhase;
 pub use reason::{Class, Reason};
+pub use recall::{Recall, RecallSpec, RecallStatus, RecalledIn};
 pub use release::{
     ConfigMapSource, EnvironmentSource, ImageOverride, PinnedImage, Release, ReleasePhase, ReleaseSpec,
-    ReleaseStatus, Source, StageStatus,
+    ReleaseStatus, Requirement, Source, StageStatus,
 };
 pub use rollback_policy::{
     Budget, FailureAction, FailureThresholds, RollbackPolicy, RollbackPolicySpec, RollbackPolicyStatus,

@@ -1,8 +1,8 @@
 //! Promotion: the promotion of one release to one environment, or a rollback, and the record of it.
 
 use super::{
-    ApplicationName, ApprovalsReport, Change, CheckReport, Condition, EnvironmentName, ObjectRef, Override,
-    PromotionPhase, ReleaseName, TestStatus, UserInfo, mark, schema,
+    ApplicationName, ApprovalsReport, Change, ChangeRecord, CheckReport, Condition, EnvironmentName,
+    ObjectRef, Override, PromotionPhase, ReleaseName, Requirement, TestStatus, UserInfo, mark, schema,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
@@ -153,6 +153,13 @@ pub struct PromotionStatus {
     /// promotion waits at a gate that opens with time: `Soak`, `NotBefore`, `Window` or `Freeze`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approvals: Option<ApprovalsReport>,
+    /// What the release says about its change (`spec.change`), copied when the promotion started. Absent for a rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Box<ChangeRecord>>,
+    /// What the release requires (`spec.requires`), copied when the promotion started. Absent for a rollback.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub requires: Vec<Requirement>,
     /// Objects that are created, updated or deleted, and those that the content no longer contains and that are left. Objects that
     /// need no change are not listed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -249,6 +256,8 @@ impl Default for PromotionStatus {
             overrides_digest: None,
             namespace_uid: None,
             approvals: None,
+            change: None,
+            requires: Vec::new(),
             changes: Vec::new(),
             failing_before: Vec::new(),
             exits_before: Vec::new(),
@@ -331,6 +340,12 @@ impl Promotion {
     /// Whether the controller created it.
     pub fn is_automatic(&self) -> bool {
         self.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key(mark::AUTOMATIC))
+    }
+
+    /// Whether automation may roll it back: its release does not say otherwise.
+    pub fn is_reversible(&self) -> bool {
+        let change = self.status.as_ref().and_then(|status| status.change.as_ref());
+        change.is_none_or(|change| change.reversible)
     }
 
     /// The person who created it; none when the controller did.

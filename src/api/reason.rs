@@ -67,8 +67,12 @@ reasons! {
     Order: Holding,
     /// The release was verified before, but not for as long as `spec.soak` requires.
     Soak: Holding,
+    /// An application in `spec.requires` of the release is not verified there in that version or a newer one.
+    Requires: Holding,
     /// `spec.hold` of the release is true.
     Hold: Holding,
+    /// A Recall names the content of the release.
+    Recall: Holding,
     /// The environment is Manual: a person creates the Promotion.
     Manual: Holding,
     /// A failure holds the environment, or the same content failed here before. A person creates a Promotion to continue.
@@ -188,6 +192,8 @@ reasons! {
     RollbackFailed: Final,
     /// A person created a rollback of the release.
     TakenBack: Final,
+    /// The content was recalled.
+    Recalled: Final,
     /// The target namespace was deleted during the promotion.
     NamespaceDeleted: Final,
     /// Another tool deploys to this environment: Towpath writes nothing here.
@@ -200,6 +206,8 @@ reasons! {
     IngressHost: Final,
     /// There is no verified revision to roll back to.
     NoTarget: Final,
+    /// The rollback would go back behind a release with `spec.change.reversible: false`. A person decides.
+    Irreversible: Final,
     /// The named revision was never verified.
     NotVerified: Final,
     /// The objects before the first promotion cannot be recorded.
@@ -243,6 +251,8 @@ reasons! {
     UnknownEnvironment: Final,
     /// `spec.after` forms a cycle.
     OrderCycle: Final,
+    /// `spec.requires` of releases forms a cycle.
+    RequiresCycle: Final,
     /// `spec.rollbackPolicyRef` names a policy that does not exist.
     UnknownPolicy: Final,
     /// A check of the policy that `spec.rollbackPolicyRef` names cannot be used.

@@ -39,8 +39,11 @@ use std::collections::BTreeMap;
      && has(self.images) == has(oldSelf.images) && (!has(self.images) || self.images == oldSelf.images) \
      && has(self.until) == has(oldSelf.until) && (!has(self.until) || self.until == oldSelf.until) \
      && has(self.change) == has(oldSelf.change) && (!has(self.change) || self.change == oldSelf.change) \
+     && has(self.requires) == has(oldSelf.requires) && (!has(self.requires) || self.requires == oldSelf.requires) \
      && has(self.requestedBy) == has(oldSelf.requestedBy) && (!has(self.requestedBy) || self.requestedBy == oldSelf.requestedBy)"
 ).message("a Release is immutable except for spec.hold: create a new Release for a new version"))]
+#[x_kube(validation = Rule::new("!has(self.requires) || self.requires.all(required, required.application != self.application)")
+    .message("spec.requires must not name the application of the release itself"))]
 #[serde(rename_all = "camelCase")]
 pub struct ReleaseSpec {
     /// Name of the application, such as `shop`. Each environment has one history per application.
@@ -65,6 +68,11 @@ pub struct ReleaseSpec {
     /// Type of the change, and when it may be promoted. Default: a Normal change without time limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<ReleaseChange>,
+    /// Other applications of the project that this release needs. It is promoted to an environment once the version or a newer one is
+    /// verified there. If the other application is rolled back below it later, this release is rolled back first. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["application"]))]
+    pub requires: Vec<Requirement>,
     /// The requester: the user who created the Release. Automatic promotion to an environment requires that the requester has the
     /// right to `promote` there. The API server fills it in and rejects any other user's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -73,6 +81,17 @@ pub struct ReleaseSpec {
     /// held. A change of this field requires the right to `promote` in every environment of the project. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<bool>,
+}
+
+/// An application that a release needs, and the oldest version of it that works.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Requirement {
+    /// Name of the application, in the same project.
+    #[schemars(length(min = 1, max = 50), regex(pattern = schema::LABEL))]
+    pub application: ApplicationName,
+    /// Oldest version that works. Semantic versions are compared as such, others by the order in which they were promoted.
+    #[schemars(length(min = 1, max = 64), regex(pattern = "^[A-Za-z0-9][A-Za-z0-9._+-]*$"))]
+    pub version: String,
 }
 
 /// Source of the content of a release. Exactly one field is set.

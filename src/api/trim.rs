@@ -5,7 +5,7 @@
 use super::condition::HOLDS;
 use super::{
     Approval, ChangeFreeze, CheckProvider, ClusterChangeFreeze, Environment, Promotion, PromotionStatus,
-    RollbackPolicy, mark,
+    Recall, RollbackPolicy, mark,
 };
 
 /// A kind of Towpath that can drop parts before it is cached.
@@ -19,6 +19,7 @@ impl Trim for ChangeFreeze {}
 impl Trim for CheckProvider {}
 impl Trim for ClusterChangeFreeze {}
 impl Trim for Environment {}
+impl Trim for Recall {}
 impl Trim for RollbackPolicy {}
 
 /// A promotion that has ended keeps only its outcome and changes, because histories are long. The API server still has the complete
@@ -26,8 +27,9 @@ impl Trim for RollbackPolicy {}
 impl Trim for Promotion {
     fn trim(&mut self) {
         let Some(status) = self.status.as_mut().filter(|status| status.phase.is_final()) else { return };
-        let PromotionStatus { steps, tests, checks, warnings, conditions, changes, .. } = status;
+        let PromotionStatus { steps, tests, checks, warnings, conditions, changes, change, .. } = status;
         (*steps, *tests, *checks, *warnings) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        *change = change.take().filter(|change| !change.reversible);
         conditions.retain(|condition| condition.type_ == HOLDS);
         conditions.shrink_to_fit();
         changes.shrink_to_fit();

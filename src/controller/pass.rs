@@ -65,7 +65,8 @@ impl Passes {
     fn promotion(&self, key: &Key) -> Option<Arc<Promotion>> {
         match key.kind {
             Kind::Promotion => self.handles.stores.promotions.get(&key.namespace, &key.name),
-            Kind::Freezes
+            Kind::Recall
+            | Kind::Freezes
             | Kind::Environment
             | Kind::Approval
             | Kind::Policy

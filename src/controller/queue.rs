@@ -30,11 +30,13 @@ pub struct Key {
     pub group: Option<String>,
 }
 
-/// The reconciled kinds, by priority. Promotions are first, so that a failing one is seen before other work.
+/// The reconciled kinds, by priority. Promotions are first, so that a failing one is seen before other work, then recalls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// A Promotion.
     Promotion,
+    /// A Recall.
+    Recall,
     /// The published freezes: one object for the whole cluster.
     Freezes,
     /// An Environment.
@@ -54,6 +56,7 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Promotion => "Promotion",
+            Self::Recall => "Recall",
             Self::Freezes => "Freezes",
             Self::Environment => "Environment",
             Self::Approval => "Approval",

@@ -4,13 +4,14 @@ use super::queue::{Key, Kind};
 use crate::act::{ActError, Status, Subject, act, reject};
 use crate::api::{
     Approval, ApprovalStatus, CheckProvider, CheckProviderStatus, Environment, EnvironmentStatus, Promotion,
-    PromotionStatus, Release, ReleaseStatus, RollbackPolicy, RollbackPolicyStatus,
+    PromotionStatus, Recall, RecallStatus, Release, ReleaseStatus, RollbackPolicy, RollbackPolicyStatus,
 };
 use crate::cluster::Undecodable;
 use crate::decide;
 use crate::decide::decision::{Decision, NoStatus};
 use crate::decide::world::{
-    ApprovalWorld, EnvironmentWorld, FreezesWorld, PolicyWorld, PromotionWorld, ProviderWorld, ReleaseWorld,
+    ApprovalWorld, EnvironmentWorld, FreezesWorld, PolicyWorld, PromotionWorld, ProviderWorld, RecallWorld,
+    ReleaseWorld,
 };
 use crate::observe;
 use crate::observe::ObserveError;
@@ -126,6 +127,9 @@ reconciled!(
     CheckProviderStatus,
     |world: &ProviderWorld| { world.provider.metadata.clone() }
 );
+reconciled!(Recall, recall, recalls, RecallWorld, RecallStatus, |world: &RecallWorld| {
+    world.recall.metadata.clone()
+});
 
 /// The ConfigMap with the freezes that are in force, one for the installation.
 impl Reconciled for ConfigMap {
@@ -158,6 +162,7 @@ pub async fn reconcile(handles: &Handles, key: &Key) -> Result<Again, ReconcileE
         Kind::Approval => pass::<Approval>(handles, key).await,
         Kind::Policy => pass::<RollbackPolicy>(handles, key).await,
         Kind::Provider => pass::<CheckProvider>(handles, key).await,
+        Kind::Recall => pass::<Recall>(handles, key).await,
         Kind::Freezes => pass::<ConfigMap>(handles, key).await,
     }
 }

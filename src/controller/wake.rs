@@ -1,7 +1,7 @@
 //! Queues the objects that a change concerns.
 
 use super::queue::{Key, Kind, Queue};
-use crate::api::{CachedRelease, Location, Promotion, ReleasePhase};
+use crate::api::{CachedRelease, Location, Promotion, Recall, ReleasePhase};
 use crate::cluster::{Change, Stores};
 use crate::process::Due;
 
@@ -28,6 +28,15 @@ impl Wake {
                 self.release(&project, &name);
                 self.environments(&project);
                 let release = self.stores.releases.get(&project, &name);
+                match &release {
+                    Some(release) => self.related(&project, release.application()),
+                    // The application of a deleted release is not known any more.
+                    None => {
+                        for application in self.stores.requirements().applications(&project) {
+                            self.related(&project, &application);
+                        }
+                    }
+                }
                 self.promotions_of(&project, release.map(|release| release.application().to_owned()));
             }
             Change::Environment(project, name, is_news) => {
@@ -35,6 +44,7 @@ impl Wake {
                 if is_news {
                     self.freezes();
                     self.everything_of(&project);
+                    self.recalls(self.stores.recalls.list(&project));
                 }
             }
             Change::Policy(project, name) => {
@@ -69,7 +79,20 @@ impl Wake {
                         self.approval(&project, &approval.name_any());
                     }
                 }
+                match application.as_deref() {
+                    Some(application) if !application.is_empty() => {
+                        self.related(&project, application);
+                        self.recalls(self.stores.recalls.list_by(&project, application));
+                    }
+                    Some(_) | None => self.recalls(self.stores.recalls.list(&project)),
+                }
                 self.promotions_of(&project, application);
+            }
+            Change::Recall { project, name, application, digests, is_news } => {
+                self.recall(&project, &name);
+                if is_news {
+                    self.recalled(&project, application, &digests);
+                }
             }
             Change::Approval { project, name, release, environment } => {
                 self.approval(&project, &name);
@@ -108,6 +131,7 @@ impl Wake {
         for policy in self.stores.policies.all() {
             self.policy(&policy.namespace().unwrap_or_default(), &policy.name_any());
         }
+        self.recalls(self.stores.recalls.all());
         for environment in self.stores.environments.all() {
             self.environment(&environment.namespace().unwrap_or_default(), &environment.name_any());
         }
@@ -127,6 +151,9 @@ impl Wake {
     fn undecodable(&self) {
         for lost in self.stores.environments.undecodable_everywhere() {
             self.environment(&lost.namespace, &lost.name);
+        }
+        for lost in self.stores.recalls.undecodable_everywhere() {
+            self.recall(&lost.namespace, &lost.name);
         }
         for lost in self.stores.promotions.undecodable_everywhere() {
             self.promotion(&lost.namespace, &lost.name, None);
@@ -155,6 +182,7 @@ impl Wake {
             self.promotions(project, Some(environment));
             if is_namespace {
                 self.environment(project, environment);
+                self.recalls(self.stores.recalls.list(project));
             }
             // A capture waits until workloads have settled.
             for release in self.stores.releases.list(project) {
@@ -250,6 +278,26 @@ impl Wake {
         });
     }
 
+    /// Releases and open promotions of the applications that require this one, or that it requires.
+    fn related(&self, project: &str, application: &str) {
+        let requirements = self.stores.requirements();
+        let related = &requirements.dependants_of(project, application)
+            | &requirements.required_by(project, application);
+        for other in related {
+            self.releases(self.stores.releases.list_by(project, &other));
+            self.open(project, self.stores.promotions.list_by(project, &other));
+        }
+    }
+
+    fn recall(&self, project: &str, name: &str) {
+        self.queue.push(Key {
+            kind: Kind::Recall,
+            namespace: project.into(),
+            name: name.into(),
+            group: None,
+        });
+    }
+
     fn provider(&self, name: &str) {
         self.queue.push(Key {
             kind: Kind::Provider,
@@ -265,6 +313,36 @@ impl Wake {
             Due::Promotion { project, environment, name } => self.promotion(project, name, Some(environment)),
             Due::Provider(name) => self.provider(name),
         }
+    }
+
+    fn recalls(&self, recalls: Vec<Arc<Recall>>) {
+        for recall in recalls {
+            self.recall(&recall.namespace().unwrap_or_default(), &recall.name_any());
+        }
+    }
+
+    /// What a new or lifted recall concerns: its application, with the settled releases that it names.
+    fn recalled(&self, project: &str, application: Option<String>, digests: &[String]) {
+        self.environments(project);
+        match application.as_deref() {
+            None => {
+                self.releases(self.stores.releases.list(project));
+                self.recalls(self.stores.recalls.list(project));
+            }
+            Some(application) => {
+                let releases = self.stores.releases.list_by(project, application);
+                let is_named = |release: &&Arc<CachedRelease>| {
+                    release.digest().is_some_and(|digest| digests.iter().any(|named| named == digest))
+                };
+                for release in releases.iter().filter(is_named) {
+                    self.release(project, release.name());
+                }
+                self.releases(releases);
+                // Another recall may have lost or regained the revision that it restores.
+                self.recalls(self.stores.recalls.list_by(project, application));
+            }
+        }
+        self.promotions_of(project, application);
     }
 
     fn freezes(&self) {

@@ -70,6 +70,12 @@ pub fn approval(name: &str, approver: Value, changes: Value) -> Value {
     object(name, whole, changes)
 }
 
+/// A recall of the content that every release here has.
+pub fn recall(name: &str, changes: Value) -> Value {
+    let spec = json!({ "application": "shop", "digests": [digest()], "reason": "it loses orders" });
+    object(name, json!({ "kind": "Recall", "spec": spec }), changes)
+}
+
 /// A person without a UID and groups.
 pub fn person(name: &str) -> Value {
     json!({ "username": name })
@@ -104,6 +110,7 @@ pub fn project(objects: impl IntoIterator<Item = Value>) -> Project {
             "Approval" => {
                 project.approvals.insert(name, Arc::new(serde_json::from_value(object).unwrap()));
             }
+            "Recall" => project.recalls.push(Arc::new(serde_json::from_value(object).unwrap())),
             kind => panic!("no such kind: {kind}"),
         }
     }

@@ -19,7 +19,9 @@ pub mod moments;
 pub mod policy;
 pub mod promotion;
 pub mod provider;
+pub mod recall;
 pub mod release;
+pub mod requires;
 pub mod test_runs;
 pub mod world;
 
@@ -28,6 +30,7 @@ pub mod needs {
     pub use super::environment::occupant::{Contender, occupant};
     pub use super::history::housekeeping::is_trimmed;
     pub use super::promotion::{contents, live_objects, plans, regression, rollback_names};
+    pub use super::recall::names as recall_names;
     pub use super::release::consent;
 }
 

@@ -6,12 +6,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// The policy files of the chart, without those that only fill in names: other policies require what they fill in.
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     include_str!("../../charts/towpath/files/policies/approvals.yaml"),
     include_str!("../../charts/towpath/files/policies/bindings.yaml"),
     include_str!("../../charts/towpath/files/policies/deployers.yaml"),
     include_str!("../../charts/towpath/files/policies/freeze.yaml"),
     include_str!("../../charts/towpath/files/policies/preflight.yaml"),
+    include_str!("../../charts/towpath/files/policies/recalls.yaml"),
     include_str!("../../charts/towpath/files/policies/record.yaml"),
     include_str!("../../charts/towpath/files/policies/requests.yaml"),
 ];

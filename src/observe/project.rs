@@ -26,6 +26,15 @@ pub fn application(handles: &Handles, name: &str, application: &str) -> Result<P
     with(handles, name, stores.releases.list_by(name, application), promotions)
 }
 
+/// The promotions of another application.
+pub(super) fn promotions_of(
+    handles: &Handles,
+    name: &str,
+    application: &str,
+) -> Result<Vec<Arc<Promotion>>, ObserveError> {
+    fresh(handles, "Promotion", handles.stores.promotions.list_by(name, application), name)
+}
+
 /// A project without its releases and promotions: environments, policies, freezes.
 pub fn frame(handles: &Handles, name: &str) -> Result<Project, ObserveError> {
     with(handles, name, Vec::new(), Vec::new())
@@ -45,6 +54,7 @@ fn with(
     lost("Environment", stores.environments.all_undecodable(name));
     lost("Release", stores.releases.all_undecodable(name));
     lost("Promotion", stores.promotions.all_undecodable(name));
+    lost("Recall", stores.recalls.all_undecodable(name));
     lost("ChangeFreeze", stores.freezes.all_undecodable(name));
     lost("ClusterChangeFreeze", stores.cluster_freezes.undecodable_everywhere());
     let mut project = Project::from_objects(Objects {
@@ -55,6 +65,7 @@ fn with(
         releases: fresh(handles, "Release", releases, name)?,
         promotions: fresh(handles, "Promotion", promotions, name)?,
         approvals: stores.approvals.list(name),
+        recalls: stores.recalls.list(name),
         freezes: stores.freezes.list(name),
         cluster_freezes: stores.cluster_freezes.list(""),
         undecodable,

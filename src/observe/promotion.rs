@@ -2,7 +2,7 @@
 
 use super::grant::{WHILE_WRITING, grant};
 use super::rights::{Questions, TO_START, ask};
-use super::{ObserveError, contents, custom, health, live, project, test_runs};
+use super::{ObserveError, contents, custom, health, live, project, requires, test_runs};
 use crate::api::{Delivery, Environment, Promotion, PromotionKind, PromotionPhase};
 use crate::cluster::{Identity, application_of};
 use crate::content::ObjectKey;
@@ -27,6 +27,7 @@ pub async fn observe(
         return Ok(None);
     }
     let mut project = project;
+    requires::of_promotion(handles, &mut project, &promotion)?;
     let questions = questions(&project, &promotion);
     ask(handles, &mut project, questions, TO_START).await?;
     let environment = project.environments.get(&promotion.spec.environment).cloned();

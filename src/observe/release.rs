@@ -2,7 +2,7 @@
 
 use super::grant::{WHILE_SETTLED, grant};
 use super::rights::{Questions, TO_OFFER, ask};
-use super::{ObserveError, capture, project};
+use super::{ObserveError, capture, project, requires};
 use crate::api::{CachedRelease, Environment, PromotionMode, Reason, ReleasePhase};
 use crate::decide::needs;
 use crate::decide::world::{Capture, Project, ReleaseWorld, Verb};
@@ -19,6 +19,7 @@ pub async fn observe(
     let Some(release) = handles.stores.releases.get(namespace, name) else { return Ok(None) };
     let mut project = project::application(handles, namespace, release.application())?;
     let Some(release) = project.releases.get(name).cloned() else { return Ok(None) };
+    requires::of_release(handles, &mut project, &release)?;
     let questions = questions(&project, &release);
     ask(handles, &mut project, questions, TO_OFFER).await?;
     // The consent of environments is reported in a release that waits for nothing else.

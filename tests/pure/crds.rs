@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use support::manifests::{documents, read, root};
 use support::schema::misfits;
 use towpath::api::{
-    Approval, ChangeFreeze, ClusterChangeFreeze, Content, Environment, Promotion, Release, RollbackPolicy,
+    Approval, ChangeFreeze, ClusterChangeFreeze, Content, Environment, Promotion, Recall, Release,
+    RollbackPolicy,
 };
 use towpath::cli::verbs::crds;
 
@@ -78,7 +79,8 @@ fn a_fresh_object_says_that_nobody_has_looked_at_it() {
     for (kind, schema) in schemas() {
         let status = &schema["properties"]["status"];
         match kind.as_str() {
-            "Approval" | "CheckProvider" | "Environment" | "Promotion" | "Release" | "RollbackPolicy" => {
+            "Approval" | "CheckProvider" | "Environment" | "Promotion" | "Recall" | "Release"
+            | "RollbackPolicy" => {
                 assert_eq!(status["default"], json!({ "observedGeneration": -1 }), "{kind}");
                 assert_eq!(status["properties"]["observedGeneration"]["default"], -1, "{kind}");
             }
@@ -140,6 +142,7 @@ fn parse(kind: &str, object: &Value) -> Result<(), serde_json::Error> {
     }
     match kind {
         "Approval" => read::<Approval>(object),
+        "Recall" => read::<Recall>(object),
         "ChangeFreeze" => read::<ChangeFreeze>(object),
         "ClusterChangeFreeze" => read::<ClusterChangeFreeze>(object),
         "Content" => read::<Content>(object),

@@ -12,6 +12,7 @@ mod changes;
 mod consent;
 mod facts;
 mod measured;
+mod recalls;
 mod tests;
 mod worlds;
 

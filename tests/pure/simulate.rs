@@ -9,6 +9,7 @@
     reason = "it is how a test fails"
 )]
 
+mod acting;
 mod approvals_ahead;
 mod awaited_secrets;
 mod bad_objects;
@@ -21,6 +22,7 @@ mod fate;
 mod fields;
 mod history_limit;
 mod hooks;
+mod irreversible;
 mod judgement;
 mod line;
 mod lived_through;
@@ -28,15 +30,18 @@ mod memory;
 mod outcomes;
 mod past_faults;
 mod promoted_again;
+mod recalls;
 mod recreated;
 mod refused_promotions;
 mod refused_rollbacks;
 mod regressions;
 mod removals;
 mod repeated_rollbacks;
+mod requires;
 mod restored;
 mod rollbacks;
 mod run;
+mod same_content;
 mod scenarios;
 mod store;
 mod terminating;
@@ -44,6 +49,7 @@ mod test_pods;
 mod tests_of_releases;
 mod vanished_jobs;
 mod waiting;
+mod wakes;
 mod withdrawn;
 mod words;
 mod writes;

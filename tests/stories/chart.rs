@@ -4,7 +4,6 @@
 use anyhow::{Context, Result, ensure};
 use control_plane::{Access, ControlPlane, binaries, eventually};
 use serde_json::Value;
-use serde_json::json;
 use std::process::{Child, Command, Stdio};
 use support::effective_rights::are_reviewed;
 use support::failed::uses_namespace;
@@ -274,6 +273,7 @@ async fn people_on(cluster: &ControlPlane) -> Result<()> {
         ("get", "releases.towpath.dev", "view edit admin"),
         ("get", "promotions.towpath.dev", "view edit admin"),
         ("get", "approvals.towpath.dev", "view edit admin"),
+        ("get", "recalls.towpath.dev", "view edit admin"),
         ("get", "changefreezes.towpath.dev", "view edit admin"),
         ("create", "releases.towpath.dev", "edit admin"),
         ("create", "promotions.towpath.dev", "edit admin"),
@@ -283,6 +283,8 @@ async fn people_on(cluster: &ControlPlane) -> Result<()> {
         ("create", "clusterchangefreezes.towpath.dev", ""),
         ("create", "approvals.towpath.dev", ""),
         ("delete", "approvals.towpath.dev", ""),
+        ("create", "recalls.towpath.dev", ""),
+        ("delete", "recalls.towpath.dev", ""),
         ("delete", "promotions.towpath.dev", ""),
         ("patch", "promotions.towpath.dev", ""),
         ("promote", "environments.towpath.dev", ""),
@@ -351,36 +353,29 @@ async fn uninstalling_leaves_workloads_records_and_consent_and_installing_again_
 /// The controller as the chart would run it.
 async fn start_controller(cluster: &ControlPlane) -> Result<Child> {
     let access = cluster.service_account(OPERATOR.0, OPERATOR.1).await?;
-    let child = Command::new(program()?)
+    let mut child = Command::new(program()?);
+    child
         .args(["controller", "--listen=127.0.0.1:0", "--lease-name=towpath"])
         .arg(format!("--kubeconfig={}", access.kubeconfig.display()))
         .arg(format!("--lease-namespace={}", OPERATOR.0))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    child.context("the controller cannot be started")
+        .stderr(Stdio::null());
+    child.spawn().context("the controller cannot be started")
 }
 
 /// A kind is served, and an admission policy applied, a moment after it is established.
 async fn apply_examples(cluster: &ControlPlane) -> Result<()> {
     let admin = cluster.kubectl(cluster.admin());
-    let folder = root("deploy/examples").display().to_string();
-    let stamped = json!({
-        "apiVersion": "towpath.dev/v1alpha1", "kind": "Release", "metadata": { "name": "any", "namespace": "default" },
-        "spec": { "application": "any", "version": "1", "source": { "environment": { "name": "any" } } },
-    });
+    let file = |name: &str| root("deploy/examples").join(name).display().to_string();
+    admin.run(&["apply", "--server-side", "-f", &file("00-namespaces.yaml")])?;
     eventually("the requester to be recorded", SOON, async || {
-        let answer =
-            admin.run_with(&["create", "--dry-run=server", "-o", "json", "-f", "-"], &stamped.to_string())?;
+        let flags = ["create", "--dry-run=server", "-o", "json", "-f"];
+        let answer = admin.run(&[&flags[..], &[&file("50-release.yaml")]].concat())?;
         Ok(answer.contains("requestedBy").then_some(()))
     })
     .await?;
-    eventually("the examples", SOON, async || {
-        admin.run(&["apply", "--server-side", "-f", &folder]).map(Some)
-    })
-    .await?;
-    Ok(())
+    admin.run(&["apply", "--server-side", "-f", &file("")]).map(drop)
 }
 
 fn run(cluster: &ControlPlane, access: &Access, arguments: &str) -> Result<String> {

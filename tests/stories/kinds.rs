@@ -20,6 +20,8 @@ fn changes() -> Vec<Change> {
     let promotion = |more: Value| merged(json!({ "release": "r", "environment": "e" }), more);
     let content =
         |data: &str| json!({ "application": "a", "digest": "0".repeat(64), "objects": 1, "data": data });
+    let recall =
+        |more: Value| merged(json!({ "application": "a", "digests": ["0".repeat(64)], "reason": "a" }), more);
     let plain = || Some(release(json!({})));
     let full = || Some(release(json!({ "until": "prod", "images": [{ "name": "a", "image": "b" }] })));
     let move_nowhere =
@@ -112,6 +114,51 @@ fn changes() -> Vec<Change> {
             None,
         ),
         ("Release", "a release of nothing", None, from(json!({ "manifests": [] })), Some("manifests")),
+        (
+            "Release",
+            "requires added",
+            plain(),
+            release(json!({ "requires": [{ "application": "b", "version": "1" }] })),
+            FIXED,
+        ),
+        (
+            "Release",
+            "it requires itself",
+            None,
+            release(json!({ "requires": [{ "application": "a", "version": "1" }] })),
+            Some("must not name the application of the release itself"),
+        ),
+        (
+            "Release",
+            "reversible written as its default",
+            Some(release(json!({ "change": {} }))),
+            release(json!({ "change": { "reversible": true } })),
+            None,
+        ),
+        (
+            "Release",
+            "irreversible afterwards",
+            Some(release(json!({ "change": {} }))),
+            release(json!({ "change": { "reversible": false } })),
+            FIXED,
+        ),
+        (
+            "Recall",
+            "a reason changed",
+            Some(recall(json!({}))),
+            recall(json!({ "reason": "b" })),
+            Some("a Recall is immutable"),
+        ),
+        (
+            "Recall",
+            "a digest added",
+            Some(recall(json!({}))),
+            recall(json!({ "digests": ["0".repeat(64), "1".repeat(64)] })),
+            Some("a Recall is immutable"),
+        ),
+        ("Recall", "no digest", None, recall(json!({ "digests": [] })), Some("digests")),
+        ("Recall", "a short digest", None, recall(json!({ "digests": ["abc"] })), Some("digests")),
+        ("Recall", "no reason", None, recall(json!({ "reason": "" })), Some("reason")),
         ("Content", "data changed", Some(content("x")), content("z"), Some("a Content is immutable")),
         (
             "Promotion",

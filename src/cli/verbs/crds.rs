@@ -3,8 +3,8 @@
 //! What the derive macros cannot express is added here, once for every kind, so that the types stay plain.
 
 use crate::api::{
-    Approval, ChangeFreeze, CheckProvider, ClusterChangeFreeze, Content, Environment, Promotion, Release,
-    RollbackPolicy,
+    Approval, ChangeFreeze, CheckProvider, ClusterChangeFreeze, Content, Environment, Promotion, Recall,
+    Release, RollbackPolicy,
 };
 use anyhow::Context;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -60,6 +60,7 @@ pub fn definitions() -> anyhow::Result<Vec<Value>> {
         Content::crd(),
         Environment::crd(),
         Promotion::crd(),
+        Recall::crd(),
         Release::crd(),
         RollbackPolicy::crd(),
     ]

@@ -42,6 +42,19 @@ pub enum Change {
         /// Its environment.
         environment: Option<String>,
     },
+    /// A recall: namespace and name, and, if it could be decoded, its application and digests.
+    Recall {
+        /// Its project.
+        project: String,
+        /// Its name.
+        name: String,
+        /// Its application.
+        application: Option<String>,
+        /// The recalled digests.
+        digests: Vec<String>,
+        /// Whether it is new, is being deleted, is gone, or cannot be decoded.
+        is_news: bool,
+    },
     /// A freeze of this project, or of all projects.
     Freeze(Option<String>),
     /// An admission policy.

@@ -4,6 +4,7 @@
 //! the set of targets before its workloads are listed.
 
 mod change;
+mod requirements;
 mod scope;
 mod targets;
 pub mod watches;
@@ -13,12 +14,13 @@ use super::store::Store;
 use super::watch::Whole;
 use crate::api::{
     Approval, CachedRelease, ChangeFreeze, CheckProvider, ClusterChangeFreeze, Environment, Promotion,
-    RollbackPolicy,
+    Recall, RollbackPolicy,
 };
 pub use change::{Change, application_of};
 use k8s_openapi::api::admissionregistration::v1::{
     ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
 };
+pub use requirements::Requirements;
 pub use scope::Scope;
 pub use targets::Targets;
 
@@ -37,6 +39,8 @@ pub struct Stores {
     pub promotions: Store<Promotion>,
     /// Approvals.
     pub approvals: Store<Approval>,
+    /// Recalls, also by their application.
+    pub recalls: Store<Recall>,
     /// Freezes of projects.
     pub freezes: Store<ChangeFreeze>,
     /// Freezes of the cluster.
@@ -60,6 +64,7 @@ pub struct Stores {
     /// Jobs in target namespaces.
     pub jobs: Store<slim::Job>,
     targets: Targets,
+    requirements: Requirements,
 }
 
 impl Default for Stores {
@@ -71,6 +76,7 @@ impl Default for Stores {
             providers: Store::default(),
             promotions: Store::indexed(|promotion| Some(application_of(promotion))),
             approvals: Store::default(),
+            recalls: Store::indexed(|recall| Some(recall.spec.application.as_str())),
             freezes: Store::default(),
             cluster_freezes: Store::default(),
             admission_policies: Store::default(),
@@ -83,6 +89,7 @@ impl Default for Stores {
             pods: Store::default(),
             jobs: Store::default(),
             targets: Targets::default(),
+            requirements: Requirements::default(),
         }
     }
 }
@@ -91,6 +98,11 @@ impl Stores {
     /// The target namespaces.
     pub fn targets(&self) -> &Targets {
         &self.targets
+    }
+
+    /// Which applications require which.
+    pub fn requirements(&self) -> &Requirements {
+        &self.requirements
     }
 
     /// Whether every first list is complete.
@@ -111,6 +123,7 @@ impl Stores {
             && self.providers.is_ready()
             && self.promotions.is_ready()
             && self.approvals.is_ready()
+            && self.recalls.is_ready()
             && self.freezes.is_ready()
             && self.cluster_freezes.is_ready()
             && self.namespaces.is_ready()

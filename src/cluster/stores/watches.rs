@@ -42,8 +42,9 @@ impl Stores {
             let scope = scope.clone();
             move |meta: &ObjectMeta| scope.serves(meta.namespace.as_deref().unwrap_or_default())
         };
-        let notify = changed.clone();
+        let (notify, requirements) = (changed.clone(), self.requirements.clone());
         starter.start(&mut watches, "Release", &self.releases, serves.clone(), move |delta| {
+            requirements.track_release(&delta);
             if let Some((namespace, name)) = key(&delta) {
                 notify(Change::Release(namespace, name));
             }
@@ -73,8 +74,9 @@ impl Stores {
                 notify(Change::Provider(name));
             }
         });
-        let notify = changed.clone();
+        let (notify, requirements) = (changed.clone(), self.requirements.clone());
         starter.start(&mut watches, "Promotion", &self.promotions, serves.clone(), move |delta| {
+            requirements.track_promotion(&delta);
             if let Some((project, name)) = key(&delta) {
                 let promotion = object(&delta);
                 notify(Change::Promotion {
@@ -128,7 +130,7 @@ impl Stores {
 }
 
 impl Stores {
-    /// Watches approvals, freezes and admission policies.
+    /// Watches approvals, recalls, freezes and admission policies.
     fn watch_consent(
         &self,
         starter: &Starter<'_>,
@@ -149,6 +151,21 @@ impl Stores {
                     name,
                     release: approval.map(|approval| approval.spec.release.name.clone()),
                     environment: approval.map(|approval| approval.spec.environment.name.clone()),
+                });
+            }
+        });
+        let notify = changed.clone();
+        starter.start(watches, "Recall", &self.recalls, serves.clone(), move |delta| {
+            if let Some((project, name)) = key(&delta) {
+                let recall = object(&delta);
+                let is_news = !matches!(&delta, Delta::Applied { old: Some(old), new }
+                    if old.metadata.generation == new.metadata.generation);
+                notify(Change::Recall {
+                    project,
+                    name,
+                    application: recall.map(|recall| recall.spec.application.to_string()),
+                    digests: recall.map(|recall| recall.spec.digests.clone()).unwrap_or_default(),
+                    is_news,
                 });
             }
         });

@@ -10,6 +10,7 @@ use crate::decide::decision::{Action, Owner};
 use crate::decide::gates::calendar::deadline;
 use crate::decide::gates::declared::declared;
 use crate::decide::gates::gate::Gate;
+use crate::decide::gates::recalls::staying;
 use crate::decide::gates::{candidate, opens_at, waits_at};
 use crate::decide::history::lane::Lane;
 use crate::decide::moments::{earliest, later};
@@ -30,6 +31,8 @@ pub(super) struct LaneReport {
     pub waiting: Option<String>,
     /// The failed promotion or rollback, and its message.
     pub broken: Option<(String, String)>,
+    /// The recalled content that stays until a person or another tool acts.
+    pub recalled: Option<String>,
 }
 
 impl LaneReport {
@@ -40,6 +43,7 @@ impl LaneReport {
         self.working = self.working.take().or(other.working);
         self.waiting = self.waiting.take().or(other.waiting);
         self.broken = self.broken.take().or(other.broken);
+        self.recalled = self.recalled.take().or(other.recalled);
     }
 }
 
@@ -69,6 +73,7 @@ pub(super) fn of(
         let message = failed.status.as_ref().and_then(|status| status.message.clone()).unwrap_or_default();
         report.broken = Some((failed.name().to_owned(), message));
     }
+    report.recalled = staying(project, &world.environment, &lane);
     (entry, report)
 }
 

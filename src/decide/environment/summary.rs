@@ -10,7 +10,7 @@ use crate::decide::release::PATIENCE;
 use crate::decide::world::EnvironmentWorld;
 use jiff::Timestamp;
 
-/// The first that applies: a fault, work in progress, a failure, a closed gate, or nothing to do.
+/// The first that applies: a fault, work in progress, a failure, recalled content, a closed gate, or nothing to do.
 pub(super) fn summary(
     world: &EnvironmentWorld,
     fault: Option<&Fault>,
@@ -25,6 +25,9 @@ pub(super) fn summary(
     }
     if let Some((name, message)) = lanes.broken {
         return (State::Reconciling, Reason::Failed, format!("{name}: {message}"));
+    }
+    if let Some(message) = lanes.recalled {
+        return (State::Reconciling, Reason::Recalled, message);
     }
     let has_revision = world.project.promotions.values().any(|promotion| {
         promotion.spec.environment == world.environment.name() && promotion.revision().is_some()

@@ -6,6 +6,7 @@ mod candidate;
 pub mod declared;
 pub mod gate;
 mod opening;
+pub mod recalls;
 pub mod schedule;
 
 use super::environment::validate;
@@ -13,6 +14,7 @@ use super::history::lane::{Lane, is_of_content};
 use super::history::order::promotes_newer;
 use super::history::versions;
 use super::moments::{later, span};
+use super::requires;
 use super::world::Project;
 use crate::api::{
     CachedRelease, Delivery, Environment, GateName, HOLDS, Meta, Promotion, PromotionMode, PromotionPhase,
@@ -24,6 +26,7 @@ pub use candidate::candidate;
 use candidate::{has_failed, written_by};
 use gate::{Exclusion, Gate};
 use jiff::Timestamp;
+use recalls::{not_held_by_recall, not_recalled};
 
 /// The gate of release management that a promotion waits at. None if the promotion has started.
 pub fn waits_at(promotion: &Promotion) -> Option<Reason> {
@@ -84,19 +87,22 @@ pub fn evaluate(
     now: Timestamp,
 ) -> Gate {
     let lane = Lane::of(project, environment, release.application());
-    let gates: [&dyn Fn() -> Gate; 17] = [
+    let gates: [&dyn Fn() -> Gate; 20] = [
         &|| is_a_stage(project, environment, release),
         &|| accepted(project, environment, now),
         &|| rules_are_in_force(project),
         &|| content_is_captured(release),
         &|| not_held(release),
+        &|| not_recalled(project, &lane, release),
         &|| not_superseded(project, &lane, release, requested),
         &|| not_promoted_before(&lane, release, requested),
         &|| version_has_one_content(project, release),
         &|| deadline_has_not_passed(release, now),
         &|| verified_before(project, environment, release, now),
+        &|| requires::are_met(project, environment, release),
         &|| content_has_not_failed(&lane, release, requested),
         &|| not_held_by_failure(&lane, requested),
+        &|| not_held_by_recall(project, environment, &lane, requested),
         &|| mode_allows(environment, requested),
         &|| match requested {
             Requested::ByController => requester_may_promote(project, environment, release),

@@ -1,12 +1,12 @@
 //! Deletes promotions beyond the history limit first, then Contents that nothing references.
 //!
-//! Invariant: these promotions are not deleted: the current revision, the newest two verified revisions of different content, the newest
-//! verified one of another release than the last, the revisions that their content comes from, the first revision, which holds the baseline, every promotion with an override, and the last
+//! Invariant: these promotions are not deleted: the current revision, the newest two verified revisions of different content that is not
+//! recalled, the newest one of them with the content of another release than the last, the revisions that their content comes from, the first revision, which holds the baseline, every promotion with an override, and the last
 //! promotion of the newest promoted release.
 
 use super::lane::Lane;
 use super::order::newer;
-use crate::api::{ApplicationName, Environment, Meta, Promotion, PromotionKind, PromotionPhase};
+use crate::api::{ApplicationName, Environment, Meta, Promotion, PromotionKind};
 use crate::decide::decision::{Action, Target};
 use crate::decide::world::{EnvironmentWorld, Project};
 use std::collections::{BTreeMap, BTreeSet};
@@ -92,7 +92,8 @@ fn surplus<'a>(project: &Project, lane: &Lane<'a>, limit: usize) -> Vec<&'a Prom
         let release = project.releases.get(approval.spec.release.name.as_str());
         retained.extend(release.and_then(|release| lane.rolled_back_by(release)).map(Meta::name));
     }
-    for promotion in newest_verified(lane).take(2).chain(other_release(lane)) {
+    // A recall finds what runs by the revision that it comes from.
+    for promotion in newest_verified(lane).take(2).chain(other_release(lane)).chain(lane.current()) {
         retained.insert(promotion.name());
         retained.extend(lane.content_of(promotion).map(Meta::name));
         let restored = promotion
@@ -105,25 +106,24 @@ fn surplus<'a>(project: &Project, lane: &Lane<'a>, limit: usize) -> Vec<&'a Prom
     finished.into_iter().take(beyond).filter(|promotion| !retained.contains(promotion.name())).collect()
 }
 
-/// The newest verified revision of each content, newest first. The same content verified twice is one rollback target.
-fn newest_verified<'a>(lane: &Lane<'a>) -> impl Iterator<Item = &'a Promotion> {
-    let verified = lane.here().rev().filter(|promotion| promotion.phase() == PromotionPhase::Verified);
+/// The newest verified revision of each content that is not recalled, newest first. The same content verified twice is one rollback target.
+fn newest_verified<'a, 'b>(lane: &'b Lane<'a>) -> impl Iterator<Item = &'a Promotion> + use<'a, 'b> {
     let mut seen = BTreeSet::new();
-    verified.filter(move |promotion| {
+    lane.verified_targets().filter(move |promotion| {
         let digest = promotion.status.as_ref().and_then(|status| status.digest.as_deref());
         seen.insert(digest.unwrap_or(promotion.name()))
     })
 }
 
-/// The newest verified revision of another release than the newest verified one: what a person's rollback of that release restores. Other
-/// overrides make other content of the same release.
+/// The newest verified revision with the content of another release than the newest verified one: what a person's rollback of that release
+/// restores. Other overrides make other content of the same release, and other releases may have the same content.
 fn other_release<'a>(lane: &Lane<'a>) -> Option<&'a Promotion> {
-    let release = |promotion: &'a Promotion| lane.content_of(promotion).map(|origin| &origin.spec.release);
+    let release = |promotion: &'a Promotion| {
+        let name = || lane.content_of(promotion).map(|origin| origin.spec.release.as_str());
+        lane.release_digest(promotion).or_else(name)
+    };
     let newest = release(lane.last_verified()?);
-    lane.here()
-        .rev()
-        .filter(|promotion| promotion.phase() == PromotionPhase::Verified)
-        .find(|promotion| release(promotion) != newest)
+    lane.verified_targets().find(|promotion| release(promotion) != newest)
 }
 
 /// Promotions beyond the limit that ended before they started, if the controller cannot create them again: their release was deleted, or

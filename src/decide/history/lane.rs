@@ -2,7 +2,7 @@
 //!
 //! Invariant: promotions are the only record of what runs where. Everything else is computed from them here.
 
-use crate::api::{CachedRelease, Environment, Meta, Promotion, PromotionKind, PromotionPhase};
+use crate::api::{CachedRelease, Environment, Meta, Promotion, PromotionKind, PromotionPhase, Recall};
 use crate::decide::world::Project;
 use jiff::Timestamp;
 
@@ -17,6 +17,8 @@ pub struct Lane<'a> {
     pub revisions: Vec<&'a Promotion>,
     /// Its promotions without one, oldest first.
     pub pending: Vec<&'a Promotion>,
+    /// The recalls of the application, oldest first.
+    pub recalls: Vec<&'a Recall>,
     /// UID of the target namespace that exists now.
     namespace_uid: Option<&'a str>,
 }
@@ -53,21 +55,40 @@ impl<'a> Lane<'a> {
     /// The lane of an application in an environment of a project.
     pub fn of(project: &'a Project, environment: &'a Environment, application: &'a str) -> Self {
         let name = environment.name();
+        let all = project.promotions.values().map(AsRef::as_ref);
+        let here = all.filter(|promotion: &&Promotion| promotion.spec.environment == name);
+        let of_it = here.filter(|promotion| project.application_of(promotion) == Some(application));
+        Self::among(of_it, project, environment, application)
+    }
+
+    /// The lane of another application that was loaded with the project.
+    pub fn of_other(project: &'a Project, environment: &'a Environment, application: &'a str) -> Self {
+        let all = project.others.get(application).into_iter().flatten().map(AsRef::as_ref);
+        let here = all.filter(|promotion: &&Promotion| promotion.spec.environment == environment.name());
+        Self::among(here, project, environment, application)
+    }
+
+    fn among(
+        promotions: impl Iterator<Item = &'a Promotion>,
+        project: &'a Project,
+        environment: &'a Environment,
+        application: &'a str,
+    ) -> Self {
+        let name = environment.name();
         let mut revisions = Vec::new();
         let mut pending = Vec::new();
-        for promotion in project.promotions.values() {
-            if promotion.spec.environment != name || project.application_of(promotion) != Some(application) {
-                continue;
-            }
+        for promotion in promotions {
             match promotion.revision() {
-                Some(_) => revisions.push(promotion.as_ref()),
-                None => pending.push(promotion.as_ref()),
+                Some(_) => revisions.push(promotion),
+                None => pending.push(promotion),
             }
         }
         revisions.sort_by(|a, b| (a.revision(), a.name()).cmp(&(b.revision(), b.name())));
         pending.sort_by(|a, b| (a.created(), a.name()).cmp(&(b.created(), b.name())));
         let namespace_uid = project.namespace(environment).map(|facts| facts.uid.as_str());
-        Self { environment: name, application, revisions, pending, namespace_uid }
+        let recalls = project.recalls.iter().map(AsRef::as_ref);
+        let recalls = recalls.filter(|recall| recall.spec.application == application).collect();
+        Self { environment: name, application, revisions, pending, recalls, namespace_uid }
     }
 
     /// The number of the next revision.
@@ -158,21 +179,17 @@ impl<'a> Lane<'a> {
         let Some(number) = self.of_release(release).find(verified).and_then(Promotion::revision) else {
             return false;
         };
-        let restored = |other: &&Promotion| other.status.as_ref().and_then(|status| status.restores);
         let last = self.here().rev().find(|other| other.spec.kind == PromotionKind::Rollback);
-        last.is_some_and(|other| {
-            other.revision() > Some(number) && restored(&other).is_some_and(|to| to < number)
-        })
+        last.is_some_and(|other| other.revision() > Some(number) && self.reverts(other, number))
     }
 
     /// Whether a person rolled back a verified promotion, and its content does not run here again.
     pub fn was_taken_back(&self, promotion: &Promotion) -> bool {
-        let number = promotion.revision();
+        let Some(number) = promotion.revision() else { return false };
         let took_back = |other: &Promotion| {
-            let restores = other.status.as_ref().and_then(|status| status.restores);
             other.spec.kind == PromotionKind::Rollback
-                && other.revision() > number
-                && restores.is_some_and(|to| Some(to) < number)
+                && other.revision() > Some(number)
+                && self.reverts(other, number)
         };
         promotion.phase() == PromotionPhase::Verified
             && !self.runs(promotion)
@@ -187,8 +204,8 @@ impl<'a> Lane<'a> {
         let took_back = |other: &&Promotion| {
             let restores = other.status.as_ref().and_then(|status| status.restores);
             match (other.revision(), restores) {
-                (Some(own), Some(to)) if !numbers.is_empty() => {
-                    numbers.iter().any(|number| to < *number && *number < own)
+                (Some(own), Some(_)) if !numbers.is_empty() => {
+                    numbers.iter().any(|number| *number < own && self.reverts(other, *number))
                 }
                 (Some(_), _) => other.spec.release == release.name(),
                 (None, _) => false,
@@ -196,6 +213,15 @@ impl<'a> Lane<'a> {
         };
         let rollbacks = self.revisions.iter().rev().copied();
         rollbacks.filter(|other| other.spec.kind == PromotionKind::Rollback).find(took_back)
+    }
+
+    /// Whether a rollback reverted a revision: it restored an earlier one, or it replaced a rollback that had restored the revision.
+    pub fn reverts(&self, rollback: &Promotion, number: i64) -> bool {
+        let Some(status) = &rollback.status else { return false };
+        let Some(to) = status.restores else { return false };
+        let origin = |number: i64| self.content_of(self.revision(number)?)?.revision();
+        let replaced = || status.replaces.and_then(origin) == Some(number) && origin(to) != Some(number);
+        to < number || replaced()
     }
 
     /// Whether the content of a promotion is the one that runs here, or runs here again after a rollback.

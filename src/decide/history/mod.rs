@@ -3,4 +3,6 @@
 pub mod housekeeping;
 pub mod lane;
 pub mod order;
+pub mod recalled;
+pub mod target;
 pub mod versions;

@@ -51,3 +51,26 @@ pub fn refusal(release: &CachedRelease, digest: &str, found: &Promotion) -> Stri
         short(digest),
     )
 }
+
+/// Whether a version is another one or newer. Semantic versions are compared as such, others by the order in which they were first promoted:
+/// `promotions` are those of the application.
+pub fn is_at_least<'a>(
+    version: &str,
+    wanted: &str,
+    promotions: impl Iterator<Item = &'a Promotion> + Clone,
+) -> bool {
+    if version == wanted {
+        return true;
+    }
+    if let (Ok(version), Ok(wanted)) = (semver::Version::parse(version), semver::Version::parse(wanted)) {
+        return version >= wanted;
+    }
+    let first = |version: &str| {
+        let is_of = |promotion: &&Promotion| {
+            let recorded = promotion.status.as_ref().and_then(|status| status.version.as_deref());
+            promotion.spec.kind == PromotionKind::Promote && recorded == Some(version)
+        };
+        promotions.clone().filter(is_of).map(Meta::created).min()
+    };
+    matches!((first(version), first(wanted)), (Some(version), Some(wanted)) if version > wanted)
+}

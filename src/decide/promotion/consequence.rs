@@ -2,22 +2,17 @@
 //!
 //! Invariant: the name of the rollback is a function of the failed promotion, so a repeated decision creates no second one.
 
-use super::Scene;
-use super::start::default_target;
+use super::{Scene, recalled};
 use crate::api::{
     ChangeAction, Delivery, FailureAction, Meta, Promotion, PromotionKind, PromotionPhase, PromotionSpec,
     PromotionStatus, Reason, RollbackTarget,
 };
 use crate::decide::conditions::cut;
 use crate::decide::decision::{Action, Owner};
-
+use crate::decide::history::target::{self, default_target};
 use crate::decide::moments::span;
-
-/// Longest promotion name to which `-rollback-99` can be added: names have at most 253 characters. A longer name is replaced by its
-/// beginning and the UID.
-const LONGEST_NAME: usize = 241;
-/// Length of that beginning.
-const CUT_NAME: usize = 200;
+use crate::decide::recall::{is_of_recall, no_target_left};
+use crate::decide::requires::is_of_requirement;
 
 /// What follows from a failure.
 pub(super) enum Consequence {
@@ -59,15 +54,24 @@ pub(super) fn consequence(scene: &Scene<'_>) -> Consequence {
             std::time::Duration::from(budget.period)
         ));
     }
-    match target(scene) {
+    match revision_to_restore(scene) {
         Some(revision) if has_content_of_this(scene, revision) => Consequence::Hold(format!(
             "revision {revision} was verified with the content that failed now, so restoring it changes nothing; promote a fixed \
              release, or roll back to another revision with spec.toRevision"
         )),
-        Some(revision) => Consequence::RollBack(revision),
-        None => Consequence::Hold(
-            "there is no verified revision to roll back to; repair this environment manually".into(),
-        ),
+        Some(revision) => match target::irreversible(&scene.lane, revision) {
+            Some(promotion) => Consequence::Hold(target::irreversible_release(promotion, revision)),
+            None => Consequence::RollBack(revision),
+        },
+        None => Consequence::Hold(no_target(scene)),
+    }
+}
+
+/// Why there is no revision to roll back to, and what a person can do.
+fn no_target(scene: &Scene<'_>) -> String {
+    match scene.lane.recalls.is_empty() {
+        true => "there is no verified revision to roll back to; repair this environment manually".into(),
+        false => no_target_left(&scene.world.project, &scene.lane, &scene.world.promotion.spec.release),
     }
 }
 
@@ -104,7 +108,7 @@ fn writes(status: &PromotionStatus) -> bool {
     status.changes.iter().any(|change| change.action.is_write() || change.action == ChangeAction::Delete)
 }
 
-fn target(scene: &Scene<'_>) -> Option<i64> {
+fn revision_to_restore(scene: &Scene<'_>) -> Option<i64> {
     match scene.policy.target {
         RollbackTarget::LastVerified => default_target(&scene.lane),
         RollbackTarget::Previous => {
@@ -115,6 +119,7 @@ fn target(scene: &Scene<'_>) -> Option<i64> {
                     .lane
                     .revision(number)
                     .filter(|promotion| promotion.phase() == PromotionPhase::Verified)
+                    .filter(|promotion| scene.lane.recall_of_target(promotion).is_none())
                     .and_then(|promotion| match scene.lane.content_of(promotion) {
                         Some(origin) => origin.revision(),
                         None => Some(0),
@@ -135,22 +140,14 @@ fn budget_is_exhausted(scene: &Scene<'_>) -> bool {
         .chain(scene.lane.pending.iter())
         .filter(|promotion| promotion.spec.kind == PromotionKind::Rollback && promotion.name() != own)
         .filter(|promotion| promotion.is_automatic() && promotion.created() >= since)
+        .filter(|promotion| !is_of_recall(promotion) && !is_of_requirement(promotion))
         .count();
     i64::try_from(made).unwrap_or(i64::MAX) >= i64::from(scene.policy.budget.rollbacks)
 }
 
-/// The possible names of the rollback of a promotion, in order of preference.
+/// The possible names of the rollback of a promotion that failed.
 pub fn rollback_names(promotion: &Promotion) -> impl Iterator<Item = String> + use<> {
-    let own = promotion.name();
-    let base = match own.get(..CUT_NAME).filter(|_| own.len() > LONGEST_NAME) {
-        None => format!("{own}-rollback"),
-        Some(start) => format!("{}-{}-rollback", start.trim_end_matches(['-', '.']), promotion.uid()),
-    };
-    let numbered = (2..100).map({
-        let base = base.clone();
-        move |number| format!("{base}-{number}")
-    });
-    std::iter::once(base).chain(numbered)
+    target::rollback_names(promotion, "rollback")
 }
 
 /// The name of the rollback of this promotion: the first name that no unrelated promotion has.
@@ -163,6 +160,7 @@ pub(super) fn rollback_name(scene: &Scene<'_>) -> String {
                 || !other.is_automatic()
                 || other.created() < own.created()
                 || other.deleting()
+                || recalled::is_without_target(other)
         })
     };
     rollback_names(own).find(|name| !is_unrelated(name)).unwrap_or_default()

@@ -1,7 +1,7 @@
 //! What a pending promotion waits for: the gates of its release, a free lane, consent and approvals.
 
 use super::outcome::{Outcome, finish};
-use super::{Decision, RETRY, Scene};
+use super::{Decision, RETRY, Scene, recalled};
 use crate::api::{
     Approvals, ApprovalsReport, CachedRelease, GateName, Meta, Promotion, PromotionKind, Reason,
 };
@@ -11,9 +11,13 @@ use crate::decide::gates::approvals::{
 use crate::decide::gates::calendar::deadline;
 use crate::decide::gates::declared::declared;
 use crate::decide::gates::gate::Gate;
+use crate::decide::gates::recalls::known_overrides;
 use crate::decide::gates::{Requested, evaluate};
 use crate::decide::history::order::{newer, promotes_newer};
+use crate::decide::history::target;
 use crate::decide::moments::{earliest, later};
+use crate::decide::recall::is_of_recall;
+use crate::decide::requires::is_of_requirement;
 use crate::decide::world::{Admission, Grant, Verb};
 use jiff::SignedDuration;
 
@@ -55,7 +59,9 @@ pub(super) fn closed_gate(scene: &Scene<'_>) -> Option<Decision> {
         Ok(gates) => gates,
         Err(message) => return Some(scene.wait(&Reason::Override, message, None)),
     };
-    let gate = evaluate(&scene.world.project, scene.environment, release, asked, overridden, scene.now);
+    let project = &scene.world.project;
+    let gates = known_overrides(project, &scene.lane, release, &scene.world.promotion, overridden);
+    let gate = evaluate(project, scene.environment, release, asked, &gates, scene.now);
     match gate {
         Gate::Open => None,
         Gate::Never { message, .. } => {
@@ -82,14 +88,23 @@ pub(super) fn closed_gate(scene: &Scene<'_>) -> Option<Decision> {
     }
 }
 
-/// Cancels an automatic rollback of a revision that no longer runs here: it was already replaced, or the namespace was recreated.
+/// Ends a rollback to recalled content. Cancels an automatic rollback of a revision that no longer runs here: it was already replaced, or the
+/// namespace was recreated.
 fn superseded_rollback(scene: &Scene<'_>) -> Option<Decision> {
     let own = &scene.world.promotion;
+    if let Some(message) = recalled::not_needed(scene) {
+        return Some(finish(scene, Outcome::Cancelled { reason: Reason::Overtaken, message: &message }));
+    }
+    if let Some(decision) = recalled::target_is_recalled(scene).or_else(|| irreversible(scene)) {
+        return Some(decision);
+    }
     let current = scene.lane.current();
-    let is_still_here = current.is_some_and(|other| {
-        other.spec.kind == PromotionKind::Promote && other.spec.release == own.spec.release
+    let is_still_here = current.is_some_and(|other| match is_of_requirement(own) {
+        // A rollback may have restored what is rolled back now.
+        true => scene.lane.content_of(other).is_some_and(|origin| origin.spec.release == own.spec.release),
+        false => other.spec.kind == PromotionKind::Promote && other.spec.release == own.spec.release,
     });
-    (own.is_automatic() && !is_still_here).then(|| {
+    (own.is_automatic() && !is_of_recall(own) && !is_still_here).then(|| {
         let cause = current.map_or_else(
             || "the namespace was recreated".to_owned(),
             |other| format!("{} replaced it", other.name()),
@@ -102,6 +117,14 @@ fn superseded_rollback(scene: &Scene<'_>) -> Option<Decision> {
             },
         )
     })
+}
+
+/// Refuses a user's rollback behind an irreversible release, unless the user names the revision.
+fn irreversible(scene: &Scene<'_>) -> Option<Decision> {
+    let own = &scene.world.promotion;
+    let to = scene.restored_revision().filter(|_| !own.is_automatic() && own.spec.to_revision.is_none())?;
+    let message = target::irreversible_release(target::irreversible(&scene.lane, to)?, to);
+    Some(finish(scene, Outcome::Refused { reason: Reason::Irreversible, message: &message }))
 }
 
 /// Waits for the lane: one promotion runs at a time. A rollback has priority, and a newer promotion supersedes a running one.

@@ -40,6 +40,7 @@
 
 mod checks;
 mod consequence;
+mod dependants;
 mod desired;
 mod dropped;
 mod gates;
@@ -50,6 +51,7 @@ mod observing;
 mod outcome;
 mod pending;
 mod preflight;
+mod recalled;
 mod refusal;
 mod removals;
 mod retries;

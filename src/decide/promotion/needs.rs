@@ -4,7 +4,6 @@ use super::desired::owner;
 use super::dropped::left_behind;
 use super::hooks;
 use super::removals::due_after_window;
-use super::start::{restores_baseline, reverted, rollback_content, rollback_revision};
 use super::test_runs;
 use crate::api::{
     Change, ChangeAction, Delivery, Environment, Meta, ObjectRef, Promotion, PromotionKind, PromotionPhase,
@@ -13,6 +12,7 @@ use crate::content::object::kinds::DEFAULT_KINDS;
 use crate::content::plan::order::hook;
 use crate::content::{Destination, ObjectKey, Plan, materialise};
 use crate::decide::history::lane::Lane;
+use crate::decide::history::target::{restores_baseline, reverted, rollback_content, rollback_revision};
 use crate::decide::world::{Loaded, Plans, Project, PromotionWorld};
 use jiff::Timestamp;
 use std::collections::BTreeSet;

@@ -4,7 +4,7 @@
 //! at once: the rollback is created first, and the promotion fails when that rollback has started.
 
 use super::consequence::{Consequence, consequence, roll_back, rollback_name};
-use super::{Decision, Scene, checks, hooks, note, removals, steps, test_runs, warning};
+use super::{Decision, Scene, checks, hooks, note, recalled, removals, steps, test_runs, warning};
 use crate::api::{
     Condition, HOLDS, Meta, Promotion, PromotionKind, PromotionPhase, PromotionStatus, Reason, StepResult,
 };
@@ -154,7 +154,9 @@ fn rolled_back(scene: &Scene<'_>, rollback: &Promotion) -> Decision {
 
 /// Handles a failure. If the policy rolls back, the rollback is created first, and this promotion ends once it has started.
 fn failed(scene: &Scene<'_>, reason: Reason, message: &str) -> Decision {
-    let (text, holds) = match consequence(scene) {
+    let is_recalled = reason == Reason::Recalled;
+    let follows = if is_recalled { recalled::consequence(scene) } else { consequence(scene) };
+    let (text, holds) = match follows {
         Consequence::RollBack(revision) => match scene.world.project.promotions.get(&rollback_name(scene)) {
             None => {
                 let actions = vec![roll_back(scene, revision, &reason, message)];

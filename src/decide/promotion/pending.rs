@@ -7,7 +7,7 @@ use super::outcome::{Outcome, finish};
 use super::refusal::refuse;
 use super::rollout::{rolling_message, rolling_reason};
 use super::writes::key_of;
-use super::{Decision, RETRY, Scene, note, warning};
+use super::{Decision, RETRY, Scene, dependants, note, warning};
 use crate::api::{
     ApprovalsReport, Delivery, Meta, ObjectRef, PromotionPhase, PromotionStatus, Reason, Step, StepResult,
 };
@@ -29,7 +29,8 @@ const FRESH: SignedDuration = SignedDuration::from_secs(60);
 
 /// Decides about a promotion that has written nothing.
 pub(super) fn decide(scene: &Scene<'_>) -> Decision {
-    if let Some(decision) = closed_gate(scene).or_else(|| busy_lane(scene)).or_else(|| no_consent(scene)) {
+    let waits = closed_gate(scene).or_else(|| busy_lane(scene)).or_else(|| no_consent(scene));
+    if let Some(decision) = waits.or_else(|| dependants::go_first(scene)) {
         return decision;
     }
     let content = match &scene.world.content {
@@ -361,6 +362,8 @@ fn begin(scene: &Scene<'_>, content: &Digested) -> PromotionStatus {
     status.started_at = Some(scene.time());
     status.refused_since = None;
     if !scene.is_rollback() {
+        status.change = scene.release.and_then(|release| release.change_record());
+        status.requires = scene.release.map(|release| release.requires()).unwrap_or_default();
         status.overrides_digest =
             Some(crate::decide::environment::overrides::digest(scene.environment.spec.overrides.as_ref()));
     }

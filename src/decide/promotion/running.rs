@@ -6,7 +6,7 @@
 use super::observing::observe;
 use super::outcome::{Outcome, finish};
 use super::rollout::{roll_out, waits_for_a_person};
-use super::{Decision, Scene};
+use super::{Decision, Scene, recalled};
 use crate::api::{Delivery, Meta, Promotion, PromotionPhase, Reason};
 use crate::decide::moments::{later, span};
 use crate::decide::world::Grant;
@@ -27,6 +27,9 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
         };
     }
     if let Some(decision) = target_is_gone(scene) {
+        return decision;
+    }
+    if let Some(decision) = recalled::ended(scene) {
         return decision;
     }
     if !scene.is_rollback() && rollback_is_pending(scene) {

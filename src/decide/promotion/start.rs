@@ -1,81 +1,18 @@
-//! The facts that the intent of a promotion records: the revision that a rollback restores, and the objects that change.
+//! The facts that the intent of a promotion records: the objects that change.
 
 use super::Scene;
 use super::desired::{annotation, is_equal, is_replaced, written_by};
 use super::dropped::{left_behind, removal};
 use super::terminating::is_terminating;
 use super::writes::key_of;
-use crate::api::{
-    Change, ChangeAction, Had, ObjectRef, Promotion, PromotionKind, PromotionPhase, Removal, mark,
-};
+use crate::api::{Change, ChangeAction, Had, ObjectRef, Removal, mark};
 use crate::content::ownership::removal::is_never_deleted;
 use crate::content::ownership::restored::had;
 use crate::content::{Desired, ObjectKey, ownership};
 use crate::decide::health::is_workload;
-use crate::decide::history::lane::Lane;
+use crate::decide::history::target::{restores_baseline, reverted, rollback_revision};
 use crate::decide::world::Live;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// The revision that a rollback restores: the one in its spec, else the last verified one of another release than the one that is
-/// rolled back, else the baseline. A repeated rollback of the same release therefore changes nothing.
-pub(super) fn rollback_revision(lane: &Lane<'_>, promotion: &Promotion) -> Option<i64> {
-    let restores = promotion.status.as_ref().and_then(|status| status.restores);
-    let is_other =
-        |other| origin(lane, other).is_none_or(|origin| origin.spec.release != promotion.spec.release);
-    restores.or(promotion.spec.to_revision).or_else(|| last_verified(lane, is_other))
-}
-
-/// Whether a promotion restores the baseline.
-pub(super) fn restores_baseline(lane: &Lane<'_>, promotion: &Promotion) -> bool {
-    promotion.spec.kind == PromotionKind::Rollback && rollback_revision(lane, promotion) == Some(0)
-}
-
-/// The last verified revision before the current one; the baseline if nothing was verified and the baseline was healthy.
-pub(super) fn default_target(lane: &Lane<'_>) -> Option<i64> {
-    let current = lane.current().and_then(Promotion::revision);
-    last_verified(lane, |promotion| promotion.revision() != current)
-}
-
-fn last_verified<'a>(lane: &Lane<'a>, may_be: impl Fn(&'a Promotion) -> bool) -> Option<i64> {
-    let verified = lane
-        .here()
-        .rev()
-        .filter(|promotion| promotion.phase() == PromotionPhase::Verified && may_be(promotion))
-        .map(|promotion| origin(lane, promotion).and_then(Promotion::revision).unwrap_or(0))
-        .next();
-    verified.or_else(|| {
-        let healthy = lane.first()?.status.as_ref()?.baseline_healthy;
-        (healthy == Some(true)).then_some(0)
-    })
-}
-
-/// The revisions to revert in order to restore the target: those since the content of the target last ran here.
-pub(super) fn reverted<'a, 'b>(
-    lane: &'b Lane<'a>,
-    target: i64,
-) -> (i64, impl Iterator<Item = &'a Promotion> + use<'a, 'b>) {
-    // Compares the content, because the history may no longer contain the revision that it came from.
-    let wanted = rollback_content(lane, Some(target));
-    let has_content = |promotion: &&'a Promotion| {
-        let content = promotion.status.as_ref().and_then(|status| status.content.as_ref());
-        promotion.phase() == PromotionPhase::Verified && content.is_some() && content == wanted.as_ref()
-    };
-    let last = lane.here().rev().find(has_content).and_then(Promotion::revision).unwrap_or(target);
-    (last, lane.here().filter(move |promotion| promotion.revision() > Some(last)))
-}
-
-/// The promotion that first wrote the content of a revision; `None` for the baseline.
-pub(super) fn origin<'a>(lane: &Lane<'a>, promotion: &'a Promotion) -> Option<&'a Promotion> {
-    lane.content_of(promotion)
-}
-
-/// The Content of a revision.
-pub(super) fn rollback_content(lane: &Lane<'_>, revision: Option<i64>) -> Option<String> {
-    match revision? {
-        0 => lane.first()?.status.as_ref()?.baseline.clone(),
-        number => lane.revision(number)?.status.as_ref()?.content.clone(),
-    }
-}
 
 /// Changes in one status; `status.changes` has the same limit.
 const MAX_CHANGES: usize = 400;

@@ -12,6 +12,7 @@ use super::decision::{Decision, Note, Owner, Record};
 use super::gates::calendar::deadline;
 use super::history::versions;
 use super::moments::{earliest, later};
+use super::requires;
 use super::world::{Capture, ReleaseWorld};
 use crate::api::{Meta, PinnedImage, PromotionKind, Reason, ReleasePhase, ReleaseStatus, VERIFIED};
 use jiff::{SignedDuration, Timestamp};
@@ -44,6 +45,9 @@ pub fn decide(world: &ReleaseWorld, now: Timestamp) -> Decision<ReleaseStatus> {
     });
     if let Some(message) = taken {
         return refused(world, stored, &Reason::VersionTaken, &message, now);
+    }
+    if let Some(message) = requires::cycle(&world.project, &world.release) {
+        return refused(world, stored, &Reason::RequiresCycle, &message, now);
     }
     match &world.capture {
         Capture::NotNeeded => report(world, stored, now),

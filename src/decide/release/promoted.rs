@@ -4,6 +4,7 @@ use super::stages::{At, IN_PROGRESS, Stage, newer_is_verified};
 use crate::api::{CachedRelease, Environment, Meta, Promotion, PromotionKind, PromotionPhase};
 use crate::decide::gates::{blocked_by, opens_at, waits_at};
 use crate::decide::history::lane::Lane;
+use crate::decide::recall::{is_of_recall, why};
 use crate::decide::world::Project;
 use jiff::Timestamp;
 
@@ -59,7 +60,8 @@ fn rollback_of<'a>(lane: &Lane<'a>, release: &CachedRelease, promotion: &Promoti
         other.spec.kind == PromotionKind::Rollback
             && other.spec.release == release.name()
             && number(other) > number(promotion)
-            && restored(other).is_none_or(|revision| revision < number(promotion))
+            && (restored(other).is_none_or(|revision| revision < number(promotion))
+                || lane.reverts(other, number(promotion)))
     };
     let pending = || lane.pending.iter().copied().filter(is_of_it);
     let waiting = pending().rfind(|other| !other.phase().is_final());
@@ -73,17 +75,19 @@ fn rollback_of<'a>(lane: &Lane<'a>, release: &CachedRelease, promotion: &Promoti
 }
 
 /// The stage after the promotion ended, and what a rollback made of it.
-fn ended(
+fn ended<'a>(
     project: &Project,
-    lane: &Lane<'_>,
+    lane: &Lane<'a>,
     release: &CachedRelease,
     promotion: &Promotion,
-    rollback: Option<&Promotion>,
+    rollback: Option<&'a Promotion>,
     mut stage: Stage,
 ) -> Stage {
     let phase = promotion.phase();
     let rollback = match phase {
-        PromotionPhase::Failed | PromotionPhase::Inconclusive => rollback,
+        PromotionPhase::Failed | PromotionPhase::Inconclusive => {
+            rollback.map(|rollback| replaced_by_recall(lane, promotion, rollback))
+        }
         // A person may also roll back a verified release.
         PromotionPhase::Verified if lane.runs(promotion) => {
             rollback.filter(|other| !other.phase().is_final())
@@ -109,8 +113,26 @@ fn ended(
             At::RollingBack
         }
     };
+    let runs = || lane.last_verified().filter(|_| lane.runs(promotion));
+    if let (At::Promotion(PromotionPhase::Verified), Some(recall)) =
+        (&stage.at, runs().and_then(|verified| lane.recalled_by(verified)))
+    {
+        stage.at = At::Recalled;
+        stage.message = why(recall);
+    }
     stage.at = stage.at.superseded_if(|| newer_is_verified(project, lane, release));
     stage
+}
+
+/// The rollback that followed when the content that this one restored was recalled.
+fn replaced_by_recall<'a>(lane: &Lane<'a>, promotion: &Promotion, rollback: &'a Promotion) -> &'a Promotion {
+    let (Some(number), PromotionPhase::Failed) = (promotion.revision(), rollback.phase()) else {
+        return rollback;
+    };
+    let later =
+        lane.revisions.iter().rev().copied().take_while(|other| other.revision() > rollback.revision());
+    let mut later = later.filter(|other| is_of_recall(other) && lane.reverts(other, number));
+    later.next().unwrap_or(rollback)
 }
 
 /// Why a rollback was created: what failed, or the reason that a person gave.

@@ -46,6 +46,8 @@ pub enum At {
     RollingBack,
     /// The release was rolled back.
     RolledBack,
+    /// The release was recalled after it was verified, and still runs.
+    Recalled,
     /// The rollback of the release failed.
     RollbackFailed,
     /// The release failed here, and a newer release has been verified here since.
@@ -78,6 +80,7 @@ impl At {
             | Self::Skipped(_)
             | Self::Gate(_)
             | Self::Blocked(_)
+            | Self::Recalled
             | Self::InProgress
             | Self::RollingBack => None,
         }
@@ -106,6 +109,7 @@ impl Stage {
             At::InProgress => Reason::Promoting,
             At::Promotion(phase) => phase.reason(),
             At::RollingBack => Reason::RollingBack,
+            At::Recalled => Reason::Recalled,
             At::RolledBack | At::Superseded(Setback::RolledBack) => Reason::RolledBack,
             At::RollbackFailed | At::Superseded(Setback::RollbackFailed) => Reason::RollbackFailed,
             At::Superseded(Setback::Failed) => Reason::Failed,

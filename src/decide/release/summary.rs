@@ -41,6 +41,7 @@ fn ranked(at: &At) -> Option<(usize, ReleasePhase, State, Reason)> {
         At::RollbackFailed | At::Promotion(PromotionPhase::Failed) => {
             (2, ReleasePhase::Failed, State::Stalled, Reason::Failed)
         }
+        At::Recalled => (2, ReleasePhase::Failed, State::Stalled, Reason::Recalled),
         At::Promotion(PromotionPhase::Inconclusive) => {
             (2, ReleasePhase::Inconclusive, State::Stalled, Reason::Inconclusive)
         }

@@ -57,6 +57,8 @@ pub fn standing(run: &TestRun) -> Standing {
         Standing::Runs => 3,
     };
     match of_pods.into_iter().min_by_key(rank) {
+        // Pods and Jobs are watched apart: the end of the pod is about to be seen, and it says more than that of the Job.
+        Some(Standing::Runs) if run.complete || run.failed.is_some() => Standing::Runs,
         Some(Standing::Runs) | None => of_job(run),
         Some(ended) => ended,
     }

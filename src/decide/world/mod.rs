@@ -16,7 +16,7 @@ pub use provider::{ProviderHealth, ProviderWorld};
 pub use test_run::{TestPod, TestRun, Tests};
 pub use workload::{Container, Custom, Ended, OutdatedPod, Pod, Run, Workload};
 
-use crate::api::{Approval, CachedRelease, Environment, Promotion, Reason, RollbackPolicy};
+use crate::api::{Approval, CachedRelease, Environment, Promotion, Reason, Recall, RollbackPolicy};
 use crate::content::{ContentError, Digested, ObjectKey, Plan, Sealed, TestJob};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -92,6 +92,15 @@ pub struct PolicyWorld {
     pub project: Project,
     /// The policy.
     pub policy: Arc<RollbackPolicy>,
+}
+
+/// Input of the decision about a recall.
+#[derive(Clone, Debug)]
+pub struct RecallWorld {
+    /// The project.
+    pub project: Project,
+    /// The recall.
+    pub recall: Arc<Recall>,
 }
 
 /// Input of the decision which namespaces are frozen.

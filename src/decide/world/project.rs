@@ -3,7 +3,7 @@
 use crate::api::{
     ApplicationName, Approval, CachedRelease, ChangeFreeze, ChangeType, CheckProvider, CheckProviderSpec,
     ClusterChangeFreeze, Environment, EnvironmentId, EnvironmentName, Location, Meta, ProjectName, Promotion,
-    ReleaseName, RollbackPolicy, RollbackPolicySpec, UserInfo,
+    Recall, ReleaseName, Requirement, RollbackPolicy, RollbackPolicySpec, UserInfo,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -25,6 +25,10 @@ pub struct Project {
     pub releases: BTreeMap<ReleaseName, Arc<CachedRelease>>,
     /// Its promotions, by name.
     pub promotions: BTreeMap<String, Arc<Promotion>>,
+    /// Promotions of the applications that this one requires or that require this one, by application.
+    pub others: Arc<BTreeMap<ApplicationName, Vec<Arc<Promotion>>>>,
+    /// What releases of other applications require, by application and version, as far as it was followed.
+    pub requiring: BTreeMap<(ApplicationName, String), Vec<Requirement>>,
     /// Objects of the project that cannot be decoded, other than freezes: kind and name, and the error.
     pub undecodable: BTreeMap<(String, String), String>,
     /// The target namespaces that exist, by name.
@@ -33,6 +37,8 @@ pub struct Project {
     pub targets: BTreeMap<Location, BTreeSet<EnvironmentId>>,
     /// Its approvals, by name.
     pub approvals: BTreeMap<String, Arc<Approval>>,
+    /// Its recalls, oldest first, without those that are being deleted.
+    pub recalls: Vec<Arc<Recall>>,
     /// The freezes that concern it.
     pub freezes: Vec<Freeze>,
     /// Whether a user has a right on an environment, as far as it was checked.
@@ -60,6 +66,8 @@ pub struct Objects {
     pub promotions: Vec<Arc<Promotion>>,
     /// Approvals.
     pub approvals: Vec<Arc<Approval>>,
+    /// Recalls.
+    pub recalls: Vec<Arc<Recall>>,
     /// Freezes of the project.
     pub freezes: Vec<Arc<ChangeFreeze>>,
     /// Freezes of the cluster.
@@ -81,7 +89,11 @@ impl Project {
         let provider = |provider: Arc<CheckProvider>| {
             (provider.metadata.name.clone().unwrap_or_default(), Arc::new(provider.spec.clone()))
         };
+        let mut recalls: Vec<Arc<Recall>> =
+            objects.recalls.into_iter().filter(|recall| !recall.deleting()).collect();
+        recalls.sort_by(|a, b| (a.created(), a.name()).cmp(&(b.created(), b.name())));
         Self {
+            recalls,
             freezes: freezes(&objects.name, &objects.freezes, &objects.cluster_freezes, &objects.undecodable),
             name: objects.name,
             environments: objects.environments.into_iter().map(|it| (it.name().into(), it)).collect(),
@@ -119,10 +131,13 @@ impl Project {
             providers: self.providers.clone(),
             releases: BTreeMap::new(),
             promotions: BTreeMap::new(),
+            others: self.all_by_application(),
+            requiring: self.requiring.clone(),
             undecodable: self.undecodable.clone(),
             namespaces: self.namespaces.clone(),
             targets: self.targets.clone(),
             approvals: self.approvals.clone(),
+            recalls: self.recalls.clone(),
             freezes: self.freezes.clone(),
             rights: self.rights.clone(),
             admission: self.admission.clone(),
@@ -139,6 +154,22 @@ impl Project {
             part.promotions.insert(name.clone(), Arc::clone(promotion));
         }
         parts
+    }
+
+    /// Every promotion by application, if any release or promotion requires another application.
+    fn all_by_application(&self) -> Arc<BTreeMap<ApplicationName, Vec<Arc<Promotion>>>> {
+        let recorded = |promotion: &Promotion| {
+            promotion.status.as_ref().is_some_and(|status| !status.requires.is_empty())
+        };
+        let is_used = self.releases.values().any(|release| release.requires_any())
+            || self.promotions.values().any(|promotion| recorded(promotion));
+        let mut all: BTreeMap<ApplicationName, Vec<Arc<Promotion>>> = BTreeMap::new();
+        for promotion in self.promotions.values().filter(|_| is_used) {
+            if let Some(application) = self.application_of(promotion) {
+                all.entry(application.into()).or_default().push(Arc::clone(promotion));
+            }
+        }
+        Arc::new(all)
     }
 
     /// The identity of one of its environments among those of all projects.

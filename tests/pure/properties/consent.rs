@@ -4,7 +4,7 @@ use super::worlds::Choices;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use towpath::api::{Approval, ChangeType, GateName, UserInfo};
+use towpath::api::{Approval, ChangeType, GateName, Recall, UserInfo};
 use towpath::decide::world::{Admission, Freeze, Project, Verb};
 
 const PEOPLE: [&str; 4] = ["alice", "bob", "carol", "system:serviceaccount:a:b"];
@@ -14,7 +14,7 @@ pub fn user(choices: &mut Choices<'_>) -> UserInfo {
     UserInfo { username: choices.of(&PEOPLE).into(), uid: None, groups }
 }
 
-/// Approvals, freezes, rights and policies. Digests are of what the worlds would write, so that some do count.
+/// Approvals, recalls, freezes, rights and policies. Digests are of what the worlds would write, so that some do count.
 pub fn add(project: &mut Project, digests: &[String], choices: &mut Choices<'_>) {
     project.admission = match choices.number(6) {
         0 | 1 => Admission::Disabled,
@@ -50,6 +50,7 @@ pub fn add(project: &mut Project, digests: &[String], choices: &mut Choices<'_>)
             passes: if choices.one_in(2) { vec![ChangeType::Emergency] } else { vec![] },
         });
     }
+    recalls(project, choices);
     for name in PEOPLE {
         for groups in [vec![], vec!["leads".to_owned()]] {
             for verb in [Verb::Promote, Verb::Approve, Verb::Declare] {
@@ -61,6 +62,23 @@ pub fn add(project: &mut Project, digests: &[String], choices: &mut Choices<'_>)
                 }
             }
         }
+    }
+}
+
+fn recalls(project: &mut Project, choices: &mut Choices<'_>) {
+    if !choices.one_in(3) {
+        return;
+    }
+    for index in 0..=choices.number(2) {
+        let spec = json!({
+            "application": choices.of(&["shop", "shop", "other"]),
+            "digests": [choices.of(&["here", "here", "anew"])],
+            "reason": choices.text().chars().take(512).collect::<String>(),
+            "author": choices.maybe(user),
+        });
+        let mut recall = Recall::new(&format!("recall-{index}"), serde_json::from_value(spec).unwrap());
+        recall.metadata.creation_timestamp = choices.maybe(Choices::time);
+        project.recalls.push(Arc::new(recall));
     }
 }
 
@@ -109,7 +127,14 @@ pub fn change(spec: &mut Value, choices: &mut Choices<'_>) {
 /// Gates that a promotion may pass although they are closed.
 pub fn overridden(spec: &mut Value, choices: &mut Choices<'_>) {
     if choices.one_in(5) {
-        let gate = choices.of(&[GateName::Approval, GateName::Window, GateName::Freeze, GateName::Hold]);
+        let gate = choices.of(&[
+            GateName::Approval,
+            GateName::Window,
+            GateName::Freeze,
+            GateName::Hold,
+            GateName::Recall,
+            GateName::Requires,
+        ]);
         spec["override"] = json!({ "gates": [gate], "reason": "it burns" });
     }
     if choices.one_in(2) {

@@ -42,6 +42,13 @@ pub fn of(store: &Store) -> BTreeMap<String, String> {
         );
         end.insert(format!("promotion {name}"), text);
     }
+    for (name, recall) in &store.recalls {
+        let status = recall.status.clone().unwrap_or_default();
+        end.insert(
+            format!("recall {name}"),
+            format!("{:?} {}", status.environments, words(&status.conditions)),
+        );
+    }
     for (name, namespace) in &store.namespaces {
         for (key, object) in namespace.shown() {
             end.insert(format!("{name} {key}"), object.to_string());

@@ -23,6 +23,7 @@ pub fn name(key: &Key) -> String {
         Key::Release(name) => format!("release {name}"),
         Key::Environment(name) => format!("environment {name}"),
         Key::Promotion(name) => format!("promotion {name}"),
+        Key::Recall(name) => format!("recall {name}"),
     }
 }
 
@@ -41,6 +42,10 @@ fn status(status: &Status) -> String {
             (format!("{} ({})", words.join(" "), of_summary(&status.summary)), &status.message)
         }
         Status::Promotion(status) => (status.phase.as_str().to_owned(), &status.message),
+        Status::Recall(status) => {
+            let last = status.conditions.last().unwrap();
+            return format!("{} ({}): {}", last.type_, last.reason, last.message);
+        }
     };
     format!("{word}: {}", message.as_deref().unwrap_or_default())
 }

@@ -9,10 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
-use towpath::api::{Release, ReleasePhase};
 use towpath::content::Digested;
-use towpath::decide::decision::{Action, Decision};
-use towpath::decide::{environment, promotion, release};
+use towpath::decide::decision::Decision;
+use towpath::decide::{environment, promotion, recall, release};
 
 /// What somebody does at a moment, in seconds after the start.
 pub type Event = (i64, &'static str, fn(&mut Store, Timestamp));
@@ -28,7 +27,7 @@ pub struct Run {
     /// Writes so far: records, memory, actions and reports.
     pub writes: usize,
     memory: Memory,
-    queue: Vec<Key>,
+    pub(super) queue: Vec<Key>,
     wakes: BTreeMap<Key, Timestamp>,
     events: Vec<Event>,
     pub crash_after: Option<usize>,
@@ -212,6 +211,13 @@ impl Run {
                     world.environment.metadata.uid.clone(),
                 )
             }
+            Key::Recall(name) => {
+                let world = self.store.recall_world(name)?;
+                (
+                    self.twice(&world, |world| of_any(recall::decide(world, now), Status::Recall)),
+                    world.recall.metadata.uid.clone(),
+                )
+            }
             Key::Promotion(name) => {
                 let world = self.store.promotion_world(name, &self.memory, now)?;
                 (
@@ -300,88 +306,6 @@ impl Run {
         self.queue.clear();
         self.wakes.clear();
         self.wake_everything();
-    }
-
-    /// As `controller::wake` does.
-    fn changed(&mut self, key: &Key) {
-        match key {
-            Key::Environment(_) => self.wake(key.clone()),
-            Key::Release(name) => {
-                self.wake(Key::Release(name.clone()));
-                self.wake_all(|key| !matches!(key, Key::Release(_)));
-            }
-            Key::Promotion(name) => {
-                self.wake(key.clone());
-                let release = self.store.promotions.get(name).map(|promotion| promotion.spec.release.clone());
-                release.into_iter().for_each(|name| self.wake(Key::Release(name.to_string())));
-                self.wake_all(|key| !matches!(key, Key::Release(_)));
-                let is_open = |phase| !matches!(phase, ReleasePhase::Verified | ReleasePhase::Superseded);
-                let is_open = |release: &Release| release.status.as_ref().is_none_or(|it| is_open(it.phase));
-                let open = self.store.releases.iter().filter(|(_, release)| is_open(release));
-                let open: Vec<Key> = open.map(|(name, _)| Key::Release(name.clone())).collect();
-                open.into_iter().for_each(|key| self.wake(key));
-            }
-        }
-    }
-
-    fn followed(&mut self, action: &Action) {
-        match action {
-            Action::CreatePromotion { name, .. } | Action::DeletePromotion { name, .. } => {
-                self.changed(&Key::Promotion(name.clone()));
-            }
-            Action::Apply { target, .. }
-            | Action::Replace { target, .. }
-            | Action::StopJob { target, .. }
-            | Action::SuspendJob { target, .. }
-            | Action::Adopt { target, .. }
-            | Action::Delete { target, .. }
-            | Action::DeletePod { target, .. } => self.wake_target(&target.location.namespace),
-            Action::Preflight { .. }
-            | Action::DeleteContent { .. }
-            | Action::MarkRolledOut { .. }
-            | Action::MarkUnchanged { .. }
-            | Action::Measure { .. }
-            | Action::MarkMeasured { .. }
-            | Action::AskProvider { .. }
-            | Action::ReadLog { .. }
-            | Action::PublishFreezes { .. } => {}
-        }
-    }
-
-    fn wake_target(&mut self, namespace: &str) {
-        let store = &self.store;
-        let here = |environment: &str| {
-            store
-                .environments
-                .get(environment)
-                .is_some_and(|environment| environment.spec.namespace == namespace)
-        };
-        let promotions = store.promotions.iter().filter(|(_, promotion)| here(&promotion.spec.environment));
-        let concerned: Vec<Key> = promotions.map(|(name, _)| Key::Promotion(name.clone())).collect();
-        concerned.into_iter().for_each(|key| self.wake(key));
-    }
-
-    fn everything(&self) -> Vec<Key> {
-        let environments = self.store.environments.keys().map(|name| Key::Environment(name.clone()));
-        let open = self.store.promotions.iter().filter(|(_, promotion)| !promotion.phase().is_final());
-        let promotions = open.map(|(name, _)| Key::Promotion(name.clone()));
-        let releases = self.store.releases.keys().map(|name| Key::Release(name.clone()));
-        environments.chain(promotions).chain(releases).collect()
-    }
-
-    fn wake_everything(&mut self) {
-        self.wake_all(|_| true);
-    }
-
-    fn wake_all(&mut self, concerned: impl Fn(&Key) -> bool) {
-        let keys: Vec<Key> = self.everything().into_iter().filter(concerned).collect();
-        keys.into_iter().for_each(|key| self.wake(key));
-    }
-
-    fn wake(&mut self, key: Key) {
-        if !self.queue.contains(&key) {
-            self.queue.push(key);
-        }
     }
 
     fn clock(&self) -> String {

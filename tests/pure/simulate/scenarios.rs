@@ -2,6 +2,8 @@
 
 use super::checks::{METRIC, NO_DATA};
 use super::cluster::Namespace;
+use super::recalls::{RECALLED, RECALLED_IN_PROGRESS};
+use super::requires::REQUIRED;
 use super::run::{Event, Run};
 use super::store::{PROJECT, Store};
 use jiff::Timestamp;
@@ -174,7 +176,7 @@ pub const NEW_NAMESPACE: Scenario = Scenario {
     ],
 };
 
-pub const ALL: [&Scenario; 15] = [
+pub const ALL: [&Scenario; 18] = [
     &HEALTHY,
     &TAKEN_BACK,
     &FADING,
@@ -190,6 +192,9 @@ pub const ALL: [&Scenario; 15] = [
     &super::tests_of_releases::FAILS,
     &super::tests_of_releases::HAS_NO_RESULT,
     &super::regressions::REGRESSES,
+    &RECALLED,
+    &RECALLED_IN_PROGRESS,
+    &REQUIRED,
 ];
 
 pub fn settled(setting: fn(&mut Store, Timestamp), events: &[Event]) -> Run {

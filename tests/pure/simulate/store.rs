@@ -10,15 +10,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use towpath::api::{
     Approval, ApprovalDecision, ApprovalSpec, CachedRelease, Environment, EnvironmentSpec, EnvironmentStatus,
-    KindRef, Location, Promotion, PromotionSpec, PromotionStatus, Release, ReleaseSpec, ReleaseStatus,
-    RollbackPolicySpec, UserInfo,
+    KindRef, Location, Promotion, PromotionSpec, PromotionStatus, Recall, RecallSpec, RecallStatus, Release,
+    ReleaseSpec, ReleaseStatus, RollbackPolicySpec, UserInfo,
 };
 use towpath::content::{Digested, ObjectKey};
-use towpath::decide::decision::{Action, Decision, Question, Target};
+use towpath::decide::decision::{Decision, Target};
 use towpath::decide::needs::{contents, live_objects, plans, regression};
 use towpath::decide::world::{
-    Admission, Answer, Answered, Capture, EnvironmentWorld, Grant, Live, Loaded, NamespaceFacts, Objects,
-    Plans, Project, PromotionWorld, ReleaseWorld, Tests, Trial, Unmeasured, Verb,
+    Admission, Answer, Capture, EnvironmentWorld, Freeze, Grant, Live, Loaded, NamespaceFacts, Objects,
+    Plans, Project, PromotionWorld, RecallWorld, ReleaseWorld, Tests, Unmeasured, Verb,
 };
 
 pub const PROJECT: &str = "shop";
@@ -29,6 +29,7 @@ pub enum Status {
     Release(Box<ReleaseStatus>),
     Environment(Box<EnvironmentStatus>),
     Promotion(Box<PromotionStatus>),
+    Recall(Box<RecallStatus>),
 }
 
 /// A decision about an object of any kind.
@@ -56,6 +57,8 @@ pub struct Store {
     pub approvals: BTreeMap<String, Arc<Approval>>,
     /// What a check provider answers; the version that runs in the namespace of prod is known.
     pub gauge: Option<Gauge>,
+    pub recalls: BTreeMap<String, Arc<Recall>>,
+    pub freezes: Vec<Freeze>,
     /// Whether the API server says who asks, so that approvals can be demanded.
     pub enforced: bool,
     /// What happens next, of a situation that was read.
@@ -69,6 +72,7 @@ pub enum Key {
     Release(String),
     Environment(String),
     Promotion(String),
+    Recall(String),
 }
 
 macro_rules! dressed {
@@ -84,7 +88,7 @@ macro_rules! dressed {
 }
 
 impl Store {
-    fn at(&mut self, target: &Target) -> &mut Namespace {
+    pub fn at(&mut self, target: &Target) -> &mut Namespace {
         self.namespaces.get_mut(target.location.namespace.as_str()).unwrap()
     }
 
@@ -102,6 +106,10 @@ impl Store {
         if !self.promotions.contains_key(name) {
             self.promotions.insert(name.into(), dressed!(Promotion::new(name, spec), self, now));
         }
+    }
+
+    pub fn add_recall(&mut self, name: &str, spec: RecallSpec, now: Timestamp) {
+        self.recalls.insert(name.into(), dressed!(Recall::new(name, spec), self, now));
     }
 
     /// Bob approves what a promotion waits for.
@@ -128,12 +136,15 @@ impl Store {
             releases: self.releases.values().map(|release| cached(release)).collect(),
             promotions: self.promotions.values().cloned().collect(),
             approvals: self.approvals.values().cloned().collect(),
+            recalls: self.recalls.values().cloned().collect(),
             ..Objects::default()
         });
         project.policies = self.policies.clone();
         let metrics = json!({ "prometheus": { "url": "http://metrics:9090" }, "projects": ["*"] });
         let metrics = ("metrics".to_owned(), Arc::new(serde_json::from_value(metrics).unwrap()));
         project.providers.extend(self.gauge.map(|_| metrics));
+        project.freezes = self.freezes.clone();
+        super::requires::load(&mut project);
         if self.enforced {
             project.admission = Admission::Enforced;
             let verbs = [Verb::Promote, Verb::Approve, Verb::Override, Verb::Declare];
@@ -177,6 +188,10 @@ impl Store {
             contents: None,
             unnamed_copies: Vec::new(),
         })
+    }
+
+    pub fn recall_world(&self, name: &str) -> Option<RecallWorld> {
+        Some(RecallWorld { project: self.project(), recall: self.recalls.get(name)?.clone() })
     }
 
     /// As `observe::promotion` does.
@@ -243,143 +258,13 @@ impl Store {
                 let Some(promotion) = self.promotions.get_mut(name) else { return false };
                 Arc::make_mut(promotion).status = Some(again(status.as_ref()));
             }
+            (Key::Recall(name), Status::Recall(status)) => {
+                let Some(recall) = self.recalls.get_mut(name) else { return false };
+                Arc::make_mut(recall).status = Some(again(status.as_ref()));
+            }
             _ => panic!("a status of another kind for {key:?}"),
         }
         true
-    }
-
-    /// Carries out one action, as `src/act` does. True when the object should be looked at again at once.
-    pub fn act(
-        &mut self,
-        action: &Action,
-        uid: &str,
-        memory: &mut Memory,
-        now: Timestamp,
-    ) -> Result<bool, String> {
-        match action {
-            Action::CreatePromotion { name, spec, .. } => {
-                if !self.promotions.contains_key(name) {
-                    self.add_promotion(name, spec.as_ref().clone(), now);
-                    let made = Arc::make_mut(self.promotions.get_mut(name).unwrap());
-                    made.metadata
-                        .labels
-                        .get_or_insert_default()
-                        .insert(towpath::api::mark::AUTOMATIC.into(), "true".into());
-                }
-                Ok(false)
-            }
-            Action::DeletePromotion { name, uid, .. } => {
-                if self.promotions.get(name).is_some_and(|found| found.metadata.uid.as_ref() == Some(uid)) {
-                    self.promotions.remove(name);
-                }
-                Ok(false)
-            }
-            Action::DeleteContent { name } => {
-                self.contents.remove(name);
-                Ok(false)
-            }
-            Action::Preflight { target, digest, objects, adopt, secrets, .. } => {
-                let namespace = &self.namespaces[target.location.namespace.as_str()];
-                let tried = |(key, body): &(ObjectKey, _)| {
-                    (key.clone(), namespace.try_apply(key, body, adopt.contains(key)).map(Arc::new))
-                };
-                let results = objects.iter().map(tried).collect();
-                let is_missing = |name: &&String| {
-                    let key = ObjectKey::new("v1", "Secret", name).unwrap();
-                    matches!(namespace.live(&key), Live::Absent)
-                };
-                let refused = |name: &String| format!("Secret {name} does not exist");
-                let refusals = secrets.iter().filter(is_missing).map(refused).collect();
-                let trial = Trial {
-                    digest: digest.clone(),
-                    results,
-                    refusals,
-                    missing: BTreeMap::new(),
-                    warnings: Vec::new(),
-                    at: now,
-                };
-                memory.trials.insert(uid.to_owned(), trial);
-                Ok(true)
-            }
-            Action::Adopt { target, key, patch } => {
-                self.at(target).patch(key, patch.clone(), now)?;
-                Ok(true)
-            }
-            Action::Apply { target, key, object, otherwise } => {
-                let namespace = self.at(target);
-                let is_transient = namespace.failure(key).is_some();
-                let answer = match (namespace.apply(key, object, now), otherwise) {
-                    (Err(_), Some(otherwise)) if !is_transient => namespace.apply(key, otherwise, now),
-                    (answer, _) => answer,
-                };
-                if let (Err(message), false) = (&answer, is_transient) {
-                    memory.refused.entry(uid.to_owned()).or_default().insert(key.clone(), message.clone());
-                }
-                answer?;
-                memory.wrote(uid, key);
-                Ok(true)
-            }
-            Action::Replace { target, key, uid: old, object } => {
-                self.at(target).delete(key, old)?;
-                self.at(target).apply(key, object, now)?;
-                memory.wrote(uid, key);
-                Ok(true)
-            }
-            Action::StopJob { target, key, uid: job } => {
-                self.at(target).delete(key, job)?;
-                memory.wrote(uid, key);
-                Ok(false)
-            }
-            Action::SuspendJob { target, key, .. } => {
-                self.at(target).set(key, "/spec/suspend", true.into(), now);
-                Ok(false)
-            }
-            Action::Delete { target, key, uid: object } => {
-                let namespace = self.at(target);
-                let is_transient = namespace.failure(key).is_some();
-                let answer = namespace.delete(key, object);
-                if let (Err(message), false) = (&answer, is_transient) {
-                    memory.refused.entry(uid.to_owned()).or_default().insert(key.clone(), message.clone());
-                }
-                answer?;
-                match self.at(target).live(key) {
-                    Live::Present(_) => memory.accepted(uid, key),
-                    _ => memory.wrote(uid, key),
-                }
-                Ok(true)
-            }
-            Action::ReadLog { key, pod, lines, .. } => {
-                let log = Ok(format!("the last {lines} lines of {pod}"));
-                memory.logs.entry(uid.to_owned()).or_default().insert(key.clone(), log);
-                Ok(true)
-            }
-            Action::MarkUnchanged { generations } => {
-                memory.generations.entry(uid.to_owned()).or_default().extend(generations.clone());
-                Ok(false)
-            }
-            Action::MarkRolledOut { since } => {
-                memory.rolled_out.insert(uid.to_owned(), *since);
-                Ok(true)
-            }
-            Action::Measure { target, phase, check, question, .. } => {
-                let Question::Query { query, .. } = question else { panic!("only queries are answered") };
-                let running = self.namespaces[target.location.namespace.as_str()].running("web");
-                let answer = self.gauge.expect("nothing is measured")(query, running, now);
-                let answered = Answered { at: now, answer };
-                let measured = memory.measured.entry(uid.to_owned()).or_default();
-                measured.entry((*phase, check.clone())).or_default().answer = Some(answered);
-                Ok(true)
-            }
-            Action::MarkMeasured { phase, check, tally } => {
-                let measured = memory.measured.entry(uid.to_owned()).or_default();
-                let entry = measured.entry((*phase, check.clone())).or_default();
-                (entry.answer, entry.tally) = (None, Some(tally.clone()));
-                Ok(false)
-            }
-            Action::DeletePod { .. } | Action::PublishFreezes { .. } | Action::AskProvider { .. } => {
-                Ok(false)
-            }
-        }
     }
 }
 

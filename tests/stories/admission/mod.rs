@@ -12,6 +12,7 @@ pub mod freeze;
 pub mod granted_accounts;
 mod people;
 pub mod pinned_images;
+pub mod recalls;
 pub mod record;
 pub mod requests;
 pub mod shipped_roles;

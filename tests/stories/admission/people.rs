@@ -18,7 +18,15 @@ pub struct Cast {
 impl Cast {
     pub async fn of(cluster: &ControlPlane, project: &str) -> Result<Self> {
         let everything = ["create", "delete", "deletecollection", "get", "list", "patch", "update"];
-        let kinds = ["approvals", "approvals/status", "promotions", "promotions/status", "releases"];
+        let kinds = [
+            "approvals",
+            "approvals/status",
+            "promotions",
+            "promotions/status",
+            "recalls",
+            "recalls/status",
+            "releases",
+        ];
         let writes = rule(&kinds, &[], &everything);
         let on = |environment: &str, verbs: &[&str]| rule(&["environments"], &[environment], verbs);
         let (staging, prod) = (on("staging", &["approve", "promote"]), on("prod", &["approve"]));

@@ -47,10 +47,13 @@ fn acts(project: &str) -> Vec<Act> {
         ("rolls back", post.clone(), all("promotions"), rollback("prod"), "oncall"),
         ("overrides gates", post.clone(), all("promotions"), forced, "oncall"),
         ("overrides gates of a rollback", post.clone(), all("promotions"), forced_back, "oncall"),
-        ("changes a promotion", patch.clone(), it("promotions"), label, ""),
+        ("changes a promotion", patch.clone(), it("promotions"), label.clone(), ""),
         ("deletes a promotion", delete.clone(), it("promotions"), Value::Null, ""),
         ("approves", post.clone(), all("approvals"), approval("prod", None), "approver"),
         ("withdraws an approval of another", delete.clone(), it("approvals"), Value::Null, ""),
+        ("recalls", post.clone(), all("recalls"), recall(None), "oncall"),
+        ("lifts a recall", delete.clone(), it("recalls"), Value::Null, "oncall"),
+        ("changes a recall", patch.clone(), it("recalls"), label.clone(), ""),
         ("makes an environment", post.clone(), all("environments"), environment, rules),
         ("changes an environment", patch.clone(), it("environments"), soak, rules),
         ("deletes an environment", delete.clone(), it("environments"), Value::Null, rules),
@@ -69,11 +72,19 @@ fn acts(project: &str) -> Vec<Act> {
         ("makes a Content", post.clone(), all("contents"), content(), ""),
         ("deletes a Content", delete.clone(), it("contents"), Value::Null, ""),
     ];
-    for plural in ["releases", "environments", "promotions", "approvals"] {
+    for plural in ["releases", "environments", "promotions", "approvals", "recalls"] {
         acts.push(("writes a status", patch.clone(), it(plural) + "/status", status.clone(), ""));
     }
-    for plural in ["releases", "environments", "promotions", "approvals", "rollbackpolicies", "changefreezes"]
-    {
+    let shown = [
+        "releases",
+        "environments",
+        "promotions",
+        "approvals",
+        "recalls",
+        "rollbackpolicies",
+        "changefreezes",
+    ];
+    for plural in shown {
         acts.push(("looks", get.clone(), all(plural), Value::Null, everybody));
     }
     acts
@@ -147,6 +158,7 @@ async fn objects(cluster: &ControlPlane, project: &str) -> Result<()> {
         ("releases", release()),
         ("promotions", promotion("prod")),
         ("approvals", approval("prod", None)),
+        ("recalls", recall(None)),
         ("environments", object("Environment", json!({ "namespace": "p-it" }))),
         ("rollbackpolicies", object("RollbackPolicy", json!({}))),
         ("changefreezes", object("ChangeFreeze", period)),

@@ -43,9 +43,10 @@ async fn enforced(cluster: &ControlPlane) -> Result<()> {
         binding("ClusterRoleBinding", "a", "view", &json!({ "kind": "Group", "name": deployers_group() }));
     let secret = json!({ "metadata": { "generateName": "probe-" } });
     // A policy is enforced a moment after it is there. Each is asked what only it refuses.
-    let refused: [(&Person, String, Value, &str); 6] = [
+    let refused: [(&Person, String, Value, &str); 7] = [
         (&admin, ours("promotions"), labelled, "towpath-requests"),
         (&admin, ours("approvals"), approval("dev", Some(user("somebody", &[]))), "towpath-approvals"),
+        (&admin, ours("recalls"), recall(Some(user("somebody", &[]))), "towpath-recalls"),
         (&admin, ours("contents"), content(), "towpath-record"),
         (
             &deployer,
@@ -66,6 +67,11 @@ async fn enforced(cluster: &ControlPlane) -> Result<()> {
     eventually("requesters to be filled in", SOON, async || {
         let made = admin.post(&ours("releases"), release()).await?.object;
         Ok(made["spec"]["requestedBy"].is_object().then_some(()))
+    })
+    .await?;
+    eventually("authors to be filled in", SOON, async || {
+        let made = admin.post(&ours("recalls"), recall(None)).await?.object;
+        Ok(made["spec"]["author"].is_object().then_some(()))
     })
     .await?;
     eventually("approvers to be filled in", SOON, async || {
@@ -263,6 +269,13 @@ pub fn approval(environment: &str, approver: Option<Value>) -> Value {
         "digest": "a".repeat(64), "decision": "Approve", "approver": approver,
     });
     object("Approval", spec)
+}
+
+pub fn recall(author: Option<Value>) -> Value {
+    let spec = json!({
+        "application": "shop", "digests": ["a".repeat(64)], "reason": "it loses orders", "author": author,
+    });
+    object("Recall", spec)
 }
 
 pub fn content() -> Value {

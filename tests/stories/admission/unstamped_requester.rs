@@ -24,6 +24,7 @@ async fn without_stamps(cluster: &ControlPlane) -> Result<()> {
         ("releases", "requestedBy", release()),
         ("promotions", "requestedBy", promotion("dev")),
         ("approvals", "approver", approval("dev", None)),
+        ("recalls", "author", recall(None)),
     ] {
         let at = ours("default", plural, "");
         let said = eventually("the policy to be enforced", SOON, async || {

@@ -279,6 +279,7 @@ impl Project {
 pub fn object(plural: &str, name: &str, spec: &Value) -> Value {
     let kind = match plural {
         "approvals" => "Approval",
+        "recalls" => "Recall",
         "changefreezes" => "ChangeFreeze",
         "releases" => "Release",
         "environments" => "Environment",

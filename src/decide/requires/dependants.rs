@@ -1,0 +1,121 @@
+//! Dependants: applications whose running release requires a version that a rollback goes below.
+
+use super::{meets, version};
+use crate::api::{
+    Delivery, Environment, HOLDS, Meta, Promotion, PromotionKind, PromotionSpec, Reason, Requirement,
+};
+use crate::decide::conditions::cut;
+use crate::decide::decision::{Action, Owner};
+use crate::decide::history::lane::Lane;
+use crate::decide::history::target::{irreversible, rollback_names};
+use crate::decide::world::Project;
+
+/// The suffix of the names of rollbacks of dependants.
+const SUFFIX: &str = "requires";
+
+/// A dependant whose running release would lose what it requires.
+#[derive(Clone, Debug)]
+pub struct Dependant<'a> {
+    /// The name of its rollback.
+    pub name: String,
+    /// Its rollback, once it exists.
+    pub rollback: Option<&'a Promotion>,
+    action: Action,
+}
+
+impl Dependant<'_> {
+    /// The creation of its rollback, unless it exists.
+    pub fn action(&self) -> Option<Action> {
+        self.rollback.is_none().then(|| self.action.clone())
+    }
+}
+
+/// The dependants of an application that can be rolled back when it goes back to a version; none of them where another tool deploys. None
+/// for a dependant that is held, that is irreversible, or that has no verified revision to go back to.
+pub fn dependants<'a>(
+    project: &'a Project,
+    environment: &'a Environment,
+    application: &str,
+    to: Option<&str>,
+) -> Vec<Dependant<'a>> {
+    if environment.spec.delivery == Delivery::Observed {
+        return Vec::new();
+    }
+    let others = project.others.keys().filter(|other| *other != application);
+    others.filter_map(|other| dependant(project, environment, other, application, to)).collect()
+}
+
+fn dependant<'a>(
+    project: &'a Project,
+    environment: &'a Environment,
+    other: &'a str,
+    application: &str,
+    to: Option<&str>,
+) -> Option<Dependant<'a>> {
+    let lane = Lane::of_other(project, environment, other);
+    let current = lane.current().filter(|current| !is_held(current))?;
+    let origin = lane.content_of(current)?;
+    let required = broken(project, origin, application, to)?;
+    let is_sound = |promotion: &&'a Promotion| {
+        let origin = lane.content_of(promotion);
+        origin.is_some_and(|origin| broken(project, origin, application, to).is_none())
+    };
+    let target =
+        lane.verified_targets().find(is_sound).and_then(|target| lane.content_of(target)?.revision())?;
+    if irreversible(&lane, target).is_some() {
+        return None;
+    }
+    let name = rollback_names(current, SUFFIX).next()?;
+    let all = lane.pending.iter().chain(&lane.revisions).copied();
+    let rollback = all.clone().find(|promotion| promotion.name() == name);
+    let went = to.map_or_else(|| "what ran before Towpath first wrote".to_owned(), str::to_owned);
+    let restored = lane.revision(target).and_then(|target| version(&lane, target)).unwrap_or_default();
+    let reason = format!(
+        "{} requires {application} {} or a newer version, and {application} is rolled back to {went}; {other} goes back to {restored}",
+        origin.spec.release, required.version
+    );
+    let action = Action::CreatePromotion {
+        name: name.clone(),
+        application: other.to_owned(),
+        spec: Box::new(PromotionSpec {
+            release: origin.spec.release.clone(),
+            environment: environment.name().into(),
+            application: Some(other.into()),
+            kind: PromotionKind::Rollback,
+            to_revision: Some(target),
+            cause: Some(Reason::Requires.to_string()),
+            reason: Some(cut(&reason, 1024)),
+            override_: None,
+            requested_by: None,
+        }),
+        owner: Owner::environment(environment),
+    };
+    Some(Dependant { name, rollback, action })
+}
+
+/// Whether a failure holds the lane.
+fn is_held(current: &Promotion) -> bool {
+    let conditions = current.status.iter().flat_map(|status| &status.conditions);
+    let mut holds = conditions.filter(|condition| condition.type_ == HOLDS && condition.status == "True");
+    current.phase().has_failed() && holds.next().is_some()
+}
+
+/// What a promotion recorded that it requires of an application, if a version does not meet it.
+fn broken<'a>(
+    project: &Project,
+    promotion: &'a Promotion,
+    application: &str,
+    to: Option<&str>,
+) -> Option<&'a Requirement> {
+    let required = promotion.status.as_ref()?.requires.iter().find(|it| it.application == *application)?;
+    let is_met = to.is_some_and(|version| meets(project, version, required));
+    (!is_met).then_some(required)
+}
+
+/// Whether the controller created a rollback because a required application was rolled back.
+pub fn is_of_requirement(promotion: &Promotion) -> bool {
+    let cause = promotion.spec.cause.as_deref().map(Reason::from);
+    promotion.spec.kind == PromotionKind::Rollback
+        && promotion.is_automatic()
+        && cause == Some(Reason::Requires)
+}
