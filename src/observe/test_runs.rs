@@ -7,6 +7,7 @@ use crate::cluster::slim;
 use crate::content::ObjectKey;
 use crate::decide::world::{TestPod, TestRun};
 use crate::process::Handles;
+use jiff::Timestamp;
 use kube::Api;
 use kube::api::{DynamicObject, ListParams};
 use kube::core::{ApiResource, GroupVersionKind};
@@ -47,9 +48,15 @@ fn of_job(stores: &Stores, namespace: &str, job: &slim::Job) -> TestRun {
         managed_by: Some(job.spec.managed_by.as_str().to_owned()).filter(|name| is_foreign(name)),
         complete: job.is_complete(),
         failed: job.condition("Failed").filter(|condition| condition.is_true("Failed")).map(words),
+        ended_at: ended_at(job),
         refused: None,
         pods: own.map(of_pod).collect(),
     }
+}
+
+fn ended_at(job: &slim::Job) -> Option<Timestamp> {
+    let ends = ["Complete", "Failed"].into_iter().filter_map(|type_| job.condition(type_));
+    ends.filter_map(|condition| condition.last_transition_time.get()).min()
 }
 
 /// Whether another controller than that of Kubernetes manages the Job.

@@ -53,7 +53,7 @@ fn changes() -> Vec<Change> {
             "two tests of one name",
             None,
             tests(json!([usual(), usual()])),
-            Some("Duplicate value"),
+            Some("duplicate entries"),
         ),
         (
             "Environment",

@@ -2,6 +2,7 @@
 
 use super::{Loaded, Pod};
 use crate::content::ObjectKey;
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 
 /// What was observed of the tests of a promotion.
@@ -28,6 +29,8 @@ pub struct TestRun {
     pub complete: bool,
     /// Why it failed: reason and message.
     pub failed: Option<(String, String)>,
+    /// When it completed or failed.
+    pub ended_at: Option<Timestamp>,
     /// Why no pod of it can be created, from an Event. Read only while there is no pod.
     pub refused: Option<String>,
     /// Its pods.

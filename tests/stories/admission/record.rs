@@ -18,12 +18,13 @@ const STATUS: &str = "status is the record of what Towpath observed and did: onl
 const CONTENT: &str = "Contents are what Towpath restores in a rollback: only Towpath";
 
 /// Plural, and a status that the schema takes.
-fn statuses() -> [(&'static str, Value); 4] {
+fn statuses() -> [(&'static str, Value); 5] {
     [
         ("releases", json!({ "phase": "Verified" })),
         ("environments", json!({ "observedGeneration": 7 })),
         ("promotions", json!({ "phase": "Verified", "epoch": 9 })),
         ("approvals", json!({ "observedGeneration": 7 })),
+        ("rollbackpolicies", json!({ "observedGeneration": 7 })),
     ]
 }
 
@@ -67,6 +68,7 @@ async fn no_status_and_no_content_is_written_by_anybody_but_towpath() -> Result<
             "environments/status",
             "promotions/status",
             "approvals/status",
+            "rollbackpolicies/status",
         ];
         grant(cluster, project, "writer", json!([rule(&kinds, &[], &writes)])).await?;
         until_may(cluster, "owner", "create", "environments", (project, "")).await?;
@@ -201,6 +203,6 @@ async fn the_server_holds_the_policies_exactly_as_the_files_say() -> Result<()> 
             compared += 1;
         }
     }
-    ensure!(compared == 18, "{compared} were compared");
+    ensure!(compared == 22, "{compared} were compared");
     Ok(())
 }
