@@ -25,6 +25,8 @@
 //!    the workloads until the observe window ends. Then it is `Verified`, and the next environment can follow. [`decide::promotion`]
 //!    shows every state.
 //!
+//! A [`Recall`](api::Recall) declares content bad: its reconcile creates a rollback in every environment that runs the content.
+//!
 //! # The modules
 //!
 //! - [`api`]: the kinds, one file each: data, CEL rules, printer columns, defaults, and the reasons that a status can report. It imports

@@ -5,8 +5,8 @@
 //! because from then on the Content replaces it.
 
 use super::{
-    ChangeRecord, ChangeType, ImageOverride, Release, ReleaseChange, ReleasePhase, ReleaseStatus,
-    Requirement, Source, UserInfo,
+    ChangeDescription, ChangeRecord, ChangeType, ImageOverride, Release, ReleaseChange, ReleasePhase,
+    ReleaseStatus, Requirement, Source, UserInfo,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -35,9 +35,11 @@ enum Field {
     Uncaptured,
     /// As JSON.
     Requires,
+    /// As JSON.
+    Description,
 }
 
-const FIELDS: usize = Field::Requires as usize + 1;
+const FIELDS: usize = Field::Description as usize + 1;
 
 /// A release without the fields that are not read again.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,7 +52,7 @@ pub struct CachedRelease {
     pub deleting: bool,
     /// `spec.hold`.
     pub hold: Option<bool>,
-    /// `spec.change`.
+    /// `spec.change`, without its description.
     pub change: Option<Box<ReleaseChange>>,
     phase: ReleasePhase,
     /// The strings of all fields, concatenated. Separate strings would take twice the memory.
@@ -141,7 +143,8 @@ impl CachedRelease {
     /// What the record of a promotion says about the change. None if the release says nothing.
     pub fn change_record(&self) -> Option<Box<ChangeRecord>> {
         let change = self.change.as_ref()?;
-        Some(Box::new(ChangeRecord { type_: change.type_, reversible: change.reversible }))
+        let description = from_json(self.text(Field::Description)).unwrap_or_default();
+        Some(Box::new(ChangeRecord { type_: change.type_, reversible: change.reversible, description }))
     }
 
     /// `spec.requestedBy`, parsed from JSON.
@@ -209,6 +212,10 @@ impl From<Release> for CachedRelease {
         let requested_by = spec.requested_by.as_ref().map(to_json).unwrap_or_default();
         let status_json = status.as_ref().map(status_to_json).unwrap_or_default();
         let status = status.unwrap_or_default();
+        let mut change = spec.change;
+        let description = change.as_mut().map(|change| std::mem::take(&mut change.description));
+        let is_described = |description: &ChangeDescription| *description != ChangeDescription::default();
+        let description = description.filter(is_described).as_ref().map(to_json).unwrap_or_default();
         let requires = if spec.requires.is_empty() { String::new() } else { to_json(&spec.requires) };
         let captured_from = spec.source.environment.as_ref().map(|source| source.name.clone());
         let uncaptured = match status.content {
@@ -230,6 +237,7 @@ impl From<Release> for CachedRelease {
             Field::Status => &status_json,
             Field::Uncaptured => &uncaptured,
             Field::Requires => &requires,
+            Field::Description => &description,
         });
         let (text, ends) = join(texts);
         Self {
@@ -237,7 +245,7 @@ impl From<Release> for CachedRelease {
             generation: metadata.generation.unwrap_or_default(),
             deleting: metadata.deletion_timestamp.is_some(),
             hold: spec.hold,
-            change: spec.change.map(Box::new),
+            change: change.map(Box::new),
             phase: status.phase,
             text,
             ends,
@@ -261,6 +269,7 @@ const ALL: [Field; FIELDS] = [
     Field::Status,
     Field::Uncaptured,
     Field::Requires,
+    Field::Description,
 ];
 
 /// The concatenated string, and the end of each part. The API server accepts no object of 2^32 bytes, so `u32` is enough.
@@ -307,6 +316,7 @@ mod tests {
                 "application": "shop",
                 "version": "1.4.0",
                 "source": { "environment": { "name": "dev" } },
+                "change": { "type": "Standard", "risk": "Low", "tickets": ["SHOP-1"] },
                 "requestedBy": { "username": "alice", "groups": ["shop", "system:authenticated"] },
             },
             "status": {
@@ -341,6 +351,8 @@ mod tests {
             let cached = CachedRelease::from(whole.clone());
             assert_eq!(cached.status(), whole.status);
             assert_eq!(cached.requested_by(), whole.spec.requested_by);
+            let record = serde_json::to_value(cached.change_record()).unwrap();
+            assert_eq!(record, json!({ "type": "Standard", "risk": "Low", "tickets": ["SHOP-1"] }));
             assert_eq!(
                 (
                     cached.namespace(),

@@ -32,6 +32,9 @@ pub struct ReleaseChange {
     /// the revision to restore. Default: true.
     #[serde(default = "reversible", skip_serializing_if = "is_reversible")]
     pub reversible: bool,
+    /// What the change is about, for the people who read the record.
+    #[serde(flatten)]
+    pub description: ChangeDescription,
 }
 
 impl Default for ReleaseChange {
@@ -42,6 +45,7 @@ impl Default for ReleaseChange {
             deadline: None,
             drops: Vec::new(),
             reversible: reversible(),
+            description: ChangeDescription::default(),
         }
     }
 }
@@ -64,6 +68,60 @@ pub struct ChangeRecord {
     /// Whether an earlier version works on what the release leaves behind. If false, automation does not roll it back.
     #[serde(default = "reversible", skip_serializing_if = "is_reversible")]
     pub reversible: bool,
+    /// What the change is about.
+    #[serde(flatten)]
+    pub description: ChangeDescription,
+}
+
+/// What a change is about. No decision depends on it: it is copied into the record of every promotion of the release.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangeDescription {
+    /// Person or team that is responsible for the change. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub owner: Option<String>,
+    /// Risk of the change, as its owner assesses it: `Low`, `Medium` or `High`. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub risk: Option<Risk>,
+    /// What changes, in a few sentences. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub summary: Option<String>,
+    /// Tickets of the change, such as `SHOP-1234`. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), inner(length(min = 1, max = 100)), extend("x-kubernetes-list-type" = "set"))]
+    pub tickets: Vec<String>,
+    /// Pages about the change, such as a pull request or a runbook. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["title"]))]
+    pub links: Vec<Link>,
+    /// People and teams that have an interest in the change. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), inner(length(min = 1, max = 253)), extend("x-kubernetes-list-type" = "set"))]
+    pub stakeholders: Vec<String>,
+}
+
+/// A page about a change.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Link {
+    /// What the page is.
+    #[schemars(length(min = 1, max = 100))]
+    pub title: String,
+    /// Address of the page: `https` or `http`.
+    #[schemars(length(min = 1, max = 1024), regex(pattern = "^https?://[^ ]+$"))]
+    pub url: String,
+}
+
+/// The risk of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Risk {
+    /// A failure affects few users, or is noticed and repaired at once.
+    Low,
+    /// Between the two others.
+    Medium,
+    /// A failure affects many users, or is hard to repair.
+    High,
 }
 
 /// The earliest start of a release in one environment.

@@ -39,7 +39,7 @@ pub use approval::{
     Approved, ApproverGroup, ObjectIdentity,
 };
 pub use cached::{CachedRelease, Uncaptured, requesters};
-pub use change::{ChangeRecord, ChangeType, NotBefore, ReleaseChange};
+pub use change::{ChangeDescription, ChangeRecord, ChangeType, Link, NotBefore, ReleaseChange, Risk};
 pub use check::{
     AlertsCheck, Check, CheckTime, Comparison, HttpCheck, ObjectCheck, Operator, PrometheusCheck, Samples,
     Series, ServicePort,

@@ -4,8 +4,8 @@
 
 use super::condition::HOLDS;
 use super::{
-    Approval, ChangeFreeze, CheckProvider, ClusterChangeFreeze, Environment, Promotion, PromotionStatus,
-    Recall, RollbackPolicy, mark,
+    Approval, ChangeDescription, ChangeFreeze, CheckProvider, ClusterChangeFreeze, Environment, Promotion,
+    PromotionStatus, Recall, RollbackPolicy, mark,
 };
 
 /// A kind of Towpath that can drop parts before it is cached.
@@ -30,6 +30,9 @@ impl Trim for Promotion {
         let PromotionStatus { steps, tests, checks, warnings, conditions, changes, change, .. } = status;
         (*steps, *tests, *checks, *warnings) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         *change = change.take().filter(|change| !change.reversible);
+        if let Some(change) = change {
+            change.description = ChangeDescription::default();
+        }
         conditions.retain(|condition| condition.type_ == HOLDS);
         conditions.shrink_to_fit();
         changes.shrink_to_fit();

@@ -18,6 +18,7 @@ mod checks;
 mod cluster;
 mod comparison;
 mod crashes;
+mod described;
 mod fate;
 mod fields;
 mod history_limit;

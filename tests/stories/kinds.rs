@@ -123,6 +123,20 @@ fn changes() -> Vec<Change> {
         ),
         (
             "Release",
+            "an address that is none",
+            None,
+            release(json!({ "change": { "links": [{ "title": "a", "url": "javascript:alert(1)" }] } })),
+            Some("url"),
+        ),
+        (
+            "Release",
+            "a risk that is none",
+            None,
+            release(json!({ "change": { "risk": "Huge" } })),
+            Some("risk"),
+        ),
+        (
+            "Release",
             "it requires itself",
             None,
             release(json!({ "requires": [{ "application": "a", "version": "1" }] })),
