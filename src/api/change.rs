@@ -30,7 +30,7 @@ pub struct ReleaseChange {
     /// Whether an earlier version works on what this release leaves behind, such as its database schema. If false, a failure and a Recall
     /// do not roll the release back: they hold the environment and report what a user has to do. A user can still roll it back, by naming
     /// the revision to restore. Default: true.
-    #[serde(default = "reversible", skip_serializing_if = "is_reversible")]
+    #[serde(default = "reversible")]
     pub reversible: bool,
     /// What the change is about, for the people who read the record.
     #[serde(flatten)]

@@ -23,6 +23,7 @@ use support::{Project, SYSTEM, installed};
 support::stories![
     a_crash_at_any_write_of_a_healthy_release_changes_nothing,
     a_crash_at_any_write_of_a_rollback_changes_nothing,
+    a_crash_at_any_write_of_a_recall_changes_nothing,
 ];
 
 /// Stories that are told side by side.
@@ -40,6 +41,8 @@ struct Story {
     name: &'static str,
     /// The images of release 2; they choose the fate of its pods.
     tag: &'static str,
+    /// Whether release 2 is verified everywhere, too, and then recalled. A kill comes after the recall.
+    recalled: bool,
     /// The promotions that must end, and how.
     ends: &'static [(&'static str, &'static str)],
     /// One in so many points is tried by default.
@@ -50,6 +53,7 @@ async fn a_crash_at_any_write_of_a_healthy_release_changes_nothing() -> Result<(
     compare(&Story {
         name: "healthy",
         tag: "v2",
+        recalled: false,
         ends: &[("staging-shop-2.0.0", "Verified"), ("prod-shop-2.0.0", "Verified")],
         part: 6,
     })
@@ -60,8 +64,20 @@ async fn a_crash_at_any_write_of_a_rollback_changes_nothing() -> Result<()> {
     compare(&Story {
         name: "rollback",
         tag: "v2-crash-loop",
+        recalled: false,
         ends: &[("staging-shop-2.0.0", "Failed"), ("staging-shop-2.0.0-rollback", "Verified")],
         part: 6,
+    })
+    .await
+}
+
+async fn a_crash_at_any_write_of_a_recall_changes_nothing() -> Result<()> {
+    compare(&Story {
+        name: "recall",
+        tag: "v2",
+        recalled: true,
+        ends: &[("staging-shop-2.0.0-recalled", "Verified"), ("prod-shop-2.0.0-recalled", "Verified")],
+        part: 4,
     })
     .await
 }
@@ -158,8 +174,15 @@ async fn prepared(relay: &Relay, flags: &Flags) -> Result<Project> {
     project.change("rollbackpolicies", "quick", json!({ "spec": { "observeWindow": "1s" } })).await?;
     project.release("1.0.0", &shop("v1", "hello")).await?;
     project.start_as(&Flags { lease: project.name.clone(), ..flags.clone() }).await?;
+    verified(&project, relay, "1.0.0").await?;
+    Ok(project)
+}
+
+/// Waits until a release is verified everywhere, and nothing is written any more.
+async fn verified(project: &Project, relay: &Relay, version: &str) -> Result<()> {
+    let release = format!("shop-{version}");
     let wanted = [
-        ("releases", "shop-1.0.0", "Verified"),
+        ("releases", release.as_str(), "Verified"),
         ("environments", "staging", "Ready"),
         ("environments", "prod", "Ready"),
     ];
@@ -167,8 +190,13 @@ async fn prepared(relay: &Relay, flags: &Flags) -> Result<Project> {
         let holds = |found: &Value| condition(found, wanted).is_some_and(|found| found["status"] == "True");
         project.until_within(LIMIT, plural, name, wanted, holds).await?;
     }
-    quiet(relay).await?;
-    Ok(project)
+    quiet(relay).await
+}
+
+async fn recall(project: &Project, release: &str) -> Result<()> {
+    let digest = project.ours("releases", release).await?["status"]["digest"].clone();
+    let spec = json!({ "application": "shop", "digests": [digest], "reason": "it loses orders" });
+    project.create("recalls", "lost-orders", spec).await.map(drop)
 }
 
 /// Tells a story; with a kill, until it has the wanted end.
@@ -179,8 +207,15 @@ async fn tell(story: &Story, kill: Option<Kill>, wanted: Option<&Value>) -> Resu
     let mut flags = Flags { server: Some(relay.url().to_owned()), ..Flags::own_lease("") };
     let project = prepared(&relay, &flags).await?;
     flags.lease.clone_from(&project.name);
-    relay.arm(kill);
-    project.release("2.0.0", &shop(story.tag, "good day")).await?;
+    if story.recalled {
+        project.release("2.0.0", &shop(story.tag, "good day")).await?;
+        verified(&project, &relay, "2.0.0").await?;
+        relay.arm(kill);
+        recall(&project, "shop-2.0.0").await?;
+    } else {
+        relay.arm(kill);
+        project.release("2.0.0", &shop(story.tag, "good day")).await?;
+    }
     let mut before = String::new();
     let outcome = tokio::select! {
         () = relay.due() => {
@@ -252,7 +287,7 @@ async fn quiet(relay: &Relay) -> Result<()> {
 /// Everything that is left in the project and its targets, without what is another at each telling.
 async fn end(project: &Project) -> Result<Value> {
     let mut end = Map::new();
-    for plural in ["releases", "environments", "promotions"] {
+    for plural in ["releases", "environments", "promotions", "recalls"] {
         for object in project.all(plural).await? {
             let kept = json!({ "spec": object["spec"], "status": object["status"] });
             end.insert(format!("{plural}/{}", named(&object)), kept);
