@@ -185,11 +185,7 @@ pub async fn suspend(
     let patch = json!({ "metadata": { "uid": uid }, "spec": { "suspend": true } });
     let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     match api.patch(key.name(), &params, &Patch::Merge(patch)).await {
-        Ok(written) => {
-            let version = written.metadata.resource_version.unwrap_or_default();
-            handles.versions.wrote("Job", &target.location.namespace, key.name(), &version);
-            Ok(())
-        }
+        Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => Ok(()),
         Err(error) => {
             if let kube::Error::Api(status) = &error {

@@ -29,8 +29,6 @@ pub async fn runs(
             continue;
         };
         let mut run = of_job(&handles.stores, namespace, &job);
-        // The view may be older than the own write that suspended it.
-        run.suspended |= handles.versions.is_stale("Job", namespace, name, job.metadata.resource_version());
         if run.pods.is_empty() && !run.is_over() {
             run.refused = why_no_pod(client, namespace, &run.uid).await;
         }

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
-use support::objects::{Object, config, deployment};
+use support::objects::{Object, config, deployment, test};
 use support::operator::{Flags, Operator};
 use support::relay::{Kill, Relay, Side};
 use support::waits::condition;
@@ -24,6 +24,7 @@ support::stories![
     a_crash_at_any_write_of_a_healthy_release_changes_nothing,
     a_crash_at_any_write_of_a_rollback_changes_nothing,
     a_crash_at_any_write_of_a_recall_changes_nothing,
+    a_crash_at_any_write_of_a_failed_test_changes_nothing,
 ];
 
 /// Stories that are told side by side.
@@ -43,6 +44,8 @@ struct Story {
     tag: &'static str,
     /// Whether release 2 is verified everywhere, too, and then recalled. A kill comes after the recall.
     recalled: bool,
+    /// The image of its test, if it has one.
+    test: Option<&'static str>,
     /// The promotions that must end, and how.
     ends: &'static [(&'static str, &'static str)],
     /// One in so many points is tried by default.
@@ -54,6 +57,7 @@ async fn a_crash_at_any_write_of_a_healthy_release_changes_nothing() -> Result<(
         name: "healthy",
         tag: "v2",
         recalled: false,
+        test: None,
         ends: &[("staging-shop-2.0.0", "Verified"), ("prod-shop-2.0.0", "Verified")],
         part: 6,
     })
@@ -65,6 +69,19 @@ async fn a_crash_at_any_write_of_a_rollback_changes_nothing() -> Result<()> {
         name: "rollback",
         tag: "v2-crash-loop",
         recalled: false,
+        test: None,
+        ends: &[("staging-shop-2.0.0", "Failed"), ("staging-shop-2.0.0-rollback", "Verified")],
+        part: 6,
+    })
+    .await
+}
+
+async fn a_crash_at_any_write_of_a_failed_test_changes_nothing() -> Result<()> {
+    compare(&Story {
+        name: "failed test",
+        tag: "v2",
+        recalled: false,
+        test: Some("t-job-failure"),
         ends: &[("staging-shop-2.0.0", "Failed"), ("staging-shop-2.0.0-rollback", "Verified")],
         part: 6,
     })
@@ -76,6 +93,7 @@ async fn a_crash_at_any_write_of_a_recall_changes_nothing() -> Result<()> {
         name: "recall",
         tag: "v2",
         recalled: true,
+        test: None,
         ends: &[("staging-shop-2.0.0-recalled", "Verified"), ("prod-shop-2.0.0-recalled", "Verified")],
         part: 4,
     })
@@ -163,8 +181,8 @@ fn chosen(story: &Story, writes: usize) -> Vec<Kill> {
     kills
 }
 
-fn shop(tag: &str, greeting: &str) -> [Object; 2] {
-    [config("web-config", greeting), deployment("web", tag, Some("web-config"))]
+fn shop(tag: &str, greeting: &str) -> Vec<Object> {
+    vec![config("web-config", greeting), deployment("web", tag, Some("web-config"))]
 }
 
 /// A project, and a controller behind the relay that has verified release 1 everywhere and come to rest.
@@ -207,14 +225,16 @@ async fn tell(story: &Story, kill: Option<Kill>, wanted: Option<&Value>) -> Resu
     let mut flags = Flags { server: Some(relay.url().to_owned()), ..Flags::own_lease("") };
     let project = prepared(&relay, &flags).await?;
     flags.lease.clone_from(&project.name);
+    let mut objects = shop(story.tag, "good day");
+    objects.extend(story.test.map(|tag| test("checkout", tag)));
     if story.recalled {
-        project.release("2.0.0", &shop(story.tag, "good day")).await?;
+        project.release("2.0.0", &objects).await?;
         verified(&project, &relay, "2.0.0").await?;
         relay.arm(kill);
         recall(&project, "shop-2.0.0").await?;
     } else {
         relay.arm(kill);
-        project.release("2.0.0", &shop(story.tag, "good day")).await?;
+        project.release("2.0.0", &objects).await?;
     }
     let mut before = String::new();
     let outcome = tokio::select! {
@@ -328,7 +348,7 @@ fn forget(value: &mut Value) {
             fields.retain(|name, _| {
                 let is_moment = name.ends_with("At") || name.ends_with("Time") || name == "at";
                 let is_another =
-                    ["uid", "namespaceUid", "epoch", "message", "ca.crt"].contains(&name.as_str());
+                    ["uid", "namespaceUid", "epoch", "message", "ca.crt", "job"].contains(&name.as_str());
                 !is_moment && !is_another
             });
             // "CrashLoopBackOff: Deployment web: pod web-..": which pod is chance.
@@ -358,7 +378,12 @@ fn counted(events: &[AuditEvent], project: &str) -> BTreeMap<String, usize> {
             ("delete", 200..=299) => "deleted",
             _ => continue,
         };
-        let what = format!("{done} {}/{}/{}", event.namespace, event.resource, event.name);
+        // The name of a Job of a test follows from the UID of its promotion.
+        let name = match event.resource.as_str() {
+            "jobs" => event.name.rsplit_once('-').map_or("", |(name, _)| name),
+            _ => event.name.as_str(),
+        };
+        let what = format!("{done} {}/{}/{name}", event.namespace, event.resource);
         *counts.entry(neutral(&what, project)).or_default() += 1;
     }
     counts

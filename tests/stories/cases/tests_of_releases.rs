@@ -3,7 +3,9 @@
 use anyhow::{Context, Result, ensure};
 use control_plane::eventually;
 use serde_json::{Value, json};
-use support::objects::{deployment, image, with};
+use support::objects::{self, deployment, image, with};
+use support::operator::Flags;
+use support::relay::Relay;
 use support::requests::is_write;
 use support::{Project, SOON, in_project, merge, same, with_own_controller};
 
@@ -15,7 +17,9 @@ support::stories![
     a_test_whose_pod_is_deleted_is_repeated,
     a_test_that_does_not_end_is_suspended,
     a_test_runs_once_when_the_controller_is_killed_meanwhile,
+    the_last_lines_of_the_log_are_recorded_where_a_test_asks_for_them,
     tests_beyond_the_history_are_deleted,
+    a_test_that_reaches_for_the_node_is_refused_before_anything_is_written,
 ];
 
 /// The template of a test whose pods fare as the tag says, for some seconds.
@@ -31,14 +35,6 @@ fn prod(tag: &str, seconds: u32, more: Value) -> Value {
     let mut test = json!({ "name": "smoke", "template": template(tag, seconds) });
     merge(&mut test, &more);
     json!({ "name": "prod", "tests": [test] })
-}
-
-fn content_test(name: &str, tag: &str) -> Value {
-    json!({
-        "apiVersion": "batch/v1", "kind": "Job",
-        "metadata": { "name": name, "annotations": { "towpath.dev/test": "required" } },
-        "spec": { "template": template(tag, 1) },
-    })
 }
 
 /// The record of a test.
@@ -74,7 +70,7 @@ async fn running(project: &Project, promotion: &str) -> Result<Value> {
 
 async fn a_release_is_verified_when_the_tests_of_its_environment_and_its_own_have_passed() -> Result<()> {
     in_project(&[prod("t1", 3, json!({}))], async |project| {
-        let objects = [deployment("web", "v1", None), content_test("checkout", "t1")];
+        let objects = [deployment("web", "v1", None), objects::test("checkout", "t1")];
         let release = project.release("1.0.0", &objects).await?;
         let promotion = project.ended(&format!("prod-{release}"), "Verified").await?;
         for (name, origin) in [("smoke", "Environment"), ("checkout", "Content")] {
@@ -104,7 +100,7 @@ async fn a_failed_test_rolls_its_release_back_and_its_job_stays() -> Result<()> 
     in_project(&[json!({ "name": "prod" })], async |project| {
         let first = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
         project.ended(&format!("prod-{first}"), "Verified").await?;
-        let objects = [deployment("web", "v2", None), content_test("checkout", "t-job-failure")];
+        let objects = [deployment("web", "v2", None), objects::test("checkout", "t-job-failure")];
         let second = project.release("2.0.0", &objects).await?;
         let failed = project.ended(&format!("prod-{second}"), "Failed").await?;
         same("reason", &failed["status"]["reason"], &json!("TestFailed"))?;
@@ -226,4 +222,46 @@ async fn tests_beyond_the_history_are_deleted() -> Result<()> {
         .await
     })
     .await
+}
+
+async fn a_test_that_reaches_for_the_node_is_refused_before_anything_is_written() -> Result<()> {
+    let container = |more: Value| with(json!({ "name": "main", "image": image("t1") }), more);
+    let privileged = container(json!({ "securityContext": { "privileged": true } }));
+    let mounts = json!([{ "name": "root", "hostPath": { "path": "/" } }]);
+    for (spec, words) in [
+        (json!({ "containers": [privileged] }), "privileged containers"),
+        (json!({ "containers": [container(json!({}))], "volumes": mounts }), "hostPath volumes"),
+        (json!({ "containers": [container(json!({}))], "hostNetwork": true }), "hostNetwork"),
+    ] {
+        let test = json!({ "name": "smoke", "template": { "spec": spec } });
+        in_project(&[json!({ "name": "prod", "tests": [test] })], async |project| {
+            let release = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
+            let says = |it: &Value| it["status"]["message"].as_str().is_some_and(|text| text.contains(words));
+            let name = format!("prod-{release}");
+            let refused = project.until("promotions", &name, words, says).await?;
+            reads(&refused["status"], "message", "Job smoke")?;
+            same("revision", &refused["status"]["revision"], &Value::Null)?;
+            same("objects", project.snapshot("prod").await?.len(), 0)
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+async fn the_last_lines_of_the_log_are_recorded_where_a_test_asks_for_them() -> Result<()> {
+    let project = Project::without_controller(&[prod("t-job-failure", 1, json!({ "keepLog": 3 }))]).await?;
+    let relay = Relay::start(&project.cluster.admin().config).await?;
+    relay.tells_log("asked for /checkout\n\u{1b}[31m404\u{1b}[0m\n");
+    let flags = Flags { server: Some(relay.url().to_owned()), ..Flags::own_lease(&project.name) };
+    project.start_as(&flags).await?;
+    let release = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
+    let failed = project.ended(&format!("prod-{release}"), "Failed").await?;
+    let log = json!("asked for /checkout\n\\u{1b}[31m404\\u{1b}[0m");
+    same("log", &test(&failed, "smoke")?["log"], &log)?;
+    let asked = relay.logs();
+    ensure!(
+        asked.len() == 1 && asked[0].contains("container=main") && asked[0].contains("tailLines=3"),
+        "{asked:?}"
+    );
+    Ok(())
 }

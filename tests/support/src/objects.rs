@@ -82,6 +82,15 @@ pub fn hook(name: &str, moment: &str, tag: &str) -> Object {
     })
 }
 
+/// A test in the content of a release.
+pub fn test(name: &str, tag: &str) -> Object {
+    json!({
+        "apiVersion": "batch/v1", "kind": "Job",
+        "metadata": { "name": name, "annotations": { "towpath.dev/test": "required" } },
+        "spec": { "template": { "spec": { "containers": [{ "name": "main", "image": image(tag) }] } } },
+    })
+}
+
 /// The object with something merged over it.
 pub fn with(mut object: Object, over: Value) -> Object {
     merge(&mut object, &over);

@@ -68,6 +68,8 @@ struct Shared {
     kill: Mutex<Option<Kill>>,
     writes: Mutex<Vec<String>>,
     due: watch::Sender<bool>,
+    /// What every pod has written, where no kubelet tells it, and what was asked for.
+    log: Mutex<(Option<String>, Vec<String>)>,
 }
 
 impl Relay {
@@ -88,6 +90,7 @@ impl Relay {
             kill: Mutex::default(),
             writes: Mutex::default(),
             due: watch::Sender::new(false),
+            log: Mutex::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
@@ -106,6 +109,16 @@ impl Relay {
     pub fn arm(&self, kill: Option<Kill>) {
         self.shared.writes.lock().unwrap_or_else(PoisonError::into_inner).clear();
         *self.shared.kill.lock().unwrap_or_else(PoisonError::into_inner) = kill;
+    }
+
+    /// Answers every request for a log with this text: a played node has none.
+    pub fn tells_log(&self, text: &str) {
+        self.shared.log.lock().unwrap_or_else(PoisonError::into_inner).0 = Some(text.to_owned());
+    }
+
+    /// The logs that were asked for, as path and query.
+    pub fn logs(&self) -> Vec<String> {
+        self.shared.log.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
     }
 
     /// The writes so far, in the order in which they came.
@@ -146,6 +159,9 @@ impl Shared {
     async fn pass(&self, request: Request<Body>) -> Result<Response<Body>> {
         if request.method() == Method::GET {
             self.unless_due().await;
+            if let Some(log) = self.log_of(request.uri()) {
+                return Ok(Response::new(Body::from(log)));
+            }
             return self.forward(request).await;
         }
         let (head, body) = request.into_parts();
@@ -163,6 +179,13 @@ impl Shared {
             return self.die().await;
         }
         Ok(answer)
+    }
+
+    fn log_of(&self, uri: &Uri) -> Option<String> {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = log.0.clone().filter(|_| uri.path().ends_with("/log"))?;
+        log.1.push(uri.to_string());
+        Some(text)
     }
 
     /// Counts a write; gives the side on which the controller dies of it.
