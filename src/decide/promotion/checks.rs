@@ -139,7 +139,7 @@ impl<'a> Checks<'a> {
         if news.is_empty() {
             return None;
         }
-        let mut status = scene.status();
+        let mut status = scene.status.clone();
         for round in news {
             put(&mut status, round.report(None, self.asked(round)));
         }
@@ -356,6 +356,7 @@ fn with_action<'a>(scene: &Scene<'a>, action: Option<FailureAction>) -> Scene<'a
     Scene {
         policy: RollbackPolicySpec { action, ..scene.policy.clone() },
         lane: scene.lane.clone(),
+        status: scene.status.clone(),
         ..*scene
     }
 }

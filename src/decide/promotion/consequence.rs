@@ -77,15 +77,15 @@ fn no_target(scene: &Scene<'_>) -> String {
 
 /// Whether a revision has the content that this promotion wrote.
 fn has_content_of_this(scene: &Scene<'_>, revision: i64) -> bool {
-    let own = scene.status().digest;
+    let own = scene.status.digest.clone();
     let digest = scene.lane.revision(revision).and_then(|other| other.status.as_ref()?.digest.clone());
     own.is_some() && own == digest
 }
 
 /// Why there is nothing to roll back. The changes of unverified predecessors with the same content count as changes of this promotion.
 fn changed_nothing(scene: &Scene<'_>) -> Option<String> {
-    let own = scene.status();
-    if writes(&own) {
+    let own = &scene.status;
+    if writes(own) {
         return None;
     }
     let earlier = || scene.lane.here().rev().filter(|other| other.revision() < own.revision);
@@ -112,7 +112,7 @@ fn revision_to_restore(scene: &Scene<'_>) -> Option<i64> {
     match scene.policy.target {
         RollbackTarget::LastVerified => default_target(&scene.lane),
         RollbackTarget::Previous => {
-            let replaces = scene.status().replaces;
+            let replaces = scene.status.replaces;
             match replaces {
                 None => default_target(&scene.lane),
                 Some(number) => scene

@@ -79,7 +79,7 @@ pub(super) fn closed_gate(scene: &Scene<'_>) -> Option<Decision> {
                 None => Some(scene.wait(&gate, &message, wake_at)),
                 Some(tally) => {
                     let message = format!("{message}; {}", how_to_approve(scene, release, &tally.report));
-                    let mut status = scene.status();
+                    let mut status = scene.status.clone();
                     status.approvals = Some(tally.report);
                     Some(scene.wait_with(status, &gate, &message, earliest(wake_at, tally.until)))
                 }
@@ -307,7 +307,7 @@ pub(super) fn unapproved(scene: &Scene<'_>, digest: &str) -> Result<Option<Appro
         return Ok(Some(tally.report));
     }
     let message = how_to_approve(scene, release, &tally.report);
-    let mut status = scene.status();
+    let mut status = scene.status.clone();
     status.approvals = Some(tally.report);
     // A user may get the right to approve later.
     let again = (!scene.world.project.approvals.is_empty()).then(|| later(scene.now, RIGHTS));

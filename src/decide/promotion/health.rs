@@ -22,22 +22,22 @@ pub(super) fn is_healthy(scene: &Scene<'_>, keys: &[ObjectKey]) -> bool {
 
 /// The health of these objects. Workloads that were failing before the promotion are ignored.
 pub(super) fn health_of(scene: &Scene<'_>, keys: &[ObjectKey], mode: Mode) -> Health {
-    let (status, awaits) = (scene.status(), awaits(scene));
-    of_all(&judged(scene, keys, &status), &rules(scene, &status, &awaits, mode))
+    let (status, awaits) = (&scene.status, awaits(scene));
+    of_all(&judged(scene, keys, status), &rules(scene, status, &awaits, mode))
 }
 
 /// The health of the Job of a hook.
 pub(super) fn hook_health(scene: &Scene<'_>, key: &ObjectKey, job: &Workload) -> Health {
-    let (status, awaits) = (scene.status(), awaits(scene));
-    of_hook(key, job, &rules(scene, &status, &awaits, mode(scene, scene.now)))
+    let (status, awaits) = (&scene.status, awaits(scene));
+    of_hook(key, job, &rules(scene, status, &awaits, mode(scene, scene.now)))
 }
 
 /// What says nothing about the release, for the record.
 pub(super) fn unjudged(scene: &Scene<'_>, keys: &[ObjectKey]) -> Vec<String> {
-    let status = scene.status();
-    let is_changed = |key: &&ObjectKey| changes(&status, key);
+    let status = &scene.status;
+    let is_changed = |key: &&ObjectKey| changes(status, key);
     let changed: Vec<ObjectKey> = keys.iter().filter(is_changed).cloned().collect();
-    without_evidence(&judged(scene, &changed, &status), &rules(scene, &status, &[], Mode::Rollout(scene.now)))
+    without_evidence(&judged(scene, &changed, status), &rules(scene, status, &[], Mode::Rollout(scene.now)))
 }
 
 fn changes(status: &PromotionStatus, key: &ObjectKey) -> bool {
@@ -103,8 +103,8 @@ pub(super) fn exits_found(scene: &Scene<'_>, wanted: &[Desired]) -> Vec<ExitsBef
 
 /// Changed workloads whose replicas are 0 although the content does not say so: nothing of them runs.
 pub(super) fn without_replicas(scene: &Scene<'_>, wanted: &[Desired]) -> Vec<ObjectRef> {
-    let status = scene.status();
-    let is_changed = |key: &ObjectKey| changes(&status, key);
+    let status = &scene.status;
+    let is_changed = |key: &ObjectKey| changes(status, key);
     wanted
         .iter()
         .filter(|item| matches!(item.key.kind(), "Deployment" | "StatefulSet") && is_workload(&item.key))
@@ -118,7 +118,7 @@ pub(super) fn without_replicas(scene: &Scene<'_>, wanted: &[Desired]) -> Vec<Obj
 
 /// The first workload whose template another manager changed after this promotion wrote it.
 pub(super) fn template_change(scene: &Scene<'_>, wanted: &[Desired]) -> Option<(ObjectKey, Changed)> {
-    let since = scene.status().started_at.map_or(scene.now, |time| time.0);
+    let since = scene.status.started_at.as_ref().map_or(scene.now, |time| time.0);
     wanted.iter().find_map(|item| match scene.world.live.get(&item.key)? {
         Live::Present(live) => {
             Some((item.key.clone(), changed_template(live, &item.object, FIELD_MANAGER, since)?))

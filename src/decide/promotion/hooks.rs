@@ -108,19 +108,22 @@ fn job<'a>(scene: &'a Scene<'_>, key: &ObjectKey) -> Option<&'a Workload> {
     scene.world.workloads.get(key)
 }
 
-/// Adds to the status the hooks that were created or have ended since it was written.
-pub(super) fn observe(scene: &Scene<'_>, status: &mut PromotionStatus) {
+/// The stored status with the hooks that were created or have ended since it was written.
+pub(super) fn observed(scene: &Scene<'_>) -> PromotionStatus {
+    let mut status = scene.status.clone();
     if !status.phase.is_running() {
-        return;
+        return status;
     }
-    for item in hooks(scene).filter(|item| !is_recorded(status, &item.key)).collect::<Vec<_>>() {
+    let unrecorded = hooks(scene).filter(|item| !is_recorded(&scene.status, &item.key));
+    for item in unrecorded {
         let job = job(scene, &item.key);
         if job.is_some_and(|job| job.complete) {
-            end(scene, status, &item.key, StepResult::Passed, None);
+            end(scene, &mut status, &item.key, StepResult::Passed, None);
         } else if job.is_some() || scene.world.written.contains(&item.key) {
-            start(scene, status, item);
+            start(scene, &mut status, item);
         }
     }
+    status
 }
 
 /// Records that the Job of a hook was created.
@@ -182,8 +185,7 @@ pub(super) fn remember(scene: &Scene<'_>, mut decision: Decision) -> Decision {
     let stored = scene.world.promotion.status.as_ref();
     let is_new = |status: &PromotionStatus| stored.is_some_and(|stored| stored.steps != status.steps);
     if decision.memory.is_none() {
-        let status = scene.status();
-        decision.memory = is_new(&status).then(|| scene.same_phase(status));
+        decision.memory = is_new(&scene.status).then(|| scene.same_phase(scene.status.clone()));
     }
     decision
 }
@@ -285,10 +287,9 @@ pub(super) fn stop_own(scene: &Scene<'_>, until: Timestamp) -> Option<Decision> 
 
 /// Until when a failed promotion waits for its unfinished hooks to stop.
 pub(super) fn patience(scene: &Scene<'_>) -> Timestamp {
-    let status = scene.status();
     let plan = scene.world.plans.content.as_ref().and_then(|plan| plan.as_ref().ok());
     let own = plan.map_or(0, |plan| seconds(&plan.objects, &scene.policy));
     let limit =
         i64::from(scene.policy.failing.progress_deadline_seconds).saturating_mul(4).saturating_add(own);
-    later(rollout_since(scene, &status), SignedDuration::from_secs(limit))
+    later(rollout_since(scene, &scene.status), SignedDuration::from_secs(limit))
 }

@@ -107,15 +107,19 @@ pub fn decide(world: &PromotionWorld, now: Timestamp) -> Decision {
         return unknown(world, now, format!("spec.release names {}, which does not exist", spec.release));
     };
     let lane = Lane::of(&world.project, environment, application);
-    let scene = Scene {
+    let mut scene = Scene {
         world,
         environment,
         application,
         release: world.project.releases.get(&spec.release).map(|release| release.as_ref()),
         policy: validate::policy(&world.project, environment),
         lane,
+        status: world.promotion.status.clone().unwrap_or_default(),
         now,
     };
+    let mut status = hooks::observed(&scene);
+    test_runs::observe(&scene, &mut status);
+    scene.status = status;
     match world.promotion.phase() {
         PromotionPhase::Pending => pending::decide(&scene),
         PromotionPhase::Promoting | PromotionPhase::Observing => {
@@ -138,18 +142,12 @@ pub(super) struct Scene<'a> {
     release: Option<&'a CachedRelease>,
     policy: RollbackPolicySpec,
     lane: Lane<'a>,
+    /// The stored status, with the hooks and tests that have ended since it was written.
+    status: PromotionStatus,
     now: Timestamp,
 }
 
 impl Scene<'_> {
-    /// The stored status, with the hooks and tests that have ended since it was written.
-    fn status(&self) -> PromotionStatus {
-        let mut status = self.world.promotion.status.clone().unwrap_or_default();
-        hooks::observe(self, &mut status);
-        test_runs::observe(self, &mut status);
-        status
-    }
-
     fn is_rollback(&self) -> bool {
         self.world.promotion.spec.kind == PromotionKind::Rollback
     }
@@ -216,7 +214,7 @@ impl Scene<'_> {
 
     /// Reports what the promotion waits for.
     fn wait(&self, reason: &Reason, message: &str, wake_at: Option<Timestamp>) -> Decision {
-        self.wait_with(self.status(), reason, message, wake_at)
+        self.wait_with(self.status.clone(), reason, message, wake_at)
     }
 
     /// The same, with a changed status.
@@ -239,7 +237,7 @@ impl Scene<'_> {
         message: &str,
         wake_at: Option<Timestamp>,
     ) -> Decision {
-        let stored = self.status();
+        let stored = &self.status;
         let is_memory = status.refused_since != stored.refused_since
             || status.approvals != stored.approvals
             || status.waiting_since != stored.waiting_since;

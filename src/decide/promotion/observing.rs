@@ -68,7 +68,7 @@ pub(super) fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -
                     return finish(scene, Outcome::Failed { reason, message: &message });
                 }
                 Health::Progressing { obstacle: Some(reason), message, recheck_at } => {
-                    scene.stay(scene.status(), &reason, &message, recheck_at)
+                    scene.stay(scene.status.clone(), &reason, &message, recheck_at)
                 }
                 // Not reported: the progress of a workload is in its own status.
                 Health::Progressing { obstacle: None, recheck_at, .. } => {
@@ -91,13 +91,12 @@ pub(super) fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -
 /// Ends the promotion after the observe window: verified, unless nothing shows whether the release is good. None while a check needs
 /// further measurements.
 fn end(scene: &Scene<'_>, wanted: &[Desired], checks: &Checks<'_>) -> Option<Decision> {
-    let status = scene.status();
     if let Some((reason, message)) = test_runs::error(scene) {
         return Some(finish(scene, Outcome::Inconclusive { reason, message: &message }));
     }
     let idle: Vec<ObjectRef> = without_replicas(scene, wanted)
         .into_iter()
-        .filter(|it| status.without_replicas.contains(it))
+        .filter(|it| scene.status.without_replicas.contains(it))
         .collect();
     if !idle.is_empty() {
         return Some(nothing_ran(scene, &idle));

@@ -216,7 +216,7 @@ impl Scene<'_> {
             exits_before: Vec::new(),
             waiting_since: None,
             waited_until: None,
-            ..self.status()
+            ..self.status.clone()
         };
         checks::close(self, &mut status);
         status

@@ -345,7 +345,7 @@ fn launch(
         memory: Some(scene.write(status, PromotionPhase::Promoting, &rolling_reason(scene), &message)),
         // The target and the number of a rollback follow from its spec until it has ended, so its writes need not wait for the
         // memory. A rollback that was refused before writes its memory first.
-        memory_follows: scene.is_rollback() && scene.status().refused_since.is_none(),
+        memory_follows: scene.is_rollback() && scene.status.refused_since.is_none(),
         actions: next.actions,
         wake_at: Some(later(scene.now, SignedDuration::from_secs(1))),
         notes: vec![note],
@@ -355,7 +355,7 @@ fn launch(
 
 /// The status that every start has in common.
 fn begin(scene: &Scene<'_>, content: &Digested) -> PromotionStatus {
-    let mut status = scene.status();
+    let mut status = scene.status.clone();
     status.revision = Some(scene.revision());
     status.replaces = scene.lane.current().and_then(|current| current.revision());
     status.digest = Some(content.digest().to_owned());

@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 /// Reports the refusal and retries. Gives up after the progress deadline, which counts from the first refusal.
 pub(super) fn refuse(scene: &Scene<'_>, reason: Reason, message: &str, retry: SignedDuration) -> Decision {
     let limit = SignedDuration::from_secs(i64::from(scene.policy.failing.progress_deadline_seconds));
-    let mut status = scene.status();
+    let mut status = scene.status.clone();
     let since = status.refused_since.get_or_insert_with(|| scene.time()).0;
     let deadline = later(since, limit);
     if scene.now >= deadline {

@@ -47,7 +47,7 @@ enum Progress {
 
 /// The next deletions of a step; none when nothing is left to delete in it.
 pub(super) fn step(scene: &Scene<'_>, at: Removal) -> Option<Decision> {
-    let mut status = scene.status();
+    let mut status = scene.status.clone();
     let mut actions = Vec::new();
     let mut wake_at = None;
     for change in status.changes.iter_mut().filter(|change| is_removal(change, at)) {
@@ -74,7 +74,7 @@ pub(super) fn step(scene: &Scene<'_>, at: Removal) -> Option<Decision> {
     let wake_at = wake_at.or_else(|| Some(later(scene.now, SOON)));
     // What the objects had may have changed since the promotion started.
     let memory =
-        (!actions.is_empty() && status.changes != scene.status().changes).then(|| scene.same_phase(status));
+        (!actions.is_empty() && status.changes != scene.status.changes).then(|| scene.same_phase(status));
     Some(Decision { memory, actions, wake_at, ..Decision::default() })
 }
 
@@ -125,13 +125,12 @@ fn progress(scene: &Scene<'_>, key: &ObjectKey, insists: bool) -> Progress {
 /// Until when a rollback waits for the objects that it removes to be gone. Everything is restored then: it ends, and says what remains.
 fn patience(scene: &Scene<'_>) -> Timestamp {
     let limit = SignedDuration::from_secs(i64::from(scene.policy.failing.progress_deadline_seconds));
-    later(hooks::rollout_since(scene, &scene.status()), limit)
+    later(hooks::rollout_since(scene, &scene.status), limit)
 }
 
 /// The objects that a rollback removes and that are being deleted, as sentences.
 pub(super) fn leaving(scene: &Scene<'_>) -> Vec<String> {
-    let status = scene.status();
-    let deletes = status.changes.iter().filter(|change| change.action == ChangeAction::Delete);
+    let deletes = scene.status.changes.iter().filter(|change| change.action == ChangeAction::Delete);
     let keys = deletes.filter_map(key_of);
     keys.filter_map(|key| match progress(scene, &key, true) {
         Progress::Leaving(why) => Some(format!("{key} {why}")),
@@ -178,7 +177,7 @@ pub(super) fn record(scene: &Scene<'_>, status: &mut PromotionStatus, phase: Pro
 
 /// The status with the deletions of the first step that were refused, and whether there are any: they are not observed again.
 pub(super) fn remaining(scene: &Scene<'_>) -> (PromotionStatus, bool) {
-    let (mut status, mut remains) = (scene.status(), false);
+    let (mut status, mut remains) = (scene.status.clone(), false);
     for change in status.changes.iter_mut().filter(|change| is_removal(change, Removal::AfterRollout)) {
         let Some(key) = key_of(change) else { continue };
         if let Progress::Remains(reason) = progress(scene, &key, false) {
@@ -196,7 +195,7 @@ pub(super) fn with_remaining(scene: &Scene<'_>, message: &str) -> String {
     if !leaving.is_empty() {
         return format!("{message}; what it removes is not gone yet: {}", leaving.join(", "));
     }
-    let mut status = scene.status();
+    let mut status = scene.status.clone();
     record(scene, &mut status, PromotionPhase::Verified);
     let remaining: Vec<String> = status
         .changes
@@ -215,7 +214,7 @@ pub(super) fn with_remaining(scene: &Scene<'_>, message: &str) -> String {
 
 /// Whether objects were deleted at the end of the rollout: the observe window starts after that.
 pub(super) fn removed_any(scene: &Scene<'_>) -> bool {
-    scene.status().changes.iter().any(|change| is_removal(change, Removal::AfterRollout))
+    scene.status.changes.iter().any(|change| is_removal(change, Removal::AfterRollout))
 }
 
 /// The objects that the second step deletes, once the observe window has ended.

@@ -174,11 +174,11 @@ pub(super) fn progress(
     unwritten: &Unwritten,
     obstacle: Option<(Reason, String)>,
 ) -> Option<PromotionStatus> {
-    let stored = scene.status();
+    let stored = &scene.status;
     let says = |reason: &Reason| stored.reason.as_deref() == Some(reason.as_str());
     let (reason, message) = match (unwritten.remainder.len(), obstacle) {
         (0, None) if says(&rolling_reason(scene)) => return None,
-        (0, None) => (rolling_reason(scene), rolling_message(scene, &stored)),
+        (0, None) => (rolling_reason(scene), rolling_message(scene, stored)),
         (0, Some(obstacle)) => obstacle,
         (count, _) => {
             let message = format!(
@@ -196,13 +196,13 @@ pub(super) fn progress(
         return None;
     }
     let phase = stored.phase;
-    Some(scene.write(stored, phase, &reason, &message))
+    Some(scene.write(stored.clone(), phase, &reason, &message))
 }
 
 /// The event when writes start to fail.
 pub(super) fn failure_note(scene: &Scene<'_>, status: &PromotionStatus) -> Option<Note> {
     let is_told = |status: &PromotionStatus| status.reason.as_deref() == Some(Reason::Refused.as_str());
-    let message = status.message.as_deref().filter(|_| is_told(status) && !is_told(&scene.status()))?;
+    let message = status.message.as_deref().filter(|_| is_told(status) && !is_told(&scene.status))?;
     Some(warning(Reason::Refused, format!("{}: {message}", scene.environment.name())))
 }
 

@@ -21,11 +21,11 @@ const CONSENT: SignedDuration = SignedDuration::from_secs(10);
 
 /// Carries out the next writes, and checks what is written already.
 pub(super) fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
-    let status = scene.status();
-    let since = hooks::rollout_since(scene, &status);
-    let since = waited(scene, &status).map_or(since, |at| at.max(since).min(scene.now));
+    let status = &scene.status;
+    let since = hooks::rollout_since(scene, status);
+    let since = waited(scene, status).map_or(since, |at| at.max(since).min(scene.now));
     // A rollback restores what it can, and retries the rest: nothing else would restore it. A refused deletion fails nothing.
-    let refused = scene.world.refused.iter().find(|(key, _)| !removals::is_removed(&status, key));
+    let refused = scene.world.refused.iter().find(|(key, _)| !removals::is_removed(status, key));
     if let Some((key, message)) = refused.filter(|_| !scene.is_rollback()) {
         return finish(
             scene,
@@ -35,8 +35,8 @@ pub(super) fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
             },
         );
     }
-    let next = next_writes(scene, &status, wanted);
-    let (next, unwritten) = possible(scene, &status, next, write_deadline(scene, wanted, since));
+    let next = next_writes(scene, status, wanted);
+    let (next, unwritten) = possible(scene, status, next, write_deadline(scene, wanted, since));
     if unwritten.is_overdue(scene.now) {
         return finish(
             scene,
@@ -139,14 +139,13 @@ fn regression(scene: &Scene<'_>) -> Option<Decision> {
 /// Runs the hooks after the rollout and the tests of the last verified revision, deletes what a rollback can restore, and starts the
 /// observe window.
 fn finish_rollout(scene: &Scene<'_>, wanted: &[Desired], unwritten: &Unwritten) -> Decision {
-    let status = scene.status();
-    let next =
-        (!scene.is_rollback()).then(|| hooks::run(scene, &status, wanted, Hook::PostPromote)).flatten();
+    let status = &scene.status;
+    let next = (!scene.is_rollback()).then(|| hooks::run(scene, status, wanted, Hook::PostPromote)).flatten();
     if let Some(next) = next {
         if let Some((reason, message)) = hooks::failure(scene, &next.hooks) {
             return finish(scene, Outcome::Failed { reason, message: &message });
         }
-        let (next, unwritten) = possible(scene, &status, next, unwritten.deadline);
+        let (next, unwritten) = possible(scene, status, next, unwritten.deadline);
         if unwritten.is_overdue(scene.now) {
             let message = unwritten.overdue();
             return finish(
@@ -192,10 +191,10 @@ fn proceed(
     let told = progress(scene, unwritten, obstacle);
     let notes = told.as_ref().and_then(|status| failure_note(scene, status)).into_iter().collect();
     // That it waits, and until when it did, drives the deadlines: it is memory, written with what is reported anyway.
-    let (memory, report) = match waits == scene.status().waiting_since.is_some() {
+    let (memory, report) = match waits == scene.status.waiting_since.is_some() {
         true => (None, told),
         false => {
-            let status = told.unwrap_or_else(|| scene.same_phase(scene.status()));
+            let status = told.unwrap_or_else(|| scene.same_phase(scene.status.clone()));
             (Some(waits_for_a_person(scene, status, waits)), None)
         }
     };
@@ -212,7 +211,7 @@ fn proceed(
 /// Deletes the pods of the replaced revision that are not ready: with `OrderedReady` the StatefulSet controller never replaces them
 /// (kubernetes#67250), and with `OnDelete` no controller does.
 pub(super) fn stuck_pods(scene: &Scene<'_>) -> Vec<Action> {
-    let replaces = scene.status().replaces.and_then(|number| scene.lane.revision(number));
+    let replaces = scene.status.replaces.and_then(|number| scene.lane.revision(number));
     let replaces_a_failure = replaces.is_some_and(|promotion| promotion.phase().has_failed());
     if !scene.is_rollback() && !replaces_a_failure {
         return Vec::new();
@@ -231,7 +230,8 @@ pub(super) fn stuck_pods(scene: &Scene<'_>) -> Vec<Action> {
 /// Ends a rollback, whose content was verified before; starts the observe window of a promotion.
 fn rolled_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
     if scene.is_rollback() {
-        let what = scene.status().version.unwrap_or_else(|| "what ran before Towpath first wrote".to_owned());
+        let what =
+            scene.status.version.clone().unwrap_or_else(|| "what ran before Towpath first wrote".to_owned());
         let message = format!("restored {what}, and it is healthy");
         return finish(scene, Outcome::Verified { reason: Reason::Restored, message: &message });
     }
@@ -277,7 +277,7 @@ fn rolled_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
 /// The time when the last pod became ready: a function of the pods, so that every replica computes the same. Pods report whole
 /// seconds, so the next second is used.
 fn last_ready(scene: &Scene<'_>, wanted: &[Desired]) -> Timestamp {
-    let started = scene.status().started_at.map_or(scene.now, |time| time.0);
+    let started = scene.status.started_at.as_ref().map_or(scene.now, |time| time.0);
     // Pods tell nothing about the end of a Job or the state of a custom object.
     let is_told_by_pods = |item: &Desired| item.hook.is_none() && item.key.kind() != "Job";
     if !scene.world.customs.is_empty() || !wanted.iter().all(is_told_by_pods) {

@@ -60,7 +60,7 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
         }
     };
     if let Grant::Missing(message) = scene.world.project.grant(scene.environment.name()) {
-        let status = waits_for_a_person(scene, scene.status(), true);
+        let status = waits_for_a_person(scene, scene.status.clone(), true);
         return scene.wait_with(status, &Reason::NotGranted, message, Some(later(scene.now, super::RETRY)));
     }
     match rolled_out_at(scene) {
@@ -71,12 +71,17 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
 
 /// Since when everything is rolled out, if that was observed. With delivery `Observed` it is the start of the promotion.
 fn rolled_out_at(scene: &Scene<'_>) -> Option<Timestamp> {
-    let status = scene.status();
+    let status = &scene.status;
     let from_the_start = match scene.environment.spec.delivery {
         Delivery::Managed => None,
-        Delivery::Observed => status.started_at.or_else(|| Some(scene.time())),
+        Delivery::Observed => status.started_at.clone().or_else(|| Some(scene.time())),
     };
-    status.rolled_out_at.map(|time| time.0).or(scene.world.rolled_out).or(from_the_start.map(|time| time.0))
+    status
+        .rolled_out_at
+        .as_ref()
+        .map(|time| time.0)
+        .or(scene.world.rolled_out)
+        .or(from_the_start.map(|time| time.0))
 }
 
 /// A later revision in this lane that has started.

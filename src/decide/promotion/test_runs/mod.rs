@@ -199,12 +199,12 @@ pub(super) fn remember(scene: &Scene<'_>, mut decision: Decision) -> Decision {
     if stored.is_none_or(|stored| stored.tests.is_empty()) {
         return decision;
     }
-    let status = scene.status();
+    let status = &scene.status;
     let running = status.tests.iter().filter(|test| test.result == TestResult::Running);
     let ends = running.map(|test| deadline(scene, test)).filter(|at| *at > scene.now).min();
     let is_new = stored.is_some_and(|stored| stored.tests != status.tests);
     if decision.memory.is_none() && is_new {
-        decision.memory = Some(scene.same_phase(status));
+        decision.memory = Some(scene.same_phase(status.clone()));
     }
     if decision.memory.as_ref().is_none_or(|memory| !memory.phase.is_final()) {
         decision.wake_at = earliest(decision.wake_at, ends);
@@ -214,5 +214,5 @@ pub(super) fn remember(scene: &Scene<'_>, mut decision: Decision) -> Decision {
 
 /// Whether the promotion has tests that have not ended.
 pub(super) fn are_left(scene: &Scene<'_>) -> bool {
-    scene.status().tests.iter().any(|test| !test.result.is_final())
+    scene.status.tests.iter().any(|test| !test.result.is_final())
 }

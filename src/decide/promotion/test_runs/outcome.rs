@@ -5,7 +5,7 @@ use crate::api::{Reason, TestOrigin, TestResult, TestStatus};
 
 /// The first test that failed, for the outcome of the promotion.
 pub(in crate::decide::promotion) fn failure(scene: &Scene<'_>) -> Option<(Reason, String)> {
-    let status = scene.status();
+    let status = &scene.status;
     let is_failed = |test: &&TestStatus| test.required && test.result == TestResult::Failed;
     let test = status.tests.iter().find(is_failed)?;
     let code = test.exit_code.unwrap_or_default();
@@ -23,7 +23,7 @@ pub(in crate::decide::promotion) fn failure(scene: &Scene<'_>) -> Option<(Reason
 
 /// The first test that has no result, for the outcome of the promotion.
 pub(in crate::decide::promotion) fn error(scene: &Scene<'_>) -> Option<(Reason, String)> {
-    let status = scene.status();
+    let status = &scene.status;
     let is_errored = |test: &&TestStatus| test.required && test.result == TestResult::Errored;
     let test = status.tests.iter().find(is_errored)?;
     let reason = test.reason.as_deref().unwrap_or_default();

@@ -25,7 +25,7 @@ pub(in crate::decide::promotion) fn advance(
     scene: &Scene<'_>,
     is_due: impl Fn(TestOrigin) -> bool,
 ) -> Option<Decision> {
-    let mut status = scene.status();
+    let mut status = scene.status.clone();
     let before = status.tests.clone();
     let steps = Steps::of(scene, &mut status, &is_due);
     let is_over = status.tests.iter().filter(|test| is_due(test.origin)).all(|test| test.result.is_final());
@@ -167,7 +167,7 @@ fn suspension(scene: &Scene<'_>, test: &TestStatus) -> Option<Action> {
 
 /// Suspends the unfinished Jobs of a promotion that ends; none when nothing of them runs.
 pub(in crate::decide::promotion) fn stop(scene: &Scene<'_>) -> Option<Decision> {
-    let mut status = scene.status();
+    let mut status = scene.status.clone();
     let actions: Vec<Action> = status.tests.iter().filter_map(|test| suspension(scene, test)).collect();
     if actions.is_empty() {
         return None;
