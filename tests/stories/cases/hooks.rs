@@ -14,20 +14,20 @@ support::stories![
 ];
 
 /// A hook whose pod runs for some seconds.
-fn lasting(name: &str, moment: &str, seconds: u32, spec: Value) -> Value {
+pub fn lasting(name: &str, moment: &str, seconds: u32, spec: Value) -> Value {
     let notes = json!({ "fate.towpath.dev/seconds": seconds.to_string() });
     let job = with(hook(name, moment, "m1"), json!({ "spec": spec }));
     with(job, json!({ "spec": { "template": { "metadata": { "annotations": notes } } } }))
 }
 
 /// The step of a hook in the record of a promotion.
-fn step(promotion: &Value, job: &str) -> Option<Value> {
+pub fn step(promotion: &Value, job: &str) -> Option<Value> {
     let steps = promotion["status"]["steps"].as_array()?;
     let of_job = |step: &&Value| step["name"].as_str().is_some_and(|name| name.starts_with(job));
     steps.iter().find(of_job).cloned()
 }
 
-async fn jobs(project: &Project, name: &str) -> Result<Vec<Value>> {
+pub async fn jobs(project: &Project, name: &str) -> Result<Vec<Value>> {
     let of_name = |job: &Value| {
         job["metadata"]["name"].as_str().is_some_and(|found| found.starts_with(&format!("{name}-")))
     };
