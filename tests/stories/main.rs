@@ -48,6 +48,7 @@ fn main() -> ExitCode {
         chart::stories(),
         cases::takeover::stories(),
         cases::checks::stories(),
+        cases::clocks::stories(),
         cases::bad_objects::stories(),
         cases::undecodable::stories(),
         cases::failing_releases::stories(),

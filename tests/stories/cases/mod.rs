@@ -9,6 +9,7 @@ pub mod bad_objects;
 pub mod calendar;
 pub mod captures;
 pub mod checks;
+pub mod clocks;
 pub mod conditions;
 pub mod configuration;
 pub mod costs;

@@ -23,6 +23,7 @@ pub mod relay;
 pub mod requests;
 pub mod rights;
 pub mod schema;
+pub mod shift;
 pub mod story;
 pub mod waits;
 

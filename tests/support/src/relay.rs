@@ -4,12 +4,13 @@
 //! One relay per process of the controller: once its moment has come it lets nothing through any more, so nothing of the dead
 //! process arrives behind its successor's back but what was on its way already.
 
+use crate::shift;
 use anyhow::{Context, Result};
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::State;
 use axum::serve::ListenerExt;
-use http::header::{CONNECTION, HOST, TRANSFER_ENCODING};
+use http::header::{ACCEPT_ENCODING, CONNECTION, HOST, TRANSFER_ENCODING};
 use http::uri::{Authority, Scheme};
 use http::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
@@ -70,11 +71,18 @@ struct Shared {
     due: watch::Sender<bool>,
     /// What every pod has written, where no kubelet tells it, and what was asked for.
     log: Mutex<(Option<String>, Vec<String>)>,
+    /// By how many seconds the clock of the server seems to be ahead.
+    ahead: i64,
 }
 
 impl Relay {
     /// Relays to the server of `config`, with the credentials of whoever asks.
     pub async fn start(config: &kube::Config) -> Result<Self> {
+        Self::with_clock(config, 0).await
+    }
+
+    /// The same; the clock of the server seems to be so many seconds ahead.
+    pub async fn with_clock(config: &kube::Config, ahead: i64) -> Result<Self> {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -91,6 +99,7 @@ impl Relay {
             writes: Mutex::default(),
             due: watch::Sender::new(false),
             log: Mutex::default(),
+            ahead,
         });
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
@@ -165,7 +174,7 @@ impl Shared {
             return self.forward(request).await;
         }
         let (head, body) = request.into_parts();
-        let body = to_bytes(body, LARGEST).await?;
+        let body = Bytes::from(shift::text(to_bytes(body, LARGEST).await?.to_vec(), -self.ahead));
         // Behind the last byte: what came in part was never asked.
         self.unless_due().await;
         let side =
@@ -214,13 +223,26 @@ impl Shared {
         uri.authority = Some(self.server.clone());
         *request.uri_mut() = Uri::from_parts(uri)?;
         request.headers_mut().remove(HOST);
+        let is_watch = request.uri().query().is_some_and(|query| query.contains("watch="));
+        if self.ahead != 0 {
+            request.headers_mut().remove(ACCEPT_ENCODING);
+        }
         let mut upstream = self.upstream.clone();
         let answer = upstream.ready().await.map_err(anyhow::Error::from_boxed)?.call(request).await;
         let mut answer = answer.map_err(anyhow::Error::from_boxed)?;
         // Those are between two neighbours.
         answer.headers_mut().remove(CONNECTION);
         answer.headers_mut().remove(TRANSFER_ENCODING);
-        Ok(answer)
+        if self.ahead == 0 {
+            return Ok(answer);
+        }
+        shift::date(answer.headers_mut(), self.ahead);
+        let (head, body) = answer.into_parts();
+        let body = match is_watch {
+            true => shift::lines(body, self.ahead),
+            false => shift::body(body, self.ahead).await?,
+        };
+        Ok(Response::from_parts(head, body))
     }
 }
 
