@@ -52,7 +52,7 @@ pub struct CheckReport {
 }
 
 /// The verdict of a check, or of one measurement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum Verdict {
     /// The release is good.
     Passed,

@@ -4,8 +4,12 @@
 //! It prints how often each class of situations was judged how, every situation that was judged wrongly, and for bad releases the
 //! time from the first failing pod that the API shows to the record of the failure, in raw writes of the same run.
 //!
+//! Then it judges as many releases by their metrics, with a real Prometheus: see [`checks`].
+//!
 //! TOWPATH_VARIATIONS=3 plays each situation three times, TOWPATH_SEED=7 with other times, TOWPATH_SITUATIONS=quota only those whose
 //! name contains the word, TOWPATH_AT_A_TIME=8 fewer side by side. No run starts after TOWPATH_MINUTES=30.
+
+mod checks;
 
 use anyhow::{Context, Result};
 use std::collections::{BTreeMap, VecDeque};
@@ -22,6 +26,8 @@ use tokio::runtime::Runtime;
 const VARIATIONS: u64 = 20;
 const AT_A_TIME: u64 = 16;
 const MINUTES: u64 = 120;
+/// Releases whose metrics are judged.
+const RELEASES: u64 = 200;
 /// After so many runs it says how far it is.
 const PROGRESS: usize = 50;
 /// Between two series of raw writes.
@@ -75,6 +81,7 @@ fn measure() -> Result<()> {
     matrix(&situations, &runs);
     verdicts(&situations, &runs, median(raw));
     wrong(&situations, &runs);
+    println!("{}", runtime.block_on(checks::table(number("TOWPATH_RELEASES", RELEASES)?, seed))?);
     installation::end();
     Ok(())
 }

@@ -3,7 +3,7 @@
 use crate::board::{Board, PROJECT};
 use crate::installation::Installation;
 use crate::screen::Screen;
-use crate::story::Act;
+use crate::story::{Act, Sign};
 use anyhow::{Context, Result, ensure};
 use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, Cell, Table};
@@ -96,7 +96,7 @@ pub async fn print(
         }
     }
     screen.title(&format!(
-        "One release reached prod, two came back whole, in {:.0} s.",
+        "One release reached prod, three came back whole, in {:.0} s.",
         screen.elapsed().as_secs_f64()
     ));
     Ok(())
@@ -140,12 +140,17 @@ fn written(counts: &Counts, acts_: &[Act]) -> Vec<String> {
 
 /// From the crash that decided, as a watch showed it, to the last write and to health.
 fn way_back(board: &Board, events: &[AuditEvent], act: &Act, until: Timestamp) -> Result<String> {
-    let (environment, restarts) = act.back.context("nothing was taken back")?;
-    let namespace = format!("{PROJECT}-{environment}");
-    let crashes = board.crashes.get(&namespace).map(Vec::as_slice).unwrap_or_default();
-    let seen =
-        crashes.iter().filter(|(at, count)| *at >= act.from && *count >= restarts).map(|(at, _)| *at).min();
-    let seen = seen.with_context(|| format!("no crash was seen in {environment}"))?;
+    let (environment, sign) = act.back.context("nothing was rolled back")?;
+    let seen = match sign {
+        Sign::Metric(at) => at,
+        Sign::Crash(restarts) => {
+            let namespace = format!("{PROJECT}-{environment}");
+            let crashes = board.crashes.get(&namespace).map(Vec::as_slice).unwrap_or_default();
+            let counts = |(at, count): &&(Timestamp, i32)| *at >= act.from && *count >= restarts;
+            let seen = crashes.iter().filter(counts).map(|(at, _)| *at).min();
+            seen.with_context(|| format!("no crash was seen in {environment}"))?
+        }
+    };
     let turn = turned(events, environment, act.release).context("the audit log has no rollback")?;
     let back =
         events.iter().filter(|event| writes(event, environment) && event.time >= turn && event.time < until);
@@ -163,9 +168,13 @@ fn way_back(board: &Board, events: &[AuditEvent], act: &Act, until: Timestamp) -
         .max()
         .context("nothing was restored")?;
     let seconds = |until: Timestamp| (until - seen).total(jiff::Unit::Second).unwrap_or_default();
-    let ordinal = if restarts > 1 { "second crash" } else { "first crash" };
+    let what = match sign {
+        Sign::Metric(_) => "errors rise",
+        Sign::Crash(restarts) if restarts > 1 => "second crash seen",
+        Sign::Crash(_) => "first crash seen",
+    };
     Ok(format!(
-        "{} in {environment}: {ordinal} seen, all of it put back after {:.2} s, healthy again after {:.2} s",
+        "{} in {environment}: {what}, all of it put back after {:.2} s, healthy again after {:.2} s",
         act.release,
         seconds(last),
         seconds(healthy)

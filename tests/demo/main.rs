@@ -1,4 +1,4 @@
-//! `cargo demo`: a release on its way to prod, and two that come back, on a real control plane, in under a minute. With
+//! `cargo demo`: a release on its way to prod, and three that come back, on a real control plane, in about a minute. With
 //! `--real` its pods are containers, and it shows what they answer.
 //!
 //! The controller is this program again, started as `controller ...`, with the token of the chart's own ServiceAccount:
@@ -9,6 +9,7 @@ mod board;
 mod containers;
 mod installation;
 mod ledger;
+mod metrics;
 mod running;
 mod screen;
 mod story;
@@ -77,7 +78,7 @@ fn demo(mode: Mode) -> ExitCode {
 }
 
 async fn show(screen: &Arc<Screen>, mode: Mode) -> Result<()> {
-    screen.title("Towpath: one release reaches prod, two come back");
+    screen.title("Towpath: one release reaches prod, three come back");
     let keep = mode == Mode::Kept;
     let (installation, mut controller) = Installation::start(screen, keep, mode == Mode::Real).await?;
     let told = tokio::select! {

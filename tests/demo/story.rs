@@ -1,10 +1,11 @@
-//! The three acts, and what has to come true in each.
+//! The four acts, and what has to come true in each.
 
 use crate::approvers::Approvers;
 use crate::board::{Board, Follower, PROJECT};
 use crate::containers::CHECKOUT;
 use crate::installation::{Installation, example, replaced};
 use crate::ledger;
+use crate::metrics::Metrics;
 use crate::running::{self, Running};
 use crate::screen::{Screen, Tone};
 use crate::telling;
@@ -28,13 +29,22 @@ pub struct Story<'a> {
 pub struct Act {
     pub release: &'static str,
     pub from: Timestamp,
-    /// Where it was taken back, and after how many restarts of a container.
-    pub back: Option<(&'static str, i32)>,
+    /// Where it was rolled back, and what showed that it is bad.
+    pub back: Option<(&'static str, Sign)>,
+}
+
+/// What shows that a release is bad.
+#[derive(Clone, Copy)]
+pub enum Sign {
+    /// A container crashes after so many restarts.
+    Crash(i32),
+    /// A metric, from this time on.
+    Metric(Timestamp),
 }
 
 impl Story<'_> {
     pub async fn tell(&self) -> Result<Vec<Act>> {
-        Ok(vec![self.first().await?, self.second().await?, self.third().await?])
+        Ok(vec![self.first().await?, self.second().await?, self.third().await?, self.fourth().await?])
     }
 
     async fn first(&self) -> Result<Act> {
@@ -93,7 +103,7 @@ impl Story<'_> {
         let touched = events.iter().filter(|event| ledger::writes(event, "prod")).count();
         ensure!(touched == 0, "{touched} writes were made in prod for a release that failed in staging");
         self.screen.event("prod", Tone::Good, "not one write was made here");
-        Ok(Act { release, from, back: Some(("staging", 2)) })
+        Ok(Act { release, from, back: Some(("staging", Sign::Crash(2))) })
     }
 
     async fn third(&self) -> Result<Act> {
@@ -114,7 +124,33 @@ impl Story<'_> {
         self.reaches("prod", release, PromotionKind::Rollback, PromotionPhase::Verified).await?;
         let after = self.look("shop-prod", CHECKOUT).await?;
         self.compare("prod", release, [&before, &during, &after])?;
-        Ok(Act { release, from, back: Some(("prod", 0)) })
+        Ok(Act { release, from, back: Some(("prod", Sign::Crash(0))) })
+    }
+
+    async fn fourth(&self) -> Result<Act> {
+        self.screen.heading(
+            4,
+            "shop-1.3.0 loses orders in prod",
+            "Every pod of shop-1.3.0 is healthy. But the policy of prod also asks a Prometheus for the ratio of orders that fail, and \
+             some time after the rollout is complete, one in five does.",
+        );
+        let (release, from) = ("shop-1.3.0", Timestamp::now());
+        let metrics = Metrics::start(self.installation).await?;
+        let before = self.look("shop-prod", "/").await?;
+        self.deploy("1.31-alpine", "v1.13", "autumn sale")?;
+        self.release("1.3.0", &json!([]))?;
+        self.verified("staging", release).await?;
+        self.rolled_out("prod", release).await?;
+        let during = self.look("shop-prod", "/").await?;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let sign = Sign::Metric(Timestamp::now());
+        metrics.fail(20);
+        self.screen.event("prod", Tone::Quiet, "one order in five fails; every pod is healthy");
+        self.reaches("prod", release, PromotionKind::Promote, PromotionPhase::Failed).await?;
+        self.reaches("prod", release, PromotionKind::Rollback, PromotionPhase::Verified).await?;
+        let after = self.look("shop-prod", "/").await?;
+        self.compare("prod", release, [&before, &during, &after])?;
+        Ok(Act { release, from, back: Some(("prod", sign)) })
     }
 
     /// The customers of prod ask for what api does not survive.

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use http::Method;
 use serde_json::{Value, json};
-use support::objects::{config, deployment, service};
+use support::objects::{config, deployment, image, service};
 use support::waits::condition;
 use support::{Project, in_project, same};
 
@@ -15,6 +15,7 @@ support::stories![
     a_promotion_that_is_refused_goes_on_once_the_cause_is_gone,
     with_the_preflight_role_a_quota_refuses_before_anything_is_written,
     with_the_preflight_role_a_missing_secret_refuses_before_anything_is_written,
+    with_the_preflight_role_a_policy_about_pods_refuses_an_image_before_anything_is_written,
     without_the_preflight_role_the_promotion_says_what_was_not_tried,
     without_consent_nothing_of_the_namespace_is_shown_and_the_message_is_the_command_that_consents,
     an_observed_environment_without_consent_captures_nothing,
@@ -139,6 +140,54 @@ async fn with_the_preflight_role_a_quota_refuses_before_anything_is_written() ->
         let release = project.release("1.0.0", &[config("c", "x"), web]).await?;
         refused(project, &release, &["quota"]).await?;
         same("objects", project.snapshot("prod").await?.len(), 0)
+    })
+    .await
+}
+
+/// A policy of another tool, such as one that verifies signatures.
+async fn with_the_preflight_role_a_policy_about_pods_refuses_an_image_before_anything_is_written()
+-> Result<()> {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        project.consent("prod", "towpath-preflight").await?;
+        let policies = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolic";
+        let name = format!("signed-{}", project.name);
+        let policy = json!({
+            "metadata": { "name": name },
+            "spec": {
+                "matchConstraints": { "resourceRules": [{
+                    "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "operations": ["CREATE"],
+                }] },
+                "validations": [{
+                    "expression": "object.spec.containers.all(c, !c.image.contains('unsigned'))",
+                    "messageExpression": "'image ' + object.spec.containers[0].image + ' has no signature of team release'",
+                }],
+            },
+        });
+        let here = json!({ "matchLabels": { "kubernetes.io/metadata.name": project.target("prod") } });
+        let binding = json!({
+            "metadata": { "name": name },
+            "spec": {
+                "policyName": name, "validationActions": ["Deny"], "matchResources": { "namespaceSelector": here },
+            },
+        });
+        project.post(&format!("{policies}ies"), policy).await?;
+        project.post(&format!("{policies}ybindings"), binding).await?;
+        let pods = format!("{}?dryRun=All", project.live_path("prod", "pods"));
+        let unsigned = json!({
+            "metadata": { "name": "probe" }, "spec": { "containers": [{ "name": "main", "image": image("unsigned") }] },
+        });
+        control_plane::eventually("the policy to be in force", support::SOON, async || {
+            let refused = project.post(&pods, unsigned.clone()).await.err();
+            Ok(refused.filter(|error| format!("{error:#}").contains("no signature")).map(drop))
+        })
+        .await?;
+        let release = project.release("1.0.0", &[config("c", "x"), deployment("web", "unsigned", None)]).await?;
+        refused(project, &release, &["web", &image("unsigned"), "has no signature of team release"]).await?;
+        same("objects", project.snapshot("prod").await?.len(), 0)?;
+        for path in [format!("{policies}ybindings/{name}"), format!("{policies}ies/{name}")] {
+            project.send(Method::DELETE, &path, "application/json", json!({})).await?;
+        }
+        Ok(())
     })
     .await
 }
