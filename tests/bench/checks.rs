@@ -74,7 +74,7 @@ impl Dice {
 
 fn releases(count: u64, seed: u64) -> Vec<(Class, Traffic)> {
     let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-    let mut release = |index: u64| {
+    let release = |index: u64| {
         let class = match index % 10 {
             0..=4 => Class::Good,
             5..=8 => Class::Bad,
@@ -95,7 +95,7 @@ fn releases(count: u64, seed: u64) -> Vec<(Class, Traffic)> {
         };
         (class, traffic)
     };
-    (0..count).map(|index| release(index)).collect()
+    (0..count).map(release).collect()
 }
 
 impl Traffic {

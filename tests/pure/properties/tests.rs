@@ -95,6 +95,7 @@ fn run(choices: &mut Choices<'_>) -> TestRun {
         disruption: choices.maybe(pair),
     });
     TestRun {
+        ended_at: choices.maybe(Choices::moment),
         uid: "u".into(),
         suspended: choices.one_in(3),
         managed_by: choices.maybe(Choices::text),
