@@ -14,6 +14,7 @@ pub mod conditions;
 pub mod configuration;
 pub mod costs;
 pub mod crash;
+mod crash_ends;
 pub mod custom_templates;
 pub mod declared_types;
 pub mod deletion;
