@@ -9,8 +9,10 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::LogParams;
 
-/// Most bytes that are read.
+/// Most bytes that are read. The kubelet sends the first ones of the wanted lines.
 const LIMIT: i64 = 1024 * 1024;
+/// Most bytes that are remembered, of the end.
+const KEPT: usize = 16 * 1024;
 
 /// Reads and remembers them. A log that cannot be read is remembered, too: it is gone for good when the pod is.
 pub async fn read_log(
@@ -31,6 +33,13 @@ pub async fn read_log(
     };
     let what = || ActError::write(format!("reading the log of pod {pod}"));
     let answer = api.logs(pod, &params).await.map_err(|error| what()(error).words());
-    handles.memory.read_log(promotion, key, answer);
+    handles.memory.read_log(promotion, key, answer.map(|text| end(&text).to_owned()));
     Ok(())
+}
+
+/// The end of a text.
+fn end(text: &str) -> &str {
+    let from = text.len().saturating_sub(KEPT);
+    let start = (from..=text.len()).find(|at| text.is_char_boundary(*at));
+    start.and_then(|start| text.get(start..)).unwrap_or_default()
 }
