@@ -239,6 +239,9 @@ fn rolled_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
     let idle = without_replicas(scene, wanted);
     let are_tests_left = test_runs::are_left(scene);
     if window.is_zero() && !are_tests_left && !checks::are_left(scene) {
+        if let Some((reason, message)) = test_runs::error(scene) {
+            return finish(scene, Outcome::Inconclusive { reason, message: &message });
+        }
         return match idle.is_empty() {
             true => finish(
                 scene,

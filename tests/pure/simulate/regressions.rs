@@ -9,7 +9,7 @@ use super::store::Store;
 use super::tests_of_releases::{of_content, reason, results, tests};
 use jiff::Timestamp;
 use serde_json::json;
-use towpath::api::{PromotionPhase, TestOrigin, TestResult};
+use towpath::api::{PromotionPhase, RollbackPolicySpec, TestOrigin, TestResult};
 
 /// Release 2 drops a feature that a test of release 1 asks for. A Service of release 1 is gone from it, too.
 fn dropping(store: &mut Store, drops: &[&str], now: Timestamp) {
@@ -151,4 +151,26 @@ fn the_content_of_a_regression_is_promoted_again_by_a_release_that_drops_the_tes
     let text = run.log.join("\n");
     assert_eq!(promotion(&run, "prod-shop-2.0.0"), PromotionPhase::Failed, "{text}");
     assert_eq!(promotion(&run, "prod-shop-3.0.0"), PromotionPhase::Verified, "{text}");
+}
+
+/// Without an observe window, the tests of the last verified revision are all that can say something.
+#[test]
+fn a_regression_without_a_result_verifies_nothing_where_there_is_no_window() {
+    let setting = |store: &mut Store, now: Timestamp| {
+        let policy =
+            RollbackPolicySpec { observe_window: "0s".parse().unwrap(), ..RollbackPolicySpec::default() };
+        store.policies.insert("hasty".into(), policy);
+        environment(store, "prod", json!({ "regression": true, "rollbackPolicyRef": "hasty" }), now);
+    };
+    let events: [Event; 2] = [
+        REGRESSION[0],
+        (1000, "the nodes are drained, and release 2.0.0", |store, now| {
+            store.namespaces.get_mut("shop-prod").unwrap().draining = true;
+            dropping(store, &[], now);
+        }),
+    ];
+    let run = settled(setting, &events);
+    let text = run.log.join("\n");
+    assert_eq!(promotion(&run, "prod-shop-1.0.0"), PromotionPhase::Verified, "{text}");
+    assert_eq!(promotion(&run, "prod-shop-2.0.0"), PromotionPhase::Inconclusive, "{text}");
 }
