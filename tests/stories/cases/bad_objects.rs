@@ -266,11 +266,11 @@ async fn a_rollback_waits_for_an_admission_webhook_that_is_down_and_says_which_o
         project.change("rollbackpolicies", "quick", json!({ "spec": { "observeWindow": "60s" } })).await?;
         let second = project.release("2.0.0", &[deployment("web", "v2", None), port(81)]).await?;
         let promotion = format!("prod-{second}");
-        eventually("web to run the second release", SOON, async || {
-            project.settled("prod", "deployments", "web").await?;
+        eventually("web to have the second release", SOON, async || {
             Ok(project.image_of("prod", "deployments", "web").await?.ends_with("v2").then_some(()))
         })
         .await?;
+        project.settled("prod", "deployments", "web").await?;
         let webhook = admission_webhook(project).await?;
         crash(project).await?;
         let rollback = format!("{promotion}-rollback");

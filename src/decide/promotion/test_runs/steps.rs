@@ -34,7 +34,8 @@ pub(in crate::decide::promotion) fn advance(
     }
     let soon = (!steps.actions.is_empty()).then(|| later(scene.now, SOON));
     let memory = (status.tests != before).then(|| scene.same_phase(status));
-    let wake_at = earliest(steps.wake_at, soon);
+    // A deadline that has passed is judged when the status is read, not by another wake.
+    let wake_at = earliest(steps.wake_at.filter(|at| *at > scene.now), soon);
     Some(Decision { memory, actions: steps.actions, wake_at, ..Decision::default() })
 }
 
