@@ -30,6 +30,7 @@ mod lived_through;
 mod memory;
 mod outcomes;
 mod past_faults;
+mod project;
 mod promoted_again;
 mod recalls;
 mod recreated;

@@ -5,20 +5,19 @@ use super::cluster::Namespace;
 use super::memory::Memory;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use serde_json::json;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use towpath::api::{
     Approval, ApprovalDecision, ApprovalSpec, CachedRelease, Environment, EnvironmentSpec, EnvironmentStatus,
-    KindRef, Location, Promotion, PromotionSpec, PromotionStatus, Recall, RecallSpec, RecallStatus, Release,
+    KindRef, Promotion, PromotionSpec, PromotionStatus, Recall, RecallSpec, RecallStatus, Release,
     ReleaseSpec, ReleaseStatus, RollbackPolicySpec, UserInfo,
 };
 use towpath::content::{Digested, ObjectKey};
 use towpath::decide::decision::{Decision, Target};
 use towpath::decide::needs::{contents, live_objects, plans, regression};
 use towpath::decide::world::{
-    Admission, Answer, Capture, EnvironmentWorld, Freeze, Grant, Live, Loaded, NamespaceFacts, Objects,
-    Plans, Project, PromotionWorld, RecallWorld, ReleaseWorld, Tests, Unmeasured, Verb,
+    Answer, Capture, EnvironmentWorld, Freeze, Live, Loaded, Plans, PromotionWorld, RecallWorld,
+    ReleaseWorld, Tests, Unmeasured,
 };
 
 pub const PROJECT: &str = "shop";
@@ -129,45 +128,6 @@ impl Store {
         self.approvals.insert(name.clone(), dressed!(Approval::new(&name, spec), self, now));
     }
 
-    pub fn project(&self) -> Project {
-        let mut project = Project::from_objects(Objects {
-            name: PROJECT.into(),
-            environments: self.environments.values().cloned().collect(),
-            releases: self.releases.values().map(|release| cached(release)).collect(),
-            promotions: self.promotions.values().cloned().collect(),
-            approvals: self.approvals.values().cloned().collect(),
-            recalls: self.recalls.values().cloned().collect(),
-            ..Objects::default()
-        });
-        project.policies = self.policies.clone();
-        let metrics = json!({ "prometheus": { "url": "http://metrics:9090" }, "projects": ["*"] });
-        let metrics = ("metrics".to_owned(), Arc::new(serde_json::from_value(metrics).unwrap()));
-        project.providers.extend(self.gauge.map(|_| metrics));
-        project.freezes = self.freezes.clone();
-        super::requires::load(&mut project);
-        if self.enforced {
-            project.admission = Admission::Enforced;
-            let verbs = [Verb::Promote, Verb::Approve, Verb::Override, Verb::Declare];
-            let people = verbs.into_iter().flat_map(|verb| [(verb, user("alice")), (verb, user("bob"))]);
-            for environment in self.environments.keys() {
-                let may = |(verb, user)| ((verb, environment.as_str().into(), user), true);
-                project.rights.extend(people.clone().map(may));
-            }
-        }
-        for (name, namespace) in &self.namespaces {
-            project.namespaces.insert(
-                Location::home(name.as_str().into()),
-                NamespaceFacts { uid: namespace.uid.clone(), terminating: false },
-            );
-        }
-        for environment in self.environments.values() {
-            let id = project.id(environment);
-            project.grants.insert(id.environment.clone(), Grant::Granted);
-            project.targets.entry(environment.location()).or_default().insert(id);
-        }
-        project
-    }
-
     pub fn release_world(&self, name: &str) -> Option<ReleaseWorld> {
         let release = self.releases.get(name)?.clone();
         let is_captured = release.status.as_ref().is_some_and(|status| status.content.is_some());
@@ -273,11 +233,11 @@ fn again<T: serde::Serialize + serde::de::DeserializeOwned>(status: &T) -> T {
     serde_json::from_value(serde_json::to_value(status).unwrap()).unwrap()
 }
 
-fn user(name: &str) -> UserInfo {
+pub(super) fn user(name: &str) -> UserInfo {
     UserInfo { username: name.into(), uid: None, groups: Vec::new() }
 }
 
 /// As the watch keeps it.
-fn cached(release: &Release) -> Arc<CachedRelease> {
+pub(super) fn cached(release: &Release) -> Arc<CachedRelease> {
     Arc::new(release.clone().into())
 }

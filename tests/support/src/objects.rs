@@ -177,6 +177,7 @@ impl Project {
             let wanted = spec["replicas"].as_i64().unwrap_or(1);
             let done = status["observedGeneration"] == workload["metadata"]["generation"]
                 && status["updatedReplicas"].as_i64() == Some(wanted)
+                && status["replicas"].as_i64() == Some(wanted)
                 && status["readyReplicas"].as_i64() == Some(wanted);
             Ok(done.then_some(()))
         })
