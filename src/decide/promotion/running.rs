@@ -29,9 +29,6 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
     if let Some(decision) = target_is_gone(scene) {
         return decision;
     }
-    if let Some(decision) = recalled::ended(scene) {
-        return decision;
-    }
     if !scene.is_rollback() && rollback_is_pending(scene) {
         // The rollback may have written already. Its start or end requeues this promotion.
         return Decision::default();
@@ -40,6 +37,9 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
     if scene.environment.spec.delivery == Delivery::Observed && is_writing {
         let message = "the delivery of the environment changed to Observed during the promotion, so nothing more is written";
         return finish(scene, Outcome::Interrupted { reason: Reason::Observed, message });
+    }
+    if let Some(decision) = recalled::ended(scene) {
+        return decision;
     }
     let wanted = match &scene.world.plans.content {
         Some(Ok(plan)) => &plan.objects,
