@@ -28,7 +28,7 @@ pub struct Board {
     pub promotions: BTreeMap<String, Promotion>,
     /// When a promotion was first seen in a phase.
     pub phases: BTreeMap<(String, PromotionPhase), Timestamp>,
-    /// Crashes by namespace: when seen, and the restarts of the container by then.
+    /// Crashes by namespace: when seen, and how often the container had ended by then.
     pub crashes: BTreeMap<String, Vec<(Timestamp, i32)>>,
 }
 
@@ -173,8 +173,14 @@ fn insert_crash(board: &mut Board, pod: Pod) {
     let containers = pod.status.and_then(|status| status.container_statuses).unwrap_or_default();
     let namespace = pod.metadata.namespace.unwrap_or_default();
     for container in containers.iter().filter(|container| has_crashed(container)) {
-        board.crashes.entry(namespace.clone()).or_default().push((Timestamp::now(), container.restart_count));
+        board.crashes.entry(namespace.clone()).or_default().push((Timestamp::now(), exits(container)));
     }
+}
+
+/// How often the container has ended: once more than it was restarted, while it is down.
+fn exits(container: &ContainerStatus) -> i32 {
+    let is_down = container.state.as_ref().is_some_and(|state| state.running.is_none());
+    container.restart_count + i32::from(is_down)
 }
 
 /// Whether the container has ended with an error: now, or before its last restart.

@@ -143,10 +143,10 @@ fn way_back(board: &Board, events: &[AuditEvent], act: &Act, until: Timestamp) -
     let (environment, sign) = act.back.context("nothing was rolled back")?;
     let seen = match sign {
         Sign::Metric(at) => at,
-        Sign::Crash(restarts) => {
+        Sign::Crash(exits) => {
             let namespace = format!("{PROJECT}-{environment}");
             let crashes = board.crashes.get(&namespace).map(Vec::as_slice).unwrap_or_default();
-            let counts = |(at, count): &&(Timestamp, i32)| *at >= act.from && *count >= restarts;
+            let counts = |(at, count): &&(Timestamp, i32)| *at >= act.from && *count >= exits;
             let seen = crashes.iter().filter(counts).map(|(at, _)| *at).min();
             seen.with_context(|| format!("no crash was seen in {environment}"))?
         }
@@ -170,7 +170,7 @@ fn way_back(board: &Board, events: &[AuditEvent], act: &Act, until: Timestamp) -
     let seconds = |until: Timestamp| (until - seen).total(jiff::Unit::Second).unwrap_or_default();
     let what = match sign {
         Sign::Metric(_) => "errors rise",
-        Sign::Crash(restarts) if restarts > 1 => "second crash seen",
+        Sign::Crash(exits) if exits > 1 => "second crash seen",
         Sign::Crash(_) => "first crash seen",
     };
     Ok(format!(

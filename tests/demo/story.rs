@@ -36,7 +36,7 @@ pub struct Act {
 /// What shows that a release is bad.
 #[derive(Clone, Copy)]
 pub enum Sign {
-    /// A container crashes after so many restarts.
+    /// A container has ended so often.
     Crash(i32),
     /// A metric, from this time on.
     Metric(Timestamp),
@@ -75,7 +75,7 @@ impl Story<'_> {
             2,
             "shop-1.1.0 crashes in staging",
             "CI changes the images and the config in dev, where all is well. But the build of api that the Release names is \
-             broken: it crashes wherever it runs. One restart is tolerated, the second is a verdict.",
+             broken: it crashes wherever it runs. One exit is tolerated, the second is a verdict.",
         );
         let (release, from) = ("shop-1.1.0", Timestamp::now());
         let before = self.look("shop-staging", "/").await?;
@@ -124,7 +124,7 @@ impl Story<'_> {
         self.reaches("prod", release, PromotionKind::Rollback, PromotionPhase::Verified).await?;
         let after = self.look("shop-prod", CHECKOUT).await?;
         self.compare("prod", release, [&before, &during, &after])?;
-        Ok(Act { release, from, back: Some(("prod", Sign::Crash(0))) })
+        Ok(Act { release, from, back: Some(("prod", Sign::Crash(1))) })
     }
 
     async fn fourth(&self) -> Result<Act> {
