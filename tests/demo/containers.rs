@@ -27,14 +27,16 @@ const WORDS: [(&str, &str); 3] = [
 ];
 /// A repository, a tag, and the environment that decides how it fares.
 type Edition = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
-const EDITIONS: [Edition; 8] = [
+const EDITIONS: [Edition; 10] = [
     ("shop/web", "1.27-alpine", &WEB),
     ("shop/web", "1.29-alpine", &WEB),
     ("shop/web", "1.30-alpine", &WEB),
+    ("shop/web", "1.31-alpine", &WEB),
     ("shop/api", "v1.10", &[]),
     ("shop/api", "v1.11", &[]),
     ("shop/api", "v1.11-crash-loop", &[("CRASH_AFTER", "0")]),
     ("shop/api", "v1.12", &[("CRASH_ON", CHECKOUT)]),
+    ("shop/api", "v1.13", &[]),
     ("shop/cache", "8-alpine", &[("PORT", "6379")]),
 ];
 const WEB: [(&str, &str); 1] = [("CONFIG_FILE", "/etc/nginx/conf.d/default.conf")];
