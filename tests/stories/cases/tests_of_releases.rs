@@ -172,9 +172,9 @@ async fn a_test_whose_pod_is_deleted_is_repeated() -> Result<()> {
 }
 
 async fn a_test_that_does_not_end_is_suspended() -> Result<()> {
-    let environment = prod("t1", 300, json!({ "timeout": "4s", "keepLog": 5 }));
+    let environment = prod("t1", 300, json!({ "timeout": "10s", "keepLog": 5 }));
     in_project(&[environment], async |project| {
-        let test = has_no_result(project, "Timeout", "it did not end within 4s").await?;
+        let test = has_no_result(project, "Timeout", "it did not end within 10s").await?;
         // A played node has no logs.
         reads(&test, "log", "the log cannot be read")?;
         same("suspended", &job(project, &test).await?["spec"]["suspend"], &json!(true))
