@@ -104,26 +104,26 @@ impl<'a> Round<'a> {
         i64::from(self.tally.passed) >= i64::from(self.check.min_measurements)
     }
 
-    /// What follows when the observe window has ended, unless the check failed. The last measurement is taken after the end.
+    /// What follows when the observe window has ended, unless the check failed. The last measurement is taken after the end, and decides:
+    /// what passed before says nothing about now. After one that failed or got no answer, another one is taken, until the check fails,
+    /// errors or passes. After one that says nothing, one more is taken. Each of these counts up to a limit, so there is an end.
     pub fn end(&self, until: Option<Timestamp>) -> End {
         let last = self.tally.last.as_ref();
-        let is_early = last.zip(until).is_some_and(|(last, until)| last.at < until);
-        let last = last.map(|last| last.verdict);
-        // An alert that is pending may fire.
-        let is_open_at_the_end = self.check.alerts.is_some() && last != Some(Verdict::Passed);
         if self.has_errored() {
             return End::Errored;
         }
-        if is_early {
+        if last.zip(until).is_some_and(|(last, until)| last.at < until) {
             return End::Open;
         }
-        if self.has_enough() && !is_open_at_the_end {
-            return End::Passed;
-        }
         let is_measured = i64::from(self.tally.taken) >= i64::from(self.check.min_measurements);
-        match (is_measured, last) {
-            (true, Some(Verdict::Errored)) | (false, _) | (true, None) => End::Open,
-            (true, Some(Verdict::Passed | Verdict::Failed | Verdict::Inconclusive)) => End::Inconclusive,
+        // An alert that is still pending has had its time.
+        let may_pass = self.has_enough() && self.check.alerts.is_none();
+        match last.map(|last| last.verdict) {
+            Some(Verdict::Passed) if self.has_enough() => End::Passed,
+            Some(Verdict::Failed | Verdict::Errored) | None => End::Open,
+            Some(Verdict::Inconclusive) if may_pass && self.tally.silent <= 1 => End::Open,
+            Some(Verdict::Passed | Verdict::Inconclusive) if is_measured => End::Inconclusive,
+            Some(Verdict::Passed | Verdict::Inconclusive) => End::Open,
         }
     }
 
@@ -217,7 +217,7 @@ fn count(tally: &mut Tally, assessed: Assessed) {
         Verdict::Passed => {
             tally.passed = tally.passed.saturating_add(1);
             tally.taken = tally.taken.saturating_add(1);
-            (tally.failed_in_a_row, tally.errored_in_a_row) = (0, 0);
+            (tally.failed_in_a_row, tally.errored_in_a_row, tally.silent) = (0, 0, 0);
         }
         Verdict::Failed => {
             tally.failed = tally.failed.saturating_add(1);
@@ -226,6 +226,7 @@ fn count(tally: &mut Tally, assessed: Assessed) {
         }
         Verdict::Inconclusive => {
             tally.taken = tally.taken.saturating_add(1);
+            tally.silent = tally.silent.saturating_add(1);
             (tally.failed_in_a_row, tally.errored_in_a_row) = (0, 0);
         }
         Verdict::Errored => tally.errored_in_a_row = tally.errored_in_a_row.saturating_add(1),

@@ -278,20 +278,28 @@ fn measurements_together_give_a_verdict() {
         (json!({}), "f", true, End::Open),
         (json!({}), "i", false, End::Inconclusive),
         (json!({}), "iip", false, End::Passed),
-        (json!({}), "pi", false, End::Passed),
-        (json!({}), "pf", true, End::Passed),
+        (json!({}), "pi", false, End::Open),
+        (json!({}), "pii", false, End::Inconclusive),
+        (json!({}), "pip", false, End::Passed),
+        (json!({}), "piei", false, End::Inconclusive),
+        (json!({}), "pe", false, End::Open),
+        (json!({}), "pf", true, End::Open),
         (json!({}), "eeee", false, End::Open),
         (json!({}), "eeeee", false, End::Errored),
-        (json!({}), "eeeepeeee", false, End::Passed),
+        (json!({}), "eeeepeeee", false, End::Open),
         (json!({}), "peeeee", false, End::Errored),
-        (json!({ "failureLimit": 2 }), "fpf", false, End::Passed),
-        (json!({ "failureLimit": 2 }), "fpfpf", true, End::Passed),
-        (json!({ "consecutiveFailures": 2 }), "fpfpf", false, End::Passed),
-        (json!({ "consecutiveFailures": 2 }), "pff", true, End::Passed),
-        (json!({ "consecutiveFailures": 2 }), "fif", false, End::Inconclusive),
+        (json!({ "failureLimit": 2 }), "fpf", false, End::Open),
+        (json!({ "failureLimit": 2 }), "fpfp", false, End::Passed),
+        (json!({ "failureLimit": 2 }), "fpfpf", true, End::Open),
+        (json!({ "consecutiveFailures": 2 }), "fpfpf", false, End::Open),
+        (json!({ "consecutiveFailures": 2 }), "fpfpfp", false, End::Passed),
+        (json!({ "consecutiveFailures": 2 }), "pff", true, End::Open),
+        (json!({ "consecutiveFailures": 2 }), "fif", false, End::Open),
+        (json!({ "consecutiveFailures": 2 }), "fifi", false, End::Inconclusive),
         (json!({ "minMeasurements": 3 }), "pp", false, End::Open),
         (json!({ "minMeasurements": 3 }), "ppp", false, End::Passed),
         (json!({ "minMeasurements": 3 }), "ppi", false, End::Inconclusive),
+        (json!({ "minMeasurements": 3 }), "pppi", false, End::Open),
         (json!({ "errorLimit": 0 }), "pe", false, End::Errored),
     ] {
         let mut whole = json!({ "prometheus": { "provider": "m", "query": "q", "max": 1 } });
@@ -317,6 +325,28 @@ fn a_restart_loses_no_failing_measurement_and_takes_passing_ones_again() {
     assert_eq!(restarted.due(span), Some(at(20)), "an interval after the recorded one");
     assert!(after(&check, "f", Some(&report)).has_failed());
     assert!(after(&check, "p", Some(&report)).is_news(), "it recovered");
+}
+
+/// The search stops at any end, so a check that could be measured without end would not come back.
+#[test]
+fn every_check_comes_to_an_end_whatever_is_measured() {
+    fn longest(check: &Check, letters: &str) -> usize {
+        let round = after(check, letters, None);
+        if round.has_failed() || round.end(None) != End::Open {
+            return letters.len();
+        }
+        "pfie".chars().map(|letter| longest(check, &format!("{letters}{letter}"))).max().unwrap_or(0)
+    }
+    for settings in [
+        json!({ "errorLimit": 1 }),
+        json!({ "errorLimit": 0, "failureLimit": 2 }),
+        json!({ "errorLimit": 0, "consecutiveFailures": 2 }),
+        json!({ "errorLimit": 0, "minMeasurements": 2, "consecutiveFailures": 2 }),
+    ] {
+        let mut whole = json!({ "prometheus": { "provider": "m", "query": "q", "max": 1 } });
+        whole.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
+        assert!(longest(&check(whole), "") <= 8, "{settings}");
+    }
 }
 
 #[test]
@@ -345,6 +375,8 @@ fn a_measurement_is_due_after_a_whole_window_then_every_interval_and_at_the_end(
     assert_eq!(due("pppp", span), Some(at(60)));
     assert_eq!(due("ppppp", span), Some(at(70)), "the last one at the end of the window");
     assert_eq!(due("pppppppp", span), None, "it passed and the window has ended");
+    assert_eq!(due("pppppppi", span), Some(at(100)), "the last one says nothing: one more");
+    assert_eq!(due("pppppppii", span), None, "it says nothing either");
     assert_eq!(
         due("eeee", Span { until: Some(at(10)), ..span }),
         Some(at(60)),

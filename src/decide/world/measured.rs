@@ -124,6 +124,8 @@ pub struct Tally {
     pub failed_in_a_row: u32,
     /// Measurements in a row that could not be taken.
     pub errored_in_a_row: u32,
+    /// Measurements that said nothing since the last one that passed.
+    pub silent: u32,
     /// The last measurement.
     pub last: Option<Assessed>,
 }

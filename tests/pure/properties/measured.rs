@@ -93,6 +93,7 @@ fn tally(choices: &mut Choices<'_>) -> Tally {
         failed: count(choices),
         failed_in_a_row: count(choices),
         errored_in_a_row: count(choices),
+        silent: count(choices),
         last: choices.maybe(|choices| Assessed {
             at: choices.moment(),
             verdict: choices.of(&verdicts),
