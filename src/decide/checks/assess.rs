@@ -65,7 +65,7 @@ fn of_query(query: &PrometheusCheck, queried: &Queried, baseline: Option<f64>) -
     }
     if let (Some(samples), Some(found)) = (&query.samples, queried.samples) {
         match found {
-            Some(count) if count >= samples.min => {}
+            Some(count) if count.is_finite() && count >= samples.min => {}
             Some(count) => {
                 let message = format!("{count} samples, {} are needed", samples.min);
                 return said(Verdict::Inconclusive, message);
@@ -100,8 +100,9 @@ fn of_query(query: &PrometheusCheck, queried: &Queried, baseline: Option<f64>) -
 }
 
 fn of_value(query: &PrometheusCheck, value: f64, baseline: Option<f64>) -> Said {
-    if value.is_nan() {
-        return said(Verdict::Inconclusive, "the value is NaN");
+    // A division by zero, for example: no number was measured.
+    if !value.is_finite() {
+        return said(Verdict::Inconclusive, format!("the value is {value}"));
     }
     if let Some(max) = query.max.filter(|max| value > *max) {
         return said(Verdict::Failed, format!("{value} is greater than {max}"));
@@ -172,7 +173,7 @@ fn of_alerts(alerts: &Alerts) -> Said {
     }
     match alerts.evidence {
         None => said(Verdict::Passed, "no alert became active"),
-        Some(Some(value)) if value > 0.0 => {
+        Some(Some(value)) if value.is_finite() && value > 0.0 => {
             measured(Verdict::Passed, value.to_string(), "no alert became active")
         }
         Some(value) => {

@@ -44,7 +44,9 @@ fn a_query_passes_only_with_a_value_within_its_limits() {
         (json!({ "max": 0.05 }), values(&[0.06]), None, Verdict::Failed, "0.06 is greater than 0.05"),
         (json!({ "min": 2 }), values(&[1.0]), None, Verdict::Failed, "1 is less than 2"),
         (json!({ "min": 1, "max": 2 }), values(&[1.5]), None, Verdict::Passed, ""),
-        (json!({ "max": 1 }), values(&[f64::INFINITY]), None, Verdict::Failed, "inf is greater"),
+        (json!({ "max": 1 }), values(&[f64::INFINITY]), None, Verdict::Inconclusive, "the value is inf"),
+        (json!({ "min": 1 }), values(&[f64::INFINITY]), None, Verdict::Inconclusive, "the value is inf"),
+        (json!({ "min": 1 }), values(&[f64::NEG_INFINITY]), None, Verdict::Inconclusive, "the value is -inf"),
         (json!({ "max": 1 }), values(&[f64::NAN]), None, Verdict::Inconclusive, "NaN"),
         (json!({ "max": 1 }), values(&[]), None, Verdict::Inconclusive, "no data"),
         (json!({ "max": 1 }), warned, None, Verdict::Inconclusive, "results truncated"),
@@ -57,6 +59,7 @@ fn a_query_passes_only_with_a_value_within_its_limits() {
         (samples.clone(), sampled(Some(10.0)), None, Verdict::Passed, ""),
         (samples.clone(), sampled(Some(9.0)), None, Verdict::Inconclusive, "9 samples, 10 are needed"),
         (samples.clone(), sampled(Some(f64::NAN)), None, Verdict::Inconclusive, "NaN samples"),
+        (samples.clone(), sampled(Some(f64::INFINITY)), None, Verdict::Inconclusive, "inf samples"),
         (samples, sampled(None), None, Verdict::Inconclusive, "samples.query"),
         (json!({ "maxRatioToBaseline": 1.5 }), values(&[3.0]), Some(2.0), Verdict::Passed, ""),
         (json!({ "maxRatioToBaseline": 1.5 }), values(&[3.1]), Some(2.0), Verdict::Failed, "1.5 times the 2"),
@@ -108,6 +111,7 @@ fn an_alert_fails_only_if_it_became_active_after_the_start_and_fires() {
         (Alerts { evidence: Some(Some(0.0)), ..quiet.clone() }, Verdict::Inconclusive, "evidence is 0"),
         (Alerts { evidence: Some(None), ..quiet.clone() }, Verdict::Inconclusive, "evidence is no data"),
         (Alerts { evidence: Some(Some(f64::NAN)), ..quiet.clone() }, Verdict::Inconclusive, "NaN"),
+        (Alerts { evidence: Some(Some(f64::INFINITY)), ..quiet.clone() }, Verdict::Inconclusive, "inf"),
         (Alerts { warnings: names(&["partial"]), ..quiet.clone() }, Verdict::Inconclusive, "partial"),
     ] {
         let what = format!("{alerts:?}");
