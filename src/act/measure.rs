@@ -9,7 +9,7 @@ use crate::cluster::Identity;
 use crate::content::ObjectKey;
 use crate::decide::decision::{Question, Target, Which};
 use crate::probe::{Allowed, Auth, Endpoint, ProbeError, Reply, Rule, Sample, TlsFiles};
-use crate::process::measured::{Alerts, Answer, Answered, Phase, Queried, Replied, Unmeasured};
+use crate::process::measured::{Alerts, Answer, Answered, Labels, Phase, Queried, Replied, Unmeasured};
 use crate::process::{Due, Handles};
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
@@ -203,8 +203,9 @@ struct AlertQuery {
     lookback: SignedDuration,
 }
 
-/// What became active since the promotion started. `ALERTS_FOR_STATE` holds, for each active alert, since when it is active; the two
-/// counts of `up` show that Prometheus could know.
+/// What became active since the promotion started, and what was active just before. `ALERTS_FOR_STATE` holds, for each active alert, since
+/// when it is active; the two counts of `up` show that Prometheus could know. Alerts are told apart by all their labels: one of the same
+/// name may be about another object.
 async fn alerts(handles: &Handles, endpoint: &Endpoint, asked: &AlertQuery) -> Result<Answer, ProbeError> {
     let since = asked.since.as_second();
     let window = handles.clock.now().as_second().saturating_sub(since).saturating_add(1).max(1);
@@ -213,12 +214,13 @@ async fn alerts(handles: &Handles, endpoint: &Endpoint, asked: &AlertQuery) -> R
     let active = format!(
         "label_replace(count(last_over_time(up[1m] @ {since})),\"towpath\",\"before\",\"\",\"\") \
          or label_replace(count(up),\"towpath\",\"now\",\"\",\"\") \
-         or (max by (alertname) (max_over_time(ALERTS_FOR_STATE{{{selector}}}[{window}s])) > {since} \
-         unless on (alertname) max_over_time(ALERTS_FOR_STATE{{{selector}}}[1m] @ {since}))"
+         or label_replace(max_over_time(ALERTS_FOR_STATE{{{selector}}}[1m] @ {since}),\"towpath\",\"old\",\"\",\"\") \
+         or (max_over_time(ALERTS_FOR_STATE{{{selector}}}[{window}s]) > {since})"
     );
-    let firing =
-        format!("max by (alertname) (max_over_time(ALERTS{{{selector},alertstate=\"firing\"}}[{window}s]))");
-    let pending = format!("max by (alertname) (ALERTS{{{selector},alertstate=\"pending\"}})");
+    let firing = format!(
+        "max without (alertstate) (max_over_time(ALERTS{{{selector},alertstate=\"firing\"}}[{window}s]))"
+    );
+    let pending = format!("max without (alertstate) (ALERTS{{{selector},alertstate=\"pending\"}})");
     let seconds = asked.lookback.as_secs();
     let ask = async |query: &str| handles.prober.query(endpoint, query, seconds).await;
     let (active, firing, pending) = (ask(&active).await?, ask(&firing).await?, ask(&pending).await?);
@@ -227,12 +229,17 @@ async fn alerts(handles: &Handles, endpoint: &Endpoint, asked: &AlertQuery) -> R
         None => None,
         Some(query) => Some(single(&ask(query).await?.samples)),
     };
-    let has = |what: &str| {
-        active.samples.iter().any(|sample| sample.labels.get("towpath").is_some_and(|it| it == what))
+    let mark = |sample: &Sample| sample.labels.get("towpath").cloned().unwrap_or_default();
+    let has = |what: &str| active.samples.iter().any(|sample| mark(sample) == what);
+    let marked = |what: &str| -> Vec<Labels> {
+        active
+            .samples
+            .iter()
+            .filter(|sample| mark(sample) == what)
+            .map(|sample| labels(&sample.labels))
+            .collect()
     };
-    let names = |samples: &[Sample]| -> Vec<String> {
-        samples.iter().filter_map(|sample| sample.labels.get("alertname").cloned()).collect()
-    };
+    let all = |samples: &[Sample]| samples.iter().map(|sample| labels(&sample.labels)).collect();
     let matching: Vec<&Rule> = rules.iter().filter(|rule| can_have(rule, &asked.labels)).collect();
     let unevaluated = |rule: &&&Rule| {
         let at: Option<Timestamp> = rule.last_evaluation.parse().ok();
@@ -241,14 +248,21 @@ async fn alerts(handles: &Handles, endpoint: &Endpoint, asked: &AlertQuery) -> R
     Ok(Answer::Alerts(Alerts {
         before: has("before"),
         now: has("now"),
-        active: names(&active.samples),
-        firing: names(&firing.samples),
-        pending: names(&pending.samples),
+        old: marked("old"),
+        active: marked(""),
+        firing: all(&firing.samples),
+        pending: all(&pending.samples),
         rules: matching.len(),
         unevaluated: matching.iter().filter(unevaluated).map(|rule| rule.name.clone()).collect(),
         evidence,
         warnings: [active.warnings, firing.warnings, pending.warnings].concat(),
     }))
+}
+
+/// The labels of an alert, without the mark of this query and the name of the series.
+fn labels(all: &Labels) -> Labels {
+    let is_own = |name: &str| !matches!(name, "towpath" | "__name__");
+    all.iter().filter(|(name, _)| is_own(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// Whether an alert of a rule can have these labels: each is set by the rule, or comes from the series of its expression.

@@ -15,7 +15,7 @@ pub use crate::decide::world::Trial;
 
 /// What measurements answer, for the memory of the process.
 pub mod measured {
-    pub use crate::decide::world::{Alerts, Answer, Answered, Phase, Queried, Replied, Unmeasured};
+    pub use crate::decide::world::{Alerts, Answer, Answered, Labels, Phase, Queried, Replied, Unmeasured};
 }
 
 pub use caches::{Caches, CaptureWait, Consent, RightKey, Unread};

@@ -1,8 +1,9 @@
 //! What one measurement says about a release.
 //!
-//! Invariant: only a value that was measured passes or fails. No data, NaN, too few samples or a warning is inconclusive; an answer
-//! that never came is an error.
+//! Invariant: only a value that was measured passes or fails. No data, NaN, infinity, too few samples or a warning is inconclusive; an
+//! answer that never came is an error.
 
+use super::alerts::new_names;
 use super::path::{Compared, compare, printable, wanted};
 use crate::api::{Check, HttpCheck, ObjectCheck, PrometheusCheck, Series, Verdict};
 use crate::decide::health::{Kstatus, kstatus};
@@ -138,8 +139,7 @@ fn of_alerts(alerts: &Alerts) -> Said {
     if let Some(warning) = alerts.warnings.first() {
         return said(Verdict::Inconclusive, format!("Prometheus warns: {warning}"));
     }
-    let fired: Vec<String> =
-        alerts.firing.iter().filter(|name| alerts.active.contains(name)).cloned().collect();
+    let fired = new_names(alerts, &alerts.firing);
     if alerts.before && !fired.is_empty() {
         return measured(
             Verdict::Failed,
@@ -162,8 +162,7 @@ fn of_alerts(alerts: &Alerts) -> Said {
     if let Some(rule) = alerts.unevaluated.first() {
         return said(Verdict::Inconclusive, format!("Prometheus does not evaluate the alerting rule {rule}"));
     }
-    let pending: Vec<String> =
-        alerts.pending.iter().filter(|name| alerts.active.contains(name)).cloned().collect();
+    let pending = new_names(alerts, &alerts.pending);
     if !pending.is_empty() {
         return measured(
             Verdict::Inconclusive,

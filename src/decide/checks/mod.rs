@@ -7,6 +7,7 @@
 //! Invariant: nothing passes without a measurement that was taken after the rollout, and nothing fails but by a measured value. What could
 //! not be measured ends neither as passed nor as failed.
 
+mod alerts;
 mod ask;
 mod assess;
 mod parameters;

@@ -3,7 +3,7 @@
 use super::assess::assess;
 use super::tally::{End, Round, Span};
 use crate::api::{Check, CheckReport, Verdict};
-use crate::decide::world::{Alerts, Answer, Answered, Measured, Queried, Replied, Tally, Unmeasured};
+use crate::decide::world::{Alerts, Answer, Answered, Labels, Measured, Queried, Replied, Tally, Unmeasured};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -85,16 +85,32 @@ fn an_alert_fails_only_if_it_became_active_after_the_start_and_fires() {
     let check = check(json!({ "alerts": { "provider": "metrics", "labels": { "severity": "page" } } }));
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let quiet = Alerts { before: true, now: true, rules: 3, ..Alerts::default() };
+    // `Errors` or, about another object, `Errors web`.
+    let labels = |alerts: &[&str]| -> Vec<Labels> {
+        let pairs = |alert: &str| {
+            let (name, object) = alert.split_once(' ').unwrap_or((alert, "api"));
+            [("alertname", name), ("object", object)].map(|(name, value)| (name.to_owned(), value.to_owned()))
+        };
+        alerts.iter().map(|alert| pairs(alert).into()).collect()
+    };
     let active = |firing: &[&str], pending: &[&str], active: &[&str]| Alerts {
-        firing: names(firing),
-        pending: names(pending),
-        active: names(active),
+        firing: labels(firing),
+        pending: labels(pending),
+        active: labels(active),
         ..quiet.clone()
     };
+    let masked = |old: &[&str], alerts: Alerts| Alerts { old: labels(old), ..alerts };
     for (alerts, expected, says) in [
         (quiet.clone(), Verdict::Passed, "no alert became active"),
         (active(&["Errors"], &[], &["Errors"]), Verdict::Failed, "Errors fires since"),
         (active(&["Errors"], &[], &[]), Verdict::Passed, ""),
+        (masked(&["Errors"], active(&["Errors"], &[], &["Errors"])), Verdict::Passed, ""),
+        (
+            masked(&["Errors"], active(&["Errors", "Errors web"], &[], &["Errors web"])),
+            Verdict::Failed,
+            "alert Errors fires since",
+        ),
+        (active(&["Errors"], &["Errors web"], &["Errors web"]), Verdict::Inconclusive, "Errors is pending"),
         (active(&[], &["Slow"], &["Slow"]), Verdict::Inconclusive, "Slow is pending"),
         (active(&[], &["Slow"], &[]), Verdict::Passed, ""),
         (active(&[], &[], &["Slow"]), Verdict::Passed, ""),

@@ -73,6 +73,9 @@ pub struct Queried {
     pub samples: Option<Option<f64>>,
 }
 
+/// The labels of an alert.
+pub type Labels = BTreeMap<String, String>;
+
 /// What a Prometheus says about alerts since a promotion started.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Alerts {
@@ -80,12 +83,14 @@ pub struct Alerts {
     pub before: bool,
     /// Whether it scrapes anything now.
     pub now: bool,
+    /// Alerts that were active just before it started.
+    pub old: Vec<Labels>,
     /// Alerts that became active since.
-    pub active: Vec<String>,
+    pub active: Vec<Labels>,
     /// Alerts that were firing at any time since.
-    pub firing: Vec<String>,
+    pub firing: Vec<Labels>,
     /// Alerts that are pending now.
-    pub pending: Vec<String>,
+    pub pending: Vec<Labels>,
     /// Alerting rules that can have the labels.
     pub rules: usize,
     /// Those of them that Prometheus cannot evaluate, or has not evaluated since the rollout.

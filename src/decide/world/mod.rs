@@ -9,7 +9,8 @@ mod workload;
 
 pub use live::{FailedWrite, Live};
 pub use measured::{
-    Alerts, Answer, Answered, Assessed, Measured, Measurements, Phase, Queried, Replied, Tally, Unmeasured,
+    Alerts, Answer, Answered, Assessed, Labels, Measured, Measurements, Phase, Queried, Replied, Tally,
+    Unmeasured,
 };
 pub use project::{Admission, Freeze, Grant, NamespaceFacts, Objects, Project, Verb};
 pub use provider::{ProviderHealth, ProviderWorld};
