@@ -86,7 +86,8 @@ async fn ask(handles: &Handles, target: &Target, question: Question) -> Result<A
         }
         Question::Provider { provider, path } => {
             provided(handles, target, &provider, async |endpoint| {
-                Ok(Answer::Http(vec![replied(&provider, handles.prober.get(&endpoint, &path).await?)]))
+                let reply = handles.prober.get(&endpoint, &path).await?;
+                Ok(Answer::Http(vec![replied(&provider, None, reply)]))
             })
             .await
         }
@@ -95,10 +96,10 @@ async fn ask(handles: &Handles, target: &Target, question: Question) -> Result<A
                 .iter()
                 .take(MOST_PODS)
                 .map(|(pod, address)| handles.prober.get_pod(pod, *address, &path));
-            let names = pods.keys().map(|pod| format!("pod {pod}"));
             let answers: Result<Vec<Reply>, ProbeError> = join_all(asked).await.into_iter().collect();
             let replies = answers.map_err(unmeasured)?;
-            Ok(Answer::Http(names.zip(replies).map(|(pod, reply)| replied(&pod, reply)).collect()))
+            let named = |(pod, reply): (&String, _)| replied(&format!("pod {pod}"), Some(pod.clone()), reply);
+            Ok(Answer::Http(pods.keys().zip(replies).map(named).collect()))
         }
         Question::Objects { api_version, kind, which } => {
             let found = objects(handles, target, &api_version, &kind, which).await;
@@ -273,9 +274,10 @@ fn can_have(rule: &Rule, labels: &BTreeMap<String, String>) -> bool {
     })
 }
 
-fn replied(from: &str, reply: Reply) -> Replied {
+fn replied(from: &str, pod: Option<String>, reply: Reply) -> Replied {
     Replied {
         from: from.to_owned(),
+        pod,
         status: reply.status,
         json: serde_json::from_slice::<Value>(&reply.body).ok().map(Arc::new),
         headers: reply.headers,

@@ -12,6 +12,7 @@ mod ask;
 mod assess;
 mod parameters;
 mod path;
+mod staying;
 mod tally;
 pub mod validate;
 
@@ -21,4 +22,5 @@ mod tests;
 mod validate_tests;
 
 pub use ask::{Asker, ask};
+pub use staying::of_staying_pods;
 pub use tally::{End, Round, Span, first_after};

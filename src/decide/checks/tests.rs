@@ -141,6 +141,7 @@ fn an_alert_fails_only_if_it_became_active_after_the_start_and_fires() {
 fn an_answer_passes_with_the_right_status_headers_json_and_latency() {
     let reply = |status, json: Option<Value>| Replied {
         from: "pod web-1".into(),
+        pod: None,
         status,
         headers: BTreeMap::from([("x-version".to_owned(), "2".to_owned())]),
         json: json.map(Arc::new),

@@ -12,7 +12,7 @@ use crate::api::{
     RollbackPolicySpec, Verdict,
 };
 use crate::content::Desired;
-use crate::decide::checks::{Asker, End, Round, Span, ask};
+use crate::decide::checks::{Asker, End, Round, Span, ask, of_staying_pods};
 use crate::decide::conditions::cut;
 use crate::decide::decision::{Action, Question};
 use crate::decide::moments::{earliest, later, span};
@@ -291,9 +291,10 @@ fn rounds<'a>(scene: &'a Scene<'_>, phase: Phase) -> Vec<Round<'a>> {
         scene.world.promotion.status.as_ref().map(|status| status.checks.as_slice()).unwrap_or_default();
     let round = |check: &'a Check| {
         let measured = scene.world.measured.get(&(phase, check.name.clone()));
+        let measured = measured.map(|measured| of_staying_pods(measured, &scene.world.workloads));
         let report =
             recorded.iter().find(|report| report.name == check.name).filter(|_| phase == Phase::During);
-        Round::of(check, measured, report)
+        Round::of(check, measured.as_ref(), report)
     };
     scene.policy.checks.iter().filter(counts).map(round).collect()
 }

@@ -106,6 +106,8 @@ pub struct Alerts {
 pub struct Replied {
     /// The provider or pod that was asked.
     pub from: String,
+    /// Name of the pod, if one was asked.
+    pub pod: Option<String>,
     /// Status.
     pub status: u16,
     /// Headers, by lower-case name.
