@@ -64,13 +64,14 @@ pub async fn preflight(
     let results = results.into_iter().collect::<Result<BTreeMap<_, _>, _>>()?;
     let namespace = &target.location.namespace;
     let checked = check(&client, namespace, tries.pods, tries.secrets, tries.needs).await?;
-    let Checked { refusals, missing, unchecked } = checked;
+    let Checked { refusals, crowded, missing, unchecked } = checked;
     let mut collected = warnings.take();
     collected.extend(unchecked);
     let trial = Trial {
         digest: tries.digest,
         results,
         refusals,
+        crowded,
         missing,
         warnings: collected,
         at: handles.clock.now(),

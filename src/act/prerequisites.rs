@@ -17,6 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Checked {
     /// Pods that the API server would refuse, and Secrets that are missing.
     pub refusals: Vec<String>,
+    /// Pods that the API server would refuse because a quota is used up, by workload.
+    pub crowded: BTreeMap<ObjectKey, String>,
     /// What the pods of a workload miss.
     pub missing: BTreeMap<ObjectKey, Vec<String>>,
     /// What was not checked.
@@ -41,6 +43,9 @@ pub async fn check(
         match create(&kind("Pod", "pods"), &pod, "pods").await? {
             Answer::Created | Answer::Exists => {}
             Answer::NoRight => drop(untried.insert("pods")),
+            Answer::Refused(message) if is_about_a_used_up_quota(&message) => {
+                checked.crowded.insert(key, message);
+            }
             Answer::Refused(message) => checked.refusals.push(format!("a pod of {key}: {message}")),
         }
     }
@@ -112,6 +117,12 @@ async fn create(api: &Api<DynamicObject>, object: &Value, plural: &str) -> Resul
         }
         Err(error) => ActError::write(what())(error).about_the_object().map(Answer::Refused),
     }
+}
+
+/// Whether a refusal is about the use of a quota, which changes while pods leave. The API server has no other field for it; what a quota
+/// demands of every pod is refused with other words.
+fn is_about_a_used_up_quota(message: &str) -> bool {
+    message.contains("exceeded quota: ")
 }
 
 /// Whether a needed object exists.
@@ -188,6 +199,21 @@ fn sentence(user: &ObjectKey, need: &Dependency, namespace: &str, state: State) 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_used_up_quota_is_told_from_other_refusals() {
+        for (message, expected) in [
+            (
+                "pods \"web\" is forbidden: exceeded quota: cpu, requested: cpu=1, used: cpu=1, limited: cpu=1",
+                true,
+            ),
+            ("pods \"web\" is forbidden: failed quota: cpu: must specify cpu for: app", false),
+            ("pods \"web\" is forbidden: maximum cpu usage per Container is 1, but limit is 2", false),
+            ("pods \"web\" is forbidden: violates PodSecurity \"restricted:latest\"", false),
+        ] {
+            assert_eq!(is_about_a_used_up_quota(message), expected, "{message}");
+        }
+    }
 
     #[test]
     fn what_is_missing_is_named_with_what_to_do() {

@@ -153,6 +153,7 @@ mod tests {
             digest: String::new(),
             results: BTreeMap::new(),
             refusals: Vec::new(),
+            crowded: BTreeMap::new(),
             missing: BTreeMap::new(),
             warnings: Vec::new(),
             at: Timestamp::UNIX_EPOCH,

@@ -129,11 +129,13 @@ fn start_promotion(scene: &Scene<'_>, content: &Digested, plan: &Plan) -> Decisi
     let Some(trial) = scene.world.tried.as_ref().filter(|trial| trial.digest == plan.digest()) else {
         return scene.preflight(plan);
     };
+    let (crowded, _) = scene.crowded(&plan.objects, trial);
     let refused: Vec<String> = trial
         .results
         .iter()
         .filter_map(|(key, result)| result.as_ref().err().map(|message| format!("{key}: {message}")))
         .chain(trial.refusals.iter().cloned())
+        .chain(crowded)
         .chain(scene.missing(trial))
         .collect();
     if !refused.is_empty() {
@@ -224,7 +226,7 @@ fn intend(
     status.failing_before = scene.failing_before(wanted);
     status.warnings.extend(unmatched(content.objects(), &scene.environment.spec));
     status.warnings.extend(unrolled(plan.content.objects()).iter().map(|text| cut(text, 512)));
-    record_dry_run(scene, &mut status);
+    record_dry_run(scene, &mut status, wanted);
     launch(scene, status, wanted, records)
 }
 
@@ -236,9 +238,10 @@ fn baseline(scene: &Scene<'_>, wanted: &[Desired]) -> Result<Digested, ContentEr
 }
 
 /// Adds the warnings and the step of the dry-run to the status.
-fn record_dry_run(scene: &Scene<'_>, status: &mut PromotionStatus) {
+fn record_dry_run(scene: &Scene<'_>, status: &mut PromotionStatus, wanted: &[Desired]) {
     let Some(trial) = &scene.world.tried else { return };
-    let warnings = trial.warnings.iter().map(|text| crate::decide::conditions::cut(text, 512));
+    let (_, remarks) = scene.crowded(wanted, trial);
+    let warnings = trial.warnings.iter().chain(&remarks).map(|text| cut(text, 512));
     status.warnings.extend(warnings);
     status.warnings.truncate(20);
     status.steps.push(Step {

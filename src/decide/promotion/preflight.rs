@@ -69,12 +69,33 @@ impl Scene<'_> {
     /// What the objects that the promotion changes need and the environment lacks. What an unchanged workload misses is not the release's
     /// doing.
     pub(super) fn missing(&self, trial: &Trial) -> Vec<String> {
-        let is_changed = |key: &ObjectKey| match (self.world.live.get(key), trial.results.get(key)) {
+        let missing = trial.missing.iter().filter(|(key, _)| self.is_changed(trial, key));
+        missing.flat_map(|(_, sentences)| sentences.iter().cloned()).collect()
+    }
+
+    fn is_changed(&self, trial: &Trial, key: &ObjectKey) -> bool {
+        match (self.world.live.get(key), trial.results.get(key)) {
             (Some(Live::Present(live)), Some(Ok(tried))) => !is_equal(live, tried),
             (Some(_) | None, _) => true,
+        }
+    }
+
+    /// The pods for which a quota has no room, as sentences: refusals of those that would be added to what runs, and remarks about those
+    /// that take the place of others. An unchanged workload adds none.
+    pub(super) fn crowded(&self, wanted: &[Desired], trial: &Trial) -> (Vec<String>, Vec<String>) {
+        let changed = trial.crowded.iter().filter(|(key, _)| self.is_changed(trial, key));
+        let replaces = |key: &ObjectKey| {
+            let runs = matches!(self.world.live.get(key), Some(Live::Present(_)));
+            runs && wanted.iter().any(|item| item.key == *key && stops_pods_first(&item.object))
         };
-        let missing = trial.missing.iter().filter(|(key, _)| is_changed(key));
-        missing.flat_map(|(_, sentences)| sentences.iter().cloned()).collect()
+        let (later, refused): (Vec<_>, Vec<_>) = changed.partition(|(key, _)| replaces(key));
+        let remark = |(key, message): (&ObjectKey, &String)| {
+            format!(
+                "a quota has no room for a further pod of {key}, so one stops before the next is created: {message}"
+            )
+        };
+        let refusal = |(key, message): (&ObjectKey, &String)| format!("a pod of {key}: {message}");
+        (refused.into_iter().map(refusal).collect(), later.into_iter().map(remark).collect())
     }
 
     /// The Deployments that the promotion changes and that stay paused, with the command that resumes each. What the content itself pauses
@@ -129,6 +150,23 @@ impl Scene<'_> {
     }
 }
 
+/// Whether the controller of a workload stops a pod before it creates the one that takes its place.
+fn stops_pods_first(object: &Value) -> bool {
+    let surge = |strategy: &str| {
+        let surge = object.pointer(&format!("/spec/{strategy}/rollingUpdate/maxSurge"));
+        surge.map(|surge| *surge != json!(0) && *surge != json!("0%") && *surge != json!("0"))
+    };
+    match object.get("kind").and_then(Value::as_str) {
+        Some("StatefulSet") => true,
+        Some("DaemonSet") => surge("updateStrategy") != Some(true),
+        Some("Deployment") => {
+            object.pointer("/spec/strategy/type") == Some(&json!("Recreate"))
+                || surge("strategy") == Some(false)
+        }
+        Some(_) | None => false,
+    }
+}
+
 /// Adds a volume for each claim template of a StatefulSet, as its controller does: it replaces one of the same name.
 fn mount_claims(set: &Value, spec: &mut Value) {
     let name = |object: &Value| object.pointer("/metadata/name").and_then(Value::as_str).map(str::to_owned);
@@ -167,6 +205,31 @@ fn needs<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pods_are_stopped_before_others_are_created_as_the_strategy_says() {
+        for (kind, spec, expected) in [
+            ("StatefulSet", json!({}), true),
+            ("DaemonSet", json!({}), true),
+            ("DaemonSet", json!({ "updateStrategy": { "type": "OnDelete" } }), true),
+            (
+                "DaemonSet",
+                json!({ "updateStrategy": { "rollingUpdate": { "maxSurge": 1, "maxUnavailable": 0 } } }),
+                false,
+            ),
+            ("DaemonSet", json!({ "updateStrategy": { "rollingUpdate": { "maxSurge": 0 } } }), true),
+            ("Deployment", json!({}), false),
+            ("Deployment", json!({ "strategy": { "type": "Recreate" } }), true),
+            ("Deployment", json!({ "strategy": { "rollingUpdate": { "maxUnavailable": 1 } } }), false),
+            ("Deployment", json!({ "strategy": { "rollingUpdate": { "maxSurge": "25%" } } }), false),
+            ("Deployment", json!({ "strategy": { "rollingUpdate": { "maxSurge": 0 } } }), true),
+            ("Deployment", json!({ "strategy": { "rollingUpdate": { "maxSurge": "0%" } } }), true),
+            ("Job", json!({}), false),
+        ] {
+            let object = json!({ "kind": kind, "spec": spec });
+            assert_eq!(stops_pods_first(&object), expected, "{object}");
+        }
+    }
 
     #[test]
     fn the_tried_pod_of_a_stateful_set_mounts_its_claims() {

@@ -193,6 +193,8 @@ pub struct Trial {
     pub results: BTreeMap<ObjectKey, Result<Arc<Value>, String>>,
     /// Pods that the API server would refuse, and Secrets that are missing.
     pub refusals: Vec<String>,
+    /// Pods that the API server would refuse because a quota is used up, by workload: in its words.
+    pub crowded: BTreeMap<ObjectKey, String>,
     /// What the objects of the release need and the environment lacks, as sentences.
     pub missing: BTreeMap<ObjectKey, Vec<String>>,
     /// Warnings of the API server, and checks that were not possible.

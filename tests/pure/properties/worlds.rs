@@ -342,7 +342,9 @@ fn trial(world: &PromotionWorld, choices: &mut Choices<'_>) -> Trial {
     let result = |choices: &mut Choices<'_>| {
         if choices.one_in(16) { Err(choices.text()) } else { Ok(Arc::new(json!({}))) }
     };
+    let some = |choices: &mut Choices<'_>| choices.one_in(9).then(|| choices.text());
     Trial {
+        crowded: keys().into_iter().filter_map(|key| Some((key, some(choices)?))).collect(),
         missing: keys()
             .into_iter()
             .filter_map(|key| choices.one_in(9).then(|| (key, vec![choices.text()])))

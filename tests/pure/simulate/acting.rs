@@ -56,6 +56,7 @@ impl Store {
                     digest: digest.clone(),
                     results,
                     refusals,
+                    crowded: BTreeMap::new(),
                     missing: BTreeMap::new(),
                     warnings: Vec::new(),
                     at: now,
