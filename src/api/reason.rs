@@ -127,6 +127,8 @@ reasons! {
     OnDelete: Blocking,
     /// The partition of a StatefulSet keeps every pod at the old revision.
     Partition: Blocking,
+    /// The Job of a hook is suspended.
+    Suspended: Blocking,
 
     /// An object is being deleted, and a finalizer keeps it.
     Terminating: Blocking,
@@ -184,6 +186,10 @@ reasons! {
     NothingRan: Final,
     /// Another manager changed the pod template of a workload before the release was verified.
     TemplateChanged: Final,
+    /// Another manager changed an object of the release before the release was verified.
+    ObjectChanged: Final,
+    /// The pod of a hook was evicted, preempted or lost with its node, and the hook is not retried.
+    HookDisrupted: Final,
 
     // How a promotion fails.
     /// The release failed.
@@ -321,7 +327,7 @@ impl Reason {
 
     /// Whether a rollout waits until a person acts. That time is no silence.
     pub fn waits_for_a_person(&self) -> bool {
-        matches!(self, Self::Paused | Self::OnDelete | Self::Partition)
+        matches!(self, Self::Paused | Self::OnDelete | Self::Partition | Self::Suspended)
     }
 
     /// Whether a promotion or a release waits at a gate, possibly for long.

@@ -1,5 +1,6 @@
 //! Facts about workloads for health: the newest template, its pods, and the status.
 
+use super::disruption::disruption;
 use crate::cluster::Stores;
 use crate::cluster::slim;
 use crate::content::ObjectKey;
@@ -47,9 +48,9 @@ fn runs_of_cron_jobs(jobs: &[Arc<slim::Job>], pods: &[Arc<slim::Pod>]) -> BTreeM
     let mut all: BTreeMap<String, Vec<Run>> = BTreeMap::new();
     for object in jobs {
         let Some(cron_job) = object.metadata.cron_job() else { continue };
-        let failed = job(object, pods).failed;
+        let Workload { failed, disrupted, .. } = job(object, pods);
         let (name, created) = (object.metadata.name().to_owned(), object.metadata.creation_timestamp.get());
-        all.entry(cron_job.to_owned()).or_default().push(Run { name, created, failed });
+        all.entry(cron_job.to_owned()).or_default().push(Run { name, created, failed, disrupted });
     }
     all
 }
@@ -196,6 +197,7 @@ fn job(object: &slim::Job, pods: &[Arc<slim::Pod>]) -> Workload {
     let mut workload = base(&object.metadata, object.metadata.generation);
     workload.desired = 1;
     workload.complete = object.is_complete();
+    workload.suspended = object.spec.suspend;
     workload.deadline_seconds = object.spec.active_deadline_seconds;
     workload.progressed = object.started();
     let own = || pods.iter().filter(|pod| pod.metadata.is_controlled_by(object.metadata.uid()));
@@ -216,8 +218,9 @@ fn job(object: &slim::Job, pods: &[Arc<slim::Pod>]) -> Workload {
             .next_back()
             .unwrap_or_default()
     };
-    workload.failed = object.is_failed().then(|| {
-        let condition = object.condition("Failed");
+    workload.disrupted = disruption(object, pods);
+    workload.failed = (object.is_failed() || workload.disrupted.is_some()).then(|| {
+        let condition = object.condition("Failed").or_else(|| object.condition("FailureTarget"));
         let message = condition.map(|condition| condition.message.to_string()).unwrap_or_default();
         format!("{message}{}", last_words())
     });

@@ -9,6 +9,7 @@ mod capture;
 mod contents;
 mod copies;
 mod custom;
+mod disruption;
 pub mod environment;
 mod error;
 pub mod freezes;

@@ -28,6 +28,9 @@ pub struct JobSpec {
     /// Whether it is suspended: it has no pods.
     #[serde(deserialize_with = "or_default")]
     pub suspend: bool,
+    /// How many failures of its pods are retried.
+    #[serde(deserialize_with = "or_default")]
+    pub backoff_limit: i64,
     /// The controller that it names instead of the Job controller; empty if it names none.
     #[serde(deserialize_with = "or_default")]
     pub managed_by: Word,
@@ -69,6 +72,12 @@ impl Job {
     /// Whether it failed.
     pub fn is_failed(&self) -> bool {
         self.status.conditions.iter().any(|condition| condition.is_true("Failed"))
+    }
+
+    /// Whether its retries are used up. Its controller says so before the last pod has stopped, and ends the Job after that.
+    pub fn is_out_of_retries(&self) -> bool {
+        let ends = |it: &Condition| it.is_true("Failed") || it.is_true("FailureTarget");
+        self.status.conditions.iter().any(|it| ends(it) && it.reason == "BackoffLimitExceeded")
     }
 }
 

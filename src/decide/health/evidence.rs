@@ -3,7 +3,7 @@
 use super::{Health, Rules, Subject, custom, failing, pod};
 use crate::api::{ExitsBefore, Reason};
 use crate::content::ObjectKey;
-use crate::decide::world::{Pod, Run};
+use crate::decide::world::{Pod, Run, Workload};
 
 /// The length of [`exits_before`] is limited by the size of a status.
 const MOST_EXITS_BEFORE: usize = 400;
@@ -11,6 +11,7 @@ const MOST_EXITS_BEFORE: usize = 400;
 /// A run that failed counts like a pod that failed, if it started after the promotion.
 pub(super) fn of_runs(key: &ObjectKey, runs: &[Run], rules: &Rules<'_>) -> Health {
     let failed = runs.iter().filter(|run| run.created.is_some_and(|created| created > rules.started));
+    let failed = failed.filter(|run| run.disrupted.is_none());
     match failed.filter_map(|run| Some((run, run.failed.as_ref()?))).next() {
         Some((run, message)) => {
             failing(Reason::JobFailed, format!("{key}: its run {} failed: {message}", run.name))
@@ -34,8 +35,17 @@ pub fn without_evidence(subjects: &[Subject<'_>], rules: &Rules<'_>) -> Vec<Stri
             }
             (None, workload) if is_cron_job(key) => {
                 let is_new = |run: &Run| run.created.is_some_and(|created| created > rules.started);
-                let has_run = workload.is_some_and(|workload| workload.runs.iter().any(is_new));
-                (!has_run).then(|| format!("{key} did not run"))
+                let runs =
+                    || workload.into_iter().flat_map(|workload| &workload.runs).filter(|run| is_new(run));
+                let disrupted = runs().find_map(|run| Some((run, run.disrupted.as_ref()?)));
+                match disrupted {
+                    _ if runs().any(|run| run.disrupted.is_none()) => None,
+                    Some((run, words)) => Some(format!("{key}: its run {} says nothing: {words}", run.name)),
+                    None => Some(format!("{key} did not run")),
+                }
+            }
+            (None, Some(Workload { disrupted: Some(words), .. })) => {
+                Some(format!("{key} says nothing: {words}"))
             }
             (None, Some(workload)) => {
                 (workload.desired == 0 && key.kind() != "Job").then(|| format!("{key} has no pods"))

@@ -153,8 +153,11 @@ fn runs_of_a_cron_job_count_from_the_start_of_the_promotion() {
     let limits = FailureThresholds::default();
     let rules =
         Rules { limits: &limits, before: &[], awaits: &[], started: at(0), mode: Mode::Observe, now: at(60) };
+    let disrupted = Run { disrupted: Some("pod report-1 was disrupted".into()), ..run(5, true) };
     for (what, runs, wanted, notes) in [
         ("none", vec![], "healthy", 1),
+        ("one whose pod was evicted", vec![disrupted.clone()], "healthy", 1),
+        ("a failed one beside one whose pod was evicted", vec![disrupted, run(5, true)], "JobFailed", 0),
         ("a failed one from before", vec![run(-60, true)], "healthy", 1),
         ("a good one", vec![run(5, false)], "healthy", 0),
         ("a failed one", vec![run(-60, false), run(5, true)], "JobFailed", 0),
@@ -163,5 +166,25 @@ fn runs_of_a_cron_job_count_from_the_start_of_the_promotion() {
         let subject = Subject { key: &key, workload: Some(&workload), custom: None, exempt: false };
         assert_eq!(without_evidence(std::slice::from_ref(&subject), &rules).len(), notes, "{what}");
         assert_eq!(word(of_all(&[subject], &rules)), wanted, "{what}");
+    }
+}
+
+#[test]
+fn a_job_whose_pod_was_evicted_says_nothing() {
+    let key = ObjectKey::new("batch/v1", "Job", "import").unwrap();
+    let limits = FailureThresholds::default();
+    for mode in [Mode::Rollout(at(0)), Mode::Observe, Mode::Settle(at(50))] {
+        let rules = Rules { limits: &limits, before: &[], awaits: &[], started: at(0), mode, now: at(9) };
+        let failed = Workload { failed: Some("exit code 1".into()), desired: 1, ..Workload::default() };
+        let disrupted = Workload { disrupted: Some("pod import-1 was disrupted".into()), ..failed.clone() };
+        let subject =
+            |workload| [Subject { key: &key, workload: Some(workload), custom: None, exempt: false }];
+        assert_eq!(word(of_all(&subject(&failed), &rules)), "JobFailed");
+        assert_eq!(word(of_all(&subject(&disrupted), &rules)), "healthy");
+        assert_eq!(without_evidence(&subject(&failed), &rules), [""; 0]);
+        assert_eq!(
+            without_evidence(&subject(&disrupted), &rules),
+            ["Job import says nothing: pod import-1 was disrupted"]
+        );
     }
 }

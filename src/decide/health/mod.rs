@@ -13,7 +13,7 @@ mod workload;
 
 pub use custom::{Kstatus, kstatus};
 pub use evidence::{exits_before, is_cron_job, without_evidence};
-pub use job::of_hook;
+pub use job::{has_ended_its_own, of_hook};
 
 use super::moments::{earliest, later};
 use super::world::{Custom, Workload};
@@ -162,7 +162,10 @@ fn of_one(subject: &Subject<'_>, rules: &Rules<'_>) -> Health {
         };
     };
     if let Some(message) = &workload.failed {
-        return failing(Reason::JobFailed, format!("{key}: {message}"));
+        return match &workload.disrupted {
+            Some(_) => Health::Healthy,
+            None => failing(Reason::JobFailed, format!("{key}: {message}")),
+        };
     }
     if !workload.observed {
         return match rules.mode {

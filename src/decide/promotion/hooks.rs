@@ -7,6 +7,10 @@
 //!                      |
 //!                      +------> deleted by another user: the promotion fails, because its result is unknown
 //!                      |
+//!                      +------> failed, because its pod was disrupted: the promotion is inconclusive
+//!                      |
+//!                      +------> suspended: waited for until it is resumed
+//!                      |
 //!                      +------> stopped, because the promotion ended: deleted with its pods by what follows
 //! ```
 //!
@@ -18,13 +22,14 @@
 //! hooks of the revision before are stopped and gone first, and a rollback does not end before they are.
 
 use super::health::hook_health;
+use super::outcome::{Outcome, finish};
 use super::writes::Next;
 use super::{Decision, Scene};
 use crate::api::{PromotionStatus, Reason, RollbackPolicySpec, Step, StepResult};
 use crate::content::{Desired, Hook, ObjectKey};
 use crate::decide::conditions::cut;
 use crate::decide::decision::Action;
-use crate::decide::health::Health;
+use crate::decide::health::{Health, has_ended_its_own};
 use crate::decide::moments::later;
 use crate::decide::world::{Live, PromotionWorld, Workload};
 use jiff::{SignedDuration, Timestamp};
@@ -104,6 +109,11 @@ fn is_recorded(status: &PromotionStatus, key: &ObjectKey) -> bool {
     status.steps.iter().any(|step| step.name == key.name() && step.result == StepResult::Passed)
 }
 
+/// Whether a hook did its work: its Job is complete, or would be without what an injector added to its pod.
+fn is_done(scene: &Scene<'_>, item: &Desired) -> bool {
+    job(scene, &item.key).is_some_and(|job| job.complete || has_ended_its_own(&item.object, job))
+}
+
 fn job<'a>(scene: &'a Scene<'_>, key: &ObjectKey) -> Option<&'a Workload> {
     scene.world.workloads.get(key)
 }
@@ -116,10 +126,9 @@ pub(super) fn observed(scene: &Scene<'_>) -> PromotionStatus {
     }
     let unrecorded = hooks(scene).filter(|item| !is_recorded(&scene.status, &item.key));
     for item in unrecorded {
-        let job = job(scene, &item.key);
-        if job.is_some_and(|job| job.complete) {
+        if is_done(scene, item) {
             end(scene, &mut status, &item.key, StepResult::Passed, None);
-        } else if job.is_some() || scene.world.written.contains(&item.key) {
+        } else if job(scene, &item.key).is_some() || scene.world.written.contains(&item.key) {
             start(scene, &mut status, item);
         }
     }
@@ -140,10 +149,15 @@ fn start(scene: &Scene<'_>, status: &mut PromotionStatus, item: &Desired) {
 
 /// Ends the steps of hooks when their promotion ends.
 pub(super) fn close(scene: &Scene<'_>, status: &mut PromotionStatus, reason: &Reason) {
-    for item in hooks(scene) {
+    let recorded = status.clone();
+    for item in hooks(scene).filter(|item| !is_recorded(&recorded, &item.key)) {
         let is_running = |step: &Step| step.name == item.key.name() && step.result == StepResult::Running;
-        let failure = job(scene, &item.key).and_then(|job| job.failed.as_ref());
+        let job = job(scene, &item.key);
+        let failure = job.and_then(|job| job.disrupted.as_ref().or(job.failed.as_ref()));
         match failure {
+            Some(message) if job.is_some_and(|job| job.disrupted.is_some()) => {
+                end(scene, status, &item.key, StepResult::Errored, Some(message));
+            }
             Some(message) => end(scene, status, &item.key, StepResult::Failed, Some(message)),
             None if status.steps.iter().any(is_running) => {
                 let message = match *reason == Reason::HookDeleted && is_deleted(scene, &item.key) {
@@ -212,7 +226,7 @@ pub(super) fn run(
     let incomplete: Vec<&Desired> = wanted
         .iter()
         .filter(|item| item.hook == Some(hook) && !is_recorded(status, &item.key))
-        .filter(|item| !job(scene, &item.key).is_some_and(|job| job.complete))
+        .filter(|item| !is_done(scene, item))
         .collect();
     let first = incomplete.first()?;
     let missing = incomplete.iter().filter(|item| {
@@ -230,25 +244,62 @@ pub(super) fn run(
     Some(Next {
         hooks: incomplete.iter().map(|item| item.key.clone()).collect(),
         waits: Some(format!("hook {} has not finished", first.key)),
+        obstacle: incomplete.iter().find_map(|item| suspended(scene, &item.key)),
         ..Next::of(actions)
     })
 }
 
+/// What continues a suspended hook: a person, or the queue that suspended it.
+fn suspended(scene: &Scene<'_>, key: &ObjectKey) -> Option<(Reason, String)> {
+    let is_suspended = job(scene, key).is_some_and(|job| job.suspended);
+    let message = format!(
+        "{key} is a hook and is suspended; resume it with kubectl patch job/{} -n {} --patch '{{\"spec\":{{\"suspend\":false}}}}'",
+        key.name(),
+        scene.environment.spec.namespace
+    );
+    is_suspended.then_some((Reason::Suspended, message))
+}
+
+/// The end of a promotion that follows from these hooks; none while they can pass.
+pub(super) fn ended(scene: &Scene<'_>, keys: &[ObjectKey]) -> Option<Decision> {
+    let failed =
+        |(reason, message): (Reason, String)| finish(scene, Outcome::Failed { reason, message: &message });
+    if let Some(failure) = failure(scene, keys) {
+        return Some(failed(failure));
+    }
+    // What failed or was disrupted is the cause, even if another hook was stopped because of it.
+    let Some((key, words)) = keys.iter().find_map(|key| Some((key, disruption(scene, key)?))) else {
+        return deletion(scene, keys).map(failed);
+    };
+    let message = format!(
+        "{key} is a hook without further retries, and its {words}; whether it did its work is not known, so it is not run again; promote \
+         the release again to run it again, or roll back"
+    );
+    Some(finish(scene, Outcome::Inconclusive { reason: Reason::HookDisrupted, message: &message }))
+}
+
+/// The disruption that ended a hook. A rollback has no outcome but restored or failed.
+fn disruption<'a>(scene: &'a Scene<'_>, key: &ObjectKey) -> Option<&'a String> {
+    job(scene, key)?.disrupted.as_ref().filter(|_| !scene.is_rollback())
+}
+
 /// Why one of these hooks failed; none while none has.
-pub(super) fn failure(scene: &Scene<'_>, keys: &[ObjectKey]) -> Option<(Reason, String)> {
-    let failed = keys.iter().find_map(|key| match hook_health(scene, key, job(scene, key)?) {
+fn failure(scene: &Scene<'_>, keys: &[ObjectKey]) -> Option<(Reason, String)> {
+    let mut judged = keys.iter().filter(|key| disruption(scene, key).is_none());
+    judged.find_map(|key| match hook_health(scene, key, job(scene, key)?) {
         Health::Failing { reason, message } => Some((reason, message)),
         Health::Healthy | Health::Progressing { .. } => None,
-    });
-    // One that failed is the cause, even if another was stopped because of it.
-    failed.or_else(|| {
-        let key = keys.iter().find(|key| is_deleted(scene, key))?;
-        let message = format!(
-            "{key} is a hook, and was deleted before its result was recorded; whether it did its work is not known, so it is not run \
-             again; promote the release again to run it again"
-        );
-        Some((Reason::HookDeleted, message))
     })
+}
+
+/// Why one of these hooks has no result, if its Job was deleted.
+fn deletion(scene: &Scene<'_>, keys: &[ObjectKey]) -> Option<(Reason, String)> {
+    let key = keys.iter().find(|key| is_deleted(scene, key))?;
+    let message = format!(
+        "{key} is a hook, and was deleted before its result was recorded; whether it did its work is not known, so it is not run \
+         again; promote the release again to run it again"
+    );
+    Some((Reason::HookDeleted, message))
 }
 
 /// The deletions of unfinished hooks of the revision before this one, and what is waited for; none when all are gone.

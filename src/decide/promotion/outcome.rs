@@ -190,10 +190,12 @@ fn failed(scene: &Scene<'_>, reason: Reason, message: &str) -> Decision {
 
 /// Ends the promotion without a verdict, and holds the environment: the lane of an unverified release waits for a person.
 fn inconclusive(scene: &Scene<'_>, reason: Reason, message: &str) -> Decision {
-    if let Some(decision) = test_runs::stop(scene) {
+    if let Some(decision) = hooks::stop_own(scene, hooks::patience(scene)).or_else(|| test_runs::stop(scene))
+    {
         return decision;
     }
     let mut status = scene.ended_status();
+    hooks::close(scene, &mut status, &reason);
     test_runs::close(scene, &mut status);
     removals::record(scene, &mut status, PromotionPhase::Inconclusive);
     steps::close(&mut status, scene, StepResult::Failed, Some(message));

@@ -43,8 +43,8 @@ pub(super) fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
             Outcome::Failed { reason: Reason::WriteDeadlineExceeded, message: &unwritten.overdue() },
         );
     }
-    if let Some((reason, message)) = hooks::failure(scene, &next.hooks) {
-        return finish(scene, Outcome::Failed { reason, message: &message });
+    if let Some(decision) = hooks::ended(scene, &next.hooks) {
+        return decision;
     }
     let checked = checked_keys(scene, wanted, &next);
     let mode = mode(scene, since);
@@ -142,8 +142,8 @@ fn finish_rollout(scene: &Scene<'_>, wanted: &[Desired], unwritten: &Unwritten) 
     let status = &scene.status;
     let next = (!scene.is_rollback()).then(|| hooks::run(scene, status, wanted, Hook::PostPromote)).flatten();
     if let Some(next) = next {
-        if let Some((reason, message)) = hooks::failure(scene, &next.hooks) {
-            return finish(scene, Outcome::Failed { reason, message: &message });
+        if let Some(decision) = hooks::ended(scene, &next.hooks) {
+            return decision;
         }
         let (next, unwritten) = possible(scene, status, next, unwritten.deadline);
         if unwritten.is_overdue(scene.now) {

@@ -40,10 +40,14 @@ pub struct Workload {
     pub draining_until: Option<Timestamp>,
     /// For a Job: since when its controller runs it, if it has not created a pod for it.
     pub without_pods_since: Option<Timestamp>,
+    /// For a Job: whether it is suspended, so that it has no pods.
+    pub suspended: bool,
     /// For a Job: whether it succeeded.
     pub complete: bool,
     /// For a Job: why it failed.
     pub failed: Option<String>,
+    /// For a Job that failed: the disruption of its pods without which it would not have failed.
+    pub disrupted: Option<String>,
     /// Whether only a user replaces its pods, by deleting them.
     pub on_delete: bool,
     /// For a CronJob: its Jobs.
@@ -65,6 +69,8 @@ pub struct Run {
     pub created: Option<Timestamp>,
     /// Why it failed.
     pub failed: Option<String>,
+    /// The disruption of its pods without which it would not have failed.
+    pub disrupted: Option<String>,
 }
 
 /// An object of a custom kind, and the pods that descend from it.

@@ -107,6 +107,8 @@ pub fn workload(choices: &mut Choices<'_>) -> Workload {
         paused: choices.one_in(9),
         blocked: choices.one_in(9).then(|| (choices.text(), choices.text())),
         failed: choices.one_in(9).then(|| choices.text()),
+        disrupted: choices.one_in(9).then(|| choices.text()),
+        suspended: choices.one_in(9),
         generation: choices.number(3) as i64,
         min_ready_seconds: choices.of(&[0, 0, 30]),
         deadline_seconds: choices.maybe(|choices| choices.of(&[10, 600, 1800])),
@@ -122,6 +124,7 @@ pub fn workload(choices: &mut Choices<'_>) -> Workload {
                 name: "run".into(),
                 created: choices.maybe(Choices::moment),
                 failed: choices.maybe(|choices| choices.text()),
+                disrupted: choices.maybe(|choices| choices.text()),
             })
             .into_iter()
             .collect(),

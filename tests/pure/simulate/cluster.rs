@@ -329,6 +329,25 @@ fn available(placed: &Placed, namespace: &str, now: Timestamp) -> i32 {
     if is_ready(placed, &fate(placed, namespace), now) { desired(placed) } else { placed.older }
 }
 
+fn job(placed: &Placed, ready: bool, crashed: bool) -> Workload {
+    let (word, suspended) = (word(&placed.live), placed.live["spec"]["suspend"] == true);
+    let is_meshed = word == "meshed";
+    let ended = |code| Ended { code, current: true, ..Ended::default() };
+    let container = |name: &str, ended| Container { name: name.into(), ended, ..Container::default() };
+    let containers = vec![container("main", Some(ended(0))), container("proxy", None)];
+    Workload {
+        uid: placed.live["metadata"]["uid"].as_str().unwrap().to_owned(),
+        observed: true,
+        desired: 1,
+        suspended,
+        complete: ready && !suspended && !is_meshed,
+        failed: crashed.then(|| "exit code 1".into()),
+        disrupted: (crashed && word == "evicted").then(|| "pod migrate-1 was disrupted".into()),
+        pods: (ready && is_meshed).then(|| Pod { containers, ..Pod::default() }).into_iter().collect(),
+        ..Workload::default()
+    }
+}
+
 fn workload(key: &ObjectKey, placed: &Placed, namespace: &str, now: Timestamp) -> Workload {
     let fate = fate(placed, namespace);
     let ready = is_ready(placed, &fate, now);
@@ -338,14 +357,7 @@ fn workload(key: &ObjectKey, placed: &Placed, namespace: &str, now: Timestamp) -
     let since =
         if crashed { fate.crash } else { fate.ready }.map(|seconds| after(placed.template_since, seconds));
     if key.kind() == "Job" {
-        return Workload {
-            uid: placed.live["metadata"]["uid"].as_str().unwrap().to_owned(),
-            observed: true,
-            desired: 1,
-            complete: ready,
-            failed: crashed.then(|| "exit code 1".into()),
-            ..Workload::default()
-        };
+        return job(placed, ready, crashed);
     }
     let is_stray = crashed && was_ready && placed.live.to_string().contains("/stray@");
     let pod = |index: i32| Pod {

@@ -175,3 +175,78 @@ fn an_unfinished_hook_is_stopped_where_a_failed_release_is_not_rolled_back() {
     assert_eq!(result(&run, "prod-shop-1.0.0", "check"), Some(StepResult::Failed));
     assert!(object(&run, "prod", "Deployment web").is_null());
 }
+
+const EVICTED: [Event; 2] = [
+    (0, "release 1.0.0", |store, now| with(store, "1.0.0", "web", vec![], now)),
+    (1000, "release 2.0.0, the pod of whose hook is evicted", |store, now| {
+        let hooks = vec![
+            hook("migrate", "pre-promote", "evicted", json!({ "backoffLimit": 0 })),
+            hook("check", "pre-promote", "slow", json!({})),
+        ];
+        with(store, "2.0.0", "web-2", hooks, now);
+    }),
+];
+
+#[test]
+fn a_hook_whose_pod_is_evicted_says_nothing_about_the_release() {
+    let run = settled(prod, &EVICTED);
+    let log = run.log.join("\n");
+    assert_eq!(promotion(&run, "prod-shop-2.0.0"), PromotionPhase::Inconclusive, "{log}");
+    let status = run.store.promotions["prod-shop-2.0.0"].status.clone().unwrap();
+    assert_eq!(status.reason.as_deref(), Some("HookDisrupted"), "{log}");
+    assert!(status.message.unwrap().contains("pod migrate-1 was disrupted"), "{log}");
+    assert_eq!(result(&run, "prod-shop-2.0.0", "migrate"), Some(StepResult::Errored), "{log}");
+    assert_eq!(result(&run, "prod-shop-2.0.0", "check"), Some(StepResult::Errored), "{log}");
+    assert_eq!((counts(&run, "migrate"), counts(&run, "check")), ((1, 0), (1, 1)), "{log}");
+    assert!(!run.store.promotions.contains_key("prod-shop-2.0.0-rollback"), "{log}");
+    same_after_a_crash("a hook whose pod is evicted", prod, &EVICTED);
+    same_in_any_order("a hook whose pod is evicted", prod, &EVICTED);
+}
+
+fn resume(store: &mut Store, now: Timestamp) {
+    let namespace = store.namespaces.get_mut("shop-prod").unwrap();
+    let jobs: Vec<_> = namespace.jobs().map(|(key, _, _)| key.clone()).collect();
+    jobs.iter().for_each(|key| namespace.set(key, "/spec/suspend", json!(false), now));
+}
+
+#[test]
+fn a_suspended_hook_is_waited_for_until_a_person_resumes_it() {
+    for when in ["pre-promote", "post-promote"] {
+        let suspended: Event = match when {
+            "pre-promote" => (0, "release 1.0.0, whose first hook is suspended", |store, now| {
+                let suspended = hook("migrate", "pre-promote", "web", json!({ "suspend": true }));
+                with(store, "1.0.0", "web", vec![suspended], now);
+            }),
+            _ => (0, "release 1.0.0, whose last hook is suspended", |store, now| {
+                let suspended = hook("migrate", "post-promote", "web", json!({ "suspend": true }));
+                with(store, "1.0.0", "web", vec![suspended], now);
+            }),
+        };
+        let waiting = Run::of(hasty, &[suspended]).until(300);
+        let status = waiting.store.promotions["prod-shop-1.0.0"].status.clone().unwrap();
+        assert_eq!(status.phase, PromotionPhase::Promoting, "{}", waiting.log.join("\n"));
+        let message = status.message.unwrap();
+        assert!(message.contains("is suspended; resume it with kubectl patch job/migrate"), "{message}");
+        let events = [suspended, (300, "a person resumes the hook", resume)];
+        let run = settled(hasty, &events);
+        assert_eq!(promotion(&run, "prod-shop-1.0.0"), PromotionPhase::Verified, "{}", run.log.join("\n"));
+        same_after_a_crash("a hook that is suspended", hasty, &events);
+    }
+}
+
+#[test]
+fn a_hook_has_passed_when_only_what_an_injector_added_runs_on() {
+    const EVENTS: [Event; 2] = [
+        (0, "release 1.0.0, beside whose hook a proxy runs on", |store, now| {
+            let hooks = vec![hook("migrate", "pre-promote", "meshed", json!({ "backoffLimit": 0 }))];
+            with(store, "1.0.0", "web", hooks, now);
+        }),
+        (1000, "release 2.0.0", |store, now| with(store, "2.0.0", "web-2", vec![], now)),
+    ];
+    let run = settled(prod, &EVENTS);
+    let log = run.log.join("\n");
+    assert_eq!(promotion(&run, "prod-shop-1.0.0"), PromotionPhase::Verified, "{log}");
+    assert_eq!(promotion(&run, "prod-shop-2.0.0"), PromotionPhase::Verified, "{log}");
+    assert_eq!(result(&run, "prod-shop-1.0.0", "migrate"), Some(StepResult::Passed), "{log}");
+    same_after_a_crash("a hook with a proxy", prod, &EVENTS);
+}

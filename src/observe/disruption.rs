@@ -1,0 +1,89 @@
+//! Whether a Job failed because its pods were disrupted.
+
+use crate::cluster::slim;
+use std::sync::Arc;
+
+/// What happened to a pod of a Job that would not have failed without it: it was evicted, preempted, or lost with its node. The controller
+/// counts that like a failure, so a Job without retries ends. None if the failures of its own pods are enough.
+pub(super) fn disruption(job: &slim::Job, pods: &[Arc<slim::Pod>]) -> Option<String> {
+    if !job.is_out_of_retries() {
+        return None;
+    }
+    let own = || pods.iter().filter(|pod| pod.metadata.is_controlled_by(job.metadata.uid()));
+    let (pod, cause) = own().filter_map(|pod| Some((pod, of_pod(pod)?))).next_back()?;
+    // Its controller deletes the pods that still run when it gives up.
+    let is_own = |pod: &&Arc<slim::Pod>| {
+        pod.phase == slim::PodPhase::Failed && !pod.metadata.is_terminating() && of_pod(pod).is_none()
+    };
+    let failures = i64::try_from(own().filter(is_own).count()).unwrap_or(i64::MAX);
+    let words =
+        format!("pod {} was disrupted: {} {}", pod.metadata.name(), cause.reason.as_str(), cause.message);
+    (failures <= job.spec.backoff_limit).then(|| words.trim_end().to_owned())
+}
+
+/// The condition of a pod that was disrupted. A kubelet sets it also for a pod that exceeds its own limit, such as that of its ephemeral
+/// storage; only the message shows that.
+fn of_pod(pod: &slim::Pod) -> Option<&slim::Condition> {
+    let is_about_the_node = pod.message.starts_with("The node") || pod.message.starts_with("Pod The node");
+    let is_over_its_own_limit = pod.reason == "Evicted" && !is_about_the_node;
+    let condition = pod.condition("DisruptionTarget")?;
+    (condition.is_true("DisruptionTarget") && !is_over_its_own_limit).then_some(condition)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn a_job_was_disrupted_if_its_own_failures_alone_would_not_have_ended_it() {
+        let job = |type_: &str, reason: &str, backoff_limit: i64| -> slim::Job {
+            let condition = json!({ "type": type_, "status": "True", "reason": reason });
+            serde_json::from_value(json!({
+                "metadata": { "uid": "job" }, "spec": { "backoffLimit": backoff_limit }, "status": { "conditions": [condition] },
+            }))
+            .unwrap()
+        };
+        let pod = |status: Value, deleted: bool| -> Arc<slim::Pod> {
+            let owner = json!([{ "apiVersion": "batch/v1", "kind": "Job", "name": "migrate", "uid": "job", "controller": true }]);
+            let mut metadata = json!({ "name": "migrate-1", "uid": "pod", "ownerReferences": owner });
+            if deleted {
+                metadata["deletionTimestamp"] = json!("2026-11-26T10:00:00Z");
+            }
+            Arc::new(serde_json::from_value(json!({ "metadata": metadata, "status": status })).unwrap())
+        };
+        let condition = json!({
+            "type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "Eviction API: evicting",
+        });
+        let evicted = pod(json!({ "phase": "Failed", "conditions": [condition] }), false);
+        let leaving = pod(json!({ "phase": "Running", "conditions": [condition] }), true);
+        let killed = pod(json!({ "phase": "Failed" }), true);
+        let crashed = pod(json!({ "phase": "Failed" }), false);
+        let of_the_kubelet = |message: &str| {
+            let status = json!({ "phase": "Failed", "reason": "Evicted", "message": message, "conditions": [condition] });
+            pod(status, false)
+        };
+        let (full, greedy) = (
+            of_the_kubelet("The node was low on resource: memory."),
+            of_the_kubelet("Pod ephemeral local storage usage exceeds the total limit of containers 1Mi."),
+        );
+        let spent = |limit| job("Failed", "BackoffLimitExceeded", limit);
+        for (what, job, pods, expected) in [
+            ("an eviction ended it", spent(0), vec![evicted.clone()], true),
+            ("it is about to end", job("FailureTarget", "BackoffLimitExceeded", 0), vec![leaving], true),
+            ("its node ran out of memory", spent(0), vec![full], true),
+            ("it used too much storage", spent(0), vec![greedy], false),
+            ("its pod failed", spent(0), vec![crashed.clone()], false),
+            ("its pod is gone", spent(0), vec![], false),
+            ("one of its pods failed", spent(0), vec![evicted.clone(), crashed.clone()], false),
+            ("one failed and was retried", spent(1), vec![crashed, evicted.clone()], true),
+            ("its controller stopped the other pod", spent(0), vec![evicted.clone(), killed], true),
+            ("it ran too long", job("Failed", "DeadlineExceeded", 0), vec![evicted.clone()], false),
+            ("it goes on", job("Complete", "", 0), vec![evicted], false),
+        ] {
+            let said = disruption(&job, &pods);
+            assert_eq!(said.is_some(), expected, "{what}: {said:?}");
+            assert!(said.is_none_or(|said| said.starts_with("pod migrate-1 was disrupted: EvictionByEvictionAPI")));
+        }
+    }
+}
