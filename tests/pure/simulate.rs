@@ -14,6 +14,7 @@ mod approvals_ahead;
 mod awaited_secrets;
 mod bad_objects;
 mod captured;
+mod changed_objects;
 mod checks;
 mod cluster;
 mod comparison;

@@ -97,7 +97,7 @@ pub fn adoption_patch(live: &Value, adopt_from: &[String], our: &str) -> Option<
     ]))
 }
 
-/// A field of the pod template that another manager changed after our manager wrote it.
+/// A field that another manager changed after our manager wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changed {
     /// The field, such as `spec.template.spec.containers[app].image`.
@@ -110,18 +110,43 @@ pub struct Changed {
 /// the ownership. Labels and annotations that `written` lacks, such as that of `kubectl rollout restart`, change nothing that runs.
 pub fn changed_template(live: &Value, written: &Value, our: &str, since: Timestamp) -> Option<Changed> {
     let template = |entry: &Value| entry.pointer("/fieldsV1/f:spec/f:template").cloned();
+    let written = written.pointer("/spec/template");
+    let changed = first_taken(live, (our, since), template, written, false)?;
+    Some(Changed { field: format!("spec.template{}", changed.field), ..changed })
+}
+
+/// The first field that another manager wrote after `since`, that our manager does not own, and that `written` holds. Metadata and status
+/// are left out.
+pub fn changed_field(live: &Value, written: &Value, our: &str, since: Timestamp) -> Option<Changed> {
+    let body = |entry: &Value| {
+        let mut fields = entry.get("fieldsV1")?.as_object()?.clone();
+        fields.retain(|name, _| !matches!(name.as_str(), "f:metadata" | "f:status"));
+        Some(Value::Object(fields))
+    };
+    let changed = first_taken(live, (our, since), body, Some(written), true)?;
+    Some(Changed { field: changed.field.trim_start_matches('.').to_owned(), ..changed })
+}
+
+/// The first field within the `part` of a field set that another manager took.
+fn first_taken(
+    live: &Value,
+    (our, since): (&str, Timestamp),
+    part: impl Fn(&Value) -> Option<Value>,
+    written: Option<&Value>,
+    only_written: bool,
+) -> Option<Changed> {
     let ours: Vec<Value> =
-        entries(live).iter().filter(|entry| manager(entry) == Some(our)).filter_map(template).collect();
+        entries(live).iter().filter(|entry| manager(entry) == Some(our)).filter_map(&part).collect();
     let is_later = |entry: &Value| {
         let time = entry.get("time").and_then(Value::as_str).and_then(|time| time.parse::<Timestamp>().ok());
         time.is_none_or(|time| time >= since)
     };
     let others = entries(live).iter().filter(|entry| is_plain(entry) && manager(entry) != Some(our));
     for entry in others.filter(|entry| is_later(entry)) {
-        let (Some(theirs), Some(name)) = (template(entry), manager(entry)) else { continue };
+        let (Some(theirs), Some(name)) = (part(entry), manager(entry)) else { continue };
         let ours: Vec<&Value> = ours.iter().collect();
-        if let Some(path) = taken(&theirs, &ours, written.pointer("/spec/template"), false) {
-            return Some(Changed { field: format!("spec.template{path}"), manager: name.to_owned() });
+        if let Some(field) = taken(&theirs, &ours, written, only_written) {
+            return Some(Changed { field, manager: name.to_owned() });
         }
     }
     None

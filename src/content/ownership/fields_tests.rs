@@ -163,3 +163,35 @@ fn a_template_that_another_manager_changed_is_told_with_its_field() {
     assert_eq!(of(vec![theirs("kubectl-set", added.clone())]), Some(("kubectl-set".into(), field)));
     assert_eq!(of(vec![at("2026-11-26T11:59:59Z", "kubectl-set", added)]), None, "before the promotion");
 }
+
+#[test]
+fn a_written_field_of_any_object_that_another_manager_took_is_told() {
+    let written = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "labels": {"app": "web"}},
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]}, "data": {"GREETING": "hello"},
+    });
+    let entry = |name: &str, time: &str, fields: Value| json!({"manager": name, "operation": "Update", "time": time, "fieldsV1": fields});
+    let after = |fields: Value| entry("kubectl-patch", "2026-11-26T12:00:09Z", fields);
+    let of = |ours: Value, theirs: Value| {
+        let ours = json!({"manager": "towpath", "operation": "Apply", "fieldsV1": ours});
+        let live = json!({"metadata": {"managedFields": [ours, theirs]}});
+        let since = "2026-11-26T12:00:00Z".parse().unwrap();
+        changed_field(&live, &written, "towpath", since).map(|changed| changed.field)
+    };
+    let selector = || json!({"f:spec": {"f:selector": {}}});
+    let port =
+        json!({"f:spec": {"f:ports": {"k:{\"port\":80,\"protocol\":\"TCP\"}": {".": {}, "f:port": {}}}}});
+    let data = json!({"f:data": {".": {}, "f:GREETING": {}}});
+    assert_eq!(of(json!({}), after(selector())).as_deref(), Some("spec.selector"));
+    assert_eq!(of(json!({}), after(port)).as_deref(), Some("spec.ports[80/TCP].port"));
+    assert_eq!(of(json!({}), after(data)).as_deref(), Some("data.GREETING"));
+    assert_eq!(of(selector(), after(selector())), None, "both own it: the value is the same");
+    assert_eq!(
+        of(json!({}), entry("helm", "2026-11-26T11:59:59Z", selector())),
+        None,
+        "before the promotion"
+    );
+    assert_eq!(of(json!({}), after(json!({"f:spec": {"f:clusterIP": {}}}))), None, "nobody wrote it");
+    assert_eq!(of(json!({}), after(json!({"f:metadata": {"f:labels": {"f:app": {}}}}))), None, "a label");
+    assert_eq!(of(json!({}), after(json!({"f:status": {"f:loadBalancer": {}}}))), None, "a status");
+}

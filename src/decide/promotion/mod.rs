@@ -38,6 +38,7 @@
 //! the status when it begins, unless the window is shorter than 5 s; then it follows from the pods and from the memory of the process
 //! ([`Action::MarkRolledOut`]).
 
+mod as_written;
 mod checks;
 mod consequence;
 mod dependants;

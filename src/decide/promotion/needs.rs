@@ -1,5 +1,6 @@
 //! What must be observed before the decision about a promotion: its Contents, and, once they are rendered, live objects.
 
+use super::as_written;
 use super::desired::owner;
 use super::dropped::left_behind;
 use super::hooks;
@@ -100,7 +101,7 @@ fn hooks_of(content: &Loaded, to: &Destination<'_>, revision: i64) -> BTreeSet<O
 }
 
 /// The objects that must be read live, while there is something to compare or to write: until everything is rolled out, what this
-/// process has not written itself; in the observe window, the workloads that changed since, and, when it has ended, what is deleted then.
+/// process has not written itself; in the observe window, the workloads that changed since, and, when it has ended, what was written and what is deleted then.
 pub fn live_objects(world: &PromotionWorld, now: Timestamp) -> BTreeSet<ObjectKey> {
     let environment = world.project.environments.get(&world.promotion.spec.environment);
     if environment.is_none_or(|environment| environment.spec.delivery == Delivery::Observed) {
@@ -108,7 +109,10 @@ pub fn live_objects(world: &PromotionWorld, now: Timestamp) -> BTreeSet<ObjectKe
     }
     let stored = world.promotion.status.as_ref().and_then(|status| status.rolled_out_at.as_ref());
     match stored.is_some() || world.rolled_out.is_some() {
-        true => &changed_workloads(world) | &due_after_window(world, now),
+        true => {
+            let after_window = &due_after_window(world, now) | &as_written::due_after_window(world, now);
+            &changed_workloads(world) | &after_window
+        }
         false => {
             let objects = objects_to_write(world).into_iter().filter(|key| !world.written.contains(key));
             objects.chain(hooks::unseen(world).cloned()).collect()

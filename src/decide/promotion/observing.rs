@@ -1,5 +1,6 @@
 //! The observe window: health decides until it ends whether the promotion is verified.
 
+use super::as_written::{Standing, standing};
 use super::checks::{Checks, Evidence};
 use super::desired::annotation;
 use super::health::{health_of, template_change, unchanged, unjudged, without_replicas, workloads};
@@ -39,7 +40,7 @@ pub(super) fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -
     let checked = unchanged(scene, wanted);
     let health = health_of(scene, &keys, Mode::Observe);
     if let Health::Failing { reason, message } = health {
-        return finish(scene, Outcome::Failed { reason, message: &message });
+        return failed(scene, reason, &message);
     }
     if let Some((reason, message)) = test_runs::failure(scene) {
         return finish(scene, Outcome::Failed { reason, message: &message });
@@ -64,9 +65,7 @@ pub(super) fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -
                     Some(decision) => return decision,
                     None => Decision::default(),
                 },
-                Health::Failing { reason, message } => {
-                    return finish(scene, Outcome::Failed { reason, message: &message });
-                }
+                Health::Failing { reason, message } => return failed(scene, reason, &message),
                 Health::Progressing { obstacle: Some(reason), message, recheck_at } => {
                     scene.stay(scene.status.clone(), &reason, &message, recheck_at)
                 }
@@ -88,6 +87,18 @@ pub(super) fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -
     checks.attach(scene, Decision { memory: tests.memory.or(decision.memory), actions, wake_at, ..decision })
 }
 
+/// Ends a promotion of which a workload failed. One that was deleted is like one whose template was changed: another user did it, not the
+/// release.
+fn failed(scene: &Scene<'_>, reason: Reason, message: &str) -> Decision {
+    if reason == Reason::Missing && scene.environment.spec.delivery == Delivery::Managed {
+        let message = format!(
+            "{message} before the release was verified; promote the release again to create it again"
+        );
+        return finish(scene, Outcome::Interrupted { reason, message: &message });
+    }
+    finish(scene, Outcome::Failed { reason, message })
+}
+
 /// Ends the promotion after the observe window: verified, unless nothing shows whether the release is good. None while a check needs
 /// further measurements.
 fn end(scene: &Scene<'_>, wanted: &[Desired], checks: &Checks<'_>) -> Option<Decision> {
@@ -106,6 +117,15 @@ fn end(scene: &Scene<'_>, wanted: &[Desired], checks: &Checks<'_>) -> Option<Dec
         Evidence::Open => return None,
         Evidence::Missing { reason, message } => {
             return Some(finish(scene, Outcome::Inconclusive { reason, message: &message }));
+        }
+    }
+    match standing(scene, wanted) {
+        Standing::AsWritten => {}
+        Standing::Unread => {
+            return Some(Decision { wake_at: Some(scene.shortly()), ..Decision::default() });
+        }
+        Standing::Changed { reason, message } => {
+            return Some(finish(scene, Outcome::Interrupted { reason, message: &message }));
         }
     }
     let notes = unjudged(scene, &workloads(wanted));

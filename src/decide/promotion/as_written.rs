@@ -1,0 +1,76 @@
+//! Whether what is live is what the promotion wrote, when the observe window has ended.
+//!
+//! The workloads are watched, so a change of a template is seen in the window. The other objects are read once more before the promotion
+//! is verified: the evidence is about what was written, and a rollback to it would restore that.
+
+use super::Scene;
+use super::removals::window_has_ended;
+use super::writes::key_of;
+use crate::api::{Delivery, FIELD_MANAGER, Reason};
+use crate::content::ownership::fields::changed_field;
+use crate::content::{Desired, ObjectKey};
+use crate::decide::health::is_workload;
+use crate::decide::world::{Live, PromotionWorld};
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+
+/// What is live.
+pub(super) enum Standing {
+    /// What was written, as far as it can be read.
+    AsWritten,
+    /// Something else.
+    Changed {
+        /// What happened to it.
+        reason: Reason,
+        /// Who changed what, as a sentence.
+        message: String,
+    },
+    /// It was not read yet.
+    Unread,
+}
+
+/// The objects to read when the observe window has ended.
+pub(super) fn due_after_window(world: &PromotionWorld, now: Timestamp) -> BTreeSet<ObjectKey> {
+    if !window_has_ended(world, now) {
+        return BTreeSet::new();
+    }
+    written(world).collect()
+}
+
+/// The objects that the promotion wrote, without workloads and hooks.
+fn written(world: &PromotionWorld) -> impl Iterator<Item = ObjectKey> {
+    let changes = world.promotion.status.iter().flat_map(|status| &status.changes);
+    let keys = changes.filter(|change| change.action.is_write()).filter_map(key_of);
+    keys.filter(|key| !is_workload(key))
+}
+
+/// Compares what is live with what was written.
+pub(super) fn standing(scene: &Scene<'_>, wanted: &[Desired]) -> Standing {
+    if scene.environment.spec.delivery == Delivery::Observed {
+        return Standing::AsWritten;
+    }
+    let since = scene.status.started_at.as_ref().map_or(scene.now, |time| time.0);
+    for key in written(scene.world) {
+        let Some(item) = wanted.iter().find(|item| item.key == key && item.hook.is_none()) else { continue };
+        match scene.world.live.get(&key) {
+            None => return Standing::Unread,
+            Some(Live::Absent) => {
+                let message = format!(
+                    "{key} was deleted before the release was verified; promote the release again to create it again"
+                );
+                return Standing::Changed { reason: Reason::Missing, message };
+            }
+            Some(Live::Present(live)) => {
+                if let Some(changed) = changed_field(live, &item.object, FIELD_MANAGER, since) {
+                    let message = format!(
+                        "{key} is no longer what was written: {} changed {} before the release was verified",
+                        changed.manager, changed.field
+                    );
+                    return Standing::Changed { reason: Reason::ObjectChanged, message };
+                }
+            }
+            Some(Live::Refused(_) | Live::Unserved(_) | Live::Unreadable(_)) => {}
+        }
+    }
+    Standing::AsWritten
+}

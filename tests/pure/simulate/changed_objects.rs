@@ -1,0 +1,81 @@
+//! Objects that somebody deletes or changes in the observe window: what is live is not what was written, and the release is not verified.
+
+use super::comparison::{same_after_a_crash, same_in_any_order};
+use super::outcomes::promotion;
+use super::run::{Event, Run};
+use super::scenarios::{app, prod, release, settled};
+use super::store::Store;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use towpath::api::PromotionPhase;
+
+const FIRST: Event = (0, "release 1.0.0", |store, now| release(store, "1.0.0", app("1.0.0", "web"), now));
+const SECOND: Event = (1000, "release 2.0.0, with a Service for metrics", |store, now| {
+    let mut objects = app("2.0.0", "web-2");
+    objects.push(metrics());
+    release(store, "2.0.0", objects, now);
+});
+
+fn metrics() -> Value {
+    json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "metrics" }, "spec": { "selector": { "app": "web" } } })
+}
+
+fn lose(store: &mut Store, kind: &str, name: &str) {
+    store.namespaces.get_mut("shop-prod").unwrap().lose(kind, name);
+}
+
+fn ended(run: &Run) -> (PromotionPhase, String, String) {
+    let status = run.store.promotions["prod-shop-2.0.0"].status.clone().unwrap();
+    (status.phase, status.reason.unwrap_or_default(), status.message.unwrap_or_default())
+}
+
+#[test]
+fn a_release_of_which_an_object_is_deleted_or_changed_in_the_window_is_neither_verified_nor_rolled_back() {
+    let deletes: Event = (1100, "somebody deletes the Service", |store, _| lose(store, "Service", "metrics"));
+    let deletes_web: Event =
+        (1100, "somebody deletes the Deployment", |store, _| lose(store, "Deployment", "web"));
+    let edits: Event = (1100, "somebody lets the Service point elsewhere", |store, now: Timestamp| {
+        let namespace = store.namespaces.get_mut("shop-prod").unwrap();
+        let mut service = namespace.shown()["Service metrics"].clone();
+        service["spec"]["selector"]["app"] = json!("other");
+        namespace.place(service, "kubectl-edit", now);
+    });
+    for (event, reason, says) in [
+        (deletes, "Missing", "Service metrics was deleted before the release was verified"),
+        (deletes_web, "Missing", "Deployment web was deleted before the release was verified"),
+        (
+            edits,
+            "ObjectChanged",
+            "Service metrics is no longer what was written: kubectl-edit changed spec.selector",
+        ),
+    ] {
+        let events = [FIRST, SECOND, event];
+        let run = settled(prod, &events);
+        let log = run.log.join("\n");
+        let (phase, found, message) = ended(&run);
+        assert_eq!((phase, found.as_str()), (PromotionPhase::Failed, reason), "{message}\n{log}");
+        assert!(message.contains(says), "{message}");
+        assert!(!run.store.promotions.contains_key("prod-shop-2.0.0-rollback"), "{log}");
+        same_after_a_crash("an object that is not what was written", prod, &events);
+        same_in_any_order("an object that is not what was written", prod, &events);
+    }
+}
+
+#[test]
+fn a_release_that_is_promoted_again_restores_what_was_deleted() {
+    let run = settled(
+        prod,
+        &[
+            FIRST,
+            SECOND,
+            (1100, "somebody deletes the Service", |store, _| lose(store, "Service", "metrics")),
+            (3000, "a person promotes it again", |store, now| {
+                let spec = json!({ "release": "shop-2.0.0", "environment": "prod" });
+                store.add_promotion("again", serde_json::from_value(spec).unwrap(), now);
+            }),
+        ],
+    );
+    let log = run.log.join("\n");
+    assert_eq!(promotion(&run, "again"), PromotionPhase::Verified, "{log}");
+    assert!(run.store.namespaces["shop-prod"].shown().contains_key("Service metrics"), "{log}");
+}
