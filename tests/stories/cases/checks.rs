@@ -12,6 +12,7 @@ use support::{Project, in_project, same, with_own_controller};
 support::stories![
     a_release_whose_errors_rise_after_the_rollout_comes_back_whole,
     an_alert_that_fires_after_the_start_fails_a_release_and_an_older_one_does_not,
+    an_alert_of_another_application_hides_none_of_the_release,
     a_provider_that_goes_down_ends_a_release_as_inconclusive_and_a_person_can_accept_it,
     a_query_that_prometheus_refuses_stops_a_release_before_the_first_write,
     pods_and_objects_are_asked_as_the_policy_says,
@@ -132,6 +133,25 @@ async fn an_alert_that_fires_after_the_start_fails_a_release_and_an_older_one_do
         let failed = project.ended(&second, "Failed").await?;
         says(&failed, &["check it: alert SlowAnswers fires since the promotion started"])?;
         project.ended(&format!("{second}-rollback"), "Verified").await.map(drop)
+    })
+    .await
+}
+
+async fn an_alert_of_another_application_hides_none_of_the_release() -> Result<()> {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let metrics = metrics().await?;
+        metrics.gauge_of(project, "errors", "api", 0.9).await?;
+        let name = provider(project, "prometheus", &metrics.url()).await?;
+        let labels = json!({ "namespace": "$namespace", "severity": "page" });
+        policy(project, "alerts", "90s", json!({ "alerts": { "provider": name, "labels": labels } })).await?;
+        uses(project, "alerts").await?;
+        metrics.fires(project, "ErrorsHigh").await?;
+        let first = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
+        let first = format!("prod-{first}");
+        observed(project, &first).await?;
+        metrics.gauge_of(project, "errors", "web", 0.9).await?;
+        let failed = project.ended(&first, "Failed").await?;
+        says(&failed, &["check it: alert ErrorsHigh fires since the promotion started"])
     })
     .await
 }

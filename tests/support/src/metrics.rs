@@ -79,7 +79,15 @@ impl Metrics {
 
     /// The same for any gauge.
     pub async fn gauge(&self, project: &Project, gauge: &str, value: f64) -> Result<()> {
-        let series = format!("{gauge}{{namespace=\"{}\"}}", project.target("prod"));
+        self.known(format!("{gauge}{{namespace=\"{}\"}}", project.target("prod")), value).await
+    }
+
+    /// The same for any gauge of one application.
+    pub async fn gauge_of(&self, project: &Project, gauge: &str, app: &str, value: f64) -> Result<()> {
+        self.known(format!("{gauge}{{namespace=\"{}\",app=\"{app}\"}}", project.target("prod")), value).await
+    }
+
+    async fn known(&self, series: String, value: f64) -> Result<()> {
         self.set(&series, value);
         eventually("Prometheus to know", SOON, async || {
             let found = self.query(&series).await?;
