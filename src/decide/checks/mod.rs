@@ -17,6 +17,8 @@ mod tally;
 pub mod validate;
 
 #[cfg(test)]
+mod tally_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod validate_tests;

@@ -1,9 +1,8 @@
-//! What measurements say, alone and together, as tables.
+//! What one measurement says, as tables.
 
 use super::assess::assess;
-use super::tally::{End, Round, Span};
-use crate::api::{Check, CheckReport, Verdict};
-use crate::decide::world::{Alerts, Answer, Answered, Labels, Measured, Queried, Replied, Tally, Unmeasured};
+use crate::api::{Check, Verdict};
+use crate::decide::world::{Alerts, Answer, Answered, Labels, Queried, Replied, Unmeasured};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -15,13 +14,13 @@ pub fn check(what: Value) -> Check {
     serde_json::from_value(whole).unwrap()
 }
 
-fn prometheus(limits: Value) -> Check {
+pub fn prometheus(limits: Value) -> Check {
     let mut query = json!({ "provider": "metrics", "query": "errors" });
     query.as_object_mut().unwrap().extend(limits.as_object().unwrap().clone());
     check(json!({ "prometheus": query }))
 }
 
-fn at(second: i64) -> Timestamp {
+pub fn at(second: i64) -> Timestamp {
     "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(second)
 }
 
@@ -269,150 +268,4 @@ fn what_cannot_be_measured_is_an_error_and_what_a_server_says_is_made_harmless()
         None,
     );
     assert_eq!(other.verdict, Verdict::Inconclusive, "the check was changed");
-}
-
-/// The round after these measurements, taken every 10 s: `p`assed, `f`ailed, `e`rrored, `i`nconclusive.
-fn after<'a>(check: &'a Check, letters: &str, recorded: Option<&'a CheckReport>) -> Round<'a> {
-    let mut measured = Measured::default();
-    let mut round = Round::of(check, None, recorded);
-    for (second, letter) in (0..).step_by(10).zip(letters.chars()) {
-        let value =
-            |value| Ok(Answer::Query(Queried { series: vec![(String::new(), value)], ..Queried::default() }));
-        let answer = match letter {
-            'p' => value(0.0),
-            'f' => value(9.0),
-            'i' => value(f64::NAN),
-            _ => Err(Unmeasured { message: "down".into(), ..Unmeasured::default() }),
-        };
-        measured.answer = Some(Answered { at: at(second), answer });
-        round = Round::of(check, Some(&measured), recorded);
-        measured = Measured { tally: Some(round.tally.clone()), ..Measured::default() };
-    }
-    round
-}
-
-#[test]
-fn measurements_together_give_a_verdict() {
-    for (settings, letters, failed, end) in [
-        (json!({}), "", false, End::Open),
-        (json!({}), "p", false, End::Passed),
-        (json!({}), "f", true, End::Open),
-        (json!({}), "i", false, End::Inconclusive),
-        (json!({}), "iip", false, End::Passed),
-        (json!({}), "pi", false, End::Open),
-        (json!({}), "pii", false, End::Inconclusive),
-        (json!({}), "pip", false, End::Passed),
-        (json!({}), "piei", false, End::Inconclusive),
-        (json!({}), "pe", false, End::Open),
-        (json!({}), "pf", true, End::Open),
-        (json!({}), "eeee", false, End::Open),
-        (json!({}), "eeeee", false, End::Errored),
-        (json!({}), "eeeepeeee", false, End::Open),
-        (json!({}), "peeeee", false, End::Errored),
-        (json!({ "failureLimit": 2 }), "fpf", false, End::Open),
-        (json!({ "failureLimit": 2 }), "fpfp", false, End::Passed),
-        (json!({ "failureLimit": 2 }), "fpfpf", true, End::Open),
-        (json!({ "consecutiveFailures": 2 }), "fpfpf", false, End::Open),
-        (json!({ "consecutiveFailures": 2 }), "fpfpfp", false, End::Passed),
-        (json!({ "consecutiveFailures": 2 }), "pff", true, End::Open),
-        (json!({ "consecutiveFailures": 2 }), "fif", false, End::Open),
-        (json!({ "consecutiveFailures": 2 }), "fifi", false, End::Inconclusive),
-        (json!({ "minMeasurements": 3 }), "pp", false, End::Open),
-        (json!({ "minMeasurements": 3 }), "ppp", false, End::Passed),
-        (json!({ "minMeasurements": 3 }), "ppi", false, End::Inconclusive),
-        (json!({ "minMeasurements": 3 }), "pppi", false, End::Open),
-        (json!({ "errorLimit": 0 }), "pe", false, End::Errored),
-    ] {
-        let mut whole = json!({ "prometheus": { "provider": "m", "query": "q", "max": 1 } });
-        whole.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
-        let check = check(whole);
-        let round = after(&check, letters, None);
-        assert_eq!((round.has_failed(), round.end(None)), (failed, end), "{settings} {letters}");
-    }
-}
-
-#[test]
-fn a_restart_loses_no_failing_measurement_and_takes_passing_ones_again() {
-    let check = check(
-        json!({ "prometheus": { "provider": "m", "query": "q", "max": 1 }, "failureLimit": 1, "interval": "10s" }),
-    );
-    let round = after(&check, "pf", None);
-    assert!(round.is_news() && !round.has_failed());
-    let report = round.report(None, Some("q".into()));
-    assert_eq!((report.passed, report.failed, report.failed_in_a_row), (1, 1, 1));
-    let restarted = after(&check, "", Some(&report));
-    assert_eq!((restarted.tally.failed, restarted.tally.passed, restarted.end(None)), (1, 0, End::Open));
-    let span = Span { since: at(-100), until: Some(at(100)) };
-    assert_eq!(restarted.due(span), Some(at(20)), "an interval after the recorded one");
-    assert!(after(&check, "f", Some(&report)).has_failed());
-    assert!(after(&check, "p", Some(&report)).is_news(), "it recovered");
-}
-
-/// The search stops at any end, so a check that could be measured without end would not come back.
-#[test]
-fn every_check_comes_to_an_end_whatever_is_measured() {
-    fn longest(check: &Check, letters: &str) -> usize {
-        let round = after(check, letters, None);
-        if round.has_failed() || round.end(None) != End::Open {
-            return letters.len();
-        }
-        "pfie".chars().map(|letter| longest(check, &format!("{letters}{letter}"))).max().unwrap_or(0)
-    }
-    for settings in [
-        json!({ "errorLimit": 1 }),
-        json!({ "errorLimit": 0, "failureLimit": 2 }),
-        json!({ "errorLimit": 0, "consecutiveFailures": 2 }),
-        json!({ "errorLimit": 0, "minMeasurements": 2, "consecutiveFailures": 2 }),
-    ] {
-        let mut whole = json!({ "prometheus": { "provider": "m", "query": "q", "max": 1 } });
-        whole.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
-        assert!(longest(&check(whole), "") <= 8, "{settings}");
-    }
-}
-
-#[test]
-fn only_what_a_person_has_to_know_at_once_is_written_at_once() {
-    let check =
-        check(json!({ "prometheus": { "provider": "m", "query": "q", "max": 1 }, "failureLimit": 9 }));
-    for (letters, news) in
-        [("p", false), ("pp", false), ("f", true), ("ff", true), ("e", true), ("i", true), ("pi", false)]
-    {
-        assert_eq!(after(&check, letters, None).is_news(), news, "{letters}");
-    }
-    let errored = after(&check, "e", None).report(None, None);
-    assert!(!after(&check, "e", Some(&errored)).is_news(), "it is recorded");
-    assert!(after(&check, "p", Some(&errored)).is_news());
-}
-
-#[test]
-fn a_measurement_is_due_after_a_whole_window_then_every_interval_and_at_the_end() {
-    let check = check(json!({
-        "prometheus": { "provider": "m", "query": "q", "max": 1 }, "interval": "30s", "window": "20s", "initialDelay": "5s",
-    }));
-    let span = Span { since: at(-25), until: Some(at(70)) };
-    let due = |letters: &str, span: Span| after(&check, letters, None).due(span);
-    assert_eq!(due("", span), Some(at(0)));
-    assert_eq!(due("p", span), Some(at(30)));
-    assert_eq!(due("pppp", span), Some(at(60)));
-    assert_eq!(due("ppppp", span), Some(at(70)), "the last one at the end of the window");
-    assert_eq!(due("pppppppp", span), None, "it passed and the window has ended");
-    assert_eq!(due("pppppppi", span), Some(at(100)), "the last one says nothing: one more");
-    assert_eq!(due("pppppppii", span), None, "it says nothing either");
-    assert_eq!(
-        due("eeee", Span { until: Some(at(10)), ..span }),
-        Some(at(60)),
-        "still open after the window"
-    );
-    assert_eq!(due("f", span), None);
-    assert_eq!(due("eeeee", span), None);
-}
-
-#[test]
-fn counts_do_not_overflow() {
-    let check = prometheus(json!({ "max": 1 }));
-    let full = Tally { passed: u32::MAX, taken: u32::MAX, failed: u32::MAX, ..Tally::default() };
-    let answer = Ok(Answer::Query(Queried { series: vec![(String::new(), 0.0)], ..Queried::default() }));
-    let measured = Measured { tally: Some(full), answer: Some(Answered { at: at(0), answer }), asked: None };
-    let round = Round::of(&check, Some(&measured), None);
-    assert_eq!((round.tally.passed, round.report(None, None).passed), (u32::MAX, i32::MAX));
 }
