@@ -17,6 +17,7 @@ mod grant;
 mod health;
 mod live;
 mod pins;
+mod pods;
 pub mod policy;
 mod project;
 pub mod promotion;

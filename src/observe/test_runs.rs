@@ -1,6 +1,6 @@
 //! The Jobs of the tests of a promotion, their pods, and why they have none.
 
-use super::health::facts;
+use super::pods::facts;
 use crate::api::PromotionStatus;
 use crate::cluster::Stores;
 use crate::cluster::slim;
