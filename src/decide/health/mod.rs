@@ -261,5 +261,8 @@ mod evidence_tests;
 #[path = "own_limits_tests.rs"]
 mod own_limits_tests;
 #[cfg(test)]
+#[path = "passing_tests.rs"]
+mod passing_tests;
+#[cfg(test)]
 #[path = "tests.rs"]
 mod tests;

@@ -1,6 +1,6 @@
 //! The health of the pods of one workload.
 
-use super::{Health, Mode, Rules, failing, progressing};
+use super::{Health, Mode, Rules, failing, progress_deadline, progressing};
 use crate::api::{ExitsBefore, Reason};
 use crate::content::ObjectKey;
 use crate::decide::moments::{earliest, later, span};
@@ -184,19 +184,46 @@ fn is_final_error(waiting: &str) -> bool {
 /// Whether the registry failed, or did not answer, rather than saying that there is no such image: a later pull may succeed. The
 /// kubelet has no other field for it.
 fn is_failure_of_the_registry(message: &str) -> bool {
-    const SIGNS: [&str; 10] = [
-        "429 Too Many Requests",
+    // No status alone: its digits may be those of a digest.
+    const SIGNS: [&str; 16] = [
+        "429 too many requests",
         "toomanyrequests",
-        "500 Internal Server Error",
-        "502 Bad Gateway",
-        "503 Service Unavailable",
+        "qps exceeded",
+        "500 internal server error",
+        "502 bad gateway",
+        "503 service unavailable",
+        "gateway time",
         "connection refused",
         "connection reset",
         "no such host",
         "server misbehaving",
+        "temporary failure",
         "timeout",
+        "deadline exceeded",
+        "unexpected eof",
+        ": eof",
     ];
+    let message = message.to_lowercase();
     !message.ends_with("not found") && SIGNS.iter().any(|sign| message.contains(sign))
+}
+
+/// Whether an error of the node or its runtime passes by itself: it is overloaded, or it could not ask the API server yet. The kubelet
+/// has no other field for it.
+fn passes_by_itself(reason: &str, message: &str) -> bool {
+    const SIGNS: [&str; 8] = [
+        "failed to sync",
+        "timed out",
+        "i/o timeout",
+        "deadline exceeded",
+        "deadlineexceeded",
+        "is reserved for",
+        "connection refused",
+        "connection reset",
+    ];
+    let is_of_the_node =
+        matches!(reason, "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError");
+    let message = message.to_lowercase();
+    is_of_the_node && SIGNS.iter().any(|sign| message.contains(sign))
 }
 
 /// Whether a container waits with an error.
@@ -211,6 +238,10 @@ fn of_waiting(key: &ObjectKey, pod: &Pod, container: &Container, rules: &Rules<'
         "CreateContainerConfigError" if rules.awaits.iter().any(|name| is_about(message, name)) => {
             span(limits.create_errors)
         }
+        other if passes_by_itself(other, message) => match rules.mode {
+            Mode::Rollback(_) => progress_deadline(rules).max(span(limits.create_errors)),
+            Mode::Rollout(_) | Mode::Observe | Mode::Settle(_) => span(limits.create_errors),
+        },
         other if is_final_error(other) => return failed(),
         "ImagePullBackOff" if is_failure_of_the_registry(message) => {
             span(limits.image_errors).max(span(limits.create_errors))
@@ -218,7 +249,10 @@ fn of_waiting(key: &ObjectKey, pod: &Pod, container: &Container, rules: &Rules<'
         "ImagePullBackOff" => span(limits.image_errors),
         _ => return Health::Healthy,
     };
-    let deadline = later(pod.created.unwrap_or(rules.now), tolerated);
+    // A pod may have waited for a node for long, or have run.
+    let since =
+        pod.created.max(pod.ready_since.filter(|_| !pod.ready)).map_or(rules.now, |at| at.min(rules.now));
+    let deadline = later(since, tolerated);
     if rules.now >= deadline { failed() } else { progressing(String::new(), Some(deadline)) }
 }
 
