@@ -25,6 +25,21 @@ fn health_of(workload: &Workload, limits: &FailureThresholds, mode: Mode, second
     word(of_all(&[subject], &rules))
 }
 
+/// The API server writes 600 where nothing is said, so a Deployment gives up before the deadline of the policy.
+#[test]
+fn a_deployment_gives_up_for_the_policy_only_by_a_deadline_of_its_own() {
+    let of = |own: i64, policy: i32, seconds| {
+        let limits = FailureThresholds { progress_deadline_seconds: policy, ..FailureThresholds::default() };
+        let gave_up = Some((at(own), "has timed out progressing".to_owned()));
+        let slow = Workload { gave_up, deadline_seconds: Some(own), ..workload(Pod::default()) };
+        health_of(&slow, &limits, Mode::Rollout(at(0)), seconds)
+    };
+    assert_eq!((of(600, 1800, 601), of(600, 1800, 1799)), ("progressing".into(), "progressing".into()));
+    assert_eq!(of(600, 1800, 1800), "ProgressDeadlineExceeded");
+    assert_eq!(of(600, 600, 601), "ProgressDeadlineExceeded");
+    assert_eq!(of(300, 1800, 301), "ProgressDeadlineExceeded", "its own word");
+}
+
 fn waits(reason: &str, message: &str) -> Workload {
     let container =
         Container { waiting: Some((reason.into(), message.into())), ..waiting("ContainerCreating", 0) };

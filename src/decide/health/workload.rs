@@ -40,6 +40,7 @@ pub(super) fn rolled_out(
     }
     if let (Some((at, message)), Mode::Rollout(_)) = (&workload.gave_up, rules.mode)
         && *at > since
+        && has_a_deadline_that_counts(workload, rules)
     {
         return failing(Reason::ProgressDeadlineExceeded, format!("{key}: {message}"));
     }
@@ -54,6 +55,11 @@ pub(super) fn rolled_out(
 
 /// What the API server sets as `progressDeadlineSeconds` of a Deployment that says nothing.
 const UNSAID: i64 = 600;
+
+/// Whether the deadline that a Deployment exceeded is one of its own, or not shorter than that of the policy.
+fn has_a_deadline_that_counts(workload: &Workload, rules: &Rules<'_>) -> bool {
+    workload.deadline_seconds != Some(UNSAID) || i64::from(rules.limits.progress_deadline_seconds) <= UNSAID
+}
 
 /// How long a workload may take without progress: the deadline of the policy, or its own if that is longer, and the time for which a
 /// pod must be ready before it is available.
