@@ -25,11 +25,12 @@ pub mod requires;
 pub mod test_runs;
 pub mod world;
 
-/// The objects that `observe` must read for a promotion or a release. Questions only, no decisions.
+/// The objects that `observe` must read for a promotion or a release, and what of them does not count. Questions only, no decisions.
 pub mod needs {
     pub use super::environment::occupant::{Contender, occupant};
     pub use super::history::housekeeping::is_trimmed;
-    pub use super::promotion::{contents, live_objects, plans, regression, rollback_names};
+    pub use super::promotion::{contents, drop_runs_of_old_schedules, live_objects, plans};
+    pub use super::promotion::{regression, rollback_names};
     pub use super::recall::names as recall_names;
     pub use super::release::consent;
 }

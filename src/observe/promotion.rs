@@ -7,7 +7,9 @@ use crate::api::{Delivery, Environment, Promotion, PromotionKind, PromotionPhase
 use crate::cluster::{Identity, application_of};
 use crate::content::ObjectKey;
 
-use crate::decide::needs::{contents as wanted_contents, live_objects, plans, regression, rollback_names};
+use crate::decide::needs::{
+    contents as wanted_contents, drop_runs_of_old_schedules, live_objects, plans, regression, rollback_names,
+};
 use crate::decide::world::{Grant, Loaded, Plans, Project, PromotionWorld, Tests, Verb};
 use crate::process::Handles;
 use kube::ResourceExt;
@@ -64,6 +66,7 @@ pub async fn observe(
         }
     }
     seen.live = read_live(handles, &seen.project, &seen, &environment).await?;
+    drop_runs_of_old_schedules(&mut seen);
     Ok(Some(seen))
 }
 

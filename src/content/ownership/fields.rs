@@ -192,6 +192,15 @@ fn member<'a>(value: Option<&'a Value>, element: &str) -> (String, Option<&'a Va
     (format!("[{}]", step.join("/")), found)
 }
 
+/// When a manager last applied the object, by the time of the API server.
+pub fn applied_at(live: &Value, by: &str) -> Option<Timestamp> {
+    let is_theirs =
+        |entry: &&Value| manager(entry) == Some(by) && operation(entry) == Some("Apply") && is_plain(entry);
+    let times =
+        entries(live).iter().filter(is_theirs).filter_map(|entry| entry.get("time")?.as_str()?.parse().ok());
+    times.max()
+}
+
 /// The managers without subresource that own fields of the object, for messages about conflicts.
 pub fn managers(live: &Value) -> Vec<String> {
     let mut names: Vec<String> =

@@ -58,6 +58,7 @@ mod removals;
 mod retries;
 mod rollout;
 mod running;
+mod schedules;
 mod start;
 mod steps;
 mod terminating;
@@ -66,6 +67,7 @@ mod writes;
 
 pub use consequence::rollback_names;
 pub use needs::{contents, live_objects, plans, regression};
+pub use schedules::drop_runs_of_old_schedules;
 
 use super::conditions;
 use super::conditions::{State, seconds};
