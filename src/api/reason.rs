@@ -129,6 +129,8 @@ reasons! {
     Partition: Blocking,
     /// The Job of a hook is suspended.
     Suspended: Blocking,
+    /// Pods have scheduling gates, which another controller removes.
+    SchedulingGated: Blocking,
 
     /// An object is being deleted, and a finalizer keeps it.
     Terminating: Blocking,
@@ -325,9 +327,12 @@ impl Reason {
         GateName::OPEN_BY_THEMSELVES.iter().any(|gate| gate.reason() == *self)
     }
 
-    /// Whether a rollout waits until a person acts. That time is no silence.
+    /// Whether a rollout waits until a person acts, or a controller that holds its pods back on purpose. That time is no silence.
     pub fn waits_for_a_person(&self) -> bool {
-        matches!(self, Self::Paused | Self::OnDelete | Self::Partition | Self::Suspended)
+        matches!(
+            self,
+            Self::Paused | Self::OnDelete | Self::Partition | Self::Suspended | Self::SchedulingGated
+        )
     }
 
     /// Whether a promotion or a release waits at a gate, possibly for long.

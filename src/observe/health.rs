@@ -65,7 +65,8 @@ pub fn descendants(stores: &Stores, namespace: &str, uid: &str) -> Vec<Pod> {
     stores.deployments.list(namespace).iter().for_each(|it| add(&it.metadata));
     stores.stateful_sets.list(namespace).iter().for_each(|it| add(&it.metadata));
     stores.daemon_sets.list(namespace).iter().for_each(|it| add(&it.metadata));
-    stores.jobs.list(namespace).iter().for_each(|it| add(&it.metadata));
+    let jobs = stores.jobs.list(namespace);
+    jobs.iter().for_each(|it| add(&it.metadata));
     // An owner reference may point at anything, so the length of the way up is limited.
     let descends = |pod: &&Arc<slim::Pod>| {
         let mut owner = pod.metadata.controller();
@@ -80,7 +81,14 @@ pub fn descendants(stores: &Stores, namespace: &str, uid: &str) -> Vec<Pod> {
         }
         false
     };
-    stores.pods.list(namespace).iter().filter(descends).map(|pod| facts(pod)).collect()
+    let is_of_job = |pod: &slim::Pod| {
+        jobs.iter().any(|job| !job.is_failed() && pod.metadata.is_controlled_by(job.metadata.uid()))
+    };
+    let facts = |pod: &Arc<slim::Pod>| {
+        let (facts, of_job) = (facts(pod), is_of_job(pod));
+        Pod { of_job, stays_down: facts.stays_down && !of_job, ..facts }
+    };
+    stores.pods.list(namespace).iter().filter(descends).map(facts).collect()
 }
 
 /// Most owners between a pod and the object that it descends from.
@@ -243,8 +251,9 @@ fn draining_until(pods: &[&Arc<slim::Pod>]) -> Option<Timestamp> {
 }
 
 fn outdated(pods: Vec<&Arc<slim::Pod>>) -> Vec<OutdatedPod> {
-    let staying =
-        pods.into_iter().filter(|pod| !pod.metadata.is_terminating() && pod.phase != slim::PodPhase::Failed);
+    // A pod that is over is left as it is by its controller.
+    let is_over = |pod: &slim::Pod| matches!(pod.phase, slim::PodPhase::Failed | slim::PodPhase::Succeeded);
+    let staying = pods.into_iter().filter(|pod| !pod.metadata.is_terminating() && !is_over(pod));
     staying
         .map(|pod| OutdatedPod {
             name: pod.metadata.name().to_owned(),

@@ -9,6 +9,7 @@ pub fn facts(pod: &slim::Pod) -> Pod {
     let unscheduled = pod.condition("PodScheduled").filter(|condition| {
         !condition.is_true("PodScheduled") && condition.reason.as_str() == "Unschedulable"
     });
+    let gated = pod.condition("PodScheduled").filter(|it| it.reason.as_str() == "SchedulingGated");
     let since = |condition: &slim::Condition| {
         condition.last_transition_time.get().or(pod.metadata.creation_timestamp.get())
     };
@@ -21,12 +22,15 @@ pub fn facts(pod: &slim::Pod) -> Pod {
         lost_readiness: pod.lost_readiness && !pod.is_ready(),
         ready_since: ready.and_then(|condition| condition.last_transition_time.get()),
         leaving: pod.metadata.is_terminating() || is_disrupted,
-        changes_in_place: i32::try_from(pod.metadata.generation.saturating_sub(1)).unwrap_or(0).max(0),
         created: pod.metadata.creation_timestamp.get(),
         unschedulable: unscheduled
             .and_then(|condition| Some((since(condition)?, condition.message.to_string()))),
         failed: (pod.phase == slim::PodPhase::Failed)
             .then(|| (pod.reason.as_str().to_owned(), pod.message.to_string())),
+        gated: gated.map(|condition| condition.message.to_string()),
+        completed: pod.phase == slim::PodPhase::Succeeded,
+        stays_down: pod.may_end,
+        of_job: false,
         address: pod.address,
         containers: pod
             .containers
@@ -46,7 +50,7 @@ fn container(pod: &slim::Pod, container: &slim::Container) -> Container {
     let stops_all = all_rules.flat_map(|rules| rules.iter()).any(slim::RestartRule::restarts_all);
     let is_planned = |code| {
         // A container that prepares the others has to end.
-        (container.is_init && code == 0)
+        (container.is_init && !container.is_sidecar && code == 0)
             || rules.clone().any(|rule| rule.applies_to(code))
             || (stops_all && STOPPED.contains(&code))
     };
@@ -65,10 +69,30 @@ fn container(pod: &slim::Pod, container: &slim::Container) -> Container {
         slim::ContainerState::Terminated(end) => (None, Some(ended(end, true))),
         slim::ContainerState::Running | slim::ContainerState::Unknown => (None, None),
     };
+    let ended = now.or_else(|| container.last_terminated.as_ref().map(|end| ended(end, false)));
     Container {
         name: container.name.to_string(),
         restarts: container.restart_count,
         waiting,
-        ended: now.or_else(|| container.last_terminated.as_ref().map(|end| ended(end, false))),
+        excused: excused(pod, container, ended.as_ref()),
+        ended,
     }
 }
+
+/// How many terminations may follow from changes of the pod in place. A change of resources restarts a container if its `resizePolicy`
+/// says so. For any other change, such as that of an image, the kubelet stops the container, which shows in its exit code. Debug
+/// containers raise the generation as well, and restart nothing.
+fn excused(pod: &slim::Pod, container: &slim::Container, ended: Option<&Ended>) -> i32 {
+    let is_stopped = ended.is_some_and(|ended| ended.code == 0 || STOPPED.contains(&ended.code));
+    if !container.resize_restarts && !is_stopped {
+        return 0;
+    }
+    let debug = pod.containers.iter().filter(|container| container.is_ephemeral).count();
+    let debug = i64::try_from(debug).unwrap_or(i64::MAX);
+    let changes = pod.metadata.generation.saturating_sub(1).saturating_sub(debug);
+    i32::try_from(changes).unwrap_or(i32::MAX).max(0)
+}
+
+#[cfg(test)]
+#[path = "pods_tests.rs"]
+mod tests;

@@ -32,11 +32,13 @@ pub struct Pod {
     pub phase: PodPhase,
     /// Whether it was ready and is not any more. A pod that has never been ready is `false`.
     pub lost_readiness: bool,
+    /// Whether its containers may end for good: its restart policy is not `Always`.
+    pub may_end: bool,
     /// Why the pod as a whole failed, for example `Evicted`.
     pub reason: Word,
     /// Details, at most 512 characters.
     pub message: Box<str>,
-    /// All conditions but the usual ones that are true.
+    /// All conditions but the usual ones that are true. While scheduling gates hold the pod, the message of `PodScheduled` is their names.
     pub conditions: Box<[Condition]>,
     /// Its address. None while it has none, and for a pod with the address of its node.
     pub address: Option<IpAddr>,
@@ -53,6 +55,10 @@ pub struct Container {
     pub restart_count: i32,
     /// Whether it prepares the others: it ends before they start.
     pub is_init: bool,
+    /// Whether it is an init container that runs beside the others all the time.
+    pub is_sidecar: bool,
+    /// Whether a change of its resources in place restarts it.
+    pub resize_restarts: bool,
     /// Whether a user added it to the running pod, to debug it.
     pub is_ephemeral: bool,
     /// `repository@sha256:...`, if the kubelet reports it.
@@ -181,6 +187,21 @@ struct WireSpec {
     #[serde(deserialize_with = "or_default")]
     ephemeral_containers: Vec<WireContainer>,
     host_network: Option<bool>,
+    restart_policy: Option<Word>,
+    #[serde(deserialize_with = "or_default")]
+    scheduling_gates: Vec<WireGate>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct WireGate {
+    name: Box<str>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct WireResizePolicy {
+    restart_policy: Word,
 }
 
 #[derive(Deserialize, Default)]
@@ -188,7 +209,10 @@ struct WireSpec {
 struct WireContainer {
     name: Box<str>,
     image: Option<Box<str>>,
+    restart_policy: Option<Word>,
     restart_policy_rules: Option<Box<RestartRules>>,
+    #[serde(deserialize_with = "or_default")]
+    resize_policy: Vec<WireResizePolicy>,
 }
 
 #[derive(Deserialize, Default)]
@@ -258,6 +282,7 @@ impl<'de> Deserialize<'de> for Pod {
         let address =
             status.pod_ip.filter(|_| spec.host_network != Some(true)).and_then(|ip| ip.parse().ok());
         let mut conditions = status.conditions;
+        name_gates(&mut conditions, &spec.scheduling_gates);
         let lost_readiness = has_lost_readiness(&conditions, status.start_time);
         conditions.retain(|condition| {
             condition.status != ConditionStatus::True || !SILENT_WHEN_TRUE.contains(&condition.type_.as_str())
@@ -266,6 +291,7 @@ impl<'de> Deserialize<'de> for Pod {
             metadata,
             phase: status.phase,
             lost_readiness,
+            may_end: spec.restart_policy.is_some_and(|policy| policy != "Always"),
             reason: status.reason,
             message: status.message,
             conditions: condition::trimmed(conditions),
@@ -282,6 +308,15 @@ fn has_lost_readiness(conditions: &[Condition], started: Time) -> bool {
     match (ready.status, ready.last_transition_time.get(), started.get()) {
         (ConditionStatus::False, Some(since), Some(started)) => since > started,
         _ => false,
+    }
+}
+
+/// Names the gates that hold a pod, whose condition only says that there are some.
+fn name_gates(conditions: &mut [Condition], gates: &[WireGate]) {
+    let held = conditions.iter_mut().find(|it| it.type_ == "PodScheduled" && it.reason == "SchedulingGated");
+    if let Some(condition) = held {
+        let names: Vec<&str> = gates.iter().map(|gate| &*gate.name).collect();
+        condition.message = names.join(", ").into();
     }
 }
 
@@ -308,6 +343,9 @@ fn join(
             spec_image: container.image.unwrap_or_default(),
             restart_count: status.restart_count,
             is_init: role == Role::Init,
+            is_sidecar: role == Role::Init
+                && container.restart_policy.is_some_and(|policy| policy == "Always"),
+            resize_restarts: container.resize_policy.iter().any(|it| it.restart_policy == "RestartContainer"),
             is_ephemeral: role == Role::Ephemeral,
             image_id: status.image_id,
             state: status.state.into(),

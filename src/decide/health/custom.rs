@@ -3,7 +3,7 @@
 //! Invariant: what the API conventions do not define is not guessed. The conditions are those of kstatus (`Ready`, `Reconciling`,
 //! `Stalled`, `observedGeneration`). A kind that says none of it and has no pods has no health that can be told.
 
-use super::workload::readiness;
+use super::workload::{held_by_gates, readiness};
 use super::{Health, Mode, Rules, failing, pod, within_deadline};
 use crate::api::Reason;
 use crate::content::ObjectKey;
@@ -56,6 +56,14 @@ pub(super) fn of_custom(key: &ObjectKey, custom: &Custom, rules: &Rules<'_>) -> 
         return Some(Health::Progressing { obstacle: Some(Reason::Paused), message, recheck_at: None });
     }
     let has_template = pod_template(live).is_some();
+    let is_settled = matches!(rules.mode, Mode::Settle(_)) && workload.pods.iter().any(|pod| pod.ready);
+    if let Some(held) = held_by_gates(key, &workload.pods).filter(|_| !is_settled) {
+        return Some(held);
+    }
+    if let Some(pod) = pod::not_replaced(&workload.pods).filter(|_| said != Said::Ready) {
+        let text = format!("has a pod that ended with an error and was not replaced, {}", pod.name);
+        return Some(within_deadline(key, &text, since, rules));
+    }
     match said {
         Said::Nothing if has_template && desired != Some(0) && workload.pods.is_empty() => {
             Some(within_deadline(key, "has not been observed by its controller", since, rules))
@@ -68,6 +76,8 @@ pub(super) fn of_custom(key: &ObjectKey, custom: &Custom, rules: &Rules<'_>) -> 
         Said::Observed | Said::Ready if has_template && workload.pods.is_empty() && has_ready(custom) => {
             Some(Health::Healthy)
         }
+        // Its pods may belong to objects of another custom kind, or there are none while nothing asks for them.
+        Said::Ready if !custom.pods.iter().any(Pod::is_staying) => Some(Health::Healthy),
         Said::Nothing | Said::Observed | Said::Ready if has_template => {
             Some(pods_ready(key, &workload, desired, since, rules))
         }
@@ -78,6 +88,25 @@ pub(super) fn of_custom(key: &ObjectKey, custom: &Custom, rules: &Rules<'_>) -> 
     }
 }
 
+/// What cannot be told about the health of an object, for the record.
+pub(super) fn note(key: &ObjectKey, custom: &Custom, rules: &Rules<'_>) -> Option<String> {
+    if let Some(why) = &custom.unread {
+        return Some(format!("the health of {key} is unknown: it cannot be read: {why}"));
+    }
+    if of_custom(key, custom, rules).is_none() {
+        return Some(match custom.pods.is_empty() {
+            true => format!("the health of {key} is unknown: it has no pods and no status conditions"),
+            false => format!("{key} has no status conditions, so only its pods were judged"),
+        });
+    }
+    let live = custom.live.as_ref()?;
+    let hides_pods = pod_template(live).is_some()
+        && live.pointer("/spec/replicas") != Some(&Value::from(0))
+        && said(live, rules.started) == Said::Ready
+        && !custom.pods.iter().any(Pod::is_staying);
+    hides_pods.then(|| format!("{key} is ready by its own status, and none of its pods is seen"))
+}
+
 /// Whether its controller waits for a person, as those of progressive rollouts do.
 fn is_paused(live: &Value) -> bool {
     live.pointer("/spec/paused") == Some(&Value::Bool(true))
@@ -86,7 +115,7 @@ fn is_paused(live: &Value) -> bool {
 
 /// Whether pods of any age are there, and all are ready.
 fn has_ready(custom: &Custom) -> bool {
-    let staying = || custom.pods.iter().filter(|pod| !pod.leaving && pod.failed.is_none());
+    let staying = || custom.pods.iter().filter(|pod| pod.is_staying());
     staying().next().is_some() && staying().all(|pod| pod.ready)
 }
 
@@ -98,14 +127,17 @@ fn pods_ready(
     since: Timestamp,
     rules: &Rules<'_>,
 ) -> Health {
-    let staying = || workload.pods.iter().filter(|pod| !pod.leaving && pod.failed.is_none());
-    let starting = staying().find(|pod| !pod.ready && pod.unschedulable.is_none());
+    let staying = || workload.pods.iter().filter(|pod| pod.is_staying());
+    let starting = staying().find(|pod| !pod.ready && pod.unschedulable.is_none() && pod.gated.is_none());
     if let Some(pod) = starting {
         return within_deadline(key, &format!("has a pod that is not ready yet, {}", pod.name), since, rules);
     }
-    let ready = i64::try_from(staying().filter(|pod| pod.ready).count()).unwrap_or(i64::MAX);
+    let number = |is: fn(&Pod) -> bool| i64::try_from(staying().filter(|pod| is(pod)).count());
+    let ready = number(|pod| pod.ready).unwrap_or(i64::MAX);
+    // Only after the window: before that, they are an obstacle.
+    let held = number(|pod| pod.gated.is_some()).unwrap_or(0);
     let desired = desired.unwrap_or(1);
-    if ready < desired {
+    if ready.saturating_add(held) < desired {
         let text = format!("has {ready} of {desired} ready pods of the new revision");
         return within_deadline(key, &text, since, rules);
     }

@@ -25,14 +25,7 @@ pub fn without_evidence(subjects: &[Subject<'_>], rules: &Rules<'_>) -> Vec<Stri
     let note = |subject: &Subject<'_>| {
         let key = subject.key;
         match (subject.custom, subject.workload) {
-            (Some(object), _) => {
-                custom::of_custom(key, object, rules).is_none().then(|| match &object.unread {
-                    Some(why) => format!("the health of {key} is unknown: it cannot be read: {why}"),
-                    None => {
-                        format!("the health of {key} is unknown: it has no pods and no status conditions")
-                    }
-                })
-            }
+            (Some(object), _) => custom::note(key, object, rules),
             (None, workload) if is_cron_job(key) => {
                 let is_new = |run: &Run| run.created.is_some_and(|created| created > rules.started);
                 let runs =

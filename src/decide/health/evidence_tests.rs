@@ -2,7 +2,7 @@
 
 use super::tests::{at, ended, waiting, word};
 use super::*;
-use crate::decide::world::{Pod, Run};
+use crate::decide::world::{Container, Pod, Run};
 
 fn custom(live: serde_json::Value, pods: Vec<Pod>) -> Custom {
     Custom { live: Some(std::sync::Arc::new(live)), unread: None, pods }
@@ -187,4 +187,98 @@ fn a_job_whose_pod_was_evicted_says_nothing() {
             ["Job import says nothing: pod import-1 was disrupted"]
         );
     }
+}
+/// A widget with a pod template, whose controller says this.
+fn templated(status: serde_json::Value) -> serde_json::Value {
+    let template = serde_json::json!({ "spec": { "containers": [{ "name": "app" }] } });
+    serde_json::json!({ "metadata": { "generation": 2 }, "spec": { "template": template }, "status": status })
+}
+
+fn says_ready() -> serde_json::Value {
+    serde_json::json!({ "observedGeneration": 2, "conditions": [{ "type": "Ready", "status": "True" }] })
+}
+
+fn says_nothing() -> serde_json::Value {
+    serde_json::json!({ "metadata": { "generation": 1 }, "spec": { "size": 2 } })
+}
+
+fn pod(name: &str, pod: Pod) -> Pod {
+    Pod { name: name.into(), uid: name.into(), created: Some(at(1)), ..pod }
+}
+
+/// An operator may run a Job before it starts the pods that stay.
+#[test]
+fn a_pod_that_completed_is_not_waited_for() {
+    let ready = pod("web-1", Pod { ready: true, ..Pod::default() });
+    let done =
+        pod("prepare", Pod { completed: true, lost_readiness: true, stays_down: true, ..Pod::default() });
+    let pods = vec![ready, done];
+    let observed = templated(serde_json::json!({ "observedGeneration": 2 }));
+    for mode in [Mode::Rollout(at(0)), Mode::Observe, Mode::Settle(at(5))] {
+        assert_eq!(custom_health(&custom(observed.clone(), pods.clone()), mode, 9), "healthy", "{mode:?}");
+    }
+}
+
+#[test]
+fn what_the_pod_of_a_job_ends_with_is_counted_by_the_job() {
+    let end = ended(Container::default(), "Error", true);
+    let failed = |of_job: bool| {
+        let failed = Some((String::new(), String::new()));
+        let stays_down = !of_job;
+        pod("prepare", Pod { failed, of_job, stays_down, containers: vec![end.clone()], ..Pod::default() })
+    };
+    let retried = vec![failed(true), failed(true), failed(true)];
+    let running = pod("web-1", Pod { ready: true, ..Pod::default() });
+    let with =
+        |pods: &[Pod]| custom(templated(says_ready()), [pods, std::slice::from_ref(&running)].concat());
+    assert_eq!(custom_health(&with(&retried), Mode::Observe, 9), "healthy");
+    assert_eq!(custom_health(&with(&vec![failed(false); 2]), Mode::Observe, 9), "PodFailed");
+    // One of its containers is done, the other runs on.
+    let half = pod("index", Pod { lost_readiness: true, of_job: true, ..Pod::default() });
+    assert_eq!(custom_health(&with(&[half]), Mode::Observe, 9), "healthy");
+}
+
+#[test]
+fn a_pod_that_is_never_restarted_fails_a_release_by_its_error() {
+    let failed = |code| {
+        let mut end = ended(Container { name: "app".into(), ..Container::default() }, "Error", true);
+        end.ended.as_mut().unwrap().code = code;
+        let failed = Some((String::new(), String::new()));
+        pod("w-0", Pod { failed, stays_down: true, containers: vec![end], ..Pod::default() })
+    };
+    let only = |pods: Vec<Pod>| custom(says_nothing(), pods);
+    let of = |custom: &Custom, seconds| custom_health(custom, Mode::Rollout(at(0)), seconds);
+    assert_eq!(of(&only(vec![failed(1), failed(1)]), 5), "PodFailed", "more than one is tolerated");
+    let one = only(vec![failed(1)]);
+    assert_eq!((of(&one, 5), of(&one, 600)), ("progressing".into(), "ProgressDeadlineExceeded".into()));
+    // Its controller made another one.
+    let next = pod("w-1", Pod { ready: true, ..Pod::default() });
+    assert_eq!(of(&only(vec![failed(1), next]), 600), "not judged");
+    let evicted = Pod { leaving: true, ..failed(137) };
+    assert_eq!(of(&only(vec![evicted.clone(), evicted]), 5), "not judged");
+    let preempted = Pod { failed: Some(("Preempting".into(), "by another".into())), ..failed(1) };
+    assert_eq!(of(&only(vec![preempted.clone(), preempted]), 5), "not judged");
+}
+
+#[test]
+fn an_object_that_says_that_it_is_ready_needs_no_pods_that_are_seen() {
+    let of =
+        |status, seconds| custom_health(&custom(templated(status), vec![]), Mode::Rollout(at(0)), seconds);
+    // Healthy, with a remark.
+    assert_eq!(of(says_ready(), 600), "not judged");
+    assert_eq!(of(serde_json::json!({ "observedGeneration": 2 }), 600), "ProgressDeadlineExceeded");
+    let few = vec![pod("web-1", Pod::default())];
+    assert_eq!(custom_health(&custom(templated(says_ready()), few), Mode::Rollout(at(0)), 5), "progressing");
+}
+
+#[test]
+fn pods_behind_scheduling_gates_are_waited_for() {
+    let gated = vec![pod("web-1", Pod { gated: Some("example.com/queue".into()), ..Pod::default() })];
+    let gated = custom(templated(serde_json::json!({ "observedGeneration": 2 })), gated);
+    assert_eq!(custom_health(&gated, Mode::Rollout(at(0)), 9_999), "waits: SchedulingGated");
+    assert_eq!(custom_health(&gated, Mode::Observe, 9_999), "healthy");
+    assert_eq!(custom_health(&gated, Mode::Settle(at(5)), 9_999), "waits: SchedulingGated");
+    let running = pod("web-0", Pod { ready: true, ..Pod::default() });
+    let gated = Custom { pods: [gated.pods, vec![running]].concat(), ..gated };
+    assert_eq!(custom_health(&gated, Mode::Settle(at(5)), 9_999), "healthy", "added in the window");
 }

@@ -1,8 +1,8 @@
-//! What passes by itself is not a failure of the release.
+//! What passes by itself, and pods that are over: none of it is a failure of the release.
 
-use super::tests::{at, waiting, word};
+use super::tests::{at, ended, waiting, word};
 use super::*;
-use crate::decide::world::{Container, Pod};
+use crate::decide::world::{Container, Ended, Pod};
 
 /// Two replicas, of which one pod is as given.
 fn workload(pod: Pod) -> Workload {
@@ -23,6 +23,23 @@ fn health_of(workload: &Workload, limits: &FailureThresholds, mode: Mode, second
     let subject = Subject { key: &key, workload: Some(workload), custom: None, exempt: false };
     let rules = Rules { limits, before: &[], awaits: &[], started: at(0), mode, now: at(seconds) };
     word(of_all(&[subject], &rules))
+}
+
+/// A node that shuts down ends its pods, and a program that ends with 0 then has completed.
+#[test]
+fn a_pod_that_completed_says_nothing_about_a_release() {
+    let limits = FailureThresholds { restarts: 0, ..FailureThresholds::default() };
+    let end = Ended { reason: "Completed".into(), current: true, ..Ended::default() };
+    let pod = Pod {
+        completed: true,
+        lost_readiness: true,
+        containers: vec![Container { ended: Some(end), ..Container::default() }],
+        ..Pod::default()
+    };
+    let replaced = Workload { available: 2, ..workload(pod) };
+    for mode in [Mode::Rollout(at(0)), Mode::Observe, Mode::Settle(at(10))] {
+        assert_eq!(health_of(&replaced, &limits, mode, 20), "healthy", "{mode:?}");
+    }
 }
 
 /// The API server writes 600 where nothing is said, so a Deployment gives up before the deadline of the policy.
@@ -105,4 +122,31 @@ fn a_failure_of_the_registry_is_told_by_its_words_in_any_case() {
         assert_eq!(health_of(&workload, &limits, Mode::Rollout(at(0)), 59), first, "{words}");
         assert_eq!(health_of(&workload, &limits, Mode::Rollout(at(0)), 60), "ImagePullBackOff", "{words}");
     }
+}
+
+#[test]
+fn pods_with_scheduling_gates_are_waited_for_and_excused_after_the_window() {
+    let limits = FailureThresholds { progress_deadline_seconds: 60, ..FailureThresholds::default() };
+    let gated = workload(Pod { gated: Some("example.com/queue".into()), ..Pod::default() });
+    let of = |workload: &Workload, mode, seconds| health_of(workload, &limits, mode, seconds);
+    assert_eq!(of(&gated, Mode::Rollout(at(0)), 9_999), "waits: SchedulingGated");
+    assert_eq!(of(&gated, Mode::Rollback(at(0)), 9_999), "waits: SchedulingGated");
+    assert_eq!(of(&gated, Mode::Observe, 20), "healthy");
+    assert_eq!(of(&gated, Mode::Settle(at(10)), 900), "healthy");
+    // Another pod has none, and does not become ready: the deadline judges.
+    let mut slow = Workload { desired: 3, updated: 3, total: 3, ..gated };
+    slow.pods.push(Pod { name: "slow".into(), created: Some(at(0)), ..Pod::default() });
+    assert_eq!(of(&slow, Mode::Rollout(at(0)), 60), "ProgressDeadlineExceeded");
+}
+
+#[test]
+fn a_change_of_a_pod_in_place_excuses_no_other_crash() {
+    let limits = FailureThresholds { restarts: 0, ..FailureThresholds::default() };
+    let crashed =
+        ended(Container { name: "app".into(), restarts: 1, ..Container::default() }, "Error", false);
+    let of = |excused| {
+        let container = Container { excused, ..crashed.clone() };
+        health_of(&workload(Pod { containers: vec![container], ..Pod::default() }), &limits, Mode::Observe, 9)
+    };
+    assert_eq!((of(0), of(1)), ("CrashLoopBackOff".into(), "healthy".into()));
 }

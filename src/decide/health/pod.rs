@@ -32,20 +32,54 @@ pub(super) fn of_pods(key: &ObjectKey, workload: &Workload, rules: &Rules<'_>) -
             format!("{key}: {evictions} pods were evicted because their node ran out of a resource"),
         );
     }
+    let ended = workload.pods.iter().filter(|pod| !had_failed(pod)).filter_map(ended_for_good);
+    let ended: Vec<_> = ended.collect();
+    if let Some((pod, container, end)) = ended.last().filter(|_| is_more(ended.len(), rules.limits.restarts))
+    {
+        let reason = if end.reason == "OOMKilled" { Reason::OOMKilled } else { Reason::PodFailed };
+        let how = format!("terminated with {} (exit code {}), and is not restarted", end.reason, end.code);
+        return failing(reason, format!("{} {how}", subject(key, pod, container)));
+    }
     match recheck_at {
         None => Health::Healthy,
         Some(_) => progressing(String::new(), recheck_at),
     }
 }
 
+fn is_more(count: usize, limit: i32) -> bool {
+    i64::try_from(count).unwrap_or(i64::MAX) > i64::from(limit)
+}
+
+/// How a pod ended with an error of its own, after which nothing starts it again.
+fn ended_for_good(pod: &Pod) -> Option<(&Pod, &Container, &Ended)> {
+    let failed =
+        pod.failed.as_ref().filter(|(reason, _)| reason.is_empty() && pod.stays_down && !pod.leaving);
+    let is_error = |ended: &&Ended| ended.current && ended.code != 0 && !is_lost(ended);
+    failed?;
+    pod.containers
+        .iter()
+        .find_map(|container| Some((pod, container, container.ended.as_ref().filter(is_error)?)))
+}
+
+/// The last pod that ended with an error of its own, if no other pod has taken its place.
+pub(super) fn not_replaced(pods: &[Pod]) -> Option<&Pod> {
+    let last = pods.iter().filter(|pod| ended_for_good(pod).is_some()).max_by_key(|pod| pod.created)?;
+    let replaces = |pod: &Pod| (pod.is_staying() || pod.completed) && pod.created >= last.created;
+    (!pods.iter().any(replaces)).then_some(last)
+}
+
 fn of_pod(key: &ObjectKey, pod: &Pod, rules: &Rules<'_>) -> Health {
+    // Its Job counts what it ends with.
+    if pod.of_job {
+        return of_pod_of_a_job(key, pod, rules);
+    }
     if let Some((reason, message)) = &pod.failed {
         return match is_own_failure(reason, message) {
             true => failing(reason.as_str(), format!("{key}: pod {}: {message}", pod.name)),
             false => Health::Healthy,
         };
     }
-    if pod.leaving {
+    if pod.leaving || pod.completed {
         return Health::Healthy;
     }
     let containers = pod.containers.iter().map(|container| of_container(key, pod, container, rules));
@@ -54,12 +88,15 @@ fn of_pod(key: &ObjectKey, pod: &Pod, rules: &Rules<'_>) -> Health {
 
 /// Whether the pods of a Job can run. What they end with is counted by the back-off limit of the Job.
 pub(super) fn of_pods_of_a_job(key: &ObjectKey, workload: &Workload, rules: &Rules<'_>) -> Health {
-    let staying = || workload.pods.iter().filter(|pod| !pod.leaving && pod.failed.is_none());
-    let waiting = |pod: &Pod| {
-        let containers = pod.containers.iter();
-        containers.map(|container| of_waiting(key, pod, container, rules)).collect::<Vec<_>>()
-    };
-    of_parts(staying().flat_map(|pod| std::iter::once(of_schedule(key, pod, rules)).chain(waiting(pod))))
+    of_parts(workload.pods.iter().map(|pod| of_pod_of_a_job(key, pod, rules)))
+}
+
+fn of_pod_of_a_job(key: &ObjectKey, pod: &Pod, rules: &Rules<'_>) -> Health {
+    if !pod.is_staying() {
+        return Health::Healthy;
+    }
+    let waiting = pod.containers.iter().map(|container| of_waiting(key, pod, container, rules));
+    of_parts(std::iter::once(of_schedule(key, pod, rules)).chain(waiting))
 }
 
 /// Failing if one part is, else when to check again.
@@ -91,9 +128,9 @@ fn of_schedule(key: &ObjectKey, pod: &Pod, rules: &Rules<'_>) -> Health {
     progressing(String::new(), Some(deadline))
 }
 
-/// Whether the release caused the failure of a pod as a whole. Containers of these pods are always restarted, so a pod fails only
-/// when its kubelet ends or rejects it. The list of those reasons is open (`OutOfcpu`, `NodeAffinity`, `Preempting`, `Shutdown`,
-/// `UnexpectedAdmissionError` and so on), so the few that follow from the pod's own spec are named instead.
+/// Whether the release caused that a kubelet ended or rejected a pod. Pods whose containers are always restarted fail only so. The list of
+/// those reasons is open (`OutOfcpu`, `NodeAffinity`, `Preempting`, `Shutdown`, `UnexpectedAdmissionError` and so on), so the few that
+/// follow from the pod's own spec are named instead.
 fn is_own_failure(reason: &str, message: &str) -> bool {
     match reason {
         "Evicted" => is_over_its_own_limit(message),
@@ -123,19 +160,20 @@ fn is_evicted_by_its_node(pod: &Pod) -> bool {
 
 /// Whether a pod was ready and is not, for a reason of its own.
 pub(super) fn has_lost_readiness(pod: &Pod) -> bool {
-    pod.lost_readiness && !pod.leaving && pod.failed.is_none() && !is_restarted_on_purpose(pod)
+    pod.lost_readiness && pod.is_staying() && !pod.of_job && !is_restarted_on_purpose(pod)
 }
 
 /// Whether a pod is not ready because a container was restarted without a fault.
 fn is_restarted_on_purpose(pod: &Pod) -> bool {
     let Some(since) = pod.ready_since else { return false };
     let within = |ended: &Ended, limit| ended.at.is_some_and(|at| since.duration_since(at).abs() <= limit);
-    let follows = |ended: &Ended| {
-        (within(ended, FOLLOWS) && (ended.planned || pod.changes_in_place > 0))
+    let follows = |ended: &Ended, excused: i32| {
+        (within(ended, FOLLOWS) && (ended.planned || excused > 0))
             // After its node restarted, the kubelet needs a while to find out.
             || (is_lost(ended) && (ended.at.is_none() || within(ended, CLOCKS_AGREE_WITHIN)))
     };
-    pod.containers.iter().filter_map(|container| container.ended.as_ref()).any(follows)
+    let ended = pod.containers.iter().filter_map(|it| Some((it.ended.as_ref()?, it.excused)));
+    ended.into_iter().any(|(ended, excused)| follows(ended, excused))
 }
 
 /// Why a pod is not ready, from the states of its containers.
@@ -279,7 +317,7 @@ fn of_container(key: &ObjectKey, pod: &Pod, container: &Container, rules: &Rules
     let counts = |ended: &&Ended| !ended.planned && !is_lost(ended) && !is_long_ago(ended, rules);
     let Some(ended) = container.ended.as_ref().filter(counts) else { return Health::Healthy };
     let found = found_before(pod, container, rules).map_or(0, |before| before.exits);
-    let exits = container.exits().saturating_sub(found).saturating_sub(pod.changes_in_place);
+    let exits = container.exits().saturating_sub(found).saturating_sub(container.excused);
     if exits <= limits.restarts {
         return Health::Healthy;
     }

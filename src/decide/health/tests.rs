@@ -145,13 +145,10 @@ fn restarts_without_a_fault_do_not_count() {
         Container { ended: end, ..container }
     };
     let by_rule = planned(ended(running(4), "Error", false));
-    let resized = ended(running(3), "Error", false);
+    let resized = Container { excused: 3, ..ended(running(3), "Error", false) };
     for (what, pod) in [
         ("a restart rule", Pod { containers: vec![by_rule.clone()], ..Pod::default() }),
-        (
-            "changes in place",
-            Pod { containers: vec![resized.clone()], changes_in_place: 3, ..Pod::default() },
-        ),
+        ("changes in place", Pod { containers: vec![resized], ..Pod::default() }),
     ] {
         assert_eq!(
             health_of(&workload(pod, 1), &limits, Mode::Rollout(at(0)), at(10)),

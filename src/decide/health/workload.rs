@@ -101,9 +101,22 @@ fn needs_a_person(key: &ObjectKey, workload: &Workload) -> Option<Health> {
             ),
         )
     } else {
-        return None;
+        return held_by_gates(key, &workload.pods);
     };
     Some(Health::Progressing { obstacle: Some(obstacle), message, recheck_at: None })
+}
+
+/// Pods that another controller holds back before they are scheduled, as a queue does. It lets them go when it has room.
+pub(super) fn held_by_gates(key: &ObjectKey, pods: &[Pod]) -> Option<Health> {
+    let unready = || pods.iter().filter(|pod| pod.is_staying() && !pod.ready);
+    let (pod, gates) = unready().find_map(|pod| Some((pod, pod.gated.as_ref()?)))?;
+    // A pod without gates that does not become ready is judged by the deadline.
+    let message = format!(
+        "{key}: pod {} is not scheduled while it has scheduling gates ({gates}); the controller that set them removes them",
+        pod.name
+    );
+    let held = Health::Progressing { obstacle: Some(Reason::SchedulingGated), message, recheck_at: None };
+    unready().all(|pod| pod.gated.is_some()).then_some(held)
 }
 
 /// Pods cannot be created: a quota, a webhook that is down, an account that does not exist yet. It passes by itself, or fails a
@@ -152,8 +165,8 @@ pub(super) fn readiness(key: &ObjectKey, workload: &Workload, rules: &Rules<'_>)
     }
 }
 
-/// After the observe window: pods that were added in it must be ready too. Pods that wait for a node, or that cannot be created,
-/// say nothing about the release while others of its pods are ready.
+/// After the observe window: pods that were added in it must be ready too. Pods that wait for a node or behind a gate, or that cannot
+/// be created, say nothing about the release while others of its pods are ready.
 pub(super) fn settled(key: &ObjectKey, workload: &Workload, since: Timestamp, rules: &Rules<'_>) -> Health {
     if key.kind() == "Job" || (workload.desired == 0 && workload.pods.is_empty()) {
         return Health::Healthy;
@@ -165,13 +178,14 @@ pub(super) fn settled(key: &ObjectKey, workload: &Workload, since: Timestamp, ru
     if let Some(health) = needs_a_person(key, workload).filter(|_| !workload.outdated.is_empty()) {
         return health;
     }
-    let staying = || workload.pods.iter().filter(|pod| !pod.leaving && pod.failed.is_none());
+    let staying = || workload.pods.iter().filter(|pod| pod.is_staying());
     let is_any_ready = staying().any(|pod| pod.ready);
     // An autoscaler may go on adding pods: those that came after the window are not waited for.
     let is_of_window = |pod: &Pod| pod.created.is_none_or(|created| created <= since);
     let starting = || {
-        staying()
-            .filter(|pod| !pod.ready && pod.unschedulable.is_none() && (is_of_window(pod) || !is_any_ready))
+        let starting =
+            staying().filter(|pod| !pod.ready && pod.unschedulable.is_none() && pod.gated.is_none());
+        starting.filter(|pod| is_of_window(pod) || !is_any_ready)
     };
     if is_any_ready && starting().next().is_none() && workload.outdated.is_empty() {
         return Health::Healthy;

@@ -110,18 +110,31 @@ pub struct Pod {
     pub ready_since: Option<Timestamp>,
     /// Whether it leaves for a reason that is not its own: deleted, evicted by the API, preempted, or with its node.
     pub leaving: bool,
-    /// How often its spec was changed in place, for example its resources. Each change may restart its containers.
-    pub changes_in_place: i32,
     /// When it was created.
     pub created: Option<Timestamp>,
     /// Since when it cannot be scheduled, and why.
     pub unschedulable: Option<(Timestamp, String)>,
+    /// Why it is held back before it is scheduled: its scheduling gates, by name.
+    pub gated: Option<String>,
     /// Why the pod as a whole failed: reason and message.
     pub failed: Option<(String, String)>,
+    /// Whether it ended without an error, with its work done or with its node.
+    pub completed: bool,
+    /// Whether nothing starts it again after an error: neither its kubelet, by its restart policy, nor a Job.
+    pub stays_down: bool,
+    /// Whether it belongs to a Job that has not failed, which counts what it ends with.
+    pub of_job: bool,
     /// Its address, unless it has the address of its node.
     pub address: Option<IpAddr>,
     /// Containers, init containers included.
     pub containers: Vec<Container>,
+}
+
+impl Pod {
+    /// Whether it is neither leaving nor over: it runs, or it is going to.
+    pub fn is_staying(&self) -> bool {
+        !self.leaving && self.failed.is_none() && !self.completed
+    }
 }
 
 /// A container.
@@ -135,6 +148,8 @@ pub struct Container {
     pub waiting: Option<(String, String)>,
     /// Its last termination: the current one, or the one before the last restart.
     pub ended: Option<Ended>,
+    /// How many of its terminations may follow from changes of its pod in place, such as those of its resources.
+    pub excused: i32,
 }
 
 impl Container {

@@ -177,6 +177,7 @@ pub fn pod(choices: &mut Choices<'_>) -> Pod {
             at: choices.maybe(Choices::moment),
             ..Ended::default()
         }),
+        excused: choices.of(&[0, 0, 1, i32::MAX]),
     };
     Pod {
         address: None,
@@ -186,12 +187,15 @@ pub fn pod(choices: &mut Choices<'_>) -> Pod {
         ready_since: choices.maybe(Choices::moment),
         leaving: choices.one_in(5),
         lost_readiness: choices.one_in(3),
-        changes_in_place: choices.of(&[0, 0, 1, i32::MAX]),
         created: choices.maybe(Choices::moment),
         unschedulable: choices.one_in(4).then(|| (choices.moment(), choices.text())),
+        gated: choices.one_in(9).then(|| choices.text()),
+        completed: choices.one_in(6),
+        stays_down: choices.one_in(4),
+        of_job: choices.one_in(6),
         failed: choices
             .one_in(6)
-            .then(|| (choices.of(&["Evicted", "OutOfcpu", "DeadlineExceeded"]).into(), choices.text())),
+            .then(|| (choices.of(&["", "Evicted", "OutOfcpu", "DeadlineExceeded"]).into(), choices.text())),
         containers: (0..choices.number(3)).map(|_| container(choices)).collect(),
     }
 }

@@ -377,6 +377,7 @@ fn workload(key: &ObjectKey, placed: &Placed, namespace: &str, now: Timestamp) -
                 code: 1,
                 ..Ended::default()
             }),
+            excused: 0,
         }],
         ..Pod::default()
     };
