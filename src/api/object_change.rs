@@ -26,6 +26,10 @@ pub struct Change {
     /// For `Delete`: the object still exists after the promotion ended. The next promotion of the application deletes it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub remaining: bool,
+    /// For `Update` of an object of a custom kind: its pod template changes. The promotion is verified only if the controller of the
+    /// object runs pods of it, or says that the object is ready.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub new_template: bool,
     /// Why the object is kept, remains or is replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
@@ -45,6 +49,7 @@ impl Change {
             action,
             removal: None,
             remaining: false,
+            new_template: false,
             message: None,
             had: None,
         }

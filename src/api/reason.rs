@@ -184,7 +184,7 @@ reasons! {
     CheckErrored: Final,
     /// A check was measured, and the result says nothing.
     CheckInconclusive: Final,
-    /// Nothing of a workload ran, because it has no replicas.
+    /// Nothing of a workload ran, because it has no replicas, or its controller keeps the earlier pods.
     NothingRan: Final,
     /// Another manager changed the pod template of a workload before the release was verified.
     TemplateChanged: Final,

@@ -72,7 +72,7 @@ pub(super) fn of_custom(key: &ObjectKey, custom: &Custom, rules: &Rules<'_>) -> 
             Some(within_deadline(key, "has not been observed by its controller", since, rules))
         }
         Said::InProgress(message) => Some(within_deadline(key, &message, since, rules)),
-        // Its controller has seen it and made no new pods: the pod template did not change.
+        // Its controller has seen it and made no new pods: the pod template did not change, or see `keeps_earlier_pods`.
         Said::Observed | Said::Ready if has_template && workload.pods.is_empty() && has_ready(custom) => {
             Some(Health::Healthy)
         }
@@ -105,6 +105,19 @@ pub(super) fn note(key: &ObjectKey, custom: &Custom, rules: &Rules<'_>) -> Optio
         && said(live, rules.started) == Said::Ready
         && !custom.pods.iter().any(Pod::is_staying);
     hides_pods.then(|| format!("{key} is ready by its own status, and none of its pods is seen"))
+}
+
+/// Whether no pod was created since, or changed in place, although pods are there: the controller of the object keeps them, and does not
+/// say that it is ready.
+pub fn keeps_earlier_pods(custom: &Custom, started: Timestamp) -> bool {
+    let Some(live) = &custom.live else { return false };
+    let is_earlier = |pod: &Pod| {
+        let is_changed = pod.containers.iter().any(|container| container.excused > 0);
+        pod.created.is_some_and(|created| created < started) && !is_changed
+    };
+    custom.pods.iter().any(Pod::is_staying)
+        && custom.pods.iter().all(is_earlier)
+        && said(live, started) != Said::Ready
 }
 
 /// Whether its controller waits for a person, as those of progressive rollouts do.

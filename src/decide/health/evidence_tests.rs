@@ -282,3 +282,24 @@ fn pods_behind_scheduling_gates_are_waited_for() {
     let gated = Custom { pods: [gated.pods, vec![running]].concat(), ..gated };
     assert_eq!(custom_health(&gated, Mode::Settle(at(5)), 9_999), "healthy", "added in the window");
 }
+
+/// A controller that gave up: nothing of a changed template ran, and its earlier pods are as healthy as before.
+#[test]
+fn a_controller_that_keeps_the_earlier_pods_shows_nothing_about_a_new_template() {
+    let ready = |created, excused| Pod {
+        created: Some(at(created)),
+        ready: true,
+        containers: vec![Container { excused, ..Container::default() }],
+        ..Pod::default()
+    };
+    let degraded = || templated(serde_json::json!({ "observedGeneration": 2, "phase": "Degraded" }));
+    for (what, live, pods, keeps) in [
+        ("keeps its pods", degraded(), vec![ready(-60, 0)], true),
+        ("has a new one as well", degraded(), vec![ready(-60, 0), ready(5, 0)], false),
+        ("changed one in place", degraded(), vec![ready(-60, 1), ready(-60, 0)], false),
+        ("says that it is ready", templated(says_ready()), vec![ready(-60, 0)], false),
+        ("has no pods", degraded(), vec![], false),
+    ] {
+        assert_eq!(keeps_earlier_pods(&custom(live, pods), at(0)), keeps, "a controller that {what}");
+    }
+}

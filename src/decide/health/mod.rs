@@ -11,7 +11,7 @@ mod job;
 mod pod;
 mod workload;
 
-pub use custom::{Kstatus, kstatus};
+pub use custom::{Kstatus, keeps_earlier_pods, kstatus};
 pub use evidence::{exits_before, is_cron_job, without_evidence};
 pub use job::{has_ended_its_own, of_hook};
 

@@ -8,8 +8,8 @@ use crate::content::object::templates::complete_pod_template;
 use crate::content::ownership::fields::{Changed, changed_template};
 use crate::content::{Desired, ObjectKey};
 use crate::decide::health::{
-    Health, Mode, Rules, Subject, exits_before, is_cron_job, is_workload, of_all, of_hook, subjects,
-    without_evidence,
+    Health, Mode, Rules, Subject, exits_before, is_cron_job, is_workload, keeps_earlier_pods, of_all,
+    of_hook, subjects, without_evidence,
 };
 use crate::decide::world::{Live, Workload};
 use jiff::Timestamp;
@@ -114,6 +114,18 @@ pub(super) fn without_replicas(scene: &Scene<'_>, wanted: &[Desired]) -> Vec<Obj
         .filter(|item| scene.world.workloads.get(&item.key).is_some_and(|workload| workload.desired == 0))
         .map(|item| item.key.reference())
         .collect()
+}
+
+/// Objects of custom kinds whose pod template this promotion changed, and whose controllers keep the earlier pods: nothing of it ran.
+pub(super) fn without_new_pods(scene: &Scene<'_>) -> Vec<ObjectKey> {
+    let started = scene.status.started_at.as_ref().map_or(scene.now, |time| time.0);
+    let changed = scene.status.changes.iter().filter(|change| change.new_template);
+    let keys =
+        changed.filter_map(|change| ObjectKey::new(&change.api_version, &change.kind, &change.name).ok());
+    let keeps = |key: &ObjectKey| {
+        scene.world.customs.get(key).is_some_and(|custom| keeps_earlier_pods(custom, started))
+    };
+    keys.filter(keeps).collect()
 }
 
 /// The first workload whose template another manager changed after this promotion wrote it.

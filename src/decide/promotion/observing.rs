@@ -3,7 +3,9 @@
 use super::as_written::{Standing, standing};
 use super::checks::{Checks, Evidence};
 use super::desired::annotation;
-use super::health::{health_of, template_change, unchanged, unjudged, without_replicas, workloads};
+use super::health::{
+    health_of, template_change, unchanged, unjudged, without_new_pods, without_replicas, workloads,
+};
 use super::outcome::{Outcome, finish};
 use super::{Decision, Scene, test_runs};
 use crate::api::{Delivery, ObjectRef, Reason, mark};
@@ -112,6 +114,9 @@ fn end(scene: &Scene<'_>, wanted: &[Desired], checks: &Checks<'_>) -> Option<Dec
     if !idle.is_empty() {
         return Some(nothing_ran(scene, &idle));
     }
+    if let Some(decision) = no_new_pods(scene) {
+        return Some(decision);
+    }
     match checks.evidence() {
         Evidence::Complete => {}
         Evidence::Open => return None,
@@ -131,6 +136,20 @@ fn end(scene: &Scene<'_>, wanted: &[Desired], checks: &Checks<'_>) -> Option<Dec
     let notes = unjudged(scene, &workloads(wanted));
     let message = [vec!["stayed healthy through the observe window".to_owned()], notes].concat().join("; ");
     Some(finish(scene, Outcome::Verified { reason: Reason::Verified, message: &message }))
+}
+
+/// Ends a promotion that changed the pod template of a custom object of which only earlier pods run.
+pub(super) fn no_new_pods(scene: &Scene<'_>) -> Option<Decision> {
+    let names: Vec<String> = without_new_pods(scene).iter().map(ToString::to_string).collect();
+    let (has, them) =
+        if names.len() == 1 { ("has", "its controller keeps") } else { ("have", "their controllers keep") };
+    let message = format!(
+        "nothing shows whether the release is good: the pod template of {} was changed and {has} no pod of it; {them} the earlier pods. \
+         The status of the object says why; promote again when it runs",
+        names.join(", ")
+    );
+    let inconclusive = Outcome::Inconclusive { reason: Reason::NothingRan, message: &message };
+    (!names.is_empty()).then(|| finish(scene, inconclusive))
 }
 
 /// Ends a promotion of which a workload has no replicas.

@@ -1,7 +1,7 @@
 //! The rollout of a promotion or rollback: the next writes, and the health of what is written, until everything is rolled out.
 
 use super::health::{health_of, mode, without_replicas, workloads};
-use super::observing::nothing_ran;
+use super::observing::{no_new_pods, nothing_ran};
 use super::outcome::{Outcome, finish};
 use super::retries::{Unwritten, failure_note, possible, progress};
 use super::writes::{Next, is_written, next_writes};
@@ -241,6 +241,9 @@ fn rolled_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
     if window.is_zero() && !are_tests_left && !checks::are_left(scene) {
         if let Some((reason, message)) = test_runs::error(scene) {
             return finish(scene, Outcome::Inconclusive { reason, message: &message });
+        }
+        if let Some(decision) = no_new_pods(scene) {
+            return decision;
         }
         return match idle.is_empty() {
             true => finish(

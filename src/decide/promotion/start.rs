@@ -6,6 +6,8 @@ use super::dropped::{left_behind, removal};
 use super::terminating::is_terminating;
 use super::writes::key_of;
 use crate::api::{Change, ChangeAction, Had, ObjectRef, Removal, mark};
+use crate::content::object::kinds::is_default;
+use crate::content::object::templates::pod_template;
 use crate::content::ownership::removal::is_never_deleted;
 use crate::content::ownership::restored::had;
 use crate::content::{Desired, ObjectKey, ownership};
@@ -243,6 +245,11 @@ impl Scene<'_> {
             (ChangeAction::Update, Some(Live::Present(live)), Some(tried)) if key.is("", "Service") => {
                 let (before, after) = (had(live), had(tried));
                 change.had = before.filter(|before| after.as_ref() != Some(before)).map(Box::new);
+            }
+            (ChangeAction::Update, Some(Live::Present(live)), Some(tried))
+                if !is_default(key.api_version(), key.kind()) =>
+            {
+                change.new_template = pod_template(live) != pod_template(tried);
             }
             (
                 ChangeAction::Create | ChangeAction::Update | ChangeAction::Delete | ChangeAction::Keep,
