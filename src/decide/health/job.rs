@@ -28,7 +28,8 @@ pub(super) fn of_job(key: &ObjectKey, workload: &Workload, since: Timestamp, rul
     let own =
         workload.deadline_seconds.map(|seconds| SignedDuration::from_secs(seconds).saturating_add(SLACK));
     let limit = own.map_or(progress_deadline(rules), |own| own.max(progress_deadline(rules)));
-    within(key, "has not finished", since, limit, rules.now)
+    let text = if workload.suspended { "is suspended and has not finished" } else { "has not finished" };
+    within(key, text, since, limit, rules.now)
 }
 
 /// The health of the Job of a hook, which its controller ends at its deadline.

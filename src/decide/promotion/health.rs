@@ -37,7 +37,20 @@ pub(super) fn unjudged(scene: &Scene<'_>, keys: &[ObjectKey]) -> Vec<String> {
     let status = &scene.status;
     let is_changed = |key: &&ObjectKey| changes(status, key);
     let changed: Vec<ObjectKey> = keys.iter().filter(is_changed).cloned().collect();
-    without_evidence(&judged(scene, &changed, status), &rules(scene, status, &[], Mode::Rollout(scene.now)))
+    let rules = rules(scene, status, &[], Mode::Rollout(scene.now));
+    let suspended = changed.iter().filter(|key| is_suspended(scene, key));
+    let suspended = suspended.map(|key| format!("{key} did not run: its content suspends it"));
+    without_evidence(&judged(scene, &changed, status), &rules).into_iter().chain(suspended).collect()
+}
+
+/// Whether a Job is suspended because its content says so: it is not waited for until a user resumes it.
+fn is_suspended(scene: &Scene<'_>, key: &ObjectKey) -> bool {
+    if !scene.world.workloads.get(key).is_some_and(|workload| workload.suspended) {
+        return false;
+    }
+    let plan = scene.world.plans.content.as_ref().and_then(|plan| plan.as_ref().ok());
+    let item = plan.and_then(|plan| plan.objects.iter().find(|item| item.key == *key));
+    item.is_some_and(|item| item.object.pointer("/spec/suspend") == Some(&Value::Bool(true)))
 }
 
 fn changes(status: &PromotionStatus, key: &ObjectKey) -> bool {
@@ -49,7 +62,9 @@ fn judged<'a>(scene: &'a Scene<'_>, keys: &'a [ObjectKey], status: &PromotionSta
     let is_of_another_schedule =
         |key: &ObjectKey| is_cron_job(key) && (scene.is_rollback() || !changes(status, key));
     let exempt = |key: &ObjectKey| {
-        is_of_another_schedule(key) || status.failing_before.iter().any(|old| key.is_named_by(old))
+        is_of_another_schedule(key)
+            || is_suspended(scene, key)
+            || status.failing_before.iter().any(|old| key.is_named_by(old))
     };
     subjects(keys.iter(), &scene.world.workloads, &scene.world.customs, exempt)
 }

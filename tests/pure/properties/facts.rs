@@ -119,6 +119,7 @@ pub fn workload(choices: &mut Choices<'_>) -> Workload {
         held_by_partition: choices.one_in(9).then_some(1),
         gave_up: choices.one_in(9).then(|| (choices.moment(), choices.text())),
         complete: choices.one_in(2),
+        suspended: choices.one_in(6),
         runs: choices
             .maybe(|choices| Run {
                 name: "run".into(),
