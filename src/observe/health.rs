@@ -174,6 +174,7 @@ fn stateful_set(object: &slim::StatefulSet, pods: &[Arc<slim::Pod>]) -> Workload
     workload.on_delete = on_delete;
     workload.held_by_partition =
         (workload.desired > 0 && partition >= workload.desired && !settled).then_some(partition);
+    workload.ordered = !on_delete && object.spec.pod_management_policy == slim::PodManagement::OrderedReady;
     let newest = &status.update_revision;
     let is_new = |pod: &slim::Pod| pod.metadata.controller_revision_hash() == Some(newest);
     of_owner(&mut workload, pods, is_new);
@@ -259,6 +260,10 @@ fn outdated(pods: Vec<&Arc<slim::Pod>>) -> Vec<OutdatedPod> {
             name: pod.metadata.name().to_owned(),
             uid: pod.metadata.uid().to_owned(),
             ready: pod.is_ready(),
+            ready_since: pod
+                .condition("Ready")
+                .and_then(|ready| ready.last_transition_time.get())
+                .or(pod.metadata.creation_timestamp.get()),
         })
         .collect()
 }

@@ -18,7 +18,8 @@ pub use pod::{Container, ContainerState, Pod, PodPhase, RestartRule, RestartRule
 pub use text::{Time, Word};
 pub use wire::{Slim, Wire};
 pub use workload::{
-    DaemonSet, Deployment, Namespace, ReplicaSet, StatefulSet, UpdateStrategy, UpdateStrategyType,
+    DaemonSet, Deployment, Namespace, PodManagement, ReplicaSet, StatefulSet, UpdateStrategy,
+    UpdateStrategyType,
 };
 
 #[cfg(test)]

@@ -103,6 +103,18 @@ pub struct StatefulSetSpec {
     pub replicas: Option<i32>,
     pub min_ready_seconds: i32,
     pub update_strategy: UpdateStrategy,
+    pub pod_management_policy: PodManagement,
+}
+
+/// How a StatefulSet creates and deletes its pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum PodManagement {
+    /// All at once.
+    Parallel,
+    /// One after the other, and each must be ready; also any unknown policy.
+    #[default]
+    #[serde(other)]
+    OrderedReady,
 }
 
 /// The status of a StatefulSet.

@@ -7,12 +7,14 @@
 
 mod custom;
 mod evidence;
+mod held;
 mod job;
 mod pod;
 mod workload;
 
 pub use custom::{Kstatus, keeps_earlier_pods, kstatus};
 pub use evidence::{exits_before, is_cron_job, without_evidence};
+pub use held::stuck_pods;
 pub use job::{has_ended_its_own, of_hook};
 
 use super::moments::{earliest, later};
@@ -257,6 +259,9 @@ pub fn is_workload(key: &ObjectKey) -> bool {
 #[cfg(test)]
 #[path = "evidence_tests.rs"]
 mod evidence_tests;
+#[cfg(test)]
+#[path = "nodes_tests.rs"]
+mod nodes_tests;
 #[cfg(test)]
 #[path = "own_limits_tests.rs"]
 mod own_limits_tests;

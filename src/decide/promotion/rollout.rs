@@ -9,8 +9,9 @@ use super::{Decision, Scene, checks, hooks, note, removals, steps, test_runs};
 use crate::api::{ChangeAction, Meta, PromotionPhase, PromotionStatus, Reason, Removal, TestOrigin};
 use crate::content::{Desired, Hook, ObjectKey};
 use crate::decide::decision::Action;
-use crate::decide::health::Health;
+use crate::decide::health::{self, Health};
 use crate::decide::moments::{earliest, later, span};
+use crate::decide::world::Workload;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 
@@ -209,20 +210,24 @@ fn proceed(
 }
 
 /// Deletes the pods of the replaced revision that are not ready: with `OrderedReady` the StatefulSet controller never replaces them
-/// (kubernetes#67250), and with `OnDelete` no controller does.
+/// (kubernetes#67250), and with `OnDelete` no controller does. What replaces a failed release does so at once, and also with `OnDelete`.
 pub(super) fn stuck_pods(scene: &Scene<'_>) -> Vec<Action> {
     let replaces = scene.status.replaces.and_then(|number| scene.lane.revision(number));
     let replaces_a_failure = replaces.is_some_and(|promotion| promotion.phase().has_failed());
-    if !scene.is_rollback() && !replaces_a_failure {
-        return Vec::new();
-    }
+    let replaces_at_once = scene.is_rollback() || replaces_a_failure;
+    let broken = |key: &ObjectKey, workload: &'_ Workload| match replaces_at_once {
+        true if key.kind() == "StatefulSet" || workload.on_delete => {
+            workload.outdated.iter().filter(|pod| !pod.ready).cloned().collect()
+        }
+        true => Vec::new(),
+        false => health::stuck_pods(workload, scene.now).into_iter().cloned().collect(),
+    };
     scene
         .world
         .workloads
         .iter()
-        .filter(|(key, workload)| key.kind() == "StatefulSet" || workload.on_delete)
         .filter(|(key, workload)| workload.observed && is_written(scene, key))
-        .flat_map(|(_, workload)| workload.outdated.iter().filter(|pod| !pod.ready))
+        .flat_map(|(key, workload)| broken(key, workload))
         .map(|pod| Action::DeletePod { target: scene.target(), name: pod.name.clone(), uid: pod.uid.clone() })
         .collect()
 }

@@ -52,6 +52,9 @@ pub struct Workload {
     pub on_delete: bool,
     /// For a CronJob: its Jobs.
     pub runs: Vec<Run>,
+    /// For a StatefulSet: whether its controller waits until every pod is ready, pods of an older template included, before it
+    /// replaces another one.
+    pub ordered: bool,
     /// For a StatefulSet: the partition, if it keeps every pod at the old revision.
     pub held_by_partition: Option<i32>,
     /// Pods of the newest template.
@@ -93,6 +96,8 @@ pub struct OutdatedPod {
     pub uid: String,
     /// Whether it is ready.
     pub ready: bool,
+    /// Since when it is or is not ready.
+    pub ready_since: Option<Timestamp>,
 }
 
 /// A pod of the newest template.

@@ -116,6 +116,7 @@ pub fn workload(choices: &mut Choices<'_>) -> Workload {
         without_pods_since: choices.maybe(Choices::moment),
         progressed: choices.maybe(Choices::moment),
         on_delete: choices.one_in(6),
+        ordered: choices.one_in(2),
         held_by_partition: choices.one_in(9).then_some(1),
         gave_up: choices.one_in(9).then(|| (choices.moment(), choices.text())),
         complete: choices.one_in(2),
@@ -131,7 +132,12 @@ pub fn workload(choices: &mut Choices<'_>) -> Workload {
             .collect(),
         pods: (0..choices.number(3)).map(|_| pod(choices)).collect(),
         outdated: (0..choices.number(2))
-            .map(|_| OutdatedPod { name: "db-0".into(), uid: "u".into(), ready: choices.one_in(2) })
+            .map(|_| OutdatedPod {
+                name: "db-0".into(),
+                uid: "u".into(),
+                ready: choices.one_in(2),
+                ready_since: choices.maybe(Choices::moment),
+            })
             .collect(),
     }
 }

@@ -1,0 +1,43 @@
+//! Rollouts that wait for a broken pod of the old revision.
+
+use super::tests::at;
+use super::*;
+use crate::decide::world::{OutdatedPod, Pod};
+
+/// Three replicas, of which two are of the new revision and ready.
+fn two_of_three() -> Workload {
+    let ready = |name: &str| Pod { name: name.into(), ready: true, created: Some(at(0)), ..Pod::default() };
+    Workload {
+        observed: true,
+        desired: 3,
+        updated: 2,
+        total: 3,
+        available: 2,
+        pods: vec![ready("db-2"), ready("db-1")],
+        ..Workload::default()
+    }
+}
+
+#[test]
+fn a_broken_pod_of_the_old_revision_is_replaced_after_some_seconds() {
+    let pod = |ready, since| OutdatedPod {
+        name: "db-0".into(),
+        uid: "u".into(),
+        ready,
+        ready_since: Some(at(since)),
+    };
+    for (what, ordered, pod, now, expected) in [
+        ("broken for long", true, pod(false, 0), 100, 1),
+        ("not ready for a moment", true, pod(false, 0), 4, 0),
+        ("ready", true, pod(true, 0), 100, 0),
+        ("of a StatefulSet that replaces pods in any order", false, pod(false, 0), 100, 0),
+    ] {
+        let workload = Workload { ordered, outdated: vec![pod], ..two_of_three() };
+        assert_eq!(stuck_pods(&workload, at(now)).len(), expected, "a pod that is {what}");
+        let stale = Workload { observed: false, ..workload };
+        assert!(stuck_pods(&stale, at(now)).is_empty(), "its controller has not seen the template");
+    }
+    let broken = Pod { name: "db-2".into(), ready: false, created: Some(at(0)), ..Pod::default() };
+    let new = Workload { ordered: true, pods: vec![broken], ..two_of_three() };
+    assert!(stuck_pods(&new, at(100)).is_empty(), "pods of the new revision are judged");
+}
