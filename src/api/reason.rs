@@ -125,7 +125,7 @@ reasons! {
     Paused: Blocking,
     /// A workload replaces its pods only when a user deletes them.
     OnDelete: Blocking,
-    /// The partition of a StatefulSet keeps every pod at the old revision.
+    /// The partition of a StatefulSet keeps pods at the old revision.
     Partition: Blocking,
     /// The Job of a hook is suspended.
     Suspended: Blocking,

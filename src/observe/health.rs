@@ -4,7 +4,7 @@ use super::disruption::disruption;
 use super::pods::facts;
 use crate::cluster::Stores;
 use crate::cluster::slim;
-use crate::content::ObjectKey;
+use crate::content::{Desired, ObjectKey};
 use crate::decide::world::{OutdatedPod, Pod, Run, Workload};
 use crate::process::Handles;
 use jiff::Timestamp;
@@ -42,6 +42,20 @@ pub fn workloads(handles: &Handles, namespace: &str) -> BTreeMap<ObjectKey, Work
         }
     }
     facts
+}
+
+/// Compares workloads with their content: a partition that the content sets holds no pods back.
+pub fn compare(workloads: &mut BTreeMap<ObjectKey, Workload>, wanted: &[Desired]) {
+    const PARTITION: &str = "/spec/updateStrategy/rollingUpdate/partition";
+    for item in wanted {
+        let Some(workload) = workloads.get_mut(&item.key) else { continue };
+        let number = |pointer| item.object.pointer(pointer).and_then(serde_json::Value::as_i64);
+        let is_wanted = workload.held_by_partition.map(i64::from) == number(PARTITION);
+        // One that holds every pod back is no rollout.
+        if is_wanted && workload.held_by_partition < Some(workload.desired) {
+            workload.held_by_partition = None;
+        }
+    }
 }
 
 /// The Jobs of CronJobs, by the name of the CronJob that controls them.
@@ -172,14 +186,18 @@ fn stateful_set(object: &slim::StatefulSet, pods: &[Arc<slim::Pod>]) -> Workload
     workload.total = if partition > 0 { workload.updated } else { status.replicas };
     workload.available = status.available_replicas;
     workload.on_delete = on_delete;
-    workload.held_by_partition =
-        (workload.desired > 0 && partition >= workload.desired && !settled).then_some(partition);
     workload.ordered = !on_delete && object.spec.pod_management_policy == slim::PodManagement::OrderedReady;
     let newest = &status.update_revision;
     let is_new = |pod: &slim::Pod| pod.metadata.controller_revision_hash() == Some(newest);
     of_owner(&mut workload, pods, is_new);
     // Pods below the partition keep their revision.
-    workload.outdated.retain(|pod| ordinal(&pod.name).is_none_or(|ordinal| ordinal >= partition));
+    let is_held = |pod: &OutdatedPod| ordinal(&pod.name).is_some_and(|ordinal| ordinal < partition);
+    let (held, outdated) = std::mem::take(&mut workload.outdated).into_iter().partition(is_held);
+    workload.outdated = outdated;
+    workload.held_pods = Vec::into_iter(held).map(|pod| pod.name).collect();
+    let holds = partition >= workload.desired || !workload.held_pods.is_empty();
+    workload.held_by_partition =
+        (workload.desired > 0 && holds && !settled && !on_delete).then_some(partition);
     workload
 }
 
@@ -268,6 +286,9 @@ fn outdated(pods: Vec<&Arc<slim::Pod>>) -> Vec<OutdatedPod> {
         .collect()
 }
 
+#[cfg(test)]
+#[path = "health_tests.rs"]
+mod health_tests;
 #[cfg(test)]
 mod tests {
     use super::*;

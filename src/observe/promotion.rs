@@ -57,6 +57,9 @@ pub async fn observe(
         return Ok(Some(seen));
     }
     seen.workloads = health::workloads(handles, &environment.spec.namespace);
+    if let Some(Ok(plan)) = &seen.plans.content {
+        health::compare(&mut seen.workloads, &plan.objects);
+    }
     if seen.promotion.phase().is_running() && environment.spec.delivery == Delivery::Managed {
         let client =
             handles.clients.identity(&Identity::new(&seen.project.name, &environment.name_any())?)?;

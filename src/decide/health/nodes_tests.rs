@@ -1,8 +1,16 @@
-//! Rollouts that wait for a broken pod of the old revision.
+//! Rollouts that wait for a node, a broken pod of the old revision, or a partition.
 
-use super::tests::at;
+use super::tests::{at, word};
 use super::*;
 use crate::decide::world::{OutdatedPod, Pod};
+
+fn health(kind: &str, workload: &Workload, seconds: i64) -> Health {
+    let limits = FailureThresholds { progress_deadline_seconds: 60, ..FailureThresholds::default() };
+    let key = ObjectKey::new("apps/v1", kind, "db").unwrap();
+    let subject = Subject { key: &key, workload: Some(workload), custom: None, exempt: false };
+    let (mode, now) = (Mode::Rollout(at(0)), at(seconds));
+    of_all(&[subject], &Rules { limits: &limits, before: &[], awaits: &[], started: at(0), mode, now })
+}
 
 /// Three replicas, of which two are of the new revision and ready.
 fn two_of_three() -> Workload {
@@ -16,6 +24,21 @@ fn two_of_three() -> Workload {
         pods: vec![ready("db-2"), ready("db-1")],
         ..Workload::default()
     }
+}
+
+#[test]
+fn a_partition_waits_and_names_the_pods_of_the_old_revision() {
+    let held = Workload {
+        updated: 3,
+        available: 3,
+        held_by_partition: Some(1),
+        held_pods: vec!["db-0".into()],
+        ..two_of_three()
+    };
+    let health = health("StatefulSet", &held, 9_000);
+    let Health::Progressing { message, .. } = &health else { panic!("{health:?}") };
+    assert!(message.contains("partition 1") && message.contains("db-0"), "{message}");
+    assert_eq!(word(health), "waits: Partition");
 }
 
 #[test]

@@ -75,6 +75,14 @@ fn last_progress(workload: &Workload, since: Timestamp) -> Timestamp {
     ready.max(workload.progressed.filter(|_| workload.gave_up.is_none())).map_or(since, |at| at.max(since))
 }
 
+/// Most pods that a message names.
+const MOST_NAMES: usize = 5;
+
+/// The names of some pods, for a message.
+fn names<'a>(pods: impl Iterator<Item = &'a str>) -> String {
+    pods.take(MOST_NAMES).collect::<Vec<_>>().join(", ")
+}
+
 /// What only a person can continue: neither a failure, nor healthy.
 fn needs_a_person(key: &ObjectKey, workload: &Workload) -> Option<Health> {
     let (obstacle, message) = if workload.paused {
@@ -83,21 +91,24 @@ fn needs_a_person(key: &ObjectKey, workload: &Workload) -> Option<Health> {
             format!("{key} is paused; resume it with kubectl rollout resume deployment/{}", key.name()),
         )
     } else if let Some(partition) = workload.held_by_partition {
+        let held = match workload.held_pods.as_slice() {
+            [] => "no pod runs the new revision".to_owned(),
+            pods => format!("{} stay at the old revision", names(pods.iter().map(String::as_str))),
+        };
         (
             Reason::Partition,
             format!(
-                "{key} has partition {partition}, so no pod runs the new revision; lower spec.updateStrategy.rollingUpdate.partition to continue"
+                "{key} has partition {partition}, so {held}; lower spec.updateStrategy.rollingUpdate.partition to continue"
             ),
         )
     } else if workload.on_delete && !workload.outdated.is_empty() {
-        let names: Vec<&str> = workload.outdated.iter().map(|pod| pod.name.as_str()).take(5).collect();
         let count = workload.outdated.len();
         let (pods, them) = if count == 1 { ("pod runs", "it") } else { ("pods run", "them") };
         (
             Reason::OnDelete,
             format!(
                 "{key} has updateStrategy OnDelete: {count} {pods} the old revision; delete {them} to continue ({})",
-                names.join(", ")
+                names(workload.outdated.iter().map(|pod| pod.name.as_str()))
             ),
         )
     } else {

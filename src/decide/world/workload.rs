@@ -55,8 +55,10 @@ pub struct Workload {
     /// For a StatefulSet: whether its controller waits until every pod is ready, pods of an older template included, before it
     /// replaces another one.
     pub ordered: bool,
-    /// For a StatefulSet: the partition, if it keeps every pod at the old revision.
+    /// For a StatefulSet: the partition, if it keeps pods at the old revision.
     pub held_by_partition: Option<i32>,
+    /// For a StatefulSet: the pods that the partition keeps at the old revision.
+    pub held_pods: Vec<String>,
     /// Pods of the newest template.
     pub pods: Vec<Pod>,
     /// Pods of an older template that are not being deleted.

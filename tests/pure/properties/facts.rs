@@ -118,6 +118,7 @@ pub fn workload(choices: &mut Choices<'_>) -> Workload {
         on_delete: choices.one_in(6),
         ordered: choices.one_in(2),
         held_by_partition: choices.one_in(9).then_some(1),
+        held_pods: Vec::new(),
         gave_up: choices.one_in(9).then(|| (choices.moment(), choices.text())),
         complete: choices.one_in(2),
         suspended: choices.one_in(6),

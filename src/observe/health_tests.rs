@@ -1,0 +1,53 @@
+//! Facts about StatefulSets and their pods.
+
+use super::*;
+use serde_json::{Value, json};
+
+fn pod(name: &str, revision: &str, more: &Value) -> Arc<slim::Pod> {
+    let mut pod = json!({
+        "metadata": {
+            "name": name, "uid": name, "creationTimestamp": "2026-11-26T10:00:00Z",
+            "labels": { "controller-revision-hash": revision },
+            "ownerReferences": [{ "apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db", "uid": "u", "controller": true }],
+        },
+        "spec": { "nodeName": "node-7", "containers": [] },
+        "status": { "phase": "Running", "startTime": "2026-11-26T10:00:01Z", "conditions": [{ "type": "Ready", "status": "True" }] },
+    });
+    json_patch::merge(&mut pod, more);
+    Arc::new(serde_json::from_value(pod).unwrap())
+}
+
+#[test]
+fn a_partition_holds_pods_back_unless_the_content_sets_it() {
+    let set = |partition: i32| -> slim::StatefulSet {
+        serde_json::from_value(json!({
+            "metadata": { "name": "db", "namespace": "shop", "uid": "u", "generation": 2 },
+            "spec": { "replicas": 2, "updateStrategy": { "type": "RollingUpdate", "rollingUpdate": { "partition": partition } } },
+            "status": {
+                "observedGeneration": 2, "replicas": 2, "readyReplicas": 2, "availableReplicas": 2, "updatedReplicas": 1,
+                "currentRevision": "a", "updateRevision": "b",
+            },
+        }))
+        .unwrap()
+    };
+    let pods = [pod("db-0", "a", &json!({})), pod("db-1", "b", &json!({}))];
+    let key = ObjectKey::new("apps/v1", "StatefulSet", "db").unwrap();
+    for (what, live, content, held) in [
+        ("set by a person", 1, None, Some(1)),
+        ("set by the content", 1, Some(1), None),
+        ("set by the content, and it holds every pod", 2, Some(2), Some(2)),
+        ("raised by a person", 2, Some(1), Some(2)),
+        ("none", 0, None, None),
+    ] {
+        let facts = stateful_set(&set(live), &pods);
+        assert!(facts.ordered, "{what}");
+        let mut all = BTreeMap::from([(key.clone(), facts)]);
+        let rolling = json!({ "rollingUpdate": { "partition": content } });
+        let object = json!({ "spec": { "replicas": 2, "updateStrategy": rolling } });
+        let (key, source) = (key.clone(), key.clone());
+        let wanted = Desired { key, source, object, config: false, wave: 0, rank: 0, hook: None };
+        compare(&mut all, std::slice::from_ref(&wanted));
+        let facts = &all[&wanted.key];
+        assert_eq!(facts.held_by_partition, held, "{what}");
+    }
+}
