@@ -131,6 +131,10 @@ reasons! {
     Suspended: Blocking,
     /// Pods have scheduling gates, which another controller removes.
     SchedulingGated: Blocking,
+    /// Pods that are being deleted have not stopped: they have a long grace period, or their node is down.
+    PodsStopping: Blocking,
+    /// The node of a pod does not report.
+    NodeNotReady: Blocking,
 
     /// An object is being deleted, and a finalizer keeps it.
     Terminating: Blocking,
@@ -331,7 +335,13 @@ impl Reason {
     pub fn waits_for_a_person(&self) -> bool {
         matches!(
             self,
-            Self::Paused | Self::OnDelete | Self::Partition | Self::Suspended | Self::SchedulingGated
+            Self::Paused
+                | Self::OnDelete
+                | Self::Partition
+                | Self::Suspended
+                | Self::SchedulingGated
+                | Self::PodsStopping
+                | Self::NodeNotReady
         )
     }
 

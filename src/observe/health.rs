@@ -5,9 +5,8 @@ use super::pods::facts;
 use crate::cluster::Stores;
 use crate::cluster::slim;
 use crate::content::{Desired, ObjectKey};
-use crate::decide::world::{OutdatedPod, Pod, Run, Workload};
+use crate::decide::world::{OutdatedPod, Pod, Run, StoppingPod, Workload};
 use crate::process::Handles;
-use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -168,7 +167,7 @@ fn deployment(
         .filter(|condition| condition.is_true("ReplicaFailure"))
         .map(|condition| (condition.reason.as_str().to_owned(), condition.message.to_string()));
     workload.pods = new.into_iter().map(|pod| facts(pod)).collect();
-    workload.draining_until = draining_until(&old);
+    workload.stopping = stopping(old.iter().copied());
     workload.outdated = outdated(old);
     workload
 }
@@ -258,15 +257,22 @@ fn job(object: &slim::Job, pods: &[Arc<slim::Pod>]) -> Workload {
 /// Divides the pods of a workload into those of the newest template and the outdated ones.
 fn of_owner(workload: &mut Workload, pods: &[Arc<slim::Pod>], is_new: impl Fn(&slim::Pod) -> bool) {
     let own = pods.iter().filter(|pod| pod.metadata.is_controlled_by(&workload.uid));
+    workload.stopping = stopping(own.clone());
     let (new, old) = own.partition::<Vec<_>, _>(|pod| is_new(pod));
     workload.pods = new.into_iter().map(|pod| facts(pod)).collect();
-    workload.draining_until = draining_until(&old);
     workload.outdated = outdated(old);
 }
 
-/// Until when the last of these pods that are being deleted may take to stop: its grace period ends then.
-fn draining_until(pods: &[&Arc<slim::Pod>]) -> Option<Timestamp> {
-    pods.iter().filter_map(|pod| pod.metadata.deletion_timestamp()).max()
+/// Those of the pods that are being deleted.
+fn stopping<'a>(pods: impl Iterator<Item = &'a Arc<slim::Pod>>) -> Vec<StoppingPod> {
+    let stopping = pods.filter_map(|pod| {
+        Some(StoppingPod {
+            name: pod.metadata.name().to_owned(),
+            node: pod.node.as_deref().unwrap_or_default().to_owned(),
+            until: pod.metadata.deletion_timestamp()?,
+        })
+    });
+    stopping.collect()
 }
 
 fn outdated(pods: Vec<&Arc<slim::Pod>>) -> Vec<OutdatedPod> {

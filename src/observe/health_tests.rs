@@ -51,3 +51,21 @@ fn a_partition_holds_pods_back_unless_the_content_sets_it() {
         assert_eq!(facts.held_by_partition, held, "{what}");
     }
 }
+
+#[test]
+fn a_pod_names_its_node_while_the_node_does_not_report_it() {
+    let condition = |status: &str, containers: &str| json!([{ "type": "Ready", "status": status }, { "type": "ContainersReady", "status": containers }]);
+    for (what, status, node) in [
+        ("ready", json!({}), None),
+        ("not ready, as its kubelet says", json!({ "conditions": condition("False", "False") }), None),
+        (
+            "not ready, as the node controller says",
+            json!({ "conditions": condition("False", "True") }),
+            Some("node-7"),
+        ),
+        ("not taken by a kubelet", json!({ "startTime": null, "conditions": [] }), Some("node-7")),
+    ] {
+        let facts = facts(&pod("db-0", "a", &json!({ "status": status })));
+        assert_eq!(facts.silent_node.as_deref(), node, "{what}");
+    }
+}

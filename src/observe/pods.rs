@@ -31,6 +31,11 @@ pub fn facts(pod: &slim::Pod) -> Pod {
         completed: pod.phase == slim::PodPhase::Succeeded,
         stays_down: pod.may_end,
         of_job: false,
+        silent_node: pod
+            .node
+            .as_deref()
+            .filter(|_| pod.is_unready_by_its_node() || !pod.is_taken)
+            .map(str::to_owned),
         address: pod.address,
         containers: pod
             .containers

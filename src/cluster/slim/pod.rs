@@ -40,6 +40,10 @@ pub struct Pod {
     pub message: Box<str>,
     /// All conditions but the usual ones that are true. While scheduling gates hold the pod, the message of `PodScheduled` is their names.
     pub conditions: Box<[Condition]>,
+    /// Its node, kept while the pod is not ready or is being deleted.
+    pub node: Option<Box<str>>,
+    /// Whether a kubelet has taken it.
+    pub is_taken: bool,
     /// Its address. None while it has none, and for a pod with the address of its node.
     pub address: Option<IpAddr>,
     /// Main containers first, then init, then ephemeral ones; each as in the spec, with its status if there is one.
@@ -153,6 +157,12 @@ impl Pod {
         condition::find(&self.conditions, type_)
     }
 
+    /// Whether the node controller says that it is not ready, rather than its kubelet.
+    pub fn is_unready_by_its_node(&self) -> bool {
+        let ready = self.condition("Ready");
+        self.is_ready() && ready.is_some_and(|ready| ready.status == ConditionStatus::False)
+    }
+
     /// Whether it is ready, as its kubelet reported last. When a kubelet stops reporting, the node controller sets Ready to False
     /// without a reason, and the conditions of the containers stay.
     pub fn is_ready(&self) -> bool {
@@ -187,6 +197,7 @@ struct WireSpec {
     #[serde(deserialize_with = "or_default")]
     ephemeral_containers: Vec<WireContainer>,
     host_network: Option<bool>,
+    node_name: Option<Box<str>>,
     restart_policy: Option<Word>,
     #[serde(deserialize_with = "or_default")]
     scheduling_gates: Vec<WireGate>,
@@ -284,6 +295,10 @@ impl<'de> Deserialize<'de> for Pod {
         let mut conditions = status.conditions;
         name_gates(&mut conditions, &spec.scheduling_gates);
         let lost_readiness = has_lost_readiness(&conditions, status.start_time);
+        let is_ready =
+            condition::find(&conditions, "Ready").is_some_and(|it| it.status == ConditionStatus::True);
+        let node = spec.node_name.filter(|_| !is_ready || metadata.is_terminating());
+        let is_taken = status.start_time.get().is_some();
         conditions.retain(|condition| {
             condition.status != ConditionStatus::True || !SILENT_WHEN_TRUE.contains(&condition.type_.as_str())
         });
@@ -295,6 +310,8 @@ impl<'de> Deserialize<'de> for Pod {
             reason: status.reason,
             message: status.message,
             conditions: condition::trimmed(conditions),
+            node,
+            is_taken,
             address,
             containers: containers.into(),
         })

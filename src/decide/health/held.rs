@@ -1,11 +1,80 @@
-//! Pods of the old revision that hold a rollout up.
+//! What holds a rollout up although the release is not at fault: a node that does not report, a pod that does not stop, a controller
+//! that replaces no pod.
 
+use super::{Health, Rules};
+use crate::api::Reason;
+use crate::content::ObjectKey;
 use crate::decide::moments::later;
-use crate::decide::world::{OutdatedPod, Workload};
+use crate::decide::world::{OutdatedPod, Pod, Workload};
 use jiff::{SignedDuration, Timestamp};
 
+/// How long a pod may take to be gone after its grace period, and a kubelet to take a new pod.
+const SLACK: SignedDuration = SignedDuration::from_secs(5);
 /// How long a pod of the old revision is not ready before it is replaced.
 const BROKEN_AFTER: SignedDuration = SignedDuration::from_secs(5);
+/// Most pods that a message names.
+const MOST_NAMES: usize = 5;
+
+/// Waits if all that is missing are pods that do not stop, or pods of nodes that do not report. It never fails a release: the wait ends
+/// when the pods are gone, when the nodes report again, or when a person removes them. `deadline` is that of the rollout without them.
+pub(super) fn by_a_node(
+    key: &ObjectKey,
+    workload: &Workload,
+    deadline: Timestamp,
+    rules: &Rules<'_>,
+) -> Option<Health> {
+    let staying = || workload.pods.iter().filter(|pod| !pod.leaving && pod.failed.is_none());
+    if staying().any(|pod| !pod.ready && !is_silent(pod, rules.now)) {
+        return None;
+    }
+    // A Deployment creates other pods beside those that stop, unless its strategy is Recreate.
+    let waits_until_gone = key.kind() != "Deployment" || workload.pods.is_empty();
+    // At the end of a long grace period, the new pod must not be judged by a deadline that passed meanwhile.
+    let is_near_the_deadline = later(rules.now, SLACK) >= deadline;
+    let late = workload
+        .stopping
+        .iter()
+        .filter(|pod| waits_until_gone && (is_near_the_deadline || rules.now >= later(pod.until, SLACK)));
+    let stop: Vec<String> = late.map(|pod| on_node(&pod.name, &pod.node)).collect();
+    let silent: Vec<String> = staying()
+        .filter(|pod| is_silent(pod, rules.now))
+        .map(|pod| on_node(&pod.name, pod.silent_node.as_deref().unwrap_or_default()))
+        .collect();
+    let (reason, message) = match (stop.is_empty(), silent.is_empty()) {
+        (true, true) => return None,
+        (false, _) => (
+            Reason::PodsStopping,
+            format!(
+                "{key} waits for pods that are being deleted to stop: {}; if a node is down, the rollout continues when the node \
+                 reports again or is deleted",
+                some(&stop)
+            ),
+        ),
+        (true, false) => (
+            Reason::NodeNotReady,
+            format!(
+                "{key} has pods whose node does not report: {}; the rollout continues when the node reports again or is deleted",
+                some(&silent)
+            ),
+        ),
+    };
+    Some(Health::Progressing { obstacle: Some(reason), message, recheck_at: None })
+}
+
+fn is_silent(pod: &Pod, now: Timestamp) -> bool {
+    let is_taken_by_now = || pod.created.is_none_or(|at| now < later(at, SLACK));
+    pod.silent_node.is_some() && (pod.ready || !is_taken_by_now())
+}
+
+fn on_node(pod: &str, node: &str) -> String {
+    if node.is_empty() { format!("pod {pod}") } else { format!("pod {pod} on node {node}") }
+}
+
+fn some(pods: &[String]) -> String {
+    let more = pods.len().saturating_sub(MOST_NAMES);
+    let named = pods.iter().take(MOST_NAMES).cloned().collect::<Vec<_>>().join(", ");
+    if more == 0 { named } else { format!("{named} and {more} more") }
+}
 
 /// Pods of the old revision that are not ready and that the controller of a StatefulSet waits for before it replaces any pod: with
 /// `OrderedReady` it never replaces them itself (kubernetes#67250).

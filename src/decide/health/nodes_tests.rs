@@ -2,7 +2,7 @@
 
 use super::tests::{at, word};
 use super::*;
-use crate::decide::world::{OutdatedPod, Pod};
+use crate::decide::world::{OutdatedPod, Pod, StoppingPod};
 
 fn health(kind: &str, workload: &Workload, seconds: i64) -> Health {
     let limits = FailureThresholds { progress_deadline_seconds: 60, ..FailureThresholds::default() };
@@ -24,6 +24,60 @@ fn two_of_three() -> Workload {
         pods: vec![ready("db-2"), ready("db-1")],
         ..Workload::default()
     }
+}
+
+fn stopping() -> Vec<StoppingPod> {
+    vec![StoppingPod { name: "db-0".into(), node: "node-7".into(), until: at(30) }]
+}
+
+#[test]
+fn a_pod_that_does_not_stop_is_waited_for_and_named() {
+    let held = Workload { stopping: stopping(), ..two_of_three() };
+    for kind in ["StatefulSet", "DaemonSet"] {
+        assert_eq!(word(health(kind, &held, 29)), "progressing", "{kind}: within its grace period");
+        let late = health(kind, &held, 9_000);
+        let Health::Progressing { message, .. } = &late else { panic!("{kind}: {late:?}") };
+        assert!(message.contains("db-0") && message.contains("node-7"), "{message}");
+        assert_eq!(word(late), "waits: PodsStopping");
+    }
+    // A grace period that is longer than the deadline is no failure at its end, when the new pod is only just created.
+    let slow =
+        Workload { stopping: vec![StoppingPod { until: at(900), ..stopping().remove(0) }], ..two_of_three() };
+    assert_eq!(word(health("StatefulSet", &slow, 40)), "progressing");
+    assert_eq!(word(health("StatefulSet", &slow, 58)), "waits: PodsStopping");
+    // A new pod that does not become ready is judged by the deadline all the same.
+    let mut bad = held.clone();
+    bad.pods[0].ready = false;
+    assert_eq!(word(health("StatefulSet", &bad, 9_000)), "ProgressDeadlineExceeded");
+    // A Deployment has other pods beside those that stop, unless it creates none before they have stopped.
+    assert_eq!(word(health("Deployment", &held, 9_000)), "ProgressDeadlineExceeded");
+    let recreated = Workload { pods: Vec::new(), updated: 0, total: 0, available: 0, ..held };
+    assert_eq!(word(health("Deployment", &recreated, 9_000)), "waits: PodsStopping");
+}
+
+#[test]
+fn a_node_that_does_not_report_fails_no_release() {
+    let pod = |ready: bool| Pod {
+        name: "db-x".into(),
+        ready,
+        created: Some(at(0)),
+        silent_node: Some("node-7".into()),
+        ..Pod::default()
+    };
+    for (what, ready) in [("it reported the pod before", true), ("it has never taken the pod", false)] {
+        let mut held = Workload { updated: 3, ..two_of_three() };
+        held.pods.push(pod(ready));
+        let late = health("DaemonSet", &held, 9_000);
+        let Health::Progressing { message, .. } = &late else { panic!("{what}: {late:?}") };
+        assert!(message.contains("db-x") && message.contains("node-7"), "{message}");
+        assert_eq!(word(late), "waits: NodeNotReady", "{what}");
+        let silent = Pod { silent_node: None, ready: false, ..held.pods[2].clone() };
+        held.pods[2] = silent;
+        assert_eq!(word(health("DaemonSet", &held, 9_000)), "ProgressDeadlineExceeded", "the node reports");
+    }
+    let mut taking = Workload { updated: 3, ..two_of_three() };
+    taking.pods.push(pod(false));
+    assert_eq!(word(health("DaemonSet", &taking, 3)), "progressing", "a kubelet needs a moment");
 }
 
 #[test]

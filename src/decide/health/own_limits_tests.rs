@@ -2,7 +2,7 @@
 
 use super::tests::{at, ended, waiting, word};
 use super::*;
-use crate::decide::world::{Container, Pod};
+use crate::decide::world::{Container, Pod, StoppingPod};
 
 fn health(kind: &str, workload: &Workload, limits: &FailureThresholds, mode: Mode, seconds: i64) -> String {
     let group = if kind == "Job" { "batch/v1" } else { "apps/v1" };
@@ -100,7 +100,10 @@ fn a_workload_may_have_more_time_than_the_policy_gives() {
 #[test]
 fn old_pods_may_take_their_grace_period_to_stop() {
     let limits = FailureThresholds { progress_deadline_seconds: 60, ..FailureThresholds::default() };
-    let draining = Workload { draining_until: Some(at(900)), ..starting() };
+    let stopping = StoppingPod { name: "web-0".into(), node: String::new(), until: at(900) };
+    // A pod that starts beside them is judged by the deadline after that time.
+    let pods = vec![Pod { name: "web-1".into(), created: Some(at(0)), ..Pod::default() }];
+    let draining = Workload { stopping: vec![stopping], pods, ..starting() };
     let of = |workload: &Workload, mode, seconds| health("StatefulSet", workload, &limits, mode, seconds);
     for mode in [Mode::Rollout(at(0)), Mode::Rollback(at(0))] {
         assert_eq!(
@@ -110,7 +113,8 @@ fn old_pods_may_take_their_grace_period_to_stop() {
         assert_eq!(of(&draining, mode, 960), "ProgressDeadlineExceeded");
     }
     // They hold the quota that new pods need.
-    let blocked = Workload { blocked: Some(("FailedCreate".into(), "quota".into())), ..draining };
+    let quota = Some(("FailedCreate".into(), "quota".into()));
+    let blocked = Workload { blocked: quota, pods: Vec::new(), ..draining };
     assert_eq!(of(&blocked, Mode::Rollout(at(0)), 900), "waits: FailedCreate");
 }
 

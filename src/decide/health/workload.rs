@@ -1,7 +1,7 @@
 //! The health of one workload: the rules of a rollout, of the observe window, and of its end.
 
 use super::job::of_job;
-use super::{Health, Mode, Rules, failing, pod, progress_deadline, within, within_deadline};
+use super::{Health, Mode, Rules, failing, held, pod, progress_deadline, within, within_deadline};
 use crate::api::Reason;
 use crate::content::ObjectKey;
 use crate::decide::moments::{later, span};
@@ -33,10 +33,15 @@ pub(super) fn rolled_out(
     let limit = limit(workload, rules);
     let most = limit.saturating_mul(workload.desired.max(1));
     let stalled_since = last_progress(workload, since).min(later(since, most));
-    let stalled_since = workload.draining_until.map_or(stalled_since, |at| at.max(stalled_since));
+    let draining_until = workload.stopping.iter().map(|pod| pod.until).max();
+    let stalled_since = draining_until.map_or(stalled_since, |at| at.max(stalled_since));
     let stalled_since = stalled_since.min(rules.now);
     if let Some((reason, message)) = &workload.blocked {
         return blocked(key, reason, message, stalled_since, rules);
+    }
+    if let Some(health) = held::by_a_node(key, workload, later(last_progress(workload, since), limit), rules)
+    {
+        return health;
     }
     if let (Some((at, message)), Mode::Rollout(_)) = (&workload.gave_up, rules.mode)
         && *at > since

@@ -15,7 +15,7 @@ pub use measured::{
 pub use project::{Admission, Freeze, Grant, NamespaceFacts, Objects, Project, Verb};
 pub use provider::{ProviderHealth, ProviderWorld};
 pub use test_run::{TestPod, TestRun, Tests};
-pub use workload::{Container, Custom, Ended, OutdatedPod, Pod, Run, Workload};
+pub use workload::{Container, Custom, Ended, OutdatedPod, Pod, Run, StoppingPod, Workload};
 
 use crate::api::{Approval, CachedRelease, Environment, Promotion, Reason, Recall, RollbackPolicy};
 use crate::content::{ContentError, Digested, ObjectKey, Plan, Sealed, TestJob};

@@ -36,8 +36,8 @@ pub struct Workload {
     pub min_ready_seconds: i32,
     /// The deadline in its own spec: `progressDeadlineSeconds` of a Deployment, `activeDeadlineSeconds` of a Job.
     pub deadline_seconds: Option<i64>,
-    /// Until when pods of an older template that are being deleted may take to stop.
-    pub draining_until: Option<Timestamp>,
+    /// Pods that are being deleted.
+    pub stopping: Vec<StoppingPod>,
     /// For a Job: since when its controller runs it, if it has not created a pod for it.
     pub without_pods_since: Option<Timestamp>,
     /// For a Job: whether it is suspended, so that it has no pods.
@@ -102,6 +102,17 @@ pub struct OutdatedPod {
     pub ready_since: Option<Timestamp>,
 }
 
+/// A pod that is being deleted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoppingPod {
+    /// Name.
+    pub name: String,
+    /// The node that it runs on; empty if none is known.
+    pub node: String,
+    /// When its grace period ends.
+    pub until: Timestamp,
+}
+
 /// A pod of the newest template.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Pod {
@@ -131,6 +142,8 @@ pub struct Pod {
     pub stays_down: bool,
     /// Whether it belongs to a Job that has not failed, which counts what it ends with.
     pub of_job: bool,
+    /// The node, if it does not report the pod: the node controller set Ready to False, or no kubelet has taken the pod.
+    pub silent_node: Option<String>,
     /// Its address, unless it has the address of its node.
     pub address: Option<IpAddr>,
     /// Containers, init containers included.

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use towpath::api::Condition;
 use towpath::content::{Digested, ObjectKey, ObjectSet};
-use towpath::decide::world::{Container, Custom, Ended, Live, Loaded, OutdatedPod, Pod, Run, Workload};
+use towpath::decide::world::{
+    Container, Custom, Ended, Live, Loaded, OutdatedPod, Pod, Run, StoppingPod, Workload,
+};
 
 pub fn deployment(name: &str, image: &str) -> Value {
     json!({
@@ -112,7 +114,14 @@ pub fn workload(choices: &mut Choices<'_>) -> Workload {
         generation: choices.number(3) as i64,
         min_ready_seconds: choices.of(&[0, 0, 30]),
         deadline_seconds: choices.maybe(|choices| choices.of(&[10, 600, 1800])),
-        draining_until: choices.maybe(Choices::moment),
+        stopping: choices
+            .maybe(|choices| StoppingPod {
+                name: "db-0".into(),
+                node: choices.text(),
+                until: choices.moment(),
+            })
+            .into_iter()
+            .collect(),
         without_pods_since: choices.maybe(Choices::moment),
         progressed: choices.maybe(Choices::moment),
         on_delete: choices.one_in(6),
@@ -188,6 +197,7 @@ pub fn pod(choices: &mut Choices<'_>) -> Pod {
         excused: choices.of(&[0, 0, 1, i32::MAX]),
     };
     Pod {
+        silent_node: choices.one_in(9).then(|| choices.text()),
         address: None,
         name: "pod".into(),
         uid: "u".into(),
