@@ -28,6 +28,7 @@ mod requires;
 mod review;
 mod rights;
 mod settling;
+mod standstill;
 mod test_runs;
 
 pub use error::ObserveError;

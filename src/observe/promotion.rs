@@ -2,7 +2,7 @@
 
 use super::grant::{WHILE_WRITING, grant};
 use super::rights::{Questions, TO_START, ask};
-use super::{ObserveError, contents, custom, health, live, project, requires, test_runs};
+use super::{ObserveError, contents, custom, health, live, project, requires, standstill, test_runs};
 use crate::api::{Delivery, Environment, Promotion, PromotionKind, PromotionPhase};
 use crate::cluster::{Identity, application_of};
 use crate::content::ObjectKey;
@@ -63,6 +63,7 @@ pub async fn observe(
     if seen.promotion.phase().is_running() && environment.spec.delivery == Delivery::Managed {
         let client =
             handles.clients.identity(&Identity::new(&seen.project.name, &environment.name_any())?)?;
+        standstill::explain(handles, &client, &environment.spec.namespace, &mut seen).await;
         seen.customs = custom::customs(handles, &client, &environment.spec.namespace, &seen).await?;
         if let Some(status) = &seen.promotion.status {
             seen.tests.runs = test_runs::runs(handles, &client, &environment.spec.namespace, status).await;

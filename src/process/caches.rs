@@ -42,6 +42,17 @@ pub struct CaptureWait {
     pub failing_since: Option<Timestamp>,
 }
 
+/// A workload whose controller neither creates nor deletes pods although some are missing.
+#[derive(Clone, Debug)]
+pub struct Standstill {
+    /// When this process first found it so.
+    pub since: Instant,
+    /// When its Events were read.
+    pub read: Option<Instant>,
+    /// What they say: reason and message.
+    pub words: Option<(String, String)>,
+}
+
 /// One question about the rights of a user.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RightKey {
@@ -72,6 +83,8 @@ pub struct Caches {
     pub reported_undecodable: Cache<(String, String, String), String>,
     /// Objects that could not be read, by namespace and key.
     pub unreadable: Cache<(String, ObjectKey), Unread>,
+    /// Workloads that stand still, by namespace and key.
+    pub standstills: Cache<(String, ObjectKey), Standstill>,
     /// Captures that wait, by the UID of the release.
     pub captures: Cache<String, CaptureWait>,
     /// Environments whose history was trimmed after the last search for unused Contents.
@@ -88,6 +101,7 @@ impl Default for Caches {
             policy_faults: Cache::new(1),
             reported_undecodable: Cache::new(1_000),
             unreadable: Cache::new(1_000),
+            standstills: Cache::new(1_000),
             captures: Cache::new(1_000),
             trimmed: Cache::new(1_000),
         }

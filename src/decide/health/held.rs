@@ -12,6 +12,8 @@ use jiff::{SignedDuration, Timestamp};
 const SLACK: SignedDuration = SignedDuration::from_secs(5);
 /// How long a pod of the old revision is not ready before it is replaced.
 const BROKEN_AFTER: SignedDuration = SignedDuration::from_secs(5);
+/// When a controller that does nothing is asked why.
+pub(super) const ASKED_AFTER: SignedDuration = SignedDuration::from_secs(2);
 /// Most pods that a message names.
 const MOST_NAMES: usize = 5;
 
@@ -86,4 +88,22 @@ pub fn stuck_pods(workload: &Workload, now: Timestamp) -> Vec<&OutdatedPod> {
         !pod.ready && pod.ready_since.is_none_or(|since| now >= later(since, BROKEN_AFTER))
     };
     workload.outdated.iter().filter(is_broken).collect()
+}
+
+/// Whether pods of the newest template are missing although nothing starts or stops. No condition of a StatefulSet or DaemonSet says why
+/// its controller does not act; its Events do.
+pub fn stands_still(key: &ObjectKey, workload: &Workload, now: Timestamp) -> bool {
+    let min_ready = SignedDuration::from_secs(i64::from(workload.min_ready_seconds.max(0)));
+    let is_done = |pod: &Pod| {
+        pod.leaving
+            || pod.failed.is_some()
+            || (pod.ready && pod.ready_since.is_none_or(|since| later(since, min_ready) <= now))
+    };
+    matches!(key.kind(), "StatefulSet" | "DaemonSet")
+        && workload.observed
+        && workload.updated < workload.desired
+        && workload.stopping.is_empty()
+        && workload.pods.iter().all(is_done)
+        && (workload.outdated.is_empty() || !workload.on_delete)
+        && workload.held_by_partition.is_none()
 }

@@ -118,3 +118,29 @@ fn a_broken_pod_of_the_old_revision_is_replaced_after_some_seconds() {
     let new = Workload { ordered: true, pods: vec![broken], ..two_of_three() };
     assert!(stuck_pods(&new, at(100)).is_empty(), "pods of the new revision are judged");
 }
+
+#[test]
+fn a_controller_that_replaces_no_pod_although_nothing_is_in_its_way_is_asked_why() {
+    let old = || OutdatedPod { name: "db-0".into(), ready: true, ..OutdatedPod::default() };
+    let key = |kind: &str| ObjectKey::new("apps/v1", kind, "db").unwrap();
+    let missing = two_of_three();
+    let undeleted = Workload { outdated: vec![old()], ..two_of_three() };
+    let mut starting = two_of_three();
+    starting.pods[0].ready = false;
+    let by_hand = Workload { on_delete: true, ..undeleted.clone() };
+    let mut settling = Workload { min_ready_seconds: 30, ..two_of_three() };
+    settling.pods[0].ready_since = Some(at(90));
+    for (what, kind, workload, expected) in [
+        ("a pod is missing", "StatefulSet", &missing, true),
+        ("a pod is missing on a node", "DaemonSet", &missing, true),
+        ("a Deployment has a condition", "Deployment", &missing, false),
+        ("an old pod is not deleted", "StatefulSet", &undeleted, true),
+        ("a pod starts", "StatefulSet", &starting, false),
+        ("a pod counts as available later", "StatefulSet", &settling, false),
+        ("a pod stops", "StatefulSet", &Workload { stopping: stopping(), ..two_of_three() }, false),
+        ("a person deletes the pods", "DaemonSet", &by_hand, false),
+        ("everything is there", "DaemonSet", &Workload { updated: 3, ..two_of_three() }, false),
+    ] {
+        assert_eq!(stands_still(&key(kind), workload, at(100)), expected, "{what}");
+    }
+}

@@ -55,7 +55,17 @@ pub(super) fn rolled_out(
         workload.desired,
         workload.available.min(workload.desired)
     );
-    within(key, &text, stalled_since, limit, rules.now)
+    let health = within(key, &text, stalled_since, limit, rules.now);
+    match health {
+        // Nothing reports when its controller says why.
+        Health::Progressing { obstacle: None, message, recheck_at }
+            if held::stands_still(key, workload, rules.now) =>
+        {
+            let soon = later(rules.now, held::ASKED_AFTER);
+            Health::Progressing { obstacle: None, message, recheck_at: recheck_at.map(|at| at.min(soon)) }
+        }
+        other @ (Health::Healthy | Health::Progressing { .. } | Health::Failing { .. }) => other,
+    }
 }
 
 /// What the API server sets as `progressDeadlineSeconds` of a Deployment that says nothing.
