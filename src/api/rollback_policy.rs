@@ -130,7 +130,8 @@ pub struct FailureThresholds {
     #[serde(default = "three")]
     #[schemars(range(min = 0, max = 1000))]
     pub evictions: i32,
-    /// How long a pod that cannot be scheduled is tolerated during the rollout. The default leaves time for a cluster autoscaler. Default: 5m.
+    /// How long a pod that cannot be scheduled is tolerated during the rollout. Pods of workloads that the release does not change do not
+    /// count. The default leaves time for a cluster autoscaler. Default: 5m.
     #[serde(default = "five_minutes")]
     #[schemars(schema_with = "schema::duration")]
     pub unschedulable: Duration,

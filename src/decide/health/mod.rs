@@ -9,6 +9,7 @@ mod custom;
 mod evidence;
 mod held;
 mod job;
+mod neighbours;
 mod pod;
 mod workload;
 
@@ -16,6 +17,7 @@ pub use custom::{Kstatus, keeps_earlier_pods, kstatus};
 pub use evidence::{exits_before, is_cron_job, without_evidence};
 pub use held::{stands_still, stuck_pods};
 pub use job::{has_ended_its_own, of_hook};
+pub use neighbours::{failed_before, of_neighbours};
 
 use super::moments::{earliest, later};
 use super::world::{Custom, Workload};
@@ -95,9 +97,22 @@ pub struct Rules<'a> {
 
 /// The health of all subjects: failing if one fails, healthy if all are healthy.
 pub fn of_all(subjects: &[Subject<'_>], rules: &Rules<'_>) -> Health {
+    of_each(subjects, rules, of_one)
+}
+
+fn of_each(
+    subjects: &[Subject<'_>],
+    rules: &Rules<'_>,
+    of: impl Fn(&Subject<'_>, &Rules<'_>) -> Health,
+) -> Health {
+    all(subjects.iter().filter(|subject| !subject.exempt).map(|subject| of(subject, rules)))
+}
+
+/// Failing if one fails, healthy if all are healthy.
+pub fn all(each: impl Iterator<Item = Health>) -> Health {
     let mut waits: Option<Waits> = None;
-    for subject in subjects.iter().filter(|subject| !subject.exempt) {
-        match of_one(subject, rules) {
+    for health in each {
+        match health {
             Health::Healthy => {}
             failing @ Health::Failing { .. } => return failing,
             Health::Progressing { obstacle, message, recheck_at } => {
@@ -259,6 +274,9 @@ pub fn is_workload(key: &ObjectKey) -> bool {
 #[cfg(test)]
 #[path = "evidence_tests.rs"]
 mod evidence_tests;
+#[cfg(test)]
+#[path = "neighbours_tests.rs"]
+mod neighbours_tests;
 #[cfg(test)]
 #[path = "nodes_tests.rs"]
 mod nodes_tests;

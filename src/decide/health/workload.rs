@@ -99,7 +99,7 @@ fn names<'a>(pods: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// What only a person can continue: neither a failure, nor healthy.
-fn needs_a_person(key: &ObjectKey, workload: &Workload) -> Option<Health> {
+pub(super) fn needs_a_person(key: &ObjectKey, workload: &Workload) -> Option<Health> {
     let (obstacle, message) = if workload.paused {
         (
             Reason::Paused,

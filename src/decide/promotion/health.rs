@@ -1,15 +1,15 @@
 //! The health of the objects of a promotion, by the thresholds of its environment.
 
 use super::Scene;
-use crate::api::{ExitsBefore, FIELD_MANAGER, ObjectRef, PromotionStatus};
+use crate::api::{Delivery, ExitsBefore, FIELD_MANAGER, ObjectRef, PromotionStatus};
 use crate::content::object::makers::{is_maker, may_create};
 use crate::content::object::references::{config_maps, secrets};
 use crate::content::object::templates::complete_pod_template;
 use crate::content::ownership::fields::{Changed, changed_template};
 use crate::content::{Desired, ObjectKey};
 use crate::decide::health::{
-    Health, Mode, Rules, Subject, exits_before, is_cron_job, is_workload, keeps_earlier_pods, of_all,
-    of_hook, subjects, without_evidence,
+    Health, Mode, Rules, Subject, all, exits_before, is_cron_job, is_workload, keeps_earlier_pods, of_all,
+    of_hook, of_neighbours, subjects, without_evidence,
 };
 use crate::decide::world::{Live, Workload};
 use jiff::Timestamp;
@@ -23,7 +23,20 @@ pub(super) fn is_healthy(scene: &Scene<'_>, keys: &[ObjectKey]) -> bool {
 /// The health of these objects. Workloads that were failing before the promotion are ignored.
 pub(super) fn health_of(scene: &Scene<'_>, keys: &[ObjectKey], mode: Mode) -> Health {
     let (status, awaits) = (&scene.status, awaits(scene));
-    of_all(&judged(scene, keys, status), &rules(scene, status, &awaits, mode))
+    let rules = rules(scene, status, &awaits, mode);
+    let is_neighbour = |subject: &Subject<'_>| is_neighbour(scene, subject.key);
+    let (neighbours, own): (Vec<_>, Vec<_>) = judged(scene, keys, status).into_iter().partition(is_neighbour);
+    all([of_all(&own, &rules), of_neighbours(&neighbours, &rules)].into_iter())
+}
+
+/// Whether neither this promotion nor an earlier one that was not verified changed the object. Another tool that deploys tells nothing
+/// about what it changes.
+fn is_neighbour(scene: &Scene<'_>, key: &ObjectKey) -> bool {
+    let verified = || scene.lane.last_verified().and_then(|promotion| promotion.revision()).unwrap_or(0);
+    let workload = || scene.world.workloads.get(key);
+    scene.environment.spec.delivery == Delivery::Managed
+        && !changes(&scene.status, key)
+        && workload().is_some_and(|workload| workload.revision.unwrap_or(0) <= verified())
 }
 
 /// The health of the Job of a hook.

@@ -223,7 +223,7 @@ fn intend(
     }
     status.changes = scene.changes(wanted, replaced);
     status.checks = baselines(scene);
-    status.failing_before = scene.failing_before(wanted);
+    status.failing_before = scene.failing_before(wanted, &status.changes);
     status.warnings.extend(unmatched(content.objects(), &scene.environment.spec));
     status.warnings.extend(unrolled(plan.content.objects()).iter().map(|text| cut(text, 512)));
     record_dry_run(scene, &mut status, wanted);

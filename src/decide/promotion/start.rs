@@ -11,7 +11,7 @@ use crate::content::object::templates::pod_template;
 use crate::content::ownership::removal::is_never_deleted;
 use crate::content::ownership::restored::had;
 use crate::content::{Desired, ObjectKey, ownership};
-use crate::decide::health::is_workload;
+use crate::decide::health::{failed_before, is_workload};
 use crate::decide::history::target::{restores_baseline, reverted, rollback_revision};
 use crate::decide::world::Live;
 use std::collections::{BTreeMap, BTreeSet};
@@ -216,13 +216,16 @@ impl Scene<'_> {
     }
 
     /// Workloads that already fail and whose template does not change: their failures are not caused by this release.
-    pub(super) fn failing_before(&self, wanted: &[Desired]) -> Vec<ObjectRef> {
+    pub(super) fn failing_before(&self, wanted: &[Desired], changes: &[Change]) -> Vec<ObjectRef> {
         let template = |object: &serde_json::Value| object.pointer("/spec/template").cloned();
+        let is_changed = |key: &ObjectKey| changes.iter().any(|change| key_of(change).as_ref() == Some(key));
         let is_failing = |key: &ObjectKey| {
             let workload = self.world.workloads.get(key);
             workload.is_some_and(|workload| {
                 let is_available = workload.complete || workload.available >= workload.desired;
-                !is_available || workload.blocked.is_some()
+                // The replicas of what the promotion does not change are not waited for.
+                failed_before(workload, &self.policy.failing, self.now)
+                    || (is_changed(key) && (!is_available || workload.blocked.is_some()))
             })
         };
         wanted
