@@ -43,12 +43,14 @@ pub fn workloads(handles: &Handles, namespace: &str) -> BTreeMap<ObjectKey, Work
     facts
 }
 
-/// Compares workloads with their content: a partition that the content sets holds no pods back.
+/// Compares workloads with their content: a partition that the content sets holds no pods back, and replicas beyond those that it asks
+/// for are not its own.
 pub fn compare(workloads: &mut BTreeMap<ObjectKey, Workload>, wanted: &[Desired]) {
     const PARTITION: &str = "/spec/updateStrategy/rollingUpdate/partition";
     for item in wanted {
         let Some(workload) = workloads.get_mut(&item.key) else { continue };
         let number = |pointer| item.object.pointer(pointer).and_then(serde_json::Value::as_i64);
+        workload.asked = number("/spec/replicas").and_then(|replicas| i32::try_from(replicas).ok());
         let is_wanted = workload.held_by_partition.map(i64::from) == number(PARTITION);
         // One that holds every pod back is no rollout.
         if is_wanted && workload.held_by_partition < Some(workload.desired) {

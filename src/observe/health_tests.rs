@@ -48,7 +48,7 @@ fn a_partition_holds_pods_back_unless_the_content_sets_it() {
         let wanted = Desired { key, source, object, config: false, wave: 0, rank: 0, hook: None };
         compare(&mut all, std::slice::from_ref(&wanted));
         let facts = &all[&wanted.key];
-        assert_eq!(facts.held_by_partition, held, "{what}");
+        assert_eq!((facts.held_by_partition, facts.asked), (held, Some(2)), "{what}");
     }
 }
 

@@ -7,6 +7,7 @@ use crate::content::ObjectKey;
 use crate::decide::moments::later;
 use crate::decide::world::{OutdatedPod, Pod, Workload};
 use jiff::{SignedDuration, Timestamp};
+use std::borrow::Cow;
 
 /// How long a pod may take to be gone after its grace period, and a kubelet to take a new pod.
 const SLACK: SignedDuration = SignedDuration::from_secs(5);
@@ -106,4 +107,29 @@ pub fn stands_still(key: &ObjectKey, workload: &Workload, now: Timestamp) -> boo
         && workload.pods.iter().all(is_done)
         && (workload.outdated.is_empty() || !workload.on_delete)
         && workload.held_by_partition.is_none()
+}
+
+/// The workload without the replicas that the content does not ask for and that have no room: a person or an autoscaler added them while
+/// the pods that the release asks for run. The same holds in the observe window.
+pub(super) fn without_surplus(workload: &Workload) -> Cow<'_, Workload> {
+    let Some(asked) = workload.asked.filter(|asked| *asked > 0 && *asked < workload.desired) else {
+        return Cow::Borrowed(workload);
+    };
+    let has_no_room = |pod: &Pod| !pod.ready && pod.unschedulable.is_some();
+    let waiting = count(workload.pods.iter().filter(|pod| has_no_room(pod)));
+    let placed = workload.updated.saturating_sub(waiting);
+    let is_refused = workload.blocked.is_some() && workload.updated < workload.desired;
+    if (waiting == 0 && !is_refused) || placed < asked || !workload.outdated.is_empty() {
+        return Cow::Borrowed(workload);
+    }
+    let mut workload = workload.clone();
+    workload.pods.retain(|pod| !has_no_room(pod));
+    workload.blocked = workload.blocked.filter(|_| !is_refused);
+    workload.desired = if is_refused { placed } else { workload.desired.saturating_sub(waiting) };
+    (workload.updated, workload.total) = (placed, workload.total.saturating_sub(waiting));
+    Cow::Owned(workload)
+}
+
+fn count<T>(items: impl Iterator<Item = T>) -> i32 {
+    i32::try_from(items.count()).unwrap_or(i32::MAX)
 }

@@ -25,6 +25,7 @@ use crate::api::{ExitsBefore, FailureThresholds, Reason};
 use crate::content::ObjectKey;
 use evidence::of_runs;
 use jiff::{SignedDuration, Timestamp};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use workload::{readiness, rolled_out, settled};
 
@@ -192,6 +193,10 @@ fn of_one(subject: &Subject<'_>, rules: &Rules<'_>) -> Health {
             Mode::Observe => progressing(format!("{key} has a newer spec"), None),
         };
     }
+    let workload = &match rules.mode {
+        Mode::Rollout(_) | Mode::Rollback(_) => held::without_surplus(workload),
+        Mode::Observe | Mode::Settle(_) => Cow::Borrowed(workload),
+    };
     // A failing pod is the cause; what the controller of the workload reports is the consequence.
     let pods = match key.kind() {
         "Job" if workload.complete => Health::Healthy,

@@ -144,3 +144,60 @@ fn a_controller_that_replaces_no_pod_although_nothing_is_in_its_way_is_asked_why
         assert_eq!(stands_still(&key(kind), workload, at(100)), expected, "{what}");
     }
 }
+
+#[test]
+fn replicas_that_the_content_does_not_ask_for_need_no_room() {
+    let pod = |name: &str, full: bool| Pod {
+        name: name.into(),
+        ready: !full,
+        created: Some(at(0)),
+        unschedulable: full.then(|| (at(0), "no node has room".into())),
+        ..Pod::default()
+    };
+    let (ready, full) = (|name| pod(name, false), |name| pod(name, true));
+    let surplus = Workload {
+        asked: Some(2),
+        desired: 4,
+        updated: 4,
+        total: 4,
+        available: 2,
+        pods: vec![ready("a"), ready("b"), full("c"), full("d")],
+        ..two_of_three()
+    };
+    let quota = Some(("FailedCreate".to_owned(), "quota".to_owned()));
+    let old = OutdatedPod { name: "old".into(), ready: true, ..OutdatedPod::default() };
+    let mut starting = surplus.clone();
+    (starting.pods[1].ready, starting.available) = (false, 1);
+    for (what, workload, expected) in [
+        ("the others run", surplus.clone(), "healthy"),
+        ("a pod that is asked for starts", starting, "ProgressDeadlineExceeded"),
+        ("more are asked for", Workload { asked: Some(3), ..surplus.clone() }, "Unschedulable"),
+        ("nothing says how many", Workload { asked: None, ..surplus.clone() }, "Unschedulable"),
+        ("old pods run", Workload { total: 5, outdated: vec![old], ..surplus.clone() }, "Unschedulable"),
+        (
+            "a quota holds the others back",
+            Workload {
+                updated: 2,
+                total: 2,
+                blocked: quota.clone(),
+                pods: vec![ready("a"), ready("b")],
+                ..surplus.clone()
+            },
+            "healthy",
+        ),
+        (
+            "a quota holds back what is asked for",
+            Workload {
+                updated: 1,
+                total: 1,
+                available: 1,
+                blocked: quota,
+                pods: vec![ready("a")],
+                ..surplus
+            },
+            "FailedCreate",
+        ),
+    ] {
+        assert_eq!(word(health("Deployment", &workload, 9_000)), expected, "{what}");
+    }
+}

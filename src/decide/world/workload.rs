@@ -18,6 +18,8 @@ pub struct Workload {
     pub observed: bool,
     /// Desired replicas. For a Job: 1.
     pub desired: i32,
+    /// The replicas that the content asks for, if it says so: the others are those of a person or an autoscaler.
+    pub asked: Option<i32>,
     /// Replicas of the newest template.
     pub updated: i32,
     /// All replicas, old and new.

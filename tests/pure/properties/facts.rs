@@ -125,6 +125,7 @@ pub fn workload(choices: &mut Choices<'_>) -> Workload {
         without_pods_since: choices.maybe(Choices::moment),
         progressed: choices.maybe(Choices::moment),
         on_delete: choices.one_in(6),
+        asked: choices.one_in(3).then_some(1),
         ordered: choices.one_in(2),
         held_by_partition: choices.one_in(9).then_some(1),
         held_pods: Vec::new(),
