@@ -99,7 +99,7 @@ pub enum Removal {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Had {
-    /// Replicas of a workload.
+    /// Replicas of a workload. For a DaemonSet that is changed: the nodes that it ran on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<i32>,
     /// Whether a CronJob was suspended.

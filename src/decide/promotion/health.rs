@@ -1,6 +1,7 @@
 //! The health of the objects of a promotion, by the thresholds of its environment.
 
 use super::Scene;
+use super::writes::key_of;
 use crate::api::{Delivery, ExitsBefore, FIELD_MANAGER, ObjectRef, PromotionStatus};
 use crate::content::object::makers::{is_maker, may_create};
 use crate::content::object::references::{config_maps, secrets};
@@ -129,16 +130,24 @@ pub(super) fn exits_found(scene: &Scene<'_>, wanted: &[Desired]) -> Vec<ExitsBef
     exits_before(workloads.flat_map(|workload| &workload.pods))
 }
 
-/// Changed workloads whose replicas are 0 although the content does not say so: nothing of them runs.
+/// Changed workloads whose replicas are 0 although the content does not say so, and DaemonSets that ran on nodes and select none any
+/// more: nothing of them runs.
 pub(super) fn without_replicas(scene: &Scene<'_>, wanted: &[Desired]) -> Vec<ObjectRef> {
     let status = &scene.status;
-    let is_changed = |key: &ObjectKey| changes(status, key);
+    let is_unintended = |item: &&Desired| match item.key.kind() {
+        "Deployment" | "StatefulSet" => {
+            changes(status, &item.key) && item.object.pointer("/spec/replicas") != Some(&Value::from(0))
+        }
+        "DaemonSet" => status.changes.iter().any(|change| {
+            key_of(change).as_ref() == Some(&item.key)
+                && change.had.as_ref().and_then(|had| had.replicas).is_some_and(|nodes| nodes > 0)
+        }),
+        _ => false,
+    };
     wanted
         .iter()
-        .filter(|item| matches!(item.key.kind(), "Deployment" | "StatefulSet") && is_workload(&item.key))
-        .filter(|item| {
-            is_changed(&item.key) && item.object.pointer("/spec/replicas") != Some(&Value::from(0))
-        })
+        .filter(|item| is_workload(&item.key))
+        .filter(is_unintended)
         .filter(|item| scene.world.workloads.get(&item.key).is_some_and(|workload| workload.desired == 0))
         .map(|item| item.key.reference())
         .collect()

@@ -152,14 +152,32 @@ pub(super) fn no_new_pods(scene: &Scene<'_>) -> Option<Decision> {
     (!names.is_empty()).then(|| finish(scene, inconclusive))
 }
 
-/// Ends a promotion of which a workload has no replicas.
+/// Ends a promotion of which a workload has no pods.
 pub(super) fn nothing_ran(scene: &Scene<'_>, idle: &[ObjectRef]) -> Decision {
-    let names: Vec<String> = idle.iter().map(|it| format!("{} {}", it.kind, it.name)).collect();
-    let (has, them) = if names.len() == 1 { ("has", "it") } else { ("have", "them") };
-    let message = format!(
-        "nothing shows whether the release is good: {} {has} 0 replicas, so no pod ran; scale {them} up and promote again, or set \
-         replicas: 0 in the content or in spec.overrides of the environment",
+    let (nowhere, idle): (Vec<_>, Vec<_>) = idle.iter().partition(|it| it.kind == "DaemonSet");
+    let names = |all: &[&ObjectRef]| {
+        let names: Vec<String> = all.iter().map(|it| format!("{} {}", it.kind, it.name)).collect();
         names.join(", ")
-    );
+    };
+    let many = |all: &[&ObjectRef], one, more| if all.len() == 1 { one } else { more };
+    let without_replicas = (!idle.is_empty()).then(|| {
+        format!(
+            "{} {} 0 replicas, so no pod ran; scale {} up and promote again, or set replicas: 0 in the content or in spec.overrides of \
+             the environment",
+            names(&idle),
+            many(&idle, "has", "have"),
+            many(&idle, "it", "them"),
+        )
+    });
+    let without_nodes = (!nowhere.is_empty()).then(|| {
+        format!(
+            "{} {} no node, so no pod ran; correct {} nodeSelector or affinity, or add a node, and promote again",
+            names(&nowhere),
+            many(&nowhere, "selects", "select"),
+            many(&nowhere, "its", "their"),
+        )
+    });
+    let why: Vec<String> = without_replicas.into_iter().chain(without_nodes).collect();
+    let message = format!("nothing shows whether the release is good: {}", why.join("; "));
     finish(scene, Outcome::Inconclusive { reason: Reason::NothingRan, message: &message })
 }
