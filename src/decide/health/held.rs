@@ -26,7 +26,7 @@ pub(super) fn by_a_node(
     deadline: Timestamp,
     rules: &Rules<'_>,
 ) -> Option<Health> {
-    let staying = || workload.pods.iter().filter(|pod| !pod.leaving && pod.failed.is_none());
+    let staying = || workload.pods.iter().filter(|pod| pod.is_staying());
     if staying().any(|pod| !pod.ready && !is_silent(pod, rules.now)) {
         return None;
     }
@@ -80,7 +80,7 @@ fn some(pods: &[String]) -> String {
 }
 
 /// Pods of the old revision that are not ready and that the controller of a StatefulSet waits for before it replaces any pod: with
-/// `OrderedReady` it never replaces them itself (kubernetes#67250).
+/// `OrderedReady` it never replaces them itself.
 pub fn stuck_pods(workload: &Workload, now: Timestamp) -> Vec<&OutdatedPod> {
     if !workload.ordered || !workload.observed {
         return Vec::new();

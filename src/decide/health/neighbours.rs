@@ -50,7 +50,7 @@ pub fn failed_before(workload: &Workload, limits: &FailureThresholds, now: Times
         return false;
     }
     let deadline = SignedDuration::from_secs(i64::from(limits.progress_deadline_seconds));
-    let staying = || workload.pods.iter().filter(|pod| !pod.leaving && pod.failed.is_none());
+    let staying = || workload.pods.iter().filter(|pod| pod.is_staying());
     let has_error = |pod: &Pod| {
         pod.containers.iter().any(|container| {
             let waits =

@@ -253,6 +253,7 @@ impl Scene<'_> {
                 if !is_default(key.api_version(), key.kind()) =>
             {
                 change.new_template = pod_template(live) != pod_template(tried);
+            }
             // A DaemonSet has no replicas in its spec.
             (ChangeAction::Update, Some(Live::Present(_)), _) if key.is("apps", "DaemonSet") => {
                 let nodes = self.world.workloads.get(key).map(|workload| workload.desired);
