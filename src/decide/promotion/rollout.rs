@@ -209,8 +209,8 @@ fn proceed(
     }
 }
 
-/// Deletes the pods of the replaced revision that are not ready: with `OrderedReady` the StatefulSet controller never replaces them
-/// (kubernetes#67250), and with `OnDelete` no controller does. What replaces a failed release does so at once, and also with `OnDelete`.
+/// Deletes the pods of the replaced revision that are not ready: with `OrderedReady` the StatefulSet controller never replaces
+/// them, and with `OnDelete` no controller does. What replaces a failed release does so at once, and also with `OnDelete`.
 pub(super) fn stuck_pods(scene: &Scene<'_>) -> Vec<Action> {
     let replaces = scene.status.replaces.and_then(|number| scene.lane.revision(number));
     let replaces_a_failure = replaces.is_some_and(|promotion| promotion.phase().has_failed());
