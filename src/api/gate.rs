@@ -36,8 +36,8 @@ pub enum GateName {
     Freeze,
     /// The approvals that the environment requires are complete.
     Approval,
-    /// The checks that have to pass before the first write passed, and all can be measured. With this gate overridden, no check counts
-    /// for the promotion: health alone decides whether it is verified.
+    /// The checks and tests that have to pass before the first write passed, and all checks can be measured. With this gate overridden,
+    /// no check counts for the promotion, and no test with `when: Before` is run.
     Evidence,
 }
 

@@ -80,7 +80,7 @@ pub use rollback_policy::{
     Budget, FailureAction, FailureThresholds, RollbackPolicy, RollbackPolicySpec, RollbackPolicyStatus,
     RollbackTarget,
 };
-pub use test::{EnvironmentTest, TestOrigin, TestResult, TestStatus};
+pub use test::{EnvironmentTest, TestOrigin, TestResult, TestStatus, TestTime};
 pub use trim::Trim;
 pub use user::UserInfo;
 pub use window::{Window, WindowKind};
@@ -120,6 +120,8 @@ pub mod mark {
     pub const TEST_RETRIES: &str = "towpath.dev/test-retries";
     /// Set by users on a test: number of last lines of the log to record. Default: 0.
     pub const TEST_KEEP_LOG: &str = "towpath.dev/test-keep-log";
+    /// In the content of a revision, on tests that the environment added: `Before` if they run before anything is written.
+    pub const TEST_WHEN: &str = "towpath.dev/test-when";
     /// In the content of a revision, on tests that the environment added: their name there.
     pub const TEST_OF_ENVIRONMENT: &str = "towpath.dev/test-of-environment";
     /// On the Jobs of tests: name of the Promotion.

@@ -87,7 +87,7 @@ reasons! {
     Freeze: Holding,
     /// Approvals are missing, or an approver rejected the release.
     Approval: Holding,
-    /// A check that has to pass before the first write does not pass, or a check cannot be measured.
+    /// A check or a test that has to pass before the first write has not passed, or a check cannot be measured.
     Evidence: Holding,
     /// A release ended without enough evidence and holds the environment. A person creates a Promotion to continue.
     EvidenceHold: Holding,

@@ -1,13 +1,15 @@
-//! Tests: Jobs that run against a rolled-out release, as an Environment names them and as a Promotion records them.
+//! Tests: Jobs that run against a rolled-out release, or before it is written, as an Environment names them and as a Promotion records
+//! them.
 
 use super::{Duration, schema};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A test of an environment. Towpath creates a Job for it when the rollout of a release is complete. The release passes when the
-/// container ends with exit code 0, and fails with any other. A test that could not run, because its pod was evicted for example,
-/// shows nothing: the release is then `Inconclusive`, and is not rolled back.
+/// A test of an environment. Towpath creates a Job for it when the rollout of a release is complete or, with `when: Before`, before
+/// anything of the release is written. The release passes when the container ends with exit code 0, and fails with any other. A test
+/// that could not run, because its pod was evicted for example, shows nothing: the release is then `Inconclusive`, and is not rolled
+/// back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EnvironmentTest {
@@ -19,6 +21,13 @@ pub struct EnvironmentTest {
     /// TOWPATH_ENVIRONMENT, TOWPATH_RELEASE, TOWPATH_DIGEST and TOWPATH_PROMOTION.
     #[schemars(schema_with = "schema::test_template")]
     pub template: serde_json::Value,
+    /// `After`: runs when the rollout is complete. `Before`: runs when every other gate is open, before anything of the release is
+    /// written; the gate `Evidence` is closed until the test has passed. If a required test fails, the promotion ends and has written
+    /// nothing. Without a result, the test is run again every minute until the progress deadline of the rollback policy. A result
+    /// counts for 10 minutes: if another gate is closed for longer, the test runs again. It cannot read a ConfigMap of the release.
+    /// Default: After.
+    #[serde(default, skip_serializing_if = "TestTime::is_after")]
+    pub when: TestTime,
     /// How long one attempt may take. Then the Job is suspended, and the attempt has no result. Default: 10m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::optional_duration")]
@@ -48,6 +57,23 @@ fn is_yes(value: &bool) -> bool {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(value: &i32) -> bool {
     *value == 0
+}
+
+/// When a test runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TestTime {
+    /// When the rollout is complete.
+    #[default]
+    After,
+    /// Before anything of the release is written.
+    Before,
+}
+
+impl TestTime {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_after(&self) -> bool {
+        *self == Self::After
+    }
 }
 
 /// Where a test comes from.
@@ -110,6 +136,13 @@ pub struct TestStatus {
     pub name: String,
     /// `Environment`, `Content`, or `Regression`: a test of the last verified revision.
     pub origin: TestOrigin,
+    /// `After` the rollout, or `Before` anything of the release was written. Absent means After.
+    #[serde(default, skip_serializing_if = "TestTime::is_after")]
+    pub when: TestTime,
+    /// For a test with `when: Before`: SHA-256 of what was to be written when it ran, in hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub digest: Option<String>,
     /// For a regression test: the version that it comes from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
@@ -130,6 +163,9 @@ pub struct TestStatus {
     /// Number of attempts that were started.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub attempts: i32,
+    /// For a test with `when: Before`: number of attempts before, whose results no longer count.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub earlier_attempts: i32,
     /// Time at which the last attempt started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Time>,

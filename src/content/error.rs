@@ -161,6 +161,17 @@ pub enum ContentError {
         /// What is wrong, and what to do.
         problem: &'static str,
     },
+    /// A test that runs before the content is written, and reads it.
+    #[error(
+        "test {test} runs before anything is written, so it cannot read ConfigMap {config_map} of the release: use a ConfigMap that \
+         belongs to the environment, or write when: After"
+    )]
+    TestReadsRelease {
+        /// The test.
+        test: String,
+        /// The ConfigMap.
+        config_map: String,
+    },
     /// Two objects of the content would be written under the same name.
     #[error(
         "{object} would be written as {name}, which is the name of another object of the release: rename one of them"

@@ -60,11 +60,14 @@ pub async fn observe(
     if let Some(Ok(plan)) = &seen.plans.content {
         health::compare(&mut seen.workloads, &plan.objects);
     }
-    if seen.promotion.phase().is_running() && environment.spec.delivery == Delivery::Managed {
+    if environment.spec.delivery == Delivery::Managed {
         let client =
             handles.clients.identity(&Identity::new(&seen.project.name, &environment.name_any())?)?;
-        standstill::explain(handles, &client, &environment.spec.namespace, &mut seen).await;
-        seen.customs = custom::customs(handles, &client, &environment.spec.namespace, &seen).await?;
+        if seen.promotion.phase().is_running() {
+            standstill::explain(handles, &client, &environment.spec.namespace, &mut seen).await;
+            seen.customs = custom::customs(handles, &client, &environment.spec.namespace, &seen).await?;
+        }
+        // Some tests run before the start.
         if let Some(status) = &seen.promotion.status {
             seen.tests.runs = test_runs::runs(handles, &client, &environment.spec.namespace, status).await;
         }

@@ -13,6 +13,7 @@ mod acting;
 mod approvals_ahead;
 mod awaited_secrets;
 mod bad_objects;
+mod before;
 mod captured;
 mod changed_objects;
 mod checks;

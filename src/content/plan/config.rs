@@ -123,6 +123,12 @@ impl Config {
         config
     }
 
+    /// A ConfigMap of the content that the pods of a template read.
+    pub(super) fn read_by(&self, template: &Value) -> Option<String> {
+        let is_here = |name: &String| self.copies.contains_key(name) || self.in_place.contains_key(name);
+        config_maps(template).into_keys().find(is_here)
+    }
+
     /// Rewrites a template so that its pods read this config and are rolled out when it changes.
     pub(super) fn rewrite(&self, template: &mut Value, takes_annotations: bool) {
         let read: Map<String, Value> = config_maps(template)

@@ -5,7 +5,7 @@
 //! a promotion runs the tests that it started with.
 
 use super::config::{Config, Destination, annotate};
-use crate::api::{EnvironmentTest, TestOrigin, mark};
+use crate::api::{EnvironmentTest, TestOrigin, TestTime, mark};
 use crate::content::error::{ContentError, quoted};
 use crate::content::object::canonical::{canonical, sha256};
 use crate::content::object::key::ObjectKey;
@@ -31,6 +31,8 @@ const OF_ENVIRONMENT: &str = "environment.";
 /// How a test runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TestSettings {
+    /// Whether it runs before anything is written, or after the rollout.
+    pub when: TestTime,
     /// Whether its result decides about the release.
     pub required: bool,
     /// How long one attempt may take.
@@ -98,7 +100,7 @@ fn set_variables(container: &mut Value, variables: &[(&str, String)]) {
 pub fn settings(key: &ObjectKey, object: &Value) -> Result<Option<TestSettings>, ContentError> {
     let given = |name| annotations(object).and_then(|all| all.get(name));
     let Some(value) = given(mark::TEST) else {
-        let alone = [mark::TEST_TIMEOUT, mark::TEST_RETRIES, mark::TEST_KEEP_LOG];
+        let alone = [mark::TEST_TIMEOUT, mark::TEST_RETRIES, mark::TEST_KEEP_LOG, mark::TEST_WHEN];
         return match alone.into_iter().find_map(|name| Some((name, given(name)?))) {
             Some((name, value)) => {
                 Err(invalid(key, name, value, "it has no effect without the annotation towpath.dev/test"))
@@ -141,7 +143,14 @@ pub fn settings(key: &ObjectKey, object: &Value) -> Result<Option<TestSettings>,
             parsed.ok_or_else(|| invalid(key, mark::TEST_TIMEOUT, value, expected))?
         }
     };
+    let is_of_environment = given(mark::TEST_OF_ENVIRONMENT).is_some();
+    let when = match (given(mark::TEST_WHEN), given(mark::TEST_WHEN).and_then(Value::as_str)) {
+        (None, _) | (_, Some("After")) => TestTime::After,
+        (_, Some("Before")) if is_of_environment => TestTime::Before,
+        (Some(value), _) => return Err(invalid(key, mark::TEST_WHEN, value, AFTER)),
+    };
     Ok(Some(TestSettings {
+        when,
         required,
         timeout,
         retries: number(mark::TEST_RETRIES, MOST_RETRIES, "write a whole number in quotes, \"10\" at most")?,
@@ -168,6 +177,14 @@ pub(super) fn test_job(
     let Some(settings) = settings(source, object)? else { return Ok(None) };
     let fault = |(field, problem)| ContentError::Test { object: source.to_string(), field, problem };
     job_fault(object).map_or(Ok(()), |found| Err(fault(found)))?;
+    let (name, origin) = match annotation(object, mark::TEST_OF_ENVIRONMENT) {
+        Some(name) => (name.to_owned(), TestOrigin::Environment),
+        None => (source.name().to_owned(), TestOrigin::Content),
+    };
+    let template = object.pointer("/spec/template").filter(|_| settings.when == TestTime::Before);
+    if let Some(config_map) = template.and_then(|template| config.read_by(template)) {
+        return Err(ContentError::TestReadsRelease { test: name, config_map });
+    }
     let mut object = object.clone();
     if let Some(template) = pod_template_mut(&mut object) {
         config.rewrite(template, true);
@@ -183,13 +200,10 @@ pub(super) fn test_job(
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.insert("namespace".into(), to.namespace.into());
     }
-    let (name, origin) = match annotation(&object, mark::TEST_OF_ENVIRONMENT) {
-        Some(name) => (name.to_owned(), TestOrigin::Environment),
-        None => (source.name().to_owned(), TestOrigin::Content),
-    };
     Ok(Some(TestJob { name, origin, settings, source: source.clone(), object }))
 }
 
+const AFTER: &str = "a test of a release runs after its rollout; remove the annotation, or write the test with when: Before in spec.tests of the environment";
 const REMOVE: &str = "a test has one pod that runs once; remove the field";
 const REPEAT: &str =
     "a test has one pod that runs once; remove the field, and write the annotation towpath.dev/test-retries";
@@ -259,6 +273,9 @@ pub(super) fn of_environment(tests: &[EnvironmentTest]) -> impl Iterator<Item = 
         let mut note = |name: &str, value: String| drop(notes.insert(name.to_owned(), value.into()));
         note(mark::TEST_OF_ENVIRONMENT, test.name.clone());
         note(mark::TEST, if test.required { "required" } else { "optional" }.to_owned());
+        if test.when == TestTime::Before {
+            note(mark::TEST_WHEN, "Before".to_owned());
+        }
         if let Some(timeout) = test.timeout {
             note(mark::TEST_TIMEOUT, format!("{}s", Duration::from(timeout).as_secs().max(1)));
         }

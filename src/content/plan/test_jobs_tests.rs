@@ -45,8 +45,13 @@ fn a_job_with_the_annotation_is_a_test_and_no_part_of_the_rollout() {
     assert!(objects.is_empty());
     let [test] = tests.as_slice() else { panic!("{tests:?}") };
     assert_eq!((test.name.as_str(), test.origin), ("smoke", TestOrigin::Content));
-    let settings =
-        TestSettings { required: false, timeout: Duration::from_secs(90), retries: 2, keep_log: 20 };
+    let settings = TestSettings {
+        when: TestTime::After,
+        required: false,
+        timeout: Duration::from_secs(90),
+        retries: 2,
+        keep_log: 20,
+    };
     assert_eq!(test.settings, settings);
     let (key, written) = test.of_run("uid 1", &[("TOWPATH_VERSION", "1.0.0".into())]).unwrap();
     assert!(key.name().starts_with("smoke-") && key.name().len() == 16, "{key}");
@@ -119,6 +124,8 @@ fn an_annotation_with_another_value_is_refused() {
         ("towpath.dev/test-retries", json!("11")),
         ("towpath.dev/test-retries", json!(1)),
         ("towpath.dev/test-keep-log", json!("-1")),
+        ("towpath.dev/test-when", json!("Before")),
+        ("towpath.dev/test-when", json!(true)),
     ] {
         let error = tests(vec![job(json!({ annotation: value }), json!({}))]).unwrap_err();
         assert!(error.starts_with(&format!("Job smoke: annotation {annotation} is ")), "{error}");
@@ -156,12 +163,55 @@ fn the_tests_of_an_environment_have_a_part_in_the_digest() {
     assert_eq!(tests[0].settings.timeout, Duration::from_secs(120));
     let names: Vec<_> = tests.iter().map(|test| test.of_run("1", &[]).unwrap().0).collect();
     assert_ne!(names[0], names[1]);
-    let digests =
-        [json!({}), json!({ "retries": 1 }), json!({ "required": false }), json!({ "timeout": "2m" })]
-            .map(|more| render(&raw, &environment(more)).unwrap().digest().to_owned());
+    let digests = [
+        json!({}),
+        json!({ "retries": 1 }),
+        json!({ "required": false }),
+        json!({ "timeout": "2m" }),
+        json!({ "when": "Before" }),
+    ]
+    .map(|more| render(&raw, &environment(more)).unwrap().digest().to_owned());
     let distinct: std::collections::BTreeSet<_> =
         digests.iter().chain([&raw.digest().to_owned()]).cloned().collect();
-    assert_eq!(distinct.len(), 5, "{digests:?}");
+    assert_eq!(distinct.len(), 6, "{digests:?}");
+}
+
+#[test]
+fn only_an_environment_names_tests_that_run_before_the_first_write() {
+    let test = json!({ "name": "smoke", "when": "Before", "template": template() });
+    let environment: EnvironmentSpec =
+        serde_json::from_value(json!({ "namespace": "shop-prod", "tests": [test] })).unwrap();
+    let own = job(json!({ "towpath.dev/test-when": "After" }), json!({}));
+    let rendered = render(&content(vec![own]), &environment).unwrap();
+    let (_, tests) = with_tests(&rendered, &to()).unwrap();
+    let found: Vec<_> = tests.iter().map(|test| (test.origin, test.settings.when)).collect();
+    assert_eq!(found, [(TestOrigin::Environment, TestTime::Before), (TestOrigin::Content, TestTime::After)]);
+    let before = job(json!({ "towpath.dev/test-when": "Before" }), json!({}));
+    let error = super::settings(&ObjectKey::new("batch/v1", "Job", "smoke").unwrap(), &before).unwrap_err();
+    assert!(error.to_string().contains("spec.tests of the environment"), "{error}");
+}
+
+#[test]
+fn a_test_before_the_first_write_reads_no_config_of_the_release() {
+    let map = |notes: Value| json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "cases", "annotations": notes }, "data": {} });
+    let mut template = template();
+    template["spec"]["volumes"] = json!([{ "name": "cases", "configMap": { "name": "cases" } }]);
+    let render_for = |when: &str, map: Value, more: Value| {
+        let mut spec = json!({
+            "namespace": "shop-prod", "tests": [{ "name": "smoke", "when": when, "template": template }],
+        });
+        spec.as_object_mut().unwrap().append(&mut more.as_object().unwrap().clone());
+        let environment: EnvironmentSpec = serde_json::from_value(spec).unwrap();
+        let rendered = render(&content(vec![map]), &environment).unwrap();
+        with_tests(&rendered, &to()).map(drop).map_err(|error| error.to_string())
+    };
+    for notes in [json!({}), json!({ "towpath.dev/config": "InPlace" })] {
+        let error = render_for("Before", map(notes.clone()), json!({})).unwrap_err();
+        assert!(error.contains("test smoke") && error.contains("ConfigMap cases"), "{error}");
+        render_for("After", map(notes.clone()), json!({})).unwrap();
+        let kept = json!({ "keeps": [{ "kind": "ConfigMap", "name": "cases" }] });
+        render_for("Before", map(notes), kept).unwrap();
+    }
 }
 
 #[test]

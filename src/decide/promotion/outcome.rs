@@ -115,7 +115,12 @@ impl End<'_> {
 }
 
 fn never_started(scene: &Scene<'_>, phase: PromotionPhase, reason: Reason, message: &str) -> Decision {
-    let memory = scene.write(scene.ended_status(), phase, &reason, message);
+    if let Some(decision) = test_runs::stop(scene) {
+        return decision;
+    }
+    let mut status = scene.ended_status();
+    test_runs::close(scene, &mut status);
+    let memory = scene.write(status, phase, &reason, message);
     let text = format!("{}: {message}", scene.environment.name());
     Decision { memory: Some(memory), ..Decision::default() }.with(warning(Reason::PromotionRefused, text))
 }

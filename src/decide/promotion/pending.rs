@@ -7,7 +7,7 @@ use super::outcome::{Outcome, finish};
 use super::refusal::refuse;
 use super::rollout::{rolling_message, rolling_reason};
 use super::writes::key_of;
-use super::{Decision, RETRY, Scene, dependants, note, warning};
+use super::{Decision, RETRY, Scene, dependants, note, test_runs, warning};
 use crate::api::{
     ApprovalsReport, Delivery, Meta, ObjectRef, PromotionPhase, PromotionStatus, Reason, Step, StepResult,
 };
@@ -29,6 +29,10 @@ const FRESH: SignedDuration = SignedDuration::from_secs(60);
 
 /// Decides about a promotion that has written nothing.
 pub(super) fn decide(scene: &Scene<'_>) -> Decision {
+    test_runs::attend(scene, next(scene))
+}
+
+fn next(scene: &Scene<'_>) -> Decision {
     let waits = closed_gate(scene).or_else(|| busy_lane(scene)).or_else(|| no_consent(scene));
     if let Some(decision) = waits.or_else(|| dependants::go_first(scene)) {
         return decision;
@@ -118,6 +122,9 @@ fn start_promotion(scene: &Scene<'_>, content: &Digested, plan: &Plan) -> Decisi
         }
         None => &[],
     };
+    if let Some(decision) = test_runs::running(scene, plan) {
+        return decision;
+    }
     let refusals = scene.refusals(&plan.objects);
     if !refusals.is_empty() {
         return refuse(scene, Reason::Preflight, &refusals.join("; "), RETRY);
@@ -153,6 +160,9 @@ fn start_promotion(scene: &Scene<'_>, content: &Digested, plan: &Plan) -> Decisi
     }
     if let Some(message) = scene.paused(&plan.objects, trial) {
         return scene.wait(&Reason::Paused, &message, None);
+    }
+    if let Some(decision) = test_runs::before_start(scene, plan, approvals.as_ref()) {
+        return decision;
     }
     // After a wait the answers may be about objects that have changed since.
     if scene.now >= later(trial.at, FRESH) {
@@ -190,7 +200,7 @@ fn intend(
     let wanted = plan.objects.as_slice();
     let mut status = begin(scene, &plan.content);
     status.approvals = approvals;
-    status.tests = super::test_runs::planned(scene, plan);
+    status.tests = test_runs::planned(scene, plan);
     status.steps.extend(overridden(scene));
     let mut records = Vec::new();
     let source = scene.release.and_then(|release| Some(release.content()?.to_owned()));

@@ -1,8 +1,9 @@
 //! The dry-run before the first write: every object as it would be applied, one pod per template, those of tests included, and the
 //! objects that pods need and the content lacks.
 
-use super::desired::{is_equal, is_replaced};
+use super::desired::{annotation, is_equal, is_replaced};
 use super::{Decision, RETRY, Scene, test_runs};
+use crate::api::mark;
 use crate::content::object::dependencies::{Dependency, claim_templates, dependencies};
 use crate::content::object::makers::may_create;
 use crate::content::object::references::{Need, secrets};
@@ -193,12 +194,14 @@ fn needs<'a>(
     users: impl Iterator<Item = (&'a ObjectKey, &'a Value)>,
 ) -> BTreeMap<Dependency, BTreeSet<ObjectKey>> {
     let mut needs: BTreeMap<Dependency, BTreeSet<ObjectKey>> = BTreeMap::new();
+    let is_brought = |need: &Dependency| wanted.iter().any(|item| need.is(&item.key));
     for (key, object) in users {
-        for need in dependencies(object) {
+        // A test before the first write runs without what the content brings.
+        let is_early = annotation(object, mark::TEST_WHEN).is_some();
+        for need in dependencies(object).into_iter().filter(|need| is_early || !is_brought(need)) {
             needs.entry(need).or_default().insert(key.clone());
         }
     }
-    needs.retain(|need, _| !wanted.iter().any(|item| need.is(&item.key)));
     needs
 }
 

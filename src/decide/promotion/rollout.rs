@@ -26,8 +26,11 @@ pub(super) fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
     let since = hooks::rollout_since(scene, status);
     let since = waited(scene, status).map_or(since, |at| at.max(since).min(scene.now));
     // A rollback restores what it can, and retries the rest: nothing else would restore it. A refused deletion fails nothing.
-    let refused = scene.world.refused.iter().find(|(key, _)| !removals::is_removed(status, key));
-    if let Some((key, message)) = refused.filter(|_| !scene.is_rollback()) {
+    // The Job of a test that was refused decides as that test says.
+    let is_written = |key: &ObjectKey| wanted.iter().any(|item| item.key == *key);
+    let refused = scene.world.refused.iter().filter(|(key, _)| is_written(key));
+    let mut refused = refused.filter(|(key, _)| !removals::is_removed(status, key));
+    if let Some((key, message)) = refused.next().filter(|_| !scene.is_rollback()) {
         return finish(
             scene,
             Outcome::Failed {

@@ -4,7 +4,7 @@ use super::facts::loaded;
 use super::worlds::Choices;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use towpath::api::{TestOrigin, TestResult, TestStatus};
+use towpath::api::{TestOrigin, TestResult, TestStatus, TestTime};
 use towpath::content::ObjectKey;
 use towpath::decide::world::{Container, Ended, Pod, TestPod, TestRun, Tests};
 
@@ -17,7 +17,7 @@ pub fn of_environment(spec: &mut Value, choices: &mut Choices<'_>) {
         let template =
             json!({ "spec": { "restartPolicy": policy, "containers": [{ "name": "main", "image": "t" }] } });
         spec["tests"] = json!([{
-            "name": "smoke", "template": template, "timeout": choices.of(&["10m", "1ms", "999999h"]),
+            "name": "smoke", "template": template, "when": choices.of(&["After", "Before"]), "timeout": choices.of(&["10m", "1ms", "999999h"]),
             "retries": choices.of(&[0, 1, 10]), "required": !choices.one_in(3), "keepLog": choices.of(&[0, 5]),
         }]);
     }
@@ -29,6 +29,8 @@ pub fn recorded(choices: &mut Choices<'_>) -> Vec<TestStatus> {
     let mut test = |_| TestStatus {
         name: choices.of(&["smoke", "checkout", "unknown"]).into(),
         origin: choices.of(&[TestOrigin::Environment, TestOrigin::Content, TestOrigin::Regression]),
+        when: choices.of(&[TestTime::After, TestTime::Before]),
+        digest: choices.maybe(|_| "d".into()),
         version: choices.maybe(|_| "1.0.0".into()),
         revision: choices.maybe(|choices| choices.number(6) as i64),
         result: choices.of(&[
@@ -42,6 +44,7 @@ pub fn recorded(choices: &mut Choices<'_>) -> Vec<TestStatus> {
         required: !choices.one_in(3),
         job: choices.maybe(|choices| choices.of(&JOBS).into()),
         attempts: choices.of(&[0, 1, 11, i32::MAX]),
+        earlier_attempts: choices.of(&[0, 1, i32::MAX]),
         started_at: choices.maybe(Choices::time),
         finished_at: choices.maybe(Choices::time),
         exit_code: choices.maybe(|choices| choices.of(&[0, 1, -1])),

@@ -39,6 +39,8 @@ pub struct Namespace {
     pub taken: BTreeSet<String>,
     /// The pods of tests are evicted.
     pub draining: bool,
+    /// The Jobs of tests are refused, and no dry-run says so.
+    pub refuses_tests: bool,
     serial: u64,
 }
 
@@ -191,6 +193,9 @@ impl Namespace {
     fn applied(&self, key: &ObjectKey, body: &Value, force: bool) -> Result<(Value, Vec<Value>), String> {
         if let Some(why) = self.refused.get(key).cloned().or_else(|| self.failure(key)) {
             return Err(why);
+        }
+        if self.refuses_tests && body["metadata"]["annotations"]["towpath.dev/promotion"].is_string() {
+            return Err(format!("{key}: no more Jobs"));
         }
         let address = body.pointer("/spec/clusterIP").and_then(Value::as_str);
         if address.is_some_and(|address| self.taken.contains(address)) {

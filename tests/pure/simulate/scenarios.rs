@@ -176,7 +176,7 @@ pub const NEW_NAMESPACE: Scenario = Scenario {
     ],
 };
 
-pub const ALL: [&Scenario; 18] = [
+pub const ALL: [&Scenario; 20] = [
     &HEALTHY,
     &TAKEN_BACK,
     &FADING,
@@ -191,6 +191,8 @@ pub const ALL: [&Scenario; 18] = [
     &NO_DATA,
     &super::tests_of_releases::FAILS,
     &super::tests_of_releases::HAS_NO_RESULT,
+    &super::before::GATE,
+    &super::before::NO_RESULT,
     &super::regressions::REGRESSES,
     &RECALLED,
     &RECALLED_IN_PROGRESS,

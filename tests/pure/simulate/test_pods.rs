@@ -15,7 +15,7 @@ impl Namespace {
         jobs.map(|(key, job, since)| (key.clone(), self.test_run(key, job, since, now))).collect()
     }
 
-    /// `crash` fails after three seconds, `slow` passes after 40, `stuck` lacks its image, `endless` never ends, `evicted` is evicted
+    /// `crash` fails after three seconds, `slow` passes after 40, `long` after 90, `stuck` lacks its image, `endless` never ends, `evicted` is evicted
     /// after five seconds; `asks-web` passes if the Deployment web runs the image `web`. All others pass after five seconds.
     fn test_run(&self, key: &ObjectKey, job: &Value, since: Timestamp, now: Timestamp) -> TestRun {
         let uid = job["metadata"]["uid"].as_str().unwrap().to_owned();
@@ -35,6 +35,7 @@ impl Namespace {
             _ => match image.as_str() {
                 "crash" => Some((3, 1)),
                 "slow" => Some((40, 0)),
+                "long" => Some((90, 0)),
                 "stuck" | "endless" => None,
                 _ => Some((5, 0)),
             },

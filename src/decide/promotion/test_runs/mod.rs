@@ -1,4 +1,4 @@
-//! The tests of a promotion: Jobs that run against the release when its rollout is complete.
+//! The tests of a promotion: Jobs that run against the release when its rollout is complete, or before it is written ([`before`]).
 //!
 //! ```text
 //!   Pending --> Running --+--> Passed
@@ -12,17 +12,21 @@
 //! runs once. Its result is in the status before anything follows from it. A Job whose result is `Errored` is suspended, and nothing of
 //! it runs when the next attempt starts, or when the promotion ends.
 
+mod before;
 mod log;
 mod outcome;
 mod regression;
 mod steps;
 
+pub(super) use before::{are_running, attend, before_start, running};
 pub(super) use outcome::{error, failure};
 pub(super) use regression::{of_regression, regression_source};
 pub(super) use steps::{advance, close, start, stop};
 
 use super::{Decision, Scene};
-use crate::api::{Delivery, Meta, PromotionPhase, PromotionStatus, TestOrigin, TestResult, TestStatus};
+use crate::api::{
+    Delivery, Meta, PromotionPhase, PromotionStatus, TestOrigin, TestResult, TestStatus, TestTime,
+};
 use crate::content::{ObjectKey, Plan, TestJob};
 use crate::decide::moments::{earliest, later};
 use crate::decide::test_runs::{Standing, obstacle, printable, standing};
@@ -38,8 +42,9 @@ pub(super) fn planned(scene: &Scene<'_>, plan: &Plan) -> Vec<TestStatus> {
     if scene.is_rollback() || scene.environment.spec.delivery == Delivery::Observed {
         return Vec::new();
     }
-    let own = plan.tests.iter().map(|job| recorded(job, job.origin));
-    own.chain(regression::planned(scene, plan)).collect()
+    let after = plan.tests.iter().filter(|job| job.settings.when == TestTime::After);
+    let own = after.map(|job| recorded(job, job.origin));
+    before::passed(scene, plan).into_iter().chain(own).chain(regression::planned(scene, plan)).collect()
 }
 
 /// The Jobs that preflight tries for the tests, each with the key by which people know the test.
@@ -55,12 +60,15 @@ fn recorded(job: &TestJob, origin: TestOrigin) -> TestStatus {
     TestStatus {
         name: job.name.clone(),
         origin,
+        when: job.settings.when,
+        digest: None,
         version: None,
         revision: None,
         result: TestResult::Pending,
         required: job.settings.required,
         job: None,
         attempts: 0,
+        earlier_attempts: 0,
         started_at: None,
         finished_at: None,
         exit_code: None,
@@ -107,7 +115,8 @@ fn started(scene: &Scene<'_>, test: &TestStatus) -> Timestamp {
 pub(super) fn observe(scene: &Scene<'_>, status: &mut PromotionStatus) {
     // Without consent no Job was read.
     let is_read = *scene.world.project.grant(scene.environment.name()) == Grant::Granted;
-    if status.phase != PromotionPhase::Promoting || !is_read {
+    let is_open = matches!(status.phase, PromotionPhase::Pending | PromotionPhase::Promoting);
+    if !is_open || !is_read {
         return;
     }
     for test in status.tests.iter_mut().filter(|test| test.result == TestResult::Running) {
@@ -133,7 +142,9 @@ fn shown(scene: &Scene<'_>, test: &TestStatus) -> Option<Standing> {
         Some(run) => standing(run),
         None => of_missing(scene, test),
     };
-    let is_late = || scene.now >= deadline(scene, test);
+    // Before the start, the content may be gone with its release, and the timeout with it.
+    let is_timed = test.when == TestTime::After || definition(scene, test).is_some();
+    let is_late = || is_timed && scene.now >= deadline(scene, test);
     match shown {
         Standing::Runs if is_late() => Some(too_late(scene, test, run)),
         Standing::Runs => None,

@@ -38,7 +38,7 @@ pub(in crate::decide::promotion) fn error(scene: &Scene<'_>) -> Option<(Reason, 
 }
 
 /// The name of a test in a sentence, with the version that it comes from.
-fn named(test: &TestStatus) -> String {
+pub(super) fn named(test: &TestStatus) -> String {
     match (test.origin, &test.version) {
         (TestOrigin::Environment | TestOrigin::Content, _) => format!("test {}", test.name),
         (TestOrigin::Regression, Some(version)) => format!("test {} of version {version}", test.name),
@@ -46,6 +46,6 @@ fn named(test: &TestStatus) -> String {
     }
 }
 
-fn repeated(test: &TestStatus) -> String {
+pub(super) fn repeated(test: &TestStatus) -> String {
     if test.attempts > 1 { format!(" in {} attempts", test.attempts) } else { String::new() }
 }

@@ -6,7 +6,7 @@
 use super::recorded;
 use crate::api::{
     Delivery, Environment, Promotion, PromotionKind, PromotionPhase, Reason, TestOrigin, TestResult,
-    TestStatus,
+    TestStatus, TestTime,
 };
 use crate::content::{ContentError, Destination, Plan, TestJob, with_tests};
 use crate::decide::history::lane::Lane;
@@ -92,12 +92,15 @@ fn unreadable(message: &str) -> TestStatus {
     TestStatus {
         name: "all".to_owned(),
         origin: TestOrigin::Regression,
+        when: TestTime::After,
+        digest: None,
         version: None,
         revision: None,
         result: TestResult::Errored,
         required: true,
         job: None,
         attempts: 0,
+        earlier_attempts: 0,
         started_at: None,
         finished_at: None,
         exit_code: None,

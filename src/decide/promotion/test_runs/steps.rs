@@ -2,7 +2,7 @@
 
 use super::super::desired::annotate;
 use super::{Scene, deadline, definition, key_of, record, run_of, unseen_until};
-use crate::api::{Meta, PromotionStatus, Reason, TestOrigin, TestResult, TestStatus, mark};
+use crate::api::{Meta, Promotion, PromotionStatus, Reason, TestOrigin, TestResult, TestStatus, mark};
 use crate::content::ObjectKey;
 use crate::decide::decision::Action;
 use crate::decide::moments::{earliest, later};
@@ -76,7 +76,7 @@ impl Steps {
 }
 
 /// Starts the first attempt, or the next one when nothing of the last one runs any more.
-fn next_attempt(scene: &Scene<'_>, test: &mut TestStatus) -> (Option<Action>, Option<Timestamp>) {
+pub(super) fn next_attempt(scene: &Scene<'_>, test: &mut TestStatus) -> (Option<Action>, Option<Timestamp>) {
     if let Some(suspend) = suspension(scene, test) {
         return (Some(suspend), None);
     }
@@ -104,7 +104,7 @@ fn next_attempt(scene: &Scene<'_>, test: &mut TestStatus) -> (Option<Action>, Op
         return (None, None);
     };
     test.job = Some(key.name().to_owned());
-    (Some(apply(scene, key, job)), Some(deadline(scene, test)))
+    (Some(write_of(scene, (key, job))), Some(deadline(scene, test)))
 }
 
 /// Reads the log of an attempt that has ended, or creates the Job again if a crash came before its creation.
@@ -118,45 +118,62 @@ fn running(scene: &Scene<'_>, test: &TestStatus) -> (Option<Action>, Option<Time
         Some(_) => (None, Some(until)),
         None => {
             let is_written = key_of(test).is_some_and(|key| scene.world.written.contains(&key));
-            let action =
-                attempt(scene, test).filter(|_| !is_written).map(|(key, job)| apply(scene, key, job));
+            let action = attempt(scene, test).filter(|_| !is_written).map(|job| write_of(scene, job));
             let unseen = Some(unseen_until(scene, test)).filter(|at| *at > scene.now && is_written);
             (action, earliest(Some(until), unseen))
         }
     }
 }
 
-fn apply(scene: &Scene<'_>, key: ObjectKey, object: serde_json::Value) -> Action {
+pub(super) fn write_of(scene: &Scene<'_>, (key, object): (ObjectKey, serde_json::Value)) -> Action {
     Action::Apply { target: scene.target(), key, object, otherwise: None }
 }
 
 /// The Job of the current attempt. The same in every pass: the template of a Job cannot be changed.
-fn attempt(scene: &Scene<'_>, test: &TestStatus) -> Option<(ObjectKey, serde_json::Value)> {
-    let run = format!("{} {}", scene.world.promotion.uid(), test.attempts);
+pub(super) fn attempt(scene: &Scene<'_>, test: &TestStatus) -> Option<(ObjectKey, serde_json::Value)> {
+    let number = test.earlier_attempts.saturating_add(test.attempts);
+    let uid = scene.world.promotion.uid();
+    let run = match &test.digest {
+        Some(digest) => format!("{uid} {digest} {number}"),
+        None => format!("{uid} {number}"),
+    };
     let (key, mut job) = definition(scene, test)?.of_run(&run, &variables(scene)).ok()?;
-    annotate(&mut job, mark::REVISION, &scene.revision().to_string());
+    // A promotion that has not started has no revision yet.
+    if let Some(revision) = scene.world.promotion.revision() {
+        annotate(&mut job, mark::REVISION, &revision.to_string());
+    }
     annotate(&mut job, mark::PROMOTION, scene.world.promotion.name());
     Some((key, job))
 }
 
 pub(super) fn variables(scene: &Scene<'_>) -> Vec<(&'static str, String)> {
-    let status = scene.world.promotion.status.as_ref();
-    let version = |number| scene.lane.revision(number)?.status.as_ref()?.version.clone();
-    let previous = status.and_then(|status| status.replaces).and_then(version);
-    let own = |of: fn(&PromotionStatus) -> Option<String>| status.and_then(of).unwrap_or_default();
+    let status = scene.world.promotion.status.as_ref().filter(|status| status.revision.is_some());
+    let version_of = |promotion: &Promotion| promotion.status.as_ref()?.version.clone();
+    let (version, previous, digest) = match status {
+        Some(status) => {
+            let previous = status.replaces.and_then(|number| scene.lane.revision(number));
+            (status.version.clone(), previous.and_then(version_of), status.digest.clone())
+        }
+        // What the record will say when the promotion starts.
+        None => {
+            let version = scene.release.map(|release| release.version().to_owned());
+            let plan = scene.world.plans.content.as_ref().and_then(|plan| plan.as_ref().ok());
+            (version, scene.lane.current().and_then(version_of), plan.map(|plan| plan.digest().to_owned()))
+        }
+    };
     vec![
         ("TOWPATH_APPLICATION", scene.application.to_owned()),
-        ("TOWPATH_VERSION", own(|status| status.version.clone())),
+        ("TOWPATH_VERSION", version.unwrap_or_default()),
         ("TOWPATH_PREVIOUS_VERSION", previous.unwrap_or_default()),
         ("TOWPATH_ENVIRONMENT", scene.environment.name().to_owned()),
         ("TOWPATH_RELEASE", scene.world.promotion.spec.release.to_string()),
-        ("TOWPATH_DIGEST", own(|status| status.digest.clone())),
+        ("TOWPATH_DIGEST", digest.unwrap_or_default()),
         ("TOWPATH_PROMOTION", scene.world.promotion.name().to_owned()),
     ]
 }
 
 /// Suspends the Job of a test that has not ended; none if there is nothing to suspend, or if that was tried often enough.
-fn suspension(scene: &Scene<'_>, test: &TestStatus) -> Option<Action> {
+pub(super) fn suspension(scene: &Scene<'_>, test: &TestStatus) -> Option<Action> {
     let key = key_of(test)?;
     let run = scene.world.tests.runs.get(&key).filter(|run| !run.is_over())?;
     let has_ended = matches!(standing(run), Standing::Passed { .. } | Standing::Failed { .. });
