@@ -66,6 +66,7 @@ fn main() -> ExitCode {
         cases::removals::stories(),
         cases::hooks::stories(),
         cases::tests_of_releases::stories(),
+        cases::tests_before::stories(),
         cases::lost_jobs::stories(),
         cases::terminating::stories(),
         cases::custom_templates::stories(),

@@ -36,6 +36,7 @@ pub mod requires;
 pub mod shared_namespaces;
 pub mod takeover;
 pub mod terminating;
+pub mod tests_before;
 pub mod tests_of_releases;
 pub mod undecodable;
 pub mod withdrawn_consent;

@@ -31,32 +31,32 @@ fn template(tag: &str, seconds: u32) -> Value {
 }
 
 /// The environment `prod` with one test.
-fn prod(tag: &str, seconds: u32, more: Value) -> Value {
+pub fn prod(tag: &str, seconds: u32, more: Value) -> Value {
     let mut test = json!({ "name": "smoke", "template": template(tag, seconds) });
     merge(&mut test, &more);
     json!({ "name": "prod", "tests": [test] })
 }
 
 /// The record of a test.
-fn test<'a>(promotion: &'a Value, name: &str) -> Result<&'a Value> {
+pub fn test<'a>(promotion: &'a Value, name: &str) -> Result<&'a Value> {
     let tests = promotion["status"]["tests"].as_array().context("no tests")?;
     tests.iter().find(|test| test["name"] == name).with_context(|| format!("no test {name} in {tests:?}"))
 }
 
 /// The Job of the last attempt of a test.
-async fn job(project: &Project, test: &Value) -> Result<Value> {
+pub async fn job(project: &Project, test: &Value) -> Result<Value> {
     let name = test["job"].as_str().context("no Job")?;
     project.live("prod", "jobs", name).await?.with_context(|| format!("Job {name} is gone"))
 }
 
-fn reads(found: &Value, field: &str, wanted: &str) -> Result<()> {
+pub fn reads(found: &Value, field: &str, wanted: &str) -> Result<()> {
     let text = found[field].as_str().unwrap_or_default();
     ensure!(text.contains(wanted), "nothing of {wanted:?} in {field}: {found:#}");
     Ok(())
 }
 
 /// Waits until the only test runs; returns its record.
-async fn running(project: &Project, promotion: &str) -> Result<Value> {
+pub async fn running(project: &Project, promotion: &str) -> Result<Value> {
     eventually("the test to run", SOON, async || {
         let found = project.ours("promotions", promotion).await?;
         let Ok(test) = test(&found, "smoke") else { return Ok(None) };
