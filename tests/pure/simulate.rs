@@ -19,6 +19,7 @@ mod changed_objects;
 mod checks;
 mod cluster;
 mod comparison;
+mod costs;
 mod crashes;
 mod described;
 mod fate;

@@ -4,13 +4,14 @@ use anyhow::{Context, Result, ensure};
 use control_plane::AuditEvent;
 use serde_json::{Value, json};
 use std::time::Duration;
-use support::objects::{config, deployment, service, stateful_set};
+use support::objects::{config, deployment, hook, service, stateful_set, test};
 use support::requests::{is_write, shown};
 use support::{Project, same, with_own_controller};
 
 support::stories![
     a_promotion_writes_each_object_that_differs_once_and_no_other,
     a_promotion_writes_into_our_own_objects_seven_times,
+    a_promotion_with_checks_a_hook_and_tests_writes_as_often_as_it_has_to,
     a_rollback_writes_what_differs_once,
     between_a_rollback_and_what_it_puts_back_nothing_of_our_own_is_written,
     a_settled_project_is_silent_for_a_minute,
@@ -74,6 +75,56 @@ async fn a_promotion_writes_into_our_own_objects_seven_times() -> Result<()> {
             ours.into_iter().filter(|event| event.resource != "contents").collect();
         // The release: captured, verified. The promotion: created, intent, outcome. The environment: start, end.
         ensure!(counted.len() <= 7, "{} writes of our own:\n{}", counted.len(), shown(counted));
+        Ok(())
+    })
+    .await
+}
+
+/// A policy whose check reads a ConfigMap that the environment has.
+async fn with_a_check(project: &Project) -> Result<()> {
+    let flag = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "flag" }, "data": { "ready": "yes" } });
+    project.apply("prod", &[flag])?;
+    let compare = json!({ "path": "$.data.ready", "value": "yes" });
+    let object = json!({ "apiVersion": "v1", "kind": "ConfigMap", "name": "flag", "compare": compare });
+    let check = json!({ "name": "flag", "interval": "5s", "object": object });
+    project.policy("checked", json!({ "checks": [check] })).await
+}
+
+async fn a_promotion_with_checks_a_hook_and_tests_writes_as_often_as_it_has_to() -> Result<()> {
+    with_own_controller(&[json!({ "name": "prod", "rollbackPolicyRef": "checked" })], async |project| {
+        with_a_check(project).await?;
+        let first = project.release("1.0.0", &shop("v1")).await?;
+        project.condition("releases", &first, "Verified", "True", "").await?;
+        let jobs = vec![hook("migrate", "pre-promote", "m1"), test("checkout", "t1")];
+        let template = test("db", "t1")["spec"]["template"].clone();
+        let before = json!({ "tests": [{ "name": "db", "when": "Before", "template": template }] });
+        // A hook: its Job was created, it is complete. A test: it runs, its result. A test before the first write: it runs, and the
+        // release and the environment wait, and then proceed; its result is written with the intent.
+        for (version, jobs, tests, most) in
+            [("2.0.0", vec![], json!({}), 7), ("3.0.0", jobs, json!({}), 11), ("4.0.0", vec![], before, 12)]
+        {
+            project.change("environments", "prod", json!({ "spec": tests })).await?;
+            project.quiet().await?;
+            let mark = project.cluster.audit()?.mark().await?;
+            let objects = [shop(&format!("v{version}")), jobs.clone()].concat();
+            let release = project.release(version, &objects).await?;
+            project.condition("releases", &release, "Verified", "True", "").await?;
+            project.quiet().await?;
+            let events = project.requests(mark).await?;
+            let (target, ours) = split(project, &events);
+            // web and api differ, and every hook and test is a Job.
+            let expected = 2 + jobs.len() + tests["tests"].as_array().map_or(0, Vec::len);
+            ensure!(
+                target.len() == expected,
+                "{version}: {} in the target:\n{}",
+                target.len(),
+                shown(target)
+            );
+            let ours: Vec<&AuditEvent> =
+                ours.into_iter().filter(|event| event.resource != "contents").collect();
+            ensure!(ours.len() <= most, "{version}: {} writes of our own:\n{}", ours.len(), shown(ours));
+            println!("{version}: {} writes of our own", ours.len());
+        }
         Ok(())
     })
     .await

@@ -1,0 +1,74 @@
+//! What a promotion writes into Towpath's own objects, Contents apart: the release, the promotion and the environment.
+
+use super::hooks::{hook, with};
+use super::outcomes::promotion;
+use super::run::{Event, Run};
+use super::scenarios::{deployment, environment};
+use super::store::Store;
+use super::tests_of_releases::of_content;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use towpath::api::{PromotionPhase, RollbackPolicySpec};
+
+const SECOND: &str = "release 2.0.0";
+
+/// The writes of the second promotion.
+fn writes(setting: fn(&mut Store, Timestamp), second: fn(&mut Store, Timestamp)) -> usize {
+    let first: Event = (0, "release 1.0.0", |store, now| with(store, "1.0.0", "web", vec![], now));
+    let run = Run::of(setting, &[first, (1000, SECOND, second)]).settle();
+    let text = run.log.join("\n");
+    assert_eq!(promotion(&run, "prod-shop-2.0.0"), PromotionPhase::Verified, "{text}");
+    let is_event = |line: &&String| line.ends_with(&format!("* {SECOND}"));
+    let lines = run.log.iter().skip_while(|line| !is_event(line)).skip(1);
+    let is_write =
+        |step: &&str| ["remembers ", "reports ", "creates "].iter().any(|verb| step.contains(verb));
+    lines.flat_map(|line| line.split(" | ")).filter(is_write).count()
+}
+
+fn prod(store: &mut Store, now: Timestamp) {
+    environment(store, "prod", json!({}), now);
+}
+
+/// Its observe window is too short to be written to the status.
+fn brief(store: &mut Store, now: Timestamp) {
+    let policy =
+        RollbackPolicySpec { observe_window: "2s".parse().unwrap(), ..RollbackPolicySpec::default() };
+    store.policies.insert("brief".into(), policy);
+    environment(store, "prod", json!({ "rollbackPolicyRef": "brief" }), now);
+}
+
+fn tested_before(store: &mut Store, now: Timestamp) {
+    let template: Value = deployment("db", "web", None)["spec"]["template"].clone();
+    let test = json!({ "name": "db", "when": "Before", "template": template });
+    environment(store, "prod", json!({ "tests": [test] }), now);
+}
+
+fn plain(store: &mut Store, now: Timestamp) {
+    with(store, "2.0.0", "web-2", vec![], now);
+}
+
+fn migration() -> Value {
+    hook("migrate", "pre-promote", "web", json!({}))
+}
+
+fn checkout() -> Value {
+    of_content("checkout", "web", json!({}))
+}
+
+#[test]
+fn a_hook_costs_two_writes_a_test_one_and_a_gate_that_closes_five() {
+    let migrated = |store: &mut Store, now| with(store, "2.0.0", "web-2", vec![migration()], now);
+    let tested = |store: &mut Store, now| with(store, "2.0.0", "web-2", vec![checkout()], now);
+    let both = |store: &mut Store, now| with(store, "2.0.0", "web-2", vec![migration(), checkout()], now);
+    // The release: captured, verified. The promotion: created, intent, outcome. The environment: start, end.
+    assert_eq!(writes(brief, plain), 7);
+    // A longer window: that it began.
+    assert_eq!(writes(prod, plain), 8);
+    // That the Job was created, before anything else follows, and that it is complete.
+    assert_eq!(writes(prod, migrated), 10);
+    // The start of a test is written with that of the window.
+    assert_eq!(writes(prod, tested), 9);
+    assert_eq!(writes(prod, both), 11);
+    // The start of the test. The release and the environment wait, and then proceed. The result is written with the intent.
+    assert_eq!(writes(tested_before, plain), 13);
+}
