@@ -4,18 +4,54 @@
 
 use super::{Scene, recalled};
 use crate::api::{
-    ChangeAction, Delivery, FailureAction, Meta, Promotion, PromotionKind, PromotionPhase, PromotionSpec,
-    PromotionStatus, Reason, RollbackTarget,
+    ChangeAction, Delivery, Environment, FailureAction, Meta, Promotion, PromotionKind, PromotionPhase,
+    PromotionSpec, PromotionStatus, Reason, RollbackPolicySpec, RollbackTarget,
 };
 use crate::decide::conditions::cut;
 use crate::decide::decision::{Action, Owner};
+use crate::decide::history::lane::Lane;
 use crate::decide::history::target::{self, default_target};
 use crate::decide::moments::span;
 use crate::decide::recall::{is_of_recall, no_target_left};
 use crate::decide::requires::is_of_requirement;
+use crate::decide::world::Project;
+use jiff::Timestamp;
+
+/// A promotion that failed.
+pub struct Failure<'a> {
+    /// The project.
+    pub project: &'a Project,
+    /// The environment.
+    pub environment: &'a Environment,
+    /// The lane of the promotion.
+    pub lane: &'a Lane<'a>,
+    /// The rollback policy of the environment.
+    pub policy: &'a RollbackPolicySpec,
+    /// The promotion.
+    pub promotion: &'a Promotion,
+    /// Its status.
+    pub status: &'a PromotionStatus,
+    /// The current time.
+    pub now: Timestamp,
+}
+
+impl Scene<'_> {
+    /// This promotion as one that failed.
+    pub(super) fn failure(&self) -> Failure<'_> {
+        Failure {
+            project: &self.world.project,
+            environment: self.environment,
+            lane: &self.lane,
+            policy: &self.policy,
+            promotion: &self.world.promotion,
+            status: &self.status,
+            now: self.now,
+        }
+    }
+}
 
 /// What follows from a failure.
-pub(super) enum Consequence {
+pub enum Consequence {
     /// Roll back to this revision.
     RollBack(i64),
     /// Write nothing and stop automatic promotion; holds the cause.
@@ -24,20 +60,54 @@ pub(super) enum Consequence {
     Leave(String),
 }
 
-pub(super) fn consequence(scene: &Scene<'_>) -> Consequence {
-    if scene.is_rollback() {
+/// How far the consequence of a failure has come.
+pub enum Next {
+    /// The rollback has to be created.
+    Create(Box<Action>),
+    /// The rollback has not ended.
+    Await,
+    /// Nothing is written.
+    Stay {
+        /// Why not, and what a person can do.
+        cause: String,
+        /// Whether automatic promotion stops.
+        holds: bool,
+    },
+}
+
+/// What to do next about a failure. The spec of its rollback holds the reason and the message.
+pub fn next(failure: &Failure<'_>, follows: Consequence, reason: &Reason, message: &str) -> Next {
+    let revision = match follows {
+        Consequence::RollBack(revision) => revision,
+        Consequence::Hold(cause) => return Next::Stay { cause, holds: true },
+        Consequence::Leave(cause) => return Next::Stay { cause, holds: false },
+    };
+    match failure.project.promotions.get(&rollback_name(failure)) {
+        None => Next::Create(Box::new(roll_back(failure, revision, reason, message))),
+        Some(rollback) if !rollback.phase().is_final() => Next::Await,
+        Some(rollback) => {
+            let status = rollback.status.as_ref();
+            let end = status.and_then(|status| status.message.as_deref()).unwrap_or_default();
+            Next::Stay { cause: format!("{} did not start: {end}", rollback.name()), holds: true }
+        }
+    }
+}
+
+/// What follows from the failure of a promotion.
+pub fn consequence(failure: &Failure<'_>) -> Consequence {
+    if failure.promotion.spec.kind == PromotionKind::Rollback {
         return Consequence::Hold(
             "a failed rollback is not rolled back: promote a fixed release, or roll back to another revision with spec.toRevision"
                 .into(),
         );
     }
-    if scene.environment.spec.delivery == Delivery::Observed {
+    if failure.environment.spec.delivery == Delivery::Observed {
         return Consequence::Leave("the environment has delivery: Observed, so nothing is written".into());
     }
-    if let Some(cause) = changed_nothing(scene) {
+    if let Some(cause) = changed_nothing(failure) {
         return Consequence::Leave(cause);
     }
-    match scene.policy.action {
+    match failure.policy.action {
         FailureAction::Hold => {
             return Consequence::Hold("the rollback policy has action: Hold".into());
         }
@@ -46,49 +116,49 @@ pub(super) fn consequence(scene: &Scene<'_>) -> Consequence {
         }
         FailureAction::Rollback => {}
     }
-    if budget_is_exhausted(scene) {
-        let budget = &scene.policy.budget;
+    if budget_is_exhausted(failure) {
+        let budget = &failure.policy.budget;
         return Consequence::Hold(format!(
             "the budget of {} rollbacks in {:?} is exhausted; repair this environment manually",
             budget.rollbacks,
             std::time::Duration::from(budget.period)
         ));
     }
-    match revision_to_restore(scene) {
-        Some(revision) if has_content_of_this(scene, revision) => Consequence::Hold(format!(
+    match revision_to_restore(failure) {
+        Some(revision) if has_content_of_this(failure, revision) => Consequence::Hold(format!(
             "revision {revision} was verified with the content that failed now, so restoring it changes nothing; promote a fixed \
              release, or roll back to another revision with spec.toRevision"
         )),
-        Some(revision) => match target::irreversible(&scene.lane, revision) {
+        Some(revision) => match target::irreversible(failure.lane, revision) {
             Some(promotion) => Consequence::Hold(target::irreversible_release(promotion, revision)),
             None => Consequence::RollBack(revision),
         },
-        None => Consequence::Hold(no_target(scene)),
+        None => Consequence::Hold(no_target(failure)),
     }
 }
 
 /// Why there is no revision to roll back to, and what a person can do.
-fn no_target(scene: &Scene<'_>) -> String {
-    match scene.lane.recalls.is_empty() {
+fn no_target(failure: &Failure<'_>) -> String {
+    match failure.lane.recalls.is_empty() {
         true => "there is no verified revision to roll back to; repair this environment manually".into(),
-        false => no_target_left(&scene.world.project, &scene.lane, &scene.world.promotion.spec.release),
+        false => no_target_left(failure.project, failure.lane, &failure.promotion.spec.release),
     }
 }
 
 /// Whether a revision has the content that this promotion wrote.
-fn has_content_of_this(scene: &Scene<'_>, revision: i64) -> bool {
-    let own = scene.status.digest.clone();
-    let digest = scene.lane.revision(revision).and_then(|other| other.status.as_ref()?.digest.clone());
+fn has_content_of_this(failure: &Failure<'_>, revision: i64) -> bool {
+    let own = failure.status.digest.clone();
+    let digest = failure.lane.revision(revision).and_then(|other| other.status.as_ref()?.digest.clone());
     own.is_some() && own == digest
 }
 
 /// Why there is nothing to roll back. The changes of unverified predecessors with the same content count as changes of this promotion.
-fn changed_nothing(scene: &Scene<'_>) -> Option<String> {
-    let own = &scene.status;
+fn changed_nothing(failure: &Failure<'_>) -> Option<String> {
+    let own = failure.status;
     if writes(own) {
         return None;
     }
-    let earlier = || scene.lane.here().rev().filter(|other| other.revision() < own.revision);
+    let earlier = || failure.lane.here().rev().filter(|other| other.revision() < own.revision);
     let has_same_content = |other: &&Promotion| {
         own.digest.is_some() && other.status.as_ref().is_some_and(|status| status.digest == own.digest)
     };
@@ -108,19 +178,19 @@ fn writes(status: &PromotionStatus) -> bool {
     status.changes.iter().any(|change| change.action.is_write() || change.action == ChangeAction::Delete)
 }
 
-fn revision_to_restore(scene: &Scene<'_>) -> Option<i64> {
-    match scene.policy.target {
-        RollbackTarget::LastVerified => default_target(&scene.lane),
+fn revision_to_restore(failure: &Failure<'_>) -> Option<i64> {
+    match failure.policy.target {
+        RollbackTarget::LastVerified => default_target(failure.lane),
         RollbackTarget::Previous => {
-            let replaces = scene.status.replaces;
+            let replaces = failure.status.replaces;
             match replaces {
-                None => default_target(&scene.lane),
-                Some(number) => scene
+                None => default_target(failure.lane),
+                Some(number) => failure
                     .lane
                     .revision(number)
                     .filter(|promotion| promotion.phase() == PromotionPhase::Verified)
-                    .filter(|promotion| scene.lane.recall_of_target(promotion).is_none())
-                    .and_then(|promotion| match scene.lane.content_of(promotion) {
+                    .filter(|promotion| failure.lane.recall_of_target(promotion).is_none())
+                    .and_then(|promotion| match failure.lane.content_of(promotion) {
                         Some(origin) => origin.revision(),
                         None => Some(0),
                     }),
@@ -129,20 +199,20 @@ fn revision_to_restore(scene: &Scene<'_>) -> Option<i64> {
     }
 }
 
-fn budget_is_exhausted(scene: &Scene<'_>) -> bool {
-    let period = span(scene.policy.budget.period);
-    let since = scene.now.checked_sub(period).unwrap_or(jiff::Timestamp::MIN);
-    let own = rollback_name(scene);
-    let made = scene
+fn budget_is_exhausted(failure: &Failure<'_>) -> bool {
+    let period = span(failure.policy.budget.period);
+    let since = failure.now.checked_sub(period).unwrap_or(jiff::Timestamp::MIN);
+    let own = rollback_name(failure);
+    let made = failure
         .lane
         .revisions
         .iter()
-        .chain(scene.lane.pending.iter())
+        .chain(failure.lane.pending.iter())
         .filter(|promotion| promotion.spec.kind == PromotionKind::Rollback && promotion.name() != own)
         .filter(|promotion| promotion.is_automatic() && promotion.created() >= since)
         .filter(|promotion| !is_of_recall(promotion) && !is_of_requirement(promotion))
         .count();
-    i64::try_from(made).unwrap_or(i64::MAX) >= i64::from(scene.policy.budget.rollbacks)
+    i64::try_from(made).unwrap_or(i64::MAX) >= i64::from(failure.policy.budget.rollbacks)
 }
 
 /// The possible names of the rollback of a promotion that failed.
@@ -151,10 +221,10 @@ pub fn rollback_names(promotion: &Promotion) -> impl Iterator<Item = String> + u
 }
 
 /// The name of the rollback of this promotion: the first name that no unrelated promotion has.
-pub(super) fn rollback_name(scene: &Scene<'_>) -> String {
-    let own = &scene.world.promotion;
+fn rollback_name(failure: &Failure<'_>) -> String {
+    let own = failure.promotion;
     let is_unrelated = |name: &String| {
-        scene.world.project.promotions.get(name).is_some_and(|other| {
+        failure.project.promotions.get(name).is_some_and(|other| {
             other.spec.kind != PromotionKind::Rollback
                 || other.spec.environment != own.spec.environment
                 || !other.is_automatic()
@@ -166,14 +236,14 @@ pub(super) fn rollback_name(scene: &Scene<'_>) -> String {
     rollback_names(own).find(|name| !is_unrelated(name)).unwrap_or_default()
 }
 
-pub(super) fn roll_back(scene: &Scene<'_>, revision: i64, reason: &Reason, message: &str) -> Action {
+fn roll_back(failure: &Failure<'_>, revision: i64, reason: &Reason, message: &str) -> Action {
     Action::CreatePromotion {
-        name: rollback_name(scene),
-        application: scene.application.to_owned(),
+        name: rollback_name(failure),
+        application: failure.lane.application.to_owned(),
         spec: Box::new(PromotionSpec {
-            release: scene.world.promotion.spec.release.clone(),
-            environment: scene.environment.name().into(),
-            application: Some(scene.application.into()),
+            release: failure.promotion.spec.release.clone(),
+            environment: failure.environment.name().into(),
+            application: Some(failure.lane.application.into()),
             kind: PromotionKind::Rollback,
             to_revision: Some(revision),
             cause: Some(cut(reason.as_str(), 64)),
@@ -181,6 +251,6 @@ pub(super) fn roll_back(scene: &Scene<'_>, revision: i64, reason: &Reason, messa
             override_: None,
             requested_by: None,
         }),
-        owner: Owner::environment(scene.environment),
+        owner: Owner::environment(failure.environment),
     }
 }

@@ -3,7 +3,7 @@
 //! Invariant: an outcome is memory, because it cannot be observed again. A failure that is rolled back does not end the promotion
 //! at once: the rollback is created first, and the promotion fails when that rollback has started.
 
-use super::consequence::{Consequence, consequence, roll_back, rollback_name};
+use super::consequence::{Next, consequence, next};
 use super::{Decision, Scene, checks, hooks, note, recalled, removals, steps, test_runs, warning};
 use crate::api::{
     Condition, HOLDS, Meta, Promotion, PromotionKind, PromotionPhase, PromotionStatus, Reason, StepResult,
@@ -160,23 +160,13 @@ fn rolled_back(scene: &Scene<'_>, rollback: &Promotion) -> Decision {
 /// Handles a failure. If the policy rolls back, the rollback is created first, and this promotion ends once it has started.
 fn failed(scene: &Scene<'_>, reason: Reason, message: &str) -> Decision {
     let is_recalled = reason == Reason::Recalled;
-    let follows = if is_recalled { recalled::consequence(scene) } else { consequence(scene) };
-    let (text, holds) = match follows {
-        Consequence::RollBack(revision) => match scene.world.project.promotions.get(&rollback_name(scene)) {
-            None => {
-                let actions = vec![roll_back(scene, revision, &reason, message)];
-                return Decision { actions, ..Decision::default() };
-            }
-            Some(rollback) if !rollback.phase().is_final() => return Decision::default(),
-            Some(rollback) => {
-                let status = rollback.status.as_ref();
-                let end = status.and_then(|status| status.message.as_deref()).unwrap_or_default();
-                (format!("{message}; {} did not start: {end}", rollback.name()), true)
-            }
-        },
-        Consequence::Hold(cause) => (format!("{message}; {cause}"), true),
-        Consequence::Leave(cause) => (format!("{message}; {cause}"), false),
+    let follows = if is_recalled { recalled::consequence(scene) } else { consequence(&scene.failure()) };
+    let (cause, holds) = match next(&scene.failure(), follows, &reason, message) {
+        Next::Create(action) => return Decision { actions: vec![*action], ..Decision::default() },
+        Next::Await => return Decision::default(),
+        Next::Stay { cause, holds } => (cause, holds),
     };
+    let text = format!("{message}; {cause}");
     if let Some(decision) = hooks::stop_own(scene, hooks::patience(scene)).or_else(|| test_runs::stop(scene))
     {
         return decision;
