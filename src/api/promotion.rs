@@ -170,8 +170,8 @@ pub struct PromotionStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
     pub failing_before: Vec<ObjectRef>,
-    /// Terminations of containers that were found when the promotion started. They do not count against the release. Absent after
-    /// the promotion has ended.
+    /// Terminations of containers that do not count against the release: those that were found when the promotion started or, once it is
+    /// verified, those that were found then. Absent after it ended in another way.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 400))]
     pub exits_before: Vec<ExitsBefore>,
@@ -278,14 +278,15 @@ impl Default for PromotionStatus {
     }
 }
 
-/// How often a container had terminated before the promotion started.
+/// How often a container had terminated before the promotion started, or before it was verified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExitsBefore {
     /// UID of the pod.
     #[schemars(length(max = 64))]
     pub pod: String,
-    /// Name of the container. Empty for a pod that had failed as a whole, for example by an eviction.
+    /// Name of the container. Empty for a pod that had failed as a whole, for example by an eviction, or that had lost readiness when the
+    /// promotion was verified.
     #[schemars(length(max = 63))]
     pub container: String,
     /// Number of terminations.

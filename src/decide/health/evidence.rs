@@ -75,3 +75,13 @@ pub fn exits_before<'a>(pods: impl Iterator<Item = &'a Pod>) -> Vec<ExitsBefore>
     list.truncate(MOST_EXITS_BEFORE);
     list
 }
+
+/// What is there when a promotion is verified, and does not count against it afterwards: terminations of containers, pods that failed, and pods
+/// that lost readiness.
+pub fn found_when_verified<'a>(pods: impl Iterator<Item = &'a Pod> + Clone) -> Vec<ExitsBefore> {
+    let lost = pods.clone().filter(|pod| pod.lost_readiness && pod.failed.is_none());
+    let lost = lost.map(|pod| ExitsBefore { pod: pod.uid.clone(), container: String::new(), exits: 0 });
+    let mut list: Vec<ExitsBefore> = lost.chain(exits_before(pods)).collect();
+    list.truncate(MOST_EXITS_BEFORE);
+    list
+}

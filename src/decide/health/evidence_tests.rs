@@ -188,6 +188,7 @@ fn a_job_whose_pod_was_evicted_says_nothing() {
         );
     }
 }
+
 /// A widget with a pod template, whose controller says this.
 fn templated(status: serde_json::Value) -> serde_json::Value {
     let template = serde_json::json!({ "spec": { "containers": [{ "name": "app" }] } });
@@ -302,4 +303,21 @@ fn a_controller_that_keeps_the_earlier_pods_shows_nothing_about_a_new_template()
     ] {
         assert_eq!(keeps_earlier_pods(&custom(live, pods), at(0)), keeps, "a controller that {what}");
     }
+}
+
+#[test]
+fn what_is_there_at_the_verification_is_recorded_for_the_time_after_it() {
+    let pod = |name: &str, pod: Pod| Pod { uid: name.into(), ..pod };
+    let crashed = vec![ended(waiting("CrashLoopBackOff", 1), "Error", false)];
+    let pods = [
+        pod("ready", Pod { ready: true, ..Pod::default() }),
+        pod("crashed", Pod { containers: crashed, ..Pod::default() }),
+        pod("lost", Pod { lost_readiness: true, ..Pod::default() }),
+        pod("evicted", Pod { failed: Some(("Evicted".into(), String::new())), ..Pod::default() }),
+    ];
+    let found = found_when_verified(pods.iter());
+    let names: Vec<(&str, bool)> =
+        found.iter().map(|it| (it.pod.as_str(), it.container.is_empty())).collect();
+    assert_eq!(names, [("lost", true), ("crashed", false), ("evicted", true)]);
+    assert_eq!(found[1].exits, pods[1].containers[0].exits());
 }

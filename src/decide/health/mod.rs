@@ -14,7 +14,7 @@ mod pod;
 mod workload;
 
 pub use custom::{Kstatus, keeps_earlier_pods, kstatus};
-pub use evidence::{exits_before, is_cron_job, without_evidence};
+pub use evidence::{exits_before, found_when_verified, is_cron_job, without_evidence};
 pub use held::{stands_still, stuck_pods};
 pub use job::{has_ended_its_own, of_hook};
 pub use neighbours::{failed_before, of_neighbours};

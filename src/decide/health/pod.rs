@@ -17,8 +17,7 @@ const CLOCKS_AGREE_WITHIN: SignedDuration = SignedDuration::from_secs(120);
 pub(super) fn of_pods(key: &ObjectKey, workload: &Workload, rules: &Rules<'_>) -> Health {
     let mut recheck_at = None;
     let mut evictions = 0;
-    let had_failed = |pod: &Pod| rules.before.iter().any(|it| it.pod == pod.uid && it.container.is_empty());
-    for pod in workload.pods.iter().filter(|pod| !had_failed(pod)) {
+    for pod in workload.pods.iter().filter(|pod| !had_failed(pod, rules)) {
         evictions += i32::from(is_evicted_by_its_node(pod));
         match of_pod(key, pod, rules) {
             Health::Healthy => {}
@@ -32,7 +31,7 @@ pub(super) fn of_pods(key: &ObjectKey, workload: &Workload, rules: &Rules<'_>) -
             format!("{key}: {evictions} pods were evicted because their node ran out of a resource"),
         );
     }
-    let ended = workload.pods.iter().filter(|pod| !had_failed(pod)).filter_map(ended_for_good);
+    let ended = workload.pods.iter().filter(|pod| !had_failed(pod, rules)).filter_map(ended_for_good);
     let ended: Vec<_> = ended.collect();
     if let Some((pod, container, end)) = ended.last().filter(|_| is_more(ended.len(), rules.limits.restarts))
     {
@@ -66,6 +65,11 @@ pub(super) fn not_replaced(pods: &[Pod]) -> Option<&Pod> {
     let last = pods.iter().filter(|pod| ended_for_good(pod).is_some()).max_by_key(|pod| pod.created)?;
     let replaces = |pod: &Pod| (pod.is_staying() || pod.completed) && pod.created >= last.created;
     (!pods.iter().any(replaces)).then_some(last)
+}
+
+/// Whether a pod had failed before, or had lost readiness when the promotion was verified.
+pub(super) fn had_failed(pod: &Pod, rules: &Rules<'_>) -> bool {
+    rules.before.iter().any(|it| it.pod == pod.uid && it.container.is_empty())
 }
 
 fn of_pod(key: &ObjectKey, pod: &Pod, rules: &Rules<'_>) -> Health {

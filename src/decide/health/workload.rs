@@ -174,7 +174,8 @@ pub(super) fn readiness(key: &ObjectKey, workload: &Workload, rules: &Rules<'_>)
     if key.kind() == "Job" {
         return Health::Healthy;
     }
-    let lost = || workload.pods.iter().filter(|pod| pod::has_lost_readiness(pod));
+    let has_lost = |pod: &&Pod| pod::has_lost_readiness(pod) && !pod::had_failed(pod, rules);
+    let lost = || workload.pods.iter().filter(has_lost);
     let count = i64::try_from(lost().count()).unwrap_or(i64::MAX);
     let tolerated = i64::from(workload.desired) * i64::from(rules.limits.unavailable_percent) / 100;
     match lost().next() {

@@ -9,8 +9,8 @@ use crate::content::object::templates::complete_pod_template;
 use crate::content::ownership::fields::{Changed, changed_template};
 use crate::content::{Desired, ObjectKey};
 use crate::decide::health::{
-    Health, Mode, Rules, Subject, all, exits_before, is_cron_job, is_workload, keeps_earlier_pods, of_all,
-    of_hook, of_neighbours, subjects, without_evidence,
+    self, Health, Mode, Rules, Subject, all, exits_before, is_cron_job, is_workload, keeps_earlier_pods,
+    of_all, of_hook, of_neighbours, subjects, without_evidence,
 };
 use crate::decide::world::{Live, Workload};
 use jiff::Timestamp;
@@ -128,6 +128,18 @@ pub(super) fn exits_found(scene: &Scene<'_>, wanted: &[Desired]) -> Vec<ExitsBef
     let items = wanted.iter().filter(|item| !item.key.is("batch", "Job"));
     let workloads = items.filter_map(|item| scene.world.workloads.get(&item.key));
     exits_before(workloads.flat_map(|workload| &workload.pods))
+}
+
+/// What of the pods of this promotion does not count after it is verified. Another tool deploys the pods of an Observed environment, which
+/// are not judged then.
+pub(super) fn found_when_verified(scene: &Scene<'_>) -> Vec<ExitsBefore> {
+    let Some(Ok(plan)) = &scene.world.plans.content else { return Vec::new() };
+    if scene.environment.spec.delivery == Delivery::Observed {
+        return Vec::new();
+    }
+    let items = plan.objects.iter().filter(|item| !item.key.is("batch", "Job"));
+    let workloads = items.filter_map(|item| scene.world.workloads.get(&item.key));
+    health::found_when_verified(workloads.flat_map(|workload| &workload.pods))
 }
 
 /// Changed workloads whose replicas are 0 although the content does not say so, and DaemonSets that ran on nodes and select none any

@@ -4,6 +4,7 @@
 //! at once: the rollback is created first, and the promotion fails when that rollback has started.
 
 use super::consequence::{Next, consequence, next};
+use super::health::found_when_verified;
 use super::{Decision, Scene, checks, hooks, note, recalled, removals, steps, test_runs, warning};
 use crate::api::{
     Condition, HOLDS, Meta, Promotion, PromotionKind, PromotionPhase, PromotionStatus, Reason, StepResult,
@@ -109,6 +110,9 @@ impl End<'_> {
         test_runs::close(scene, &mut status);
         removals::record(scene, &mut status, self.phase);
         steps::close(&mut status, scene, result, step);
+        if self.phase == PromotionPhase::Verified {
+            status.exits_before = found_when_verified(scene);
+        }
         let memory = scene.write(status, self.phase, &self.reason, self.message);
         Decision { memory: Some(memory), ..Decision::default() }
     }
