@@ -190,7 +190,8 @@ pub struct EnvironmentStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     pub message: Option<String>,
-    /// Conditions: `Ready`, `Reconciling`, `Stalled`, `ApprovalOverdue`, `FreezeIneffective`, `OverridesPending`, `SecurityDegraded`.
+    /// Conditions: `Ready`, `Reconciling`, `Stalled`, `ApprovalOverdue`, `FailingAfterVerification`, `FreezeIneffective`, `OverridesPending`,
+    /// `SecurityDegraded`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

@@ -77,8 +77,8 @@ pub use release::{
     ReleaseStatus, Requirement, Source, StageStatus,
 };
 pub use rollback_policy::{
-    Budget, FailureAction, FailureThresholds, RollbackPolicy, RollbackPolicySpec, RollbackPolicyStatus,
-    RollbackTarget,
+    AfterVerified, AfterVerifiedAction, Budget, FailureAction, FailureThresholds, RollbackPolicy,
+    RollbackPolicySpec, RollbackPolicyStatus, RollbackTarget,
 };
 pub use test::{EnvironmentTest, TestOrigin, TestResult, TestStatus, TestTime};
 pub use trim::Trim;

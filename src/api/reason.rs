@@ -289,6 +289,8 @@ reasons! {
     PoliciesChanged: Blocking,
     /// An Emergency change started before it was approved.
     Emergency: Blocking,
+    /// A release that was verified fails while it runs.
+    FailingAfterVerification: Blocking,
     /// The overrides changed after the last promotion.
     OverridesChanged: Transient,
     /// A check provider answers.

@@ -57,6 +57,9 @@ pub struct RollbackPolicySpec {
     /// Maximum number of automatic rollbacks in a period. A failure beyond it is handled as `Hold`.
     #[serde(default)]
     pub budget: Budget,
+    /// What happens when a release that was verified fails later, while it runs. Default: nothing.
+    #[serde(default)]
+    pub after_verified: AfterVerified,
     /// What a release has to show in addition to the health of its pods: metrics, alerts, HTTP answers, fields of objects. Rollbacks are
     /// not measured. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -72,6 +75,7 @@ impl Default for RollbackPolicySpec {
             action: FailureAction::default(),
             target: RollbackTarget::default(),
             budget: Budget::default(),
+            after_verified: AfterVerified::default(),
             checks: Vec::new(),
         }
     }
@@ -186,6 +190,45 @@ pub enum FailureAction {
     Hold,
     /// Write nothing and continue with newer releases.
     Notify,
+}
+
+/// What happens when a release that was verified fails while it runs. Judged are the pods of the workloads that the promotion wrote, by the
+/// rules of the observe window, as long as no other manager changes a pod template. Only what begins after the verification counts;
+/// evictions, drained nodes, autoscaling and deleted workloads do not. Checks are not measured after the verification. Not in Observed
+/// environments.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AfterVerified {
+    /// `Ignore`: nothing happens. `Notify`: the Environment reports it with an Event and the condition `FailingAfterVerification`.
+    /// `Rollback`: in addition, the newest verified revision with other content is restored, under the rules of `action`, `target` and
+    /// `budget`. A rollback that fails after it restored a revision is only reported, and what ran before Towpath first wrote is never
+    /// restored. Default: Ignore.
+    #[serde(default)]
+    pub action: AfterVerifiedAction,
+    /// How long a release is judged after its verification, such as `24h`. From `10s` to `168h`. Default: 1h.
+    #[serde(default = "one_hour", rename = "for")]
+    #[schemars(schema_with = "schema::duration")]
+    #[x_kube(validation = Rule::new("duration(self) >= duration('10s') && duration(self) <= duration('168h')")
+        .message("for must be from 10s to 168h"))]
+    pub for_: Duration,
+}
+
+impl Default for AfterVerified {
+    fn default() -> Self {
+        Self { action: AfterVerifiedAction::default(), for_: one_hour() }
+    }
+}
+
+/// What happens when a verified release fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum AfterVerifiedAction {
+    /// Nothing.
+    #[default]
+    Ignore,
+    /// Report it.
+    Notify,
+    /// Report it, and restore an earlier revision.
+    Rollback,
 }
 
 /// Revision that a rollback restores.

@@ -1,7 +1,7 @@
 //! Queues the objects that a change concerns.
 
 use super::queue::{Key, Kind, Queue};
-use crate::api::{CachedRelease, Location, Promotion, Recall, ReleasePhase};
+use crate::api::{AfterVerifiedAction, CachedRelease, Location, Promotion, Recall, ReleasePhase};
 use crate::cluster::{Change, Stores};
 use crate::process::Due;
 
@@ -180,6 +180,9 @@ impl Wake {
         for id in self.stores.targets().of(&Location::home(namespace.into())) {
             let (project, environment) = (id.project.as_str(), id.environment.as_str());
             self.promotions(project, Some(environment));
+            if !is_namespace && self.watches_verified(project, environment) {
+                self.environment(project, environment);
+            }
             if is_namespace {
                 self.environment(project, environment);
                 self.recalls(self.stores.recalls.list(project));
@@ -191,6 +194,15 @@ impl Wake {
                 }
             }
         }
+    }
+
+    /// Whether the rollback policy of an environment asks for its workloads after the verification of a release.
+    fn watches_verified(&self, project: &str, environment: &str) -> bool {
+        let environment = self.stores.environments.get(project, environment);
+        let policy = environment.and_then(|environment| {
+            self.stores.policies.get(project, environment.spec.rollback_policy_ref.as_deref()?)
+        });
+        policy.is_some_and(|policy| policy.spec.after_verified.action != AfterVerifiedAction::Ignore)
     }
 
     fn environments(&self, project: &str) {

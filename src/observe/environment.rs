@@ -2,12 +2,14 @@
 
 use super::grant::{WHILE_SETTLED, WHILE_WRITING, grant};
 use super::rights::{Questions, TO_OFFER, ask};
-use super::{ObserveError, copies, project};
+use super::{ObserveError, copies, health, live, project};
 use crate::api::{
     Approval, Content, Delivery, Environment, EnvironmentName, PromotionMode, requesters as distinct,
 };
-use crate::decide::needs::is_trimmed;
-use crate::decide::world::{EnvironmentWorld, Grant, Project, Verb};
+use crate::cluster::Identity;
+use crate::content::ObjectKey;
+use crate::decide::needs::{compared, is_trimmed, is_watched};
+use crate::decide::world::{EnvironmentWorld, Grant, Live, Project, Verb, Watched, Workload};
 use crate::process::Handles;
 use jiff::SignedDuration;
 use kube::api::{ListParams, PartialObjectMeta};
@@ -49,7 +51,54 @@ pub async fn observe(
             unnamed_copies = copies::unreferenced(handles, &project, &environment).await?;
         }
     }
-    Ok(Some(EnvironmentWorld { project, environment, contents, unnamed_copies }))
+    let mut world =
+        EnvironmentWorld { project, environment, contents, watched: Watched::default(), unnamed_copies };
+    watch(handles, &mut world).await?;
+    Ok(Some(world))
+}
+
+/// Adds what a verified release is judged by, if the rollback policy asks for it and the owner of the namespace consents.
+async fn watch(handles: &Handles, world: &mut EnvironmentWorld) -> Result<(), ObserveError> {
+    let (environment, now) = (Arc::clone(&world.environment), handles.clock.now());
+    let name = environment.name_any();
+    if *world.project.grant(&name) != Grant::Granted || !is_watched(&world.project, &environment, now) {
+        return Ok(());
+    }
+    let namespace = &environment.spec.namespace;
+    world.watched.workloads = health::workloads(handles, namespace);
+    let keys = compared(world, now);
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let client = handles.clients.identity(&Identity::new(&world.project.name, &name)?)?;
+    for key in keys {
+        let Some(workload) = world.watched.workloads.get(&key) else { continue };
+        let live = as_of(handles, &client, namespace, &key, workload).await?;
+        world.watched.live.insert(key, live);
+    }
+    Ok(())
+}
+
+/// A live workload. It is read once per generation of its spec.
+async fn as_of(
+    handles: &Handles,
+    client: &kube::Client,
+    namespace: &str,
+    key: &ObjectKey,
+    workload: &Workload,
+) -> Result<Live, ObserveError> {
+    let place = (namespace.to_owned(), key.clone());
+    let of = (workload.uid.clone(), workload.generation);
+    if let Some((_, live)) = handles.caches.compared.get(&place).filter(|(known, _)| *known == of) {
+        return Ok(live);
+    }
+    let live = live::read(handles, client, namespace, [key.clone()]).await?.remove(key);
+    let live = live.unwrap_or(Live::Absent);
+    let metadata = live.present().map(|object| &object["metadata"]);
+    if metadata.is_some_and(|it| it["uid"] == *of.0 && it["generation"] == of.1) {
+        handles.caches.compared.insert(place, (of, live.clone()));
+    }
+    Ok(live)
 }
 
 /// Requesters of releases that automation could promote here, requesters who declare a type of change, and approvers of Emergency changes

@@ -77,6 +77,8 @@ pub struct Caches {
     pub rights: Cache<RightKey, (bool, Instant)>,
     /// Objects of custom kinds whose health counts, by namespace, and when they were read.
     pub customs: Cache<(String, ObjectKey), (Instant, Live)>,
+    /// Workloads of releases that fail after their verification, by namespace: UID and generation, and the object.
+    pub compared: Cache<(String, ObjectKey), ((String, i64), Live)>,
     /// Differences between the admission policies and the shipped ones, by the versions that were compared.
     pub policy_faults: Cache<String, Vec<String>>,
     /// Undecodable objects whose status reports the error: by kind, namespace and name.
@@ -98,6 +100,7 @@ impl Default for Caches {
             consents: Cache::new(10_000),
             rights: Cache::new(10_000),
             customs: Cache::new(1_000),
+            compared: Cache::new(100),
             policy_faults: Cache::new(1),
             reported_undecodable: Cache::new(1_000),
             unreadable: Cache::new(1_000),

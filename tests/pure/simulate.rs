@@ -10,6 +10,7 @@
 )]
 
 mod acting;
+mod after_verified;
 mod approvals_ahead;
 mod awaited_secrets;
 mod bad_objects;

@@ -1,5 +1,6 @@
 //! Conditions that an environment has only while something needs attention, in addition to Ready.
 
+use super::after_verified::Alarm;
 use super::overrides;
 use crate::api::{Condition, Environment, EnvironmentName, Meta, Promotion, PromotionPhase, Reason};
 use crate::decide::conditions::{condition, cut};
@@ -24,18 +25,29 @@ pub struct Alarms {
     pub next: Option<Timestamp>,
 }
 
+/// What was found about verified releases.
+#[derive(Debug, Default)]
+pub(super) struct After {
+    /// Those that fail.
+    pub failing: Vec<Alarm>,
+    /// For each that does not: since when it is judged, and until when an earlier failure counts.
+    pub calm: Vec<(Timestamp, Timestamp)>,
+}
+
 /// The alarms of an environment.
-pub fn alarms<'a>(
+pub(super) fn alarms<'a>(
     world: &EnvironmentWorld,
     applications: impl Iterator<Item = &'a Project>,
+    after: &After,
     stored: &[Condition],
     now: Timestamp,
 ) -> Alarms {
     let environment = &world.environment;
     let mut alarms = Alarms::default();
-    let mut raise = |type_: Reason, reason: &Reason, warning, message: String| {
+    let mut raise = |type_: Reason, reason: &Reason, warning, message: String, details: Option<String>| {
         if !stored.iter().any(|condition| condition.type_ == type_.as_str()) {
-            alarms.notes.push(Note { warning, reason: type_.clone(), message: cut(&message, 900) });
+            let details = details.as_ref().unwrap_or(&message);
+            alarms.notes.push(Note { warning, reason: type_.clone(), message: cut(details, 900) });
         }
         let generation = environment.generation();
         alarms.conditions.push(condition(type_.as_str(), "True", reason, &message, generation, stored, now));
@@ -46,20 +58,41 @@ pub fn alarms<'a>(
     if let Admission::Degraded(what) = &world.project.admission {
         let message =
             format!("{what}; promotions that depend on these policies do not start; rollbacks still start");
-        raise(Reason::SecurityDegraded, &Reason::PoliciesChanged, true, message);
+        raise(Reason::SecurityDegraded, &Reason::PoliciesChanged, true, message, None);
     }
     let (overdue, next) = overdue(environment, applications, now);
     if let Some(message) = overdue {
-        raise(Reason::ApprovalOverdue, &Reason::Emergency, true, message);
+        raise(Reason::ApprovalOverdue, &Reason::Emergency, true, message, None);
     }
     if let Some(message) = freezes_without_environment(&world.project, now) {
-        raise(Reason::FreezeIneffective, &Reason::UnknownEnvironment, true, message);
+        raise(Reason::FreezeIneffective, &Reason::UnknownEnvironment, true, message, None);
+    }
+    let (failing, calm) = failing_after_verification(after, stored);
+    if let Some(Alarm { reason, message, details }) = failing {
+        raise(Reason::FailingAfterVerification, &reason, true, message, Some(details));
     }
     if overrides_are_pending(world) {
         let message = "spec.overrides changed since the last promotion; promote the current release again to apply them";
-        raise(Reason::OverridesPending, &Reason::OverridesChanged, false, message.to_owned());
+        raise(Reason::OverridesPending, &Reason::OverridesChanged, false, message.to_owned(), None);
     }
-    Alarms { next, ..alarms }
+    Alarms { next: earliest(next, calm), ..alarms }
+}
+
+/// The verified releases that fail, as one alarm. After the last of them recovered, the alarm stays until its pods were ready for a while: pods
+/// that become ready and unready in turn would otherwise raise it again and again. Also returns when it ends then.
+fn failing_after_verification(after: &After, stored: &[Condition]) -> (Option<Alarm>, Option<Timestamp>) {
+    if let Some(first) = after.failing.first() {
+        let all = |text: fn(&Alarm) -> &str| after.failing.iter().map(text).collect::<Vec<_>>().join("; ");
+        let (message, details) = (all(|alarm| &alarm.message), all(|alarm| &alarm.details));
+        return (Some(Alarm { reason: first.reason.clone(), message, details }), None);
+    }
+    let is_it = |condition: &&Condition| condition.type_ == Reason::FailingAfterVerification.as_str();
+    let Some(raised) = stored.iter().find(is_it) else { return (None, None) };
+    // An alarm about an earlier release ends with it.
+    let own = after.calm.iter().filter(|(judged_since, _)| *judged_since <= raised.last_transition_time.0);
+    let Some(until) = own.map(|(_, until)| *until).max() else { return (None, None) };
+    let (reason, message) = (Reason::from(raised.reason.as_str()), raised.message.clone());
+    (Some(Alarm { reason, details: message.clone(), message }), Some(until))
 }
 
 /// The first Emergency change that started before it was approved and is overdue, and when the next one becomes overdue.

@@ -1,6 +1,7 @@
 //! What one lane contributes to the decision about its environment: its entry in the status, the promotion to create, and one
 //! message each for work in progress, a closed gate and a failure.
 
+use super::after_verified::{self, Alarm};
 use super::{RETRY, record};
 use crate::api::{
     ApplicationStatus, GateReport, Meta, Promotion, PromotionKind, PromotionPhase, PromotionSpec, Reason,
@@ -33,6 +34,10 @@ pub(super) struct LaneReport {
     pub broken: Option<(String, String)>,
     /// The recalled content that stays until a person or another tool acts.
     pub recalled: Option<String>,
+    /// Verified releases that fail.
+    pub failing: Vec<Alarm>,
+    /// For each verified release that is judged and does not fail: since when, and until when an earlier failure counts.
+    pub calm: Vec<(Timestamp, Timestamp)>,
 }
 
 impl LaneReport {
@@ -44,6 +49,8 @@ impl LaneReport {
         self.waiting = self.waiting.take().or(other.waiting);
         self.broken = self.broken.take().or(other.broken);
         self.recalled = self.recalled.take().or(other.recalled);
+        self.failing.extend(other.failing);
+        self.calm.extend(other.calm);
     }
 }
 
@@ -58,7 +65,17 @@ pub(super) fn of(
     let lane = Lane::of(project, &world.environment, application);
     let mut entry = record::entry(&lane, application);
     let mut report = LaneReport::default();
-    report_candidate(world, project, &lane, is_valid, now, &mut entry, &mut report);
+    let found = after_verified::of(world, &lane, now);
+    let may_promote = is_valid && found.rollback.is_none();
+    report_candidate(world, project, &lane, may_promote, now, &mut entry, &mut report);
+    report.wake_at = earliest(report.wake_at, found.wake_at);
+    report.failing.extend(found.alarm);
+    report.calm.extend(found.calm);
+    if let Some((name, action)) = found.rollback {
+        report.actions.push(action);
+        report.working = Some(in_progress(&name));
+        entry.active = Some(name);
+    }
     let is_open = |promotion: &&Promotion| !promotion.phase().is_final();
     let pending = lane.pending.iter().rev().copied().find(is_open);
     if let Some((promotion, gate)) = pending.and_then(|promotion| Some((promotion, waits_at(promotion)?))) {

@@ -1,6 +1,7 @@
 //! An environment: whether its spec and target are valid, whether the namespace owner consented, which release each lane promotes
 //! next, and the report of its lanes.
 
+pub mod after_verified;
 pub mod alarms;
 mod lane_report;
 pub mod occupant;
@@ -17,7 +18,7 @@ use super::history::lane::Lane;
 use super::moments::{earliest, later};
 use super::world::{EnvironmentWorld, Project};
 use crate::api::{ApplicationName, EnvironmentStatus, Meta};
-use alarms::alarms;
+use alarms::{After, alarms};
 use jiff::{SignedDuration, Timestamp};
 use lane_report::LaneReport;
 use std::collections::BTreeMap;
@@ -51,6 +52,7 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision<EnvironmentS
     status.summary = (!words.is_empty()).then(|| conditions::cut(&words.join(", "), 1024));
     status.applications.truncate(MOST_APPLICATIONS);
     decision.actions = std::mem::take(&mut lanes.actions);
+    let (failing, calm) = (std::mem::take(&mut lanes.failing), std::mem::take(&mut lanes.calm));
     decision.actions.extend(housekeeping::trim(world, &applications));
     decision.wake_at = lanes.wake_at;
     let (state, reason, message) = summary(world, fault.as_ref(), lanes, now);
@@ -59,7 +61,7 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision<EnvironmentS
     }
     status.observed_generation = environment.generation();
     let stored = environment.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    let alarms = alarms(world, applications.values(), stored, now);
+    let alarms = alarms(world, applications.values(), &After { failing, calm }, stored, now);
     let message = [vec![message], alarms.urgent].concat().join("; ");
     status.message = Some(conditions::cut(&message, 4096));
     status.conditions =

@@ -16,7 +16,13 @@ fn noon() -> Timestamp {
 
 fn world(project: Project) -> EnvironmentWorld {
     let environment = the_environment(&project, "prod");
-    EnvironmentWorld { project, environment, contents: None, unnamed_copies: Vec::new() }
+    EnvironmentWorld {
+        project,
+        environment,
+        contents: None,
+        watched: Default::default(),
+        unnamed_copies: Vec::new(),
+    }
 }
 
 fn decided(project: Project) -> Decision<EnvironmentStatus> {

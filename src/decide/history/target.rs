@@ -51,6 +51,18 @@ fn last_verified<'a>(lane: &Lane<'a>, may_be: impl Fn(&'a Promotion) -> bool) ->
     verified.or_else(|| (has_healthy_baseline(lane) && !lane.here().any(is_recalled)).then_some(0))
 }
 
+/// The newest verified revision with other content than a verified promotion, from before it. What ran before Towpath first wrote is no
+/// target: a person restores it.
+pub fn verified_before(lane: &Lane<'_>, promotion: &Promotion) -> Option<i64> {
+    let has_other_content = |other: &&Promotion| {
+        let digest = |promotion: &Promotion| promotion.status.as_ref().and_then(|it| it.digest.clone());
+        digest(other).is_none() || digest(other) != digest(promotion)
+    };
+    let earlier = lane.verified_targets().filter(|other| other.revision() < promotion.revision());
+    let origins = earlier.filter_map(|other| lane.content_of(other));
+    origins.filter(has_other_content).find_map(Promotion::revision)
+}
+
 /// Whether revision 0 can be restored.
 pub fn has_healthy_baseline(lane: &Lane<'_>) -> bool {
     lane.first().and_then(|first| first.status.as_ref()?.baseline_healthy) == Some(true)

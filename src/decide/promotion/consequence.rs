@@ -11,7 +11,7 @@ use crate::decide::conditions::cut;
 use crate::decide::decision::{Action, Owner};
 use crate::decide::history::lane::Lane;
 use crate::decide::history::target::{self, default_target};
-use crate::decide::moments::span;
+use crate::decide::moments::{later, span};
 use crate::decide::recall::{is_of_recall, no_target_left};
 use crate::decide::requires::is_of_requirement;
 use crate::decide::world::Project;
@@ -96,15 +96,15 @@ pub fn next(failure: &Failure<'_>, follows: Consequence, reason: &Reason, messag
 /// What follows from the failure of a promotion.
 pub fn consequence(failure: &Failure<'_>) -> Consequence {
     if failure.promotion.spec.kind == PromotionKind::Rollback {
-        return Consequence::Hold(
-            "a failed rollback is not rolled back: promote a fixed release, or roll back to another revision with spec.toRevision"
-                .into(),
-        );
+        let what = if is_verified(failure) { "what a rollback restored" } else { "a failed rollback" };
+        return Consequence::Hold(format!(
+            "{what} is not rolled back: promote a fixed release, or roll back to another revision with spec.toRevision"
+        ));
     }
     if failure.environment.spec.delivery == Delivery::Observed {
         return Consequence::Leave("the environment has delivery: Observed, so nothing is written".into());
     }
-    if let Some(cause) = changed_nothing(failure) {
+    if let Some(cause) = changed_nothing(failure).filter(|_| !is_verified(failure)) {
         return Consequence::Leave(cause);
     }
     match failure.policy.action {
@@ -140,9 +140,17 @@ pub fn consequence(failure: &Failure<'_>) -> Consequence {
 /// Why there is no revision to roll back to, and what a person can do.
 fn no_target(failure: &Failure<'_>) -> String {
     match failure.lane.recalls.is_empty() {
+        true if is_verified(failure) => {
+            "there is no verified revision with other content to roll back to; promote a release that repairs it".into()
+        }
         true => "there is no verified revision to roll back to; repair this environment manually".into(),
         false => no_target_left(failure.project, failure.lane, &failure.promotion.spec.release),
     }
+}
+
+/// Whether the promotion was verified before it failed.
+fn is_verified(failure: &Failure<'_>) -> bool {
+    failure.promotion.phase() == PromotionPhase::Verified
 }
 
 /// Whether a revision has the content that this promotion wrote.
@@ -180,11 +188,11 @@ fn writes(status: &PromotionStatus) -> bool {
 
 fn revision_to_restore(failure: &Failure<'_>) -> Option<i64> {
     match failure.policy.target {
-        RollbackTarget::LastVerified => default_target(failure.lane),
+        RollbackTarget::LastVerified => newest(failure),
         RollbackTarget::Previous => {
             let replaces = failure.status.replaces;
             match replaces {
-                None => default_target(failure.lane),
+                None => newest(failure),
                 Some(number) => failure
                     .lane
                     .revision(number)
@@ -193,26 +201,41 @@ fn revision_to_restore(failure: &Failure<'_>) -> Option<i64> {
                     .and_then(|promotion| match failure.lane.content_of(promotion) {
                         Some(origin) => origin.revision(),
                         None => Some(0),
-                    }),
+                    })
+                    .filter(|number| *number > 0 || !is_verified(failure)),
             }
         }
     }
 }
 
+/// The newest revision that can be restored.
+fn newest(failure: &Failure<'_>) -> Option<i64> {
+    match is_verified(failure) {
+        true => target::verified_before(failure.lane, failure.promotion),
+        false => default_target(failure.lane),
+    }
+}
+
 fn budget_is_exhausted(failure: &Failure<'_>) -> bool {
-    let period = span(failure.policy.budget.period);
-    let since = failure.now.checked_sub(period).unwrap_or(jiff::Timestamp::MIN);
-    let own = rollback_name(failure);
-    let made = failure
-        .lane
-        .revisions
-        .iter()
-        .chain(failure.lane.pending.iter())
-        .filter(|promotion| promotion.spec.kind == PromotionKind::Rollback && promotion.name() != own)
-        .filter(|promotion| promotion.is_automatic() && promotion.created() >= since)
-        .filter(|promotion| !is_of_recall(promotion) && !is_of_requirement(promotion))
-        .count();
+    let made = spent(failure).count();
     i64::try_from(made).unwrap_or(i64::MAX) >= i64::from(failure.policy.budget.rollbacks)
+}
+
+/// The rollbacks of the lane that count against the budget now.
+fn spent<'a>(failure: &'a Failure<'_>) -> impl Iterator<Item = &'a Promotion> {
+    let period = span(failure.policy.budget.period);
+    let since = failure.now.checked_sub(period).unwrap_or(Timestamp::MIN);
+    let own = rollback_name(failure);
+    let all = failure.lane.revisions.iter().chain(failure.lane.pending.iter()).copied();
+    all.filter(move |promotion| promotion.spec.kind == PromotionKind::Rollback && promotion.name() != own)
+        .filter(move |promotion| promotion.is_automatic() && promotion.created() >= since)
+        .filter(|promotion| !is_of_recall(promotion) && !is_of_requirement(promotion))
+}
+
+/// When the oldest rollback that counts against the budget ceases to count.
+pub fn budget_changes_at(failure: &Failure<'_>) -> Option<Timestamp> {
+    let period = span(failure.policy.budget.period).saturating_add(jiff::SignedDuration::from_secs(1));
+    spent(failure).map(|promotion| later(promotion.created(), period)).min()
 }
 
 /// The possible names of the rollback of a promotion that failed.

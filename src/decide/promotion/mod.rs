@@ -65,7 +65,7 @@ mod terminating;
 mod test_runs;
 mod writes;
 
-pub use consequence::rollback_names;
+pub use consequence::{Failure, Next, budget_changes_at, consequence, next, rollback_names};
 pub use needs::{contents, live_objects, plans, regression};
 pub use schedules::drop_runs_of_old_schedules;
 

@@ -33,9 +33,20 @@ pub struct EnvironmentWorld {
     pub environment: Arc<Environment>,
     /// Names of the Contents in the project. None if nothing may be deleted.
     pub contents: Option<BTreeSet<String>>,
+    /// What a verified release is judged by. Empty if the rollback policy does not ask for it.
+    pub watched: Watched,
     /// Copies of ConfigMaps in the target namespace that nothing references, and Jobs of tests whose promotion is gone, with their
     /// UIDs.
     pub unnamed_copies: Vec<(ObjectKey, String)>,
+}
+
+/// The workloads of an environment after the verification of its releases.
+#[derive(Clone, Debug, Default)]
+pub struct Watched {
+    /// Workloads in the target namespace, by key.
+    pub workloads: BTreeMap<ObjectKey, Workload>,
+    /// The live objects of those that are compared with what was written, because one of them fails.
+    pub live: BTreeMap<ObjectKey, Live>,
 }
 
 /// Input of the decision about a release.

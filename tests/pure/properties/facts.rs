@@ -8,7 +8,7 @@ use std::sync::Arc;
 use towpath::api::Condition;
 use towpath::content::{Digested, ObjectKey, ObjectSet};
 use towpath::decide::world::{
-    Container, Custom, Ended, Live, Loaded, OutdatedPod, Pod, Run, StoppingPod, Workload,
+    Container, Custom, Ended, Live, Loaded, OutdatedPod, Pod, Run, StoppingPod, Watched, Workload,
 };
 
 pub fn deployment(name: &str, image: &str) -> Value {
@@ -67,6 +67,14 @@ pub fn keys() -> Vec<ObjectKey> {
         key("v1", "ConfigMap", "web"),
         key("batch/v1", "Job", "job"),
     ]
+}
+
+/// What a verified release is judged by.
+pub fn watched(choices: &mut Choices<'_>) -> Watched {
+    let workloads = keys().into_iter().filter(|_| !choices.one_in(4)).collect::<Vec<_>>();
+    let workloads = workloads.into_iter().map(|key| (key, workload(choices))).collect();
+    let live = keys().into_iter().map(|key| (key.clone(), live(&key, choices))).collect();
+    Watched { workloads, live }
 }
 
 pub fn live(key: &ObjectKey, choices: &mut Choices<'_>) -> Live {

@@ -2,7 +2,7 @@
 //! how the objects fit together is left to chance.
 
 use super::changes::{change, failed};
-use super::facts::{conditions, content, customs, keys, live, loaded, workload};
+use super::facts::{conditions, content, customs, keys, live, loaded, watched, workload};
 use super::measured::{add_providers, checks, measured};
 use super::{consent, tests};
 use jiff::{SignedDuration, Timestamp};
@@ -172,6 +172,7 @@ fn policy(choices: &mut Choices<'_>) -> RollbackPolicySpec {
             "progressDeadlineSeconds": choices.of(&[600, 1, 86400]), "restarts": choices.of(&[1, 0]),
             "imageErrors": choices.of(&DURATIONS), "unschedulable": choices.of(&DURATIONS), "unavailablePercent": choices.of(&[25, 0, 100]),
         },
+        "afterVerified": { "action": choices.of(&["Rollback", "Ignore", "Notify"]), "for": choices.of(&DURATIONS) },
         "checks": checks(choices),
     }))
     .unwrap()
@@ -368,6 +369,7 @@ pub fn environment_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<E
             environment: Arc::clone(environment),
             contents: choices
                 .maybe(|choices| (0..choices.number(5)).map(|index| format!("content-{index}")).collect()),
+            watched: watched(choices),
             unnamed_copies: Vec::new(),
         }
     };

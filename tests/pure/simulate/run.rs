@@ -205,7 +205,7 @@ impl Run {
                 )
             }
             Key::Environment(name) => {
-                let world = self.store.environment_world(name)?;
+                let world = self.store.environment_world(name, now)?;
                 (
                     self.twice(&world, |world| of_any(environment::decide(world, now), Status::Environment)),
                     world.environment.metadata.uid.clone(),

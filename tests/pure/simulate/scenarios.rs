@@ -176,7 +176,7 @@ pub const NEW_NAMESPACE: Scenario = Scenario {
     ],
 };
 
-pub const ALL: [&Scenario; 20] = [
+pub const ALL: [&Scenario; 21] = [
     &HEALTHY,
     &TAKEN_BACK,
     &FADING,
@@ -197,6 +197,7 @@ pub const ALL: [&Scenario; 20] = [
     &RECALLED,
     &RECALLED_IN_PROGRESS,
     &REQUIRED,
+    &super::after_verified::AFTER_VERIFIED,
 ];
 
 pub fn settled(setting: fn(&mut Store, Timestamp), events: &[Event]) -> Run {

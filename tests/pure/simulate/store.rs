@@ -14,10 +14,10 @@ use towpath::api::{
 };
 use towpath::content::{Digested, ObjectKey};
 use towpath::decide::decision::{Decision, Target};
-use towpath::decide::needs::{contents, live_objects, plans, regression};
+use towpath::decide::needs::{compared, contents, is_watched, live_objects, plans, regression};
 use towpath::decide::world::{
     Answer, Capture, EnvironmentWorld, Freeze, Live, Loaded, Plans, PromotionWorld, RecallWorld,
-    ReleaseWorld, Tests, Unmeasured,
+    ReleaseWorld, Tests, Unmeasured, Watched,
 };
 
 pub const PROJECT: &str = "shop";
@@ -140,14 +140,23 @@ impl Store {
         self.environments.values().flat_map(|environment| environment.spec.kinds.clone()).collect()
     }
 
-    pub fn environment_world(&self, name: &str) -> Option<EnvironmentWorld> {
+    /// As `observe::environment` does.
+    pub fn environment_world(&self, name: &str, now: Timestamp) -> Option<EnvironmentWorld> {
         let environment = self.environments.get(name)?.clone();
-        Some(EnvironmentWorld {
+        let mut world = EnvironmentWorld {
             project: self.project(),
-            environment,
+            environment: Arc::clone(&environment),
             contents: None,
+            watched: Watched::default(),
             unnamed_copies: Vec::new(),
-        })
+        };
+        let namespace = self.namespaces.get(environment.spec.namespace.as_str());
+        if let Some(namespace) = namespace.filter(|_| is_watched(&world.project, &environment, now)) {
+            world.watched.workloads = namespace.workloads(now);
+            let live = compared(&world, now).into_iter().map(|key| (key.clone(), namespace.live(&key)));
+            world.watched.live = live.collect();
+        }
+        Some(world)
     }
 
     pub fn recall_world(&self, name: &str) -> Option<RecallWorld> {

@@ -2,7 +2,7 @@
 
 use super::run::Run;
 use super::store::Key;
-use towpath::api::{Release, ReleasePhase};
+use towpath::api::{AfterVerifiedAction, Release, ReleasePhase};
 use towpath::decide::decision::Action;
 
 impl Run {
@@ -62,7 +62,14 @@ impl Run {
         };
         let promotions = store.promotions.iter().filter(|(_, promotion)| here(&promotion.spec.environment));
         let concerned: Vec<Key> = promotions.map(|(name, _)| Key::Promotion(name.clone())).collect();
-        concerned.into_iter().for_each(|key| self.wake(key));
+        let is_watched = |environment: &str| {
+            let policy = store.environments[environment].spec.rollback_policy_ref.as_ref();
+            let policy = policy.and_then(|name| store.policies.get(name));
+            policy.is_some_and(|policy| policy.after_verified.action != AfterVerifiedAction::Ignore)
+        };
+        let environments = store.environments.keys().filter(|name| here(name) && is_watched(name));
+        let environments: Vec<Key> = environments.map(|name| Key::Environment(name.clone())).collect();
+        concerned.into_iter().chain(environments).for_each(|key| self.wake(key));
     }
 
     pub(super) fn everything(&self) -> Vec<Key> {
