@@ -55,6 +55,7 @@ fn main() -> ExitCode {
         cases::approvals::stories(),
         cases::calendar::stories(),
         cases::declared_types::stories(),
+        cases::after_verified::stories(),
         cases::recalls::stories(),
         cases::requires::stories(),
         cases::grants::stories(),

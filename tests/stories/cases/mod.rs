@@ -4,6 +4,7 @@
 //! itself, count what it asks for, or stop it.
 
 pub mod adoption;
+pub mod after_verified;
 pub mod approvals;
 pub mod bad_objects;
 pub mod calendar;
