@@ -137,10 +137,7 @@ fn first_taken(
 ) -> Option<Changed> {
     let ours: Vec<Value> =
         entries(live).iter().filter(|entry| manager(entry) == Some(our)).filter_map(&part).collect();
-    let is_later = |entry: &Value| {
-        let time = entry.get("time").and_then(Value::as_str).and_then(|time| time.parse::<Timestamp>().ok());
-        time.is_none_or(|time| time >= since)
-    };
+    let is_later = |entry: &Value| time(entry).is_none_or(|time| time >= since);
     let others = entries(live).iter().filter(|entry| is_plain(entry) && manager(entry) != Some(our));
     for entry in others.filter(|entry| is_later(entry)) {
         let (Some(theirs), Some(name)) = (part(entry), manager(entry)) else { continue };
@@ -180,16 +177,26 @@ fn member<'a>(value: Option<&'a Value>, element: &str) -> (String, Option<&'a Va
     if let Some(field) = element.strip_prefix("f:") {
         return (format!(".{field}"), value.and_then(|value| value.get(field)));
     }
-    let keys =
-        element.strip_prefix("k:").and_then(|keys| serde_json::from_str::<Map<String, Value>>(keys).ok());
-    let Some(keys) = keys else { return (format!("[{element}]"), None) };
-    let has_keys = |item: &&Value| {
-        // A key that is absent in the manifest has its default, such as `protocol: TCP`.
-        keys.iter().all(|(key, value)| item.get(key).is_none_or(|found| found == value))
-    };
-    let step: Vec<String> = keys.values().map(|value| value.to_string().replace('"', "")).collect();
-    let found = value.and_then(Value::as_array).and_then(|list| list.iter().find(has_keys));
-    (format!("[{}]", step.join("/")), found)
+    let Some(keys) = keys_of(element) else { return (format!("[{element}]"), None) };
+    let found =
+        value.and_then(Value::as_array).and_then(|list| list.iter().find(|item| has_keys(item, &keys)));
+    (shown(&keys), found)
+}
+
+/// The keys of an element of an associative list, such as `k:{"name":"app"}`.
+pub(super) fn keys_of(element: &str) -> Option<Map<String, Value>> {
+    serde_json::from_str(element.strip_prefix("k:")?).ok()
+}
+
+/// Whether an item of a list has these keys. A key that is absent in the manifest has its default, such as `protocol: TCP`.
+pub(super) fn has_keys(item: &Value, keys: &Map<String, Value>) -> bool {
+    keys.iter().all(|(key, value)| item.get(key).is_none_or(|found| found == value))
+}
+
+/// The step of an item with these keys in a path.
+pub(super) fn shown(keys: &Map<String, Value>) -> String {
+    let values: Vec<String> = keys.values().map(|value| value.to_string().replace('"', "")).collect();
+    format!("[{}]", values.join("/"))
 }
 
 /// When a manager last applied the object, by the time of the API server.
@@ -210,12 +217,17 @@ pub fn managers(live: &Value) -> Vec<String> {
     names
 }
 
-fn entries(live: &Value) -> &[Value] {
+pub(super) fn entries(live: &Value) -> &[Value] {
     live.pointer("/metadata/managedFields").and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-fn manager(entry: &Value) -> Option<&str> {
+pub(super) fn manager(entry: &Value) -> Option<&str> {
     entry.get("manager")?.as_str()
+}
+
+/// When the fields of an entry last changed, by the clock of the API server.
+pub(super) fn time(entry: &Value) -> Option<Timestamp> {
+    entry.get("time")?.as_str()?.parse().ok()
 }
 
 fn operation(entry: &Value) -> Option<&str> {
@@ -226,7 +238,7 @@ fn subresource(entry: &Value) -> Option<&str> {
     entry.get("subresource").and_then(Value::as_str).filter(|subresource| !subresource.is_empty())
 }
 
-fn is_plain(entry: &Value) -> bool {
+pub(super) fn is_plain(entry: &Value) -> bool {
     subresource(entry).is_none()
 }
 

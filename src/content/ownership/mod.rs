@@ -3,9 +3,11 @@
 //!
 //! Invariant: an object without a sign of another controller is not refused.
 
+pub mod drift;
 pub mod fields;
 pub mod removal;
 pub mod restored;
+mod values;
 
 use super::error::quoted;
 use super::object::key::{group_kind, name_of};
