@@ -116,6 +116,11 @@ impl Wake {
             Change::Admission => self.every_project(),
             Change::Namespace(namespace) => self.target(&namespace, true),
             Change::Workload(namespace) => self.target(&namespace, false),
+            Change::Fields(namespace) => {
+                for id in self.stores.targets().of(&Location::home(namespace.into())) {
+                    self.environment(id.project.as_str(), id.environment.as_str());
+                }
+            }
         }
     }
 

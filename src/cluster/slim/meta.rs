@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Deref;
 
 use jiff::Timestamp;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::owned::Owned;
 use super::text::{Time, cut, or_default};
 use crate::api::mark;
 
@@ -32,6 +34,29 @@ pub struct Meta {
     /// Which of [`CACHED`] are labels, and which annotations, of this object; one bit each.
     labels: u8,
     annotations: u8,
+}
+
+/// Metadata of a workload whose fields Towpath writes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OwnedMeta {
+    meta: Meta,
+    /// What its managedFields say about the fields that Towpath wrote.
+    pub owned: Owned,
+}
+
+impl Deref for OwnedMeta {
+    type Target = Meta;
+
+    fn deref(&self) -> &Meta {
+        &self.meta
+    }
+}
+
+impl OwnedMeta {
+    /// Takes over what only the version before it shows.
+    pub fn follow(&mut self, before: &Self) {
+        self.owned.follow(before.owned, self.meta.revision_mark() == before.meta.revision_mark());
+    }
 }
 
 /// Name, namespace, uid, version, uid of the controller, name of the CronJob that controls it.
@@ -159,10 +184,10 @@ impl<'de> Deserialize<'de> for Cached {
     }
 }
 
-/// Metadata as the API server sends it.
+/// Metadata as the API server sends it. `F`: what is read of its managedFields.
 #[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct WireMeta {
+#[serde(rename_all = "camelCase", default, bound(deserialize = "F: Deserialize<'de> + Default"))]
+struct WireMeta<F> {
     name: Box<str>,
     namespace: Box<str>,
     uid: Box<str>,
@@ -176,6 +201,17 @@ struct WireMeta {
     annotations: Cached,
     #[serde(deserialize_with = "or_default")]
     owner_references: Vec<WireOwner>,
+    managed_fields: F,
+}
+
+/// The managedFields of a kind that Towpath does not write, which are not read.
+#[derive(Default)]
+struct Unread;
+
+impl<'de> Deserialize<'de> for Unread {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self)
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -190,7 +226,20 @@ struct WireOwner {
 
 impl<'de> Deserialize<'de> for Meta {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let wire = WireMeta::deserialize(deserializer)?;
+        WireMeta::<Unread>::deserialize(deserializer).map(Self::from)
+    }
+}
+
+impl<'de> Deserialize<'de> for OwnedMeta {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let wire = WireMeta::<Owned>::deserialize(deserializer)?;
+        let owned = wire.managed_fields;
+        Ok(Self { owned, meta: wire.into() })
+    }
+}
+
+impl<F> From<WireMeta<F>> for Meta {
+    fn from(wire: WireMeta<F>) -> Self {
         let controller = wire.owner_references.into_iter().find(|owner| owner.controller == Some(true));
         let WireOwner { api_version, kind, name, uid: controller, .. } = controller.unwrap_or_default();
         let is_cron_job = &*kind == "CronJob" && api_version.starts_with("batch/");
@@ -215,7 +264,7 @@ impl<'de> Deserialize<'de> for Meta {
             meta.ends[FIXED + index] = push(&mut text, value.map_or("", |value| value));
         }
         meta.text = text.into();
-        Ok(meta)
+        meta
     }
 }
 

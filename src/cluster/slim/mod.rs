@@ -6,6 +6,7 @@
 mod condition;
 mod job;
 mod meta;
+mod owned;
 mod pod;
 mod text;
 mod wire;
@@ -13,7 +14,8 @@ mod workload;
 
 pub use condition::{Condition, ConditionStatus};
 pub use job::Job;
-pub use meta::Meta;
+pub use meta::{Meta, OwnedMeta};
+pub use owned::Owned;
 pub use pod::{Container, ContainerState, Pod, PodPhase, RestartRule, RestartRules, Terminated, Waiting};
 pub use text::{Time, Word};
 pub use wire::{Slim, Wire};

@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Deserialize, Deserializer};
 
 use super::meta::Meta;
+use super::owned::Owned;
 
 /// A slim type: which kind it is of, and its metadata.
 pub trait Slim: Clone + std::fmt::Debug + Send + Sync + 'static {
@@ -21,6 +22,22 @@ pub trait Slim: Clone + std::fmt::Debug + Send + Sync + 'static {
 
     /// The metadata.
     fn meta(&self) -> &Meta;
+
+    /// What its managedFields say about the fields that Towpath wrote, if they are read.
+    fn owned(&self) -> Owned {
+        Owned::default()
+    }
+
+    /// Whether its fields have to be compared with what was written, and were not yet, given the version before it.
+    fn has_news_of_fields(&self, before: Option<&Self>) -> bool {
+        let (now, then) = (self.owned(), before.map(Self::owned).unwrap_or_default());
+        let generation = before.map_or(0, |before| before.meta().generation);
+        (now.may_have_drifted() || then.may_have_drifted())
+            && (now != then || generation != self.meta().generation)
+    }
+
+    /// Takes over what only the version before it shows.
+    fn follow(&mut self, _before: &Self) {}
 }
 
 /// A slim object passed from kube's watcher to the store.
@@ -75,7 +92,7 @@ impl<K: Slim> kube::Resource for Wire<K> {
 
 /// Declares the kind of a slim type, and makes it watchable.
 macro_rules! slim {
-    ($type:ident: $group:literal $version:literal $kind:literal $plural:literal $scope:ident) => {
+    ($type:ident: $group:literal $version:literal $kind:literal $plural:literal $scope:ident $(, $owned:ident)?) => {
         impl $crate::cluster::slim::wire::Slim for $type {
             const GROUP: &'static str = $group;
             const VERSION: &'static str = $version;
@@ -86,6 +103,16 @@ macro_rules! slim {
             fn meta(&self) -> &$crate::cluster::slim::Meta {
                 &self.metadata
             }
+
+            $(
+                fn owned(&self) -> $crate::cluster::slim::Owned {
+                    self.metadata.$owned
+                }
+
+                fn follow(&mut self, before: &Self) {
+                    self.metadata.follow(&before.metadata);
+                }
+            )?
         }
 
         impl $crate::cluster::watch::Watched for $type {
@@ -93,6 +120,10 @@ macro_rules! slim {
 
             fn from_wire(wire: Self::Wire) -> Self {
                 wire.into_object()
+            }
+
+            fn follow(&mut self, before: &Self) {
+                $crate::cluster::slim::wire::Slim::follow(self, before);
             }
 
             fn version(&self) -> &str {

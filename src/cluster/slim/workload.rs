@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::condition;
 use super::condition::Condition;
-use super::meta::Meta;
+use super::meta::{Meta, OwnedMeta};
 use super::text::or_default;
 use super::wire::slim;
 
@@ -55,7 +55,7 @@ fn conditions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<[Conditi
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Deployment {
-    pub metadata: Meta,
+    pub metadata: OwnedMeta,
     #[serde(deserialize_with = "or_default")]
     pub spec: DeploymentSpec,
     #[serde(deserialize_with = "or_default")]
@@ -89,7 +89,7 @@ pub struct DeploymentStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct StatefulSet {
-    pub metadata: Meta,
+    pub metadata: OwnedMeta,
     #[serde(deserialize_with = "or_default")]
     pub spec: StatefulSetSpec,
     #[serde(deserialize_with = "or_default")]
@@ -133,7 +133,7 @@ pub struct StatefulSetStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default)]
 pub struct DaemonSet {
-    pub metadata: Meta,
+    pub metadata: OwnedMeta,
     #[serde(deserialize_with = "or_default")]
     pub spec: DaemonSetSpec,
     #[serde(deserialize_with = "or_default")]
@@ -194,8 +194,8 @@ macro_rules! find_condition {
 }
 
 find_condition!(Deployment ReplicaSet);
-slim!(Deployment: "apps" "v1" "Deployment" "deployments" NamespaceResourceScope);
-slim!(StatefulSet: "apps" "v1" "StatefulSet" "statefulsets" NamespaceResourceScope);
-slim!(DaemonSet: "apps" "v1" "DaemonSet" "daemonsets" NamespaceResourceScope);
+slim!(Deployment: "apps" "v1" "Deployment" "deployments" NamespaceResourceScope, owned);
+slim!(StatefulSet: "apps" "v1" "StatefulSet" "statefulsets" NamespaceResourceScope, owned);
+slim!(DaemonSet: "apps" "v1" "DaemonSet" "daemonsets" NamespaceResourceScope, owned);
 slim!(ReplicaSet: "apps" "v1" "ReplicaSet" "replicasets" NamespaceResourceScope);
 slim!(Namespace: "" "v1" "Namespace" "namespaces" ClusterResourceScope);

@@ -63,6 +63,8 @@ pub enum Change {
     Namespace(String),
     /// A workload, pod or Job in this namespace.
     Workload(String),
+    /// The fields of a workload in this namespace have to be compared with what Towpath wrote.
+    Fields(String),
 }
 
 /// Returns the application of a promotion, from its status or its spec; empty when neither names it.

@@ -6,6 +6,7 @@ use super::change::{Change, application_of, gone, key, object};
 use super::{Scope, Stores, targets};
 use crate::cluster::client::Clients;
 use crate::cluster::error::ClusterError;
+use crate::cluster::slim::Slim;
 use crate::cluster::store::{Delta, Store};
 use crate::cluster::telemetry::Telemetry;
 use crate::cluster::watch::{Watch, WatchOptions, Watched};
@@ -116,6 +117,9 @@ impl Stores {
                     if let Some(object) = object(&delta) {
                         notify(Change::Workload(object.metadata.namespace().to_owned()));
                     }
+                    if let Some(namespace) = news_of_fields(&delta) {
+                        notify(Change::Fields(namespace));
+                    }
                 });
                 relisters.write().unwrap_or_else(PoisonError::into_inner).push(relister);
             )* };
@@ -201,6 +205,16 @@ impl Stores {
             }
         });
     }
+}
+
+/// The namespace of a workload whose fields have to be compared with what was written.
+fn news_of_fields<K: Slim>(delta: &Delta<K>) -> Option<String> {
+    let object = match delta {
+        Delta::Applied { old, new } => Some(new).filter(|new| new.has_news_of_fields(old.as_deref())),
+        Delta::Gone { old } => Some(old).filter(|old| old.owned().may_have_drifted()),
+        Delta::Undecodable { .. } | Delta::UndecodableGone { .. } | Delta::Listed => None,
+    };
+    object.map(|object| object.meta().namespace().to_owned())
 }
 
 /// Lists a kind again, because more of its objects are accepted than before.

@@ -51,7 +51,11 @@ where
         match object.0 {
             Ok(wire) => {
                 let is_same = |old: &K, new: &K| !old.version().is_empty() && old.version() == new.version();
-                self.notify(self.store.apply(&namespace, &name, K::from_wire(wire), is_same));
+                let mut new = K::from_wire(wire);
+                if let Some(before) = self.store.get(&namespace, &name) {
+                    new.follow(&before);
+                }
+                self.notify(self.store.apply(&namespace, &name, new, is_same));
             }
             Err(invalid) => {
                 self.telemetry.decode_error(self.kind);

@@ -21,6 +21,9 @@ pub trait Watched: Send + Sync + Sized + 'static {
 
     /// Its namespace, empty for a cluster-scoped kind, and its name.
     fn key(&self) -> (&str, &str);
+
+    /// Takes over what only the version before it shows.
+    fn follow(&mut self, _before: &Self) {}
 }
 
 /// Releases are stored in a compact form: there are thousands.
