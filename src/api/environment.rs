@@ -1,8 +1,8 @@
 //! Environment: a target namespace, its position in the promotion order, and its rules.
 
 use super::{
-    Approvals, Condition, Duration, EnvironmentName, EnvironmentTest, Location, NamespaceName, Overrides,
-    ReleaseName, Window, schema,
+    Approvals, Condition, DriftMode, DriftedField, Duration, EnvironmentName, EnvironmentTest, Location,
+    NamespaceName, Overrides, ReleaseName, Window, schema,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
@@ -37,6 +37,8 @@ use serde::{Deserialize, Serialize};
     .message("an Observed environment is never written to: remove spec.overrides or set spec.delivery to Managed"))]
 #[x_kube(validation = Rule::new("self.delivery != 'Observed' || (!has(self.tests) && (!has(self.regression) || !self.regression))")
     .message("an Observed environment is never written to: remove spec.tests and spec.regression, or set spec.delivery to Managed"))]
+#[x_kube(validation = Rule::new("self.delivery != 'Observed' || !has(self.drift) || self.drift != 'Block'")
+    .message("an Observed environment is never written to: set spec.drift to Report, or spec.delivery to Managed"))]
 #[serde(rename_all = "camelCase")]
 pub struct EnvironmentSpec {
     /// The target namespace: the namespace that releases are promoted to. The namespace owner consents with a RoleBinding. While
@@ -103,6 +105,13 @@ pub struct EnvironmentSpec {
     /// deleted. `spec.change.drops` of a release names those that no longer apply. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub regression: bool,
+    /// What happens when another manager changes or removes a field that Towpath wrote. `Report`: `status.drift` and the condition
+    /// `Drifted` show object, field and manager. `Block`: the gate `Drift` also keeps the next promotion from starting. Deployments,
+    /// StatefulSets and DaemonSets are compared when they change. Objects of other kinds are compared when a promotion is prepared, and
+    /// the Promotion shows what was found. `spec.replicas`, `kubectl rollout restart`, and fields that Towpath did not write are no drift.
+    /// Default: Report.
+    #[serde(default)]
+    pub drift: DriftMode,
     /// Number of finished revisions to keep per application. Rollback targets are kept in addition. Default: 10.
     #[serde(default = "default_history_limit")]
     #[schemars(range(min = 1, max = 50))]
@@ -190,8 +199,13 @@ pub struct EnvironmentStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     pub message: Option<String>,
-    /// Conditions: `Ready`, `Reconciling`, `Stalled`, `ApprovalOverdue`, `FailingAfterVerification`, `FreezeIneffective`, `OverridesPending`,
-    /// `SecurityDegraded`.
+    /// Fields of Deployments, StatefulSets and DaemonSets that Towpath wrote and another manager changed or removed afterwards, at most 20.
+    /// Empty while a promotion of the application is in progress, and before a revision is verified.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub drift: Vec<DriftedField>,
+    /// Conditions: `Ready`, `Reconciling`, `Stalled`, `ApprovalOverdue`, `Drifted`, `FailingAfterVerification`, `FreezeIneffective`,
+    /// `OverridesPending`, `SecurityDegraded`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -204,6 +218,7 @@ impl Default for EnvironmentStatus {
             applications: Vec::new(),
             summary: None,
             message: None,
+            drift: Vec::new(),
             conditions: Vec::new(),
         }
     }

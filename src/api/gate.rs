@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Override {
     /// Names of the gates.
-    #[schemars(length(min = 1, max = 10), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(min = 1, max = 11), extend("x-kubernetes-list-type" = "set"))]
     pub gates: Vec<GateName>,
     /// Reason for the override. A Promotion that started with an override is kept permanently, regardless of `historyLimit`.
     #[schemars(length(min = 1, max = 1024))]
@@ -34,6 +34,8 @@ pub enum GateName {
     Window,
     /// No freeze is in force.
     Freeze,
+    /// No object has drifted, in an environment with `spec.drift: Block`.
+    Drift,
     /// The approvals that the environment requires are complete.
     Approval,
     /// The checks and tests that have to pass before the first write passed, and all checks can be measured. With this gate overridden,
@@ -43,7 +45,7 @@ pub enum GateName {
 
 impl GateName {
     /// Every gate that can be overridden.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Order,
         Self::Soak,
         Self::Requires,
@@ -52,6 +54,7 @@ impl GateName {
         Self::NotBefore,
         Self::Window,
         Self::Freeze,
+        Self::Drift,
         Self::Approval,
         Self::Evidence,
     ];
@@ -69,6 +72,7 @@ impl GateName {
             Self::NotBefore => Reason::NotBefore,
             Self::Window => Reason::Window,
             Self::Freeze => Reason::Freeze,
+            Self::Drift => Reason::Drift,
             Self::Approval => Reason::Approval,
             Self::Evidence => Reason::Evidence,
         }
@@ -85,6 +89,7 @@ impl GateName {
             Self::NotBefore => "NotBefore",
             Self::Window => "Window",
             Self::Freeze => "Freeze",
+            Self::Drift => "Drift",
             Self::Approval => "Approval",
             Self::Evidence => "Evidence",
         }

@@ -15,6 +15,7 @@ pub mod check_provider;
 pub mod check_report;
 pub mod condition;
 pub mod content;
+pub mod drift;
 pub mod environment;
 pub mod freeze;
 pub mod gate;
@@ -50,6 +51,7 @@ pub use check_provider::{
 pub use check_report::{CheckReport, Verdict};
 pub use condition::{Condition, HOLDS, READY, RECONCILING, STALLED, VERIFIED};
 pub use content::{Content, ContentSpec};
+pub use drift::{DriftMode, DriftedField};
 pub use environment::{
     ApplicationStatus, Delivery, Environment, EnvironmentSpec, EnvironmentStatus, GateReport, KindRef,
     ObjectRef, PromotionMode, RevisionRecord, RevisionRef,

@@ -85,6 +85,8 @@ reasons! {
     Window: Holding,
     /// A freeze is in force.
     Freeze: Holding,
+    /// Another manager changed fields that Towpath wrote, and `spec.drift` of the environment is Block.
+    Drift: Holding,
     /// Approvals are missing, or an approver rejected the release.
     Approval: Holding,
     /// A check or a test that has to pass before the first write has not passed, or a check cannot be measured.
@@ -293,6 +295,8 @@ reasons! {
     FailingAfterVerification: Blocking,
     /// The overrides changed after the last promotion.
     OverridesChanged: Transient,
+    /// Another manager changed fields that Towpath wrote.
+    FieldsChanged: Transient,
     /// A check provider answers.
     Reachable: Transient,
     /// A check provider does not answer.
@@ -325,6 +329,8 @@ reasons! {
     FreezeIneffective: Blocking,
     /// Overrides wait for the next promotion.
     OverridesPending: Transient,
+    /// Another manager changed fields that Towpath wrote.
+    Drifted: Transient,
 }
 
 impl Reason {

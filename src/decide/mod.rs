@@ -28,6 +28,7 @@ pub mod world;
 /// The objects that `observe` must read for a promotion or a release, and what of them does not count. Questions only, no decisions.
 pub mod needs {
     pub use super::environment::after_verified::{compared, is_watched};
+    pub use super::environment::drift::{Running, application_of, is_compared, running, written};
     pub use super::environment::occupant::{Contender, occupant};
     pub use super::health::stands_still;
     pub use super::history::housekeeping::is_trimmed;

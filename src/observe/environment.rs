@@ -2,7 +2,7 @@
 
 use super::grant::{WHILE_SETTLED, WHILE_WRITING, grant};
 use super::rights::{Questions, TO_OFFER, ask};
-use super::{ObserveError, copies, health, live, project};
+use super::{ObserveError, copies, drift, health, live, project};
 use crate::api::{
     Approval, Content, Delivery, Environment, EnvironmentName, PromotionMode, requesters as distinct,
 };
@@ -36,6 +36,8 @@ pub async fn observe(
         project.grants.insert(name.into(), answer);
         project::occupy(handles, &mut project, &environment).await?;
     }
+    let is_granted = exists && *project.grant(name) == Grant::Granted;
+    let drift = if is_granted { drift::drifts(handles, &project, &environment).await? } else { None };
     let questions = questions(&project, &environment);
     ask(handles, &mut project, questions, TO_OFFER).await?;
     // Contents are searched only once history was trimmed.
@@ -51,8 +53,8 @@ pub async fn observe(
             unnamed_copies = copies::unreferenced(handles, &project, &environment).await?;
         }
     }
-    let mut world =
-        EnvironmentWorld { project, environment, contents, watched: Watched::default(), unnamed_copies };
+    let watched = Watched::default();
+    let mut world = EnvironmentWorld { project, environment, contents, watched, unnamed_copies, drift };
     watch(handles, &mut world).await?;
     Ok(Some(world))
 }
@@ -89,14 +91,14 @@ async fn as_of(
 ) -> Result<Live, ObserveError> {
     let place = (namespace.to_owned(), key.clone());
     let of = (workload.uid.clone(), workload.generation);
-    if let Some((_, live)) = handles.caches.compared.get(&place).filter(|(known, _)| *known == of) {
+    if let Some((_, live)) = handles.caches.suspected.get(&place).filter(|(known, _)| *known == of) {
         return Ok(live);
     }
     let live = live::read(handles, client, namespace, [key.clone()]).await?.remove(key);
     let live = live.unwrap_or(Live::Absent);
     let metadata = live.present().map(|object| &object["metadata"]);
     if metadata.is_some_and(|it| it["uid"] == *of.0 && it["generation"] == of.1) {
-        handles.caches.compared.insert(place, (of, live.clone()));
+        handles.caches.suspected.insert(place, (of, live.clone()));
     }
     Ok(live)
 }

@@ -10,6 +10,7 @@ mod contents;
 mod copies;
 mod custom;
 mod disruption;
+mod drift;
 pub mod environment;
 mod error;
 pub mod freezes;

@@ -4,6 +4,7 @@
 
 use crate::api::UserInfo;
 use crate::cluster::Cache;
+use crate::content::ownership::drift::Drift;
 use crate::content::{Digested, ObjectKey};
 use crate::decide::world::Live;
 use jiff::Timestamp;
@@ -53,6 +54,29 @@ pub struct Standstill {
     pub words: Option<(String, String)>,
 }
 
+/// A workload that was compared with what Towpath wrote.
+#[derive(Clone, Debug)]
+pub struct Compared {
+    /// UID.
+    pub uid: String,
+    /// The resourceVersion that was read.
+    pub version: String,
+    /// The generation that the watch showed.
+    pub generation: i64,
+    /// The version of its managedFields that the watch showed.
+    pub fields: u32,
+    /// The application that it belongs to; empty if it belongs to none of the environment.
+    pub application: String,
+    /// The revision that it was compared with; none if no verified revision runs.
+    pub revision: Option<i64>,
+    /// The fields that drifted.
+    pub drift: Vec<Drift>,
+    /// When it was read.
+    pub at: Instant,
+    /// Whether a change since then would show in the version of its managedFields, whose times are whole seconds.
+    pub is_settled: bool,
+}
+
 /// One question about the rights of a user.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RightKey {
@@ -78,7 +102,9 @@ pub struct Caches {
     /// Objects of custom kinds whose health counts, by namespace, and when they were read.
     pub customs: Cache<(String, ObjectKey), (Instant, Live)>,
     /// Workloads of releases that fail after their verification, by namespace: UID and generation, and the object.
-    pub compared: Cache<(String, ObjectKey), ((String, i64), Live)>,
+    pub suspected: Cache<(String, ObjectKey), ((String, i64), Live)>,
+    /// Workloads that were compared with what Towpath wrote, by namespace.
+    pub compared: Cache<(String, ObjectKey), Compared>,
     /// Differences between the admission policies and the shipped ones, by the versions that were compared.
     pub policy_faults: Cache<String, Vec<String>>,
     /// Undecodable objects whose status reports the error: by kind, namespace and name.
@@ -100,7 +126,8 @@ impl Default for Caches {
             consents: Cache::new(10_000),
             rights: Cache::new(10_000),
             customs: Cache::new(1_000),
-            compared: Cache::new(100),
+            suspected: Cache::new(100),
+            compared: Cache::new(10_000),
             policy_faults: Cache::new(1),
             reported_undecodable: Cache::new(1_000),
             unreadable: Cache::new(1_000),

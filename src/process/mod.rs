@@ -18,7 +18,7 @@ pub mod measured {
     pub use crate::decide::world::{Alerts, Answer, Answered, Labels, Phase, Queried, Replied, Unmeasured};
 }
 
-pub use caches::{Caches, CaptureWait, Consent, RightKey, Standstill, Unread};
+pub use caches::{Caches, CaptureWait, Compared, Consent, RightKey, Standstill, Unread};
 pub use clock::Clock;
 pub use error::ProcessError;
 pub use handles::Handles;

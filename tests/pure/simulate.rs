@@ -23,6 +23,7 @@ mod comparison;
 mod costs;
 mod crashes;
 mod described;
+mod drift;
 mod fate;
 mod fields;
 mod history_limit;

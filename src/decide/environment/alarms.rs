@@ -1,8 +1,10 @@
 //! Conditions that an environment has only while something needs attention, in addition to Ready.
 
 use super::after_verified::Alarm;
-use super::overrides;
-use crate::api::{Condition, Environment, EnvironmentName, Meta, Promotion, PromotionPhase, Reason};
+use super::{drift, overrides};
+use crate::api::{
+    Condition, DriftedField, Environment, EnvironmentName, Meta, Promotion, PromotionPhase, Reason,
+};
 use crate::decide::conditions::{condition, cut};
 use crate::decide::decision::Note;
 use crate::decide::gates::approvals::{Case, required_approvals, tally};
@@ -39,6 +41,7 @@ pub(super) fn alarms<'a>(
     world: &EnvironmentWorld,
     applications: impl Iterator<Item = &'a Project>,
     after: &After,
+    drift: &[DriftedField],
     stored: &[Condition],
     now: Timestamp,
 ) -> Alarms {
@@ -70,6 +73,9 @@ pub(super) fn alarms<'a>(
     let (failing, calm) = failing_after_verification(after, stored);
     if let Some(Alarm { reason, message, details }) = failing {
         raise(Reason::FailingAfterVerification, &reason, true, message, Some(details));
+    }
+    if let Some(message) = drift::message(environment, drift) {
+        raise(Reason::Drifted, &Reason::FieldsChanged, true, message, None);
     }
     if overrides_are_pending(world) {
         let message = "spec.overrides changed since the last promotion; promote the current release again to apply them";

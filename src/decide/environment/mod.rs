@@ -3,6 +3,7 @@
 
 pub mod after_verified;
 pub mod alarms;
+pub mod drift;
 mod lane_report;
 pub mod occupant;
 pub mod overrides;
@@ -61,7 +62,9 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision<EnvironmentS
     }
     status.observed_generation = environment.generation();
     let stored = environment.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    let alarms = alarms(world, applications.values(), &After { failing, calm }, stored, now);
+    status.drift = drift::report(world);
+    let after = After { failing, calm };
+    let alarms = alarms(world, applications.values(), &after, &status.drift, stored, now);
     let message = [vec![message], alarms.urgent].concat().join("; ");
     status.message = Some(conditions::cut(&message, 4096));
     status.conditions =
@@ -69,6 +72,7 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision<EnvironmentS
     status.conditions.extend(alarms.conditions);
     decision.notes.extend(alarms.notes);
     decision.wake_at = earliest(decision.wake_at, alarms.next);
+    decision.wake_at = earliest(decision.wake_at, drift::again(world, now));
     if environment.status.as_ref() != Some(&status) {
         decision.notes.extend(event(environment.status.as_ref(), &state, &reason, &message));
         decision.report = Some(status);

@@ -22,6 +22,7 @@ fn world(project: Project) -> EnvironmentWorld {
         contents: None,
         watched: Default::default(),
         unnamed_copies: Vec::new(),
+        drift: None,
     }
 }
 

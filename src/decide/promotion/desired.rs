@@ -9,7 +9,7 @@ use crate::decide::world::Live;
 use serde_json::{Value, json};
 
 /// The value of the owner annotation on every written object.
-pub(super) fn owner(project: &str, environment: &str, application: &str) -> String {
+pub fn owner(project: &str, environment: &str, application: &str) -> String {
     format!("{project}.{environment}.{application}")
 }
 

@@ -249,6 +249,11 @@ fn overridden<'a>(scene: &'a Scene<'_>) -> Result<&'a [GateName], &'static str> 
     }
 }
 
+/// Whether this promotion overrides a gate.
+pub(super) fn is_overridden(scene: &Scene<'_>, gate: GateName) -> bool {
+    overridden(scene).is_ok_and(|gates| gates.contains(&gate))
+}
+
 /// The approvals of the content that would be written if the gates were open now.
 fn current_tally(scene: &Scene<'_>) -> Option<Tally> {
     let release = scene.release.filter(|_| scene.world.project.admission != Admission::Disabled)?;
@@ -297,8 +302,7 @@ pub(super) fn unapproved(scene: &Scene<'_>, digest: &str) -> Result<Option<Appro
         return Err(Box::new(scene.wait(&Reason::Approval, message, None)));
     }
     let mut tally = tally_of(scene, release, rules, digest);
-    let is_overridden = overridden(scene).is_ok_and(|gates| gates.contains(&GateName::Approval));
-    if tally.is_complete() || is_overridden {
+    if tally.is_complete() || is_overridden(scene, GateName::Approval) {
         return Ok(Some(tally.report));
     }
     let within = may_start_unapproved(project, scene.environment, rules, release);

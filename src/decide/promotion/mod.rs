@@ -43,6 +43,7 @@ mod checks;
 mod consequence;
 mod dependants;
 mod desired;
+mod drift;
 mod dropped;
 mod gates;
 mod health;
@@ -66,6 +67,7 @@ mod test_runs;
 mod writes;
 
 pub use consequence::{Failure, Next, budget_changes_at, consequence, next, rollback_names};
+pub use desired::owner;
 pub use needs::{contents, live_objects, plans, regression};
 pub use schedules::drop_runs_of_old_schedules;
 

@@ -7,7 +7,7 @@ use super::outcome::{Outcome, finish};
 use super::refusal::refuse;
 use super::rollout::{rolling_message, rolling_reason};
 use super::writes::key_of;
-use super::{Decision, RETRY, Scene, dependants, note, test_runs, warning};
+use super::{Decision, RETRY, Scene, dependants, drift, note, test_runs, warning};
 use crate::api::{
     ApprovalsReport, Delivery, Meta, ObjectRef, PromotionPhase, PromotionStatus, Reason, Step, StepResult,
 };
@@ -129,6 +129,9 @@ fn start_promotion(scene: &Scene<'_>, content: &Digested, plan: &Plan) -> Decisi
     if !refusals.is_empty() {
         return refuse(scene, Reason::Preflight, &refusals.join("; "), RETRY);
     }
+    if let Some(waits) = drift::closed(scene, plan) {
+        return waits;
+    }
     let approvals = match unapproved(scene, plan.digest()) {
         Ok(approvals) => approvals,
         Err(waits) => return *waits,
@@ -234,6 +237,7 @@ fn intend(
     status.changes = scene.changes(wanted, replaced);
     status.checks = baselines(scene);
     status.failing_before = scene.failing_before(wanted, &status.changes);
+    status.warnings.extend(drift::warnings(scene).iter().map(|text| cut(text, 512)));
     status.warnings.extend(unmatched(content.objects(), &scene.environment.spec));
     status.warnings.extend(unrolled(plan.content.objects()).iter().map(|text| cut(text, 512)));
     record_dry_run(scene, &mut status, wanted);

@@ -1,5 +1,6 @@
 //! What was observed. Plain data: this module makes no requests and no decisions.
 
+mod drift;
 mod live;
 mod measured;
 mod project;
@@ -7,6 +8,7 @@ mod provider;
 mod test_run;
 mod workload;
 
+pub use drift::{Drifted, Drifts};
 pub use live::{FailedWrite, Live};
 pub use measured::{
     Alerts, Answer, Answered, Assessed, Labels, Measured, Measurements, Phase, Queried, Replied, Tally,
@@ -38,6 +40,8 @@ pub struct EnvironmentWorld {
     /// Copies of ConfigMaps in the target namespace that nothing references, and Jobs of tests whose promotion is gone, with their
     /// UIDs.
     pub unnamed_copies: Vec<(ObjectKey, String)>,
+    /// The drift of its workloads. None if they are not compared now.
+    pub drift: Option<Drifts>,
 }
 
 /// The workloads of an environment after the verification of its releases.

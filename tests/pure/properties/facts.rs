@@ -6,9 +6,11 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use towpath::api::Condition;
+use towpath::content::ownership::drift::Drift;
 use towpath::content::{Digested, ObjectKey, ObjectSet};
 use towpath::decide::world::{
-    Container, Custom, Ended, Live, Loaded, OutdatedPod, Pod, Run, StoppingPod, Watched, Workload,
+    Container, Custom, Drifted, Drifts, Ended, Live, Loaded, OutdatedPod, Pod, Run, StoppingPod, Watched,
+    Workload,
 };
 
 pub fn deployment(name: &str, image: &str) -> Value {
@@ -102,6 +104,27 @@ pub fn live(key: &ObjectKey, choices: &mut Choices<'_>) -> Live {
             })))
         }
     }
+}
+
+pub fn drifts(choices: &mut Choices<'_>) -> Drifts {
+    let mut drifts = Drifts { is_recent: choices.one_in(3), ..Drifts::default() };
+    for key in keys().into_iter().take(3) {
+        match choices.number(3) {
+            0 => {}
+            1 => _ = drifts.unread.insert(key),
+            _ => drifts.found.push(Drifted {
+                key,
+                application: choices.of(&["shop", "cart"]).to_owned(),
+                fields: vec![Drift {
+                    field: choices.text(),
+                    is_removed: choices.one_in(2),
+                    manager: choices.maybe(|choices| choices.text()),
+                    since: choices.maybe(Choices::moment),
+                }],
+            }),
+        }
+    }
+    drifts
 }
 
 pub fn workload(choices: &mut Choices<'_>) -> Workload {

@@ -2,7 +2,7 @@
 //! how the objects fit together is left to chance.
 
 use super::changes::{change, failed};
-use super::facts::{conditions, content, customs, keys, live, loaded, watched, workload};
+use super::facts::{conditions, content, customs, drifts, keys, live, loaded, watched, workload};
 use super::measured::{add_providers, checks, measured};
 use super::{consent, tests};
 use jiff::{SignedDuration, Timestamp};
@@ -140,6 +140,7 @@ fn environment_spec(name: &str, choices: &mut Choices<'_>) -> EnvironmentSpec {
         "promotion": choices.of(&["Automatic", "Manual"]),
         "delivery": if observed { "Observed" } else { "Managed" },
         "historyLimit": choices.of(&[10, 1, 50]),
+        "drift": if observed { "Report" } else { choices.of(&["Report", "Block"]) },
         "adoptFrom": if choices.one_in(3) { vec!["kubectl"] } else { vec![] },
         "keeps": if choices.one_in(4) { vec![json!({ "kind": "ConfigMap", "name": "web" })] } else { vec![] },
     });
@@ -371,6 +372,7 @@ pub fn environment_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<E
                 .maybe(|choices| (0..choices.number(5)).map(|index| format!("content-{index}")).collect()),
             watched: watched(choices),
             unnamed_copies: Vec::new(),
+            drift: choices.maybe(drifts),
         }
     };
     project.environments.values().map(world).collect()

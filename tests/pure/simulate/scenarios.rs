@@ -176,7 +176,7 @@ pub const NEW_NAMESPACE: Scenario = Scenario {
     ],
 };
 
-pub const ALL: [&Scenario; 21] = [
+pub const ALL: [&Scenario; 22] = [
     &HEALTHY,
     &TAKEN_BACK,
     &FADING,
@@ -198,6 +198,7 @@ pub const ALL: [&Scenario; 21] = [
     &RECALLED_IN_PROGRESS,
     &REQUIRED,
     &super::after_verified::AFTER_VERIFIED,
+    &super::drift::DRIFT,
 ];
 
 pub fn settled(setting: fn(&mut Store, Timestamp), events: &[Event]) -> Run {

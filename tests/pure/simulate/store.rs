@@ -143,12 +143,15 @@ impl Store {
     /// As `observe::environment` does.
     pub fn environment_world(&self, name: &str, now: Timestamp) -> Option<EnvironmentWorld> {
         let environment = self.environments.get(name)?.clone();
+        let project = self.project();
+        let drift = super::drift::drifts(self, &project, &environment);
         let mut world = EnvironmentWorld {
-            project: self.project(),
+            project,
             environment: Arc::clone(&environment),
             contents: None,
             watched: Watched::default(),
             unnamed_copies: Vec::new(),
+            drift,
         };
         let namespace = self.namespaces.get(environment.spec.namespace.as_str());
         if let Some(namespace) = namespace.filter(|_| is_watched(&world.project, &environment, now)) {
