@@ -26,7 +26,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use support::manifests::{documents, read, root};
 use support::schema::misfits;
-use towpath::api::{Delivery, GateName, Meta, PromotionKind, PromotionPhase, PromotionStatus};
+use towpath::api::{Delivery, DriftMode, GateName, Meta, PromotionKind, PromotionPhase, PromotionStatus};
 use towpath::decide::decision::{Action, Decision};
 use towpath::decide::gates::approvals::{may_start_unapproved, required_approvals};
 use towpath::decide::gates::gate::Gate;
@@ -231,6 +231,38 @@ fn nothing_starts_that_has_not_been_approved() {
             let enough = people >= Some(rules.required as usize);
             let enforced = world.project.admission == Admission::Enforced;
             hold(enforced && (enough || overridden || first), || format!("{status:#?}"))?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn only_an_override_and_what_runs_pass_drift_that_blocks() {
+    over_worlds(|_, environments, promotions| {
+        for world in environments {
+            let Some(status) = environment::decide(world, now()).report else { continue };
+            let is_told = status.conditions.iter().any(|condition| condition.type_ == "Drifted");
+            let is_observed = world.environment.spec.delivery == Delivery::Observed;
+            let count = status.drift.len();
+            hold(is_told == (count > 0) && count <= 20 && (count == 0 || !is_observed), || {
+                format!("{status:#?}\n{world:#?}")
+            })?;
+        }
+        for world in promotions.iter().filter(|world| world.promotion.phase() == PromotionPhase::Pending) {
+            let spec = &world.promotion.spec;
+            let Some(environment) = world.project.environments.get(&spec.environment) else { continue };
+            let is_let = environment.spec.drift == DriftMode::Report || spec.kind == PromotionKind::Rollback;
+            let decision = promotion::decide(world, now());
+            let Some(status) = started(&decision).filter(|_| !is_let) else { continue };
+            let overridden =
+                spec.override_.as_ref().is_some_and(|said| said.gates.contains(&GateName::Drift));
+            let application = world.project.application_of(&world.promotion).unwrap();
+            let lane = Lane::of(&world.project, environment, application);
+            let running = lane.current().and_then(|current| current.status.as_ref()?.digest.as_ref());
+            let drifted = status.warnings.iter().any(|text| text.starts_with("drift before the promotion"));
+            hold(!drifted || overridden || running == status.digest.as_ref(), || {
+                format!("{status:#?}\n{world:#?}")
+            })?;
         }
         Ok(())
     });

@@ -134,6 +134,7 @@ pub fn overridden(spec: &mut Value, choices: &mut Choices<'_>) {
             GateName::Hold,
             GateName::Recall,
             GateName::Requires,
+            GateName::Drift,
         ]);
         spec["override"] = json!({ "gates": [gate], "reason": "it burns" });
     }
