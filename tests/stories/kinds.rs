@@ -83,6 +83,13 @@ fn changes() -> Vec<Change> {
             environment(json!({ "delivery": "Observed", "regression": true })),
             Some("remove spec.tests and spec.regression"),
         ),
+        (
+            "Environment",
+            "drift as a gate where nothing is written",
+            None,
+            environment(json!({ "delivery": "Observed", "drift": "Block" })),
+            Some("set spec.drift to Report"),
+        ),
         ("Release", "a value deep in a manifest changed", plain(), from(source("w")), FIXED),
         ("Release", "hold set", plain(), release(json!({ "hold": true })), None),
         ("Release", "hold removed", Some(release(json!({ "hold": true }))), release(json!({})), None),

@@ -57,6 +57,7 @@ fn main() -> ExitCode {
         cases::declared_types::stories(),
         cases::after_verified::stories(),
         cases::recalls::stories(),
+        cases::drift::stories(),
         cases::requires::stories(),
         cases::grants::stories(),
         cases::withdrawn_consent::stories(),
