@@ -43,6 +43,7 @@
 //! - [`observe`]: reads the facts that a decision needs, from the stores and from the API server. It writes nothing.
 //! - [`act`]: carries out a decision. It chooses nothing, and every action can be repeated.
 //! - [`controller`]: connects the others: a change queues objects, and the reconcile of each is `observe -> decide -> act`.
+//! - [`view`]: what people read: boards, trees and histories, as pure functions from objects to plain data.
 //! - [`cli`]: parses arguments and starts a command. Results are written to stdout, everything else to stderr.
 //!
 //! # Invariants
@@ -112,3 +113,4 @@ pub mod decide;
 pub mod observe;
 pub mod probe;
 pub mod process;
+pub mod view;

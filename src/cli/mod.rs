@@ -1,11 +1,14 @@
 //! The command line: parses arguments and returns an exit code. Results are written to stdout, everything else to stderr.
 
+mod connection;
+mod output;
+mod reader;
 pub mod verbs;
 
 use clap::{Parser, Subcommand};
 use std::io::{self, Write};
 use std::process::ExitCode;
-use verbs::{controller, crds};
+use verbs::{controller, crds, get, history, status, waiting};
 
 /// Release management for Kubernetes: promotes releases through environments and rolls back failed releases.
 #[derive(Debug, Parser)]
@@ -19,26 +22,68 @@ pub struct Arguments {
 enum Command {
     Controller(Box<controller::Arguments>),
     Crds(crds::Arguments),
+    #[command(flatten)]
+    Verb(Verb),
 }
 
-/// Parses the arguments of the process and runs the command.
+/// Releases, environments and promotions of a project: what runs, what waits, and why. It reads with the rights of its user.
+#[derive(Debug, Parser)]
+#[command(name = "kubectl-towpath", bin_name = "kubectl towpath", version, propagate_version = true)]
+pub struct Plugin {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What people do.
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Get(get::Arguments),
+    Status(status::Arguments),
+    Waiting(waiting::Arguments),
+    History(history::Arguments),
+}
+
+/// Parses the arguments of `towpath` and runs the command.
 pub fn main() -> ExitCode {
-    let mut stdout = io::stdout().lock();
-    match run(Arguments::parse(), &mut stdout) {
-        Ok(()) => ExitCode::SUCCESS,
+    ended("towpath", run(Arguments::parse(), &mut io::stdout().lock()))
+}
+
+/// Parses the arguments of `kubectl towpath` and runs the verb.
+pub fn plugin() -> ExitCode {
+    ended("kubectl towpath", Plugin::parse().verb.run(&mut io::stdout().lock()))
+}
+
+fn ended(program: &str, result: anyhow::Result<ExitCode>) -> ExitCode {
+    match result {
+        Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "towpath: {error:#}");
+            let _ = writeln!(io::stderr(), "{program}: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
 /// Runs one command and writes its result to `out`.
-pub fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
+pub fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     match arguments.command {
-        Command::Controller(arguments) => controller::run(*arguments),
-        Command::Crds(arguments) => crds::run(&arguments, out),
+        Command::Controller(arguments) => controller::run(*arguments).map(|()| ExitCode::SUCCESS),
+        Command::Crds(arguments) => crds::run(&arguments, out).map(|()| ExitCode::SUCCESS),
+        Command::Verb(verb) => verb.run(out),
+    }
+}
+
+impl Verb {
+    fn run(self, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            match self {
+                Self::Get(arguments) => get::run(&arguments, out).await,
+                Self::Status(arguments) => status::run(&arguments, out).await,
+                Self::Waiting(arguments) => waiting::run(&arguments, out).await,
+                Self::History(arguments) => history::run(&arguments, out).await,
+            }
+        })
     }
 }
 

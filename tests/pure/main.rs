@@ -6,4 +6,5 @@ mod argo_cd_health;
 mod crds;
 mod documentation;
 mod properties;
+mod screens;
 mod simulate;

@@ -24,9 +24,10 @@ use tokio::process::Command;
 support::stories![every_command_in_the_documentation_works];
 
 /// The start of each block that is not run, and why it is not.
-const NOT_RUN: [(&str, &str); 3] = [
+const NOT_RUN: [(&str, &str); 4] = [
     ("cargo demo", "the demo starts a control plane of its own, and `cargo test` is what runs this story"),
     ("docker build", "there is no Docker and no registry"),
+    ("cargo install", "the test has built the plugin, and puts it on the PATH"),
     (
         "kubectl apply --server-side --filename deploy/towpath.yaml",
         "it is the chart, which Helm has installed before",
@@ -87,7 +88,8 @@ impl<'a> Reader<'a> {
             fs::write(examples.join(entry.file_name()), shortened(&read(&entry.path())))?;
         }
         let tools = [cluster.kubectl(cluster.admin()), cluster.helm(cluster.admin())];
-        let folders = tools.iter().filter_map(|tool| tool.path().parent()).map(Path::to_owned);
+        let plugin = Path::new(env!("CARGO_BIN_EXE_kubectl-towpath")).parent().map(Path::to_owned);
+        let folders = tools.iter().filter_map(|tool| tool.path().parent()).map(Path::to_owned).chain(plugin);
         let inherited = std::env::var_os("PATH").unwrap_or_default();
         let path = std::env::join_paths(folders.chain(std::env::split_paths(&inherited)))?;
         Ok(Self { cluster, folder, path })

@@ -14,6 +14,7 @@ mod judgement;
 mod kinds;
 mod node;
 mod parts;
+mod plugin;
 
 use std::process::ExitCode;
 use support::story::run;
@@ -92,6 +93,7 @@ fn main() -> ExitCode {
         admission::record::stories(),
         admission::requests::stories(),
         admission::shipped_roles::stories(),
+        plugin::stories(),
         parts::audit_log::stories(),
         parts::identities::stories(),
         parts::played_fates::stories(),

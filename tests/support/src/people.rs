@@ -85,6 +85,7 @@ impl Project {
             "towpath-approver" => "approve",
             "towpath-oncall" => "rollback",
             "towpath-declarer" => "declare",
+            "towpath-viewer" => "get",
             _ => "promote",
         };
         self.until_may(person, verb, "prod", true).await

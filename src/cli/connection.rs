@@ -1,0 +1,70 @@
+//! How a verb reaches a cluster: the flags that kubectl has too.
+
+use anyhow::{Context, bail};
+use kube::Client;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use std::path::PathBuf;
+
+/// The flags of every verb.
+#[derive(Debug, clap::Args)]
+pub struct Connection {
+    /// Namespace of the project. Default: the namespace of the context.
+    #[arg(short, long)]
+    pub namespace: Option<String>,
+    /// Context of the kubeconfig. Default: its current context.
+    #[arg(long)]
+    context: Option<String>,
+    /// Path to a kubeconfig. Default: $KUBECONFIG, or ~/.kube/config.
+    #[arg(long)]
+    kubeconfig: Option<PathBuf>,
+    /// User to impersonate.
+    #[arg(long = "as", value_name = "USER")]
+    user: Option<String>,
+    /// Group to impersonate. Can be repeated.
+    #[arg(long = "as-group", value_name = "GROUP", requires = "user")]
+    groups: Vec<String>,
+}
+
+impl Connection {
+    /// A client, and the namespace of the project. `project` is the namespace that the verb was given.
+    pub async fn open(&self, project: Option<&str>) -> anyhow::Result<(Client, String)> {
+        let mut config = self.config().await?;
+        if self.user.is_some() {
+            config.auth_info.impersonate = self.user.clone();
+            config.auth_info.impersonate_groups =
+                Some(self.groups.clone()).filter(|groups| !groups.is_empty());
+        }
+        let namespace = project.or(self.namespace.as_deref()).unwrap_or(&config.default_namespace).to_owned();
+        if !is_label(&namespace) {
+            bail!("{namespace:?} is not the name of a namespace: it has lower case letters, digits and '-'");
+        }
+        let client = Client::try_from(config).context("cannot use the kubeconfig")?;
+        Ok((client, namespace))
+    }
+
+    async fn config(&self) -> anyhow::Result<kube::Config> {
+        let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
+        let file = match &self.kubeconfig {
+            Some(path) => Kubeconfig::read_from(path)
+                .with_context(|| format!("cannot read the kubeconfig {}", path.display()))?,
+            None => match Kubeconfig::read() {
+                Ok(file) => file,
+                // Without a kubeconfig, in a pod.
+                Err(_) if self.context.is_none() => {
+                    return kube::Config::infer()
+                        .await
+                        .context("there is no kubeconfig: set KUBECONFIG or --kubeconfig");
+                }
+                Err(error) => return Err(error).context("cannot read the kubeconfig"),
+            },
+        };
+        kube::Config::from_custom_kubeconfig(file, &options).await.context("cannot use the kubeconfig")
+    }
+}
+
+/// Whether a name can be that of a namespace or an environment. Others never become a part of a URL.
+pub fn is_label(name: &str) -> bool {
+    let is_allowed =
+        |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '-';
+    (1..=63).contains(&name.len()) && name.chars().all(is_allowed)
+}

@@ -1,0 +1,158 @@
+//! Reads the objects that a view shows, with the rights of the user.
+//!
+//! Invariant: the number of requests does not grow with the number of objects.
+
+use crate::api::{CachedRelease, Environment, Promotion, Release};
+use crate::decide::world::{Objects, Project};
+use anyhow::{Context, anyhow};
+use futures::future::try_join_all;
+use http::Request;
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Client, Resource};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Reads the objects of one project.
+pub struct Reader {
+    client: Client,
+    /// The namespace of the project.
+    pub project: String,
+}
+
+/// The role that may read everything that is read here.
+const ROLE: &str = "towpath-viewer";
+
+impl Reader {
+    /// A reader of this project.
+    pub fn new(client: Client, project: String) -> Self {
+        Self { client, project }
+    }
+
+    /// The environments, and the promotions that a field selector selects. An empty selector selects all.
+    pub async fn project(
+        &self,
+        promotions: &str,
+        releases: Vec<Arc<CachedRelease>>,
+    ) -> anyhow::Result<Project> {
+        let (environments, promotions) =
+            tokio::try_join!(self.list::<Environment>(""), self.list::<Promotion>(promotions))?;
+        let arcs = Objects {
+            name: self.project.as_str().into(),
+            environments: environments.into_iter().map(Arc::new).collect(),
+            promotions: promotions.into_iter().map(Arc::new).collect(),
+            releases,
+            ..Objects::default()
+        };
+        Ok(Project::from_objects(arcs))
+    }
+
+    /// One object. None if there is none of this name.
+    pub async fn get<K>(&self, name: &str) -> anyhow::Result<Option<K>>
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned,
+    {
+        let path = format!("{}/{name}", K::url_path(&(), Some(&self.project)));
+        match self.ask::<K>(&path).await {
+            Ok(found) => Ok(Some(found)),
+            Err(kube::Error::Api(status)) if status.code == 404 && is_object(&status) => Ok(None),
+            Err(error) => Err(self.explained::<K>(error)),
+        }
+    }
+
+    /// The names of all objects of a kind.
+    pub async fn names<K>(&self) -> anyhow::Result<Vec<String>>
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        let list: Value = self
+            .ask(&K::url_path(&(), Some(&self.project)))
+            .await
+            .map_err(|error| self.explained::<K>(error))?;
+        let names = list["items"].as_array().into_iter().flatten();
+        Ok(names.filter_map(|item| item["metadata"]["name"].as_str()).map(str::to_owned).collect())
+    }
+
+    /// The pods of target namespaces, in the order of the namespaces. One that may not be read has a sentence instead.
+    pub async fn pods(&self, namespaces: &[String]) -> Vec<Result<Vec<Pod>, String>> {
+        let read = namespaces.iter().map(|namespace| async move {
+            let list: Result<Value, kube::Error> = self.ask(&Pod::url_path(&(), Some(namespace))).await;
+            Ok::<_, anyhow::Error>(match list {
+                Ok(mut list) => {
+                    serde_json::from_value(list["items"].take()).map_err(|error| error.to_string())
+                }
+                Err(_) => Err(format!("not shown: it needs the right to list pods in namespace {namespace}")),
+            })
+        });
+        try_join_all(read).await.unwrap_or_default()
+    }
+
+    /// Objects that cannot be decoded are left out: the controller's own status says so.
+    async fn list<K>(&self, selector: &str) -> anyhow::Result<Vec<K>>
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned,
+    {
+        let mut path = K::url_path(&(), Some(&self.project));
+        if !selector.is_empty() {
+            path = format!("{path}?fieldSelector={selector}");
+        }
+        let mut list: Value = self.ask(&path).await.map_err(|error| self.explained::<K>(error))?;
+        let items = list["items"].take();
+        let items = items.as_array().map(Vec::as_slice).unwrap_or_default();
+        Ok(items.iter().filter_map(|item| serde_json::from_value(item.clone()).ok()).collect())
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<T, kube::Error> {
+        let request = Request::get(path).body(Vec::new()).map_err(kube::Error::HttpError)?;
+        self.client.request(request).await
+    }
+
+    /// What was wrong, and what to do.
+    fn explained<K: Resource<DynamicType = ()>>(&self, error: kube::Error) -> anyhow::Error {
+        let (plural, project) = (K::plural(&()), &self.project);
+        match error {
+            kube::Error::Api(status) if status.code == 403 => anyhow!(
+                "you may not read {plural} in namespace {project}. Somebody who may bind roles there grants it with: \
+                 kubectl create rolebinding towpath-viewer --namespace {project} --clusterrole {ROLE} --user YOUR-NAME"
+            ),
+            kube::Error::Api(status) if status.code == 401 => {
+                anyhow!("the cluster does not accept the credentials of the kubeconfig: {}", status.message)
+            }
+            kube::Error::Api(status) if status.code == 404 => anyhow!(
+                "this cluster has no {plural} of towpath.dev/v1alpha1: install Towpath, or see whether this is the right context"
+            ),
+            kube::Error::Api(status) => {
+                anyhow!("cannot read {plural} in namespace {project}: {}", status.message)
+            }
+            other => anyhow::Error::new(other).context("cannot reach the cluster"),
+        }
+    }
+}
+
+/// Whether an object is missing, and not its kind.
+fn is_object(status: &kube::core::Status) -> bool {
+    status.details.as_ref().is_some_and(|details| !details.name.is_empty())
+}
+
+/// One release as the views read it.
+pub fn cached(release: Release) -> Arc<CachedRelease> {
+    Arc::new(release.into())
+}
+
+/// The name in a list that is most like this one.
+pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a String>) -> Option<&'a str> {
+    let scored = names.into_iter().map(|other| (strsim::jaro_winkler(name, other), other.as_str()));
+    let best = scored.max_by(|a, b| a.0.total_cmp(&b.0));
+    best.filter(|(score, _)| *score > 0.7).map(|(_, other)| other)
+}
+
+/// A name of an object, which becomes a part of a URL.
+pub fn checked(name: &str) -> anyhow::Result<&str> {
+    let is_allowed = |character: char| {
+        character.is_ascii_lowercase() || character.is_ascii_digit() || matches!(character, '-' | '.')
+    };
+    let is_name = (1..=253).contains(&name.len()) && name.chars().all(is_allowed) && !name.starts_with('.');
+    Some(name).filter(|_| is_name).with_context(|| {
+        format!("{name:?} is not the name of an object: it has lower case letters, digits, '-' and '.'")
+    })
+}

@@ -1,0 +1,47 @@
+//! `history`: the revisions of an environment or of a release.
+
+use crate::api::{Environment, Release};
+use crate::cli::connection::Connection;
+use crate::cli::output::{self, Format};
+use crate::cli::reader::{Reader, checked, nearest};
+use crate::view::history::history;
+use anyhow::bail;
+use jiff::Timestamp;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Show the revisions of an environment, or of a release in all environments, with who, when and how each ended.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Name of an environment or of a release.
+    name: String,
+    #[command(flatten)]
+    connection: Connection,
+    /// Format of the output.
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+}
+
+/// Runs the verb.
+pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let name = checked(&arguments.name)?;
+    let (client, project) = arguments.connection.open(None).await?;
+    let reader = Reader::new(client, project);
+    let is_environment = reader.get::<Environment>(name).await?.is_some();
+    let field = if is_environment { "environment" } else { "release" };
+    let found = reader.project(&format!("spec.{field}={name}"), Vec::new()).await?;
+    let asked = |is_it: bool| is_it.then_some(name);
+    let view = history(&found, asked(is_environment), asked(!is_environment));
+    if view.rows.is_empty() && !is_environment && reader.get::<Release>(name).await?.is_none() {
+        let names = [reader.names::<Environment>().await?, reader.names::<Release>().await?].concat();
+        let like = nearest(name, &names).map(|other| format!(": did you mean {other}?")).unwrap_or_default();
+        bail!("namespace {} has no environment and no release {name}{like}", reader.project);
+    }
+    if view.rows.is_empty() && arguments.output == Format::Table {
+        writeln!(out, "Nothing was promoted yet: {name} has no revisions.")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let names: Vec<String> = view.rows.iter().map(|row| format!("promotion/{}", row.promotion)).collect();
+    output::write(out, arguments.output, "History", &view, || view.table(Timestamp::now()), names)?;
+    Ok(ExitCode::SUCCESS)
+}

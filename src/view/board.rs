@@ -1,0 +1,217 @@
+//! The board: applications and environments, with what runs, what moves and what waits.
+
+use super::screen::{Cell, Table};
+use super::times::{since, until};
+use super::tone::{Tone, of_state};
+use crate::api::{ApplicationStatus, Environment, RevisionRecord, RevisionRef};
+use crate::decide::environment::validate::in_order;
+use crate::decide::world::Project;
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// The board of a project.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Board {
+    /// One row per application and environment: by application, then in the order of promotion.
+    pub rows: Vec<Row>,
+}
+
+/// One application in one environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Row {
+    /// Name of the application.
+    pub application: String,
+    /// Name of the environment.
+    pub environment: String,
+    /// What runs there. Absent before the first promotion.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runs: Option<Runs>,
+    /// The promotion that is in progress.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moves: Option<Moves>,
+    /// The newest release that waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waits: Option<Waits>,
+    /// What is wrong with the environment itself, such as missing consent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+}
+
+/// What runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Runs {
+    /// Version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Name of the release.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
+    /// Number of the revision.
+    pub revision: i64,
+    /// When its promotion started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// How its promotion ended.
+    pub state: String,
+}
+
+/// What moves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Moves {
+    /// Name of the promotion.
+    pub promotion: String,
+    /// Name of the release that it promotes or rolls back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
+    /// Its phase.
+    pub phase: String,
+    /// What it does now.
+    pub message: String,
+}
+
+/// What waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Waits {
+    /// Name of the release.
+    pub release: String,
+    /// The closed gate.
+    pub gate: String,
+    /// Why it is closed, and what opens it.
+    pub message: String,
+    /// When it opens without a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// The board of a project.
+pub fn board(project: &Project) -> Board {
+    let mut rows = Vec::new();
+    for (place, name) in in_order(project).into_iter().enumerate() {
+        let Some(environment) = project.environments.get(name) else { continue };
+        let applications =
+            environment.status.as_ref().map(|status| status.applications.as_slice()).unwrap_or_default();
+        rows.extend(
+            applications.iter().map(|application| (place, row(project, environment, name, application))),
+        );
+        if let (true, Some(fault)) = (applications.is_empty(), fault(environment)) {
+            let row = Row {
+                application: String::new(),
+                environment: name.to_owned(),
+                runs: None,
+                moves: None,
+                waits: None,
+                fault: Some(fault),
+            };
+            rows.push((place, row));
+        }
+    }
+    rows.sort_by(|(a, left), (b, right)| (&left.application, a).cmp(&(&right.application, b)));
+    Board { rows: rows.into_iter().map(|(_, row)| row).collect() }
+}
+
+fn row(project: &Project, environment: &Environment, name: &str, application: &ApplicationStatus) -> Row {
+    let moves = application.active.as_ref().map(|active| {
+        let promotion = project.promotions.get(active);
+        let status = promotion.and_then(|promotion| promotion.status.as_ref());
+        Moves {
+            promotion: active.clone(),
+            release: promotion.map(|promotion| promotion.spec.release.to_string()),
+            phase: status.map_or("Pending", |status| status.phase.as_str()).to_owned(),
+            message: status.and_then(|status| status.message.clone()).unwrap_or_default(),
+        }
+    });
+    let waits = application.waiting.as_ref().map(|waiting| Waits {
+        release: waiting.release.to_string(),
+        gate: waiting.gate.clone(),
+        message: waiting.message.clone(),
+        until: waiting.until.as_ref().map(|time| time.0),
+    });
+    Row {
+        application: application.name.clone(),
+        environment: name.to_owned(),
+        runs: application.current.as_ref().map(|current| runs(application, current)),
+        moves,
+        waits,
+        fault: fault(environment),
+    }
+}
+
+fn runs(application: &ApplicationStatus, current: &RevisionRef) -> Runs {
+    let is_current = |record: &&RevisionRecord| record.revision == current.revision;
+    let record = application.history.iter().find(is_current);
+    Runs {
+        version: current.version.clone(),
+        release: current.release.as_ref().map(ToString::to_string),
+        revision: current.revision,
+        since: record.and_then(|record| record.started_at.as_ref()).map(|time| time.0),
+        state: record.map(|record| record.outcome.clone()).unwrap_or_default(),
+    }
+}
+
+/// What is wrong with an environment, if its condition `Ready` is not True.
+fn fault(environment: &Environment) -> Option<String> {
+    let Some(status) = &environment.status else {
+        return Some("the controller has not observed it: is Towpath running?".to_owned());
+    };
+    let ready = status.conditions.iter().find(|condition| condition.type_ == crate::api::READY)?;
+    let is_fault = ready.status != "True" && !status.applications.iter().any(|it| it.active.is_some());
+    // Further lines are commands, which `status` shows.
+    let line = || ready.message.lines().next().unwrap_or_default();
+    is_fault.then(|| format!("{}: {}", ready.reason, line()))
+}
+
+impl Board {
+    /// The board as a table.
+    pub fn table(&self, now: Timestamp) -> Table {
+        let headings = ["APPLICATION", "ENVIRONMENT", "RUNS", "SINCE", "STATE", "NEXT"];
+        let mut table = Table::new(&headings, "WHY");
+        for row in &self.rows {
+            let runs = row.runs.as_ref();
+            let version = |version: &Option<String>| version.clone().unwrap_or_else(|| "?".to_owned());
+            let next = match (&row.moves, &row.waits) {
+                (Some(moves), _) => moves.release.clone().unwrap_or_else(|| moves.promotion.clone()),
+                (None, Some(waits)) => waits.release.clone(),
+                (None, None) => String::new(),
+            };
+            let state = match (&row.moves, runs) {
+                (Some(moves), _) => moves.phase.clone(),
+                (None, Some(runs)) => runs.state.clone(),
+                (None, None) => String::new(),
+            };
+            let cells = vec![
+                Cell::plain(&row.application),
+                Cell::plain(&row.environment),
+                Cell::plain(runs.map(|runs| version(&runs.version)).unwrap_or_default()),
+                Cell::plain(
+                    runs.and_then(|runs| runs.since).map(|then| since(then, now)).unwrap_or_default(),
+                ),
+                Cell::toned(&state, of_state(&state)),
+                Cell::toned(next, if row.moves.is_some() { Tone::Busy } else { Tone::Waits }),
+            ];
+            table.row(cells, row.why(now));
+        }
+        table
+    }
+}
+
+impl Row {
+    /// Why the next release is not there yet.
+    fn why(&self, now: Timestamp) -> String {
+        if let Some(moves) = &self.moves {
+            return moves.message.clone();
+        }
+        match (&self.waits, &self.fault) {
+            (Some(waits), _) => match waits.until {
+                Some(then) => format!("{}, opens {}: {}", waits.gate, until(then, now), waits.message),
+                None => format!("{}: {}", waits.gate, waits.message),
+            },
+            (None, Some(fault)) => fault.clone(),
+            (None, None) => String::new(),
+        }
+    }
+}

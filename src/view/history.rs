@@ -1,0 +1,105 @@
+//! The revisions of an environment: what was promoted when, by whom, and how it ended.
+
+use super::screen::{Cell, Table};
+use super::times::since;
+use super::tone::of_state;
+use crate::api::{EnvironmentName, Meta, Promotion, PromotionKind};
+use crate::decide::environment::validate::in_order;
+use crate::decide::world::Project;
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// Revisions, newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct History {
+    /// One row per promotion that has a revision.
+    pub rows: Vec<Row>,
+}
+
+/// One revision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Row {
+    /// Name of the environment.
+    pub environment: String,
+    /// Name of the application.
+    pub application: String,
+    /// Number of the revision.
+    pub revision: i64,
+    /// Version that it brought; of a rollback, the one that it restored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Whether it is a rollback.
+    pub rollback: bool,
+    /// Name of the promotion.
+    pub promotion: String,
+    /// When it started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+    /// Its phase.
+    pub phase: String,
+    /// Who requested it: a person, or `towpath`.
+    pub by: String,
+    /// How it ended.
+    pub message: String,
+}
+
+/// The revisions of an environment, or of a release in all environments.
+pub fn history(project: &Project, environment: Option<&str>, release: Option<&str>) -> History {
+    let order = in_order(project);
+    let place = |name: &str| order.iter().position(|other| *other == name);
+    let is_asked = |promotion: &&Promotion| {
+        environment.is_none_or(|name| promotion.spec.environment == EnvironmentName::from(name))
+            && release.is_none_or(|name| promotion.spec.release.as_str() == name)
+    };
+    let promotions = project.promotions.values().map(AsRef::as_ref).filter(is_asked);
+    let mut rows: Vec<Row> = promotions.filter_map(|promotion| row(project, promotion)).collect();
+    rows.sort_by(|a, b| {
+        let key = |row: &Row| (place(&row.environment), row.application.clone());
+        key(a).cmp(&key(b)).then(b.revision.cmp(&a.revision))
+    });
+    History { rows }
+}
+
+fn row(project: &Project, promotion: &Promotion) -> Option<Row> {
+    let status = promotion.status.as_ref()?;
+    Some(Row {
+        environment: promotion.spec.environment.to_string(),
+        application: project.application_of(promotion).unwrap_or("?").to_owned(),
+        revision: status.revision?,
+        version: status.version.clone(),
+        rollback: promotion.spec.kind == PromotionKind::Rollback,
+        promotion: promotion.name().to_owned(),
+        started_at: status.started_at.as_ref().map(|time| time.0),
+        finished_at: status.finished_at.as_ref().map(|time| time.0),
+        phase: status.phase.as_str().to_owned(),
+        by: promotion.requester().map_or("towpath", |user| user.username.as_str()).to_owned(),
+        message: status.message.clone().unwrap_or_default(),
+    })
+}
+
+impl History {
+    /// The revisions as a table.
+    pub fn table(&self, now: Timestamp) -> Table {
+        let headings = ["ENVIRONMENT", "APPLICATION", "REVISION", "VERSION", "PHASE", "STARTED", "BY"];
+        let mut table = Table::new(&headings, "HOW IT ENDED");
+        for row in &self.rows {
+            let version = row.version.as_deref().unwrap_or("?");
+            let cells = vec![
+                Cell::plain(&row.environment),
+                Cell::plain(&row.application),
+                Cell::plain(row.revision.to_string()),
+                Cell::plain(if row.rollback { format!("{version} (back)") } else { version.to_owned() }),
+                Cell::toned(&row.phase, of_state(&row.phase)),
+                Cell::plain(row.started_at.map(|then| since(then, now)).unwrap_or_default()),
+                Cell::plain(&row.by),
+            ];
+            table.row(cells, &row.message);
+        }
+        table
+    }
+}

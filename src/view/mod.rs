@@ -1,0 +1,16 @@
+//! Views: what people read, for the terminal, JSON and the page alike.
+//!
+//! A view is a pure function from the objects of a project to plain data. [`screen`] lays that data out for a terminal. No view makes a
+//! request, and none needs another right than to read the objects that it shows.
+
+pub mod board;
+pub mod history;
+pub mod screen;
+pub mod standing;
+pub mod status;
+pub mod times;
+pub mod tone;
+pub mod waiting;
+
+/// Version of the JSON of all views. It changes when a field is removed or changes its meaning.
+pub const VERSION: &str = "view.towpath.dev/v1alpha1";

@@ -1,0 +1,198 @@
+//! What a command that waits is told: how something ended, or that it cannot go on without a person.
+
+use crate::api::{
+    CachedRelease, Environment, Promotion, PromotionPhase, Reason, ReleasePhase, ReleaseStatus, StageStatus,
+};
+
+/// Where a release, a promotion or an environment stands, for a command that waits for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It goes on without a person.
+    Moving,
+    /// It is verified.
+    Verified,
+    /// It failed, or was rolled back.
+    Failed,
+    /// It goes on only when a person acts.
+    AwaitsPerson,
+    /// Nothing shows whether it is good.
+    Inconclusive,
+    /// A newer release replaced it.
+    Superseded,
+}
+
+impl Standing {
+    /// The exit code of a command that waits. None while it has to go on waiting.
+    pub fn exit_code(self) -> Option<u8> {
+        match self {
+            Self::Moving => None,
+            Self::Verified => Some(0),
+            Self::Failed => Some(10),
+            Self::AwaitsPerson => Some(11),
+            Self::Inconclusive => Some(13),
+            Self::Superseded => Some(14),
+        }
+    }
+}
+
+/// The standing of a release.
+pub fn of_release(release: &CachedRelease) -> Standing {
+    let status = release.status().unwrap_or_default();
+    if status.observed_generation < release.generation {
+        return Standing::Moving;
+    }
+    match status.phase {
+        ReleasePhase::Pending | ReleasePhase::Promoting | ReleasePhase::RollingBack => Standing::Moving,
+        ReleasePhase::Waiting => of_waiting(&status),
+        ReleasePhase::Verified => Standing::Verified,
+        ReleasePhase::Failed | ReleasePhase::RolledBack | ReleasePhase::Invalid => Standing::Failed,
+        ReleasePhase::Inconclusive => Standing::Inconclusive,
+        ReleasePhase::Superseded => Standing::Superseded,
+    }
+}
+
+/// A release that waits goes on by itself if one of its stages does.
+fn of_waiting(status: &ReleaseStatus) -> Standing {
+    let is_open = |stage: &&StageStatus| {
+        let state = Reason::from(stage.state.as_str());
+        // What comes after another stage waits for that one.
+        (state.is_holding() || state.is_blocking() || is_moving(&state)) && state != Reason::Order
+    };
+    let mut open = status.environments.iter().filter(is_open).peekable();
+    let awaits =
+        open.peek().is_some() && open.all(|stage| needs_a_person(&Reason::from(stage.state.as_str())));
+    if awaits { Standing::AwaitsPerson } else { Standing::Moving }
+}
+
+fn is_moving(state: &Reason) -> bool {
+    matches!(state, Reason::Pending | Reason::Promoting | Reason::Observing | Reason::RollingBack)
+}
+
+/// The standing of a promotion.
+pub fn of_promotion(promotion: &Promotion) -> Standing {
+    match promotion.phase() {
+        PromotionPhase::Pending => {
+            let reason = promotion.status.as_ref().and_then(|status| status.reason.as_deref());
+            match reason.map(Reason::from) {
+                Some(reason) if needs_a_person(&reason) => Standing::AwaitsPerson,
+                Some(_) | None => Standing::Moving,
+            }
+        }
+        PromotionPhase::Promoting | PromotionPhase::Observing => Standing::Moving,
+        PromotionPhase::Verified => Standing::Verified,
+        PromotionPhase::Failed | PromotionPhase::Cancelled => Standing::Failed,
+        PromotionPhase::Inconclusive => Standing::Inconclusive,
+        PromotionPhase::Superseded => Standing::Superseded,
+    }
+}
+
+/// The standing of an environment: of what runs there, once nothing moves and nothing waits.
+pub fn of_environment(environment: &Environment) -> Standing {
+    let Some(status) = &environment.status else { return Standing::Moving };
+    if status.observed_generation < environment.metadata.generation.unwrap_or_default() {
+        return Standing::Moving;
+    }
+    if status.applications.iter().any(|application| application.active.is_some()) {
+        return Standing::Moving;
+    }
+    let gates = status.applications.iter().filter_map(|application| application.waiting.as_ref());
+    let mut gates = gates.map(|waiting| Reason::from(waiting.gate.as_str())).peekable();
+    if gates.peek().is_some() {
+        return if gates.all(|gate| needs_a_person(&gate)) {
+            Standing::AwaitsPerson
+        } else {
+            Standing::Moving
+        };
+    }
+    let newest = status.applications.iter().filter_map(|application| application.history.first());
+    let outcomes: Vec<&str> = newest.map(|record| record.outcome.as_str()).collect();
+    let any = |outcome: &str| outcomes.contains(&outcome);
+    match () {
+        () if any("Failed") || any("Cancelled") => Standing::Failed,
+        () if any("Inconclusive") => Standing::Inconclusive,
+        () if outcomes.is_empty() => Standing::Moving,
+        () => Standing::Verified,
+    }
+}
+
+/// Whether only a person opens this gate.
+pub fn needs_a_person(gate: &Reason) -> bool {
+    matches!(
+        gate,
+        Reason::Approval
+            | Reason::Manual
+            | Reason::Hold
+            | Reason::FailureHold
+            | Reason::EvidenceHold
+            | Reason::Recall
+            | Reason::Requester
+            | Reason::Override
+            | Reason::Deadline
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Release;
+    use serde_json::{Value, json};
+
+    fn release(phase: &str, stages: Value, observed: i64) -> CachedRelease {
+        let release: Release = serde_json::from_value(json!({
+            "apiVersion": "towpath.dev/v1alpha1", "kind": "Release",
+            "metadata": { "name": "shop-1.4.0", "generation": 1 },
+            "spec": { "application": "shop", "version": "1.4.0", "source": { "environment": { "name": "dev" } } },
+            "status": { "observedGeneration": observed, "phase": phase, "environments": stages },
+        }))
+        .unwrap();
+        release.into()
+    }
+
+    fn stage(name: &str, state: &str) -> Value {
+        json!({ "name": name, "state": state })
+    }
+
+    #[test]
+    fn a_release_awaits_a_person_only_when_nothing_else_can_happen() {
+        for (states, standing) in [
+            (vec!["Verified", "Approval"], Standing::AwaitsPerson),
+            (vec!["Verified", "Approval", "Order"], Standing::AwaitsPerson),
+            (vec!["Verified", "Manual", "Approval"], Standing::AwaitsPerson),
+            (vec!["Verified", "Approval", "Window"], Standing::Moving),
+            (vec!["Verified", "Window"], Standing::Moving),
+            (vec!["Verified", "Soak"], Standing::Moving),
+            (vec!["Verified", "NotGranted"], Standing::Moving),
+            (vec!["Promoting", "Manual"], Standing::Moving),
+            (vec!["Verified", "NotAStage"], Standing::Moving),
+            (vec!["Verified", "AWordOfANewerController"], Standing::Moving),
+            (vec![], Standing::Moving),
+        ] {
+            let stages = states.iter().enumerate().map(|(index, state)| stage(&format!("e{index}"), state));
+            let release = release("Waiting", stages.collect(), 1);
+            assert_eq!(of_release(&release), standing, "{states:?}");
+        }
+    }
+
+    #[test]
+    fn a_status_that_describes_an_older_spec_says_nothing() {
+        assert_eq!(of_release(&release("Verified", json!([]), -1)), Standing::Moving);
+        assert_eq!(of_release(&release("Verified", json!([]), 1)), Standing::Verified);
+    }
+
+    #[test]
+    fn every_end_has_an_exit_code_of_its_own() {
+        for (phase, code) in [
+            ("Pending", None),
+            ("Promoting", None),
+            ("RollingBack", None),
+            ("Verified", Some(0)),
+            ("Failed", Some(10)),
+            ("RolledBack", Some(10)),
+            ("Invalid", Some(10)),
+            ("Inconclusive", Some(13)),
+            ("Superseded", Some(14)),
+        ] {
+            assert_eq!(of_release(&release(phase, json!([]), 1)).exit_code(), code, "{phase}");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! `kubectl towpath`, called through the real kubectl by people with just the role that should suffice.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::Output;
+use std::time::{Duration, Instant};
+use support::objects::deployment;
+use support::people::Person;
+use support::project::Project;
+use support::{in_project, same};
+
+support::stories![
+    a_viewer_sees_what_runs_what_waits_and_how_it_ended,
+    a_wait_ends_with_an_exit_code_for_each_end,
+    a_wait_for_a_release_that_fails_shows_the_pod_that_crashes,
+    a_user_without_rights_is_told_which_right_is_missing_and_who_grants_it,
+    an_unknown_name_is_answered_with_the_nearest_one,
+];
+
+const PLUGIN: &str = env!("CARGO_BIN_EXE_kubectl-towpath");
+
+/// Runs `kubectl towpath` in the namespace of the project.
+async fn towpath(project: &Project, person: &Person, arguments: &[&str]) -> Result<Output> {
+    let folder = Path::new(PLUGIN).parent().context("the plugin has no folder")?;
+    let kubectl = project.cluster.kubectl(&person.access);
+    let all = [&["towpath"], arguments, &["--namespace", &project.name]].concat();
+    let mut command = kubectl.command(&all);
+    command.env("PATH", folder);
+    tokio::task::spawn_blocking(move || command.output()).await?.context("kubectl towpath")
+}
+
+/// What it prints, if it succeeds.
+async fn printed(project: &Project, person: &Person, arguments: &[&str]) -> Result<String> {
+    let output = towpath(project, person, arguments).await?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{arguments:?} ended with {}: {said}", output.status);
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+fn has(text: &str, words: &[&str]) -> Result<()> {
+    for word in words {
+        ensure!(text.contains(word), "{word:?} is not in\n{text}");
+    }
+    Ok(())
+}
+
+async fn viewer(project: &Project) -> Result<Person> {
+    project.person("vera", &[], &["towpath-viewer"]).await
+}
+
+async fn a_viewer_sees_what_runs_what_waits_and_how_it_ended() -> Result<()> {
+    let prod = json!({ "name": "prod", "after": ["dev"], "promotion": "Manual" });
+    in_project(&[json!({ "name": "dev" }), prod], async |project| {
+        let vera = viewer(project).await?;
+        let release = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
+        project.ended(&format!("dev-{release}"), "Verified").await?;
+        let waits = |it: &Value| it["status"]["applications"][0]["waiting"]["gate"] == "Manual";
+        project.until("environments", "prod", "waits", waits).await?;
+
+        let board = printed(project, &vera, &["get"]).await?;
+        has(&board, &["APPLICATION", "dev", "1.0.0", "Verified", "prod", "shop-1.0.0", "Manual: "])?;
+        let data: Value = serde_json::from_str(&printed(project, &vera, &["get", "-o", "json"]).await?)?;
+        same("version", data["apiVersion"].as_str(), Some("view.towpath.dev/v1alpha1"))?;
+        same("waits", data["rows"][1]["waits"]["gate"].as_str(), Some("Manual"))?;
+
+        let waiting = printed(project, &vera, &["waiting"]).await?;
+        has(&waiting, &["prod", "shop-1.0.0", "Manual"])?;
+        let history = printed(project, &vera, &["history", "dev"]).await?;
+        has(&history, &["REVISION", "1.0.0", "Verified", "towpath"])?;
+        let status = printed(project, &vera, &["status", "shop-1.0.0"]).await?;
+        has(&status, &["Release  shop-1.0.0  Waiting", "|-- dev  Verified  revision 1", "`-- prod  Manual"])?;
+        let status = printed(project, &vera, &["status", "env/dev"]).await?;
+        has(&status, &["Environment  dev  Ready", "shop  1.0.0  revision 1  Verified"])
+    })
+    .await
+}
+
+async fn a_wait_ends_with_an_exit_code_for_each_end() -> Result<()> {
+    let prod = json!({ "name": "prod", "after": ["dev"], "promotion": "Manual" });
+    in_project(&[json!({ "name": "dev" }), prod], async |project| {
+        let vera = viewer(project).await?;
+        let held =
+            json!({ "source": { "manifests": [deployment("web", "v1-never-ready", None)] }, "until": "dev" });
+        project.release_of("slow", "1.0.0", held).await?;
+        let output = towpath(project, &vera, &["status", "slow-1.0.0", "--wait", "--timeout", "2s"]).await?;
+        same("timed out", output.status.code(), Some(12))?;
+
+        let good = json!({ "source": { "manifests": [deployment("web2", "v1", None)] }, "until": "dev" });
+        project.release_of("good", "1.0.0", good).await?;
+        let output =
+            towpath(project, &vera, &["status", "good-1.0.0", "--wait", "--timeout", "120s"]).await?;
+        same("verified", output.status.code(), Some(0))?;
+
+        let further = json!({ "source": { "manifests": [deployment("web3", "v1", None)] } });
+        project.release_of("further", "1.0.0", further).await?;
+        let output =
+            towpath(project, &vera, &["status", "further-1.0.0", "--wait", "--timeout", "120s"]).await?;
+        same("a person is needed", output.status.code(), Some(11))?;
+        has(&String::from_utf8_lossy(&output.stdout), &["prod  Manual"])
+    })
+    .await
+}
+
+async fn a_wait_for_a_release_that_fails_shows_the_pod_that_crashes() -> Result<()> {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let vera = viewer(project).await?;
+        let pods = json!({
+            "metadata": { "name": "vera" },
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view" },
+            "subjects": [{ "kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "vera" }],
+        });
+        let path =
+            format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings", project.target("prod"));
+        project.post(&path, pods).await?;
+        let release = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
+        project.ended(&format!("prod-{release}"), "Verified").await?;
+        project.release("2.0.0", &[deployment("web", "v2-crash-loop", None)]).await?;
+        let output =
+            towpath(project, &vera, &["status", "shop-2.0.0", "--wait", "--timeout", "120s"]).await?;
+        same("rolled back", output.status.code(), Some(10))?;
+        let text = String::from_utf8(output.stdout)?;
+        has(&text, &["Release  shop-2.0.0  RolledBack", "Promotion  prod-shop-2.0.0", "pod web-"])
+    })
+    .await
+}
+
+async fn a_user_without_rights_is_told_which_right_is_missing_and_who_grants_it() -> Result<()> {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let nora = project.person("nora", &[], &[]).await?;
+        for arguments in [&["get"][..], &["waiting"], &["history", "prod"], &["status", "prod"]] {
+            let begun = Instant::now();
+            let output = towpath(project, &nora, arguments).await?;
+            same("exit code", output.status.code(), Some(1))?;
+            let said = String::from_utf8(output.stderr)?;
+            has(&said, &["you may not read", &project.name, "--clusterrole towpath-viewer"])?;
+            ensure!(said.lines().count() == 1, "more than one line:\n{said}");
+            ensure!(begun.elapsed() < Duration::from_secs(20), "it took {:?}", begun.elapsed());
+        }
+        Ok(())
+    })
+    .await
+}
+
+async fn an_unknown_name_is_answered_with_the_nearest_one() -> Result<()> {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let vera = viewer(project).await?;
+        let refused = async |arguments: &[&str]| -> Result<String> {
+            let output = towpath(project, &vera, arguments).await?;
+            same("exit code", output.status.code(), Some(1))?;
+            Ok(String::from_utf8(output.stderr)?)
+        };
+        has(
+            &refused(&["status", "prd"]).await?,
+            &["no release, environment or promotion prd: did you mean prod?"],
+        )?;
+        has(&refused(&["status", "env/pord"]).await?, &["no environment pord: did you mean prod?"])?;
+        has(&refused(&["history", "prodd"]).await?, &["did you mean prod?"])?;
+        has(&refused(&["status", "../secrets/x"]).await?, &["has no status here"])?;
+        has(&refused(&["status", "release/a?x=y"]).await?, &["is not the name of an object"])?;
+        has(&refused(&["get", "a/b"]).await?, &["is not the name of a namespace"])
+    })
+    .await
+}
