@@ -110,21 +110,21 @@ impl Reader {
     /// What was wrong, and what to do.
     fn explained<K: Resource<DynamicType = ()>>(&self, error: kube::Error) -> anyhow::Error {
         let (plural, project) = (K::plural(&()), &self.project);
-        match error {
-            kube::Error::Api(status) if status.code == 403 => anyhow!(
-                "you may not read {plural} in namespace {project}. Somebody who may bind roles there grants it with: \
-                 kubectl create rolebinding towpath-viewer --namespace {project} --clusterrole {ROLE} --user YOUR-NAME"
-            ),
-            kube::Error::Api(status) if status.code == 401 => {
+        let kube::Error::Api(status) = error else {
+            return anyhow::Error::new(error).context("cannot reach the cluster");
+        };
+        match status.code {
+            401 => {
                 anyhow!("the cluster does not accept the credentials of the kubeconfig: {}", status.message)
             }
-            kube::Error::Api(status) if status.code == 404 => anyhow!(
+            403 => anyhow!(
+                "you may not read {plural} in namespace {project}. Somebody who may bind roles there grants it with: \
+                 kubectl create rolebinding {ROLE} --namespace {project} --clusterrole {ROLE} --user YOUR-NAME"
+            ),
+            404 => anyhow!(
                 "this cluster has no {plural} of towpath.dev/v1alpha1: install Towpath, or see whether this is the right context"
             ),
-            kube::Error::Api(status) => {
-                anyhow!("cannot read {plural} in namespace {project}: {}", status.message)
-            }
-            other => anyhow::Error::new(other).context("cannot reach the cluster"),
+            _ => anyhow!("cannot read {plural} in namespace {project}: {}", status.message),
         }
     }
 }

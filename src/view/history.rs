@@ -3,7 +3,7 @@
 use super::screen::{Cell, Table};
 use super::times::since;
 use super::tone::of_state;
-use crate::api::{EnvironmentName, Meta, Promotion, PromotionKind};
+use crate::api::{Meta, Promotion, PromotionKind};
 use crate::decide::environment::validate::in_order;
 use crate::decide::world::Project;
 use jiff::Timestamp;
@@ -53,7 +53,7 @@ pub fn history(project: &Project, environment: Option<&str>, release: Option<&st
     let order = in_order(project);
     let place = |name: &str| order.iter().position(|other| *other == name);
     let is_asked = |promotion: &&Promotion| {
-        environment.is_none_or(|name| promotion.spec.environment == EnvironmentName::from(name))
+        environment.is_none_or(|name| promotion.spec.environment == name)
             && release.is_none_or(|name| promotion.spec.release.as_str() == name)
     };
     let promotions = project.promotions.values().map(AsRef::as_ref).filter(is_asked);

@@ -44,7 +44,7 @@ pub fn waiting(project: &Project) -> Waiting {
         let here = project.promotions.values().map(AsRef::as_ref);
         let here =
             || here.clone().filter(|promotion: &&Promotion| promotion.spec.environment == environment.name());
-        let promoted: Vec<Row> = here().filter_map(|promotion| pending(promotion)).collect();
+        let promoted: Vec<Row> = here().filter_map(pending).collect();
         // A release whose promotion waits is said once.
         let is_said = |row: &Row| promoted.iter().any(|other| other.name == row.name);
         rows.extend(gates(environment).into_iter().filter(|row| !is_said(row)).collect::<Vec<_>>());

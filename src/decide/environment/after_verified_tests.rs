@@ -82,6 +82,7 @@ fn exits(pod: &mut Pod, count: i32) {
         restarts: count - 1,
         waiting: Some(("CrashLoopBackOff".into(), "back-off".into())),
         ended: Some(ended),
+        ..Container::default()
     };
     pod.ready = false;
 }
@@ -139,8 +140,14 @@ impl Case {
         project.grants.insert("prod".into(), Grant::Granted);
         let environment = the_environment(&project, "prod");
         let watched = Watched { workloads: self.workloads.clone(), live: self.live.clone() };
-        let world =
-            EnvironmentWorld { project, environment, contents: None, watched, unnamed_copies: Vec::new() };
+        let world = EnvironmentWorld {
+            project,
+            environment,
+            contents: None,
+            watched,
+            unnamed_copies: Vec::new(),
+            drift: None,
+        };
         decide(&world, self.now)
     }
 
@@ -294,6 +301,7 @@ fn only_what_began_after_the_verification_fails_a_verified_release() {
                     name: "report-1".into(),
                     created: Some(at("11:55:00")),
                     failed: Some("exit code 1".into()),
+                    disrupted: None,
                 };
                 case.workloads
                     .insert(key("CronJob", "report"), Workload { runs: vec![run], ..Workload::default() });

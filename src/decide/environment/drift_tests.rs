@@ -68,7 +68,14 @@ fn world(spec: Value, phase: &str, stored: &[DriftedField], drift: Option<Drifts
         verified(1, json!({ "phase": phase })),
     ]);
     let environment = the_environment(&project, "prod");
-    EnvironmentWorld { project, environment, contents: None, unnamed_copies: Vec::new(), drift }
+    EnvironmentWorld {
+        project,
+        environment,
+        contents: None,
+        watched: Default::default(),
+        unnamed_copies: Vec::new(),
+        drift,
+    }
 }
 
 fn status(

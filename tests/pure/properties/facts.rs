@@ -162,7 +162,6 @@ pub fn workload(choices: &mut Choices<'_>) -> Workload {
         held_pods: Vec::new(),
         gave_up: choices.one_in(9).then(|| (choices.moment(), choices.text())),
         complete: choices.one_in(2),
-        suspended: choices.one_in(6),
         runs: choices
             .maybe(|choices| Run {
                 name: "run".into(),
