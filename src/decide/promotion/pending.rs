@@ -19,7 +19,6 @@ use crate::content::plan::unrolled::unrolled;
 use crate::content::{ContentError, Desired, Digested, ObjectKey, ObjectSet, Plan};
 use crate::decide::conditions::cut;
 use crate::decide::decision::{Owner, Record};
-
 use crate::decide::moments::later;
 use crate::decide::world::Loaded;
 use jiff::SignedDuration;

@@ -1,14 +1,17 @@
 //! A toy target namespace: server-side apply with field ownership, and a controller of workloads whose pods meet the fate that
 //! the name of their image says. What it shows is a function of the objects and of the time, so a run can be repeated.
 
+mod shown;
+
 use super::fate::{Fate, word};
 use super::fields::{conflict, entry, merge, prune};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use shown::workload;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use towpath::content::ObjectKey;
-use towpath::decide::world::{Container, Ended, Live, Pod, Workload};
+use towpath::decide::world::{Live, Workload};
 
 /// How often something was done to an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -332,72 +335,4 @@ fn is_ready(placed: &Placed, fate: &Fate, now: Timestamp) -> bool {
 
 fn available(placed: &Placed, namespace: &str, now: Timestamp) -> i32 {
     if is_ready(placed, &fate(placed, namespace), now) { desired(placed) } else { placed.older }
-}
-
-fn job(placed: &Placed, ready: bool, crashed: bool) -> Workload {
-    let (word, suspended) = (word(&placed.live), placed.live["spec"]["suspend"] == true);
-    let is_meshed = word == "meshed";
-    let ended = |code| Ended { code, current: true, ..Ended::default() };
-    let container = |name: &str, ended| Container { name: name.into(), ended, ..Container::default() };
-    let containers = vec![container("main", Some(ended(0))), container("proxy", None)];
-    Workload {
-        uid: placed.live["metadata"]["uid"].as_str().unwrap().to_owned(),
-        observed: true,
-        desired: 1,
-        suspended,
-        complete: ready && !suspended && !is_meshed,
-        failed: crashed.then(|| "exit code 1".into()),
-        disrupted: (crashed && word == "evicted").then(|| "pod migrate-1 was disrupted".into()),
-        pods: (ready && is_meshed).then(|| Pod { containers, ..Pod::default() }).into_iter().collect(),
-        ..Workload::default()
-    }
-}
-
-fn workload(key: &ObjectKey, placed: &Placed, namespace: &str, now: Timestamp) -> Workload {
-    let fate = fate(placed, namespace);
-    let ready = is_ready(placed, &fate, now);
-    let crashed = fate.crash.is_some_and(|seconds| now >= after(placed.template_since, seconds));
-    let was_ready = fate.ready.is_some_and(|seconds| now >= after(placed.template_since, seconds));
-    let older = if was_ready && !is_paused(&placed.live) { 0 } else { placed.older };
-    let since =
-        if crashed { fate.crash } else { fate.ready }.map(|seconds| after(placed.template_since, seconds));
-    if key.kind() == "Job" {
-        return job(placed, ready, crashed);
-    }
-    let is_stray = crashed && was_ready && placed.live.to_string().contains("/stray@");
-    let pod = |index: i32| Pod {
-        unschedulable: is_stray.then(|| (since.unwrap(), "no node has room".to_owned())),
-        name: format!("{}-{index}", key.name()),
-        uid: format!("{}-{index}-{}", key.name(), placed.template_since),
-        ready,
-        lost_readiness: was_ready && crashed && !is_stray,
-        ready_since: since.filter(|at| *at <= now),
-        created: Some(placed.template_since),
-        containers: vec![Container {
-            name: "main".into(),
-            restarts: if crashed && !is_stray { 2 } else { 0 },
-            waiting: (crashed && !is_stray).then(|| ("CrashLoopBackOff".into(), "back-off".into())),
-            ended: (crashed && !is_stray).then(|| Ended {
-                reason: "Error".into(),
-                code: 1,
-                ..Ended::default()
-            }),
-            excused: 0,
-        }],
-        ..Pod::default()
-    };
-    let mark =
-        placed.live.pointer("/metadata/annotations").and_then(|marks| marks["towpath.dev/revision"].as_str());
-    Workload {
-        uid: placed.live["metadata"]["uid"].as_str().unwrap().to_owned(),
-        revision: mark.and_then(|mark| mark.parse().ok()),
-        observed: now > placed.spec_since,
-        paused: is_paused(&placed.live),
-        desired: desired(placed),
-        updated: desired(placed),
-        total: desired(placed) + older,
-        available: available(placed, namespace, now).min(if crashed && was_ready { 0 } else { i32::MAX }),
-        pods: (0..desired(placed)).map(pod).collect(),
-        ..Workload::default()
-    }
 }
