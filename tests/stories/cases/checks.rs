@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 use control_plane::eventually;
 use http::Method;
 use serde_json::{Value, json};
+use std::time::Duration;
 use support::installation::SOON;
 use support::metrics::{answers, metrics, provider};
 use support::objects::{deployment, image, service, with};
@@ -149,6 +150,8 @@ async fn an_alert_of_another_application_hides_none_of_the_release() -> Result<(
         let first = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
         let first = format!("prod-{first}");
         observed(project, &first).await?;
+        // Prometheus knows since which second an alert is active, and the second of the start counts as before it.
+        tokio::time::sleep(Duration::from_secs(2)).await;
         metrics.gauge_of(project, "errors", "web", 0.9).await?;
         let failed = project.ended(&first, "Failed").await?;
         says(&failed, &["check it: alert ErrorsHigh fires since the promotion started"])

@@ -24,7 +24,7 @@ pub const LEASES: &str = "towpath-test-leases";
 pub const SOON: Duration = Duration::from_secs(120);
 
 /// How many projects the shared controller can serve in one run of the stories.
-const POOL: usize = 400;
+const POOL: usize = 800;
 
 static SIZE: OnceLock<usize> = OnceLock::new();
 static SHARED: OnceCell<Result<Arc<ControlPlane>, String>> = OnceCell::const_new();
