@@ -6,7 +6,7 @@ use http::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
 use support::installation::SOON;
-use support::metrics::{answers, metrics, provider};
+use support::metrics::{Metrics, answers, metrics, provider};
 use support::objects::{deployment, image, service, with};
 use support::{Project, in_project, same, with_own_controller};
 
@@ -112,6 +112,18 @@ async fn a_release_whose_errors_rise_after_the_rollout_comes_back_whole() -> Res
     .await
 }
 
+/// Waits until the alert fires. Prometheus may have started just now, and must have data from before the promotion that follows.
+async fn fires_before(metrics: &Metrics, project: &Project) -> Result<()> {
+    metrics.fires(project, "ErrorsHigh").await?;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    Ok(())
+}
+
+/// Prometheus knows since which second an alert is active, and the second of the start counts as before it.
+async fn a_second_later() {
+    tokio::time::sleep(Duration::from_secs(2)).await;
+}
+
 async fn an_alert_that_fires_after_the_start_fails_a_release_and_an_older_one_does_not() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let metrics = metrics().await?;
@@ -121,8 +133,7 @@ async fn an_alert_that_fires_after_the_start_fails_a_release_and_an_older_one_do
         let labels = json!({ "namespace": "$namespace", "severity": "page" });
         policy(project, "alerts", "6s", json!({ "alerts": { "provider": name, "labels": labels } })).await?;
         uses(project, "alerts").await?;
-        // The alert has been firing since before the release.
-        metrics.fires(project, "ErrorsHigh").await?;
+        fires_before(metrics, project).await?;
         let first = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
         let first = project.ended(&format!("prod-{first}"), "Verified").await?;
         same("verdict", status(&first)["checks"][0]["verdict"].as_str(), Some("Passed"))?;
@@ -130,6 +141,7 @@ async fn an_alert_that_fires_after_the_start_fails_a_release_and_an_older_one_do
         let second = project.release("2.0.0", &[deployment("web", "v2", None)]).await?;
         let second = format!("prod-{second}");
         observed(project, &second).await?;
+        a_second_later().await;
         metrics.gauge(project, "latency", 0.9).await?;
         let failed = project.ended(&second, "Failed").await?;
         says(&failed, &["check it: alert SlowAnswers fires since the promotion started"])?;
@@ -146,12 +158,11 @@ async fn an_alert_of_another_application_hides_none_of_the_release() -> Result<(
         let labels = json!({ "namespace": "$namespace", "severity": "page" });
         policy(project, "alerts", "90s", json!({ "alerts": { "provider": name, "labels": labels } })).await?;
         uses(project, "alerts").await?;
-        metrics.fires(project, "ErrorsHigh").await?;
+        fires_before(metrics, project).await?;
         let first = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
         let first = format!("prod-{first}");
         observed(project, &first).await?;
-        // Prometheus knows since which second an alert is active, and the second of the start counts as before it.
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        a_second_later().await;
         metrics.gauge_of(project, "errors", "web", 0.9).await?;
         let failed = project.ended(&first, "Failed").await?;
         says(&failed, &["check it: alert ErrorsHigh fires since the promotion started"])
