@@ -4,6 +4,10 @@ use anyhow::{Context, bail};
 use kube::Client;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long an answer may take.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The flags of every verb.
 #[derive(Debug, clap::Args)]
@@ -34,6 +38,7 @@ impl Connection {
             config.auth_info.impersonate_groups =
                 Some(self.groups.clone()).filter(|groups| !groups.is_empty());
         }
+        config.read_timeout = Some(READ_TIMEOUT);
         let namespace = project.or(self.namespace.as_deref()).unwrap_or(&config.default_namespace).to_owned();
         if !is_label(&namespace) {
             bail!("{namespace:?} is not the name of a namespace: it has lower case letters, digits and '-'");

@@ -89,6 +89,7 @@ impl Verb {
 
 /// `towpath crds | head` closes the pipe early. That is not an error.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let cause = error.root_cause().downcast_ref::<io::Error>();
+    // An error with a context says what the end of the output means.
+    let cause = error.downcast_ref::<io::Error>().filter(|_| error.chain().count() == 1);
     cause.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

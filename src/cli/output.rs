@@ -41,10 +41,7 @@ pub fn write(
     match format {
         Format::Table => lines(out, table().lines(layout())),
         Format::Name => lines(out, names),
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut *out, &versioned(kind, view)?)?;
-            Ok(writeln!(out)?)
-        }
+        Format::Json => Ok(writeln!(out, "{}", serde_json::to_string_pretty(&versioned(kind, view)?)?)?),
         Format::Yaml => Ok(out.write_all(serde_yaml::to_string(&versioned(kind, view)?)?.as_bytes())?),
     }
 }

@@ -78,7 +78,14 @@ pub fn of_promotion(promotion: &Promotion) -> Standing {
                 Some(_) | None => Standing::Moving,
             }
         }
-        PromotionPhase::Promoting | PromotionPhase::Observing => Standing::Moving,
+        PromotionPhase::Promoting | PromotionPhase::Observing => {
+            let status = promotion.status.as_ref().filter(|status| status.waiting_since.is_some());
+            let reason = status.and_then(|status| status.reason.as_deref()).map(Reason::from);
+            match reason {
+                Some(reason) if is_held_by_a_person(&reason) => Standing::AwaitsPerson,
+                Some(_) | None => Standing::Moving,
+            }
+        }
         PromotionPhase::Verified => Standing::Verified,
         PromotionPhase::Failed | PromotionPhase::Cancelled => Standing::Failed,
         PromotionPhase::Inconclusive => Standing::Inconclusive,
@@ -105,30 +112,39 @@ pub fn of_environment(environment: &Environment) -> Standing {
         };
     }
     let newest = status.applications.iter().filter_map(|application| application.history.first());
+    // The outcome of a rollback is `Rollback to 3: Verified`: what was promoted before it does not run.
     let outcomes: Vec<&str> = newest.map(|record| record.outcome.as_str()).collect();
-    let any = |outcome: &str| outcomes.contains(&outcome);
+    let any = |end: &str| outcomes.iter().any(|outcome| outcome.ends_with(end));
+    let is_back = outcomes.iter().any(|outcome| outcome.starts_with("Rollback"));
     match () {
-        () if any("Failed") || any("Cancelled") => Standing::Failed,
+        () if is_back || any("Failed") || any("Cancelled") => Standing::Failed,
         () if any("Inconclusive") => Standing::Inconclusive,
-        () if outcomes.is_empty() => Standing::Moving,
+        () if outcomes.is_empty() => Standing::AwaitsPerson,
         () => Standing::Verified,
     }
 }
 
+/// Whether a rollout goes on only when a person acts.
+fn is_held_by_a_person(reason: &Reason) -> bool {
+    matches!(reason, Reason::Paused | Reason::OnDelete | Reason::Partition | Reason::Suspended)
+}
+
 /// Whether only a person opens this gate.
 pub fn needs_a_person(gate: &Reason) -> bool {
-    matches!(
-        gate,
-        Reason::Approval
-            | Reason::Manual
-            | Reason::Hold
-            | Reason::FailureHold
-            | Reason::EvidenceHold
-            | Reason::Recall
-            | Reason::Requester
-            | Reason::Override
-            | Reason::Deadline
-    )
+    is_held_by_a_person(gate)
+        || matches!(
+            gate,
+            Reason::Approval
+                | Reason::Manual
+                | Reason::Hold
+                | Reason::FailureHold
+                | Reason::EvidenceHold
+                | Reason::Recall
+                | Reason::Drift
+                | Reason::Requester
+                | Reason::Override
+                | Reason::Deadline
+        )
 }
 
 #[cfg(test)]

@@ -41,9 +41,13 @@ fn of_stage(project: &Project, stage: &StageStatus, pods: &Pods, now: Timestamp)
 fn promotion_of<'a>(project: &'a Project, stage: &StageStatus) -> Option<&'a Promotion> {
     let active = || {
         let status = project.environments.get(stage.name.as_str())?.status.as_ref()?;
-        status.applications.iter().find_map(|application| application.active.as_ref())
+        status
+            .applications
+            .iter()
+            .find_map(|application| project.promotions.get(application.active.as_ref()?))
     };
-    project.promotions.get(stage.promotion.as_ref().or_else(active)?).map(AsRef::as_ref)
+    let named = stage.promotion.as_ref().and_then(|name| project.promotions.get(name));
+    named.or_else(active).map(AsRef::as_ref)
 }
 
 /// The tree of a promotion.

@@ -49,7 +49,12 @@ pub fn waiting(project: &Project) -> Waiting {
         let is_said = |row: &Row| promoted.iter().any(|other| other.name == row.name);
         rows.extend(gates(environment).into_iter().filter(|row| !is_said(row)).collect::<Vec<_>>());
         rows.extend(promoted);
-        rows.extend(here().filter_map(stopped));
+        let is_newest = |promotion: &&Promotion| {
+            let application = project.application_of(promotion).unwrap_or_default();
+            let lane = here().filter(|other| project.application_of(other) == Some(application));
+            lane.filter_map(Promotion::revision).max() == promotion.revision()
+        };
+        rows.extend(here().filter(is_newest).filter_map(stopped));
     }
     Waiting { rows }
 }
@@ -97,7 +102,7 @@ fn stopped(promotion: &Promotion) -> Option<Row> {
         since,
         message: message.to_owned(),
     };
-    if let Some(holds) = holds {
+    if let Some(holds) = holds.filter(|_| promotion.phase().has_failed()) {
         return Some(row(&holds.reason, Some(holds.last_transition_time.0), &holds.message));
     }
     let since = status.waiting_since.as_ref().filter(|_| promotion.phase().is_running())?;

@@ -8,7 +8,7 @@ use crate::decide::world::Project;
 use crate::view::screen::Branch;
 use crate::view::standing::{self, Standing};
 use crate::view::status::{self, Pods};
-use anyhow::bail;
+use anyhow::{Context, anyhow, bail};
 use console::Term;
 use jiff::Timestamp;
 use std::io::Write;
@@ -19,7 +19,11 @@ use std::time::Instant;
 const PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
 /// How long errors of the API server are waited out.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+/// How long one look may take.
+const LOOK: std::time::Duration = std::time::Duration::from_secs(30);
 const TIMED_OUT: u8 = 12;
+/// An end of the output is no verdict.
+const CLOSED: &str = "the output was closed before the wait ended";
 
 /// Show one release, environment or promotion: its stages, steps, checks and tests, and the pods that fail.
 ///
@@ -84,12 +88,14 @@ async fn wait(
             terminal.clear_last_lines(drawn)?;
             drawn = lines.len();
             output::lines(out, lines)?;
-        } else if lines != written {
-            let is_new = |line: &&String| !written.contains(*line);
-            output::lines(out, lines.iter().filter(is_new).cloned().collect::<Vec<_>>())?;
-            written = lines;
+        } else {
+            // Ages change with every look; what happened is said once.
+            let is_new = |line: &&String| !written.contains(&ageless(line));
+            let new: Vec<String> = lines.iter().filter(is_new).cloned().collect();
+            written = lines.iter().map(|line| ageless(line)).collect();
+            output::lines(out, new).context(CLOSED)?;
         }
-        out.flush()?;
+        out.flush().context(CLOSED)?;
         if let Some(code) = seen.1.exit_code() {
             return Ok(ExitCode::from(code));
         }
@@ -103,13 +109,24 @@ async fn wait(
             return Ok(ExitCode::from(TIMED_OUT));
         }
         tokio::time::sleep(PAUSE).await;
-        match look(reader, kind, name).await {
+        let left = limit.map_or(LOOK, |limit| limit.saturating_sub(begun.elapsed()).min(LOOK));
+        let looked = tokio::time::timeout(left, look(reader, kind, name)).await;
+        match looked.unwrap_or_else(|_| Err(anyhow!("the cluster does not answer"))) {
             Ok(Some(now)) => (seen, answered) = (now, Instant::now()),
             Ok(None) => bail!("{name} was deleted while it was waited for"),
             Err(error) if answered.elapsed() >= PATIENCE => return Err(error),
             Err(_) => {}
         }
     }
+}
+
+/// A line without its ages, such as `45s`.
+fn ageless(line: &str) -> String {
+    let is_age = |word: &&str| {
+        let number = word.trim_end_matches(['s', 'm', 'h', 'd']);
+        number.len() + 1 == word.len() && number.chars().all(|char| char.is_ascii_digit())
+    };
+    line.split(' ').filter(|word| !is_age(word)).collect::<Vec<_>>().join(" ")
 }
 
 fn parsed(text: &str) -> anyhow::Result<(Option<Kind>, &str)> {
