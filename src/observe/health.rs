@@ -5,7 +5,7 @@ use super::pods::facts;
 use crate::cluster::Stores;
 use crate::cluster::slim;
 use crate::content::{Desired, ObjectKey};
-use crate::decide::world::{OutdatedPod, Pod, Run, StoppingPod, Workload};
+use crate::decide::world::{Ended, OutdatedPod, Pod, Run, StoppingPod, Workload};
 use crate::process::Handles;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -290,8 +290,20 @@ fn outdated(pods: Vec<&Arc<slim::Pod>>) -> Vec<OutdatedPod> {
                 .condition("Ready")
                 .and_then(|ready| ready.last_transition_time.get())
                 .or(pod.metadata.creation_timestamp.get()),
+            has_error: has_error(&facts(pod)),
         })
         .collect()
+}
+
+/// Whether a pod shows an error, and is not only starting or waiting for others.
+fn has_error(pod: &Pod) -> bool {
+    const STARTING: [&str; 2] = ["ContainerCreating", "PodInitializing"];
+    let waits = |(reason, _): &(String, String)| !STARTING.contains(&reason.as_str());
+    let terminated = |ended: &Ended| !ended.planned && ended.code != 0;
+    pod.unschedulable.is_some()
+        || pod.containers.iter().any(|container| {
+            container.waiting.as_ref().is_some_and(waits) || container.ended.as_ref().is_some_and(terminated)
+        })
 }
 
 #[cfg(test)]

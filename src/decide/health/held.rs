@@ -79,16 +79,18 @@ fn some(pods: &[String]) -> String {
     if more == 0 { named } else { format!("{named} and {more} more") }
 }
 
-/// Pods of the old revision that are not ready and that the controller of a StatefulSet waits for before it replaces any pod: with
-/// `OrderedReady` it never replaces them itself.
-pub fn stuck_pods(workload: &Workload, now: Timestamp) -> Vec<&OutdatedPod> {
-    if !workload.ordered || !workload.observed {
-        return Vec::new();
+/// The pod of the old revision that its StatefulSet waits for before it replaces any pod: with `OrderedReady` it never replaces one that is
+/// not ready. Only a pod with an error, and one at a time: what is not ready because another replica is being replaced recovers by itself.
+pub fn stuck_pod(workload: &Workload, now: Timestamp) -> Option<&OutdatedPod> {
+    let is_moving = !workload.stopping.is_empty() || workload.pods.iter().any(|pod| !pod.ready);
+    if !workload.ordered || !workload.observed || is_moving {
+        return None;
     }
     let is_broken = |pod: &&OutdatedPod| {
-        !pod.ready && pod.ready_since.is_none_or(|since| now >= later(since, BROKEN_AFTER))
+        !pod.ready && pod.has_error && pod.ready_since.is_none_or(|since| now >= later(since, BROKEN_AFTER))
     };
-    workload.outdated.iter().filter(is_broken).collect()
+    let ordinal = |pod: &&OutdatedPod| pod.name.rsplit_once('-').and_then(|(_, end)| end.parse::<u32>().ok());
+    workload.outdated.iter().filter(is_broken).max_by_key(ordinal)
 }
 
 /// Whether pods of the newest template are missing although nothing starts or stops. No condition of a StatefulSet or DaemonSet says why

@@ -15,7 +15,7 @@ mod workload;
 
 pub use custom::{Kstatus, keeps_earlier_pods, kstatus};
 pub use evidence::{exits_before, found_when_verified, is_cron_job, without_evidence};
-pub use held::{stands_still, stuck_pods};
+pub use held::{stands_still, stuck_pod};
 pub use job::{has_ended_its_own, of_hook};
 pub use neighbours::{failed_before, of_neighbours};
 
@@ -144,8 +144,10 @@ impl Waits {
     /// Merges two. An obstacle is reported rather than progress.
     fn and(self, other: Self) -> Self {
         let recheck_at = earliest(self.recheck_at, other.recheck_at);
-        // What only a person can continue comes first, then what passes by itself.
+        // What only a person can continue comes first, then what passes by itself. A node or a queue that holds up one workload stops the
+        // clock of none that goes on: it is reported when nothing else is left.
         let rank = |waits: &Self| match &waits.obstacle {
+            Some(Reason::PodsStopping | Reason::NodeNotReady | Reason::SchedulingGated) => 3,
             Some(reason) if reason.waits_for_a_person() => 0,
             Some(_) => 1,
             None => 2,

@@ -27,10 +27,14 @@ fn of_neighbour(subject: &Subject<'_>, rules: &Rules<'_>) -> Health {
     match rules.mode {
         Mode::Rollout(_) => pods(),
         // What is restored has to run, unless it lacks something that no rollback brings back.
-        Mode::Rollback(_) if waits_for_a_person() || has_no_room() => pods(),
+        Mode::Rollback(_) if waits_for_a_person() || has_no_room() || workload.blocked.is_some() => pods(),
+        Mode::Rollback(_) => match of_one(subject, rules) {
+            Health::Progressing { obstacle: Some(_), .. } => pods(),
+            health @ (Health::Healthy | Health::Progressing { .. } | Health::Failing { .. }) => health,
+        },
         Mode::Settle(_) if waits_for_a_person() => of_one(subject, &observed),
         Mode::Settle(_) => of_one(&Subject { workload: Some(&settling(workload, rules)), ..*subject }, rules),
-        Mode::Rollback(_) | Mode::Observe => of_one(subject, rules),
+        Mode::Observe => of_one(subject, rules),
     }
 }
 

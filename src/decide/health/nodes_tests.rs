@@ -102,21 +102,43 @@ fn a_broken_pod_of_the_old_revision_is_replaced_after_some_seconds() {
         uid: "u".into(),
         ready,
         ready_since: Some(at(since)),
+        has_error: true,
     };
     for (what, ordered, pod, now, expected) in [
-        ("broken for long", true, pod(false, 0), 100, 1),
-        ("not ready for a moment", true, pod(false, 0), 4, 0),
-        ("ready", true, pod(true, 0), 100, 0),
-        ("of a StatefulSet that replaces pods in any order", false, pod(false, 0), 100, 0),
+        ("broken for long", true, pod(false, 0), 100, true),
+        ("not ready for a moment", true, pod(false, 0), 4, false),
+        ("ready", true, pod(true, 0), 100, false),
+        ("of a StatefulSet that replaces pods in any order", false, pod(false, 0), 100, false),
     ] {
         let workload = Workload { ordered, outdated: vec![pod], ..two_of_three() };
-        assert_eq!(stuck_pods(&workload, at(now)).len(), expected, "a pod that is {what}");
+        assert_eq!(stuck_pod(&workload, at(now)).is_some(), expected, "a pod that is {what}");
         let stale = Workload { observed: false, ..workload };
-        assert!(stuck_pods(&stale, at(now)).is_empty(), "its controller has not seen the template");
+        assert!(stuck_pod(&stale, at(now)).is_none(), "its controller has not seen the template");
     }
     let broken = Pod { name: "db-2".into(), ready: false, created: Some(at(0)), ..Pod::default() };
     let new = Workload { ordered: true, pods: vec![broken], ..two_of_three() };
-    assert!(stuck_pods(&new, at(100)).is_empty(), "pods of the new revision are judged");
+    assert!(stuck_pod(&new, at(100)).is_none(), "pods of the new revision are judged");
+}
+
+/// Two of three replicas have lost their quorum while the third is replaced: they recover by themselves.
+#[test]
+fn old_pods_that_are_not_ready_because_of_the_rollout_are_left_alone() {
+    let old = |name: &str, has_error| OutdatedPod {
+        name: name.into(),
+        ready_since: Some(at(0)),
+        has_error,
+        ..OutdatedPod::default()
+    };
+    let new = |ready| Pod { name: "db-2".into(), ready, created: Some(at(0)), ..Pod::default() };
+    let of = |outdated: Vec<OutdatedPod>, pods: Vec<Pod>, stopping| {
+        let workload = Workload { ordered: true, outdated, pods, stopping, ..two_of_three() };
+        stuck_pod(&workload, at(100)).map(|pod| pod.name.clone())
+    };
+    let broken = || vec![old("db-0", true), old("db-1", true)];
+    assert_eq!(of(broken(), vec![new(true)], Vec::new()).as_deref(), Some("db-1"), "one at a time");
+    assert_eq!(of(broken(), vec![new(false)], Vec::new()), None, "the new pod starts");
+    assert_eq!(of(broken(), Vec::new(), stopping()), None, "a pod stops");
+    assert_eq!(of(vec![old("db-0", false)], vec![new(true)], Vec::new()), None, "it shows no error");
 }
 
 #[test]

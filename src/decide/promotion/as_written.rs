@@ -7,6 +7,7 @@ use super::Scene;
 use super::removals::window_has_ended;
 use super::writes::key_of;
 use crate::api::{Delivery, FIELD_MANAGER, Reason};
+use crate::content::object::kinds::is_default;
 use crate::content::ownership::fields::changed_field;
 use crate::content::{Desired, ObjectKey};
 use crate::decide::health::is_workload;
@@ -41,7 +42,8 @@ pub(super) fn due_after_window(world: &PromotionWorld, now: Timestamp) -> BTreeS
 fn written(world: &PromotionWorld) -> impl Iterator<Item = ObjectKey> {
     let changes = world.promotion.status.iter().flat_map(|status| &status.changes);
     let keys = changes.filter(|change| change.action.is_write()).filter_map(key_of);
-    keys.filter(|key| !is_workload(key))
+    // A claim grows when an autoscaler asks for it, and no release takes that back.
+    keys.filter(|key| !is_workload(key) && !key.is("", "PersistentVolumeClaim"))
 }
 
 /// Compares what is live with what was written.
@@ -50,6 +52,9 @@ pub(super) fn standing(scene: &Scene<'_>, wanted: &[Desired]) -> Standing {
         return Standing::AsWritten;
     }
     let since = scene.status.started_at.as_ref().map_or(scene.now, |time| time.0);
+    // The controller of a custom object may change others as its work, such as the selector of a Service.
+    let is_custom = |item: &Desired| !is_default(item.key.api_version(), item.key.kind());
+    let has_controllers = wanted.iter().any(is_custom);
     for key in written(scene.world) {
         let Some(item) = wanted.iter().find(|item| item.key == key && item.hook.is_none()) else { continue };
         match scene.world.live.get(&key) {
@@ -61,7 +66,9 @@ pub(super) fn standing(scene: &Scene<'_>, wanted: &[Desired]) -> Standing {
                 return Standing::Changed { reason: Reason::Missing, message };
             }
             Some(Live::Present(live)) => {
-                if let Some(changed) = changed_field(live, &item.object, FIELD_MANAGER, since) {
+                let changed = changed_field(live, &item.object, FIELD_MANAGER, since);
+                let is_theirs = |manager: &str| has_controllers && !is_a_tool_of_people(manager);
+                if let Some(changed) = changed.filter(|changed| !is_theirs(&changed.manager)) {
                     let message = format!(
                         "{key} is no longer what was written: {} changed {} before the release was verified",
                         changed.manager, changed.field
@@ -73,4 +80,10 @@ pub(super) fn standing(scene: &Scene<'_>, wanted: &[Desired]) -> Standing {
         }
     }
     Standing::AsWritten
+}
+
+/// Whether people change objects with this tool.
+fn is_a_tool_of_people(manager: &str) -> bool {
+    const TOOLS: [&str; 6] = ["kubectl", "helm", "argocd", "kustomize", "k9s", "Mozilla"];
+    TOOLS.iter().any(|tool| manager.starts_with(tool))
 }

@@ -223,7 +223,7 @@ pub(super) fn stuck_pods(scene: &Scene<'_>) -> Vec<Action> {
             workload.outdated.iter().filter(|pod| !pod.ready).cloned().collect()
         }
         true => Vec::new(),
-        false => health::stuck_pods(workload, scene.now).into_iter().cloned().collect(),
+        false => health::stuck_pod(workload, scene.now).into_iter().cloned().collect(),
     };
     scene
         .world

@@ -102,6 +102,8 @@ pub struct OutdatedPod {
     pub ready: bool,
     /// Since when it is or is not ready.
     pub ready_since: Option<Timestamp>,
+    /// Whether it shows an error: a container that cannot start or that terminated, or no node that has room.
+    pub has_error: bool,
 }
 
 /// A pod that is being deleted.

@@ -178,6 +178,7 @@ pub fn workload(choices: &mut Choices<'_>) -> Workload {
                 uid: "u".into(),
                 ready: choices.one_in(2),
                 ready_since: choices.maybe(Choices::moment),
+                has_error: choices.one_in(2),
             })
             .collect(),
     }
