@@ -110,10 +110,13 @@ pub(super) fn of(world: &EnvironmentWorld, lane: &Lane<'_>, now: Timestamp) -> F
     let Some(watch) = watch(&world.environment, lane, &rules, now) else { return Found::default() };
     match failing(world, &watch, &rules, now) {
         Ok(None) => {
-            let calm = calm_at(world, &watch).filter(|at| *at > now).map(|at| (watch.verified, at));
+            let calm = calm_at(world, &watch, now).filter(|at| *at > now).map(|at| (watch.verified, at));
             Found { calm, wake_at: Some(watch.until), ..Found::default() }
         }
-        Err(recheck_at) => Found { wake_at: earliest(recheck_at, Some(watch.until)), ..Found::default() },
+        Err(recheck_at) => {
+            let calm = Some((watch.verified, later(now, CALM)));
+            Found { calm, wake_at: earliest(recheck_at, Some(watch.until)), ..Found::default() }
+        }
         Ok(Some(failing)) => match written_template(world, &watch) {
             Template::Changed => Found::default(),
             Template::Unread => {
@@ -337,11 +340,15 @@ fn rollback_in_progress<'a>(lane: &Lane<'a>) -> Option<&'a Promotion> {
     running.or_else(|| lane.waiting_rollbacks().find(|rollback| of_failure(rollback) && is_pending()))
 }
 
-/// When every pod of a release that does not fail has been ready for a while.
-fn calm_at(world: &EnvironmentWorld, watch: &Watch<'_>) -> Option<Timestamp> {
+/// When every pod of a release that does not fail has been ready for a while. One that is not ready may fail again, as one does whose image
+/// cannot be pulled.
+fn calm_at(world: &EnvironmentWorld, watch: &Watch<'_>, now: Timestamp) -> Option<Timestamp> {
     let workloads = watch.keys.iter().filter_map(|key| world.watched.workloads.get(key));
-    let ready = workloads.flat_map(|workload| &workload.pods).filter_map(|pod| pod.ready_since);
-    ready.max().map(|since| later(since, CALM))
+    let pods = || workloads.clone().flat_map(|workload| &workload.pods);
+    if pods().any(|pod| pod.is_staying() && !pod.ready) {
+        return Some(later(now, CALM));
+    }
+    pods().filter_map(|pod| pod.ready_since).max().map(|since| later(since, CALM))
 }
 
 #[cfg(test)]

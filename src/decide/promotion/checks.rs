@@ -232,7 +232,9 @@ pub(super) fn before_start(scene: &Scene<'_>, wanted: &[Desired]) -> Option<Deci
         if !check.dry_run {
             is_open = false;
             // The first answer usually comes at once: a wait for it is not worth a write.
-            waits.extend(last.map(|last| format!("check {name}: {}", last.message)));
+            // A passing one that is too old is only measured again.
+            let kept_closed = last.filter(|last| !opens(check, last));
+            waits.extend(kept_closed.map(|last| format!("check {name}: {}", last.message)));
         }
     }
     if waits.is_empty() {
