@@ -110,6 +110,31 @@ names! {
     ClusterName,
 }
 
+/// Lower case letters, digits, `-`; at most 63; starts and ends with a letter or digit.
+pub const LABEL_RULE: &str =
+    "at most 63 lower case letters, digits and '-', starting and ending with a letter or digit";
+/// Labels joined by dots, at most 253.
+pub const SUBDOMAIN_RULE: &str = "at most 253 lower case letters, digits, '-' and '.', each part starting and ending with a letter or digit";
+
+/// Whether `name` is an RFC 1123 label.
+pub fn is_label(name: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let end = |byte: Option<&u8>| byte.is_some_and(|byte| *byte != b'-');
+    let bytes = name.as_bytes();
+    bytes.len() <= 63 && bytes.iter().all(|byte| inner(*byte)) && end(bytes.first()) && end(bytes.last())
+}
+
+/// Whether `name` is an RFC 1123 subdomain. As in the API server only the whole is limited in length, not each part.
+pub fn is_subdomain(name: &str) -> bool {
+    let part = |part: &str| {
+        let ends = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && ends(part.as_bytes().first())
+            && ends(part.as_bytes().last())
+    };
+    name.len() <= 253 && name.split('.').all(part)
+}
+
 /// One environment of one project.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EnvironmentId {

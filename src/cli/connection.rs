@@ -1,5 +1,8 @@
 //! How a verb reaches a cluster: the flags that kubectl has too.
 
+use super::output::Format;
+use super::reader::Reader;
+use crate::api::names::{LABEL_RULE, is_label};
 use anyhow::{Context, bail};
 use kube::Client;
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -14,7 +17,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Connection {
     /// Namespace of the project. Default: the namespace of the context.
     #[arg(short, long)]
-    pub namespace: Option<String>,
+    namespace: Option<String>,
     /// Context of the kubeconfig. Default: its current context.
     #[arg(long)]
     context: Option<String>,
@@ -29,9 +32,28 @@ pub struct Connection {
     groups: Vec<String>,
 }
 
+/// The flags of a verb that shows a whole project.
+#[derive(Debug, clap::Args)]
+pub struct OfProject {
+    /// The project, which is a namespace. Default: the namespace of the context.
+    project: Option<String>,
+    #[command(flatten)]
+    connection: Connection,
+    /// Format of the output.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Format,
+}
+
+impl OfProject {
+    /// A reader of the project.
+    pub async fn open(&self) -> anyhow::Result<Reader> {
+        self.connection.open(self.project.as_deref()).await
+    }
+}
+
 impl Connection {
-    /// A client, and the namespace of the project. `project` is the namespace that the verb was given.
-    pub async fn open(&self, project: Option<&str>) -> anyhow::Result<(Client, String)> {
+    /// A reader of the project. `project` is the namespace that the verb was given.
+    pub async fn open(&self, project: Option<&str>) -> anyhow::Result<Reader> {
         let mut config = self.config().await?;
         if self.user.is_some() {
             config.auth_info.impersonate = self.user.clone();
@@ -41,10 +63,10 @@ impl Connection {
         config.read_timeout = Some(READ_TIMEOUT);
         let namespace = project.or(self.namespace.as_deref()).unwrap_or(&config.default_namespace).to_owned();
         if !is_label(&namespace) {
-            bail!("{namespace:?} is not the name of a namespace: it has lower case letters, digits and '-'");
+            bail!("{namespace:?} is not the name of a namespace: {LABEL_RULE}");
         }
         let client = Client::try_from(config).context("cannot use the kubeconfig")?;
-        Ok((client, namespace))
+        Ok(Reader::new(client, namespace))
     }
 
     async fn config(&self) -> anyhow::Result<kube::Config> {
@@ -65,11 +87,4 @@ impl Connection {
         };
         kube::Config::from_custom_kubeconfig(file, &options).await.context("cannot use the kubeconfig")
     }
-}
-
-/// Whether a name can be that of a namespace or an environment. Others never become a part of a URL.
-pub fn is_label(name: &str) -> bool {
-    let is_allowed =
-        |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '-';
-    (1..=63).contains(&name.len()) && name.chars().all(is_allowed)
 }

@@ -2,6 +2,7 @@
 //!
 //! Invariant: the number of requests does not grow with the number of objects.
 
+use crate::api::names::{SUBDOMAIN_RULE, is_subdomain};
 use crate::api::{CachedRelease, Environment, Promotion, Release};
 use crate::decide::world::{Objects, Project};
 use anyhow::{Context, anyhow};
@@ -139,20 +140,16 @@ pub fn cached(release: Release) -> Arc<CachedRelease> {
     Arc::new(release.into())
 }
 
-/// The name in a list that is most like this one.
-pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a String>) -> Option<&'a str> {
-    let scored = names.into_iter().map(|other| (strsim::jaro_winkler(name, other), other.as_str()));
-    let best = scored.max_by(|a, b| a.0.total_cmp(&b.0));
-    best.filter(|(score, _)| *score > 0.7).map(|(_, other)| other)
+/// `: did you mean NAME?` with the name in a list that is most like this one. Empty if none is.
+pub fn suggestion(name: &str, names: &[String]) -> String {
+    let scored = names.iter().map(|other| (strsim::jaro_winkler(name, other), other));
+    let best = scored.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(score, _)| *score > 0.7);
+    best.map(|(_, other)| format!(": did you mean {other}?")).unwrap_or_default()
 }
 
 /// A name of an object, which becomes a part of a URL.
 pub fn checked(name: &str) -> anyhow::Result<&str> {
-    let is_allowed = |character: char| {
-        character.is_ascii_lowercase() || character.is_ascii_digit() || matches!(character, '-' | '.')
-    };
-    let is_name = (1..=253).contains(&name.len()) && name.chars().all(is_allowed) && !name.starts_with('.');
-    Some(name).filter(|_| is_name).with_context(|| {
-        format!("{name:?} is not the name of an object: it has lower case letters, digits, '-' and '.'")
-    })
+    Some(name)
+        .filter(|name| is_subdomain(name))
+        .with_context(|| format!("{name:?} is not the name of an object: {SUBDOMAIN_RULE}"))
 }

@@ -186,6 +186,6 @@ fn materialising_is_the_same_every_time_and_every_name_is_safe() {
     assert_eq!(written, materialise(&content, &TO).unwrap());
     assert_eq!(written.len(), content.objects().len());
     for desired in &written {
-        assert!(super::object::names::is_subdomain(desired.key.name()));
+        assert!(crate::api::names::is_subdomain(desired.key.name()));
     }
 }

@@ -5,8 +5,8 @@
 
 pub mod board;
 pub mod history;
+pub mod outlook;
 pub mod screen;
-pub mod standing;
 pub mod status;
 pub mod times;
 pub mod tone;

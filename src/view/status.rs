@@ -93,7 +93,7 @@ fn of_check(check: &CheckReport) -> Branch {
 fn of_test(test: &TestStatus, now: Timestamp) -> Branch {
     let mut cells = vec![
         Cell::plain(format!("test {}", test.name)),
-        Cell::toned(format!("{:?}", test.result), test.result.into()),
+        Cell::toned(test.result.as_str(), test.result.into()),
     ];
     let started = test.started_at.as_ref().filter(|_| test.result == TestResult::Running);
     cells.extend(started.map(|time| Cell::plain(since(time.0, now))));

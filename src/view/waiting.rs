@@ -1,7 +1,7 @@
 //! What waits for a person: approvals, holds, failures, inconclusive and irreversible releases, manual environments.
 
+use super::outlook::needs_a_person;
 use super::screen::{Cell, Table};
-use super::standing::needs_a_person;
 use super::times::since;
 use super::tone::of_state;
 use crate::api::{Environment, HOLDS, Meta, Promotion, Reason};

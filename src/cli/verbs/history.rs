@@ -3,7 +3,7 @@
 use crate::api::{Environment, Release};
 use crate::cli::connection::Connection;
 use crate::cli::output::{self, Format};
-use crate::cli::reader::{Reader, checked, nearest};
+use crate::cli::reader::{checked, suggestion};
 use crate::view::history::history;
 use anyhow::bail;
 use jiff::Timestamp;
@@ -25,8 +25,7 @@ pub struct Arguments {
 /// Runs the verb.
 pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let name = checked(&arguments.name)?;
-    let (client, project) = arguments.connection.open(None).await?;
-    let reader = Reader::new(client, project);
+    let reader = arguments.connection.open(None).await?;
     let is_environment = reader.get::<Environment>(name).await?.is_some();
     let field = if is_environment { "environment" } else { "release" };
     let found = reader.project(&format!("spec.{field}={name}"), Vec::new()).await?;
@@ -34,7 +33,7 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
     let view = history(&found, asked(is_environment), asked(!is_environment));
     if view.rows.is_empty() && !is_environment && reader.get::<Release>(name).await?.is_none() {
         let names = [reader.names::<Environment>().await?, reader.names::<Release>().await?].concat();
-        let like = nearest(name, &names).map(|other| format!(": did you mean {other}?")).unwrap_or_default();
+        let like = suggestion(name, &names);
         bail!("namespace {} has no environment and no release {name}{like}", reader.project);
     }
     if view.rows.is_empty() && arguments.output == Format::Table {

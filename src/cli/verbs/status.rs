@@ -3,10 +3,10 @@
 use crate::api::{Duration, Environment, Meta, Promotion, Release};
 use crate::cli::connection::Connection;
 use crate::cli::output;
-use crate::cli::reader::{Reader, cached, checked, nearest};
+use crate::cli::reader::{Reader, cached, checked, suggestion};
 use crate::decide::world::Project;
+use crate::view::outlook::{self, Outlook};
 use crate::view::screen::Branch;
-use crate::view::standing::{self, Standing};
 use crate::view::status::{self, Pods};
 use anyhow::{Context, anyhow, bail};
 use console::Term;
@@ -54,20 +54,19 @@ enum Kind {
 /// Runs the verb.
 pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let (kind, name) = parsed(&arguments.name)?;
-    let (client, project) = arguments.connection.open(None).await?;
-    let reader = Reader::new(client, project);
+    let reader = arguments.connection.open(None).await?;
     let kind = match kind {
         Some(kind) => kind,
         None => found(&reader, name).await?,
     };
-    let Some((tree, standing)) = look(&reader, kind, name).await? else {
+    let Some((tree, outlook)) = look(&reader, kind, name).await? else {
         return missing(&reader, kind, name).await;
     };
     if !arguments.wait {
         output::lines(out, tree.lines(output::layout()))?;
         return Ok(ExitCode::SUCCESS);
     }
-    wait(arguments, &reader, kind, name, (tree, standing), out).await
+    wait(arguments, &reader, kind, name, (tree, outlook), out).await
 }
 
 /// Looks again until it has ended. On a terminal the tree is drawn in its place; else what changed is written.
@@ -76,7 +75,7 @@ async fn wait(
     reader: &Reader,
     kind: Kind,
     name: &str,
-    mut seen: (Branch, Standing),
+    mut seen: (Branch, Outlook),
     out: &mut dyn Write,
 ) -> anyhow::Result<ExitCode> {
     let terminal = Term::stdout();
@@ -158,8 +157,7 @@ async fn found(reader: &Reader, name: &str) -> anyhow::Result<Kind> {
                 reader.names::<Promotion>(),
             )?;
             let names = [releases, environments, promotions].concat();
-            let like =
-                nearest(name, &names).map(|other| format!(": did you mean {other}?")).unwrap_or_default();
+            let like = suggestion(name, &names);
             bail!("namespace {} has no release, environment or promotion {name}{like}", reader.project)
         }
         (_, _, _) => {
@@ -174,12 +172,12 @@ async fn missing(reader: &Reader, kind: Kind, name: &str) -> anyhow::Result<Exit
         Kind::Environment => ("environment", reader.names::<Environment>().await?),
         Kind::Promotion => ("promotion", reader.names::<Promotion>().await?),
     };
-    let like = nearest(name, &names).map(|other| format!(": did you mean {other}?")).unwrap_or_default();
+    let like = suggestion(name, &names);
     bail!("namespace {} has no {word} {name}{like}", reader.project)
 }
 
 /// The tree as it is now. None if the object does not exist.
-async fn look(reader: &Reader, kind: Kind, name: &str) -> anyhow::Result<Option<(Branch, Standing)>> {
+async fn look(reader: &Reader, kind: Kind, name: &str) -> anyhow::Result<Option<(Branch, Outlook)>> {
     let now = Timestamp::now();
     Ok(match kind {
         Kind::Release => {
@@ -188,21 +186,21 @@ async fn look(reader: &Reader, kind: Kind, name: &str) -> anyhow::Result<Option<
             let project = reader.project(&format!("spec.release={name}"), vec![release.clone()]).await?;
             let pods = pods(reader, &project).await;
             let tree = status::of_release(&project, &release, &pods, now);
-            Some((tree, standing::of_release(&release)))
+            Some((tree, outlook::of_release(&release)))
         }
         Kind::Environment => {
             let project = reader.project(&format!("spec.environment={name}"), Vec::new()).await?;
             let Some(environment) = project.environments.get(name) else { return Ok(None) };
             let pods = pods(reader, &project).await;
             let tree = status::of_environment(&project, environment, &pods, now);
-            Some((tree, standing::of_environment(environment)))
+            Some((tree, outlook::of_environment(environment)))
         }
         Kind::Promotion => {
             let project = reader.project(&format!("metadata.name={name}"), Vec::new()).await?;
             let Some(promotion) = project.promotions.get(name) else { return Ok(None) };
             let pods = pods(reader, &project).await;
             let tree = status::of_promotion(promotion, &pods, now);
-            Some((tree, standing::of_promotion(promotion)))
+            Some((tree, outlook::of_promotion(promotion)))
         }
     })
 }

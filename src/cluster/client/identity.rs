@@ -9,6 +9,7 @@ use std::fmt;
 use http::HeaderValue;
 
 use crate::api::DEPLOYER_NAMESPACE;
+use crate::api::names::{is_label, is_subdomain};
 use crate::cluster::error::ClusterError;
 
 /// The derived identity of one environment.
@@ -27,10 +28,10 @@ impl Identity {
             reason,
         };
         // https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
-        if project.len() > 63 || !is_label(project) {
+        if !is_label(project) {
             return Err(refused("a project is a namespace: at most 63 of a-z, 0-9 and '-'"));
         }
-        if !environment.split('.').all(is_label) {
+        if !is_subdomain(environment) {
             return Err(refused("the environment's name is not a DNS subdomain"));
         }
         if project.len() + 1 + environment.len() > 253 {
@@ -66,14 +67,6 @@ impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.user_name())
     }
-}
-
-fn is_label(text: &str) -> bool {
-    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    !text.is_empty()
-        && text.starts_with(inner)
-        && text.ends_with(inner)
-        && text.chars().all(|c| inner(c) || c == '-')
 }
 
 #[cfg(test)]

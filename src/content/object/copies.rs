@@ -8,6 +8,7 @@ use super::key::{group_kind, name_of};
 use super::metadata::{annotation, annotations};
 use super::names;
 use crate::api::mark;
+use crate::api::names::is_subdomain;
 use serde_json::{Map, Value, json};
 
 /// On a copy: the labels of its original, as JSON. A copy has no labels, so that a label selector that matches the original does
@@ -66,7 +67,7 @@ pub fn original_name(live: &Value) -> Option<&str> {
     let is_copy = is_config_map(live)
         && immutable
         && hashed
-        && names::is_subdomain(original)
+        && is_subdomain(original)
         && names::suffixed(original, hash, 253) == format!("{stem}-{hash}");
     is_copy.then_some(original)
 }

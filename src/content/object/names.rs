@@ -1,34 +1,12 @@
 //! Names, by the rules of the API server (apimachinery `util/validation`). A valid name cannot change a URL: it has no `/`, `?`
 //! or `%`, and is not an empty or dotted segment.
 
-/// Lower case letters, digits, `-`; at most 63; starts and ends with a letter or digit.
-pub const LABEL_RULE: &str =
-    "at most 63 lower case letters, digits and '-', starting and ending with a letter or digit";
-/// Labels joined by dots, at most 253.
-pub const SUBDOMAIN_RULE: &str = "at most 253 lower case letters, digits, '-' and '.', each part starting and ending with a letter or digit";
+use crate::api::names::{LABEL_RULE, SUBDOMAIN_RULE, is_label, is_subdomain};
+
 /// CronJobs leave room for the suffix of their Jobs.
 pub const CRON_JOB_RULE: &str = "a CronJob's name has at most 52 lower case letters, digits, '-' and '.'";
 /// Jobs become label values of their pods.
 pub const JOB_RULE: &str = "a Job's name has at most 63 lower case letters, digits, '-' and '.'";
-
-/// Whether `name` is an RFC 1123 label.
-pub fn is_label(name: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    let end = |byte: Option<&u8>| byte.is_some_and(|byte| *byte != b'-');
-    let bytes = name.as_bytes();
-    bytes.len() <= 63 && bytes.iter().all(|byte| inner(*byte)) && end(bytes.first()) && end(bytes.last())
-}
-
-/// Whether `name` is an RFC 1123 subdomain. As in the API server only the whole is limited in length, not each part.
-pub fn is_subdomain(name: &str) -> bool {
-    let part = |part: &str| {
-        let ends = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-        part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-            && ends(part.as_bytes().first())
-            && ends(part.as_bytes().last())
-    };
-    name.len() <= 253 && name.split('.').all(part)
-}
 
 /// The rule that `name` breaks for an object of `kind` in `group`; none when it is valid. Services take RFC 1123 labels since
 /// Kubernetes 1.34 (RelaxedServiceNameValidation); an older server refuses a leading digit in preflight.

@@ -1,12 +1,12 @@
-//! What a command that waits is told: how something ended, or that it cannot go on without a person.
+//! The outlook of an object, for a command that waits: how it ended, or whether it can go on without a person.
 
 use crate::api::{
     CachedRelease, Environment, Promotion, PromotionPhase, Reason, ReleasePhase, ReleaseStatus, StageStatus,
 };
 
-/// Where a release, a promotion or an environment stands, for a command that waits for it.
+/// What a command that waits for a release, a promotion or an environment can expect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Outlook {
     /// It goes on without a person.
     Moving,
     /// It is verified.
@@ -21,7 +21,7 @@ pub enum Standing {
     Superseded,
 }
 
-impl Standing {
+impl Outlook {
     /// The exit code of a command that waits. None while it has to go on waiting.
     pub fn exit_code(self) -> Option<u8> {
         match self {
@@ -35,24 +35,24 @@ impl Standing {
     }
 }
 
-/// The standing of a release.
-pub fn of_release(release: &CachedRelease) -> Standing {
+/// The outlook of a release.
+pub fn of_release(release: &CachedRelease) -> Outlook {
     let status = release.status().unwrap_or_default();
     if status.observed_generation < release.generation {
-        return Standing::Moving;
+        return Outlook::Moving;
     }
     match status.phase {
-        ReleasePhase::Pending | ReleasePhase::Promoting | ReleasePhase::RollingBack => Standing::Moving,
+        ReleasePhase::Pending | ReleasePhase::Promoting | ReleasePhase::RollingBack => Outlook::Moving,
         ReleasePhase::Waiting => of_waiting(&status),
-        ReleasePhase::Verified => Standing::Verified,
-        ReleasePhase::Failed | ReleasePhase::RolledBack | ReleasePhase::Invalid => Standing::Failed,
-        ReleasePhase::Inconclusive => Standing::Inconclusive,
-        ReleasePhase::Superseded => Standing::Superseded,
+        ReleasePhase::Verified => Outlook::Verified,
+        ReleasePhase::Failed | ReleasePhase::RolledBack | ReleasePhase::Invalid => Outlook::Failed,
+        ReleasePhase::Inconclusive => Outlook::Inconclusive,
+        ReleasePhase::Superseded => Outlook::Superseded,
     }
 }
 
 /// A release that waits goes on by itself if one of its stages does.
-fn of_waiting(status: &ReleaseStatus) -> Standing {
+fn of_waiting(status: &ReleaseStatus) -> Outlook {
     let is_open = |stage: &&StageStatus| {
         let state = Reason::from(stage.state.as_str());
         // What comes after another stage waits for that one.
@@ -61,55 +61,51 @@ fn of_waiting(status: &ReleaseStatus) -> Standing {
     let mut open = status.environments.iter().filter(is_open).peekable();
     let awaits =
         open.peek().is_some() && open.all(|stage| needs_a_person(&Reason::from(stage.state.as_str())));
-    if awaits { Standing::AwaitsPerson } else { Standing::Moving }
+    if awaits { Outlook::AwaitsPerson } else { Outlook::Moving }
 }
 
 fn is_moving(state: &Reason) -> bool {
     matches!(state, Reason::Pending | Reason::Promoting | Reason::Observing | Reason::RollingBack)
 }
 
-/// The standing of a promotion.
-pub fn of_promotion(promotion: &Promotion) -> Standing {
+/// The outlook of a promotion.
+pub fn of_promotion(promotion: &Promotion) -> Outlook {
     match promotion.phase() {
         PromotionPhase::Pending => {
             let reason = promotion.status.as_ref().and_then(|status| status.reason.as_deref());
             match reason.map(Reason::from) {
-                Some(reason) if needs_a_person(&reason) => Standing::AwaitsPerson,
-                Some(_) | None => Standing::Moving,
+                Some(reason) if needs_a_person(&reason) => Outlook::AwaitsPerson,
+                Some(_) | None => Outlook::Moving,
             }
         }
         PromotionPhase::Promoting | PromotionPhase::Observing => {
             let status = promotion.status.as_ref().filter(|status| status.waiting_since.is_some());
             let reason = status.and_then(|status| status.reason.as_deref()).map(Reason::from);
             match reason {
-                Some(reason) if is_held_by_a_person(&reason) => Standing::AwaitsPerson,
-                Some(_) | None => Standing::Moving,
+                Some(reason) if is_held_by_a_person(&reason) => Outlook::AwaitsPerson,
+                Some(_) | None => Outlook::Moving,
             }
         }
-        PromotionPhase::Verified => Standing::Verified,
-        PromotionPhase::Failed | PromotionPhase::Cancelled => Standing::Failed,
-        PromotionPhase::Inconclusive => Standing::Inconclusive,
-        PromotionPhase::Superseded => Standing::Superseded,
+        PromotionPhase::Verified => Outlook::Verified,
+        PromotionPhase::Failed | PromotionPhase::Cancelled => Outlook::Failed,
+        PromotionPhase::Inconclusive => Outlook::Inconclusive,
+        PromotionPhase::Superseded => Outlook::Superseded,
     }
 }
 
-/// The standing of an environment: of what runs there, once nothing moves and nothing waits.
-pub fn of_environment(environment: &Environment) -> Standing {
-    let Some(status) = &environment.status else { return Standing::Moving };
+/// The outlook of an environment: of what runs there, once nothing moves and nothing waits.
+pub fn of_environment(environment: &Environment) -> Outlook {
+    let Some(status) = &environment.status else { return Outlook::Moving };
     if status.observed_generation < environment.metadata.generation.unwrap_or_default() {
-        return Standing::Moving;
+        return Outlook::Moving;
     }
     if status.applications.iter().any(|application| application.active.is_some()) {
-        return Standing::Moving;
+        return Outlook::Moving;
     }
     let gates = status.applications.iter().filter_map(|application| application.waiting.as_ref());
     let mut gates = gates.map(|waiting| Reason::from(waiting.gate.as_str())).peekable();
     if gates.peek().is_some() {
-        return if gates.all(|gate| needs_a_person(&gate)) {
-            Standing::AwaitsPerson
-        } else {
-            Standing::Moving
-        };
+        return if gates.all(|gate| needs_a_person(&gate)) { Outlook::AwaitsPerson } else { Outlook::Moving };
     }
     let newest = status.applications.iter().filter_map(|application| application.history.first());
     // The outcome of a rollback is `Rollback to 3: Verified`: what was promoted before it does not run.
@@ -117,10 +113,10 @@ pub fn of_environment(environment: &Environment) -> Standing {
     let any = |end: &str| outcomes.iter().any(|outcome| outcome.ends_with(end));
     let is_back = outcomes.iter().any(|outcome| outcome.starts_with("Rollback"));
     match () {
-        () if is_back || any("Failed") || any("Cancelled") => Standing::Failed,
-        () if any("Inconclusive") => Standing::Inconclusive,
-        () if outcomes.is_empty() => Standing::AwaitsPerson,
-        () => Standing::Verified,
+        () if is_back || any("Failed") || any("Cancelled") => Outlook::Failed,
+        () if any("Inconclusive") => Outlook::Inconclusive,
+        () if outcomes.is_empty() => Outlook::AwaitsPerson,
+        () => Outlook::Verified,
     }
 }
 
@@ -170,29 +166,29 @@ mod tests {
 
     #[test]
     fn a_release_awaits_a_person_only_when_nothing_else_can_happen() {
-        for (states, standing) in [
-            (vec!["Verified", "Approval"], Standing::AwaitsPerson),
-            (vec!["Verified", "Approval", "Order"], Standing::AwaitsPerson),
-            (vec!["Verified", "Manual", "Approval"], Standing::AwaitsPerson),
-            (vec!["Verified", "Approval", "Window"], Standing::Moving),
-            (vec!["Verified", "Window"], Standing::Moving),
-            (vec!["Verified", "Soak"], Standing::Moving),
-            (vec!["Verified", "NotGranted"], Standing::Moving),
-            (vec!["Promoting", "Manual"], Standing::Moving),
-            (vec!["Verified", "NotAStage"], Standing::Moving),
-            (vec!["Verified", "AWordOfANewerController"], Standing::Moving),
-            (vec![], Standing::Moving),
+        for (states, outlook) in [
+            (vec!["Verified", "Approval"], Outlook::AwaitsPerson),
+            (vec!["Verified", "Approval", "Order"], Outlook::AwaitsPerson),
+            (vec!["Verified", "Manual", "Approval"], Outlook::AwaitsPerson),
+            (vec!["Verified", "Approval", "Window"], Outlook::Moving),
+            (vec!["Verified", "Window"], Outlook::Moving),
+            (vec!["Verified", "Soak"], Outlook::Moving),
+            (vec!["Verified", "NotGranted"], Outlook::Moving),
+            (vec!["Promoting", "Manual"], Outlook::Moving),
+            (vec!["Verified", "NotAStage"], Outlook::Moving),
+            (vec!["Verified", "AWordOfANewerController"], Outlook::Moving),
+            (vec![], Outlook::Moving),
         ] {
             let stages = states.iter().enumerate().map(|(index, state)| stage(&format!("e{index}"), state));
             let release = release("Waiting", stages.collect(), 1);
-            assert_eq!(of_release(&release), standing, "{states:?}");
+            assert_eq!(of_release(&release), outlook, "{states:?}");
         }
     }
 
     #[test]
     fn a_status_that_describes_an_older_spec_says_nothing() {
-        assert_eq!(of_release(&release("Verified", json!([]), -1)), Standing::Moving);
-        assert_eq!(of_release(&release("Verified", json!([]), 1)), Standing::Verified);
+        assert_eq!(of_release(&release("Verified", json!([]), -1)), Outlook::Moving);
+        assert_eq!(of_release(&release("Verified", json!([]), 1)), Outlook::Verified);
     }
 
     #[test]
