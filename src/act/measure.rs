@@ -205,7 +205,7 @@ struct AlertQuery {
 }
 
 /// What became active since the promotion started, and what was active just before. `ALERTS_FOR_STATE` holds, for each active alert, since
-/// when it is active; the two counts of `up` show that Prometheus could know. Alerts are told apart by all their labels: one of the same
+/// when it is active; the two counts of `up` show that Prometheus could know. Alerts differ if any label differs: one of the same
 /// name may be about another object.
 async fn alerts(handles: &Handles, endpoint: &Endpoint, asked: &AlertQuery) -> Result<Answer, ProbeError> {
     let since = asked.since.as_second();

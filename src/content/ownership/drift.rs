@@ -126,7 +126,7 @@ impl<'a> Walk<'a> {
         }
         let named: BTreeSet<String> =
             elements("k:").into_iter().filter_map(keys_of).flat_map(names).collect();
-        // Nobody owns an item of it.
+        // No manager owns an item of it.
         let is_named =
             |list: &[Value]| list.iter().all(|item| item.get("name").is_some_and(Value::is_string));
         let named = match named.is_empty() && is_named(written) && is_named(live_items) {
@@ -167,7 +167,7 @@ impl<'a> Walk<'a> {
         Some(at)
     }
 
-    /// Adds the field at the current path, unless nobody else changed it.
+    /// Adds the field at the current path, if another manager changed it.
     fn record(&mut self, is_removed: bool) {
         let owners = self.others.iter().filter(|entry| self.owned(entry).is_some());
         let later = self.others.iter().filter(|entry| time(entry) >= self.written_at);

@@ -20,7 +20,7 @@ fn fields_of_other_kinds_are_compared_as_well() {
         of(config("a"), config("b"), json!({}), json!({"f:data": {"f:app.conf": {}}})),
         ["data[app.conf]"]
     );
-    // The API server stores the metrics in another order, which is nobody's doing.
+    // The API server stores the metrics in another order, without a change by a manager.
     let hpa = |metrics: Value| json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "spec": {"metrics": metrics}});
     assert_eq!(
         of(

@@ -4,7 +4,7 @@ use crate::content::ObjectKey;
 use crate::decide::world::{Answer, Answered, Measured, Workload};
 use std::collections::BTreeMap;
 
-/// What was measured, without the answers of pods that are being deleted or are gone. A pod that is told to stop refuses requests, and the
+/// What was measured, without the answers of pods that are being deleted or are gone. A pod that stops refuses requests, and the
 /// watch delivers its deletion first: the API server stores that before the kubelet stops it.
 pub fn of_staying_pods(measured: &Measured, workloads: &BTreeMap<ObjectKey, Workload>) -> Measured {
     let mut measured = measured.clone();

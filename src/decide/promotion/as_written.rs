@@ -15,8 +15,8 @@ use crate::decide::world::{Live, PromotionWorld};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
-/// What is live.
-pub(super) enum Standing {
+/// What is live, compared with what was written.
+pub(super) enum Comparison {
     /// What was written, as far as it can be read.
     AsWritten,
     /// Something else.
@@ -42,14 +42,14 @@ pub(super) fn due_after_window(world: &PromotionWorld, now: Timestamp) -> BTreeS
 fn written(world: &PromotionWorld) -> impl Iterator<Item = ObjectKey> {
     let changes = world.promotion.status.iter().flat_map(|status| &status.changes);
     let keys = changes.filter(|change| change.action.is_write()).filter_map(key_of);
-    // A claim grows when an autoscaler asks for it, and no release takes that back.
+    // An autoscaler may enlarge a claim, and a claim never shrinks.
     keys.filter(|key| !is_workload(key) && !key.is("", "PersistentVolumeClaim"))
 }
 
 /// Compares what is live with what was written.
-pub(super) fn standing(scene: &Scene<'_>, wanted: &[Desired]) -> Standing {
+pub(super) fn compare(scene: &Scene<'_>, wanted: &[Desired]) -> Comparison {
     if scene.environment.spec.delivery == Delivery::Observed {
-        return Standing::AsWritten;
+        return Comparison::AsWritten;
     }
     let since = scene.status.started_at.as_ref().map_or(scene.now, |time| time.0);
     // The controller of a custom object may change others as its work, such as the selector of a Service.
@@ -58,12 +58,12 @@ pub(super) fn standing(scene: &Scene<'_>, wanted: &[Desired]) -> Standing {
     for key in written(scene.world) {
         let Some(item) = wanted.iter().find(|item| item.key == key && item.hook.is_none()) else { continue };
         match scene.world.live.get(&key) {
-            None => return Standing::Unread,
+            None => return Comparison::Unread,
             Some(Live::Absent) => {
                 let message = format!(
                     "{key} was deleted before the release was verified; promote the release again to create it again"
                 );
-                return Standing::Changed { reason: Reason::Missing, message };
+                return Comparison::Changed { reason: Reason::Missing, message };
             }
             Some(Live::Present(live)) => {
                 let changed = changed_field(live, &item.object, FIELD_MANAGER, since);
@@ -73,13 +73,13 @@ pub(super) fn standing(scene: &Scene<'_>, wanted: &[Desired]) -> Standing {
                         "{key} is no longer what was written: {} changed {} before the release was verified",
                         changed.manager, changed.field
                     );
-                    return Standing::Changed { reason: Reason::ObjectChanged, message };
+                    return Comparison::Changed { reason: Reason::ObjectChanged, message };
                 }
             }
             Some(Live::Refused(_) | Live::Unserved(_) | Live::Unreadable(_)) => {}
         }
     }
-    Standing::AsWritten
+    Comparison::AsWritten
 }
 
 /// Whether people change objects with this tool.

@@ -1,6 +1,6 @@
 //! The observe window: health decides until it ends whether the promotion is verified.
 
-use super::as_written::{Standing, standing};
+use super::as_written::{Comparison, compare};
 use super::checks::{Checks, Evidence};
 use super::desired::annotation;
 use super::health::{
@@ -124,12 +124,12 @@ fn end(scene: &Scene<'_>, wanted: &[Desired], checks: &Checks<'_>) -> Option<Dec
             return Some(finish(scene, Outcome::Inconclusive { reason, message: &message }));
         }
     }
-    match standing(scene, wanted) {
-        Standing::AsWritten => {}
-        Standing::Unread => {
+    match compare(scene, wanted) {
+        Comparison::AsWritten => {}
+        Comparison::Unread => {
             return Some(Decision { wake_at: Some(scene.shortly()), ..Decision::default() });
         }
-        Standing::Changed { reason, message } => {
+        Comparison::Changed { reason, message } => {
             return Some(finish(scene, Outcome::Interrupted { reason, message: &message }));
         }
     }
