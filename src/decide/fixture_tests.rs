@@ -3,7 +3,7 @@
 //! Every object starts as JSON and is decoded here and nowhere else. The project is `shop`; its objects were created at
 //! 10:00 on one day, and the tests run on that day.
 
-use super::world::{NamespaceFacts, Project, Verb};
+use super::world::{EnvironmentWorld, NamespaceFacts, Project, Verb};
 use crate::api::{Approval, CachedRelease, Environment, Release, UserInfo};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -147,4 +147,17 @@ fn object(name: &str, whole: Value, changes: Value) -> Value {
     json_patch::merge(&mut object, &whole);
     json_patch::merge(&mut object, &changes);
     object
+}
+
+/// The world of prod in which nothing else was observed.
+pub fn world_of_prod(project: Project) -> EnvironmentWorld {
+    let environment = the_environment(&project, "prod");
+    EnvironmentWorld {
+        project,
+        environment,
+        contents: None,
+        watched: Default::default(),
+        unnamed_copies: Vec::new(),
+        drift: None,
+    }
 }

@@ -5,7 +5,7 @@ use super::*;
 use crate::api::{Condition, EnvironmentStatus, RollbackPolicySpec};
 use crate::decide::decision::Decision;
 use crate::decide::environment::decide;
-use crate::decide::fixture_tests::{at, environment, project, promotion, stamp, the_environment};
+use crate::decide::fixture_tests::{at, environment, project, promotion, stamp, world_of_prod};
 use crate::decide::world::{Container, Ended, Grant, Pod, Run, Watched, Workload};
 use serde_json::json;
 use std::sync::Arc;
@@ -138,16 +138,8 @@ impl Case {
         let policy: RollbackPolicySpec = serde_json::from_value(self.policy.clone()).unwrap();
         project.policies.insert("watch".into(), policy);
         project.grants.insert("prod".into(), Grant::Granted);
-        let environment = the_environment(&project, "prod");
         let watched = Watched { workloads: self.workloads.clone(), live: self.live.clone() };
-        let world = EnvironmentWorld {
-            project,
-            environment,
-            contents: None,
-            watched,
-            unnamed_copies: Vec::new(),
-            drift: None,
-        };
+        let world = EnvironmentWorld { watched, ..world_of_prod(project) };
         decide(&world, self.now)
     }
 

@@ -1,7 +1,9 @@
 use super::*;
 use crate::api::EnvironmentStatus;
 use crate::decide::environment::decide;
-use crate::decide::fixture_tests::{at, environment, project, promotion, release, the_environment};
+use crate::decide::fixture_tests::{
+    at, environment, project, promotion, release, the_environment, world_of_prod,
+};
 use crate::decide::world::{Drifted, Drifts};
 use serde_json::{Value, json};
 
@@ -67,15 +69,7 @@ fn world(spec: Value, phase: &str, stored: &[DriftedField], drift: Option<Drifts
         release("shop-1.0.0", json!({})),
         verified(1, json!({ "phase": phase })),
     ]);
-    let environment = the_environment(&project, "prod");
-    EnvironmentWorld {
-        project,
-        environment,
-        contents: None,
-        watched: Default::default(),
-        unnamed_copies: Vec::new(),
-        drift,
-    }
+    EnvironmentWorld { drift, ..world_of_prod(project) }
 }
 
 fn status(

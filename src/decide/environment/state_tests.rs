@@ -213,7 +213,7 @@ fn only_the_first_sign_of_trouble_becomes_an_event() {
 
 #[test]
 fn an_unchanged_status_is_not_written_again() {
-    let mut world = world(project([
+    let mut world = world_of_prod(project([
         environment("prod", json!({})),
         release("shop-1.0.0", json!({ "spec": { "hold": true } })),
     ]));

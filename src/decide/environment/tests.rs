@@ -5,6 +5,7 @@ use crate::api::{ApplicationStatus, RECONCILING, RevisionRef, STALLED};
 use crate::decide::decision::Action;
 use crate::decide::fixture_tests::{
     answer, at, digest, environment, person, project, promotion, release, stamp, the_environment,
+    world_of_prod,
 };
 use crate::decide::world::{Admission, Freeze, Grant, Verb};
 use serde_json::{Value, json};
@@ -14,20 +15,8 @@ fn noon() -> Timestamp {
     at("12:00:00.75")
 }
 
-fn world(project: Project) -> EnvironmentWorld {
-    let environment = the_environment(&project, "prod");
-    EnvironmentWorld {
-        project,
-        environment,
-        contents: None,
-        watched: Default::default(),
-        unnamed_copies: Vec::new(),
-        drift: None,
-    }
-}
-
 fn decided(project: Project) -> Decision<EnvironmentStatus> {
-    decide(&world(project), noon())
+    decide(&world_of_prod(project), noon())
 }
 
 /// The decision about prod with these objects.

@@ -1,21 +1,11 @@
 //! What passes by itself, and pods that are over: none of it is a failure of the release.
 
-use super::tests::{at, ended, waiting, word};
+use super::tests::{at, ended, one_of_two, waiting, word};
 use super::*;
 use crate::decide::world::{Container, Ended, Pod};
 
-/// Two replicas, of which one pod is as given.
 fn workload(pod: Pod) -> Workload {
-    let good = Pod { name: "good".into(), ready: true, created: Some(at(0)), ..Pod::default() };
-    Workload {
-        observed: true,
-        desired: 2,
-        updated: 2,
-        total: 2,
-        available: 1,
-        pods: vec![good, Pod { name: "pod".into(), uid: "uid".into(), created: Some(at(0)), ..pod }],
-        ..Workload::default()
-    }
+    one_of_two(pod, 1)
 }
 
 fn health_of(workload: &Workload, limits: &FailureThresholds, mode: Mode, seconds: i64) -> String {

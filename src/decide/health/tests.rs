@@ -22,7 +22,7 @@ pub(super) fn ended(container: Container, reason: &str, current: bool) -> Contai
 }
 
 /// Two replicas, of which one pod is as given.
-fn workload(pod: Pod, available: i32) -> Workload {
+pub(super) fn one_of_two(pod: Pod, available: i32) -> Workload {
     let good = Pod { name: "good".into(), ready: true, created: Some(at(0)), ..Pod::default() };
     Workload {
         observed: true,
@@ -61,7 +61,7 @@ fn health_of(workload: &Workload, limits: &FailureThresholds, mode: Mode, now: T
 /// In a rollout, ten seconds after it started.
 fn of(container: Container, limits: &FailureThresholds) -> String {
     let pod = Pod { containers: vec![container], ..Pod::default() };
-    health_of(&workload(pod, 1), limits, Mode::Rollout(at(0)), at(10))
+    health_of(&one_of_two(pod, 1), limits, Mode::Rollout(at(0)), at(10))
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn terminations_from_before_the_promotion_do_not_count() {
         ("waited with this error before", waiting("CreateContainerConfigError", 1), 1, "progressing"),
     ];
     for (what, container, before, wanted) in cases {
-        let workload = workload(Pod { containers: vec![container], ..Pod::default() }, 1);
+        let workload = one_of_two(Pod { containers: vec![container], ..Pod::default() }, 1);
         let health = judged(&workload, &limits, Mode::Rollout(at(0)), before);
         assert_eq!(word(health), wanted, "a container that {what}");
     }
@@ -151,7 +151,7 @@ fn restarts_without_a_fault_do_not_count() {
         ("changes in place", Pod { containers: vec![resized], ..Pod::default() }),
     ] {
         assert_eq!(
-            health_of(&workload(pod, 1), &limits, Mode::Rollout(at(0)), at(10)),
+            health_of(&one_of_two(pod, 1), &limits, Mode::Rollout(at(0)), at(10)),
             "progressing",
             "{what}"
         );
@@ -159,14 +159,14 @@ fn restarts_without_a_fault_do_not_count() {
     // Readiness that is lost because of such a restart.
     let lost =
         Pod { lost_readiness: true, ready_since: Some(at(5)), containers: vec![by_rule], ..Pod::default() };
-    assert_eq!(health_of(&workload(lost.clone(), 1), &limits, Mode::Observe, at(10)), "healthy");
+    assert_eq!(health_of(&one_of_two(lost.clone(), 1), &limits, Mode::Observe, at(10)), "healthy");
     // Its node restarted.
     let unknown = ended(running(1), "Unknown", false);
     let rebooted = Pod { containers: vec![unknown.clone()], ..lost.clone() };
-    assert_eq!(health_of(&workload(rebooted, 1), &limits, Mode::Observe, at(10)), "healthy");
+    assert_eq!(health_of(&one_of_two(rebooted, 1), &limits, Mode::Observe, at(10)), "healthy");
     let long_after = Ended { at: Some(at(-300)), ..unknown.ended.clone().unwrap_or_default() };
     let later = Pod { containers: vec![Container { ended: Some(long_after), ..unknown }], ..lost };
-    assert_eq!(health_of(&workload(later, 1), &limits, Mode::Observe, at(10)), "Unknown");
+    assert_eq!(health_of(&one_of_two(later, 1), &limits, Mode::Observe, at(10)), "Unknown");
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn in_the_observe_window_pods_fail_a_release_by_losing_readiness_of_their_own() 
         ),
     ];
     for (what, pod, available, wanted) in cases {
-        let workload = workload(pod, available);
+        let workload = one_of_two(pod, available);
         assert_eq!(health_of(&workload, &limits, Mode::Observe, at(60)), wanted, "when {what}");
     }
 }
@@ -260,7 +260,7 @@ fn evictions_by_nodes_count_when_they_repeat() {
         failed: Some(("Evicted".into(), "The node was low on resource: memory.".into())),
         ..Pod::default()
     };
-    let mut workload = workload(evicted.clone(), 2);
+    let mut workload = one_of_two(evicted.clone(), 2);
     assert_eq!(health_of(&workload, &limits, Mode::Observe, at(60)), "healthy");
     workload.pods.push(evicted);
     assert_eq!(health_of(&workload, &limits, Mode::Observe, at(60)), "Evicted");
@@ -271,15 +271,15 @@ fn after_the_observe_window_added_pods_must_be_ready_too() {
     let limits = FailureThresholds { progress_deadline_seconds: 60, ..FailureThresholds::default() };
     let health =
         |workload: &Workload, seconds| health_of(workload, &limits, Mode::Settle(at(0)), at(seconds));
-    let starting = workload(Pod { created: Some(at(0)), ..Pod::default() }, 1);
+    let starting = one_of_two(Pod { created: Some(at(0)), ..Pod::default() }, 1);
     assert_eq!(
         (health(&starting, 59), health(&starting, 60)),
         ("progressing".into(), "ProgressDeadlineExceeded".into())
     );
-    let ready = workload(Pod { ready: true, ..Pod::default() }, 2);
+    let ready = one_of_two(Pod { ready: true, ..Pod::default() }, 2);
     assert_eq!(health(&ready, 1), "healthy");
     // An autoscaler wants more pods than the cluster has room for, or a quota allows.
-    let full = workload(Pod { unschedulable: Some((at(-900), "full".into())), ..Pod::default() }, 1);
+    let full = one_of_two(Pod { unschedulable: Some((at(-900), "full".into())), ..Pod::default() }, 1);
     assert_eq!(health(&full, 900), "healthy");
     let capped = Workload { desired: 8, blocked: Some(("FailedCreate".into(), "quota".into())), ..ready };
     assert_eq!(health(&capped, 900), "healthy");
@@ -294,7 +294,7 @@ fn what_passes_by_itself_is_waited_for() {
     let (rollout, rollback) = (Mode::Rollout(at(0)), Mode::Rollback(at(0)));
     let blocked = Workload {
         blocked: Some(("FailedCreate".into(), "exceeded quota".into())),
-        ..workload(Pod::default(), 1)
+        ..one_of_two(Pod::default(), 1)
     };
     assert_eq!(
         (health(&blocked, rollout, 59), health(&blocked, rollout, 60)),
@@ -309,19 +309,19 @@ fn what_passes_by_itself_is_waited_for() {
     assert_eq!(health(&moving, rollout, 109), "waits: FailedCreate");
     let paused = Workload { paused: true, observed: true, desired: 2, ..Workload::default() };
     assert_eq!(health(&paused, rollout, 9_999), "waits: Paused");
-    let restored = Workload { paused: true, pods: Vec::new(), ..workload(Pod::default(), 2) };
+    let restored = Workload { paused: true, pods: Vec::new(), ..one_of_two(Pod::default(), 2) };
     assert_eq!(health(&restored, rollback, 1), "healthy");
     let old = OutdatedPod { name: "db-0".into(), ..OutdatedPod::default() };
-    let by_hand = Workload { on_delete: true, outdated: vec![old], ..workload(Pod::default(), 2) };
+    let by_hand = Workload { on_delete: true, outdated: vec![old], ..one_of_two(Pod::default(), 2) };
     assert_eq!(health(&by_hand, rollout, 9_999), "waits: OnDelete");
-    let held = Workload { held_by_partition: Some(2), ..workload(Pod::default(), 2) };
+    let held = Workload { held_by_partition: Some(2), ..one_of_two(Pod::default(), 2) };
     assert_eq!(health(&held, rollout, 9_999), "waits: Partition");
 }
 
 #[test]
 fn the_progress_deadline_counts_from_the_last_pod_that_became_ready() {
     let limits = FailureThresholds { progress_deadline_seconds: 60, ..FailureThresholds::default() };
-    let mut slow = workload(Pod::default(), 1);
+    let mut slow = one_of_two(Pod::default(), 1);
     let health_at =
         |workload: &Workload, seconds| health_of(workload, &limits, Mode::Rollout(at(0)), at(seconds));
     assert_eq!(
@@ -349,7 +349,7 @@ fn pods_that_had_failed_before_the_promotion_do_not_count() {
     let limits = FailureThresholds::default();
     let over = "Usage of EmptyDir volume \"tmp\" exceeds the limit \"1Gi\". ";
     let pod = Pod { failed: Some(("Evicted".into(), over.into())), ..Pod::default() };
-    let workload = workload(pod, 2);
+    let workload = one_of_two(pod, 2);
     let before = exits_before(workload.pods.iter());
     let key = ObjectKey::new("apps/v1", "Deployment", "web").unwrap();
     let of = |before: &[ExitsBefore]| {
