@@ -3,8 +3,8 @@
 use anyhow::{Context, Result, ensure};
 use control_plane::eventually;
 use http::Method;
+use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::time::Duration;
 use support::installation::SOON;
 use support::metrics::{Metrics, answers, metrics, provider};
 use support::objects::{deployment, image, service, with};
@@ -112,16 +112,20 @@ async fn a_release_whose_errors_rise_after_the_rollout_comes_back_whole() -> Res
     .await
 }
 
-/// Waits until the alert fires. Prometheus may have started just now, and must have data from before the promotion that follows.
+/// Waits until the alert fires, and until Prometheus, which may have started just now, has data from before the promotion that follows.
 async fn fires_before(metrics: &Metrics, project: &Project) -> Result<()> {
     metrics.fires(project, "ErrorsHigh").await?;
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    Ok(())
+    metrics.answered("up offset 3s").await
 }
 
-/// Prometheus knows since which second an alert is active, and the second of the start counts as before it.
-async fn a_second_later() {
-    tokio::time::sleep(Duration::from_secs(2)).await;
+/// Waits until the second in which a promotion started is over: Prometheus knows since which second an alert is active, and the second
+/// of the start counts as before it.
+async fn started_before(metrics: &Metrics, project: &Project, promotion: &str) -> Result<()> {
+    observed(project, promotion).await?;
+    let promotion = project.ours("promotions", promotion).await?;
+    let started: Timestamp =
+        status(&promotion)["startedAt"].as_str().context("it has not started")?.parse()?;
+    metrics.answered(&format!("vector(time()) > {}", started.as_second() + 1)).await
 }
 
 async fn an_alert_that_fires_after_the_start_fails_a_release_and_an_older_one_does_not() -> Result<()> {
@@ -140,8 +144,7 @@ async fn an_alert_that_fires_after_the_start_fails_a_release_and_an_older_one_do
         project.change("rollbackpolicies", "alerts", json!({ "spec": { "observeWindow": "90s" } })).await?;
         let second = project.release("2.0.0", &[deployment("web", "v2", None)]).await?;
         let second = format!("prod-{second}");
-        observed(project, &second).await?;
-        a_second_later().await;
+        started_before(metrics, project, &second).await?;
         metrics.gauge(project, "latency", 0.9).await?;
         let failed = project.ended(&second, "Failed").await?;
         says(&failed, &["check it: alert SlowAnswers fires since the promotion started"])?;
@@ -161,8 +164,7 @@ async fn an_alert_of_another_application_hides_none_of_the_release() -> Result<(
         fires_before(metrics, project).await?;
         let first = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
         let first = format!("prod-{first}");
-        observed(project, &first).await?;
-        a_second_later().await;
+        started_before(metrics, project, &first).await?;
         metrics.gauge_of(project, "errors", "web", 0.9).await?;
         let failed = project.ended(&first, "Failed").await?;
         says(&failed, &["check it: alert ErrorsHigh fires since the promotion started"])

@@ -1,12 +1,11 @@
 //! Tests before the first write: a gate that a release passes only with them, and that a person can pass without.
 
-use super::tests_of_releases::{job, prod, reads, running, test};
+use super::tests_of_releases::{job, prod, reads, running, runs_once_although_killed, test};
 use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use support::objects::{config, deployment, with};
-use support::requests::is_write;
 use support::{Project, in_project, same, with_own_controller};
 
 support::stories![
@@ -161,22 +160,7 @@ async fn a_test_before_that_reads_config_of_the_release_is_refused() -> Result<(
 
 async fn a_test_before_runs_once_when_the_controller_is_killed_meanwhile() -> Result<()> {
     with_own_controller(&[guarded("t1", 8, json!({}))], async |project| {
-        let mark = project.cluster.audit()?.mark().await?;
-        let release = project.release("1.0.0", &web("v1")).await?;
-        let name = format!("prod-{release}");
-        running(project, &name).await?;
-        project.operator(|operator| operator.kill())?;
-        project.free_lease().await?;
-        project.start().await?;
-        let verified = project.ended(&name, "Verified").await?;
-        let test = test(&verified, "smoke")?;
-        same("attempts", (&test["attempts"], &test["result"]), (&json!(1), &json!("Passed")))?;
-        let target = project.target("prod");
-        let events = project.cluster.audit()?.since(mark).await?;
-        let writes: Vec<_> =
-            events.iter().filter(|event| is_write(event) && event.namespace == target).collect();
-        let created = writes.iter().filter(|event| event.resource == "jobs" && event.code == 201);
-        same("Jobs", created.count(), 1)?;
+        let writes = runs_once_although_killed(project, &web("v1")).await?;
         let first = writes.iter().filter(|event| event.impersonated_user.is_some() && event.code < 300);
         let first = first.min_by_key(|event| event.time).context("nothing was written")?;
         same("first write", first.resource.as_str(), "jobs")

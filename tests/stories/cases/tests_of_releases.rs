@@ -1,7 +1,7 @@
 //! Tests run against the rolled-out release: a failed one rolls it back, and one without a result rolls nothing back.
 
 use anyhow::{Context, Result, ensure};
-use control_plane::eventually;
+use control_plane::{AuditEvent, eventually};
 use serde_json::{Value, json};
 use support::objects::{self, deployment, image, with};
 use support::operator::Flags;
@@ -184,24 +184,30 @@ async fn a_test_that_does_not_end_is_suspended() -> Result<()> {
 
 async fn a_test_runs_once_when_the_controller_is_killed_meanwhile() -> Result<()> {
     with_own_controller(&[prod("t1", 8, json!({}))], async |project| {
-        let mark = project.cluster.audit()?.mark().await?;
-        let release = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
-        let name = format!("prod-{release}");
-        running(project, &name).await?;
-        project.operator(|operator| operator.kill())?;
-        project.free_lease().await?;
-        project.start().await?;
-        let verified = project.ended(&name, "Verified").await?;
-        let test = test(&verified, "smoke")?;
-        same("attempts", (&test["attempts"], &test["result"]), (&json!(1), &json!("Passed")))?;
-        let target = project.target("prod");
-        let events = project.cluster.audit()?.since(mark).await?;
-        let created = events.iter().filter(|event| {
-            is_write(event) && event.namespace == target && event.resource == "jobs" && event.code == 201
-        });
-        same("Jobs", created.count(), 1)
+        runs_once_although_killed(project, &[deployment("web", "v1", None)]).await.map(drop)
     })
     .await
+}
+
+/// Kills the controller while the only test runs and starts it again: one Job was created. Returns the writes in the target namespace.
+pub async fn runs_once_although_killed(project: &Project, objects: &[Value]) -> Result<Vec<AuditEvent>> {
+    let mark = project.cluster.audit()?.mark().await?;
+    let release = project.release("1.0.0", objects).await?;
+    let name = format!("prod-{release}");
+    running(project, &name).await?;
+    project.operator(|operator| operator.kill())?;
+    project.free_lease().await?;
+    project.start().await?;
+    let verified = project.ended(&name, "Verified").await?;
+    let test = test(&verified, "smoke")?;
+    same("attempts", (&test["attempts"], &test["result"]), (&json!(1), &json!("Passed")))?;
+    let target = project.target("prod");
+    let events = project.cluster.audit()?.since(mark).await?;
+    let writes = events.into_iter().filter(|event| is_write(event) && event.namespace == target);
+    let writes: Vec<AuditEvent> = writes.collect();
+    let created = writes.iter().filter(|event| event.resource == "jobs" && event.code == 201);
+    same("Jobs", created.count(), 1)?;
+    Ok(writes)
 }
 
 async fn tests_beyond_the_history_are_deleted() -> Result<()> {

@@ -99,8 +99,16 @@ impl Metrics {
     /// Waits until an alert fires for the namespace of prod.
     pub async fn fires(&self, project: &Project, alert: &str) -> Result<()> {
         let target = project.target("prod");
-        let series = format!("ALERTS{{alertname=\"{alert}\",alertstate=\"firing\",namespace=\"{target}\"}}");
-        eventually("the alert to fire", SOON, async || Ok(self.query(&series).await?.map(drop))).await
+        self.answered(&format!(
+            "ALERTS{{alertname=\"{alert}\",alertstate=\"firing\",namespace=\"{target}\"}}"
+        ))
+        .await
+    }
+
+    /// Waits until a query has an answer.
+    pub async fn answered(&self, query: &str) -> Result<()> {
+        let what = format!("an answer to {query}");
+        eventually(&what, SOON, async || Ok(self.query(query).await?.map(drop))).await
     }
 
     /// Sets a series.
