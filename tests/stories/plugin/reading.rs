@@ -1,13 +1,10 @@
-//! `kubectl towpath`, called through the real kubectl by people with just the role that should suffice.
+//! What the plugin shows: boards, trees, histories, and how a wait ends.
 
-use anyhow::{Context, Result, ensure};
+use super::{has, printed, towpath, viewer};
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
-use std::path::Path;
-use std::process::Output;
 use std::time::{Duration, Instant};
 use support::objects::deployment;
-use support::people::Person;
-use support::project::Project;
 use support::{in_project, same};
 
 support::stories![
@@ -17,37 +14,6 @@ support::stories![
     a_user_without_rights_is_told_which_right_is_missing_and_who_grants_it,
     an_unknown_name_is_answered_with_the_nearest_one,
 ];
-
-const PLUGIN: &str = env!("CARGO_BIN_EXE_kubectl-towpath");
-
-/// Runs `kubectl towpath` in the namespace of the project.
-async fn towpath(project: &Project, person: &Person, arguments: &[&str]) -> Result<Output> {
-    let folder = Path::new(PLUGIN).parent().context("the plugin has no folder")?;
-    let kubectl = project.cluster.kubectl(&person.access);
-    let all = [&["towpath"], arguments, &["--namespace", &project.name]].concat();
-    let mut command = kubectl.command(&all);
-    command.env("PATH", folder);
-    tokio::task::spawn_blocking(move || command.output()).await?.context("kubectl towpath")
-}
-
-/// What it prints, if it succeeds.
-async fn printed(project: &Project, person: &Person, arguments: &[&str]) -> Result<String> {
-    let output = towpath(project, person, arguments).await?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{arguments:?} ended with {}: {said}", output.status);
-    Ok(String::from_utf8(output.stdout)?)
-}
-
-fn has(text: &str, words: &[&str]) -> Result<()> {
-    for word in words {
-        ensure!(text.contains(word), "{word:?} is not in\n{text}");
-    }
-    Ok(())
-}
-
-async fn viewer(project: &Project) -> Result<Person> {
-    project.person("vera", &[], &["towpath-viewer"]).await
-}
 
 async fn a_viewer_sees_what_runs_what_waits_and_how_it_ended() -> Result<()> {
     let prod = json!({ "name": "prod", "after": ["dev"], "promotion": "Manual" });
