@@ -1,4 +1,5 @@
-//! Gates: what must hold before anything is written. They are an ordered list of predicates, and the first closed gate is the reason.
+//! Gates: what must hold before anything is written. They are an ordered list of predicates ([`rules`]), and the first closed gate is
+//! the reason.
 
 pub mod approvals;
 pub mod calendar;
@@ -7,6 +8,7 @@ pub mod declared;
 pub mod gate;
 mod opening;
 pub mod recalls;
+mod rules;
 pub mod schedule;
 
 use super::environment::validate;
@@ -14,19 +16,16 @@ use super::history::lane::{Lane, is_of_content};
 use super::history::order::promotes_newer;
 use super::history::versions;
 use super::moments::{later, span};
-use super::requires;
 use super::world::Project;
 use crate::api::{
-    CachedRelease, Delivery, Environment, GateName, HOLDS, Meta, Promotion, PromotionMode, PromotionPhase,
-    Reason, ReleasePhase,
+    CachedRelease, Delivery, Environment, HOLDS, Meta, Promotion, PromotionMode, PromotionPhase, Reason,
+    ReleasePhase,
 };
-use approvals::{requester_may_promote, rules_are_in_force};
-use calendar::{deadline_has_not_passed, is_due, is_not_frozen, window_is_open};
 pub use candidate::candidate;
 use candidate::{has_failed, written_by};
 use gate::{Exclusion, Gate};
 use jiff::Timestamp;
-use recalls::{not_held_by_recall, not_recalled};
+pub use rules::{Listed, evaluate, list, opens_after};
 
 /// The gate of release management that a promotion waits at. None if the promotion has started.
 pub fn waits_at(promotion: &Promotion) -> Option<Reason> {
@@ -73,66 +72,6 @@ impl Requested {
     pub fn of(promotion: &Promotion) -> Self {
         if promotion.is_automatic() { Self::ByController } else { Self::ByPerson }
     }
-}
-
-/// Evaluates every gate except Approval, in the order in which they are reported, and returns the first that is closed. If that one opens
-/// with time, the one of its kind that opens last is returned. Approval is evaluated by the promotion, because it depends on the digest of
-/// what would be written. An overridden gate counts as open.
-pub fn evaluate(
-    project: &Project,
-    environment: &Environment,
-    release: &CachedRelease,
-    requested: Requested,
-    overridden: &[GateName],
-    now: Timestamp,
-) -> Gate {
-    let lane = Lane::of(project, environment, release.application());
-    let gates: [&dyn Fn() -> Gate; 20] = [
-        &|| is_a_stage(project, environment, release),
-        &|| accepted(project, environment, now),
-        &|| rules_are_in_force(project),
-        &|| content_is_captured(release),
-        &|| not_held(release),
-        &|| not_recalled(project, &lane, release),
-        &|| not_superseded(project, &lane, release, requested),
-        &|| not_promoted_before(&lane, release, requested),
-        &|| version_has_one_content(project, release),
-        &|| deadline_has_not_passed(release, now),
-        &|| verified_before(project, environment, release, now),
-        &|| requires::are_met(project, environment, release),
-        &|| content_has_not_failed(&lane, release, requested),
-        &|| not_held_by_failure(&lane, requested),
-        &|| not_held_by_recall(project, environment, &lane, requested),
-        &|| mode_allows(environment, requested),
-        &|| match requested {
-            Requested::ByController => requester_may_promote(project, environment, release),
-            Requested::ByPerson => Gate::Open,
-        },
-        &|| is_due(environment, release, now),
-        &|| window_is_open(environment, now),
-        &|| is_not_frozen(project, environment, release, now),
-    ];
-    let is_not_overridden = |gate: &Reason| !overridden.iter().any(|name| name.reason() == *gate);
-    let is_closed = |gate: &Gate| match gate {
-        Gate::Open => false,
-        Gate::Never { .. } => true,
-        Gate::Closed { gate, .. } => is_not_overridden(gate),
-    };
-    let found = gates.iter().map(|gate| gate()).find(is_closed).unwrap_or(Gate::Open);
-    let opens_with_time = |gate: &Gate| matches!(gate, Gate::Closed { gate, .. } if gate.opens_by_itself() && is_not_overridden(gate));
-    if !opens_with_time(&found) {
-        return found;
-    }
-    let closed_at = |at: Timestamp| {
-        let gates = [
-            verified_before(project, environment, release, at),
-            is_due(environment, release, at),
-            window_is_open(environment, at),
-            is_not_frozen(project, environment, release, at),
-        ];
-        gates.into_iter().filter(|gate| opens_with_time(gate)).collect()
-    };
-    opening::last_to_open(&closed_at, now)
 }
 
 /// `spec.until` ends the path of a release, and an Observed environment only has releases that were captured there.
