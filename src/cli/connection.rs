@@ -4,6 +4,8 @@ use super::output::Format;
 use super::reader::Reader;
 use crate::api::names::{LABEL_RULE, is_label};
 use anyhow::{Context, bail};
+use http::HeaderValue;
+use http::header::USER_AGENT;
 use kube::Client;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use std::path::PathBuf;
@@ -11,6 +13,9 @@ use std::time::Duration;
 
 /// How long an answer may take.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What the audit log of the API server shows.
+const AGENT: &str = concat!("kubectl-towpath/", env!("CARGO_PKG_VERSION"));
 
 /// The flags of every verb.
 #[derive(Debug, clap::Args)]
@@ -61,6 +66,7 @@ impl Connection {
                 Some(self.groups.clone()).filter(|groups| !groups.is_empty());
         }
         config.read_timeout = Some(READ_TIMEOUT);
+        config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
         let namespace = project.or(self.namespace.as_deref()).unwrap_or(&config.default_namespace).to_owned();
         if !is_label(&namespace) {
             bail!("{namespace:?} is not the name of a namespace: {LABEL_RULE}");

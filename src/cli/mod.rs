@@ -1,6 +1,7 @@
 //! The command line: parses arguments and returns an exit code. Results are written to stdout, everything else to stderr.
 
 mod connection;
+mod everything;
 mod output;
 mod reader;
 pub mod verbs;
@@ -8,7 +9,7 @@ pub mod verbs;
 use clap::{Parser, Subcommand};
 use std::io::{self, Write};
 use std::process::ExitCode;
-use verbs::{controller, crds, get, history, status, waiting};
+use verbs::{calendar, controller, crds, explain, get, history, plan, status, waiting};
 
 /// Release management for Kubernetes: promotes releases through environments and rolls back failed releases.
 #[derive(Debug, Parser)]
@@ -39,6 +40,9 @@ pub struct Plugin {
 enum Verb {
     Get(get::Arguments),
     Status(status::Arguments),
+    Explain(explain::Arguments),
+    Plan(plan::Arguments),
+    Calendar(calendar::Arguments),
     Waiting(waiting::Arguments),
     History(history::Arguments),
 }
@@ -80,6 +84,9 @@ impl Verb {
             match self {
                 Self::Get(arguments) => get::run(&arguments, out).await,
                 Self::Status(arguments) => status::run(&arguments, out).await,
+                Self::Explain(arguments) => explain::run(&arguments, out).await,
+                Self::Plan(arguments) => plan::run(&arguments, out).await,
+                Self::Calendar(arguments) => calendar::run(&arguments, out).await,
                 Self::Waiting(arguments) => waiting::run(&arguments, out).await,
                 Self::History(arguments) => history::run(&arguments, out).await,
             }

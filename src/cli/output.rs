@@ -38,8 +38,20 @@ pub fn write(
     table: impl FnOnce() -> Table,
     names: impl IntoIterator<Item = String>,
 ) -> anyhow::Result<()> {
+    write_lines(out, format, kind, view, |layout| table().lines(layout), names)
+}
+
+/// The same for a view that is more than a table.
+pub fn write_lines(
+    out: &mut dyn Write,
+    format: Format,
+    kind: &str,
+    view: &impl Serialize,
+    shown: impl FnOnce(Layout) -> Vec<String>,
+    names: impl IntoIterator<Item = String>,
+) -> anyhow::Result<()> {
     match format {
-        Format::Table => lines(out, table().lines(layout())),
+        Format::Table => lines(out, shown(layout())),
         Format::Name => lines(out, names),
         Format::Json => Ok(writeln!(out, "{}", serde_json::to_string_pretty(&versioned(kind, view)?)?)?),
         Format::Yaml => Ok(out.write_all(serde_yaml::to_string(&versioned(kind, view)?)?.as_bytes())?),

@@ -108,8 +108,14 @@ impl Reader {
         self.client.request(request).await
     }
 
+    /// An answer as text.
+    pub(super) async fn text(&self, path: &str) -> Result<String, kube::Error> {
+        let request = Request::get(path).body(Vec::new()).map_err(kube::Error::HttpError)?;
+        self.client.request_text(request).await
+    }
+
     /// What was wrong, and what to do.
-    fn explained<K: Resource<DynamicType = ()>>(&self, error: kube::Error) -> anyhow::Error {
+    pub(super) fn explained<K: Resource<DynamicType = ()>>(&self, error: kube::Error) -> anyhow::Error {
         let (plural, project) = (K::plural(&()), &self.project);
         let kube::Error::Api(status) = error else {
             return anyhow::Error::new(error).context("cannot reach the cluster");

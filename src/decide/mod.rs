@@ -39,4 +39,4 @@ pub mod needs {
 }
 
 #[cfg(test)]
-mod fixture_tests;
+pub(crate) mod fixture_tests;

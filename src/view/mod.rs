@@ -4,8 +4,11 @@
 //! request, and none needs another right than to read the objects that it shows.
 
 pub mod board;
+pub mod calendar;
+pub mod explain;
 pub mod history;
 pub mod outlook;
+pub mod plan;
 pub mod screen;
 pub mod status;
 pub mod times;

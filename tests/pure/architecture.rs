@@ -160,6 +160,7 @@ fn what_is_allowed_is_not_reported() {
         ),
         ("src/decide/a.rs", "#[cfg(test)] mod tests { use crate::act::X; fn f() { x.unwrap() } }"),
         ("src/decide/a.rs", "#[cfg(test)]\n#[path = \"a_tests.rs\"]\nmod tests;"),
+        ("src/decide/a.rs", "#[cfg(test)]\npub(crate) mod fixture_tests;"),
         ("src/observe/a.rs", "use crate::decide::world::{Pod, World}; use crate::cluster::Clock;"),
         ("src/act/a.rs", "static NAMES: [&str; 1] = [\"a\"]; fn f(x: &'static str) {}"),
         ("src/lib.rs", "pub mod api; pub mod act;"),

@@ -108,3 +108,19 @@ fn anchors(text: &str) -> BTreeSet<String> {
     };
     headings.map(|heading| kept(&heading.to_lowercase()).replace(' ', "-")).collect()
 }
+
+/// The output that the pages show is what the views print: a golden screen, line by line.
+#[test]
+fn every_output_of_the_plugin_is_a_screen() {
+    let folder = fs::read_dir(root("tests/pure/golden/screens")).unwrap();
+    let screens: Vec<String> = folder.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    let mut shown = 0;
+    for page in PAGES.iter().filter(|page| page.starts_with("docs/")) {
+        for block in text(page).split("```text\n").skip(1) {
+            let block = block.split("```").next().unwrap();
+            assert!(screens.iter().any(|screen| screen == block), "{page}: no view prints\n{block}");
+            shown += 1;
+        }
+    }
+    assert!(shown >= 3, "the pages show {shown} screens");
+}

@@ -7,4 +7,5 @@ mod crds;
 mod documentation;
 mod properties;
 mod screens;
+mod screens_ahead;
 mod simulate;

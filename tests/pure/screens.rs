@@ -15,7 +15,7 @@ use towpath::view::{board, history, status, waiting};
 const NOW: &str = "2026-11-02T15:00:00Z";
 const MESSAGE: &str = "Deployment web: 1 of 3 replicas are available";
 
-fn object(kind: &str, name: &str, spec: &Value, status: &Value) -> Value {
+pub fn object(kind: &str, name: &str, spec: &Value, status: &Value) -> Value {
     json!({
         "apiVersion": "towpath.dev/v1alpha1", "kind": kind,
         "metadata": { "name": name, "namespace": "shop", "generation": 1, "creationTimestamp": "2026-11-01T09:00:00Z" },
@@ -176,7 +176,6 @@ fn every_screen_is_as_it_was() {
         "qa".to_owned(),
         Err("not shown: it needs the right to list pods in namespace shop-qa".to_owned()),
     )]);
-    type Screen<'a> = (&'a str, Box<dyn Fn(Layout) -> Vec<String> + 'a>);
     let screens: [Screen<'_>; 6] = [
         ("board", Box::new(|layout| board::board(&project).table(now).lines(layout))),
         ("history", Box::new(|layout| history::history(&project, None, None).table(now).lines(layout))),
@@ -193,6 +192,14 @@ fn every_screen_is_as_it_was() {
             Box::new(|layout| status::of_environment(&project, environment, &pods, now).lines(layout)),
         ),
     ];
+    are_as_before(&screens);
+}
+
+/// The name of a screen, and its lines.
+pub type Screen<'a> = (&'a str, Box<dyn Fn(Layout) -> Vec<String> + 'a>);
+
+/// Compares the screens with their files.
+pub fn are_as_before(screens: &[Screen<'_>]) {
     let mut faults = Vec::new();
     for (name, lines) in screens {
         for (suffix, width, colour) in

@@ -24,6 +24,7 @@ mod costs;
 mod crashes;
 mod described;
 mod drift;
+mod explained;
 mod fate;
 mod fields;
 mod history_limit;

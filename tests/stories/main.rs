@@ -93,6 +93,7 @@ fn main() -> ExitCode {
         admission::record::stories(),
         admission::requests::stories(),
         admission::shipped_roles::stories(),
+        plugin::explaining::stories(),
         plugin::reading::stories(),
         parts::audit_log::stories(),
         parts::identities::stories(),

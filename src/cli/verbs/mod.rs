@@ -1,8 +1,11 @@
 //! One file per verb.
 
+pub mod calendar;
 pub mod controller;
 pub mod crds;
+pub mod explain;
 pub mod get;
 pub mod history;
+pub mod plan;
 pub mod status;
 pub mod waiting;

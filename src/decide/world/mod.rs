@@ -5,6 +5,7 @@ mod live;
 mod measured;
 mod project;
 mod provider;
+mod reported;
 mod test_run;
 mod workload;
 

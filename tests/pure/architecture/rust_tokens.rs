@@ -118,7 +118,7 @@ fn without_test_modules(tokens: Vec<Token>) -> Vec<Token> {
     kept
 }
 
-/// The place after `#[cfg(test)]`, further attributes, `mod` and the name.
+/// The place after `#[cfg(test)]`, further attributes, the visibility, `mod` and the name.
 fn test_module(tokens: &[Token], place: usize) -> Option<usize> {
     const MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
     let text = |place: usize| tokens.get(place).map_or("", |token| token.text.as_str());
@@ -128,6 +128,9 @@ fn test_module(tokens: &[Token], place: usize) -> Option<usize> {
     let mut place = place + MARK.len();
     while text(place) == "#" {
         place += tokens[place..].iter().position(|token| token.text == "]")? + 1;
+    }
+    if text(place) == "pub" {
+        place += tokens[place..].iter().position(|token| token.text == ")")? + 1;
     }
     (text(place) == "mod").then_some(place + 2)
 }

@@ -99,6 +99,9 @@ impl Run {
                 }
                 before.into_iter().for_each(|before| pass(&before, self.writes));
             }
+            if self.crash_after.is_none() {
+                self.is_explained_as_reported();
+            }
             let Some(next) = self.next_moment() else { break };
             assert!(next.duration_since(start()) < HORIZON, "it never settles:\n{}", self.log.join("\n"));
             self.jump(next);
