@@ -2,11 +2,13 @@
 //!
 //! - how long after a failing pod is visible in the API the last revert is written, beside raw writes of the same run;
 //! - how many writes a promotion and a rollback are, from the API server's audit log;
-//! - what a thousand settled releases cost: memory, also after a start, and requests while nothing happens (`RELEASES=10000 cargo bench` for more).
+//! - what a thousand settled releases cost: memory, also after a start, and requests while nothing happens (`RELEASES=10000 cargo bench` for more);
+//! - how long the plugin takes to answer beside them, in how many requests.
 //!
 //! The controller is the program that is installed, so its memory is what a cluster would see.
 
 mod figures;
+mod plugin;
 
 use anyhow::{Context, Result};
 use control_plane::{AuditEvent, ControlPlane, eventually};
@@ -272,7 +274,9 @@ impl Bench<'_> {
         for (kind, count) in ours {
             println!("    {kind:<50} {count:>5}");
         }
-        Ok(())
+        println!();
+        let newest = (count - 1) / APPLICATIONS;
+        plugin::measure(self.cluster, PROJECT, &format!("tiny-0-{newest}"), "manual").await
     }
 
     async fn release(&self, application: &str, number: usize, content: &Value) -> Result<()> {
