@@ -63,7 +63,7 @@ impl Reader {
         let project = Project::from_objects(Objects {
             name: self.project.as_str().into(),
             environments: environments.found,
-            // Without the providers nobody can say whether the checks of a policy are right.
+            // Without the providers, the checks of a policy cannot be validated.
             policies: if is_whole { policies.collect() } else { policies.map(without_checks).collect() },
             providers: providers.found,
             releases: releases

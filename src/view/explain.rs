@@ -32,7 +32,7 @@ pub struct Explanation {
     pub state: String,
     /// Why it is in this state.
     pub message: String,
-    /// When it goes on without a person. Absent if that is not known.
+    /// When it proceeds without an action. Absent if that is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
     /// Name of the Promotion, if one exists.
@@ -72,7 +72,7 @@ pub enum RowState {
     Later,
 }
 
-/// What is said about a release in an environment. None if the environment does not exist. `is_whole`: everything could be read; else the
+/// The explanation of a release in an environment. None if the environment does not exist. `is_whole`: everything could be read; else the
 /// controller may know a freeze or a fault of a policy that the reader may not see, and its report of them stands.
 pub fn explain(
     project: &Project,
@@ -100,7 +100,7 @@ pub fn explain(
         promotion: promotion.map(|promotion| promotion.name().to_owned()),
         next: [next(&stage, environment, promotion, now)]
             .into_iter()
-            .chain(meanwhile(&stage, &gates))
+            .chain(other_actions(&stage, &gates))
             .collect::<Vec<_>>()
             .join("; "),
         gates,
@@ -147,36 +147,37 @@ fn message(stage: &Stage, promotion: Option<&Promotion>) -> String {
 fn next(stage: &Stage, environment: &Environment, promotion: Option<&Promotion>, now: Timestamp) -> String {
     let name = environment.name();
     match &stage.at {
-        At::Skipped(_) => "nothing: the release never enters this environment".to_owned(),
+        At::Skipped(_) => "none: the release is never promoted to this environment".to_owned(),
         At::InProgress if promotion.is_none() => "the controller creates its Promotion now".to_owned(),
-        At::InProgress => "nobody has to act: the promotion goes on by itself".to_owned(),
-        At::Gate(gate) if needs_a_person(gate) => format!("it waits for a person: {}", who(gate, name)),
+        At::InProgress => "no action is needed: the promotion proceeds by itself".to_owned(),
+        At::Gate(gate) if needs_a_person(gate) => format!("an action is needed: {}", who(gate, name)),
         At::Gate(gate) => match stage.until {
             Some(at) => format!("the gate {gate} opens by itself {}", until(at, now)),
             None => format!("it waits until the gate {gate} opens; no time is known"),
         },
-        At::Blocked(_) => "it goes on once this is fixed; the controller tries again by itself".to_owned(),
-        At::RollingBack => "nobody has to act: the rollback goes on by itself".to_owned(),
+        At::Blocked(_) => "it proceeds once this is fixed; the controller tries again by itself".to_owned(),
+        At::RollingBack => "no action is needed: the rollback proceeds by itself".to_owned(),
         At::Promotion(PromotionPhase::Pending | PromotionPhase::Promoting | PromotionPhase::Observing) => {
-            "nobody has to act: the promotion goes on by itself".to_owned()
+            "no action is needed: the promotion proceeds by itself".to_owned()
         }
-        At::Promotion(PromotionPhase::Verified) => "nothing: it is verified here".to_owned(),
+        At::Promotion(PromotionPhase::Verified) => "none: it is verified here".to_owned(),
         At::Promotion(PromotionPhase::Inconclusive) => {
-            "a person decides: promote it again, or roll it back".to_owned()
+            "a release manager decides: promote it again, or roll it back".to_owned()
         }
-        At::Recalled => "a person acts: it was recalled and still runs here".to_owned(),
+        At::Recalled => "on-call acts: it was recalled and still runs here".to_owned(),
         At::Superseded(_) | At::Promotion(PromotionPhase::Superseded) => {
-            "nothing: a newer release has replaced it here".to_owned()
+            "none: a newer release has replaced it here".to_owned()
         }
         At::Promotion(PromotionPhase::Failed | PromotionPhase::Cancelled) | At::RolledBack => {
-            "nothing by itself: create a Promotion to promote it again, or cut a new release".to_owned()
+            "none by itself: create a Promotion to promote it again, or create a release with other content"
+                .to_owned()
         }
-        At::RollbackFailed => "a person acts: its rollback failed as well".to_owned(),
+        At::RollbackFailed => "on-call acts: its rollback failed as well".to_owned(),
     }
 }
 
-/// What people have to do beside the gate that the release waits at.
-fn meanwhile(stage: &Stage, gates: &[Row]) -> Option<String> {
+/// The actions that are needed beside the gate that the release waits at.
+fn other_actions(stage: &Stage, gates: &[Row]) -> Option<String> {
     let At::Gate(own) = &stage.at else { return None };
     let needs = |row: &&Row| {
         let gate = Reason::from(row.gate.as_str());
@@ -184,7 +185,7 @@ fn meanwhile(stage: &Stage, gates: &[Row]) -> Option<String> {
     };
     let needed: Vec<String> =
         gates.iter().filter(needs).map(|row| format!("{}: {}", row.gate, row.message)).collect();
-    (!needed.is_empty()).then(|| format!("people also have to act: {}", needed.join("; ")))
+    (!needed.is_empty()).then(|| format!("actions are also needed: {}", needed.join("; ")))
 }
 
 /// Who opens a gate, and how.
@@ -194,15 +195,15 @@ fn who(gate: &Reason, environment: &str) -> String {
         return format!("{} approves it", holder("approve"));
     }
     if *gate == Reason::Hold {
-        return "somebody removes the hold of the release".to_owned();
+        return "a user who may patch the release removes spec.hold".to_owned();
     }
     if *gate == Reason::Recall {
-        return format!("somebody deletes the Recall, or {} overrides the gate", holder("override"));
+        return format!("on-call deletes the Recall, or {} overrides the gate", holder("override"));
     }
     if matches!(gate, Reason::Manual | Reason::FailureHold | Reason::EvidenceHold | Reason::Requester) {
         return format!("{} creates a Promotion", holder("promote"));
     }
-    format!("somebody opens the gate {gate}")
+    format!("the gate {gate} needs an action")
 }
 
 fn gates(
@@ -326,7 +327,8 @@ impl Explanation {
         let is_frozen = gate == Reason::Freeze && opens.is_some_and(|at| at > now);
         let is_hidden = is_frozen || gate == Reason::Environment;
         let is_passed = matches!(stage.at, At::Gate(Reason::Order | Reason::Soak)) || self.gates.is_empty();
-        if !is_hidden || is_passed || line.state == self.state {
+        let is_known = line.state == self.state && opens == self.until;
+        if !is_hidden || is_passed || is_known {
             return self;
         }
         let message = line.message.unwrap_or_default();
@@ -334,8 +336,8 @@ impl Explanation {
             *row = Row { until: opens, ..closed(&gate, message.clone()) };
         }
         self.next = match opens {
-            Some(at) => format!("nobody has to act: the gate {gate} opens {}", until(at, now)),
-            None => "it goes on once this is fixed; the controller tries again by itself".to_owned(),
+            Some(at) => format!("the gate {gate} opens by itself {}", until(at, now)),
+            None => "it proceeds once this is fixed; the controller tries again by itself".to_owned(),
         };
         Self { state: line.state, message, until: opens, ..self }
     }

@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 /// How many of the last promotions say how long one takes.
 const SAMPLES: usize = 5;
 
-/// The way of a release through its environments.
+/// The path of a release through its environments.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {

@@ -202,7 +202,7 @@ impl Story<'_> {
         self.screen.event(
             "dev",
             Tone::Quiet,
-            &format!("CI deploys web {web}, api {api}, and the config of a {name}"),
+            &format!("CI deploys web {web}, api {api}, and the config of the {name}"),
         );
         Ok(())
     }

@@ -60,7 +60,7 @@ impl Teller {
         }
     }
 
-    /// The live lines of every environment, in the order of the way.
+    /// The live lines of every environment, in promotion order.
     pub fn live(&self, board: &Board) {
         for name in ["dev", "staging", "prod"] {
             let (tone, text) = standing(board, name);
@@ -77,14 +77,14 @@ fn sentence(promotion: &Promotion) -> Option<(Tone, String)> {
     let version = status.version.as_deref().unwrap_or("what was there");
     Some(match (spec.kind, status.phase) {
         (_, PromotionPhase::Pending) => match status.reason.as_deref() {
-            Some("Preflight" | "Refused") => (Tone::Bad, format!("{release} cannot go in: {message}")),
+            Some("Preflight" | "Refused") => (Tone::Bad, format!("{release} cannot be promoted: {message}")),
             _ => return None,
         },
         (PromotionKind::Promote, PromotionPhase::Promoting) => {
-            (Tone::Busy, format!("{release} goes in: {message}"))
+            (Tone::Busy, format!("{release} is promoted: {message}"))
         }
         (PromotionKind::Rollback, PromotionPhase::Promoting) => {
-            (Tone::Back, format!("{release} is taken back, {version} restored: {message}"))
+            (Tone::Back, format!("{release} is rolled back to {version}: {message}"))
         }
         (_, PromotionPhase::Observing) => (Tone::Busy, format!("{release}: {message}")),
         (PromotionKind::Promote, PromotionPhase::Verified) => {
@@ -97,7 +97,7 @@ fn sentence(promotion: &Promotion) -> Option<(Tone, String)> {
             (Tone::Bad, format!("{release} failed: {message}"))
         }
         (PromotionKind::Rollback, PromotionPhase::Failed) => {
-            (Tone::Bad, format!("taking {release} back failed: {message}"))
+            (Tone::Bad, format!("the rollback of {release} failed: {message}"))
         }
         (_, PromotionPhase::Inconclusive) => (Tone::Bad, format!("{release} is inconclusive: {message}")),
         (_, PromotionPhase::Superseded | PromotionPhase::Cancelled) => {
