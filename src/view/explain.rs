@@ -15,7 +15,7 @@ use crate::decide::gates::gate::Gate;
 use crate::decide::gates::recalls::known_overrides;
 use crate::decide::gates::{Listed, Requested, list};
 use crate::decide::history::lane::Lane;
-use crate::decide::release::stages::{At, Stage, stages};
+use crate::decide::release::stages::{At, Stage, stage};
 use crate::decide::world::Project;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -83,7 +83,8 @@ pub fn explain(
 ) -> Option<Explanation> {
     let of_application = project.by_application().remove(release.application())?;
     let environment = of_application.environments.get(environment)?;
-    let stage = stage(&of_application, release, environment, now)?;
+    let status = release.status().unwrap_or_default();
+    let stage = stage(&of_application, environment, release, &status, now);
     let lane = Lane::of(&of_application, environment, release.application());
     let promotion = lane.latest(release);
     let is_pending = promotion.is_none_or(|promotion| promotion.phase() == PromotionPhase::Pending);
@@ -123,18 +124,6 @@ fn has_not_started(at: &At) -> bool {
         | At::RollbackFailed
         | At::Superseded(_) => false,
     }
-}
-
-/// The stage of a release in an environment.
-pub(super) fn stage(
-    project: &Project,
-    release: &CachedRelease,
-    environment: &Environment,
-    now: Timestamp,
-) -> Option<Stage> {
-    let status = release.status().unwrap_or_default();
-    let mut stages = stages(project, release, &status, now).into_iter();
-    stages.find(|stage| stage.name == environment.name())
 }
 
 /// A promotion in progress says more than the stage.

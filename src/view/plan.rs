@@ -3,18 +3,17 @@
 //! A plan assumes that people act at once, that no promotion fails, and that each takes as long as the last ones of its application took.
 //! The times are therefore the earliest.
 
-use super::explain::stage;
 use super::screen::{Cell, Table};
 use super::times::minute;
 use super::tone::of_state;
 use crate::api::{Approvals, CachedRelease, Environment, Meta, PromotionPhase, Reason, ReleaseName};
-use crate::decide::environment::validate::{in_order, policy};
+use crate::decide::environment::validate::policy;
 use crate::decide::gates::approvals::{may_start_unapproved, required_approvals};
 use crate::decide::gates::gate::Gate;
 use crate::decide::gates::{Requested, list, opens_after};
 use crate::decide::history::lane::Lane;
 use crate::decide::moments::{later, span};
-use crate::decide::release::stages::{At, Stage};
+use crate::decide::release::stages::{At, Stage, stages};
 use crate::decide::world::Project;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -63,14 +62,14 @@ pub fn plan(project: &Project, release: &CachedRelease, now: Timestamp) -> Plan 
 pub(super) fn plan_of(project: &Project, release: &CachedRelease, now: Timestamp) -> Plan {
     let mut ends: BTreeMap<&str, Option<Timestamp>> = BTreeMap::new();
     let mut steps = Vec::new();
-    for name in in_order(project) {
-        let Some(environment) = project.environments.get(name) else { continue };
-        let Some(stage) = stage(project, release, environment, now).filter(|stage| !stage.is_skipped())
-        else {
+    let status = release.status().unwrap_or_default();
+    let stages = stages(project, release, &status, now);
+    for stage in stages.iter().filter(|stage| !stage.is_skipped()) {
+        let Some((name, environment)) = project.environments.get_key_value(stage.name.as_str()) else {
             continue;
         };
-        let step = step(project, release, environment, &stage, &ends, now);
-        ends.insert(name, step.verified);
+        let step = step(project, release, environment, stage, &ends, now);
+        ends.insert(name.as_str(), step.verified);
         steps.push(step);
     }
     Plan { release: release.name().into(), steps }

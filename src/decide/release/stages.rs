@@ -144,46 +144,55 @@ pub fn stages(
     in_order(project)
         .into_iter()
         .filter_map(|name| project.environments.get(name))
-        .map(|environment| {
-            let lane = Lane::of(project, environment, release.application());
-            if let Some(promotion) = lane.latest(release) {
-                return of_promotion(project, environment, &lane, release, promotion, now);
-            }
-            if let Some(stage) = forgotten(project, &lane, release, status) {
-                return stage;
-            }
-            let mut stage = Stage {
-                name: environment.name().to_owned(),
-                at: At::InProgress,
-                until: None,
-                message: String::new(),
-                revision: None,
-                promotion: None,
-            };
-            match evaluate(project, environment, release, Requested::ByController, &[], now) {
-                Gate::Open => match validate::target(project, environment) {
-                    None => stage.message = IN_PROGRESS.into(),
-                    Some(fault) => {
-                        // The environment reports the other lines.
-                        stage.message = fault.message.lines().next().unwrap_or_default().to_owned();
-                        stage.at = At::Blocked(fault.reason);
-                    }
-                },
-                Gate::Never { why, message } => {
-                    stage.at = At::Skipped(why);
-                    stage.message = message;
-                }
-                Gate::Closed { gate, message, until } => {
-                    // A closed freeze says itself that the declared type does not count.
-                    let change = declared(project, environment, release);
-                    stage.message = change.explain(message, gate != Reason::Freeze);
-                    stage.at = At::Gate(gate);
-                    stage.until = until;
-                }
-            }
-            stage
-        })
+        .map(|environment| stage(project, environment, release, status, now))
         .collect()
+}
+
+/// The stage of a release in one environment.
+pub fn stage(
+    project: &Project,
+    environment: &Environment,
+    release: &CachedRelease,
+    status: &ReleaseStatus,
+    now: Timestamp,
+) -> Stage {
+    let lane = Lane::of(project, environment, release.application());
+    if let Some(promotion) = lane.latest(release) {
+        return of_promotion(project, environment, &lane, release, promotion, now);
+    }
+    if let Some(stage) = forgotten(project, &lane, release, status) {
+        return stage;
+    }
+    let mut stage = Stage {
+        name: environment.name().to_owned(),
+        at: At::InProgress,
+        until: None,
+        message: String::new(),
+        revision: None,
+        promotion: None,
+    };
+    match evaluate(project, environment, release, Requested::ByController, &[], now) {
+        Gate::Open => match validate::target(project, environment) {
+            None => stage.message = IN_PROGRESS.into(),
+            Some(fault) => {
+                // The environment reports the other lines.
+                stage.message = fault.message.lines().next().unwrap_or_default().to_owned();
+                stage.at = At::Blocked(fault.reason);
+            }
+        },
+        Gate::Never { why, message } => {
+            stage.at = At::Skipped(why);
+            stage.message = message;
+        }
+        Gate::Closed { gate, message, until } => {
+            // A closed freeze says itself that the declared type does not count.
+            let change = declared(project, environment, release);
+            stage.message = change.explain(message, gate != Reason::Freeze);
+            stage.at = At::Gate(gate);
+            stage.until = until;
+        }
+    }
+    stage
 }
 
 /// The stage of a promotion that ended and was deleted by the history limit: its outcome stays in the status.
