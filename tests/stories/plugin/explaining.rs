@@ -10,6 +10,7 @@ use support::{in_project, same};
 
 support::stories![
     explain_names_every_gate_and_agrees_with_the_controller,
+    explain_agrees_at_every_step_of_a_promotion,
     explain_shows_approvals_and_a_freeze_of_the_cluster_that_its_user_may_not_read,
     a_plan_names_the_earliest_times_and_who_has_to_act,
     a_calendar_shows_windows_freezes_and_promotions,
@@ -60,6 +61,37 @@ async fn explain_names_every_gate_and_agrees_with_the_controller() -> Result<()>
 
         let text = printed(project, &vera, &["explain", &release, "-e", "prod"]).await?;
         has(&text, &["in prod", "Next", "GATE", "Order", "it is not verified in staging yet", "Manual"])
+    })
+    .await
+}
+
+async fn explain_agrees_at_every_step_of_a_promotion() -> Result<()> {
+    let approvals = json!({ "required": 1 });
+    let prod = json!({ "name": "prod", "after": ["dev"], "soak": "8s", "approvals": approvals });
+    in_project(&[json!({ "name": "dev" }), prod], async |project| {
+        let vera = viewer(project).await?;
+        let anna = project.person("anna", &[], &["towpath-approver"]).await?;
+        let content = [deployment("web", "v1", None)];
+        let spec = json!({ "source": { "manifests": content }, "hold": true });
+        let release = project.release_of("shop", "1.0.0", spec).await?;
+        let promotion = format!("prod-{release}");
+        let reaches = async |environment: &str, state: &str| -> Result<()> {
+            let is_there = |it: &Value| {
+                let stages = it["status"]["environments"].as_array().cloned().unwrap_or_default();
+                stages.iter().any(|stage| stage["name"] == environment && stage["state"] == state)
+            };
+            project.until("releases", &release, &format!("{state} in {environment}"), is_there).await?;
+            let told = explained(project, &vera, &release, environment).await?;
+            same(state, told["state"].as_str(), Some(state))
+        };
+        reaches("dev", "Hold").await?;
+        reaches("prod", "Hold").await?;
+        project.change("releases", &release, json!({ "spec": { "hold": null } })).await?;
+        reaches("dev", "Verified").await?;
+        reaches("prod", "Soak").await?;
+        reaches("prod", "Approval").await?;
+        anna.decides(project, &promotion, "Approve").await?;
+        reaches("prod", "Verified").await
     })
     .await
 }
