@@ -19,6 +19,7 @@ pub mod operator;
 pub mod pages;
 pub mod people;
 pub mod project;
+pub mod refusals;
 pub mod relay;
 pub mod requests;
 pub mod rights;
