@@ -2,17 +2,22 @@
 
 use super::output::Format;
 use super::reader::Reader;
+use super::verbose::Verbose;
 use crate::api::names::{LABEL_RULE, is_label};
 use anyhow::{Context, bail};
 use http::HeaderValue;
 use http::header::USER_AGENT;
-use kube::Client;
+use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use std::path::PathBuf;
 use std::time::Duration;
+use tower::buffer::BufferLayer;
 
 /// How long an answer may take.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How many requests wait at the same time, if they are written.
+const REQUESTS: usize = 1024;
 
 /// What the audit log of the API server shows.
 const AGENT: &str = concat!("kubectl-towpath/", env!("CARGO_PKG_VERSION"));
@@ -35,6 +40,9 @@ pub struct Connection {
     /// Group to impersonate. Can be repeated.
     #[arg(long = "as-group", value_name = "GROUP", requires = "user")]
     groups: Vec<String>,
+    /// Writes requests to stderr. 6: method, URL, code and time; 8: bodies, too.
+    #[arg(short, long = "v", value_name = "LEVEL", default_value_t = 0)]
+    verbosity: u8,
 }
 
 /// The flags of a verb that shows a whole project.
@@ -71,7 +79,13 @@ impl Connection {
         if !is_label(&namespace) {
             bail!("{namespace:?} is not the name of a namespace: {LABEL_RULE}");
         }
-        let client = Client::try_from(config).context("cannot use the kubeconfig")?;
+        let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+        let client = ClientBuilder::try_from(config).context("cannot use the kubeconfig")?;
+        let verbose = Verbose { level: self.verbosity, server };
+        let client = match self.verbosity {
+            0 => client.build(),
+            _ => client.with_layer(&BufferLayer::new(REQUESTS)).with_layer(&verbose).build(),
+        };
         Ok(Reader::new(client, namespace))
     }
 

@@ -1,9 +1,12 @@
 //! The command line: parses arguments and returns an exit code. Results are written to stdout, everything else to stderr.
 
 mod connection;
+mod drawing;
 mod everything;
+mod live;
 mod output;
 mod reader;
+mod verbose;
 pub mod verbs;
 
 use clap::{Parser, Subcommand};

@@ -14,12 +14,21 @@ pub enum Format {
     /// A table that fits the terminal.
     #[default]
     Table,
+    /// A table with more columns.
+    Wide,
     /// JSON.
     Json,
     /// YAML.
     Yaml,
     /// One name per line, as `kind/name`.
     Name,
+}
+
+impl Format {
+    /// Whether it is for a person to read.
+    pub fn is_table(self) -> bool {
+        matches!(self, Self::Table | Self::Wide)
+    }
 }
 
 /// The layout of this process' stdout.
@@ -51,9 +60,24 @@ pub fn write_lines(
     names: impl IntoIterator<Item = String>,
 ) -> anyhow::Result<()> {
     match format {
-        Format::Table => lines(out, shown(layout())),
+        Format::Table | Format::Wide => lines(out, shown(layout())),
+        Format::Name | Format::Json | Format::Yaml => data(out, format, kind, view, names),
+    }
+}
+
+/// Writes a view for a program.
+pub fn data(
+    out: &mut dyn Write,
+    format: Format,
+    kind: &str,
+    view: &impl Serialize,
+    names: impl IntoIterator<Item = String>,
+) -> anyhow::Result<()> {
+    match format {
         Format::Name => lines(out, names),
-        Format::Json => Ok(writeln!(out, "{}", serde_json::to_string_pretty(&versioned(kind, view)?)?)?),
+        Format::Json | Format::Table | Format::Wide => {
+            Ok(writeln!(out, "{}", serde_json::to_string_pretty(&versioned(kind, view)?)?)?)
+        }
         Format::Yaml => Ok(out.write_all(serde_yaml::to_string(&versioned(kind, view)?)?.as_bytes())?),
     }
 }

@@ -38,14 +38,28 @@ impl Reader {
     ) -> anyhow::Result<Project> {
         let (environments, promotions) =
             tokio::try_join!(self.list::<Environment>(""), self.list::<Promotion>(promotions))?;
-        let arcs = Objects {
+        Ok(self.assembled(environments, promotions, releases))
+    }
+
+    /// The project with these objects.
+    pub fn assembled(
+        &self,
+        environments: Vec<Environment>,
+        promotions: Vec<Promotion>,
+        releases: Vec<Arc<CachedRelease>>,
+    ) -> Project {
+        Project::from_objects(Objects {
             name: self.project.as_str().into(),
             environments: environments.into_iter().map(Arc::new).collect(),
             promotions: promotions.into_iter().map(Arc::new).collect(),
             releases,
             ..Objects::default()
-        };
-        Ok(Project::from_objects(arcs))
+        })
+    }
+
+    /// The client, which has the rights of the user.
+    pub fn client(&self) -> &Client {
+        &self.client
     }
 
     /// One object. None if there is none of this name.
@@ -82,14 +96,16 @@ impl Reader {
                 Ok(mut list) => {
                     serde_json::from_value(list["items"].take()).map_err(|error| error.to_string())
                 }
-                Err(_) => Err(format!("not shown: it needs the right to list pods in namespace {namespace}")),
+                Err(_) => Err(without_pods(namespace)),
             })
         });
         try_join_all(read).await.unwrap_or_default()
     }
 
+    /// The objects of a kind that a field selector selects. An empty selector selects all.
+    ///
     /// Objects that cannot be decoded are left out: the controller's own status says so.
-    async fn list<K>(&self, selector: &str) -> anyhow::Result<Vec<K>>
+    pub async fn list<K>(&self, selector: &str) -> anyhow::Result<Vec<K>>
     where
         K: Resource<DynamicType = ()> + DeserializeOwned,
     {
@@ -103,7 +119,8 @@ impl Reader {
         Ok(items.iter().filter_map(|item| serde_json::from_value(item.clone()).ok()).collect())
     }
 
-    async fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<T, kube::Error> {
+    /// What the API server answers at a path.
+    pub async fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<T, kube::Error> {
         let request = Request::get(path).body(Vec::new()).map_err(kube::Error::HttpError)?;
         self.client.request(request).await
     }
@@ -116,24 +133,33 @@ impl Reader {
 
     /// What was wrong, and what to do.
     pub(super) fn explained<K: Resource<DynamicType = ()>>(&self, error: kube::Error) -> anyhow::Error {
-        let (plural, project) = (K::plural(&()), &self.project);
-        let kube::Error::Api(status) = error else {
-            return anyhow::Error::new(error).context("cannot reach the cluster");
-        };
-        match status.code {
-            401 => {
-                anyhow!("the cluster does not accept the credentials of the kubeconfig: {}", status.message)
-            }
-            403 => anyhow!(
-                "you may not read {plural} in namespace {project}. Somebody who may bind roles there grants it with: \
-                 kubectl create rolebinding {ROLE} --namespace {project} --clusterrole {ROLE} --user YOUR-NAME"
-            ),
-            404 => anyhow!(
-                "this cluster has no {plural} of towpath.dev/v1alpha1: install Towpath, or see whether this is the right context"
-            ),
-            _ => anyhow!("cannot read {plural} in namespace {project}: {}", status.message),
-        }
+        explained(&K::plural(&()), &self.project, error)
     }
+}
+
+/// What was wrong with a request for objects of a kind, and what to do.
+pub fn explained(plural: &str, project: &str, error: kube::Error) -> anyhow::Error {
+    let kube::Error::Api(status) = error else {
+        return anyhow::Error::new(error).context("cannot reach the cluster");
+    };
+    match status.code {
+        401 => {
+            anyhow!("the cluster does not accept the credentials of the kubeconfig: {}", status.message)
+        }
+        403 => anyhow!(
+            "you may not read {plural} in namespace {project}. Somebody who may bind roles there grants it with: \
+             kubectl create rolebinding {ROLE} --namespace {project} --clusterrole {ROLE} --user YOUR-NAME"
+        ),
+        404 => anyhow!(
+            "this cluster has no {plural} of towpath.dev/v1alpha1: install Towpath, or see whether this is the right context"
+        ),
+        _ => anyhow!("cannot read {plural} in namespace {project}: {}", status.message),
+    }
+}
+
+/// Why the pods of a namespace are not shown.
+pub fn without_pods(namespace: &str) -> String {
+    format!("not shown: it needs the right to list pods in namespace {namespace}")
 }
 
 /// Whether an object is missing, and not its kind.

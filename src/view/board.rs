@@ -25,6 +25,8 @@ pub struct Row {
     pub application: String,
     /// Name of the environment.
     pub environment: String,
+    /// Namespace that it is promoted to.
+    pub namespace: String,
     /// What runs there. Absent before the first promotion.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runs: Option<Runs>,
@@ -102,6 +104,7 @@ pub fn board(project: &Project) -> Board {
             let row = Row {
                 application: String::new(),
                 environment: name.to_owned(),
+                namespace: environment.spec.namespace.to_string(),
                 runs: None,
                 moves: None,
                 waits: None,
@@ -134,6 +137,7 @@ fn row(project: &Project, environment: &Environment, name: &str, application: &A
     Row {
         application: application.name.clone(),
         environment: name.to_owned(),
+        namespace: environment.spec.namespace.to_string(),
         runs: application.current.as_ref().map(|current| runs(application, current)),
         moves,
         waits,
@@ -168,31 +172,29 @@ fn fault(environment: &Environment) -> Option<String> {
 impl Board {
     /// The board as a table.
     pub fn table(&self, now: Timestamp) -> Table {
-        let headings = ["APPLICATION", "ENVIRONMENT", "RUNS", "SINCE", "STATE", "NEXT"];
+        self.laid_out(now, false)
+    }
+
+    /// The board as a table with more columns.
+    pub fn wide(&self, now: Timestamp) -> Table {
+        self.laid_out(now, true)
+    }
+
+    fn laid_out(&self, now: Timestamp, wide: bool) -> Table {
+        let mut headings = vec!["APPLICATION", "ENVIRONMENT", "RUNS", "SINCE", "STATE", "NEXT"];
+        if wide {
+            headings.extend(["NAMESPACE", "RELEASE", "REVISION", "PROMOTION"]);
+        }
         let mut table = Table::new(&headings, "WHY");
         for row in &self.rows {
-            let runs = row.runs.as_ref();
-            let version = |version: &Option<String>| version.clone().unwrap_or_else(|| "?".to_owned());
-            let next = match (&row.moves, &row.waits) {
-                (Some(moves), _) => moves.release.clone().unwrap_or_else(|| moves.promotion.clone()),
-                (None, Some(waits)) => waits.release.clone(),
-                (None, None) => String::new(),
-            };
-            let state = match (&row.moves, runs) {
-                (Some(moves), _) => moves.phase.clone(),
-                (None, Some(runs)) => runs.state.clone(),
-                (None, None) => String::new(),
-            };
-            let cells = vec![
-                Cell::plain(&row.application),
-                Cell::plain(&row.environment),
-                Cell::plain(runs.map(|runs| version(&runs.version)).unwrap_or_default()),
-                Cell::plain(
-                    runs.and_then(|runs| runs.since).map(|then| since(then, now)).unwrap_or_default(),
-                ),
-                Cell::toned(&state, of_state(&state)),
-                Cell::toned(next, if row.moves.is_some() { Tone::Busy } else { Tone::Waits }),
-            ];
+            let mut cells = row.cells(now);
+            if wide {
+                let runs = row.runs.as_ref();
+                let revision = runs.map(|runs| runs.revision.to_string()).unwrap_or_default();
+                let release = runs.and_then(|runs| runs.release.as_deref()).unwrap_or_default();
+                let promotion = row.moves.as_ref().map(|moves| moves.promotion.as_str()).unwrap_or_default();
+                cells.extend([&row.namespace, release, &revision, promotion].map(Cell::plain));
+            }
             table.row(cells, row.why(now));
         }
         table
@@ -200,6 +202,29 @@ impl Board {
 }
 
 impl Row {
+    fn cells(&self, now: Timestamp) -> Vec<Cell> {
+        let runs = self.runs.as_ref();
+        let version = |version: &Option<String>| version.clone().unwrap_or_else(|| "?".to_owned());
+        let next = match (&self.moves, &self.waits) {
+            (Some(moves), _) => moves.release.clone().unwrap_or_else(|| moves.promotion.clone()),
+            (None, Some(waits)) => waits.release.clone(),
+            (None, None) => String::new(),
+        };
+        let state = match (&self.moves, runs) {
+            (Some(moves), _) => moves.phase.clone(),
+            (None, Some(runs)) => runs.state.clone(),
+            (None, None) => String::new(),
+        };
+        vec![
+            Cell::plain(&self.application),
+            Cell::plain(&self.environment),
+            Cell::plain(runs.map(|runs| version(&runs.version)).unwrap_or_default()),
+            Cell::plain(runs.and_then(|runs| runs.since).map(|then| since(then, now)).unwrap_or_default()),
+            Cell::toned(&state, of_state(&state)),
+            Cell::toned(next, if self.moves.is_some() { Tone::Busy } else { Tone::Waits }),
+        ]
+    }
+
     /// Why the next release is not there yet.
     fn why(&self, now: Timestamp) -> String {
         if let Some(moves) = &self.moves {

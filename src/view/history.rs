@@ -1,7 +1,7 @@
 //! The revisions of an environment: what was promoted when, by whom, and how it ended.
 
 use super::screen::{Cell, Table};
-use super::times::since;
+use super::times::{length, since};
 use super::tone::of_state;
 use crate::api::{Meta, Promotion, PromotionKind};
 use crate::decide::environment::validate::in_order;
@@ -30,6 +30,8 @@ pub struct Row {
     /// Version that it brought; of a rollback, the one that it restored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// Name of the release.
+    pub release: String,
     /// Whether it is a rollback.
     pub rollback: bool,
     /// Name of the promotion.
@@ -72,6 +74,7 @@ fn row(project: &Project, promotion: &Promotion) -> Option<Row> {
         application: project.application_of(promotion).unwrap_or("?").to_owned(),
         revision: status.revision?,
         version: status.version.clone(),
+        release: promotion.spec.release.to_string(),
         rollback: promotion.spec.kind == PromotionKind::Rollback,
         promotion: promotion.name().to_owned(),
         started_at: status.started_at.as_ref().map(|time| time.0),
@@ -85,11 +88,24 @@ fn row(project: &Project, promotion: &Promotion) -> Option<Row> {
 impl History {
     /// The revisions as a table.
     pub fn table(&self, now: Timestamp) -> Table {
-        let headings = ["ENVIRONMENT", "APPLICATION", "REVISION", "VERSION", "PHASE", "STARTED", "BY"];
+        self.laid_out(now, false)
+    }
+
+    /// The revisions as a table with more columns.
+    pub fn wide(&self, now: Timestamp) -> Table {
+        self.laid_out(now, true)
+    }
+
+    fn laid_out(&self, now: Timestamp, wide: bool) -> Table {
+        let mut headings =
+            vec!["ENVIRONMENT", "APPLICATION", "REVISION", "VERSION", "PHASE", "STARTED", "BY"];
+        if wide {
+            headings.extend(["TOOK", "RELEASE", "PROMOTION"]);
+        }
         let mut table = Table::new(&headings, "HOW IT ENDED");
         for row in &self.rows {
             let version = row.version.as_deref().unwrap_or("?");
-            let cells = vec![
+            let mut cells = vec![
                 Cell::plain(&row.environment),
                 Cell::plain(&row.application),
                 Cell::plain(row.revision.to_string()),
@@ -98,6 +114,11 @@ impl History {
                 Cell::plain(row.started_at.map(|then| since(then, now)).unwrap_or_default()),
                 Cell::plain(&row.by),
             ];
+            if wide {
+                let took = row.started_at.zip(row.finished_at);
+                let took = took.map(|(start, end)| length(end.duration_since(start))).unwrap_or_default();
+                cells.extend([&took, &row.release, &row.promotion].map(Cell::plain));
+            }
             table.row(cells, &row.message);
         }
         table

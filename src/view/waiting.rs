@@ -26,6 +26,8 @@ pub struct Row {
     pub environment: String,
     /// Name of the release or, for a promotion that stopped, of the promotion.
     pub name: String,
+    /// `release` or `promotion`: what the name is of.
+    pub kind: String,
     /// What it waits for, in one word.
     #[serde(rename = "for")]
     pub gate: String,
@@ -67,6 +69,7 @@ fn gates(environment: &Environment) -> Vec<Row> {
     let row = |environment: &str, release: &str, gate: &str, message: &str| Row {
         environment: environment.to_owned(),
         name: release.to_owned(),
+        kind: "release".to_owned(),
         gate: gate.to_owned(),
         since: None,
         message: message.to_owned(),
@@ -85,6 +88,7 @@ fn pending(promotion: &Promotion) -> Option<Row> {
     Some(Row {
         environment: promotion.spec.environment.to_string(),
         name: promotion.spec.release.to_string(),
+        kind: "release".to_owned(),
         gate: gate.to_owned(),
         since: promotion.metadata.creation_timestamp.as_ref().map(|time| time.0),
         message: status.message.clone().unwrap_or_default(),
@@ -98,6 +102,7 @@ fn stopped(promotion: &Promotion) -> Option<Row> {
     let row = |gate: &str, since: Option<Timestamp>, message: &str| Row {
         environment: promotion.spec.environment.to_string(),
         name: promotion.name().to_owned(),
+        kind: "promotion".to_owned(),
         gate: gate.to_owned(),
         since,
         message: message.to_owned(),
@@ -113,14 +118,31 @@ fn stopped(promotion: &Promotion) -> Option<Row> {
 impl Waiting {
     /// The list as a table.
     pub fn table(&self, now: Timestamp) -> Table {
-        let mut table = Table::new(&["ENVIRONMENT", "NAME", "WAITS FOR", "SINCE"], "WHAT TO DO");
+        self.laid_out(now, false)
+    }
+
+    /// The list as a table with more columns.
+    pub fn wide(&self, now: Timestamp) -> Table {
+        self.laid_out(now, true)
+    }
+
+    fn laid_out(&self, now: Timestamp, wide: bool) -> Table {
+        let mut headings = vec!["ENVIRONMENT", "NAME", "WAITS FOR", "SINCE"];
+        if wide {
+            headings.extend(["KIND", "SINCE (UTC)"]);
+        }
+        let mut table = Table::new(&headings, "WHAT TO DO");
         for row in &self.rows {
-            let cells = vec![
+            let mut cells = vec![
                 Cell::plain(&row.environment),
                 Cell::plain(&row.name),
                 Cell::toned(&row.gate, of_state(&row.gate)),
                 Cell::plain(row.since.map(|then| since(then, now)).unwrap_or_default()),
             ];
+            if wide {
+                let at = row.since.map(|then| then.strftime("%Y-%m-%d %H:%M").to_string());
+                cells.extend([&row.kind, &at.unwrap_or_default()].map(Cell::plain));
+            }
             table.row(cells, &row.message);
         }
         table

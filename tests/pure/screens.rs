@@ -176,10 +176,13 @@ fn every_screen_is_as_it_was() {
         "qa".to_owned(),
         Err("not shown: it needs the right to list pods in namespace shop-qa".to_owned()),
     )]);
-    let screens: [Screen<'_>; 6] = [
+    let screens: [Screen<'_>; 9] = [
         ("board", Box::new(|layout| board::board(&project).table(now).lines(layout))),
         ("history", Box::new(|layout| history::history(&project, None, None).table(now).lines(layout))),
         ("waiting", Box::new(|layout| waiting::waiting(&project).table(now).lines(layout))),
+        ("board-wide", Box::new(|layout| board::board(&project).wide(now).lines(layout))),
+        ("history-wide", Box::new(|layout| history::history(&project, None, None).wide(now).lines(layout))),
+        ("waiting-wide", Box::new(|layout| waiting::waiting(&project).wide(now).lines(layout))),
         ("release", Box::new(|layout| status::of_release(&project, &release, &pods, now).lines(layout))),
         (
             "promotion-without-right",

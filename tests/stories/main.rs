@@ -95,6 +95,7 @@ fn main() -> ExitCode {
         admission::shipped_roles::stories(),
         plugin::explaining::stories(),
         plugin::reading::stories(),
+        plugin::watching::stories(),
         parts::audit_log::stories(),
         parts::identities::stories(),
         parts::played_fates::stories(),

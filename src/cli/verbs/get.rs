@@ -1,8 +1,14 @@
 //! `get`: the board.
 
+use crate::api::{Environment, Promotion};
 use crate::cli::connection::OfProject;
+use crate::cli::drawing::Drawing;
+use crate::cli::live::Live;
 use crate::cli::output::{self, Format};
-use crate::view::board::board;
+use crate::cli::reader::Reader;
+use crate::decide::world::Project;
+use crate::view::board::{Board, board};
+use crate::view::screen::Table;
 use anyhow::bail;
 use jiff::Timestamp;
 use std::io::Write;
@@ -13,20 +19,64 @@ use std::process::ExitCode;
 pub struct Arguments {
     #[command(flatten)]
     of: OfProject,
+    /// Watch: draw the board again whenever something changes. In a pipe, write the rows that changed.
+    #[arg(short, long)]
+    watch: bool,
 }
+
+/// An end of the output is how a watch ends.
+const CLOSED: &str = "the output was closed";
 
 /// Runs the verb.
 pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let reader = arguments.of.open().await?;
     let found = reader.project("", Vec::new()).await?;
-    if found.environments.is_empty() && arguments.of.output == Format::Table {
+    if found.environments.is_empty() && arguments.of.output.is_table() && !arguments.watch {
         bail!(
             "namespace {} has no environments: name a project, as in: kubectl towpath get PROJECT",
             reader.project
         );
     }
-    let view = board(&found);
-    let names: Vec<String> = found.environments.keys().map(|name| format!("environment/{name}")).collect();
-    output::write(out, arguments.of.output, "Board", &view, || view.table(Timestamp::now()), names)?;
+    if arguments.watch {
+        return watch(&reader, arguments.of.output, out).await;
+    }
+    write(&found, arguments.of.output, out)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn write(found: &Project, format: Format, out: &mut dyn Write) -> anyhow::Result<()> {
+    let view = board(found);
+    let names: Vec<String> = found.environments.keys().map(|name| format!("environment/{name}")).collect();
+    output::write(out, format, "Board", &view, || table(&view, format), names)
+}
+
+fn table(view: &Board, format: Format) -> Table {
+    let now = Timestamp::now();
+    if format == Format::Wide { view.wide(now) } else { view.table(now) }
+}
+
+/// Draws the board until it can no longer be seen. Formats for programs write one document for each change.
+async fn watch(reader: &Reader, format: Format, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let mut drawing = Drawing::of_table();
+    let mut live = Live::new(reader);
+    live.watch::<Environment>("");
+    live.watch::<Promotion>("");
+    let mut before = None;
+    loop {
+        let changed = match drawing.tick().filter(|_| before.is_some() && format.is_table()) {
+            Some(tick) => tokio::time::timeout(tick, live.change()).await.ok(),
+            None => Some(live.change().await),
+        };
+        changed.transpose()?;
+        let found = reader.assembled(live.objects(), live.objects(), Vec::new());
+        let view = board(&found);
+        if format.is_table() {
+            let lines = |layout| table(&view, format).lines(layout);
+            drawing.draw(lines, live.trouble(), false, out, CLOSED)?;
+        } else if before.as_ref() != Some(&view) {
+            write(&found, format, out)?;
+            out.flush()?;
+        }
+        before = Some(view);
+    }
 }

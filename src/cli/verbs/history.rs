@@ -36,11 +36,15 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
         let like = suggestion(name, &names);
         bail!("namespace {} has no environment and no release {name}{like}", reader.project);
     }
-    if view.rows.is_empty() && arguments.output == Format::Table {
+    if view.rows.is_empty() && arguments.output.is_table() {
         writeln!(out, "Nothing was promoted yet: {name} has no revisions.")?;
         return Ok(ExitCode::SUCCESS);
     }
     let names: Vec<String> = view.rows.iter().map(|row| format!("promotion/{}", row.promotion)).collect();
-    output::write(out, arguments.output, "History", &view, || view.table(Timestamp::now()), names)?;
+    let table = match arguments.output {
+        Format::Wide => view.wide(Timestamp::now()),
+        Format::Table | Format::Json | Format::Yaml | Format::Name => view.table(Timestamp::now()),
+    };
+    output::write(out, arguments.output, "History", &view, || table, names)?;
     Ok(ExitCode::SUCCESS)
 }

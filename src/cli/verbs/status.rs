@@ -1,6 +1,8 @@
 //! `status`: one release, promotion or environment as a tree, and a wait for its end.
 
-use crate::api::{Duration, Environment, Meta, Promotion, Release};
+mod wait;
+
+use crate::api::{CachedRelease, Duration, Environment, Meta, Promotion, Release};
 use crate::cli::connection::Connection;
 use crate::cli::output;
 use crate::cli::reader::{Reader, cached, checked, suggestion};
@@ -8,22 +10,12 @@ use crate::decide::world::Project;
 use crate::view::outlook::{self, Outlook};
 use crate::view::screen::Branch;
 use crate::view::status::{self, Pods};
-use anyhow::{Context, anyhow, bail};
-use console::Term;
+use anyhow::bail;
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::ExitCode;
-use std::time::Instant;
-
-/// How often a wait looks again.
-const PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
-/// How long errors of the API server are waited out.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
-/// How long one look may take.
-const LOOK: std::time::Duration = std::time::Duration::from_secs(30);
-const TIMED_OUT: u8 = 12;
-/// An end of the output is no verdict.
-const CLOSED: &str = "the output was closed before the wait ended";
+use std::sync::Arc;
 
 /// Show one release, environment or promotion: its stages, steps, checks and tests, and the pods that fail.
 ///
@@ -59,73 +51,66 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
         Some(kind) => kind,
         None => found(&reader, name).await?,
     };
-    let Some((tree, outlook)) = look(&reader, kind, name).await? else {
+    let seen = Seen::read(&reader, kind, name).await?;
+    let Some((tree, _)) = seen.shown(kind, name, &pods(&reader, &seen.project).await, Timestamp::now())
+    else {
         return missing(&reader, kind, name).await;
     };
-    if !arguments.wait {
-        output::lines(out, tree.lines(output::layout()))?;
-        return Ok(ExitCode::SUCCESS);
+    if arguments.wait {
+        return wait::wait(&reader, kind, name, arguments.timeout, out).await;
     }
-    wait(arguments, &reader, kind, name, (tree, outlook), out).await
+    output::lines(out, tree.lines(output::layout()))?;
+    Ok(ExitCode::SUCCESS)
 }
 
-/// Looks again until it has ended. On a terminal the tree is drawn in its place; else what changed is written.
-async fn wait(
-    arguments: &Arguments,
-    reader: &Reader,
-    kind: Kind,
-    name: &str,
-    mut seen: (Branch, Outlook),
-    out: &mut dyn Write,
-) -> anyhow::Result<ExitCode> {
-    let terminal = Term::stdout();
-    let begun = Instant::now();
-    let (mut answered, mut drawn, mut written) = (Instant::now(), 0, Vec::new());
-    loop {
-        let lines = seen.0.lines(output::layout());
-        if terminal.is_term() {
-            terminal.clear_last_lines(drawn)?;
-            drawn = lines.len();
-            output::lines(out, lines)?;
-        } else {
-            // Ages change with every look; what happened is said once.
-            let is_new = |line: &&String| !written.contains(&ageless(line));
-            let new: Vec<String> = lines.iter().filter(is_new).cloned().collect();
-            written = lines.iter().map(|line| ageless(line)).collect();
-            output::lines(out, new).context(CLOSED)?;
-        }
-        out.flush().context(CLOSED)?;
-        if let Some(code) = seen.1.exit_code() {
-            return Ok(ExitCode::from(code));
-        }
-        let limit = arguments.timeout.map(std::time::Duration::from);
-        if limit.is_some_and(|limit| begun.elapsed() >= limit) {
-            writeln!(
-                std::io::stderr(),
-                "{name} has not ended within {}",
-                arguments.timeout.map(|it| it.to_string()).unwrap_or_default()
-            )?;
-            return Ok(ExitCode::from(TIMED_OUT));
-        }
-        tokio::time::sleep(PAUSE).await;
-        let left = limit.map_or(LOOK, |limit| limit.saturating_sub(begun.elapsed()).min(LOOK));
-        let looked = tokio::time::timeout(left, look(reader, kind, name)).await;
-        match looked.unwrap_or_else(|_| Err(anyhow!("the cluster does not answer"))) {
-            Ok(Some(now)) => (seen, answered) = (now, Instant::now()),
-            Ok(None) => bail!("{name} was deleted while it was waited for"),
-            Err(error) if answered.elapsed() >= PATIENCE => return Err(error),
-            Err(_) => {}
+/// What is read of an object and of what belongs to it.
+struct Seen {
+    release: Option<Arc<CachedRelease>>,
+    project: Project,
+}
+
+impl Kind {
+    /// The promotions that belong to an object of this kind.
+    fn promotions(self, name: &str) -> String {
+        match self {
+            Self::Release => format!("spec.release={name}"),
+            Self::Environment => format!("spec.environment={name}"),
+            Self::Promotion => format!("metadata.name={name}"),
         }
     }
 }
 
-/// A line without its ages, such as `45s`.
-fn ageless(line: &str) -> String {
-    let is_age = |word: &&str| {
-        let number = word.trim_end_matches(['s', 'm', 'h', 'd']);
-        number.len() + 1 == word.len() && number.chars().all(|char| char.is_ascii_digit())
-    };
-    line.split(' ').filter(|word| !is_age(word)).collect::<Vec<_>>().join(" ")
+impl Seen {
+    async fn read(reader: &Reader, kind: Kind, name: &str) -> anyhow::Result<Self> {
+        let release = match kind {
+            Kind::Release => reader.get::<Release>(name).await?.map(cached),
+            Kind::Environment | Kind::Promotion => None,
+        };
+        let releases = release.iter().cloned().collect();
+        Ok(Self { project: reader.project(&kind.promotions(name), releases).await?, release })
+    }
+
+    /// The tree, and what can be expected. None if the object does not exist.
+    fn shown(&self, kind: Kind, name: &str, pods: &Pods, now: Timestamp) -> Option<(Branch, Outlook)> {
+        let project = &self.project;
+        Some(match kind {
+            Kind::Release => {
+                let release = self.release.as_ref()?;
+                (status::of_release(project, release, pods, now), outlook::of_release(release))
+            }
+            Kind::Environment => {
+                let environment = project.environments.get(name)?;
+                (
+                    status::of_environment(project, environment, pods, now),
+                    outlook::of_environment(environment),
+                )
+            }
+            Kind::Promotion => {
+                let promotion = project.promotions.get(name)?;
+                (status::of_promotion(promotion, pods, now), outlook::of_promotion(promotion))
+            }
+        })
+    }
 }
 
 fn parsed(text: &str) -> anyhow::Result<(Option<Kind>, &str)> {
@@ -176,46 +161,17 @@ async fn missing(reader: &Reader, kind: Kind, name: &str) -> anyhow::Result<Exit
     bail!("namespace {} has no {word} {name}{like}", reader.project)
 }
 
-/// The tree as it is now. None if the object does not exist.
-async fn look(reader: &Reader, kind: Kind, name: &str) -> anyhow::Result<Option<(Branch, Outlook)>> {
-    let now = Timestamp::now();
-    Ok(match kind {
-        Kind::Release => {
-            let Some(release) = reader.get::<Release>(name).await? else { return Ok(None) };
-            let release = cached(release);
-            let project = reader.project(&format!("spec.release={name}"), vec![release.clone()]).await?;
-            let pods = pods(reader, &project).await;
-            let tree = status::of_release(&project, &release, &pods, now);
-            Some((tree, outlook::of_release(&release)))
-        }
-        Kind::Environment => {
-            let project = reader.project(&format!("spec.environment={name}"), Vec::new()).await?;
-            let Some(environment) = project.environments.get(name) else { return Ok(None) };
-            let pods = pods(reader, &project).await;
-            let tree = status::of_environment(&project, environment, &pods, now);
-            Some((tree, outlook::of_environment(environment)))
-        }
-        Kind::Promotion => {
-            let project = reader.project(&format!("metadata.name={name}"), Vec::new()).await?;
-            let Some(promotion) = project.promotions.get(name) else { return Ok(None) };
-            let pods = pods(reader, &project).await;
-            let tree = status::of_promotion(promotion, &pods, now);
-            Some((tree, outlook::of_promotion(promotion)))
-        }
-    })
-}
-
 /// The pods of the environments in which something moves or has failed.
 async fn pods(reader: &Reader, project: &Project) -> Pods {
-    let is_shown = |promotion: &&std::sync::Arc<Promotion>| {
-        promotion.phase().is_running() || promotion.phase().has_failed()
-    };
-    let environments = project.promotions.values().filter(is_shown);
-    let mut environments: Vec<_> =
-        environments.filter_map(|promotion| project.environments.get(&promotion.spec.environment)).collect();
-    environments.dedup_by_key(|environment| environment.name().to_owned());
-    let namespaces: Vec<String> =
-        environments.iter().map(|environment| environment.spec.namespace.to_string()).collect();
-    let read = reader.pods(&namespaces).await;
-    environments.iter().map(|environment| environment.name().to_owned()).zip(read).collect()
+    let shown = with_pods(project);
+    let namespaces: Vec<String> = shown.values().cloned().collect();
+    shown.into_keys().zip(reader.pods(&namespaces).await).collect()
+}
+
+/// The environments whose pods are shown, because something moves there or has failed, with their namespaces.
+fn with_pods(project: &Project) -> BTreeMap<String, String> {
+    let promotions = project.promotions.values();
+    let shown = promotions.filter(|it| it.phase().is_running() || it.phase().has_failed());
+    let environments = shown.filter_map(|promotion| project.environments.get(&promotion.spec.environment));
+    environments.map(|it| (it.name().to_owned(), it.spec.namespace.to_string())).collect()
 }

@@ -18,11 +18,15 @@ pub struct Arguments {
 pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let reader = arguments.of.open().await?;
     let view = waiting(&reader.project("", Vec::new()).await?);
-    if view.rows.is_empty() && arguments.of.output == Format::Table {
+    if view.rows.is_empty() && arguments.of.output.is_table() {
         writeln!(out, "Nothing waits for a person in {}.", reader.project)?;
         return Ok(ExitCode::SUCCESS);
     }
     let names: Vec<String> = view.rows.iter().map(|row| row.name.clone()).collect();
-    output::write(out, arguments.of.output, "Waiting", &view, || view.table(Timestamp::now()), names)?;
+    let table = match arguments.of.output {
+        Format::Wide => view.wide(Timestamp::now()),
+        Format::Table | Format::Json | Format::Yaml | Format::Name => view.table(Timestamp::now()),
+    };
+    output::write(out, arguments.of.output, "Waiting", &view, || table, names)?;
     Ok(ExitCode::SUCCESS)
 }

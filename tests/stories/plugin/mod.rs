@@ -2,6 +2,7 @@
 
 pub mod explaining;
 pub mod reading;
+pub mod watching;
 
 use anyhow::{Context, Result, ensure};
 use std::path::Path;

@@ -1,0 +1,270 @@
+//! Watches the objects that a view shows, with the rights of the user.
+//!
+//! Invariants: there is one watch per kind and namespace, so the number of requests does not grow with the number of objects. An object
+//! that cannot be decoded does not hide the others. A watch that ended is opened again. An error is returned once waiting cannot help.
+
+use super::reader::{Reader, explained};
+use crate::cluster::backoff::Backoff;
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{ApiResource, DynamicObject};
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+/// The API server ends a watch after this time, in seconds: before the connection counts as dead.
+const SERVER_TIMEOUT: u32 = 25;
+/// Pauses after errors: the first and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+/// How long an API server may be away.
+const AWAY: Duration = Duration::from_secs(60);
+/// How long an API server may refuse: one that starts refuses until it knows the roles and the kinds.
+const REFUSING: Duration = Duration::from_secs(8);
+/// When a view that can do without is asked for again after a refusal.
+const ASK_AGAIN: Duration = Duration::from_secs(60);
+/// Changes within this time are shown together.
+const TOGETHER: Duration = Duration::from_millis(100);
+
+/// Objects of several kinds, as the API server last said.
+pub struct Live<'a> {
+    reader: &'a Reader,
+    watches: BTreeMap<Key, Watch>,
+    changed: Arc<Notify>,
+}
+
+/// Kind in plural, and namespace.
+type Key = (String, String);
+
+struct Watch {
+    seen: Arc<Mutex<Seen>>,
+    /// Whether the view can do without.
+    optional: bool,
+    task: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Seen {
+    /// By name. None until they were listed once.
+    objects: Option<BTreeMap<String, DynamicObject>>,
+    failing: Option<Failing>,
+}
+
+/// An error that no answer followed yet.
+struct Failing {
+    since: Instant,
+    patience: Duration,
+    message: String,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Watch {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<'a> Live<'a> {
+    /// Without watches.
+    pub fn new(reader: &'a Reader) -> Self {
+        Self { reader, watches: BTreeMap::new(), changed: Arc::default() }
+    }
+
+    /// Watches the objects of a kind that a field selector selects. An empty selector selects all.
+    pub fn watch<K: Resource<DynamicType = ()>>(&mut self, selector: &str) {
+        let namespace = self.reader.project.clone();
+        self.start::<K>(namespace, selector, false);
+    }
+
+    fn start<K: Resource<DynamicType = ()>>(&mut self, namespace: String, selector: &str, optional: bool) {
+        let resource = ApiResource::erase::<K>(&());
+        let api = Api::namespaced_with(self.reader.client().clone(), &namespace, &resource);
+        let config = watcher::Config::default().timeout(SERVER_TIMEOUT);
+        let config = if selector.is_empty() { config } else { config.fields(selector) };
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let key = (resource.plural, namespace);
+        let follower = Follower {
+            seen: Arc::clone(&seen),
+            changed: Arc::clone(&self.changed),
+            plural: key.0.clone(),
+            namespace: key.1.clone(),
+            optional,
+        };
+        let task = tokio::spawn(follower.follow(api, config));
+        self.watches.insert(key, Watch { seen, optional, task });
+    }
+
+    /// Watches the pods of just these namespaces.
+    pub fn watch_pods(&mut self, namespaces: &[String]) {
+        let pods = Pod::plural(&());
+        self.watches.retain(|(plural, namespace), _| *plural != pods || namespaces.contains(namespace));
+        for namespace in namespaces {
+            if !self.watches.contains_key(&(pods.to_string(), namespace.clone())) {
+                self.start::<Pod>(namespace.clone(), "", true);
+            }
+        }
+    }
+
+    /// The objects of a kind.
+    pub fn objects<K>(&self) -> Vec<K>
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned,
+    {
+        self.in_namespace(&self.reader.project)
+    }
+
+    /// The pods of a namespace, or why they are not shown.
+    pub fn pods(&self, namespace: &str) -> Result<Vec<Pod>, String> {
+        let watch = self.watches.get(&(Pod::plural(&()).to_string(), namespace.to_owned()));
+        let failed = watch.and_then(|watch| {
+            let seen = watch.seen();
+            seen.failing.as_ref().filter(|failing| failing.patience == REFUSING).map(|_| ())
+        });
+        match failed {
+            Some(()) => Err(super::reader::without_pods(namespace)),
+            None => Ok(self.in_namespace(namespace)),
+        }
+    }
+
+    fn in_namespace<K>(&self, namespace: &str) -> Vec<K>
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned,
+    {
+        let Some(watch) = self.watches.get(&(K::plural(&()).to_string(), namespace.to_owned())) else {
+            return Vec::new();
+        };
+        let seen = watch.seen();
+        let objects = seen.objects.iter().flat_map(BTreeMap::values);
+        objects.filter_map(|object| object.clone().try_parse().ok()).collect()
+    }
+
+    /// Waits for a change. Returns an error once the objects can no longer be seen.
+    pub async fn change(&self) -> anyhow::Result<()> {
+        loop {
+            let needed = || self.watches.values().filter(|watch| !watch.optional);
+            let mut soonest = AWAY;
+            for watch in needed() {
+                let seen = watch.seen();
+                let Some(failing) = &seen.failing else { continue };
+                let left = failing.patience.saturating_sub(failing.since.elapsed());
+                if left.is_zero() {
+                    anyhow::bail!("{}", failing.message);
+                }
+                soonest = soonest.min(left);
+            }
+            if tokio::time::timeout(soonest, self.changed.notified()).await.is_err() {
+                continue;
+            }
+            tokio::time::sleep(TOGETHER).await;
+            if needed().all(|watch| watch.seen().objects.is_some()) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What keeps the objects from being current.
+    pub fn trouble(&self) -> Option<String> {
+        let needed = self.watches.values().filter(|watch| !watch.optional);
+        needed.filter_map(|watch| Some(watch.seen().failing.as_ref()?.message.clone())).next()
+    }
+}
+
+/// Keeps what was seen of one kind current.
+struct Follower {
+    seen: Arc<Mutex<Seen>>,
+    changed: Arc<Notify>,
+    plural: String,
+    namespace: String,
+    optional: bool,
+}
+
+impl Follower {
+    /// Opens the watch again after each error, with a new list: whatever the error was, nothing is missed.
+    async fn follow(self, api: Api<DynamicObject>, config: watcher::Config) {
+        let mut backoff = Backoff::new(PAUSES.0, PAUSES.1);
+        loop {
+            let mut stream = pin!(watcher(api.clone(), config.clone()));
+            let mut listing = BTreeMap::new();
+            let mut is_refused = false;
+            while let Some(event) = stream.next().await {
+                match event {
+                    Ok(event) => {
+                        if matches!(event, Event::Apply(_) | Event::Delete(_)) {
+                            backoff.reset();
+                        }
+                        self.take(event, &mut listing);
+                    }
+                    Err(error) => {
+                        is_refused = self.failed(error) == Some(REFUSING) && self.optional;
+                        break;
+                    }
+                }
+            }
+            tokio::time::sleep(if is_refused { ASK_AGAIN } else { backoff.next_delay() }).await;
+        }
+    }
+
+    fn take(&self, event: Event<DynamicObject>, listing: &mut BTreeMap<String, DynamicObject>) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Init => {
+                listing.clear();
+                return;
+            }
+            Event::InitApply(object) => {
+                listing.insert(object.name_any(), object);
+                return;
+            }
+            Event::InitDone => seen.objects = Some(std::mem::take(listing)),
+            Event::Apply(object) => {
+                _ = seen.objects.get_or_insert_default().insert(object.name_any(), object);
+            }
+            Event::Delete(object) => _ = seen.objects.get_or_insert_default().remove(&object.name_any()),
+        }
+        seen.failing = None;
+        drop(seen);
+        self.changed.notify_one();
+    }
+
+    /// Notes an error. Returns how long it is waited out; none if it is no more than a reason to list again.
+    fn failed(&self, error: watcher::Error) -> Option<Duration> {
+        let error = match error {
+            watcher::Error::InitialListFailed(error)
+            | watcher::Error::WatchStartFailed(error)
+            | watcher::Error::WatchFailed(error) => error,
+            watcher::Error::WatchError(status) => kube::Error::Api(status),
+            // The list is made again.
+            watcher::Error::NoResourceVersion => return None,
+        };
+        let code = crate::cluster::error::code_of(&error);
+        let patience = match code {
+            Some(410 | 504) => return None,
+            Some(401 | 403 | 404) => REFUSING,
+            Some(_) | None => AWAY,
+        };
+        let message = format!("{:#}", explained(&self.plural, &self.namespace, error));
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = seen.failing.take();
+        let is_same = |before: &Failing| before.patience == patience;
+        let since = before.filter(is_same).map_or_else(Instant::now, |before| before.since);
+        seen.failing = Some(Failing { since, patience, message });
+        drop(seen);
+        self.changed.notify_one();
+        Some(patience)
+    }
+}
+
+#[cfg(test)]
+#[path = "live_tests.rs"]
+mod tests;
