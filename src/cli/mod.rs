@@ -3,6 +3,7 @@
 mod connection;
 mod drawing;
 mod everything;
+pub mod lint;
 mod live;
 mod output;
 mod reader;
@@ -12,7 +13,7 @@ pub mod verbs;
 use clap::{Parser, Subcommand};
 use std::io::{self, Write};
 use std::process::ExitCode;
-use verbs::{calendar, controller, crds, explain, get, history, plan, status, waiting};
+use verbs::{calendar, controller, crds, explain, get, history, lint as lint_files, plan, status, waiting};
 
 /// Release management for Kubernetes: promotes releases through environments and rolls back failed releases.
 #[derive(Debug, Parser)]
@@ -48,6 +49,7 @@ enum Verb {
     Calendar(calendar::Arguments),
     Waiting(waiting::Arguments),
     History(history::Arguments),
+    Lint(lint_files::Arguments),
 }
 
 /// Parses the arguments of `towpath` and runs the command.
@@ -92,6 +94,7 @@ impl Verb {
                 Self::Calendar(arguments) => calendar::run(&arguments, out).await,
                 Self::Waiting(arguments) => waiting::run(&arguments, out).await,
                 Self::History(arguments) => history::run(&arguments, out).await,
+                Self::Lint(arguments) => lint_files::run(&arguments, out),
             }
         })
     }

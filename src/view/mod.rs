@@ -6,6 +6,7 @@
 pub mod board;
 pub mod calendar;
 pub mod explain;
+pub mod findings;
 pub mod history;
 pub mod outlook;
 pub mod plan;

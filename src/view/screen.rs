@@ -272,17 +272,7 @@ fn join(columns: &[String]) -> String {
 }
 
 fn coloured(text: &str, tone: Tone, layout: Layout) -> String {
-    let code = match tone {
-        Tone::Plain => None,
-        Tone::Good => Some(32),
-        Tone::Busy => Some(36),
-        Tone::Waits => Some(33),
-        Tone::Bad => Some(31),
-    };
-    match code.filter(|_| layout.colour && !text.is_empty()) {
-        Some(code) => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
-        None => text.to_owned(),
-    }
+    tone.painted(text, layout.colour && !text.is_empty())
 }
 
 #[cfg(test)]

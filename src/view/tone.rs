@@ -17,6 +17,23 @@ pub enum Tone {
     Bad,
 }
 
+impl Tone {
+    /// A text in the colour of the tone.
+    pub fn painted(self, text: &str, colour: bool) -> String {
+        let code = match self {
+            Self::Plain => None,
+            Self::Good => Some(32),
+            Self::Busy => Some(36),
+            Self::Waits => Some(33),
+            Self::Bad => Some(31),
+        };
+        match code.filter(|_| colour) {
+            Some(code) => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+            None => text.to_owned(),
+        }
+    }
+}
+
 impl From<PromotionPhase> for Tone {
     fn from(phase: PromotionPhase) -> Self {
         match phase {

@@ -21,7 +21,7 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("act", &["api", "content", "decide::decision", "cluster", "process", "probe"]),
     ("controller", &["api", "content", "decide", "cluster", "probe", "process", "observe", "act"]),
     ("view", &["api", "content", "decide"]),
-    ("cli", &["api", "decide", "view", "cluster", "process", "observe", "controller"]),
+    ("cli", &["api", "content", "decide", "view", "cluster", "process", "observe", "controller"]),
     ("main", &["cli"]),
     ("bin", &["cli"]),
 ];

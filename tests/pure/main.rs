@@ -5,6 +5,7 @@ mod architecture;
 mod argo_cd_health;
 mod crds;
 mod documentation;
+mod lint;
 mod properties;
 mod screens;
 mod screens_ahead;

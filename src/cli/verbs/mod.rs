@@ -6,6 +6,7 @@ pub mod crds;
 pub mod explain;
 pub mod get;
 pub mod history;
+pub mod lint;
 pub mod plan;
 pub mod status;
 pub mod waiting;

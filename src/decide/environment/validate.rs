@@ -59,7 +59,8 @@ fn unknown_name(project: &Project, environment: &Environment) -> Option<Fault> {
     })
 }
 
-fn cycle(project: &Project, environment: &Environment) -> Option<Fault> {
+/// The cycle that an environment is part of, if `after` leads back to it.
+pub fn cycle(project: &Project, environment: &Environment) -> Option<Fault> {
     let path = path_back(project, environment.name())?;
     Some(Fault {
         reason: Reason::OrderCycle,

@@ -61,7 +61,7 @@ fn meets(project: &Project, version: &str, required: &Requirement) -> bool {
 }
 
 /// The cycle that a release is part of: each release on it waits for the next one.
-pub(super) fn cycle(project: &Project, release: &CachedRelease) -> Option<String> {
+pub fn cycle(project: &Project, release: &CachedRelease) -> Option<String> {
     let mut seen = BTreeSet::new();
     let start = format!("{} {}", release.application(), release.version());
     let mut stack: Vec<(Requirement, Vec<String>)> =
