@@ -3,6 +3,8 @@
 mod connection;
 mod drawing;
 mod everything;
+mod installation;
+mod kinds;
 pub mod lint;
 mod live;
 mod output;
@@ -13,7 +15,10 @@ pub mod verbs;
 use clap::{Parser, Subcommand};
 use std::io::{self, Write};
 use std::process::ExitCode;
-use verbs::{calendar, controller, crds, explain, get, history, lint as lint_files, plan, status, waiting};
+use verbs::{
+    calendar, check, controller, crds, explain, get, history, lint as lint_files, plan, status, version,
+    waiting,
+};
 
 /// Release management for Kubernetes: promotes releases through environments and rolls back failed releases.
 #[derive(Debug, Parser)]
@@ -50,6 +55,8 @@ enum Verb {
     Waiting(waiting::Arguments),
     History(history::Arguments),
     Lint(lint_files::Arguments),
+    Check(check::Arguments),
+    Version(version::Arguments),
 }
 
 /// Parses the arguments of `towpath` and runs the command.
@@ -95,6 +102,8 @@ impl Verb {
                 Self::Waiting(arguments) => waiting::run(&arguments, out).await,
                 Self::History(arguments) => history::run(&arguments, out).await,
                 Self::Lint(arguments) => lint_files::run(&arguments, out),
+                Self::Check(arguments) => check::run(&arguments, out).await,
+                Self::Version(arguments) => version::run(&arguments, out).await,
             }
         })
     }

@@ -102,6 +102,13 @@ impl Reader {
         try_join_all(read).await.unwrap_or_default()
     }
 
+    /// The names of all namespaces.
+    pub async fn namespaces(&self) -> anyhow::Result<Vec<String>> {
+        let list: Value = self.ask("/api/v1/namespaces").await?;
+        let names = list["items"].as_array().into_iter().flatten();
+        Ok(names.filter_map(|item| item["metadata"]["name"].as_str()).map(str::to_owned).collect())
+    }
+
     /// The objects of a kind that a field selector selects. An empty selector selects all.
     ///
     /// Objects that cannot be decoded are left out: the controller's own status says so.

@@ -4,6 +4,7 @@ use crate::decide::world::Admission;
 use crate::process::Handles;
 use serde::Deserialize;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// The policy files of the chart, without those that only fill in names: other policies require what they fill in.
 const FILES: [&str; 8] = [
@@ -59,6 +60,17 @@ fn shipped(username: &str, namespace: &str) -> Vec<Value> {
         .flat_map(|file| serde_yaml::Deserializer::from_str(file))
         .filter_map(|document| Value::deserialize(document).ok())
         .filter(|document| document.is_object())
+        .collect()
+}
+
+/// The policies and bindings of every installation, each as `Kind name`.
+pub fn shipped_policies() -> BTreeSet<String> {
+    let text = |policy: &Value, pointer: &str| {
+        policy.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    shipped("", "")
+        .iter()
+        .map(|policy| format!("{} {}", text(policy, "/kind"), text(policy, "/metadata/name")))
         .collect()
 }
 

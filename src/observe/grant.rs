@@ -124,8 +124,8 @@ async fn ask(
     is_allowed(handles, spec, format!("the rights of {}", identity.user_name())).await
 }
 
-/// The command that creates the missing RoleBinding.
-fn binding(project: &str, environment: &Environment) -> String {
+/// That a RoleBinding is missing, and the command that creates it.
+pub fn binding(project: &str, environment: &Environment) -> String {
     let role = match environment.spec.delivery {
         Delivery::Managed => "towpath-deploy",
         Delivery::Observed => "towpath-observe",

@@ -3,7 +3,7 @@
 //! The own kinds and the workloads come from the watches; everything else is read as the derived identity of the environment. A
 //! view older than an own write is refused: the watch that delivers the newer one requeues the object.
 
-mod admission;
+pub mod admission;
 pub mod approval;
 mod capture;
 mod contents;
@@ -14,7 +14,7 @@ mod drift;
 pub mod environment;
 mod error;
 pub mod freezes;
-mod grant;
+pub mod grant;
 mod health;
 mod live;
 mod pins;

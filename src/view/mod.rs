@@ -5,6 +5,7 @@
 
 pub mod board;
 pub mod calendar;
+pub mod checkup;
 pub mod explain;
 pub mod findings;
 pub mod history;

@@ -4,10 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "it is how a test fails")]
 
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use towpath::api::{CachedRelease, Environment, Promotion, Release};
 use towpath::decide::world::{Objects, Project};
+use towpath::view::checkup::{self, Checkup, Unseen};
 use towpath::view::screen::Layout;
 use towpath::view::status::Pods;
 use towpath::view::{board, history, status, waiting};
@@ -167,6 +169,49 @@ fn pods() -> Pods {
     Pods::from([("qa".to_owned(), Ok(pods))])
 }
 
+/// A viewer looks at a cluster in which the owner of a namespace has not consented.
+fn checkup() -> Checkup {
+    let now = NOW.parse().unwrap();
+    let unseen = Unseen {
+        message: "not shown: it needs the right to list leases".to_owned(),
+        grant: Some("kubectl create role x".to_owned()),
+    };
+    let mut refused = environment("staging", &[], json!([]));
+    let ready = &mut refused.status.as_mut().unwrap().conditions[0];
+    (ready.status, ready.reason) = ("False".to_owned(), "NotGranted".to_owned());
+    ready.message =
+        "the owner of namespace shop-staging has not consented; to consent:\nkubectl create rolebinding towpath".to_owned();
+    let (policies, providers) = (Ok(Vec::new()), Ok(Vec::new()));
+    let mut items = vec![
+        checkup::server("v1.37.2"),
+        checkup::clock(now, now),
+        checkup::kinds("towpath.dev/v1alpha1", &["Environment.spec.drift".to_owned()], &[]),
+        checkup::judged("cluster", "controller", Err::<(), _>(unseen), |()| unreachable!()),
+        checkup::rights("alice@example.com", "shop", &BTreeSet::new()),
+    ];
+    items.extend(checkup::environments(
+        &[environment("dev", &[], json!([])), refused],
+        &policies,
+        &providers,
+    ));
+    Checkup { items }
+}
+
+#[test]
+fn what_is_missing_is_followed_by_the_command_that_fixes_it() {
+    let checkup = checkup();
+    assert!(!checkup.is_fine());
+    assert_eq!(
+        checkup.commands(),
+        [
+            "towpath crds | kubectl apply --server-side --filename -",
+            "kubectl create role x",
+            "kubectl create rolebinding towpath-viewer-alice@example.com --namespace shop --clusterrole towpath-viewer --user alice@example.com",
+            "kubectl create rolebinding towpath",
+        ]
+    );
+}
+
 #[test]
 fn every_screen_is_as_it_was() {
     let (project, release) = project();
@@ -176,13 +221,14 @@ fn every_screen_is_as_it_was() {
         "qa".to_owned(),
         Err("not shown: it needs the right to list pods in namespace shop-qa".to_owned()),
     )]);
-    let screens: [Screen<'_>; 9] = [
+    let screens: [Screen<'_>; 10] = [
         ("board", Box::new(|layout| board::board(&project).table(now).lines(layout))),
         ("history", Box::new(|layout| history::history(&project, None, None).table(now).lines(layout))),
         ("waiting", Box::new(|layout| waiting::waiting(&project).table(now).lines(layout))),
         ("board-wide", Box::new(|layout| board::board(&project).wide(now).lines(layout))),
         ("history-wide", Box::new(|layout| history::history(&project, None, None).wide(now).lines(layout))),
         ("waiting-wide", Box::new(|layout| waiting::waiting(&project).wide(now).lines(layout))),
+        ("checkup", Box::new(|layout| checkup().table().lines(layout))),
         ("release", Box::new(|layout| status::of_release(&project, &release, &pods, now).lines(layout))),
         (
             "promotion-without-right",

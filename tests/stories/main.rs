@@ -96,6 +96,7 @@ fn main() -> ExitCode {
         plugin::explaining::stories(),
         plugin::reading::stories(),
         plugin::watching::stories(),
+        plugin::checkup::stories(),
         parts::audit_log::stories(),
         parts::identities::stories(),
         parts::played_fates::stories(),

@@ -1,6 +1,7 @@
 //! One file per verb.
 
 pub mod calendar;
+pub mod check;
 pub mod controller;
 pub mod crds;
 pub mod explain;
@@ -9,4 +10,5 @@ pub mod history;
 pub mod lint;
 pub mod plan;
 pub mod status;
+pub mod version;
 pub mod waiting;

@@ -1,0 +1,398 @@
+//! Checkup: what a project needs of its cluster, and what is missing.
+
+use super::screen::{Cell, Table};
+use super::times::length;
+use super::tone::Tone;
+use crate::api::{CheckProvider, Condition, Environment, Meta, READY, RollbackPolicy};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The oldest minor version of Kubernetes 1 that Towpath works with.
+const OLDEST: u32 = 32;
+/// A Lease that was not renewed for this many times its duration has no holder.
+const MISSED: i32 = 2;
+/// A clock that is further off makes ages and waits wrong.
+const SKEW: SignedDuration = SignedDuration::from_secs(60);
+
+/// Everything that was checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Checkup {
+    /// In the order in which things are needed.
+    pub items: Vec<Item>,
+}
+
+/// One thing that was checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Item {
+    /// What it belongs to: `cluster`, `user`, or `environment/<name>`.
+    pub of: String,
+    /// What was checked, in one word.
+    pub name: String,
+    /// How it is.
+    pub state: State,
+    /// What was found.
+    pub message: String,
+    /// The commands that fix it, one per line, or that grant the right to see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<String>,
+}
+
+/// How something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum State {
+    /// It is as it should be.
+    Fine,
+    /// Something is missing.
+    Missing,
+    /// It could not be looked at.
+    Unknown,
+}
+
+/// Why something could not be looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unseen {
+    /// What happened.
+    pub message: String,
+    /// The command that grants the right that is missing.
+    pub grant: Option<String>,
+}
+
+/// What was looked at.
+pub type Seen<T> = Result<T, Unseen>;
+
+/// The Lease by which replicas of the controller agree who acts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leadership {
+    /// The replica that acts.
+    pub holder: String,
+    /// When it renewed the Lease.
+    pub renewed: Timestamp,
+    /// How long that counts.
+    pub duration: SignedDuration,
+}
+
+fn item(of: &str, name: &str, state: State, message: impl Into<String>) -> Item {
+    Item { of: of.to_owned(), name: name.to_owned(), state, message: message.into(), fix: None }
+}
+
+impl Item {
+    fn fixed_by(self, fix: impl Into<String>) -> Self {
+        Self { fix: Some(fix.into()), ..self }
+    }
+}
+
+/// An item about what was seen, or about why it was not.
+pub fn judged<T>(of: &str, name: &str, seen: Seen<T>, judge: impl FnOnce(T) -> Item) -> Item {
+    match seen {
+        Ok(found) => judge(found),
+        Err(unseen) => Item { fix: unseen.grant, ..item(of, name, State::Unknown, unseen.message) },
+    }
+}
+
+/// The version of the API server, such as `v1.37.2`.
+pub fn server(version: &str) -> Item {
+    let minor = version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
+    match minor {
+        Some(minor) if minor < OLDEST => item(
+            "cluster",
+            "server",
+            State::Missing,
+            format!("Kubernetes {version}; Towpath needs 1.{OLDEST} or later"),
+        ),
+        Some(_) | None => item("cluster", "server", State::Fine, format!("Kubernetes {version}")),
+    }
+}
+
+/// The clocks of the API server and of this computer.
+pub fn clock(server: Timestamp, own: Timestamp) -> Item {
+    let ahead = own.duration_since(server);
+    if ahead.abs() <= SKEW {
+        return item(
+            "cluster",
+            "clock",
+            State::Fine,
+            "the clocks of the API server and of this computer agree",
+        );
+    }
+    let word = if ahead.is_negative() { "behind" } else { "ahead" };
+    let message = format!(
+        "this computer is {} {word} of the API server, so the ages that it shows are wrong",
+        length(ahead.abs())
+    );
+    item("cluster", "clock", State::Missing, message).fixed_by("set the clock of this computer")
+}
+
+/// The kinds that the API server serves. `older` and `newer` are fields that only this program or only the server knows.
+pub fn kinds(version: &str, older: &[String], newer: &[String]) -> Item {
+    let few = |fields: &[String]| match fields {
+        [] => String::new(),
+        [first] => first.clone(),
+        [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+    };
+    if !older.is_empty() {
+        let message = format!("{version} is older than this program: it lacks {}", few(older));
+        return item("cluster", "kinds", State::Missing, message)
+            .fixed_by("towpath crds | kubectl apply --server-side --filename -");
+    }
+    let newer =
+        if newer.is_empty() { String::new() } else { format!("; this program does not know {}", few(newer)) };
+    item("cluster", "kinds", State::Fine, format!("{version} is served{newer}"))
+}
+
+/// The controller, by its Lease.
+pub fn controller(namespace: &str, leadership: Option<&Leadership>, now: Timestamp) -> Item {
+    let look = format!("kubectl get pods --namespace {namespace} --selector app.kubernetes.io/name=towpath");
+    let Some(Leadership { holder, renewed, duration }) = leadership else {
+        let message = format!("no replica of the controller ever held a Lease in namespace {namespace}");
+        return item("cluster", "controller", State::Missing, message).fixed_by(look);
+    };
+    let age = now.duration_since(*renewed);
+    if age > *duration * MISSED {
+        let message = format!("{holder} renewed its Lease {} ago: the controller does not run", length(age));
+        return item("cluster", "controller", State::Missing, message).fixed_by(look);
+    }
+    item("cluster", "controller", State::Fine, format!("{holder} acts"))
+}
+
+/// The admission policies: those that are expected, and those that there are, each as `Kind name`.
+pub fn policies(expected: &BTreeSet<String>, found: &BTreeSet<String>) -> Item {
+    let missing: Vec<&str> = expected.difference(found).map(String::as_str).collect();
+    if missing.is_empty() {
+        return item(
+            "cluster",
+            "policies",
+            State::Fine,
+            format!("all {} policies are there and bound", expected.len() / 2),
+        );
+    }
+    let message = format!(
+        "missing: {}; without them, users may approve and override more than their roles say",
+        missing.join(", ")
+    );
+    item("cluster", "policies", State::Missing, message)
+        .fixed_by("helm upgrade towpath charts/towpath --namespace towpath-system --reuse-values --set admission.enabled=true")
+}
+
+/// What a user may do in a project.
+pub fn rights(user: &str, project: &str, allowed: &BTreeSet<String>) -> Item {
+    let is_reader = ["environments", "promotions", "releases"]
+        .iter()
+        .all(|kind| ["list", "watch"].iter().all(|verb| allowed.contains(&format!("{verb} {kind}"))));
+    let verbs = ["promote", "approve", "rollback", "override", "declare"];
+    let mut may: Vec<&str> =
+        verbs.into_iter().filter(|verb| allowed.contains(&format!("{verb} environments"))).collect();
+    if allowed.contains("create releases") {
+        may.insert(0, "release");
+    }
+    if !is_reader {
+        let grant = format!(
+            "kubectl create rolebinding towpath-viewer-{user} --namespace {project} --clusterrole towpath-viewer --user {user}"
+        );
+        return item("user", "rights", State::Missing, format!("{user} may not read this project"))
+            .fixed_by(grant);
+    }
+    let may = if may.is_empty() { "read".to_owned() } else { format!("read, {}", may.join(", ")) };
+    item("user", "rights", State::Fine, format!("{user} may {may}"))
+}
+
+/// The environments of a project, and the providers that their checks ask.
+pub fn environments(
+    environments: &[Environment],
+    policies: &Seen<Vec<RollbackPolicy>>,
+    providers: &Seen<Vec<CheckProvider>>,
+) -> Vec<Item> {
+    let mut items = Vec::new();
+    for environment in environments {
+        let of = format!("environment/{}", environment.name());
+        items.extend(of_environment(&of, environment));
+        let policies = match policies {
+            Ok(policies) => policies,
+            Err(unseen) => {
+                items.push(judged(&of, "checks", Err::<(), _>(unseen.clone()), |()| {
+                    item(&of, "checks", State::Fine, "")
+                }));
+                continue;
+            }
+        };
+        let policy = environment.spec.rollback_policy_ref.as_deref();
+        let policy = policy
+            .and_then(|name| policies.iter().find(|policy| policy.metadata.name.as_deref() == Some(name)));
+        let asked: BTreeSet<&str> = policy
+            .iter()
+            .flat_map(|policy| &policy.spec.checks)
+            .filter_map(crate::api::Check::provider)
+            .collect();
+        let known: Seen<BTreeMap<&str, &CheckProvider>> = match providers {
+            Ok(all) => {
+                Ok(all.iter().map(|one| (one.metadata.name.as_deref().unwrap_or_default(), one)).collect())
+            }
+            Err(unseen) => Err(unseen.clone()),
+        };
+        for name in asked {
+            items.push(judged(&of, "provider", known.clone(), |known| {
+                provider(&of, name, known.get(name).copied())
+            }));
+        }
+    }
+    items
+}
+
+fn of_environment(of: &str, environment: &Environment) -> Vec<Item> {
+    let conditions =
+        environment.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let observed = environment.status.as_ref().map_or(-1, |status| status.observed_generation);
+    let Some(ready) =
+        conditions.iter().find(|it| it.type_ == READY).filter(|_| observed >= environment.generation())
+    else {
+        let message = "the controller has not observed it: does it run, and does it serve this project?";
+        return vec![item(of, "ready", State::Missing, message)];
+    };
+    let degraded = conditions.iter().find(|it| it.type_ == "SecurityDegraded" && it.status == "True");
+    let is_fine = ready.status == "True"
+        || environment.status.iter().any(|it| it.applications.iter().any(|it| it.active.is_some()));
+    let namespace = &environment.spec.namespace;
+    let mut items = vec![match is_fine {
+        true => item(of, "ready", State::Fine, "the controller reports no fault"),
+        false => faulty(of, "ready", ready, namespace),
+    }];
+    items.extend(degraded.map(|condition| faulty(of, "policies", condition, namespace)));
+    items
+}
+
+/// Whether the owner of the target namespace has consented. `bound` is whether a RoleBinding there names the identity of the environment.
+/// `missing` says that none does, and how to create it. None if the environment reports it itself.
+pub fn consent(environment: &Environment, bound: Result<bool, &Unseen>, missing: &str) -> Option<Item> {
+    let of = format!("environment/{}", environment.name());
+    let conditions =
+        environment.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let reason = conditions.iter().find(|it| it.type_ == READY).map(|ready| ready.reason.as_str());
+    if reason == Some("NotGranted") {
+        return None;
+    }
+    let has_run = environment.status.iter().any(|it| it.applications.iter().any(|it| it.current.is_some()));
+    let namespace = &environment.spec.namespace;
+    Some(match bound {
+        Ok(true) => {
+            item(&of, "consent", State::Fine, format!("a RoleBinding in {namespace} names its identity"))
+        }
+        Ok(false) => {
+            let (first, commands) = missing.split_once('\n').unwrap_or((missing, ""));
+            let first = first.split("; to consent").next().unwrap_or(first);
+            item(&of, "consent", State::Missing, first).fixed_by(commands)
+        }
+        Err(_) if has_run => item(
+            &of,
+            "consent",
+            State::Fine,
+            "releases were promoted here, and the controller reports no fault",
+        ),
+        Err(unseen) => {
+            Item { fix: unseen.grant.clone(), ..item(&of, "consent", State::Unknown, &unseen.message) }
+        }
+    })
+}
+
+/// The first line of a message says what is wrong; further lines are commands.
+fn faulty(of: &str, name: &str, condition: &Condition, namespace: &str) -> Item {
+    let (first, commands) = condition.message.split_once('\n').unwrap_or((&condition.message, ""));
+    let first = first.split("; to consent").next().unwrap_or(first);
+    let fix = match (commands, condition.reason.as_str()) {
+        ("", "NamespaceMissing") => Some(format!("kubectl create namespace {namespace}")),
+        ("", _) => None,
+        (commands, _) => Some(commands.to_owned()),
+    };
+    Item { fix, ..item(of, name, State::Missing, format!("{}: {first}", condition.reason)) }
+}
+
+fn provider(of: &str, name: &str, found: Option<&CheckProvider>) -> Item {
+    let Some(found) = found else {
+        return item(of, "provider", State::Missing, format!("there is no CheckProvider {name}"))
+            .fixed_by("the platform team creates it: kubectl explain checkprovider.spec");
+    };
+    let conditions = found.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    match conditions.iter().find(|condition| condition.type_ == READY) {
+        Some(ready) if ready.status == "True" => {
+            item(of, "provider", State::Fine, format!("CheckProvider {name} answers"))
+        }
+        Some(ready) => {
+            item(of, "provider", State::Missing, format!("CheckProvider {name}: {}", ready.message))
+                .fixed_by(format!("kubectl describe checkprovider {name}"))
+        }
+        None => item(of, "provider", State::Unknown, format!("CheckProvider {name} was not asked yet")),
+    }
+}
+
+impl Checkup {
+    /// Whether nothing is missing.
+    pub fn is_fine(&self) -> bool {
+        self.items.iter().all(|item| item.state != State::Missing)
+    }
+
+    /// The checkup as a table.
+    pub fn table(&self) -> Table {
+        let mut table = Table::new(&["OF", "CHECK", "STATE"], "WHAT WAS FOUND");
+        for item in &self.items {
+            let (word, tone) = match item.state {
+                State::Fine => ("Fine", Tone::Good),
+                State::Missing => ("Missing", Tone::Bad),
+                State::Unknown => ("Unknown", Tone::Waits),
+            };
+            let cells = vec![Cell::plain(&item.of), Cell::plain(&item.name), Cell::toned(word, tone)];
+            table.row(cells, &item.message);
+        }
+        table
+    }
+
+    /// The commands that fix what is missing or show what is unknown, each once: they are copied, so they are never broken into lines.
+    pub fn commands(&self) -> Vec<String> {
+        let mut commands: Vec<String> = Vec::new();
+        for line in self.items.iter().filter_map(|item| item.fix.as_ref()).flat_map(|fix| fix.lines()) {
+            let line = super::screen::printable(line);
+            if !commands.contains(&line) {
+                commands.push(line);
+            }
+        }
+        commands
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_controller_that_missed_two_renewals_does_not_run() {
+        let renewed: Timestamp = "2026-11-02T15:00:00Z".parse().unwrap();
+        let leadership =
+            Leadership { holder: "towpath-0".to_owned(), renewed, duration: SignedDuration::from_secs(15) };
+        for (age, state) in [(0, State::Fine), (30, State::Fine), (31, State::Missing), (-40, State::Fine)] {
+            let found =
+                controller("towpath-system", Some(&leadership), renewed + SignedDuration::from_secs(age));
+            assert_eq!(found.state, state, "{age}");
+        }
+        assert_eq!(controller("towpath-system", None, renewed).state, State::Missing);
+    }
+
+    #[test]
+    fn versions_clocks_and_policies_have_limits() {
+        for (version, state) in [
+            ("v1.31.9", State::Missing),
+            ("v1.32.0", State::Fine),
+            ("v1.37.2+k3s1", State::Fine),
+            ("what", State::Fine),
+        ] {
+            assert_eq!(server(version).state, state, "{version}");
+        }
+        let now: Timestamp = "2026-11-02T15:00:00Z".parse().unwrap();
+        for (seconds, state) in [(60, State::Fine), (-61, State::Missing), (61, State::Missing)] {
+            assert_eq!(clock(now, now + SignedDuration::from_secs(seconds)).state, state, "{seconds}");
+        }
+        let of = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+        assert_eq!(policies(&of(&["P a", "B a"]), &of(&["P a", "B a", "P b"])).state, State::Fine);
+        let missing = policies(&of(&["P a", "B a"]), &of(&["P a"]));
+        assert!(missing.state == State::Missing && missing.message.contains("B a"), "{missing:?}");
+    }
+}
