@@ -1,10 +1,12 @@
 //! How a verb reaches a cluster: the flags that kubectl has too.
 
+use super::names;
 use super::output::Format;
 use super::reader::Reader;
 use super::verbose::Verbose;
 use crate::api::names::{LABEL_RULE, is_label};
 use anyhow::{Context, bail};
+use clap_complete::ArgValueCompleter;
 use http::HeaderValue;
 use http::header::USER_AGENT;
 use kube::client::ClientBuilder;
@@ -49,6 +51,7 @@ pub struct Connection {
 #[derive(Debug, clap::Args)]
 pub struct OfProject {
     /// The project, which is a namespace. Default: the namespace of the context.
+    #[arg(add = ArgValueCompleter::new(names::projects))]
     project: Option<String>,
     #[command(flatten)]
     connection: Connection,

@@ -7,17 +7,19 @@ mod installation;
 mod kinds;
 pub mod lint;
 mod live;
+mod names;
 mod output;
 mod reader;
 mod verbose;
 pub mod verbs;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::CompleteEnv;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use verbs::{
-    calendar, check, controller, crds, explain, get, history, lint as lint_files, plan, status, version,
-    waiting,
+    calendar, check, completion, controller, crds, explain, get, history, lint as lint_files, plan, status,
+    version, waiting,
 };
 
 /// Release management for Kubernetes: promotes releases through environments and rolls back failed releases.
@@ -56,7 +58,10 @@ enum Verb {
     History(history::Arguments),
     Lint(lint_files::Arguments),
     Check(check::Arguments),
+    Completion(completion::Arguments),
     Version(version::Arguments),
+    #[command(name = "__complete", hide = true)]
+    Words(completion::Words),
 }
 
 /// Parses the arguments of `towpath` and runs the command.
@@ -66,6 +71,7 @@ pub fn main() -> ExitCode {
 
 /// Parses the arguments of `kubectl towpath` and runs the verb.
 pub fn plugin() -> ExitCode {
+    CompleteEnv::with_factory(Plugin::command).var(completion::VARIABLE).complete();
     ended("kubectl towpath", Plugin::parse().verb.run(&mut io::stdout().lock()))
 }
 
@@ -91,6 +97,10 @@ pub fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode
 
 impl Verb {
     fn run(self, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+        // Names are read in a runtime of their own.
+        if let Self::Words(words) = &self {
+            return completion::words(words, out);
+        }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             match self {
@@ -103,7 +113,9 @@ impl Verb {
                 Self::History(arguments) => history::run(&arguments, out).await,
                 Self::Lint(arguments) => lint_files::run(&arguments, out),
                 Self::Check(arguments) => check::run(&arguments, out).await,
+                Self::Completion(arguments) => completion::run(&arguments, out),
                 Self::Version(arguments) => version::run(&arguments, out).await,
+                Self::Words(words) => completion::words(&words, out),
             }
         })
     }

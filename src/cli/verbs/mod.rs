@@ -2,6 +2,7 @@
 
 pub mod calendar;
 pub mod check;
+pub mod completion;
 pub mod controller;
 pub mod crds;
 pub mod explain;

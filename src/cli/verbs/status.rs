@@ -4,6 +4,7 @@ mod wait;
 
 use crate::api::{CachedRelease, Duration, Environment, Meta, Promotion, Release};
 use crate::cli::connection::Connection;
+use crate::cli::names;
 use crate::cli::output;
 use crate::cli::reader::{Reader, cached, checked, suggestion};
 use crate::decide::world::Project;
@@ -11,6 +12,7 @@ use crate::view::outlook::{self, Outlook};
 use crate::view::screen::Branch;
 use crate::view::status::{self, Pods};
 use anyhow::bail;
+use clap_complete::ArgValueCompleter;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -24,6 +26,7 @@ use std::sync::Arc;
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Name of a release, an environment or a promotion; with its kind where names are alike, as in environment/prod.
+    #[arg(add = ArgValueCompleter::new(names::objects))]
     name: String,
     /// Wait until it has ended, or until nothing goes on without a person.
     #[arg(long)]
