@@ -12,7 +12,7 @@ use crate::decide::gates::calendar::deadline;
 use crate::decide::gates::declared::declared;
 use crate::decide::gates::gate::Gate;
 use crate::decide::gates::recalls::staying;
-use crate::decide::gates::{candidate, opens_at, waits_at};
+use crate::decide::gates::{candidate, opens_at, runs_tests, waits_at};
 use crate::decide::history::lane::Lane;
 use crate::decide::moments::{earliest, later};
 use crate::decide::world::{EnvironmentWorld, Project};
@@ -159,6 +159,7 @@ fn report_waiting(
 /// The message for the active promotion: why it has not started, if its status reports that.
 fn progress(active: &Promotion) -> String {
     let pending = active.status.as_ref().filter(|status| status.phase == PromotionPhase::Pending);
+    let pending = pending.filter(|_| !runs_tests(active));
     match pending.and_then(|status| status.message.as_ref()) {
         Some(message) => format!("{}: {message}", active.name()),
         None => in_progress(active.name()),

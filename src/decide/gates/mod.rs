@@ -19,7 +19,7 @@ use super::moments::{later, span};
 use super::world::Project;
 use crate::api::{
     CachedRelease, Delivery, Environment, HOLDS, Meta, Promotion, PromotionMode, PromotionPhase, Reason,
-    ReleasePhase,
+    ReleasePhase, TestResult,
 };
 pub use candidate::candidate;
 use candidate::{has_failed, written_by};
@@ -27,9 +27,17 @@ use gate::{Exclusion, Gate};
 use jiff::Timestamp;
 pub use rules::{Listed, evaluate, list, opens_after};
 
-/// The gate of release management that a promotion waits at. None if the promotion has started.
+/// The gate of release management that a promotion waits at. None if the promotion has started, or runs tests before its start.
 pub fn waits_at(promotion: &Promotion) -> Option<Reason> {
-    pending_reason(promotion).filter(Reason::is_holding)
+    pending_reason(promotion).filter(|reason| reason.is_holding() && !runs_tests(promotion))
+}
+
+/// Whether a promotion that has not started waits only for tests that run. That is work in progress: nobody has to act, and its own status
+/// names the tests. A test without a result is a closed gate.
+pub fn runs_tests(promotion: &Promotion) -> bool {
+    let is_evidence = pending_reason(promotion) == Some(Reason::Evidence);
+    let status = promotion.status.as_ref().filter(|status| is_evidence && status.refused_since.is_none());
+    status.is_some_and(|status| status.tests.iter().any(|test| test.result == TestResult::Running))
 }
 
 /// Why a promotion that has not started cannot start, if something has to be fixed, created or to end first.

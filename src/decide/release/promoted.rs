@@ -2,7 +2,7 @@
 
 use super::stages::{At, IN_PROGRESS, Stage, newer_is_verified};
 use crate::api::{CachedRelease, Environment, Meta, Promotion, PromotionKind, PromotionPhase};
-use crate::decide::gates::{blocked_by, opens_at, waits_at};
+use crate::decide::gates::{blocked_by, opens_at, runs_tests, waits_at};
 use crate::decide::history::lane::Lane;
 use crate::decide::recall::{is_of_recall, why};
 use crate::decide::world::Project;
@@ -34,7 +34,7 @@ pub(super) fn of_promotion(
     }
     // The message is the same from the open gate to the end, because the promotion's own status reports the steps.
     let is_starting = phase == PromotionPhase::Pending && status.is_none_or(|status| status.reason.is_none());
-    if is_starting || phase.is_running() {
+    if is_starting || phase.is_running() || runs_tests(promotion) {
         let message = IN_PROGRESS.to_owned();
         return Stage { at: At::InProgress, message, revision: None, promotion: None, ..stage };
     }
