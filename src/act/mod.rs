@@ -148,6 +148,7 @@ fn turn(action: &Action) -> u8 {
         | Action::DeletePromotion { .. }
         | Action::MarkRolledOut { .. }
         | Action::MarkUnchanged { .. }
+        | Action::MarkPassed { .. }
         | Action::Measure { .. }
         | Action::MarkMeasured { .. }
         | Action::AskProvider { .. }
@@ -205,6 +206,10 @@ async fn one(handles: &Handles, project: &str, uid: &str, action: Action) -> Res
         }
         Action::MarkUnchanged { generations } => {
             handles.memory.unchanged(uid, generations);
+            Ok(false)
+        }
+        Action::MarkPassed { jobs } => {
+            handles.memory.passed(uid, jobs);
             Ok(false)
         }
         Action::Measure { target, promotion, phase, check, question } => {

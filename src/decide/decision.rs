@@ -4,7 +4,7 @@ mod question;
 
 pub use question::{Question, Which};
 
-use super::world::{Phase, Tally};
+use super::world::{Passed, Phase, Tally};
 use crate::api::{Environment, EnvironmentName, Location, Meta, ProjectName, PromotionSpec, Reason};
 use crate::content::object::dependencies::Dependency;
 use crate::content::{ObjectKey, Sealed};
@@ -224,6 +224,12 @@ pub enum Action {
         /// The generations.
         generations: BTreeMap<ObjectKey, i64>,
     },
+    /// Remembers, in this process only, that Jobs of hooks and tests passed. Their results are recorded with the next write of the status:
+    /// the next process sees them again.
+    MarkPassed {
+        /// The Jobs.
+        jobs: BTreeMap<ObjectKey, Passed>,
+    },
     /// Takes a measurement in the background. The process remembers the answer, and requeues the promotion.
     Measure {
         /// The environment.
@@ -281,6 +287,7 @@ impl Action {
             | Self::DeleteContent { .. }
             | Self::MarkRolledOut { .. }
             | Self::MarkUnchanged { .. }
+            | Self::MarkPassed { .. }
             | Self::Measure { .. }
             | Self::MarkMeasured { .. }
             | Self::AskProvider { .. }

@@ -4,7 +4,7 @@
 //! is removed when its promotion has ended or is gone, or, above the limit, if it has the smallest UID.
 
 use crate::content::ObjectKey;
-use crate::decide::world::{Answered, FailedWrite, Measurements, Phase, Tally, Trial};
+use crate::decide::world::{Answered, FailedWrite, Measurements, Passed, Phase, Tally, Trial};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,6 +33,8 @@ pub struct Remembered {
     pub measured: Measurements,
     /// The last lines of the logs of tests, by Job, or why they cannot be read.
     pub logs: BTreeMap<ObjectKey, Result<String, String>>,
+    /// Jobs of hooks and tests that passed.
+    pub passed: BTreeMap<ObjectKey, Passed>,
 }
 
 /// The memory of all promotions, by UID. Clones share it.
@@ -97,6 +99,11 @@ impl Memory {
     /// Records the log of a test, or why it cannot be read.
     pub fn read_log(&self, uid: &str, key: ObjectKey, log: Result<String, String>) {
         entry(&mut self.entries(), uid).logs.insert(key, log);
+    }
+
+    /// Records that Jobs of hooks and tests passed.
+    pub fn passed(&self, uid: &str, jobs: BTreeMap<ObjectKey, Passed>) {
+        entry(&mut self.entries(), uid).passed.extend(jobs);
     }
 
     /// Records since when everything is rolled out.

@@ -23,17 +23,19 @@
 
 use super::health::hook_health;
 use super::outcome::{Outcome, finish};
-use super::writes::Next;
+use super::writes::{Next, is_written, key_of};
 use super::{Decision, Scene};
 use crate::api::{PromotionStatus, Reason, RollbackPolicySpec, Step, StepResult};
 use crate::content::{Desired, Hook, ObjectKey};
-use crate::decide::conditions::cut;
+use crate::decide::conditions::{cut, seconds as seconds_of};
 use crate::decide::decision::Action;
 use crate::decide::health::{Health, has_ended_its_own};
 use crate::decide::moments::later;
-use crate::decide::world::{Live, PromotionWorld, Workload};
+use crate::decide::world::{Live, Passed, PromotionWorld, Workload};
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Seconds for which the Job of a hook exists at least after it has finished.
 const SHORTEST_TTL: i64 = 3600;
@@ -126,8 +128,11 @@ pub(super) fn observed(scene: &Scene<'_>) -> PromotionStatus {
     }
     let unrecorded = hooks(scene).filter(|item| !is_recorded(&scene.status, &item.key));
     for item in unrecorded {
-        if is_done(scene, item) {
+        if let Some(at) = passed_at(scene, item) {
             end(scene, &mut status, &item.key, StepResult::Passed, None);
+            let mut steps = status.steps.iter_mut();
+            let step = steps.find(|step| step.name == item.key.name());
+            step.into_iter().for_each(|step| step.finished_at = Some(Time(seconds_of(at))));
         } else if job(scene, &item.key).is_some() || scene.world.written.contains(&item.key) {
             start(scene, &mut status, item);
         }
@@ -194,12 +199,50 @@ fn end(
     }
 }
 
-/// Writes the creation and the completion of hooks before anything that follows from it.
+/// When a hook passed, as far as this process knows: as it has seen, as its Job shows, or as what was written after it shows.
+fn passed_at(scene: &Scene<'_>, item: &Desired) -> Option<Timestamp> {
+    let seen = scene.world.passed.get(&item.key).map(|passed| passed.at);
+    seen.or_else(|| (is_done(scene, item) || was_followed(scene, item)).then_some(scene.now))
+}
+
+/// Whether a hook runs before the first write of a promotion, and that write was made: nothing is written before it has passed.
+fn was_followed(scene: &Scene<'_>, item: &Desired) -> bool {
+    let plan = scene.world.plans.content.as_ref().and_then(|plan| plan.as_ref().ok());
+    let follows = |other: &&Desired| other.hook.is_none() && !other.config;
+    let is_changed = |key: &ObjectKey| {
+        let mut changes = scene.status.changes.iter().filter(|change| change.action.is_write());
+        changes.any(|change| key_of(change).as_ref() == Some(key))
+    };
+    let mut later = plan.into_iter().flat_map(|plan| &plan.objects).filter(follows);
+    item.hook == Some(Hook::PrePromote)
+        && !scene.is_rollback()
+        && later.any(|other| is_changed(&other.key) && is_written(scene, &other.key))
+}
+
+/// Writes the creation of hooks, and the completion of those after the rollout, before anything that follows from it. What follows from a
+/// hook in front of a rollout shows that it is complete: that is recorded with the next write.
 pub(super) fn remember(scene: &Scene<'_>, mut decision: Decision) -> Decision {
     let stored = scene.world.promotion.status.as_ref();
-    let is_new = |status: &PromotionStatus| stored.is_some_and(|stored| stored.steps != status.steps);
-    if decision.memory.is_none() {
-        decision.memory = is_new(&scene.status).then(|| scene.same_phase(scene.status.clone()));
+    let Some(stored) = stored.filter(|stored| stored.steps != scene.status.steps) else { return decision };
+    if decision.memory.is_some() {
+        return decision;
+    }
+    let mut known = scene.status.steps.clone();
+    let mut jobs = BTreeMap::new();
+    let is_seen = |key: &ObjectKey| scene.world.passed.contains_key(key);
+    let first = hooks(scene).filter(|item| item.hook == Some(Hook::PrePromote) && !scene.is_rollback());
+    for item in first.filter(|item| is_seen(&item.key) || is_done(scene, item)) {
+        let is_it = |step: &&Step| step.name == item.key.name() && step.started_at.is_some();
+        if let Some(old) = stored.steps.iter().find(is_it) {
+            known.iter_mut().filter(|step| step.name == old.name).for_each(|step| *step = old.clone());
+            let passed = Passed { at: scene.now, message: String::new() };
+            jobs.extend((!is_seen(&item.key)).then(|| (item.key.clone(), passed)));
+        }
+    }
+    match known == stored.steps {
+        true if jobs.is_empty() => {}
+        true => decision.actions.push(Action::MarkPassed { jobs }),
+        false => decision.memory = Some(scene.same_phase(scene.status.clone())),
     }
     decision
 }

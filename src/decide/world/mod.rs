@@ -17,7 +17,7 @@ pub use measured::{
 };
 pub use project::{Admission, Freeze, Grant, NamespaceFacts, Objects, Project, Verb};
 pub use provider::{ProviderHealth, ProviderWorld};
-pub use test_run::{TestPod, TestRun, Tests};
+pub use test_run::{Passed, TestPod, TestRun, Tests};
 pub use workload::{Container, Custom, Ended, OutdatedPod, Pod, Run, StoppingPod, Workload};
 
 use crate::api::{Approval, CachedRelease, Environment, Promotion, Reason, Recall, RollbackPolicy};
@@ -160,6 +160,8 @@ pub struct PromotionWorld {
     pub failed: BTreeMap<ObjectKey, FailedWrite>,
     /// Since when this process has observed that every workload is rolled out.
     pub rolled_out: Option<Timestamp>,
+    /// Jobs of hooks and tests that this process has seen to pass.
+    pub passed: BTreeMap<ObjectKey, Passed>,
     /// Workloads and hooks in the target namespace, by key.
     pub workloads: BTreeMap<ObjectKey, Workload>,
     /// Objects of custom kinds that the promotion changes, as far as they could be read.

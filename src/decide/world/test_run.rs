@@ -46,6 +46,15 @@ pub struct TestPod {
     pub disruption: Option<(String, String)>,
 }
 
+/// A Job of a hook or a test that passed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// When this process saw it.
+    pub at: Timestamp,
+    /// The termination message of the test.
+    pub message: String,
+}
+
 impl TestRun {
     /// Whether nothing of it runs or will run.
     pub fn is_over(&self) -> bool {

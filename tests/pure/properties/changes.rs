@@ -1,6 +1,8 @@
 //! Arbitrary records of what a promotion changes and could not delete.
 
+use super::facts::keys;
 use super::worlds::Choices;
+use std::collections::BTreeMap;
 use towpath::api::{Change, ChangeAction, Removal};
 use towpath::content::ObjectKey;
 use towpath::decide::world::FailedWrite;
@@ -28,4 +30,9 @@ pub fn failed(choices: &mut Choices<'_>) -> FailedWrite {
         count: choices.of(&[0, 1, 2, 9, u32::MAX]),
         at: choices.moment(),
     }
+}
+
+/// The writes that the API server refused for good, and why.
+pub fn refused(choices: &mut Choices<'_>) -> BTreeMap<ObjectKey, String> {
+    keys().into_iter().filter_map(|key| choices.one_in(20).then(|| (key, choices.text()))).collect()
 }

@@ -1,12 +1,12 @@
 //! Tests of arbitrary worlds: in the spec of an environment, in the record of a promotion, and as Jobs that were observed.
 
-use super::facts::loaded;
+use super::facts::{keys, loaded};
 use super::worlds::Choices;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use towpath::api::{TestOrigin, TestResult, TestStatus, TestTime};
 use towpath::content::ObjectKey;
-use towpath::decide::world::{Container, Ended, Pod, TestPod, TestRun, Tests};
+use towpath::decide::world::{Container, Ended, Passed, Pod, TestPod, TestRun, Tests};
 
 const JOBS: [&str; 3] = ["smoke-1", "smoke-2", "checkout-1"];
 
@@ -119,4 +119,14 @@ pub fn of_content(choices: &mut Choices<'_>) -> Value {
         "apiVersion": "batch/v1", "kind": "Job", "metadata": { "name": "checkout", "annotations": annotations },
         "spec": { "template": template },
     })
+}
+
+/// The Jobs of hooks and tests that the process has seen to pass.
+pub fn passed(choices: &mut Choices<'_>) -> BTreeMap<ObjectKey, Passed> {
+    let jobs = JOBS.iter().filter_map(|name| ObjectKey::new("batch/v1", "Job", name).ok());
+    let mut one = |key| {
+        let passed = Passed { at: choices.moment(), message: choices.text() };
+        choices.one_in(8).then_some((key, passed))
+    };
+    keys().into_iter().chain(jobs).filter_map(&mut one).collect()
 }

@@ -1,7 +1,7 @@
 //! Arbitrary worlds out of a string of bytes, which shrinks: no byte left is the simplest choice. Every stored object fits its schema;
 //! how the objects fit together is left to chance.
 
-use super::changes::{change, failed};
+use super::changes::{change, failed, refused};
 use super::facts::{conditions, content, customs, drifts, keys, live, loaded, watched, workload};
 use super::measured::{add_providers, checks, measured};
 use super::{consent, tests};
@@ -303,10 +303,7 @@ pub fn promotion_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<Pro
             live: BTreeMap::new(),
             tried: None,
             written: keys().into_iter().filter(|_| choices.one_in(6)).collect(),
-            refused: keys()
-                .into_iter()
-                .filter_map(|key| choices.one_in(20).then(|| (key, choices.text())))
-                .collect(),
+            refused: refused(choices),
             generations: keys()
                 .into_iter()
                 .filter_map(|key| choices.maybe(|choices| (key, choices.number(3) as i64)))
@@ -316,6 +313,7 @@ pub fn promotion_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<Pro
                 .filter_map(|key| choices.one_in(8).then(|| (key, failed(choices))))
                 .collect(),
             rolled_out: choices.maybe(Choices::moment),
+            passed: tests::passed(choices),
             workloads: keys()
                 .into_iter()
                 .filter_map(|key| choices.maybe(|choices| (key, workload(choices))))

@@ -120,6 +120,10 @@ impl Store {
                 memory.generations.entry(uid.to_owned()).or_default().extend(generations.clone());
                 Ok(false)
             }
+            Action::MarkPassed { jobs } => {
+                memory.passed.entry(uid.to_owned()).or_default().extend(jobs.clone());
+                Ok(false)
+            }
             Action::MarkRolledOut { since } => {
                 memory.rolled_out.insert(uid.to_owned(), *since);
                 Ok(true)

@@ -55,8 +55,14 @@ fn checkout() -> Value {
     of_content("checkout", "web", json!({}))
 }
 
+/// Two environments in a row, each with a window that is written.
+fn line(store: &mut Store, now: Timestamp) {
+    environment(store, "staging", json!({}), now);
+    environment(store, "prod", json!({ "after": ["staging"] }), now);
+}
+
 #[test]
-fn a_hook_costs_two_writes_a_test_one_and_a_gate_that_closes_five() {
+fn a_hook_and_a_test_before_the_first_write_cost_one_write_each_and_a_test_after_the_rollout_none() {
     let migrated = |store: &mut Store, now| with(store, "2.0.0", "web-2", vec![migration()], now);
     let tested = |store: &mut Store, now| with(store, "2.0.0", "web-2", vec![checkout()], now);
     let both = |store: &mut Store, now| with(store, "2.0.0", "web-2", vec![migration(), checkout()], now);
@@ -64,11 +70,21 @@ fn a_hook_costs_two_writes_a_test_one_and_a_gate_that_closes_five() {
     assert_eq!(writes(brief, plain), 7);
     // A longer window: that it began.
     assert_eq!(writes(prod, plain), 8);
-    // That the Job was created, before anything else follows, and that it is complete.
-    assert_eq!(writes(prod, migrated), 10);
-    // The start of a test is written with that of the window.
-    assert_eq!(writes(prod, tested), 9);
-    assert_eq!(writes(prod, both), 11);
-    // The start of the test. The release and the environment wait, and then proceed. The result is written with the intent.
-    assert_eq!(writes(tested_before, plain), 13);
+    // That the Job was created, before anything else follows. That it is complete is written with the window or the outcome.
+    assert_eq!(writes(brief, migrated), 8);
+    assert_eq!(writes(prod, migrated), 9);
+    // The start of a test is written with that of the window, and its result with the outcome.
+    assert_eq!(writes(brief, tested), 8);
+    assert_eq!(writes(prod, tested), 8);
+    assert_eq!(writes(prod, both), 9);
+    // The start of the test. The result is written with the intent.
+    assert_eq!(writes(tested_before, plain), 9);
+}
+
+/// The capture is written once for a release, however many environments follow. In each: the promotion is created, its intent, its window
+/// and its outcome; the environment, at its start and its end; and the release, when the promotion has ended. The environment that comes
+/// later also says what the release waits for.
+#[test]
+fn each_environment_costs_seven_writes() {
+    assert_eq!(writes(line, plain), 1 + 7 + 7 + 1);
 }

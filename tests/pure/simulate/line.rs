@@ -76,6 +76,10 @@ fn action(action: &Action) -> String {
         Action::ReadLog { key, .. } => format!("reads the log of {key}"),
         Action::Delete { key, .. } => format!("deletes {key}"),
         Action::MarkUnchanged { generations } => format!("finds {} workloads unchanged", generations.len()),
+        Action::MarkPassed { jobs } => {
+            let names: Vec<String> = jobs.keys().map(ToString::to_string).collect();
+            format!("sees that {} passed", names.join(", "))
+        }
         Action::MarkRolledOut { .. } => "sees everything rolled out".to_owned(),
         Action::Measure { check, question, .. } => format!("measures {check}: {question}"),
         Action::MarkMeasured { check, tally, .. } => {

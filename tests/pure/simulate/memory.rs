@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use towpath::content::ObjectKey;
-use towpath::decide::world::{FailedWrite, Measurements, Trial};
+use towpath::decide::world::{FailedWrite, Measurements, Passed, Trial};
 
 /// What one process knows and a crash takes away.
 #[derive(Clone, Default)]
@@ -16,6 +16,7 @@ pub struct Memory {
     pub logs: BTreeMap<String, BTreeMap<ObjectKey, Result<String, String>>>,
     pub generations: BTreeMap<String, BTreeMap<ObjectKey, i64>>,
     pub measured: BTreeMap<String, Measurements>,
+    pub passed: BTreeMap<String, BTreeMap<ObjectKey, Passed>>,
 }
 
 impl Memory {

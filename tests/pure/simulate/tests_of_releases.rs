@@ -284,3 +284,24 @@ fn the_log_is_recorded_where_a_test_asks_for_it_even_if_it_does_not_end() {
     assert!(position("reads the log of Job deep") < position("suspends Job deep"), "{text}");
     same_after_a_crash("a test whose log is kept", setting, &ONE);
 }
+
+const CLEANED: [Event; 2] = [
+    ONE[0],
+    (60, "somebody deletes the Job of the test, which has passed", |store, _| {
+        store.namespaces.get_mut("shop-prod").unwrap().lose("Job", "smoke");
+    }),
+];
+
+/// Its result is written with the outcome, and until then the process remembers it.
+#[test]
+fn a_test_that_has_passed_stays_passed_when_its_job_is_deleted() {
+    let setting = |store: &mut Store, now: Timestamp| with_smoke(store, "web", json!({}), now);
+    let run = settled(setting, &CLEANED);
+    let text = run.log.join("\n");
+    assert_eq!(promotion(&run, "prod-shop-1.0.0"), PromotionPhase::Verified, "{text}");
+    assert_eq!(results(&run, "prod-shop-1.0.0"), [("smoke".to_owned(), TestResult::Passed, 1)], "{text}");
+    assert_eq!(created(&run, "smoke"), 1, "{text}");
+    let [test] = tests(&run, "prod-shop-1.0.0").try_into().unwrap();
+    let lasted = test.finished_at.unwrap().0.duration_since(test.started_at.unwrap().0);
+    assert!(lasted.as_secs() <= 5, "{lasted:#}: when it passed, not when that was written");
+}

@@ -78,6 +78,33 @@ fn a_hook_whose_job_is_deleted_while_the_controller_is_down_is_not_run_again() {
     }
 }
 
+/// That a hook is complete is written with what follows from it, and the process remembers it until then.
+#[test]
+fn a_hook_that_is_complete_stays_so_when_its_job_is_deleted() {
+    const EVENTS: [Event; 3] = [
+        FIRST,
+        (1000, "release 2.0.0, whose hook runs 40 seconds", |store, now| {
+            with(store, "2.0.0", "web", vec![slow("pre-promote")], now);
+        }),
+        (1042, "somebody deletes the Job of the hook, which is complete", deleted),
+    ];
+    let run = settled(prod, &EVENTS);
+    let log = run.log.join("\n");
+    assert_eq!(promotion(&run, "prod-shop-2.0.0"), PromotionPhase::Verified, "{log}");
+    assert_eq!(created(&run, "migrate"), 1, "{log}");
+    let steps = steps(&run, "prod-shop-2.0.0");
+    let step = steps.into_iter().find(|step| step.name.starts_with("migrate")).unwrap();
+    let ended = step.finished_at.unwrap().0.duration_since(start()).as_secs();
+    assert_eq!((step.result, ended), (StepResult::Passed, 1040), "{log}");
+    // The controller is killed while the rollout that shows it goes on.
+    let mut run = Run::of(prod, &EVENTS[..2]).until(1041);
+    deleted(&mut run.store, run.now);
+    let run = run.restarted().settle();
+    let log = run.log.join("\n");
+    assert_eq!(promotion(&run, "prod-shop-2.0.0"), PromotionPhase::Verified, "{log}");
+    assert_eq!(created(&run, "migrate"), 1, "{log}");
+}
+
 /// A Job of the first release that is no hook. The second release lacks it.
 const LOADED: [Event; 3] = [
     (0, "release 1.0.0, with a Job that loads data", |store, now| {

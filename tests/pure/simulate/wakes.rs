@@ -44,6 +44,7 @@ impl Run {
             | Action::DeleteContent { .. }
             | Action::MarkRolledOut { .. }
             | Action::MarkUnchanged { .. }
+            | Action::MarkPassed { .. }
             | Action::Measure { .. }
             | Action::MarkMeasured { .. }
             | Action::AskProvider { .. }

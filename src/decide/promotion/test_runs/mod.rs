@@ -28,11 +28,15 @@ use crate::api::{
     Delivery, Meta, PromotionPhase, PromotionStatus, TestOrigin, TestResult, TestStatus, TestTime,
 };
 use crate::content::{ObjectKey, Plan, TestJob};
+use crate::decide::conditions::seconds;
+use crate::decide::decision::Action;
 use crate::decide::moments::{earliest, later};
 use crate::decide::test_runs::{Standing, obstacle, printable, standing};
-use crate::decide::world::{Grant, TestRun};
+use crate::decide::world::{Grant, Passed, TestRun};
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// How long the watch may take to show a Job that was created. One that is missing after that was deleted.
 const UNSEEN: SignedDuration = SignedDuration::from_secs(10);
@@ -123,6 +127,10 @@ pub(super) fn observe(scene: &Scene<'_>, status: &mut PromotionStatus) {
         if let Some(ended) = ended(scene, test) {
             record(scene, test, ended);
         }
+        let seen = key_of(test).and_then(|key| scene.world.passed.get(&key));
+        if let Some(passed) = seen.filter(|_| test.result == TestResult::Passed) {
+            test.finished_at = Some(Time(seconds(passed.at)));
+        }
     }
 }
 
@@ -133,6 +141,9 @@ fn ended(scene: &Scene<'_>, test: &TestStatus) -> Option<Standing> {
 
 /// How the current attempt of a running test ended; none while it runs.
 fn shown(scene: &Scene<'_>, test: &TestStatus) -> Option<Standing> {
+    if let Some(passed) = key_of(test).and_then(|key| scene.world.passed.get(&key)) {
+        return Some(Standing::Passed { message: passed.message.clone() });
+    }
     let run = run_of(scene, test);
     let shown = match run {
         // Pods and Jobs are watched apart: its pod may not be seen yet, and says more than the Job.
@@ -204,7 +215,8 @@ fn record(scene: &Scene<'_>, test: &mut TestStatus, ended: Standing) {
     test.result = if is_last { result } else { TestResult::Pending };
 }
 
-/// Writes the result of an attempt before anything that follows from it.
+/// Writes the result of an attempt before anything that follows from it. Nothing follows from a test that passed while the observe window
+/// is open, or while others run: its result is written with the next one.
 pub(super) fn remember(scene: &Scene<'_>, mut decision: Decision) -> Decision {
     let stored = scene.world.promotion.status.as_ref();
     if stored.is_none_or(|stored| stored.tests.is_empty()) {
@@ -215,12 +227,34 @@ pub(super) fn remember(scene: &Scene<'_>, mut decision: Decision) -> Decision {
     let ends = running.map(|test| deadline(scene, test)).filter(|at| *at > scene.now).min();
     let is_new = stored.is_some_and(|stored| stored.tests != status.tests);
     if decision.memory.is_none() && is_new {
-        decision.memory = Some(scene.same_phase(status.clone()));
+        match waiting_results(scene, &decision) {
+            Some(jobs) if jobs.is_empty() => {}
+            Some(jobs) => decision.actions.push(Action::MarkPassed { jobs }),
+            None => decision.memory = Some(scene.same_phase(status.clone())),
+        }
     }
     if decision.memory.as_ref().is_none_or(|memory| !memory.phase.is_final()) {
         decision.wake_at = earliest(decision.wake_at, ends);
     }
     decision
+}
+
+/// The tests that passed since the status was written, if their results can wait; without those that this process has seen.
+fn waiting_results(scene: &Scene<'_>, decision: &Decision) -> Option<BTreeMap<ObjectKey, Passed>> {
+    let stored = &scene.world.promotion.status.as_ref()?.tests;
+    let is_observed = scene.status.rolled_out_at.is_some();
+    if !(is_observed || decision.actions.is_empty()) || stored.len() != scene.status.tests.len() {
+        return None;
+    }
+    let mut jobs = BTreeMap::new();
+    for (old, new) in stored.iter().zip(&scene.status.tests).filter(|(old, new)| old != new) {
+        let has_passed = old.result == TestResult::Running && new.result == TestResult::Passed;
+        let key = key_of(new).filter(|_| has_passed && old.job == new.job)?;
+        if !scene.world.passed.contains_key(&key) {
+            jobs.insert(key, Passed { at: scene.now, message: new.message.clone().unwrap_or_default() });
+        }
+    }
+    Some(jobs)
 }
 
 /// Whether the promotion has tests that have not ended.
