@@ -149,6 +149,7 @@ fn turn(action: &Action) -> u8 {
         | Action::MarkRolledOut { .. }
         | Action::MarkUnchanged { .. }
         | Action::MarkPassed { .. }
+        | Action::MarkComparing { .. }
         | Action::Measure { .. }
         | Action::MarkMeasured { .. }
         | Action::AskProvider { .. }
@@ -207,6 +208,10 @@ async fn one(handles: &Handles, project: &str, uid: &str, action: Action) -> Res
         Action::MarkUnchanged { generations } => {
             handles.memory.unchanged(uid, generations);
             Ok(false)
+        }
+        Action::MarkComparing { at } => {
+            handles.memory.comparing(uid, at);
+            Ok(true)
         }
         Action::MarkPassed { jobs } => {
             handles.memory.passed(uid, jobs);

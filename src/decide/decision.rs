@@ -224,6 +224,11 @@ pub enum Action {
         /// The generations.
         generations: BTreeMap<ObjectKey, i64>,
     },
+    /// Remembers, in this process only, that nothing is missing but the comparison with what was written: the next pass reads it.
+    MarkComparing {
+        /// The current time.
+        at: Timestamp,
+    },
     /// Remembers, in this process only, that Jobs of hooks and tests passed. Their results are recorded with the next write of the status:
     /// the next process sees them again.
     MarkPassed {
@@ -288,6 +293,7 @@ impl Action {
             | Self::MarkRolledOut { .. }
             | Self::MarkUnchanged { .. }
             | Self::MarkPassed { .. }
+            | Self::MarkComparing { .. }
             | Self::Measure { .. }
             | Self::MarkMeasured { .. }
             | Self::AskProvider { .. }

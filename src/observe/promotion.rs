@@ -138,6 +138,7 @@ fn world(handles: &Handles, project: Project, promotion: Arc<Promotion>) -> Prom
         written: known.written,
         refused: known.refused,
         generations: known.generations,
+        comparing: known.comparing,
         passed: known.passed,
         failed: known.failed,
         rolled_out: known.rolled_out,

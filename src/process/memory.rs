@@ -33,6 +33,8 @@ pub struct Remembered {
     pub measured: Measurements,
     /// The last lines of the logs of tests, by Job, or why they cannot be read.
     pub logs: BTreeMap<ObjectKey, Result<String, String>>,
+    /// When nothing was missing but the comparison with what was written.
+    pub comparing: Option<Timestamp>,
     /// Jobs of hooks and tests that passed.
     pub passed: BTreeMap<ObjectKey, Passed>,
 }
@@ -99,6 +101,11 @@ impl Memory {
     /// Records the log of a test, or why it cannot be read.
     pub fn read_log(&self, uid: &str, key: ObjectKey, log: Result<String, String>) {
         entry(&mut self.entries(), uid).logs.insert(key, log);
+    }
+
+    /// Records that nothing is missing but the comparison with what was written.
+    pub fn comparing(&self, uid: &str, at: Timestamp) {
+        entry(&mut self.entries(), uid).comparing = Some(at);
     }
 
     /// Records that Jobs of hooks and tests passed.

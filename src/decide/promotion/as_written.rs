@@ -2,17 +2,21 @@
 //!
 //! The workloads are watched, so a change of a template is seen in the window. The other objects are read once more before the promotion
 //! is verified: the evidence is about what was written, and a rollback to it would restore that.
+//!
+//! They are read when the window has just ended, and after that, while tests run or pods are not ready yet, only when nothing else is missing:
+//! a pass for each event of a pod must not read all of them.
 
 use super::Scene;
-use super::removals::window_has_ended;
+use super::removals::window_ends;
 use super::writes::key_of;
 use crate::api::{Delivery, FIELD_MANAGER, Reason};
 use crate::content::object::kinds::is_default;
 use crate::content::ownership::fields::changed_field;
 use crate::content::{Desired, ObjectKey};
 use crate::decide::health::is_workload;
+use crate::decide::moments::later;
 use crate::decide::world::{Live, PromotionWorld};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 
 /// What is live, compared with what was written.
@@ -30,9 +34,15 @@ pub(super) enum Comparison {
     Unread,
 }
 
+/// How long the objects are read after the window has ended, or after nothing else was missing.
+const SPAN: SignedDuration = SignedDuration::from_secs(5);
+
 /// The objects to read when the observe window has ended.
 pub(super) fn due_after_window(world: &PromotionWorld, now: Timestamp) -> BTreeSet<ObjectKey> {
-    if !window_has_ended(world, now) {
+    let ended = window_ends(world).filter(|at| *at <= now);
+    let Some(ended) = ended else { return BTreeSet::new() };
+    let is_due = |since: Timestamp| now < later(since, SPAN);
+    if !is_due(ended) && !world.comparing.is_some_and(|at| at <= now && is_due(at)) {
         return BTreeSet::new();
     }
     written(world).collect()

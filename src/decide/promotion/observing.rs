@@ -127,7 +127,8 @@ fn end(scene: &Scene<'_>, wanted: &[Desired], checks: &Checks<'_>) -> Option<Dec
     match compare(scene, wanted) {
         Comparison::AsWritten => {}
         Comparison::Unread => {
-            return Some(Decision { wake_at: Some(scene.shortly()), ..Decision::default() });
+            let actions = vec![Action::MarkComparing { at: scene.now }];
+            return Some(Decision { actions, wake_at: Some(scene.shortly()), ..Decision::default() });
         }
         Comparison::Changed { reason, message } => {
             return Some(finish(scene, Outcome::Interrupted { reason, message: &message }));

@@ -217,25 +217,19 @@ pub(super) fn removed_any(scene: &Scene<'_>) -> bool {
     scene.status.changes.iter().any(|change| is_removal(change, Removal::AfterRollout))
 }
 
-/// Whether everything is rolled out, and was observed for as long as the policy says.
-pub(super) fn window_has_ended(world: &PromotionWorld, now: Timestamp) -> bool {
-    let spec = &world.promotion.spec;
-    let (Some(status), Some(environment)) =
-        (world.promotion.status.as_ref(), world.project.environments.get(&spec.environment))
-    else {
-        return false;
-    };
-    let rolled_out = status.rolled_out_at.as_ref().map(|time| time.0).or(world.rolled_out);
+/// When everything was observed for as long as the policy says; none if it is not rolled out.
+pub(super) fn window_ends(world: &PromotionWorld) -> Option<Timestamp> {
+    let environment = world.project.environments.get(&world.promotion.spec.environment)?;
+    let rolled_out = world.promotion.status.as_ref()?.rolled_out_at.as_ref().map(|time| time.0);
     let window =
         span(crate::decide::environment::validate::policy(&world.project, environment).observe_window);
-    rolled_out.is_some_and(|since| now >= later(since, window))
+    rolled_out.or(world.rolled_out).map(|since| later(since, window))
 }
 
 /// The objects that the second step deletes, once the observe window has ended.
 pub(super) fn due_after_window(world: &PromotionWorld, now: Timestamp) -> BTreeSet<ObjectKey> {
-    let Some(status) = world.promotion.status.as_ref().filter(|_| window_has_ended(world, now)) else {
-        return BTreeSet::new();
-    };
+    let has_ended = window_ends(world).is_some_and(|at| at <= now);
+    let Some(status) = world.promotion.status.as_ref().filter(|_| has_ended) else { return BTreeSet::new() };
     let late = status.changes.iter().filter(|change| is_removal(change, Removal::AfterVerification));
     late.filter_map(key_of).filter(|key| !world.written.contains(key)).collect()
 }

@@ -160,6 +160,8 @@ pub struct PromotionWorld {
     pub failed: BTreeMap<ObjectKey, FailedWrite>,
     /// Since when this process has observed that every workload is rolled out.
     pub rolled_out: Option<Timestamp>,
+    /// When this process found that nothing is missing but the comparison with what was written.
+    pub comparing: Option<Timestamp>,
     /// Jobs of hooks and tests that this process has seen to pass.
     pub passed: BTreeMap<ObjectKey, Passed>,
     /// Workloads and hooks in the target namespace, by key.

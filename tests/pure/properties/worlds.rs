@@ -313,6 +313,7 @@ pub fn promotion_worlds(project: &Project, choices: &mut Choices<'_>) -> Vec<Pro
                 .filter_map(|key| choices.one_in(8).then(|| (key, failed(choices))))
                 .collect(),
             rolled_out: choices.maybe(Choices::moment),
+            comparing: choices.maybe(Choices::moment),
             passed: tests::passed(choices),
             workloads: keys()
                 .into_iter()

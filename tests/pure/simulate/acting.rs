@@ -120,6 +120,10 @@ impl Store {
                 memory.generations.entry(uid.to_owned()).or_default().extend(generations.clone());
                 Ok(false)
             }
+            Action::MarkComparing { at } => {
+                memory.comparing.insert(uid.to_owned(), *at);
+                Ok(true)
+            }
             Action::MarkPassed { jobs } => {
                 memory.passed.entry(uid.to_owned()).or_default().extend(jobs.clone());
                 Ok(false)

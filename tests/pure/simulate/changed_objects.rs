@@ -1,13 +1,15 @@
 //! Objects that somebody deletes or changes in the observe window: what is live is not what was written, and the release is not verified.
 
 use super::comparison::{same_after_a_crash, same_in_any_order};
+use super::memory::Memory;
 use super::outcomes::promotion;
-use super::run::{Event, Run};
-use super::scenarios::{app, prod, release, settled};
+use super::run::{Event, Run, start};
+use super::scenarios::{app, deployment, environment, prod, release, settled};
 use super::store::Store;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use towpath::api::PromotionPhase;
+use towpath::api::{PromotionPhase, RollbackPolicySpec};
+use towpath::decide::needs::live_objects;
 
 const FIRST: Event = (0, "release 1.0.0", |store, now| release(store, "1.0.0", app("1.0.0", "web"), now));
 const SECOND: Event = (1000, "release 2.0.0, with a Service for metrics", |store, now| {
@@ -78,4 +80,41 @@ fn a_release_that_is_promoted_again_restores_what_was_deleted() {
     let log = run.log.join("\n");
     assert_eq!(promotion(&run, "again"), PromotionPhase::Verified, "{log}");
     assert!(run.store.namespaces["shop-prod"].shown().contains_key("Service metrics"), "{log}");
+}
+
+/// Its test runs on after the window.
+fn brief(store: &mut Store, now: Timestamp) {
+    let window =
+        RollbackPolicySpec { observe_window: "2s".parse().unwrap(), ..RollbackPolicySpec::default() };
+    store.policies.insert("brief".into(), window);
+    let template = deployment("smoke", "slow", None)["spec"]["template"].clone();
+    let tests = json!([{ "name": "smoke", "template": template }]);
+    environment(store, "prod", json!({ "rollbackPolicyRef": "brief", "tests": tests }), now);
+}
+
+#[test]
+fn what_was_written_is_not_read_in_every_pass_while_a_test_runs_on_after_the_window() {
+    let read = |seconds: i64| {
+        let (run, at) =
+            (Run::of(brief, &[FIRST]).until(seconds), start() + SignedDuration::from_secs(seconds));
+        let world = run.store.promotion_world("prod-shop-1.0.0", &Memory::default(), at).unwrap();
+        live_objects(&world, at).into_iter().filter(|key| key.kind() == "Service").count()
+    };
+    let run = Run::of(brief, &[FIRST]).until(30);
+    assert_eq!(promotion(&run, "prod-shop-1.0.0"), PromotionPhase::Promoting, "{}", run.log.join("\n"));
+    assert_eq!(
+        (read(6), read(8), read(30)),
+        (0, 1, 0),
+        "before the window ends, when it has ended, while the test runs"
+    );
+    // It is read in the end, once more.
+    let run = settled(brief, &[FIRST]);
+    let log = run.log.join("\n");
+    assert_eq!(promotion(&run, "prod-shop-1.0.0"), PromotionPhase::Verified, "{log}");
+    assert_eq!(run.log.iter().filter(|line| line.contains("reads what was written")).count(), 1, "{log}");
+    let edited: Event = (20, "somebody deletes the Service", |store, _| lose(store, "Service", "web"));
+    let run = settled(brief, &[FIRST, edited]);
+    assert_eq!(promotion(&run, "prod-shop-1.0.0"), PromotionPhase::Failed, "{}", run.log.join("\n"));
+    same_after_a_crash("a test that runs on after the window", brief, &[FIRST]);
+    same_in_any_order("a test that runs on after the window", brief, &[FIRST]);
 }

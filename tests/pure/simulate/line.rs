@@ -76,6 +76,7 @@ fn action(action: &Action) -> String {
         Action::ReadLog { key, .. } => format!("reads the log of {key}"),
         Action::Delete { key, .. } => format!("deletes {key}"),
         Action::MarkUnchanged { generations } => format!("finds {} workloads unchanged", generations.len()),
+        Action::MarkComparing { .. } => "reads what was written".to_owned(),
         Action::MarkPassed { jobs } => {
             let names: Vec<String> = jobs.keys().map(ToString::to_string).collect();
             format!("sees that {} passed", names.join(", "))

@@ -16,6 +16,7 @@ pub struct Memory {
     pub logs: BTreeMap<String, BTreeMap<ObjectKey, Result<String, String>>>,
     pub generations: BTreeMap<String, BTreeMap<ObjectKey, i64>>,
     pub measured: BTreeMap<String, Measurements>,
+    pub comparing: BTreeMap<String, Timestamp>,
     pub passed: BTreeMap<String, BTreeMap<ObjectKey, Passed>>,
 }
 

@@ -182,6 +182,7 @@ impl Store {
             failed: memory.failed.get(&uid).cloned().unwrap_or_default(),
             rolled_out: memory.rolled_out.get(&uid).copied(),
             generations: memory.generations.get(&uid).cloned().unwrap_or_default(),
+            comparing: memory.comparing.get(&uid).copied(),
             passed: memory.passed.get(&uid).cloned().unwrap_or_default(),
             measured: memory.measured.get(&uid).cloned().unwrap_or_default(),
             workloads: BTreeMap::new(),

@@ -45,6 +45,7 @@ impl Run {
             | Action::MarkRolledOut { .. }
             | Action::MarkUnchanged { .. }
             | Action::MarkPassed { .. }
+            | Action::MarkComparing { .. }
             | Action::Measure { .. }
             | Action::MarkMeasured { .. }
             | Action::AskProvider { .. }
