@@ -11,7 +11,6 @@ use crate::decide::decision::{Question, Target, Which};
 use crate::probe::{Allowed, Auth, Endpoint, ProbeError, Reply, Rule, Sample, TlsFiles};
 use crate::process::measured::{Alerts, Answer, Answered, Labels, Phase, Queried, Replied, Unmeasured};
 use crate::process::{Due, Handles};
-use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use kube::api::{DynamicObject, ListParams};
 use serde_json::Value;
@@ -92,12 +91,8 @@ async fn ask(handles: &Handles, target: &Target, question: Question) -> Result<A
             .await
         }
         Question::Pods { pods, path } => {
-            let asked = pods
-                .iter()
-                .take(MOST_PODS)
-                .map(|(pod, address)| handles.prober.get_pod(pod, *address, &path));
-            let answers: Result<Vec<Reply>, ProbeError> = join_all(asked).await.into_iter().collect();
-            let replies = answers.map_err(unmeasured)?;
+            let asked = pods.iter().take(MOST_PODS);
+            let replies = handles.prober.get_pods(asked, &path).await.map_err(unmeasured)?;
             let named = |(pod, reply): (&String, _)| replied(&format!("pod {pod}"), Some(pod.clone()), reply);
             Ok(Answer::Http(pods.keys().zip(replies).map(named).collect()))
         }

@@ -72,6 +72,14 @@ pub enum ProbeError {
         /// The limit.
         limit: usize,
     },
+    /// The answers of pods that are asked together are too large.
+    #[error(
+        "the answers of the pods are larger than {limit} bytes together; ask for a path with a shorter answer"
+    )]
+    TooLargeTogether {
+        /// The limit.
+        limit: usize,
+    },
     /// The server answers with an error.
     #[error("{host} answers {status}: {message}")]
     Status {
@@ -116,6 +124,7 @@ impl ProbeError {
             | Self::Timeout { .. }
             | Self::Protocol { .. }
             | Self::TooLarge { .. }
+            | Self::TooLargeTogether { .. }
             | Self::Format { .. } => None,
         }
     }

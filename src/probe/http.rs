@@ -6,6 +6,7 @@ use super::error::ProbeError;
 use super::rate::Rate;
 use super::tls::{TlsFiles, configuration};
 use bytes::{Bytes, BytesMut};
+use futures::future::join_all;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
 use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
@@ -15,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -26,6 +28,8 @@ use tokio_util::task::AbortOnDropHandle;
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest answer of an HTTP service.
 const LARGEST: usize = 1024 * 1024;
+/// The largest answers of all pods that are asked together.
+const LARGEST_TOGETHER: usize = 8 * LARGEST;
 /// The longest wait that a server can ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 /// The longest text of an error answer.
@@ -93,8 +97,24 @@ impl Prober {
         self.ask(endpoint, Ask { method: Method::GET, path, form: None, largest: LARGEST }).await
     }
 
-    /// Sends a GET request to a pod.
-    pub async fn get_pod(&self, pod: &str, address: SocketAddr, path: &str) -> Result<Reply, ProbeError> {
+    /// Sends a GET request to each of these pods. Their answers are bounded together: they are in memory at the same time.
+    pub async fn get_pods(
+        &self,
+        pods: impl Iterator<Item = (&String, &SocketAddr)>,
+        path: &str,
+    ) -> Result<Vec<Reply>, ProbeError> {
+        let room = AtomicUsize::new(LARGEST_TOGETHER);
+        let asked = pods.map(|(pod, address)| self.get_pod(pod, *address, path, &room));
+        join_all(asked).await.into_iter().collect()
+    }
+
+    async fn get_pod(
+        &self,
+        pod: &str,
+        address: SocketAddr,
+        path: &str,
+        room: &AtomicUsize,
+    ) -> Result<Reply, ProbeError> {
         let Some(ip) = self.forbidden.vet(address.ip(), &Allowed::default()) else {
             return Err(ProbeError::Address { host: pod.to_owned(), address: address.ip().to_string() });
         };
@@ -104,7 +124,7 @@ impl Prober {
         let request = request.body(Full::default()).map_err(|_| ProbeError::Url(path.to_owned()))?;
         let answer = async {
             let stream = connect(pod, &[address]).await?;
-            send(pod, stream, request, LARGEST, begun).await
+            send(pod, stream, request, Limit { each: LARGEST, room: Some(room) }, begun).await
         };
         in_time(pod, answer).await
     }
@@ -123,17 +143,18 @@ impl Prober {
         let tls = is_secure.then(|| configuration(&endpoint.tls, &self.credentials)).transpose()?;
         self.rate.slot(&endpoint.name, endpoint.rate).await;
         let begun = Instant::now();
+        let limit = Limit { each: ask.largest, room: None };
         let answer = async {
             let addresses = self.resolve(&host, port, &endpoint.allowed).await?;
             let stream = connect(&host, &addresses).await?;
             match tls {
-                None => send(&host, stream, request, ask.largest, begun).await,
+                None => send(&host, stream, request, limit, begun).await,
                 Some(config) => {
                     let name = ServerName::try_from(host.clone()).map_err(|_| bad())?;
                     let stream = TlsConnector::from(config).connect(name, stream).await;
                     let stream = stream
                         .map_err(|error| ProbeError::Tls { host: host.clone(), why: error.to_string() })?;
-                    send(&host, stream, request, ask.largest, begun).await
+                    send(&host, stream, request, limit, begun).await
                 }
             }
         };
@@ -211,6 +232,23 @@ impl Reply {
     }
 }
 
+/// How much of an answer is read.
+#[derive(Clone, Copy)]
+struct Limit<'a> {
+    /// Bytes of this answer.
+    each: usize,
+    /// What is left for all answers that are asked for together.
+    room: Option<&'a AtomicUsize>,
+}
+
+impl Limit<'_> {
+    /// Takes the room for some bytes, if it is there.
+    fn has_room_for(&self, bytes: usize) -> bool {
+        let take = |left: usize| left.checked_sub(bytes);
+        self.room.is_none_or(|room| room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok())
+    }
+}
+
 async fn connect(host: &str, addresses: &[SocketAddr]) -> Result<TcpStream, ProbeError> {
     let stream = TcpStream::connect(addresses).await;
     let stream = stream
@@ -224,7 +262,7 @@ async fn send(
     host: &str,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     request: Request<Full<Bytes>>,
-    largest: usize,
+    limit: Limit<'_>,
     begun: Instant,
 ) -> Result<Reply, ProbeError> {
     let broken = |error: hyper::Error| ProbeError::Protocol { host: host.to_owned(), why: error.to_string() };
@@ -242,8 +280,11 @@ async fn send(
     while let Some(frame) = incoming.frame().await {
         let frame = frame.map_err(broken)?;
         let Some(data) = frame.data_ref() else { continue };
-        if body.len().saturating_add(data.len()) > largest {
-            return Err(ProbeError::TooLarge { host: host.to_owned(), limit: largest });
+        if body.len().saturating_add(data.len()) > limit.each {
+            return Err(ProbeError::TooLarge { host: host.to_owned(), limit: limit.each });
+        }
+        if !limit.has_room_for(data.len()) {
+            return Err(ProbeError::TooLargeTogether { limit: LARGEST_TOGETHER });
         }
         body.extend_from_slice(data);
     }
@@ -256,4 +297,36 @@ async fn in_time(
 ) -> Result<Reply, ProbeError> {
     let timeout = || ProbeError::Timeout { host: host.to_owned(), after: TIMEOUT };
     tokio::time::timeout(TIMEOUT, answer).await.unwrap_or_else(|_| Err(timeout()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    /// Fifty pods with an answer of a megabyte each.
+    #[tokio::test]
+    async fn the_answers_of_pods_that_are_asked_together_are_bounded_together() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let _ = stream.read(&mut [0; 1024]).await;
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {LARGEST}\r\n\r\n");
+                let _ = stream.write_all(head.as_bytes()).await;
+                let _ = stream.write_all(&vec![b'x'; LARGEST]).await;
+            }
+        });
+        let room = AtomicUsize::new(LARGEST_TOGETHER);
+        let ask = || async {
+            let stream = connect("web", &[address]).await?;
+            let request = Request::get("/").header(HOST, "web").body(Full::default()).unwrap();
+            send("web", stream, request, Limit { each: LARGEST, room: Some(&room) }, Instant::now()).await
+        };
+        for number in 0..8 {
+            assert_eq!(ask().await.unwrap().body.len(), LARGEST, "{number}");
+        }
+        let error = ask().await.unwrap_err();
+        assert!(matches!(error, ProbeError::TooLargeTogether { limit: 8_388_608 }), "{error}");
+    }
 }

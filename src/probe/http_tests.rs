@@ -176,7 +176,8 @@ async fn an_address_that_is_not_allowed_is_not_dialled() {
         assert!(matches!(error, ProbeError::Url(_) | ProbeError::Resolve(_)), "{url}: {error}");
     }
     let pod: SocketAddr = "127.0.0.1:1".parse().unwrap();
-    assert!(matches!(prober().get_pod("web-1", pod, "/").await.unwrap_err(), ProbeError::Address { .. }));
+    let pods = BTreeMap::from([("web-1".to_owned(), pod)]);
+    assert!(matches!(prober().get_pods(pods.iter(), "/").await.unwrap_err(), ProbeError::Address { .. }));
 }
 
 #[tokio::test]
