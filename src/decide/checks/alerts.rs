@@ -4,10 +4,42 @@ use crate::decide::world::{Alerts, Labels};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Labels that differ for each instance of a workload, and so for each revision.
-const OF_AN_INSTANCE: [&str; 4] = ["instance", "uid", "pod_ip", "container_id"];
-/// Labels that hold the name of a pod.
-const OF_A_POD: [&str; 3] = ["pod", "pod_name", "exported_pod"];
+/// Labels that differ for each instance of a workload, or for each revision: the rules of many teams keep the labels of the series that
+/// they read, such as those of cAdvisor and kube-state-metrics.
+const OF_AN_INSTANCE: [&str; 29] = [
+    "instance",
+    "exported_instance",
+    "uid",
+    "pod_uid",
+    "pod_ip",
+    "host_ip",
+    "ip",
+    "id",
+    "container_id",
+    "image",
+    "image_id",
+    "image_spec",
+    "node",
+    "exported_node",
+    "kubernetes_node",
+    "nodename",
+    "host",
+    "hostname",
+    "version",
+    "app_version",
+    "app_kubernetes_io_version",
+    "label_app_kubernetes_io_version",
+    "label_version",
+    "chart",
+    "helm_sh_chart",
+    "revision",
+    "controller_revision_hash",
+    "pod_template_hash",
+    "label_pod_template_hash",
+];
+/// Labels that hold the name of a pod, or of the ReplicaSet that owns it.
+const OF_A_POD: [&str; 7] =
+    ["pod", "pod_name", "exported_pod", "replicaset", "owner_name", "created_by_name", "kubernetes_pod_name"];
 /// The characters of the random parts of the names of pods.
 const RANDOM: &str = "bcdfghjklmnpqrstvwxz2456789";
 
@@ -21,15 +53,19 @@ pub(super) fn new_names(alerts: &Alerts, all: &[Labels]) -> Vec<String> {
     names.into_iter().map(str::to_owned).collect()
 }
 
-/// Whether two alerts are about the same object: all labels are equal, but those that differ for each pod of a workload. An alert of a
-/// pod of the revision before goes on for a pod of the new one.
+/// Whether two alerts are about the same object: all labels are equal, but those that differ for each pod or revision of a workload. An
+/// alert of a pod of the revision before goes on for a pod of the new one.
 fn is_same(old: &Labels, new: &Labels) -> bool {
     comparable(old) == comparable(new)
 }
 
 fn comparable(labels: &Labels) -> BTreeMap<&str, Cow<'_, str>> {
-    let of_the_object = labels.iter().filter(|(name, _)| !OF_AN_INSTANCE.contains(&name.as_str()));
-    of_the_object
+    let is_of_an_instance = |name: &str, value: &str| {
+        OF_AN_INSTANCE.contains(&name) || (name == "name" && is_made_by_a_runtime(value))
+    };
+    labels
+        .iter()
+        .filter(|(name, value)| !is_of_an_instance(name, value))
         .map(|(name, value)| match OF_A_POD.contains(&name.as_str()) {
             true => (name.as_str(), Cow::Borrowed(workload(value))),
             false => (name.as_str(), Cow::Borrowed(value.as_str())),
@@ -37,14 +73,24 @@ fn comparable(labels: &Labels) -> BTreeMap<&str, Cow<'_, str>> {
         .collect()
 }
 
-/// The name of a pod without what its controller generated: `web` of `web-6d4b75cb6d-hxk2p`. Names of pods of StatefulSets stay.
+/// Whether a runtime made the name of a container: its identifier, or that of dockershim (`k8s_app_web-..._shop_...`).
+fn is_made_by_a_runtime(name: &str) -> bool {
+    name.starts_with("k8s_") || (name.len() == 64 && name.chars().all(|char| char.is_ascii_hexdigit()))
+}
+
+/// The name of a pod or ReplicaSet without what its controller generated: `web` of `web-6d4b75cb6d-hxk2p` and of `web-6d4b75cb6d`. Names of
+/// pods of StatefulSets stay.
 fn workload(pod: &str) -> &str {
     let is_random = |part: &str| part.chars().all(|char| RANDOM.contains(char));
+    let is_hash = |part: &str| (6..=10).contains(&part.len()) && is_random(part);
+    if let Some((name, _)) = pod.rsplit_once('-').filter(|(_, end)| is_hash(end)) {
+        return name;
+    }
     let Some((rest, _)) = pod.rsplit_once('-').filter(|(_, end)| end.len() == 5 && is_random(end)) else {
         return pod;
     };
     match rest.rsplit_once('-') {
-        Some((name, hash)) if (6..=10).contains(&hash.len()) && is_random(hash) => name,
+        Some((name, hash)) if is_hash(hash) => name,
         Some(_) | None => rest,
     }
 }
@@ -69,6 +115,27 @@ mod tests {
             ("alertname=Slow,pod=api-6d4b75cb6d-hxk2p", "alertname=Slow,pod=web-5c9f7b8d44-2zvqt", false),
             ("alertname=Slow,pod=agent-hxk2p", "alertname=Slow,pod=agent-2zvqt", true),
             ("alertname=Slow,pod=node-exporter-hxk2p", "alertname=Slow,pod=node-agent-2zvqt", false),
+            // The series of cAdvisor and of kube-state-metrics.
+            (
+                "alertname=OOM,pod=web-6d4b75cb6d-hxk2p,container=app,id=/kubepods/a,image=web:1,node=n1,name=0a1b",
+                "alertname=OOM,pod=web-5c9f7b8d44-2zvqt,container=app,id=/kubepods/b,image=web:2,node=n2,name=0a1b",
+                true,
+            ),
+            (
+                "alertname=OOM,container=app,image=web:1,name=5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
+                "alertname=OOM,container=app,image=web:2,name=ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb",
+                true,
+            ),
+            ("alertname=OOM,name=k8s_app_web-1_shop_1_0", "alertname=OOM,name=k8s_app_web-2_shop_2_0", true),
+            ("alertname=Slow,name=orders", "alertname=Slow,name=payments", false),
+            ("alertname=OOM,container=app,image=web:1", "alertname=OOM,container=proxy,image=web:2", false),
+            ("alertname=Few,replicaset=web-6d4b75cb6d", "alertname=Few,replicaset=web-5c9f7b8d44", true),
+            ("alertname=Few,replicaset=web-6d4b75cb6d", "alertname=Few,replicaset=api-5c9f7b8d44", false),
+            (
+                "alertname=Slow,job=web,version=1.0.0,pod_template_hash=6d4b75cb6d",
+                "alertname=Slow,job=web,version=2.0.0,pod_template_hash=5c9f7b8d44",
+                true,
+            ),
             ("alertname=Slow,pod=cache-0", "alertname=Slow,pod=cache-0", true),
             ("alertname=Slow,pod=cache-0", "alertname=Slow,pod=cache-1", false),
         ] {
