@@ -5,9 +5,10 @@
 
 use super::workload::{held_by_gates, readiness};
 use super::{Health, Mode, Rules, failing, pod, within_deadline};
-use crate::api::Reason;
+use crate::api::{FIELD_MANAGER, Reason};
 use crate::content::ObjectKey;
 use crate::content::object::templates::pod_template;
+use crate::content::ownership::fields::applied_at;
 use crate::decide::world::{Custom, Pod, Workload};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -25,7 +26,8 @@ pub(super) fn of_custom(key: &ObjectKey, custom: &Custom, rules: &Rules<'_>) -> 
             Mode::Observe | Mode::Settle(_) => failing(Reason::Missing, format!("{key} was deleted")),
         });
     };
-    let pods: Vec<Pod> = custom.pods.iter().filter(|pod| is_new(pod, rules)).cloned().collect();
+    let written = written_at(live, rules.started);
+    let pods: Vec<Pod> = custom.pods.iter().filter(|pod| is_new(pod, written)).cloned().collect();
     let desired = live.pointer("/spec/replicas").and_then(Value::as_i64);
     let workload = Workload {
         desired: i32::try_from(desired.unwrap_or(0)).unwrap_or(i32::MAX).max(count(&pods)),
@@ -44,7 +46,7 @@ pub(super) fn of_custom(key: &ObjectKey, custom: &Custom, rules: &Rules<'_>) -> 
         Mode::Rollout(since) | Mode::Rollback(since) | Mode::Settle(since) => since,
         Mode::Observe => rules.started,
     };
-    let said = said(live, rules.started);
+    let said = said(live, written);
     if let Said::Stalled(reason, message) = &said {
         return Some(failing(reason.as_str(), format!("{key}: {message}")));
     }
@@ -102,7 +104,7 @@ pub(super) fn note(key: &ObjectKey, custom: &Custom, rules: &Rules<'_>) -> Optio
     let live = custom.live.as_ref()?;
     let hides_pods = pod_template(live).is_some()
         && live.pointer("/spec/replicas") != Some(&Value::from(0))
-        && said(live, rules.started) == Said::Ready
+        && said(live, written_at(live, rules.started)) == Said::Ready
         && !custom.pods.iter().any(Pod::is_staying);
     hides_pods.then(|| format!("{key} is ready by its own status, and none of its pods is seen"))
 }
@@ -111,6 +113,7 @@ pub(super) fn note(key: &ObjectKey, custom: &Custom, rules: &Rules<'_>) -> Optio
 /// say that it is ready.
 pub fn keeps_earlier_pods(custom: &Custom, started: Timestamp) -> bool {
     let Some(live) = &custom.live else { return false };
+    let started = written_at(live, started);
     let is_earlier = |pod: &Pod| {
         let is_changed = pod.containers.iter().any(|container| container.excused > 0);
         pod.created.is_some_and(|created| created < started) && !is_changed
@@ -157,9 +160,15 @@ fn pods_ready(
     Health::Healthy
 }
 
-/// Whether a pod was created after the promotion started. The hash of a revision is not known for custom kinds.
-fn is_new(pod: &Pod, rules: &Rules<'_>) -> bool {
-    pod.created.is_none_or(|created| created >= rules.started)
+/// When the object was written, by the clock of the API server, which also says when pods were created. The own clock may be ahead of it. An
+/// object of which no write of Towpath is known has the start of the promotion.
+fn written_at(live: &Value, started: Timestamp) -> Timestamp {
+    applied_at(live, FIELD_MANAGER).unwrap_or(started)
+}
+
+/// Whether a pod was created after the object was written. The hash of a revision is not known for custom kinds.
+fn is_new(pod: &Pod, written: Timestamp) -> bool {
+    pod.created.is_none_or(|created| created >= written)
 }
 
 fn count(pods: &[Pod]) -> i32 {

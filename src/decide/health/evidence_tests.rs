@@ -142,6 +142,38 @@ fn a_custom_object_is_judged_by_its_conditions_and_by_its_pods() {
     }
 }
 
+/// The own clock is a minute ahead of that of the API server, which says when the object was written and when pods were created.
+#[test]
+fn pods_of_a_custom_object_are_told_apart_by_the_clock_of_the_api_server() {
+    use serde_json::json;
+    let written = json!({ "manager": crate::api::FIELD_MANAGER, "operation": "Apply", "time": at(-58).to_string(), "fieldsV1": {} });
+    let ready = json!({ "type": "Ready", "status": "True", "lastTransitionTime": at(-55).to_string() });
+    let live = |status: serde_json::Value| {
+        let template =
+            json!({ "replicas": 1, "template": { "spec": { "containers": [{ "name": "app" }] } } });
+        json!({ "metadata": { "generation": 2, "managedFields": [written] }, "spec": template, "status": status })
+    };
+    let crashed = |created| {
+        let containers = vec![ended(waiting("CrashLoopBackOff", 1), "Error", false)];
+        vec![Pod { name: "web-1".into(), created: Some(at(created)), containers, ..Pod::default() }]
+    };
+    for (what, status, created, expected) in [
+        ("its new pod crashes", json!({ "observedGeneration": 2 }), -57, "CrashLoopBackOff"),
+        ("its old pod crashes", json!({ "observedGeneration": 2 }), -60, "progressing"),
+        ("it became ready since, and hides its pods", json!({ "conditions": [ready] }), -60, "not judged"),
+    ] {
+        let custom = custom(live(status), crashed(created));
+        let found = match what {
+            "it became ready since, and hides its pods" => Custom { pods: Vec::new(), ..custom },
+            _ => custom,
+        };
+        assert_eq!(custom_health(&found, Mode::Rollout(at(0)), 5), expected, "{what}");
+    }
+    let steady = Pod { name: "web-1".into(), ready: true, created: Some(at(-57)), ..Pod::default() };
+    let found = custom(live(json!({ "observedGeneration": 2 })), vec![steady]);
+    assert!(!keeps_earlier_pods(&found, at(0)), "its controller created it after the write");
+}
+
 #[test]
 fn runs_of_a_cron_job_count_from_the_start_of_the_promotion() {
     let key = ObjectKey::new("batch/v1", "CronJob", "report").unwrap();
