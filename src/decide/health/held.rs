@@ -64,7 +64,8 @@ pub(super) fn by_a_node(
     Some(Health::Progressing { obstacle: Some(reason), message, recheck_at: None })
 }
 
-fn is_silent(pod: &Pod, now: Timestamp) -> bool {
+/// Whether the node of a pod does not report it: a node that went silent after the pod was ready, or that never took the pod.
+pub(super) fn is_silent(pod: &Pod, now: Timestamp) -> bool {
     let is_taken_by_now = || pod.created.is_none_or(|at| now < later(at, SLACK));
     pod.silent_node.is_some() && (pod.ready || !is_taken_by_now())
 }

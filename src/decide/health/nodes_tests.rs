@@ -81,6 +81,33 @@ fn a_node_that_does_not_report_fails_no_release() {
 }
 
 #[test]
+fn a_node_that_does_not_report_fails_no_release_at_the_end_of_its_window() {
+    let limits = FailureThresholds { progress_deadline_seconds: 60, ..FailureThresholds::default() };
+    let key = ObjectKey::new("apps/v1", "DaemonSet", "db").unwrap();
+    let settled = |workload: &Workload| {
+        let subject = Subject { key: &key, workload: Some(workload), custom: None, exempt: false };
+        let (mode, now) = (Mode::Settle(at(300)), at(9_000));
+        of_all(&[subject], &Rules { limits: &limits, before: &[], awaits: &[], started: at(0), mode, now })
+    };
+    let added = |silent_node: Option<&str>| Pod {
+        name: "db-x".into(),
+        created: Some(at(200)),
+        silent_node: silent_node.map(str::to_owned),
+        ..Pod::default()
+    };
+    let with = |pods: Vec<Pod>| Workload { updated: 3, pods, ..two_of_three() };
+    let others = two_of_three().pods;
+    let held = |node| with([others.clone(), vec![added(node)]].concat());
+    assert_eq!(word(settled(&held(Some("node-7")))), "healthy", "the others are ready");
+    assert_eq!(word(settled(&held(None))), "ProgressDeadlineExceeded", "its node reports");
+    // No pod is ready: there is no evidence yet.
+    let alone = settled(&with(vec![added(Some("node-7"))]));
+    let Health::Progressing { message, .. } = &alone else { panic!("{alone:?}") };
+    assert!(message.contains("db-x") && message.contains("node-7"), "{message}");
+    assert_eq!(word(alone), "waits: NodeNotReady");
+}
+
+#[test]
 fn a_partition_waits_and_names_the_pods_of_the_old_revision() {
     let held = Workload {
         updated: 3,

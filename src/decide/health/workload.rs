@@ -192,8 +192,8 @@ pub(super) fn readiness(key: &ObjectKey, workload: &Workload, rules: &Rules<'_>)
     }
 }
 
-/// After the observe window: pods that were added in it must be ready too. Pods that wait for a node or behind a gate, or that cannot
-/// be created, say nothing about the release while others of its pods are ready.
+/// After the observe window: pods that were added in it must be ready too. Pods that wait for a node or behind a gate, that cannot be
+/// created, or whose node does not report, say nothing about the release while others of its pods are ready.
 pub(super) fn settled(key: &ObjectKey, workload: &Workload, since: Timestamp, rules: &Rules<'_>) -> Health {
     if key.kind() == "Job" || (workload.desired == 0 && workload.pods.is_empty()) {
         return Health::Healthy;
@@ -212,6 +212,7 @@ pub(super) fn settled(key: &ObjectKey, workload: &Workload, since: Timestamp, ru
     let starting = || {
         let starting =
             staying().filter(|pod| !pod.ready && pod.unschedulable.is_none() && pod.gated.is_none());
+        let starting = starting.filter(|pod| !held::is_silent(pod, rules.now));
         starting.filter(|pod| is_of_window(pod) || !is_any_ready)
     };
     if is_any_ready && starting().next().is_none() && workload.outdated.is_empty() {
@@ -224,5 +225,10 @@ pub(super) fn settled(key: &ObjectKey, workload: &Workload, since: Timestamp, ru
     };
     let newest = starting().filter_map(|pod| pod.created).max();
     let since = newest.map_or(since, |at| at.max(since)).min(rules.now.max(since));
+    if let Some(health) = held::by_a_node(key, workload, later(since, progress_deadline(rules)), rules)
+        && !is_any_ready
+    {
+        return health;
+    }
     within_deadline(key, &text, since, rules)
 }
