@@ -11,7 +11,7 @@ use crate::api::{
     PromotionKind, PromotionPhase, PromotionSpec, PromotionStatus, Reason, RollbackPolicySpec,
 };
 use crate::content::ObjectKey;
-use crate::content::ownership::fields::changed_template;
+use crate::content::ownership::fields::{Changed, changed_template};
 use crate::decide::decision::Action;
 use crate::decide::health::{Health, Mode, Rules, is_cron_job, is_workload, of_all, subjects};
 use crate::decide::history::lane::Lane;
@@ -118,7 +118,14 @@ pub(super) fn of(world: &EnvironmentWorld, lane: &Lane<'_>, now: Timestamp) -> F
             Found { calm, wake_at: earliest(recheck_at, Some(watch.until)), ..Found::default() }
         }
         Ok(Some(failing)) => match written_template(world, &watch) {
-            Template::Changed => Found::default(),
+            Template::Changed(key, changed) => {
+                let cause = format!(
+                    "{} changed {} of {key}, so what runs is not what was released: nothing is rolled back",
+                    changed.manager, changed.field
+                );
+                let alarm = Some(alarm(&watch, &failing, &cause));
+                Found { alarm, wake_at: Some(watch.until), ..Found::default() }
+            }
             Template::Unread => {
                 let soon = later(now, SignedDuration::from_secs(1));
                 Found { wake_at: Some(soon), ..Found::default() }
@@ -234,8 +241,8 @@ fn failing(
 /// Whether the pod templates of a release are what was written.
 enum Template {
     Written,
-    /// Another manager changed one.
-    Changed,
+    /// Another manager changed or extended one.
+    Changed(ObjectKey, Changed),
     /// One cannot be read; why.
     Unknown(String),
     /// One was not read yet.
@@ -251,8 +258,8 @@ fn written_template(world: &EnvironmentWorld, watch: &Watch<'_>) -> Template {
             Some(Live::Absent) => {}
             // Labels and annotations of a template change nothing that runs.
             Some(Live::Present(live)) => {
-                if changed_template(live, &Value::Null, FIELD_MANAGER, since).is_some() {
-                    return Template::Changed;
+                if let Some(changed) = changed_template(live, &Value::Null, FIELD_MANAGER, since) {
+                    return Template::Changed(key.clone(), changed);
                 }
             }
             Some(live) => {
