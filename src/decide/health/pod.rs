@@ -280,10 +280,8 @@ fn of_waiting(key: &ObjectKey, pod: &Pod, container: &Container, rules: &Rules<'
         "CreateContainerConfigError" if rules.awaits.iter().any(|name| is_about(message, name)) => {
             span(limits.create_errors)
         }
-        other if passes_by_itself(other, message) => match rules.mode {
-            Mode::Rollback(_) => progress_deadline(rules).max(span(limits.create_errors)),
-            Mode::Rollout(_) | Mode::Observe | Mode::Settle(_) => span(limits.create_errors),
-        },
+        // Nothing tells since when the kubelet reports it, and it gives up a call only after minutes: what matters is whether the pod gets on.
+        other if passes_by_itself(other, message) => progress_deadline(rules).max(span(limits.create_errors)),
         other if is_final_error(other) => return failed(),
         "ImagePullBackOff" if is_failure_of_the_registry(message) => {
             span(limits.image_errors).max(span(limits.create_errors))
