@@ -198,6 +198,8 @@ reasons! {
     ObjectChanged: Final,
     /// The pod of a hook was evicted, preempted or lost with its node, and the hook is not retried.
     HookDisrupted: Final,
+    /// The same for a Job of the release behind which further waves wait.
+    JobDisrupted: Final,
 
     // How a promotion fails.
     /// The release failed.
@@ -383,18 +385,15 @@ mod tests {
     #[test]
     fn every_word_parses_to_its_reason_and_is_valid_in_a_condition() {
         for reason in Reason::NAMED {
-            assert_eq!(Reason::from(reason.as_str()), *reason);
-            assert!(
-                reason.as_str().len() <= 64 && reason.as_str().chars().all(|c| c.is_ascii_alphanumeric())
-            );
+            let word = reason.as_str();
+            assert_eq!(Reason::from(word), *reason);
+            assert!(word.len() <= 64 && word.chars().all(|c| c.is_ascii_alphanumeric()));
         }
         assert_eq!(Reason::from("StartError"), Reason::Reported("StartError".into()));
     }
 
     #[test]
     fn every_gate_that_can_be_overridden_is_of_the_class_holding() {
-        for gate in GateName::ALL {
-            assert_eq!(gate.reason().class(), Class::Holding, "{gate:?}");
-        }
+        GateName::ALL.iter().for_each(|gate| assert_eq!(gate.reason().class(), Class::Holding, "{gate:?}"));
     }
 }

@@ -5,6 +5,10 @@ use std::sync::Arc;
 
 /// What happened to a pod of a Job that would not have failed without it: it was evicted, preempted, or lost with its node. The controller
 /// counts that like a failure, so a Job without retries ends. None if the failures of its own pods are enough.
+///
+/// With `restartPolicy: OnFailure`, pods do not fail by themselves: their containers are restarted, and the controller counts the restarts
+/// apart from the pods. Then it deletes the pod whose containers failed, so the pod may be gone. What is left shows enough: if the pods that were
+/// disrupted do not exceed the limit, the restarts did.
 pub(super) fn disruption(job: &slim::Job, pods: &[Arc<slim::Pod>]) -> Option<String> {
     if !job.is_out_of_retries() {
         return None;
@@ -18,7 +22,15 @@ pub(super) fn disruption(job: &slim::Job, pods: &[Arc<slim::Pod>]) -> Option<Str
     let failures = i64::try_from(own().filter(is_own).count()).unwrap_or(i64::MAX);
     let words =
         format!("pod {} was disrupted: {} {}", pod.metadata.name(), cause.reason.as_str(), cause.message);
-    (failures <= job.spec.backoff_limit).then(|| words.trim_end().to_owned())
+    let disrupted = i64::try_from(own().filter(|pod| of_pod(pod).is_some()).count()).unwrap_or(i64::MAX);
+    let restarts =
+        own().filter(|pod| pod.phase != slim::PodPhase::Failed).flat_map(|pod| pod.containers.iter());
+    let restarts = restarts.fold(0, |sum: i64, container| sum.saturating_add(container.restart_count.into()));
+    let is_enough = match pod.restarts_on_failure {
+        true => disrupted > job.spec.backoff_limit && restarts < job.spec.backoff_limit.max(1),
+        false => failures <= job.spec.backoff_limit,
+    };
+    is_enough.then(|| words.trim_end().to_owned())
 }
 
 /// The condition of a pod that was disrupted. A kubelet sets it also for a pod that exceeds its own limit, such as that of its ephemeral
@@ -67,6 +79,26 @@ mod tests {
             of_the_kubelet("The node was low on resource: memory."),
             of_the_kubelet("Pod ephemeral local storage usage exceeds the total limit of containers 1Mi."),
         );
+        let restarting = |restarts: i64, deleted: bool| -> Arc<slim::Pod> {
+            let owner = json!([{ "apiVersion": "batch/v1", "kind": "Job", "name": "migrate", "uid": "job", "controller": true }]);
+            let mut metadata = json!({ "name": "migrate-2", "uid": "pod-2", "ownerReferences": owner });
+            if deleted {
+                metadata["deletionTimestamp"] = json!("2026-11-26T10:00:00Z");
+            }
+            let main = json!({ "name": "main", "restartCount": restarts, "image": "", "imageID": "", "ready": false });
+            let spec =
+                json!({ "restartPolicy": "OnFailure", "containers": [{ "name": "main", "image": "m" }] });
+            let status = json!({ "phase": "Running", "containerStatuses": [main] });
+            Arc::new(
+                serde_json::from_value(json!({ "metadata": metadata, "spec": spec, "status": status }))
+                    .unwrap(),
+            )
+        };
+        let retried = || -> Arc<slim::Pod> {
+            let mut pod = slim::Pod::clone(&evicted);
+            pod.restarts_on_failure = true;
+            Arc::new(pod)
+        };
         let spent = |limit| job("Failed", "BackoffLimitExceeded", limit);
         for (what, job, pods, expected) in [
             ("an eviction ended it", spent(0), vec![evicted.clone()], true),
@@ -79,7 +111,11 @@ mod tests {
             ("one failed and was retried", spent(1), vec![crashed, evicted.clone()], true),
             ("its controller stopped the other pod", spent(0), vec![evicted.clone(), killed], true),
             ("it ran too long", job("Failed", "DeadlineExceeded", 0), vec![evicted.clone()], false),
-            ("it goes on", job("Complete", "", 0), vec![evicted], false),
+            ("its containers are retried, and it was evicted", spent(0), vec![retried()], true),
+            ("evicted, and then its container failed", spent(1), vec![retried(), restarting(1, true)], false),
+            ("evicted, and the pod that failed then is gone", spent(1), vec![retried()], false),
+            ("evicted twice", spent(1), vec![retried(), retried(), restarting(0, true)], true),
+            ("it goes on", job("Complete", "", 0), vec![evicted.clone()], false),
         ] {
             let said = disruption(&job, &pods);
             assert_eq!(said.is_some(), expected, "{what}: {said:?}");

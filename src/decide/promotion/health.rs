@@ -17,8 +17,18 @@ use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+/// Whether the next wave may follow these objects.
 pub(super) fn is_healthy(scene: &Scene<'_>, keys: &[ObjectKey]) -> bool {
-    health_of(scene, keys, Mode::Rollout(scene.now)) == Health::Healthy
+    disrupted(scene, keys).is_none() && health_of(scene, keys, Mode::Rollout(scene.now)) == Health::Healthy
+}
+
+/// The first of these Jobs that ended because its pods were disrupted, and how. It fails no release, and nobody knows whether it did its work.
+pub(super) fn disrupted<'a>(
+    scene: &'a Scene<'_>,
+    keys: &'a [ObjectKey],
+) -> Option<(&'a ObjectKey, &'a String)> {
+    let jobs = keys.iter().filter(|key| key.is("batch", "Job") && changes(&scene.status, key));
+    jobs.filter_map(|key| Some((key, scene.world.workloads.get(key)?.disrupted.as_ref()?))).next()
 }
 
 /// The health of these objects. Workloads that were failing before the promotion are ignored.

@@ -1,6 +1,6 @@
 //! The rollout of a promotion or rollback: the next writes, and the health of what is written, until everything is rolled out.
 
-use super::health::{health_of, mode, without_replicas, workloads};
+use super::health::{disrupted, health_of, mode, without_replicas, workloads};
 use super::observing::{no_new_pods, nothing_ran};
 use super::outcome::{Outcome, finish};
 use super::retries::{Unwritten, failure_note, possible, progress};
@@ -50,6 +50,9 @@ pub(super) fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
     if let Some(decision) = hooks::ended(scene, &next.hooks) {
         return decision;
     }
+    if let Some(decision) = after_a_disruption(scene, &next) {
+        return decision;
+    }
     let checked = checked_keys(scene, wanted, &next);
     let mode = mode(scene, since);
     match health_of(scene, &checked, mode) {
@@ -64,6 +67,16 @@ pub(super) fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
         Health::Healthy if next.complete => finish_rollout(scene, wanted, &unwritten),
         Health::Healthy => proceed(scene, next, None, &unwritten, None),
     }
+}
+
+/// The end of a promotion whose next wave waits for a Job that was disrupted: what follows may rely on its work.
+fn after_a_disruption(scene: &Scene<'_>, next: &Next) -> Option<Decision> {
+    let (key, words) = disrupted(scene, next.gate.as_deref()?)?;
+    let message = format!(
+        "{key} has no further retries, and its {words}; whether it did its work is not known, so the waves behind it are not written; \
+         delete it and promote the release again to run it again, or roll back"
+    );
+    Some(finish(scene, Outcome::Inconclusive { reason: Reason::JobDisrupted, message: &message }))
 }
 
 /// Until when the rollout waited for a person: until now, if nothing says that it has ended. The deadlines count from there.

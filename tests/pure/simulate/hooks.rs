@@ -250,3 +250,31 @@ fn a_hook_has_passed_when_only_what_an_injector_added_runs_on() {
     assert_eq!(result(&run, "prod-shop-1.0.0", "migrate"), Some(StepResult::Passed), "{log}");
     same_after_a_crash("a hook with a proxy", prod, &EVENTS);
 }
+
+/// A Job that is no hook, in front of a second wave.
+#[test]
+fn a_job_whose_pod_is_evicted_does_not_open_the_next_wave() {
+    const EVENTS: [Event; 2] = [
+        (0, "release 1.0.0", |store, now| with(store, "1.0.0", "web", vec![], now)),
+        (1000, "release 2.0.0, whose Job is evicted", |store, now| {
+            let mut objects = app("2.0.0", "web-2");
+            for object in objects.iter_mut().filter(|object| object["kind"] == "Deployment") {
+                object["metadata"]["annotations"] = json!({ "towpath.dev/wave": "1" });
+            }
+            let mut load = hook("load", "pre-promote", "evicted", json!({}));
+            load["metadata"]["annotations"].take();
+            objects.push(load);
+            release(store, "2.0.0", objects, now);
+        }),
+    ];
+    let run = settled(prod, &EVENTS);
+    let log = run.log.join("\n");
+    let status = run.store.promotions["prod-shop-2.0.0"].status.clone().unwrap();
+    assert_eq!(status.reason.as_deref(), Some("JobDisrupted"), "{log}");
+    assert_eq!(status.phase, PromotionPhase::Inconclusive, "{log}");
+    let message = status.message.unwrap();
+    assert!(message.starts_with("Job load") && message.contains("pod migrate-1 was disrupted"), "{message}");
+    assert!(object(&run, "prod", "Deployment web").to_string().contains("/web@"), "{log}");
+    same_after_a_crash("a Job that is disrupted", prod, &EVENTS);
+    same_in_any_order("a Job that is disrupted", prod, &EVENTS);
+}
