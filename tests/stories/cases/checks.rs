@@ -120,7 +120,7 @@ async fn fires_before(metrics: &Metrics, project: &Project) -> Result<()> {
 
 /// Waits until the second in which a promotion started is over: Prometheus knows since which second an alert is active, and the second
 /// of the start counts as before it.
-async fn started_before(metrics: &Metrics, project: &Project, promotion: &str) -> Result<()> {
+pub(super) async fn started_before(metrics: &Metrics, project: &Project, promotion: &str) -> Result<()> {
     observed(project, promotion).await?;
     let promotion = project.ours("promotions", promotion).await?;
     let started: Timestamp =

@@ -19,6 +19,7 @@ mod crash_ends;
 pub mod custom_templates;
 pub mod declared_types;
 pub mod deletion;
+pub mod documented_checks;
 pub mod drift;
 pub mod failing_releases;
 pub mod first_promotion;

@@ -12,15 +12,36 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 use tokio::net::TcpListener;
 use tokio::sync::OnceCell;
 
 /// Values by series, as they are exposed.
 type Values = Arc<Mutex<BTreeMap<String, f64>>>;
 
+/// A counter that grows evenly.
+#[derive(Clone, Copy)]
+struct Counter {
+    /// Its value at a time.
+    value: f64,
+    since: Instant,
+    /// How much it grows in a second from then on.
+    rate: f64,
+}
+
+impl Counter {
+    fn now(&self) -> f64 {
+        (self.value + self.rate * self.since.elapsed().as_secs_f64()).floor()
+    }
+}
+
+/// Counters by series.
+type Counters = Arc<Mutex<BTreeMap<String, Counter>>>;
+
 /// The exporter and the Prometheus.
 pub struct Metrics {
     values: Values,
+    counters: Counters,
     prometheus: Prometheus,
 }
 
@@ -33,11 +54,14 @@ pub async fn metrics() -> Result<&'static Metrics> {
 }
 
 async fn start() -> Result<Metrics> {
-    let values = Values::default();
-    let shown = Arc::clone(&values);
+    let (values, counters) = (Values::default(), Counters::default());
+    let (shown, counted) = (Arc::clone(&values), Arc::clone(&counters));
     let text = async move || {
         let values = shown.lock().unwrap_or_else(PoisonError::into_inner);
-        values.iter().map(|(series, value)| format!("{series} {value}\n")).collect::<String>()
+        let counters = counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let values = values.iter().map(|(series, value)| format!("{series} {value}\n"));
+        let counters = counters.iter().map(|(series, counter)| format!("{series} {}\n", counter.now()));
+        values.chain(counters).collect::<String>()
     };
     let address = serve("127.0.0.1:0", Router::new().route("/metrics", get(text))).await?;
     let rules = json!([
@@ -45,7 +69,7 @@ async fn start() -> Result<Metrics> {
         { "alert": "SlowAnswers", "expr": "latency > 0.5", "labels": { "severity": "page" } },
     ]);
     let prometheus = Prometheus::start(control_plane().await?.as_ref(), &[address], &rules).await?;
-    Ok(Metrics { values, prometheus })
+    Ok(Metrics { values, counters, prometheus })
 }
 
 /// Serves until the run ends.
@@ -109,6 +133,13 @@ impl Metrics {
     pub async fn answered(&self, query: &str) -> Result<()> {
         let what = format!("an answer to {query}");
         eventually(&what, SOON, async || Ok(self.query(query).await?.map(drop))).await
+    }
+
+    /// Lets a counter grow by so much in each second from now on.
+    pub fn counts(&self, series: &str, rate: f64) {
+        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        let value = counters.get(series).map_or(0.0, Counter::now);
+        counters.insert(series.to_owned(), Counter { value, since: Instant::now(), rate });
     }
 
     /// Sets a series.
