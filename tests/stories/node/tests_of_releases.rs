@@ -1,6 +1,6 @@
 //! Tests that are real processes: their exit codes and last words.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::bad_releases::tells;
@@ -12,6 +12,7 @@ use support::same;
 support::node_stories![
     a_test_of_the_environment_is_told_with_its_exit_code_and_last_words,
     a_test_of_the_last_verified_release_fails_where_a_feature_is_gone,
+    a_test_before_the_first_write_lets_a_release_pass_and_stops_another,
 ];
 
 /// The template of a test that ends as its variables say.
@@ -84,6 +85,52 @@ async fn a_test_of_the_last_verified_release_fails_where_a_feature_is_gone() -> 
         let verified = shop.ended(&format!("prod-{release}"), "Verified").await?;
         let tests = verified["status"]["tests"].as_array().context("no tests")?;
         same("dropped", &tests[0]["result"], &json!("Skipped"))
+    })
+    .await
+}
+
+async fn a_test_before_the_first_write_lets_a_release_pass_and_stops_another() -> Result<()> {
+    let (passes, stops) = ("0", "4");
+    in_shops(&[json!({ "name": "prod" })], "3s", async |shop| {
+        let (first, second) = (shop.image("v1", &[]).await?, shop.image("v2", &[]).await?);
+        let tested = async |code: &str| {
+            let words = "the database is ready for $(TOWPATH_VERSION) after $(TOWPATH_PREVIOUS_VERSION)";
+            let variables = json!([variable("EXIT_CODE", code), variable("EXIT_MESSAGE", words)]);
+            let test =
+                json!({ "name": "database", "when": "Before", "template": test_template(&first, variables) });
+            shop.project.change("environments", "prod", json!({ "spec": { "tests": [test] } })).await
+        };
+        tested(passes).await?;
+        let release = shop.project.release("1.0.0", &[web(&first)]).await?;
+        let verified = shop.ended(&format!("prod-{release}"), "Verified").await?;
+        let test = &verified["status"]["tests"][0];
+        same("test", (&test["result"], &test["exitCode"]), (&json!("Passed"), &json!(0)))?;
+        ensure!(test["finishedAt"].as_str() <= verified["status"]["startedAt"].as_str(), "{test}");
+        shop.answers("prod", "web", &json!({ "version": "v1" })).await?;
+        let pods = async || -> Result<Vec<Value>> {
+            let pods = shop.project.pods("prod", "web").await?;
+            Ok(pods.iter().map(|pod| pod["metadata"]["uid"].clone()).collect())
+        };
+        let before = (
+            pods().await?,
+            shop.project.here("prod", "deployments", "web").await?["metadata"]["generation"].clone(),
+        );
+        tested(stops).await?;
+        let release = shop.project.release("2.0.0", &[web(&second)]).await?;
+        let failed = shop.ended(&format!("prod-{release}"), "Failed").await?;
+        let said = "the database is ready for 2.0.0 after 1.0.0";
+        tells(
+            &failed["status"],
+            "TestFailed",
+            &["nothing was written: test database failed with exit code 4", said],
+        )?;
+        same("revision", &failed["status"]["revision"], &Value::Null)?;
+        let after = (
+            pods().await?,
+            shop.project.here("prod", "deployments", "web").await?["metadata"]["generation"].clone(),
+        );
+        same("the pods and the generation", after, before)?;
+        shop.answers("prod", "web", &json!({ "version": "v1" })).await
     })
     .await
 }
