@@ -1,7 +1,8 @@
 //! The invariant of the whole module: content that is captured, written and captured again is the same, whatever the API server,
 //! controllers and Towpath added to the objects.
 
-use super::object::kinds::{DEFAULT_KINDS, capture_kinds};
+use super::object::defaults::DEFAULT_KINDS;
+use super::object::kinds::capture_kinds;
 use super::object::templates::pod_template_mut;
 use super::{Destination, Digested, ObjectSet, materialise, normalise, select};
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! The key of an object within one namespace. Made only by parsing, so a key in hand is safe to put into a URL.
 
-use super::kinds::is_of_usual_group;
+use super::defaults::{group_of, is_of_usual_group};
 use super::names;
 use crate::api::ObjectRef;
 use crate::content::error::{ContentError, quoted};
@@ -114,11 +114,6 @@ impl fmt::Display for ObjectKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.kind, self.name)
     }
-}
-
-/// The group of an apiVersion; empty for the core group.
-pub(in crate::content) fn group_of(api_version: &str) -> &str {
-    api_version.split_once('/').map_or("", |(group, _)| group)
 }
 
 /// Group and kind of an object whose key need not be valid, such as a live one. Empty where absent.

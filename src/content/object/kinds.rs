@@ -3,45 +3,11 @@
 //! Invariant: a kind that is refused here is refused even when an environment lists it in `spec.kinds`. Users who can write
 //! Environments write that list, and they cannot grant rights, secrets or cluster-wide objects.
 
-use super::key::{ObjectKey, group_of};
+use super::defaults::{DEFAULT_KINDS, DefaultKind, group_of};
+use super::key::ObjectKey;
 use super::names;
 use crate::api::{GROUP, KindRef};
 use crate::content::error::ContentError;
-
-/// A kind that content holds without being listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DefaultKind {
-    /// Group and version in which content holds it.
-    pub api_version: &'static str,
-    /// The kind.
-    pub kind: &'static str,
-    /// The resource in URLs.
-    pub plural: &'static str,
-    /// Order of writing within a wave; see [`rank`].
-    pub rank: u8,
-    /// Whether a capture lists it.
-    pub captured: bool,
-}
-
-const fn kind(api_version: &'static str, kind: &'static str, plural: &'static str, rank: u8) -> DefaultKind {
-    DefaultKind { api_version, kind, plural, rank, captured: true }
-}
-
-/// The default kinds. Jobs are not captured: a finished one cannot be applied elsewhere.
-pub const DEFAULT_KINDS: [DefaultKind; 12] = [
-    kind("v1", "ConfigMap", "configmaps", 0),
-    kind("v1", "ServiceAccount", "serviceaccounts", 0),
-    kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", 0),
-    kind("v1", "Service", "services", 2),
-    kind("apps/v1", "Deployment", "deployments", 3),
-    kind("apps/v1", "StatefulSet", "statefulsets", 3),
-    kind("apps/v1", "DaemonSet", "daemonsets", 3),
-    kind("batch/v1", "CronJob", "cronjobs", 3),
-    DefaultKind { captured: false, ..kind("batch/v1", "Job", "jobs", 3) },
-    kind("networking.k8s.io/v1", "Ingress", "ingresses", 4),
-    kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", 4),
-    kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", 4),
-];
 
 /// Rank of the kinds that an environment lists.
 const FURTHER_RANK: u8 = 1;
@@ -125,12 +91,6 @@ pub fn admit_anywhere(key: &ObjectKey) -> Result<(), ContentError> {
 /// Whether content holds objects of this kind without the kind being listed.
 pub fn is_default(api_version: &str, kind: &str) -> bool {
     default_kind(api_version, kind).is_some()
-}
-
-/// Whether a kind is the built-in one of its name, or there is none.
-pub(super) fn is_of_usual_group(group: &str, kind: &str) -> bool {
-    let default = DEFAULT_KINDS.iter().find(|default| default.kind == kind);
-    default.is_none_or(|default| group_of(default.api_version) == group)
 }
 
 fn default_kind(api_version: &str, kind: &str) -> Option<&'static DefaultKind> {

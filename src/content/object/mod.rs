@@ -4,6 +4,7 @@
 
 pub mod canonical;
 pub mod copies;
+pub mod defaults;
 pub mod dependencies;
 pub mod key;
 pub mod kinds;

@@ -4,6 +4,7 @@
 
 pub mod config;
 pub(in crate::content) mod copied;
+pub mod desired;
 pub mod ingress;
 pub mod order;
 pub mod overrides;
@@ -15,7 +16,8 @@ use super::object::key::ObjectKey;
 use super::object::kinds;
 use super::object::sealed::Digested;
 use crate::api::EnvironmentSpec;
-use config::{Desired, Destination, with_tests};
+use config::Destination;
+use desired::{Desired, with_tests};
 use overrides::render;
 use serde_json::Value;
 use std::sync::Arc;

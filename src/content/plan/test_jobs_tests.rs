@@ -2,7 +2,7 @@ use super::*;
 use crate::api::EnvironmentSpec;
 use crate::content::object::sealed::Digested;
 use crate::content::object::set::ObjectSet;
-use crate::content::plan::config::with_tests;
+use crate::content::plan::desired::with_tests;
 use crate::content::render;
 use std::sync::Arc;
 

@@ -10,7 +10,7 @@ use super::test_runs;
 use crate::api::{
     Change, ChangeAction, Delivery, Environment, Meta, ObjectRef, Promotion, PromotionKind, PromotionPhase,
 };
-use crate::content::object::kinds::DEFAULT_KINDS;
+use crate::content::object::defaults::DEFAULT_KINDS;
 use crate::content::plan::order::hook;
 use crate::content::{Destination, ObjectKey, Plan, materialise};
 use crate::decide::history::lane::Lane;

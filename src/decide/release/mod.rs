@@ -1,6 +1,7 @@
 //! A release: its content is captured once. Its status is then computed from the lanes that it passes.
 
 mod promoted;
+pub mod stage;
 pub mod stages;
 pub mod summary;
 
@@ -16,7 +17,8 @@ use super::requires;
 use super::world::{Capture, ReleaseWorld};
 use crate::api::{Meta, PinnedImage, PromotionKind, Reason, ReleasePhase, ReleaseStatus, VERIFIED};
 use jiff::{SignedDuration, Timestamp};
-use stages::{Stage, stages};
+use stage::Stage;
+use stages::stages;
 use summary::{Summary, summarise};
 
 /// How long an unknown name or missing consent counts as not created yet.

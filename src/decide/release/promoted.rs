@@ -1,6 +1,6 @@
 //! A release in an environment that has a promotion of it: how far the promotion is, or how it ended.
 
-use super::stages::{At, IN_PROGRESS, Stage, newer_is_verified};
+use super::stage::{At, IN_PROGRESS, Stage, newer_is_verified};
 use crate::api::{CachedRelease, Environment, Meta, Promotion, PromotionKind, PromotionPhase};
 use crate::decide::gates::{blocked_by, opens_at, runs_tests, waits_at};
 use crate::decide::history::lane::Lane;

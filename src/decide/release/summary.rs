@@ -1,6 +1,6 @@
 //! The phase, state and message of a whole release, from what it does in each environment.
 
-use super::stages::{At, Setback, Stage};
+use super::stage::{At, Setback, Stage};
 use crate::api::{Class, PromotionPhase, Reason, ReleasePhase};
 use crate::decide::conditions::State;
 use crate::decide::gates::gate::Exclusion;
