@@ -134,7 +134,7 @@ async fn requests_are_written_at_the_levels_of_kubectl_and_without_tokens() -> R
         has(&requests, &["GET https://", &path, " milliseconds"])?;
         ensure!(!requests.contains("Body"), "a body at level 6:\n{requests}");
         let bodies = said("8").await?;
-        has(&bodies, &["Response Body: {", "bytes more]"])?;
+        has(&bodies, &["Response Body: {"])?;
         let whole = said("9").await?;
         for secret in ["Bearer", "PRIVATE KEY", "authorization:"] {
             ensure!(!whole.contains(secret), "{secret} is written");
