@@ -186,3 +186,17 @@ fn a_budget_that_becomes_free_lets_the_rollback_follow() {
     let run = settled(strict, &[FIRST, bad, SECOND, early]);
     assert_eq!(image(&run, "web"), "web-1", "{}", run.log.join("\n"));
 }
+
+#[test]
+fn what_pods_went_through_before_the_verification_is_recorded() {
+    let flaky: Event = (0, "release 1.0.0, whose pods are restarted once", |store, now| {
+        shop(store, "1.0.0", "flaky", now);
+    });
+    let run = settled(rolls_back, &[flaky]);
+    let log = run.log.join("\n");
+    assert_eq!(promotion(&run, "prod-shop-1.0.0"), PromotionPhase::Verified, "{log}");
+    let status = run.store.promotions["prod-shop-1.0.0"].status.clone().unwrap();
+    let found: Vec<(String, i32)> =
+        status.exits_before.into_iter().map(|it| (it.container, it.exits)).collect();
+    assert!(!found.is_empty() && found.iter().all(|it| *it == ("main".to_owned(), 1)), "{found:?}\n{log}");
+}

@@ -9,8 +9,8 @@ pub struct Fate {
 }
 
 impl Fate {
-    /// `crash` crashes at once, `fade` after a minute of health, when `stray` loses its node, `slow` needs 40 s, `long` 90 s, all else 5 s;
-    /// the pod of a Job with `evicted` is evicted, and beside one with `meshed` a proxy runs on;
+    /// `crash` crashes at once, `fade` after a minute of health, when `stray` loses its node, `flaky` is restarted once after half a minute;
+    /// `slow` needs 40 s, `long` 90 s, all else 5 s; the pod of a Job with `evicted` is evicted, and beside one with `meshed` a proxy runs on;
     /// `crash-in-shop-prod` crashes only there. Pods that something broke crash then, whatever their image.
     pub fn of(live: &Value, namespace: &str, broken: Option<i64>) -> Self {
         let mut fate = Self::of_image(live, namespace);

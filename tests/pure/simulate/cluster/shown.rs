@@ -35,6 +35,7 @@ pub(super) fn workload(key: &ObjectKey, placed: &Placed, namespace: &str, now: T
     if key.kind() == "Job" {
         return job(placed, ready, crashed);
     }
+    let was_restarted = word(&placed.live) == "flaky" && now >= after(placed.template_since, 30);
     let is_stray = crashed && was_ready && placed.live.to_string().contains("/stray@");
     let pod = |index: i32| Pod {
         unschedulable: is_stray.then(|| (since.unwrap(), "no node has room".to_owned())),
@@ -46,9 +47,9 @@ pub(super) fn workload(key: &ObjectKey, placed: &Placed, namespace: &str, now: T
         created: Some(placed.template_since),
         containers: vec![Container {
             name: "main".into(),
-            restarts: if crashed && !is_stray { 2 } else { 0 },
+            restarts: if crashed && !is_stray { 2 } else { i32::from(was_restarted) },
             waiting: (crashed && !is_stray).then(|| ("CrashLoopBackOff".into(), "back-off".into())),
-            ended: (crashed && !is_stray).then(|| Ended {
+            ended: (was_restarted || (crashed && !is_stray)).then(|| Ended {
                 reason: "Error".into(),
                 code: 1,
                 ..Ended::default()
