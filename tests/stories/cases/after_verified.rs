@@ -138,7 +138,16 @@ async fn what_nodes_neighbours_and_other_managers_do_is_not_held_against_a_verif
         project.ended(&format!("returns-{second}-rollback"), "Verified").await?;
         is_untouched(project, "drained", "v2").await?;
         is_untouched(project, "shared", "v2").await?;
-        is_untouched(project, "edited", "v9-crash-loop").await
+        // What another manager wrote is told, with its name, and rolls nothing back.
+        same("edited", project.image_of("edited", "deployments", "web").await?, bad)?;
+        let is_told = |it: &Value| {
+            let message = condition(it, ALARM).and_then(|alarm| alarm["message"].as_str());
+            message.is_some_and(|it| it.contains("kubectl-set changed ") && it.contains("nothing is rolled back"))
+        };
+        project.until("environments", "edited", "the change of another manager is told", is_told).await?;
+        let is_rollback = |it: &&Value| it["spec"]["kind"] == "Rollback" && it["spec"]["environment"] == "edited";
+        let promotions = project.all("promotions").await?;
+        same("edited", promotions.iter().filter(is_rollback).count(), 0)
     })
     .await
 }
