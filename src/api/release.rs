@@ -78,7 +78,8 @@ pub struct ReleaseSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<UserInfo>,
     /// Prevents new promotions of this release while it is true. Promotions that have started are finished, and rollbacks are not
-    /// held. A change of this field requires the right to `promote` in every environment of the project. Default: false.
+    /// held. Only the requester can set it, or a user with the right to `rollback` in every environment of the project. Only the user that
+    /// the annotation `towpath.dev/held-by` names can remove it, or a user with the right to `override` in every environment. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<bool>,
 }

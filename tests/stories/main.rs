@@ -94,6 +94,7 @@ fn main() -> ExitCode {
         admission::record::stories(),
         admission::requests::stories(),
         admission::shipped_roles::stories(),
+        admission::withdrawals::stories(),
         plugin::explaining::stories(),
         plugin::reading::stories(),
         plugin::watching::stories(),

@@ -10,7 +10,7 @@ support::stories![no_forged_release_is_taken, no_forged_promotion_is_taken,];
 const NOT_YOU: &str = "spec.requestedBy must be the user who makes the request";
 const FIXED: &str = "a Release is immutable";
 const FIXED_PROMOTION: &str = "the spec of a Promotion is immutable";
-const NO_HOLD: &str = "cannot change spec.hold: the verb promote on all environments";
+const NO_HOLD: &str = "cannot lift the hold of Release given: the verb override on all environments";
 const AUTOMATIC: &str = "towpath.dev/automatic marks";
 const RECORD: &str = "only Towpath (system:serviceaccount:towpath-system:towpath) can write it";
 

@@ -18,3 +18,4 @@ pub mod requests;
 pub mod shipped_roles;
 mod support;
 pub mod unstamped_requester;
+pub mod withdrawals;

@@ -1,7 +1,7 @@
 //! The roles that the chart ships for people: each can do what its name says, and no more.
 
 use super::support::*;
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use control_plane::ControlPlane;
 use http::Method;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ support::stories![
     only_on_call_and_declarers_may_declare_a_type_of_change,
     an_approver_withdraws_their_own_word_only,
     an_admin_of_a_namespace_cannot_hand_out_the_verbs_that_they_lack,
-    a_hold_needs_promote_on_every_environment_of_the_project,
+    a_hold_of_another_needs_rollback_and_its_end_override_on_every_environment,
 ];
 
 const ROLES: [&str; 9] =
@@ -48,7 +48,7 @@ fn acts(project: &str) -> Vec<Act> {
         ("overrides gates", post.clone(), all("promotions"), forced, "oncall"),
         ("overrides gates of a rollback", post.clone(), all("promotions"), forced_back, "oncall"),
         ("changes a promotion", patch.clone(), it("promotions"), label.clone(), ""),
-        ("deletes a promotion", delete.clone(), it("promotions"), Value::Null, ""),
+        ("withdraws a promotion of another", delete.clone(), it("promotions"), Value::Null, "oncall"),
         ("approves", post.clone(), all("approvals"), approval("prod", None), "approver"),
         ("withdraws an approval of another", delete.clone(), it("approvals"), Value::Null, ""),
         ("recalls", post.clone(), all("recalls"), recall(None), "oncall"),
@@ -225,29 +225,34 @@ async fn an_admin_of_a_namespace_cannot_hand_out_the_verbs_that_they_lack() -> R
     .await
 }
 
-async fn a_hold_needs_promote_on_every_environment_of_the_project() -> Result<()> {
+async fn a_hold_of_another_needs_rollback_and_its_end_override_on_every_environment() -> Result<()> {
     in_namespace(async |cluster, project| {
-        let writes = rule(&["releases"], &[], &["create", "get", "patch"]);
-        let all = rule(&["environments"], &[], &["promote"]);
-        grant(cluster, project, "oncall", json!([writes, all])).await?;
-        until_may(cluster, "oncall", "promote", "environments", (project, "")).await?;
-        let oncall = Person::new(cluster, "oncall", &[]).await?;
+        let admin = Person::admin(cluster)?;
         let one = ours(project, "releases", "it");
-        oncall.post(&ours(project, "releases", ""), named("it", release())).await?.allowed()?;
-        for hold in [json!(true), json!(false), json!(true), Value::Null] {
-            let made = oncall.patch(&one, json!({ "spec": { "hold": hold } })).await?.allowed()?;
-            ensure!(made["spec"]["hold"] == hold, "{made}");
-        }
-        // Not held, and said not to be held, are the same.
-        let writer = rule(&["releases"], &[], &["patch"]);
-        grant(cluster, project, "writer", json!([writer])).await?;
-        until_may(cluster, "writer", "patch", "releases", (project, "")).await?;
-        let writer = Person::new(cluster, "writer", &[]).await?;
-        writer.patch(&one, json!({ "spec": { "hold": false } })).await?.allowed()?;
-        let Err(_) = writer.patch(&one, json!({ "spec": { "hold": true } })).await?.allowed() else {
-            bail!("a hold was set without the right")
+        admin.post(&ours(project, "releases", ""), named("it", release())).await?.allowed()?;
+        let writes = rule(&["releases"], &[], &["get", "patch"]);
+        let with = async |name: &str, on: &[&str], verbs: &[&str]| -> Result<Person> {
+            grant(cluster, project, name, json!([writes, rule(&["environments"], on, verbs)])).await?;
+            let place = on.first().copied().unwrap_or_default();
+            until_may(cluster, name, verbs[0], "environments", (project, place)).await?;
+            Person::new(cluster, name, &[]).await
         };
-        Ok(())
+        let hold = |hold: Value| json!({ "spec": { "hold": hold } });
+        let back = with("back", &[], &["rollback"]).await?;
+        let over = with("over", &[], &["override"]).await?;
+        let some = with("some", &["prod"], &["promote", "rollback", "override"]).await?;
+        let promoter = with("promoter", &[], &["promote"]).await?;
+        // Not held, and said not to be held, are the same.
+        some.patch(&one, hold(json!(false))).await?.allowed()?;
+        for other in [&over, &some, &promoter] {
+            other.patch(&one, hold(json!(true))).await?.refused("cannot hold Release it")?;
+        }
+        let made = back.patch(&one, hold(json!(true))).await?.allowed()?;
+        ensure!(made["spec"]["hold"] == true, "{made}");
+        for other in [&back, &some, &promoter] {
+            other.patch(&one, hold(Value::Null)).await?.refused("cannot lift the hold of Release it")?;
+        }
+        over.patch(&one, hold(Value::Null)).await?.allowed().map(drop)
     })
     .await
 }
