@@ -142,6 +142,10 @@ pub mod mark {
     pub const AUTOMATIC: &str = "towpath.dev/automatic";
     /// Label on objects of Towpath: name of the application.
     pub const APPLICATION: &str = "towpath.dev/application";
+    /// On a Release: the user who set `spec.hold`. The admission policies keep it true.
+    pub const HELD_BY: &str = "towpath.dev/held-by";
+    /// On a Release: why the user set `spec.hold`.
+    pub const HELD_BECAUSE: &str = "towpath.dev/held-because";
     /// Prefix of every label and annotation of Towpath.
     pub const PREFIX: &str = "towpath.dev/";
 }

@@ -12,7 +12,7 @@ use towpath::decide::world::{Objects, Project};
 use towpath::view::checkup::{self, Checkup, Unseen};
 use towpath::view::screen::Layout;
 use towpath::view::status::Pods;
-use towpath::view::{board, history, status, waiting};
+use towpath::view::{board, history, review, status, waiting};
 
 const NOW: &str = "2026-11-02T15:00:00Z";
 const MESSAGE: &str = "Deployment web: 1 of 3 replicas are available";
@@ -145,6 +145,38 @@ fn project() -> (Project, Arc<CachedRelease>) {
     (project, release)
 }
 
+/// What the first of two approvers has seen, and the second sees.
+fn approval() -> review::Review {
+    let digest = "3f1c".repeat(16);
+    let of = json!({
+        "release": { "name": "basket-with-a-long-name-2.0.0", "uid": "r" },
+        "environment": { "name": "production-europe", "uid": "e" }, "digest": digest,
+    });
+    let approved =
+        json!([{ "by": "bob@example.com", "at": "2026-11-02T13:00:00Z", "comment": "tested in qa" }]);
+    let needed = "1 more approval, from release-managers";
+    let report = json!({ "of": of, "required": 2, "approved": approved, "needed": needed });
+    let waits =
+        json!({ "observedGeneration": 1, "phase": "Pending", "reason": "Approval", "approvals": report });
+    let name = "basket-with-a-long-name-2.0.0";
+    let promotion = promotion("production-europe-basket-2.0.0", name, "production-europe", &waits);
+    let spec = json!({
+        "application": "basket", "version": "2.0.0", "source": { "environment": { "name": "dev" } },
+        "requestedBy": { "username": "alice@example.com" },
+        "change": {
+            "type": "Emergency", "risk": "High", "owner": "team-checkout", "reversible": false,
+            "summary": "The basket no longer loses articles when two tabs are open", "tickets": ["SHOP-1234", "SHOP-1301"],
+            "links": [{ "title": "Pull request", "url": "https://git.example.com/shop/pulls/1234" }],
+        },
+    });
+    let images =
+        json!([{ "image": "r.example/basket:2.0.0", "pinned": format!("r.example/basket@sha256:{digest}") }]);
+    let release = object("Release", name, &spec, &json!({ "observedGeneration": 1, "images": images }));
+    let lane = application("basket", "1.9.0", record(3, "basket-1.9.0", "Verified", NOW), json!({}));
+    let environment = environment("production-europe", &["qa"], json!([lane]));
+    review::review(&promotion, &serde_json::from_value(release).unwrap(), &environment).unwrap()
+}
+
 /// One pod of the Deployment that crashes, one that is fine, and one of another workload that crashes, too.
 fn pods() -> Pods {
     let pod = |name: &str, owner: &str, waiting: Value| {
@@ -221,9 +253,10 @@ fn every_screen_is_as_it_was() {
         "qa".to_owned(),
         Err("not shown: it needs the right to list pods in namespace shop-qa".to_owned()),
     )]);
-    let screens: [Screen<'_>; 10] = [
+    let screens: [Screen<'_>; 11] = [
         ("board", Box::new(|layout| board::board(&project).table(now).lines(layout))),
         ("history", Box::new(|layout| history::history(&project, None, None).table(now).lines(layout))),
+        ("approval", Box::new(|layout| approval().tree(now).lines(layout))),
         ("waiting", Box::new(|layout| waiting::waiting(&project).table(now).lines(layout))),
         ("board-wide", Box::new(|layout| board::board(&project).wide(now).lines(layout))),
         ("history-wide", Box::new(|layout| history::history(&project, None, None).wide(now).lines(layout))),
@@ -280,4 +313,13 @@ fn the_data_of_a_view_says_the_same_as_its_table() {
     let waiting = serde_json::to_value(waiting::waiting(&project)).unwrap();
     let found: Vec<_> = waiting["rows"].as_array().unwrap().iter().map(|row| row["for"].clone()).collect();
     assert_eq!(found, ["Approval", "CrashLoopBackOff"]);
+}
+
+#[test]
+fn the_approval_of_a_requester_does_not_count_unless_the_environment_says_so() {
+    let mut approval = approval();
+    assert!(approval.excludes("alice@example.com"));
+    assert!(!approval.excludes("bob@example.com"));
+    approval.requester_may_approve = true;
+    assert!(!approval.excludes("alice@example.com"));
 }

@@ -1,0 +1,329 @@
+//! Intents: what people write, as the objects that they would write as manifests, and the rights that each needs.
+//!
+//! Pure functions. The API server judges what is written: the rights are listed so that a missing one can be named before.
+
+use super::right::{Right, Role};
+use crate::api::{
+    ApplicationName, Approval, ApprovalDecision, ApprovalOf, ApprovalSpec, ChangeFreeze, ChangeFreezeSpec,
+    GateName, Meta, Override, Promotion, PromotionKind, PromotionSpec, Recall, RecallSpec, Release, UserInfo,
+    mark,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// What a person writes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Intent {
+    /// Kind of the object.
+    pub kind: Kind,
+    /// What happens to the object.
+    pub write: Write,
+    /// What it is called once it has happened, such as `created`.
+    pub done: &'static str,
+    /// The rights that it needs.
+    pub rights: Vec<Right>,
+    /// The role of the chart that suffices.
+    pub role: Role,
+}
+
+/// A kind of object that people write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A promotion or a rollback.
+    Promotion,
+    /// An approval or a rejection.
+    Approval,
+    /// A recall.
+    Recall,
+    /// A release.
+    Release,
+    /// A freeze of a project.
+    ChangeFreeze,
+}
+
+impl Kind {
+    /// Name of the kind, in lower case.
+    pub fn singular(self) -> &'static str {
+        match self {
+            Self::Promotion => "promotion",
+            Self::Approval => "approval",
+            Self::Recall => "recall",
+            Self::Release => "release",
+            Self::ChangeFreeze => "changefreeze",
+        }
+    }
+
+    /// Name of the kind in a URL.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Promotion => "promotions",
+            Self::Approval => "approvals",
+            Self::Recall => "recalls",
+            Self::Release => "releases",
+            Self::ChangeFreeze => "changefreezes",
+        }
+    }
+}
+
+/// What happens to an object.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Write {
+    /// It is created from this manifest.
+    Create(Value),
+    /// It is changed by this merge patch.
+    Patch {
+        /// Name of the object.
+        name: String,
+        /// The merge patch.
+        patch: Value,
+    },
+    /// It is deleted, if it still is the object with this UID.
+    Delete {
+        /// Name of the object.
+        name: String,
+        /// UID of the object.
+        uid: Option<String>,
+    },
+}
+
+/// Where something is written, by whom, and why.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Request<'a> {
+    /// Namespace of the project.
+    pub project: &'a str,
+    /// The user. None leaves it to the API server to fill the user in.
+    pub by: Option<&'a UserInfo>,
+    /// Reason, in a sentence.
+    pub reason: Option<&'a str>,
+}
+
+/// The promotion of a release to an environment.
+pub fn promote(request: Request<'_>, release: &str, environment: &str) -> Intent {
+    let spec =
+        PromotionSpec { reason: request.reason.map(str::to_owned), ..bare(request, release, environment) };
+    let name = format!("{environment}-{release}-");
+    created(
+        request,
+        &name,
+        Kind::Promotion,
+        Promotion::new(&name, spec),
+        Role::Requester,
+        vec![Right::to("create", "promotions"), Right::on(environment, "promote")],
+    )
+}
+
+/// The promotion of a release past closed gates. The reason is that of the override.
+pub fn override_gates(request: Request<'_>, release: &str, environment: &str, gates: &[GateName]) -> Intent {
+    let reason = request.reason.unwrap_or_default().to_owned();
+    let override_ = Some(Override { gates: gates.to_vec(), reason });
+    let spec = PromotionSpec { override_, ..bare(request, release, environment) };
+    let name = format!("{environment}-{release}-override-");
+    created(
+        request,
+        &name,
+        Kind::Promotion,
+        Promotion::new(&name, spec),
+        Role::OnCall,
+        vec![
+            Right::to("create", "promotions"),
+            Right::on(environment, "promote"),
+            Right::on(environment, "override"),
+        ],
+    )
+}
+
+/// The rollback of an application in an environment. `release` is what runs or is being promoted there.
+pub fn roll_back(
+    request: Request<'_>,
+    release: &str,
+    environment: &str,
+    application: &ApplicationName,
+    to: Option<i64>,
+) -> Intent {
+    let spec = PromotionSpec {
+        kind: PromotionKind::Rollback,
+        application: Some(application.clone()),
+        to_revision: to,
+        reason: request.reason.map(str::to_owned),
+        ..bare(request, release, environment)
+    };
+    let name = format!("{environment}-{release}-rollback-");
+    created(
+        request,
+        &name,
+        Kind::Promotion,
+        Promotion::new(&name, spec),
+        Role::OnCall,
+        vec![Right::to("create", "promotions"), Right::on(environment, "rollback")],
+    )
+}
+
+/// The withdrawal of a promotion that has not started.
+pub fn withdraw(request: Request<'_>, promotion: &Promotion) -> Intent {
+    let is_own = is_by(request, promotion.requester());
+    let mut rights = vec![Right::to("delete", "promotions")];
+    rights.extend((!is_own).then(|| Right::on(&promotion.spec.environment, "rollback")));
+    let role = if is_own { Role::Requester } else { Role::OnCall };
+    let write = Write::Delete { name: promotion.name().to_owned(), uid: promotion.metadata.uid.clone() };
+    of(Kind::Promotion, write, "withdrawn", role, rights)
+}
+
+/// An approval, or a rejection, of what a promotion would write.
+pub fn decide(request: Request<'_>, of: &ApprovalOf, decision: ApprovalDecision) -> Intent {
+    let environment = of.environment.name.as_str();
+    let spec = ApprovalSpec {
+        release: of.release.clone(),
+        environment: of.environment.clone(),
+        digest: of.digest.clone(),
+        decision,
+        comment: request.reason.map(str::to_owned),
+        expires_at: None,
+        approver: request.by.cloned(),
+    };
+    let name = format!("{environment}-{}-", of.release.name);
+    created(
+        request,
+        &name,
+        Kind::Approval,
+        Approval::new(&name, spec),
+        Role::Approver,
+        vec![Right::to("create", "approvals"), Right::on(environment, "approve")],
+    )
+}
+
+/// The hold of a release: no promotion of it starts.
+pub fn hold(request: Request<'_>, release: &Release) -> Intent {
+    let mut rights = vec![Right::to("patch", "releases")];
+    let is_own = is_by(request, release.spec.requested_by.as_ref());
+    rights.extend((!is_own).then(|| Right::on_all("rollback")));
+    let patch = json!({
+        "metadata": { "annotations": {
+            mark::HELD_BY: request.by.map(|user| &user.username),
+            mark::HELD_BECAUSE: request.reason,
+        } },
+        "spec": { "hold": true },
+    });
+    let write = Write::Patch { name: release.metadata.name.clone().unwrap_or_default(), patch };
+    of(Kind::Release, write, "held", if is_own { Role::Requester } else { Role::OnCall }, rights)
+}
+
+/// The end of a hold.
+pub fn resume(request: Request<'_>, release: &Release) -> Intent {
+    let mut rights = vec![Right::to("patch", "releases")];
+    let is_own = is_by(request, release.spec.requested_by.as_ref());
+    let holder = release.metadata.annotations.iter().flatten().find(|(name, _)| *name == mark::HELD_BY);
+    let is_holder = holder.is_some_and(|(_, holder)| request.by.is_some_and(|user| user.username == *holder));
+    let right = match (is_holder, is_own) {
+        (true, true) => None,
+        (true, false) => Some(Right::on_all("rollback")),
+        (false, _) => Some(Right::on_all("override")),
+    };
+    let role = if right.is_none() { Role::Requester } else { Role::OnCall };
+    rights.extend(right);
+    let patch = json!({
+        "metadata": { "annotations": { mark::HELD_BY: null, mark::HELD_BECAUSE: null } },
+        "spec": { "hold": null },
+    });
+    of(
+        Kind::Release,
+        Write::Patch { name: release.metadata.name.clone().unwrap_or_default(), patch },
+        "resumed",
+        role,
+        rights,
+    )
+}
+
+/// The recall of the content of releases.
+pub fn recall(
+    request: Request<'_>,
+    name: Option<&str>,
+    application: &ApplicationName,
+    digests: &[String],
+) -> Intent {
+    let spec = RecallSpec {
+        application: application.clone(),
+        digests: digests.to_vec(),
+        reason: request.reason.unwrap_or_default().to_owned(),
+        author: request.by.cloned(),
+    };
+    let name = name.map_or_else(|| format!("{application}-"), str::to_owned);
+    created(
+        request,
+        &name,
+        Kind::Recall,
+        Recall::new(&name, spec),
+        Role::OnCall,
+        vec![Right::to("create", "recalls"), Right::on_all("rollback")],
+    )
+}
+
+/// The end of a recall.
+pub fn lift_recall(name: &str) -> Intent {
+    let write = Write::Delete { name: name.to_owned(), uid: None };
+    let rights = vec![Right::to("delete", "recalls"), Right::on_all("override")];
+    of(Kind::Recall, write, "lifted", Role::OnCall, rights)
+}
+
+/// A freeze.
+pub fn freeze(request: Request<'_>, name: Option<&str>, spec: ChangeFreezeSpec) -> Intent {
+    let name = name.unwrap_or("freeze-");
+    let rights = vec![Right::to("create", "changefreezes")];
+    created(request, name, Kind::ChangeFreeze, ChangeFreeze::new(name, spec), Role::EnvironmentAdmin, rights)
+}
+
+/// The end of a freeze.
+pub fn unfreeze(name: &str) -> Intent {
+    let write = Write::Delete { name: name.to_owned(), uid: None };
+    of(
+        Kind::ChangeFreeze,
+        write,
+        "lifted",
+        Role::EnvironmentAdmin,
+        vec![Right::to("delete", "changefreezes")],
+    )
+}
+
+fn is_by(request: Request<'_>, user: Option<&UserInfo>) -> bool {
+    request.by.zip(user).is_some_and(|(by, user)| by.username == user.username)
+}
+
+fn bare(request: Request<'_>, release: &str, environment: &str) -> PromotionSpec {
+    PromotionSpec {
+        release: release.into(),
+        environment: environment.into(),
+        application: None,
+        kind: PromotionKind::Promote,
+        to_revision: None,
+        cause: None,
+        reason: None,
+        override_: None,
+        requested_by: request.by.cloned(),
+    }
+}
+
+/// The API server completes a name that ends with `-`.
+fn created(
+    request: Request<'_>,
+    name: &str,
+    kind: Kind,
+    object: impl Serialize,
+    role: Role,
+    rights: Vec<Right>,
+) -> Intent {
+    // An object of the API has a JSON form.
+    let mut manifest = serde_json::to_value(object).unwrap_or_default();
+    let field = if name.ends_with('-') { "generateName" } else { "name" };
+    manifest["metadata"] = json!({ field: name });
+    if !request.project.is_empty() {
+        manifest["metadata"]["namespace"] = json!(request.project);
+    }
+    of(kind, Write::Create(manifest), "created", role, rights)
+}
+
+fn of(kind: Kind, write: Write, done: &'static str, role: Role, rights: Vec<Right>) -> Intent {
+    Intent { kind, write, done, rights, role }
+}
+
+#[cfg(test)]
+#[path = "intent_tests.rs"]
+mod tests;

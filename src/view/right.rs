@@ -1,0 +1,130 @@
+//! Rights: what a user needs in order to write an intent, and the command of the person who grants it.
+
+use super::screen::printable;
+use crate::api::GROUP;
+
+/// One right in the namespace of a project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Right {
+    /// The verb, such as `create` or `promote`.
+    pub verb: &'static str,
+    /// Plural name of the kind.
+    pub resource: &'static str,
+    /// Name of the object. None stands for all.
+    pub name: Option<String>,
+}
+
+impl Right {
+    /// A verb on all objects of a kind.
+    pub fn to(verb: &'static str, resource: &'static str) -> Self {
+        Self { verb, resource, name: None }
+    }
+
+    /// A verb on one environment.
+    pub fn on(environment: &str, verb: &'static str) -> Self {
+        Self { verb, resource: "environments", name: Some(environment.to_owned()) }
+    }
+
+    /// A verb on all environments of the project.
+    pub fn on_all(verb: &'static str) -> Self {
+        Self::to(verb, "environments")
+    }
+
+    fn shown(&self) -> String {
+        match (&self.name, self.resource) {
+            (Some(name), resource) => format!("{} on {resource}.{GROUP} \"{name}\"", self.verb),
+            (None, resource @ "environments") => format!("{} on all {resource}.{GROUP}", self.verb),
+            (None, resource) => format!("{} on {resource}.{GROUP}", self.verb),
+        }
+    }
+}
+
+/// A role of the chart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// `towpath-requester`
+    Requester,
+    /// `towpath-approver`
+    Approver,
+    /// `towpath-oncall`
+    OnCall,
+    /// `towpath-environment-admin`
+    EnvironmentAdmin,
+}
+
+impl Role {
+    /// Name of the ClusterRole.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Requester => "towpath-requester",
+            Self::Approver => "towpath-approver",
+            Self::OnCall => "towpath-oncall",
+            Self::EnvironmentAdmin => "towpath-environment-admin",
+        }
+    }
+}
+
+/// Which rights are missing, and the command that grants them. `user` is empty if the name is not known.
+pub fn missing(rights: &[&Right], role: Role, project: &str, user: &str) -> String {
+    let shown: Vec<String> = rights.iter().map(|right| right.shown()).collect();
+    let user = &printable(user);
+    let who = if user.is_empty() { "you lack".to_owned() } else { format!("{user} lacks") };
+    format!(
+        "{who} the verb {} in namespace {project}. A user who may bind roles there grants it with: {}",
+        shown.join(", and "),
+        command(role, project, user)
+    )
+}
+
+fn command(role: Role, project: &str, user: &str) -> String {
+    let role = role.as_str();
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || "@.:_-".contains(character);
+    let (suffix, user) = match user {
+        "" => (String::new(), "YOUR-NAME".to_owned()),
+        plain if plain.chars().all(is_plain) => (format!("-{plain}"), plain.to_owned()),
+        // A name for a shell, and none for an object.
+        other => (String::new(), format!("'{}'", other.replace('\'', r"'\''"))),
+    };
+    format!(
+        "kubectl create rolebinding {role}{suffix} --namespace {project} --clusterrole {role} --user {user}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_right_is_named_with_the_command_that_grants_it() {
+        let (create, promote) = (Right::to("create", "promotions"), Right::on("prod", "promote"));
+        let recall = Right::on_all("rollback");
+        for (rights, role, user, text) in [
+            (
+                vec![&promote],
+                Role::Requester,
+                "ann",
+                "ann lacks the verb promote on environments.towpath.dev \"prod\" in namespace shop. A user who may bind roles there \
+                 grants it with: kubectl create rolebinding towpath-requester-ann --namespace shop --clusterrole towpath-requester --user \
+                 ann",
+            ),
+            (
+                vec![&create, &promote],
+                Role::Requester,
+                "",
+                "you lack the verb create on promotions.towpath.dev, and promote on environments.towpath.dev \"prod\" in namespace shop. \
+                 A user who may bind roles there grants it with: kubectl create rolebinding towpath-requester --namespace shop \
+                 --clusterrole towpath-requester --user YOUR-NAME",
+            ),
+            (
+                vec![&recall],
+                Role::OnCall,
+                "o'hara $(reboot)",
+                "o'hara $(reboot) lacks the verb rollback on all environments.towpath.dev in namespace shop. A user who may bind roles \
+                 there grants it with: kubectl create rolebinding towpath-oncall --namespace shop --clusterrole towpath-oncall --user \
+                 'o'\\''hara $(reboot)'",
+            ),
+        ] {
+            assert_eq!(missing(&rights, role, "shop", user), text);
+        }
+    }
+}
