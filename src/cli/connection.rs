@@ -70,7 +70,17 @@ impl OfProject {
 impl Connection {
     /// A reader of the project. `project` is the namespace that the verb was given.
     pub async fn open(&self, project: Option<&str>) -> anyhow::Result<Reader> {
+        self.reader(project, self.config().await?)
+    }
+
+    /// The same with a client that sends each request once, for a verb that writes.
+    pub async fn open_to_write(&self) -> anyhow::Result<Reader> {
         let mut config = self.config().await?;
+        config.default_retry = false;
+        self.reader(None, config)
+    }
+
+    fn reader(&self, project: Option<&str>, mut config: kube::Config) -> anyhow::Result<Reader> {
         if self.user.is_some() {
             config.auth_info.impersonate = self.user.clone();
             config.auth_info.impersonate_groups =

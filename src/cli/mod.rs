@@ -12,14 +12,15 @@ mod output;
 mod reader;
 mod verbose;
 pub mod verbs;
+mod writer;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::CompleteEnv;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use verbs::{
-    calendar, check, completion, controller, crds, explain, get, history, lint as lint_files, plan, status,
-    version, waiting,
+    approve, calendar, check, completion, controller, crds, explain, freeze, get, history, hold,
+    lint as lint_files, plan, promote, recall, rollback, status, version, waiting,
 };
 
 /// Release management for Kubernetes: promotes releases through environments and rolls back failed releases.
@@ -35,7 +36,7 @@ enum Command {
     Controller(Box<controller::Arguments>),
     Crds(crds::Arguments),
     #[command(flatten)]
-    Verb(Verb),
+    Verb(Box<Verb>),
 }
 
 /// Releases, environments and promotions of a project: what runs, what waits, and why. It reads with the rights of its user.
@@ -56,6 +57,18 @@ enum Verb {
     Calendar(calendar::Arguments),
     Waiting(waiting::Arguments),
     History(history::Arguments),
+    Promote(promote::Arguments),
+    Approve(approve::Arguments),
+    Reject(approve::Rejecting),
+    Hold(hold::Arguments),
+    Resume(hold::Resuming),
+    Abort(rollback::Aborting),
+    Retry(promote::Retrying),
+    Rollback(rollback::Arguments),
+    Recall(recall::Arguments),
+    Freeze(freeze::Arguments),
+    Unfreeze(freeze::Lifting),
+    Override(promote::Overriding),
     Lint(lint_files::Arguments),
     Check(check::Arguments),
     Completion(completion::Arguments),
@@ -91,7 +104,7 @@ pub fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode
     match arguments.command {
         Command::Controller(arguments) => controller::run(*arguments).map(|()| ExitCode::SUCCESS),
         Command::Crds(arguments) => crds::run(&arguments, out).map(|()| ExitCode::SUCCESS),
-        Command::Verb(verb) => verb.run(out),
+        Command::Verb(verb) => (*verb).run(out),
     }
 }
 
@@ -111,6 +124,18 @@ impl Verb {
                 Self::Calendar(arguments) => calendar::run(&arguments, out).await,
                 Self::Waiting(arguments) => waiting::run(&arguments, out).await,
                 Self::History(arguments) => history::run(&arguments, out).await,
+                Self::Promote(arguments) => promote::run(&arguments, out).await,
+                Self::Approve(arguments) => approve::run(&arguments, out).await,
+                Self::Reject(arguments) => approve::run_reject(&arguments, out).await,
+                Self::Hold(arguments) => hold::run(&arguments, out).await,
+                Self::Resume(arguments) => hold::run_resume(&arguments, out).await,
+                Self::Abort(arguments) => rollback::run_abort(&arguments, out).await,
+                Self::Retry(arguments) => promote::run_retry(&arguments, out).await,
+                Self::Rollback(arguments) => rollback::run(&arguments, out).await,
+                Self::Recall(arguments) => recall::run(&arguments, out).await,
+                Self::Freeze(arguments) => freeze::run(&arguments, out).await,
+                Self::Unfreeze(arguments) => freeze::run_unfreeze(&arguments, out).await,
+                Self::Override(arguments) => promote::run_override(&arguments, out).await,
                 Self::Lint(arguments) => lint_files::run(&arguments, out),
                 Self::Check(arguments) => check::run(&arguments, out).await,
                 Self::Completion(arguments) => completion::run(&arguments, out),

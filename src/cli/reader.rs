@@ -5,7 +5,7 @@
 use crate::api::names::{SUBDOMAIN_RULE, is_subdomain};
 use crate::api::{CachedRelease, Environment, Promotion, Release};
 use crate::decide::world::{Objects, Project};
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use futures::future::try_join_all;
 use http::Request;
 use k8s_openapi::api::core::v1::Pod;
@@ -72,6 +72,20 @@ impl Reader {
             Ok(found) => Ok(Some(found)),
             Err(kube::Error::Api(status)) if status.code == 404 && is_object(&status) => Ok(None),
             Err(error) => Err(self.explained::<K>(error)),
+        }
+    }
+
+    /// One object, or an error with the nearest name if there is none of this name.
+    pub async fn existing<K>(&self, name: &str) -> anyhow::Result<K>
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned,
+    {
+        match self.get::<K>(checked(name)?).await? {
+            Some(found) => Ok(found),
+            None => {
+                let (kind, like) = (K::kind(&()).to_lowercase(), suggestion(name, &self.names::<K>().await?));
+                bail!("namespace {} has no {kind} {name}{like}", self.project)
+            }
         }
     }
 

@@ -99,6 +99,7 @@ fn main() -> ExitCode {
         plugin::reading::stories(),
         plugin::watching::stories(),
         plugin::checkup::stories(),
+        plugin::intents::stories(),
         parts::audit_log::stories(),
         parts::identities::stories(),
         parts::played_fates::stories(),

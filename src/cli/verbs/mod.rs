@@ -1,15 +1,21 @@
 //! One file per verb.
 
+pub mod approve;
 pub mod calendar;
 pub mod check;
 pub mod completion;
 pub mod controller;
 pub mod crds;
 pub mod explain;
+pub mod freeze;
 pub mod get;
 pub mod history;
+pub mod hold;
 pub mod lint;
 pub mod plan;
+pub mod promote;
+pub mod recall;
+pub mod rollback;
 pub mod status;
 pub mod version;
 pub mod waiting;

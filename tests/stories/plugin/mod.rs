@@ -2,6 +2,7 @@
 
 pub mod checkup;
 pub mod explaining;
+pub mod intents;
 pub mod reading;
 pub mod watching;
 

@@ -86,6 +86,7 @@ impl Project {
             "towpath-oncall" => "rollback",
             "towpath-declarer" => "declare",
             "towpath-viewer" => "get",
+            "towpath-environment-admin" => "patch",
             _ => "promote",
         };
         self.until_may(person, verb, "prod", true).await

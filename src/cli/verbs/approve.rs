@@ -1,0 +1,134 @@
+//! `approve` and `reject`: a person's decision about what a promotion would write.
+
+use super::promote::OfRelease;
+use crate::api::{ApprovalDecision, Environment, Meta, Promotion, Release};
+use crate::cli::output;
+use crate::cli::reader::Reader;
+use crate::cli::writer::{Writer, Writing, confirmed};
+use crate::view::intent::decide;
+use crate::view::review::{Review, review};
+use crate::view::screen::Branch;
+use anyhow::bail;
+use jiff::Timestamp;
+use std::io::Write;
+use std::process::ExitCode;
+
+const USAGE: u8 = 2;
+
+/// Approve a release for an environment. It shows what would be approved, and asks.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Do not ask.
+    #[arg(short, long)]
+    yes: bool,
+    #[command(flatten)]
+    decision: Decision,
+}
+
+/// Reject a release for an environment. The rejection closes the gate until you delete it.
+#[derive(Debug, clap::Args)]
+pub struct Rejecting {
+    #[command(flatten)]
+    decision: Decision,
+}
+
+#[derive(Debug, clap::Args)]
+struct Decision {
+    #[command(flatten)]
+    of: OfRelease,
+    /// Reason for the decision. It is copied into the record.
+    #[arg(long, visible_alias = "comment")]
+    reason: Option<String>,
+    #[command(flatten)]
+    writing: Writing,
+}
+
+/// Runs `approve`.
+pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let writer = arguments.decision.writing.open().await?;
+    let (promotion, review) = waiting(&writer.reader, &arguments.decision.of).await?;
+    let Some(of) = promotion.status.as_ref().and_then(|status| Some(&status.approvals.as_ref()?.of)) else {
+        bail!("{} needs no approval", promotion.name());
+    };
+    let request = writer.request(arguments.decision.reason.as_deref());
+    let intent = decide(request, of, ApprovalDecision::Approve);
+    writer.check(&intent).await?;
+    show(&writer, &review, out)?;
+    if writer.is_in_earnest() && !arguments.yes {
+        match confirmed(&format!("Approve {} for {}?", review.release, review.environment))? {
+            Some(true) => {}
+            Some(false) => bail!("{} was not approved", review.release),
+            None => {
+                writeln!(
+                    std::io::stderr(),
+                    "error: there is no terminal to ask on: approve what is shown with --yes"
+                )?;
+                return Ok(ExitCode::from(USAGE));
+            }
+        }
+    }
+    writer.write(&intent, out).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs `reject`.
+pub async fn run_reject(arguments: &Rejecting, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let writer = arguments.decision.writing.open().await?;
+    let (promotion, _) = waiting(&writer.reader, &arguments.decision.of).await?;
+    let Some(of) = promotion.status.as_ref().and_then(|status| Some(&status.approvals.as_ref()?.of)) else {
+        bail!("{} needs no approval", promotion.name());
+    };
+    let request = writer.request(arguments.decision.reason.as_deref());
+    writer.write(&decide(request, of, ApprovalDecision::Reject), out).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The screens that an approver reads before the question, in this order.
+fn screens(review: &Review) -> Vec<Branch> {
+    vec![review.tree(Timestamp::now())]
+}
+
+fn show(writer: &Writer, review: &Review, out: &mut dyn Write) -> anyhow::Result<()> {
+    let mut lines: Vec<String> =
+        screens(review).iter().flat_map(|screen| screen.lines(output::layout())).collect();
+    if review.excludes(writer.user()) {
+        lines.push(format!("You requested it, so your approval does not count in {}.", review.environment));
+    }
+    match writer.is_for_a_program() {
+        true => output::lines(&mut std::io::stderr(), lines),
+        false => output::lines(out, lines),
+    }
+}
+
+/// The promotion that waits for approvals, and what it would write.
+async fn waiting(reader: &Reader, of: &OfRelease) -> anyhow::Result<(Promotion, Review)> {
+    let (release, environment) = tokio::try_join!(
+        reader.existing::<Release>(&of.release),
+        reader.existing::<Environment>(&of.environment)
+    )?;
+    let (name, place) = (of.release.as_str(), environment.name());
+    let project = reader.project(&format!("spec.release={name}"), Vec::new()).await?;
+    let here = project.promotions.values().map(AsRef::as_ref);
+    let here: Vec<&Promotion> = here.filter(|other| other.spec.environment == *place).collect();
+    let open = here.iter().copied().filter(|other| !other.phase().is_final());
+    let created = |it: &Promotion| it.metadata.creation_timestamp.as_ref().map(|at| at.0);
+    let found = open.clone().filter_map(|other| Some((other, review(other, &release, &environment)?)));
+    if let Some((promotion, review)) = found.max_by_key(|(promotion, _)| created(promotion)) {
+        return Ok((promotion.clone(), review));
+    }
+    let Some(promotion) =
+        open.max_by_key(|it| created(it)).or_else(|| here.iter().copied().max_by_key(|it| created(it)))
+    else {
+        let stages = release.status.iter().flat_map(|status| &status.environments);
+        let stage = stages.into_iter().find(|stage| stage.name == place);
+        let state = stage.map(|stage| format!(": it is {} there", stage.state)).unwrap_or_default();
+        bail!("no promotion of {name} to {place} waits for an approval{state}");
+    };
+    let phase = promotion.phase();
+    let why = promotion
+        .status
+        .as_ref()
+        .and_then(|status| status.message.as_deref())
+        .unwrap_or("nothing is known yet");
+    bail!("{} does not wait for an approval: it is {}: {why}", promotion.name(), phase.as_str())
+}

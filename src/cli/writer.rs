@@ -1,0 +1,278 @@
+//! Writes intents with the rights of the user. The rights are asked about first, so that a missing one can be named; the API server judges.
+//!
+//! Invariant: each intent is sent at most once.
+
+use super::connection::Connection;
+use super::reader::Reader;
+use crate::api::{GROUP, UserInfo, VERSION};
+use crate::view::intent::{Intent, Request, Write};
+use crate::view::right::{Right, missing};
+use crate::view::screen::printable;
+use anyhow::{Context, anyhow, bail};
+use clap::ValueEnum;
+use futures::future::join_all;
+use http::Method;
+use k8s_openapi::api::authentication::v1::SelfSubjectReview;
+use serde_json::{Value, json};
+use std::io::Write as _;
+
+/// Who wrote a field, in `metadata.managedFields`.
+const MANAGER: &str = "kubectl-towpath";
+const MERGE: &str = "application/merge-patch+json";
+const JSON: &str = "application/json";
+
+/// Whether anything is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum DryRun {
+    /// Write.
+    #[default]
+    None,
+    /// Show what would be sent, and send nothing.
+    Client,
+    /// Let the API server judge it, and keep nothing.
+    Server,
+}
+
+/// What is written about the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// JSON.
+    Json,
+    /// YAML.
+    Yaml,
+    /// Kind and name.
+    Name,
+}
+
+/// The flags of a verb that writes.
+#[derive(Debug, clap::Args)]
+pub struct Writing {
+    #[command(flatten)]
+    connection: Connection,
+    /// Write nothing: show what would be sent, or let the API server judge it.
+    #[arg(
+        long, value_enum, value_name = "MODE", default_value_t,
+        num_args = 0..=1, require_equals = true, default_missing_value = "client"
+    )]
+    dry_run: DryRun,
+    /// Format of the object that is written.
+    #[arg(short, long, value_enum)]
+    output: Option<Output>,
+}
+
+/// Writes to one project.
+pub struct Writer {
+    /// Reads the project.
+    pub reader: Reader,
+    user: Option<UserInfo>,
+    dry_run: DryRun,
+    output: Option<Output>,
+}
+
+impl Writing {
+    /// A writer of the project.
+    pub async fn open(&self) -> anyhow::Result<Writer> {
+        let reader = self.connection.open_to_write().await?;
+        // Where the API server does not fill in the user, it has to be in the manifest. Servers before 1.28 do not know this question.
+        let question = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview" });
+        let review = send::<SelfSubjectReview>(
+            &reader,
+            Method::POST,
+            "/apis/authentication.k8s.io/v1/selfsubjectreviews",
+            JSON,
+            &question,
+        );
+        let user = review.await.ok().and_then(|review| review.status?.user_info);
+        let user = user.map(|user| UserInfo {
+            username: user.username.unwrap_or_default(),
+            uid: user.uid.filter(|uid| !uid.is_empty()),
+            groups: user.groups.unwrap_or_default(),
+        });
+        Ok(Writer { reader, user, dry_run: self.dry_run, output: self.output })
+    }
+}
+
+impl Writer {
+    /// What the manifests of this user have in common.
+    pub fn request<'a>(&'a self, reason: Option<&'a str>) -> Request<'a> {
+        // Another user may apply what is only shown.
+        let by = self.user.as_ref().filter(|_| self.dry_run != DryRun::Client);
+        Request { project: &self.reader.project, by, reason }
+    }
+
+    /// The name of the user. Empty if it is not known.
+    pub fn user(&self) -> &str {
+        self.user.as_ref().map(|user| user.username.as_str()).unwrap_or_default()
+    }
+
+    /// Whether something would be written.
+    pub fn is_in_earnest(&self) -> bool {
+        self.dry_run == DryRun::None
+    }
+
+    /// Whether stdout is for a program.
+    pub fn is_for_a_program(&self) -> bool {
+        self.output.is_some()
+    }
+
+    /// Fails if the user lacks a right.
+    pub async fn check(&self, intent: &Intent) -> anyhow::Result<()> {
+        if self.dry_run == DryRun::Client {
+            return Ok(());
+        }
+        let answers = join_all(intent.rights.iter().map(|right| self.may(right))).await;
+        let lacking: Vec<&Right> = intent
+            .rights
+            .iter()
+            .zip(answers)
+            .filter(|(_, may)| *may == Some(false))
+            .map(|(it, _)| it)
+            .collect();
+        if !lacking.is_empty() {
+            bail!("{}", missing(&lacking, intent.role, &self.reader.project, self.user()));
+        }
+        Ok(())
+    }
+
+    /// Whether the user has a right. None if the API server does not say.
+    async fn may(&self, right: &Right) -> Option<bool> {
+        let review = json!({
+            "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
+            "spec": { "resourceAttributes": {
+                "group": GROUP, "version": VERSION, "resource": right.resource, "verb": right.verb,
+                "namespace": self.reader.project, "name": right.name,
+            } },
+        });
+        let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+        let answer: Value = send(&self.reader, Method::POST, path, JSON, &review).await.ok()?;
+        answer["status"]["allowed"].as_bool()
+    }
+
+    /// Checks the rights, writes, and says what was written.
+    pub async fn write(&self, intent: &Intent, out: &mut dyn std::io::Write) -> anyhow::Result<()> {
+        self.check(intent).await?;
+        let object = match self.dry_run {
+            DryRun::Client => self.shown(intent).await?,
+            DryRun::None | DryRun::Server => self.sent(intent).await?,
+        };
+        self.report(intent, object, out)
+    }
+
+    /// The object as it would be sent.
+    async fn shown(&self, intent: &Intent) -> anyhow::Result<Value> {
+        match &intent.write {
+            Write::Create(manifest) => Ok(manifest.clone()),
+            Write::Patch { name, patch } => {
+                let mut object: Value = self.ask(Method::GET, intent, name, JSON, &Value::Null).await?;
+                json_patch::merge(&mut object, patch);
+                Ok(object)
+            }
+            Write::Delete { name, .. } => Ok(json!({ "metadata": { "name": name } })),
+        }
+    }
+
+    async fn sent(&self, intent: &Intent) -> anyhow::Result<Value> {
+        match &intent.write {
+            Write::Create(manifest) => self.ask(Method::POST, intent, "", JSON, manifest).await,
+            Write::Patch { name, patch } => self.ask(Method::PATCH, intent, name, MERGE, patch).await,
+            Write::Delete { name, uid } => {
+                let mut options = json!({ "apiVersion": "v1", "kind": "DeleteOptions" });
+                if let Some(uid) = uid {
+                    options["preconditions"] = json!({ "uid": uid });
+                }
+                self.ask(Method::DELETE, intent, name, JSON, &options).await?;
+                Ok(json!({ "metadata": { "name": name } }))
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        intent: &Intent,
+        name: &str,
+        content: &str,
+        body: &Value,
+    ) -> anyhow::Result<Value> {
+        let (project, resource) = (&self.reader.project, intent.kind.plural());
+        let slash = if name.is_empty() { "" } else { "/" };
+        let dry_run = if self.dry_run == DryRun::Server { "&dryRun=All" } else { "" };
+        let options = match method {
+            Method::GET => String::new(),
+            Method::DELETE => format!("?{}", dry_run.trim_start_matches('&')),
+            _ => format!("?fieldManager={MANAGER}&fieldValidation=Strict{dry_run}"),
+        };
+        let path = format!("/apis/{GROUP}/{VERSION}/namespaces/{project}/{resource}{slash}{name}{options}");
+        send(&self.reader, method, &path, content, body).await.map_err(|error| {
+            if let kube::Error::Api(status) = error {
+                return anyhow!("the API server refused it: {}", printable(&status.message));
+            }
+            anyhow::Error::new(error).context(format!(
+                "the cluster did not answer; see whether it was written: kubectl get {resource} --namespace {project}"
+            ))
+        })
+    }
+
+    fn report(&self, intent: &Intent, object: Value, out: &mut dyn std::io::Write) -> anyhow::Result<()> {
+        let meta = &object["metadata"];
+        let name = meta["name"].as_str().or(meta["generateName"].as_str()).unwrap_or_default();
+        let called = format!("{}.{GROUP}/{name}", intent.kind.singular());
+        let is_whole = object["spec"].is_object();
+        match self.output {
+            Some(Output::Name) => writeln!(out, "{called}")?,
+            Some(Output::Json) if is_whole => {
+                writeln!(out, "{}", serde_json::to_string_pretty(&plain(object))?)?
+            }
+            Some(Output::Yaml) if is_whole => write!(out, "{}", serde_yaml::to_string(&plain(object))?)?,
+            Some(Output::Json | Output::Yaml) | None => {
+                let how = match self.dry_run {
+                    DryRun::None => "",
+                    DryRun::Client => " (dry run)",
+                    DryRun::Server => " (server dry run)",
+                };
+                writeln!(out, "{called} {}{how}", intent.done)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An object without the bookkeeping of the API server, as kubectl shows it.
+fn plain(mut object: Value) -> Value {
+    if let Some(meta) = object["metadata"].as_object_mut() {
+        meta.remove("managedFields");
+    }
+    object
+}
+
+async fn send<T: serde::de::DeserializeOwned>(
+    reader: &Reader,
+    method: Method,
+    path: &str,
+    content: &str,
+    body: &Value,
+) -> Result<T, kube::Error> {
+    let request = http::Request::builder().method(method).uri(path).header("Content-Type", content);
+    let body = if body.is_null() {
+        Vec::new()
+    } else {
+        serde_json::to_vec(body).map_err(kube::Error::SerdeError)?
+    };
+    let request = request.body(body).map_err(kube::Error::HttpError)?;
+    reader.client().request(request).await
+}
+
+/// A person's answer to a question. None without a terminal to ask on.
+pub fn confirmed(question: &str) -> anyhow::Result<Option<bool>> {
+    use std::io::{BufRead, IsTerminal};
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        return Ok(None);
+    }
+    let mut stderr = std::io::stderr();
+    write!(stderr, "{question} [y/N] ")?;
+    stderr.flush()?;
+    let mut answer = String::new();
+    stdin.lock().read_line(&mut answer).context("cannot read the answer")?;
+    Ok(Some(["y", "yes"].contains(&answer.trim().to_lowercase().as_str())))
+}
