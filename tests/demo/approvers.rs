@@ -3,9 +3,9 @@
 use crate::board::{Follower, PROJECT};
 use crate::installation::Installation;
 use crate::screen::{Screen, Tone};
-use anyhow::{Context, Result};
+use anyhow::{Result, ensure};
 use control_plane::{Tool, eventually};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::time::Duration;
 use towpath::api::{Promotion, PromotionKind};
 
@@ -87,25 +87,22 @@ impl Approvers<'_> {
         self.screen.event("prod", Tone::Bad, &format!("alice approves: {why}"));
         for person in ["bob", "carol"] {
             self.approve(person, release).await?;
-            self.screen.event("prod", Tone::Good, &format!("{person} approves"));
+            self.screen.event(
+                "prod",
+                Tone::Good,
+                &format!("{person}: kubectl towpath approve {release} -e prod"),
+            );
         }
         Ok(())
     }
 
     async fn approve(&self, person: &str, release: &str) -> Result<()> {
-        let board = self.follower.board();
-        let promotion = board.promotion("prod", release, PromotionKind::Promote).context("no promotion")?;
-        let report = promotion.status.as_ref().and_then(|status| status.approvals.as_ref());
-        let mut spec: Value = serde_json::to_value(&report.context("nothing to approve")?.of)?;
-        spec["decision"] = json!("Approve");
-        let approval = json!({
-            "apiVersion": "towpath.dev/v1alpha1",
-            "kind": "Approval",
-            "metadata": { "generateName": format!("{person}-"), "namespace": PROJECT },
-            "spec": spec,
-        });
         let kubectl = self.kubectl(person).await?;
-        tokio::task::block_in_place(|| kubectl.run_with(&["create", "-f", "-"], &approval.to_string()))?;
+        let approve = ["towpath", "approve", release, "--environment", "prod", "-n", PROJECT, "--yes"];
+        let mut command = kubectl.command(&approve);
+        command.env("PATH", &self.installation.plugins);
+        let said = tokio::task::block_in_place(|| command.output())?;
+        ensure!(said.status.success(), "{person} cannot approve: {}", String::from_utf8_lossy(&said.stderr));
         Ok(())
     }
 

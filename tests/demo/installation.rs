@@ -5,6 +5,7 @@ use crate::running::{self, Running};
 use crate::screen::Screen;
 use anyhow::{Context, Result, ensure};
 use control_plane::{ControlPlane, Tool, eventually};
+use std::path::PathBuf;
 use std::time::Duration;
 use support::installed_controller::{self, Operator, path};
 use tokio::process::Child;
@@ -24,6 +25,8 @@ spec: { observeWindow: 8s }
 pub struct Installation {
     pub cluster: ControlPlane,
     pub kubectl: Tool,
+    /// The folder of the plugin of kubectl.
+    pub plugins: PathBuf,
     operator: Operator,
     /// Whether pods are real containers, or played.
     pub real: bool,
@@ -66,7 +69,10 @@ impl Installation {
                 ))
             })
             .await?;
-        let installation = Self { cluster, kubectl, operator, real };
+        let plugins = cluster.scratch().to_owned();
+        std::os::unix::fs::symlink(std::env::current_exe()?, plugins.join("kubectl-towpath"))
+            .context("cannot link the plugin")?;
+        let installation = Self { cluster, kubectl, plugins, operator, real };
         screen.step("applying deploy/examples", installation.examples()).await?;
         Ok((installation, child))
     }
@@ -127,7 +133,9 @@ impl Installation {
         screen.say("All of it keeps running. To look around:");
         screen.say("");
         screen.say(&format!("    export KUBECONFIG={}", kept.kubeconfig.display()));
+        screen.say(&format!("    export PATH=$PATH:{}", self.plugins.display()));
         screen.say(&format!("    alias kubectl={}", self.kubectl.path().display()));
+        screen.say("    kubectl towpath get shop");
         screen.say("    kubectl get releases,environments,promotions -n shop");
         screen.say(&format!("    tail -f {}", self.operator.log.display()));
         screen.say("");

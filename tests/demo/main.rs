@@ -2,7 +2,8 @@
 //! `--real` its pods are containers, and it shows what they answer.
 //!
 //! The controller is this program again, started as `controller ...`, with the token of the chart's own ServiceAccount:
-//! it may do exactly what a cluster that installed the chart would let it do.
+//! it may do exactly what a cluster that installed the chart would let it do. So is the plugin of kubectl, by way of a link that is called
+//! `kubectl-towpath`.
 
 mod approvers;
 mod board;
@@ -37,6 +38,9 @@ enum Mode {
 }
 
 fn main() -> ExitCode {
+    if std::env::args().next().is_some_and(|program| program.ends_with("/kubectl-towpath")) {
+        return towpath::cli::plugin();
+    }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["controller", ..] => towpath::cli::main(),
