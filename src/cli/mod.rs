@@ -19,8 +19,8 @@ use clap_complete::CompleteEnv;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use verbs::{
-    approve, calendar, check, completion, controller, crds, explain, freeze, get, history, hold,
-    lint as lint_files, plan, promote, recall, rollback, status, version, waiting,
+    approve, calendar, changelog, check, completion, controller, crds, explain, freeze, get, history, hold,
+    lint as lint_files, log, plan, promote, recall, rollback, status, version, waiting,
 };
 
 /// Release management for Kubernetes: promotes releases through environments and rolls back failed releases.
@@ -75,6 +75,8 @@ enum Verb {
     Version(version::Arguments),
     #[command(name = "__complete", hide = true)]
     Words(completion::Words),
+    Log(log::Arguments),
+    Changelog(changelog::Arguments),
 }
 
 /// Parses the arguments of `towpath` and runs the command.
@@ -141,6 +143,8 @@ impl Verb {
                 Self::Completion(arguments) => completion::run(&arguments, out),
                 Self::Version(arguments) => version::run(&arguments, out).await,
                 Self::Words(words) => completion::words(&words, out),
+                Self::Log(arguments) => log::run(&arguments, out).await,
+                Self::Changelog(arguments) => changelog::run(&arguments, out).await,
             }
         })
     }

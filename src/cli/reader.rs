@@ -62,6 +62,12 @@ impl Reader {
         &self.client
     }
 
+    /// The releases of an application.
+    pub async fn releases_of(&self, application: &str) -> anyhow::Result<Vec<Arc<CachedRelease>>> {
+        let releases = self.list::<Release>(&format!("spec.application={application}")).await?;
+        Ok(releases.into_iter().map(cached).collect())
+    }
+
     /// One object. None if there is none of this name.
     pub async fn get<K>(&self, name: &str) -> anyhow::Result<Option<K>>
     where

@@ -5,11 +5,13 @@
 
 pub mod board;
 pub mod calendar;
+pub mod changelog;
 pub mod checkup;
 pub mod explain;
 pub mod findings;
 pub mod history;
 pub mod intent;
+pub mod log;
 pub mod outlook;
 pub mod plan;
 pub mod review;

@@ -9,4 +9,5 @@ mod lint;
 mod properties;
 mod screens;
 mod screens_ahead;
+mod screens_changes;
 mod simulate;

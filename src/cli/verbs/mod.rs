@@ -2,6 +2,7 @@
 
 pub mod approve;
 pub mod calendar;
+pub mod changelog;
 pub mod check;
 pub mod completion;
 pub mod controller;
@@ -12,6 +13,7 @@ pub mod get;
 pub mod history;
 pub mod hold;
 pub mod lint;
+pub mod log;
 pub mod plan;
 pub mod promote;
 pub mod recall;

@@ -1,0 +1,36 @@
+//! `log`: the time line of one promotion.
+
+use crate::api::Promotion;
+use crate::cli::connection::Connection;
+use crate::cli::output::{self, Format};
+use crate::cli::reader::{checked, suggestion};
+use crate::view::log::log;
+use anyhow::bail;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Show the time line of one promotion: request, approvals, steps, writes, tests, measurements and end.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Name of a promotion. `history` and `status` show the names.
+    promotion: String,
+    #[command(flatten)]
+    connection: Connection,
+    /// Format of the output.
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+}
+
+/// Runs the verb.
+pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let name = checked(arguments.promotion.strip_prefix("promotion/").unwrap_or(&arguments.promotion))?;
+    let reader = arguments.connection.open(None).await?;
+    let Some(promotion) = reader.get::<Promotion>(name).await? else {
+        let like = suggestion(name, &reader.names::<Promotion>().await?);
+        bail!("namespace {} has no promotion {name}{like}", reader.project)
+    };
+    let view = log(&promotion);
+    let names = [format!("promotion/{name}")];
+    output::write_lines(out, arguments.output, "Log", &view, |layout| view.lines(layout), names)?;
+    Ok(ExitCode::SUCCESS)
+}

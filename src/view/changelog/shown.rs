@@ -1,0 +1,160 @@
+//! The changelog as a tree for a terminal, and as Markdown.
+
+use super::{Changelog, Direction, Image, Version};
+use crate::api::Risk;
+use crate::view::screen::{Branch, Cell, Layout, printable};
+use crate::view::tone::Tone;
+use std::fmt::Write;
+
+impl Changelog {
+    /// What the changelog is about, in a sentence.
+    pub fn sentence(&self) -> String {
+        let runs = self.from.as_ref().map(|from| match &from.version {
+            Some(version) => version.clone(),
+            None => from.release.clone(),
+        });
+        let (environment, version) = (&self.environment, &self.version);
+        match (self.direction, runs) {
+            (Direction::None, _) => format!("{version} runs in {environment}: nothing changes"),
+            (Direction::Forward, Some(runs)) => format!("from {runs} to {version}"),
+            (Direction::Back, Some(runs)) => {
+                format!("back from {runs} to {version}, which is older: these versions would be taken away")
+            }
+            (Direction::First | Direction::Forward | Direction::Back, _) => {
+                format!("nothing was promoted to {environment} yet")
+            }
+        }
+    }
+
+    /// The changelog for a terminal.
+    pub fn lines(&self, layout: Layout) -> Vec<String> {
+        let title = vec![
+            Cell::plain(&self.application),
+            Cell::plain(&self.version),
+            Cell::plain(format!("in {}", self.environment)),
+        ];
+        let mut branches: Vec<Branch> = self.versions.iter().map(Version::branch).collect();
+        if !self.images.is_empty() {
+            let images =
+                self.images.iter().map(|image| Branch::new(vec![Cell::plain(&image.name)], image.change()));
+            branches.push(Branch::new(vec![Cell::plain("Images")], "").with(images));
+        }
+        if let Some(objects) = &self.objects {
+            let lines = objects.changes.iter().map(|object| {
+                Branch::new(
+                    vec![
+                        Cell::plain(&object.action),
+                        Cell::plain(format!("{} {}", object.kind, object.name)),
+                    ],
+                    "",
+                )
+            });
+            let of = format!("changed by {} in {}", objects.promotion, objects.environment);
+            branches.push(Branch::new(vec![Cell::plain("Objects")], of).with(lines));
+        }
+        branches
+            .extend(self.notes.iter().map(|note| Branch::new(vec![Cell::toned("Note", Tone::Waits)], note)));
+        Branch::new(title, self.sentence()).with(branches).lines(layout)
+    }
+
+    /// The changelog as Markdown, for release notes.
+    pub fn markdown(&self) -> String {
+        let mut text = String::new();
+        let mut line = |line: String| {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{line}");
+        };
+        line(format!("# {} {}", escaped(&self.application), escaped(&self.version)));
+        line(format!("\nEnvironment {}: {}.", escaped(&self.environment), escaped(&self.sentence())));
+        for version in &self.versions {
+            line(format!("\n## {}\n", escaped(&version.version)));
+            if let Some(summary) = &version.summary {
+                line(format!("{}\n", escaped(summary)));
+            }
+            for (name, value) in version.facts() {
+                line(format!("- {name}: {}", escaped(&value)));
+            }
+            for link in &version.links {
+                line(format!("- [{}](<{}>)", escaped(&link.title), address(&link.url)));
+            }
+        }
+        if !self.images.is_empty() {
+            line("\n## Images\n\n| Image | Change |\n|---|---|".to_owned());
+            for image in &self.images {
+                line(format!("| {} | {} |", escaped(&image.name), escaped(&image.change())));
+            }
+        }
+        if let Some(objects) = &self.objects {
+            let of = format!("Changed by {} in {}:", objects.promotion, objects.environment);
+            line(format!("\n## Objects\n\n{}\n", escaped(&of)));
+            for object in &objects.changes {
+                line(format!("- {} {} {}", object.action, escaped(&object.kind), escaped(&object.name)));
+            }
+        }
+        for note in &self.notes {
+            line(format!("\n> {}", escaped(note)));
+        }
+        text
+    }
+}
+
+impl Image {
+    fn change(&self) -> String {
+        match (self.from.is_empty(), self.to.is_empty()) {
+            (true, _) => format!("new: {}", self.to.join(", ")),
+            (_, true) => format!("no longer used: {}", self.from.join(", ")),
+            _ => format!("{} -> {}", self.from.join(", "), self.to.join(", ")),
+        }
+    }
+}
+
+impl Version {
+    fn branch(&self) -> Branch {
+        let mut cells = vec![Cell::plain(&self.version)];
+        if self.type_ != "Normal" {
+            cells.push(Cell::toned(&self.type_, Tone::Waits));
+        }
+        if let Some(risk) = self.risk {
+            let tone = if risk == Risk::High { Tone::Bad } else { Tone::Plain };
+            cells.push(Cell::toned(format!("{risk:?} risk"), tone));
+        }
+        let facts = self.facts().into_iter().filter(|(name, _)| !matches!(*name, "type" | "risk"));
+        let facts = facts.map(|(name, value)| Branch::new(vec![Cell::plain(name)], value));
+        let links = self.links.iter().map(|link| Branch::new(vec![Cell::plain(&link.title)], &link.url));
+        Branch::new(cells, self.summary.as_deref().unwrap_or_default()).with(facts).with(links)
+    }
+
+    /// What is known about the version, except its summary and its links.
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        let mut facts = Vec::new();
+        if self.type_ != "Normal" {
+            facts.push(("type", self.type_.clone()));
+        }
+        facts.extend(self.risk.map(|risk| ("risk", format!("{risk:?}"))));
+        facts.extend(self.owner.clone().map(|owner| ("owner", owner)));
+        if !self.tickets.is_empty() {
+            facts.push(("tickets", self.tickets.join(", ")));
+        }
+        if !self.reversible {
+            facts.push(("irreversible", "automation does not roll it back".to_owned()));
+        }
+        if self.deleted {
+            facts.push(("deleted", format!("the release {} no longer exists", self.release)));
+        }
+        facts
+    }
+}
+
+/// Text without a meaning in Markdown, on one line.
+fn escaped(text: &str) -> String {
+    let text = printable(text);
+    let is_mark = |character: char| "\\`*_[]<>#|~!&".contains(character);
+    text.chars()
+        .flat_map(|character| is_mark(character).then_some('\\').into_iter().chain([character]))
+        .collect()
+}
+
+/// An address that cannot end the link that it is in.
+fn address(url: &str) -> String {
+    printable(url).replace('<', "%3C").replace('>', "%3E").replace('\\', "%5C")
+}

@@ -1,0 +1,175 @@
+//! The screens that show changes: the time line of a promotion, and the changelog of a release.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "it is how a test fails")]
+
+use crate::screens::{are_as_before, object};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use towpath::api::{Environment, Promotion, Release};
+use towpath::decide::world::{Objects, Project};
+use towpath::view::changelog::changelog;
+use towpath::view::log::log;
+
+const CRASH: &str = "Deployment web: container app of pod web-5f6-abc ended with exit code 1";
+
+fn promotion(name: &str, release: &str, environment: &str, status: &Value) -> Promotion {
+    let spec = json!({
+        "release": release, "environment": environment, "application": "shop", "reason": "ship before the sale",
+        "requestedBy": { "username": "alice@example.com" },
+        "override": { "gates": ["Window"], "reason": "agreed with on-call" },
+    });
+    serde_json::from_value(object("Promotion", name, &spec, status)).unwrap()
+}
+
+fn release(version: &str, day: u8, change: &Value, digest: &str) -> Release {
+    let spec = json!({
+        "application": "shop", "version": version, "source": { "environment": { "name": "dev" } }, "change": change,
+        "requestedBy": { "username": "bob@example.com" },
+    });
+    let pinned = format!("registry.example.com/shop/web@sha256:{}", digest.repeat(64));
+    let mut images =
+        vec![json!({ "image": format!("registry.example.com/shop/web:{version}"), "pinned": pinned })];
+    if version == "1.5.0" {
+        images.push(json!({ "image": "redis:8" }));
+    }
+    let status = json!({
+        "observedGeneration": 1, "phase": "Waiting", "digest": digest.repeat(64), "content": format!("shop-{version}"),
+        "images": images,
+    });
+    let mut value = object("Release", &format!("shop-{version}"), &spec, &status);
+    value["metadata"]["creationTimestamp"] = json!(format!("2026-11-{day:02}T09:00:00Z"));
+    serde_json::from_value(value).unwrap()
+}
+
+/// Five versions, of which `prod` runs the second; the fourth was deleted after it had been in `dev`.
+fn project() -> Project {
+    let described = json!({
+        "type": "Emergency", "risk": "High", "owner": "team-checkout", "reversible": false,
+        "summary": "Repairs the rounding of totals.\n\u{1b}[31mIt rewrites *all* orders", "tickets": ["SHOP-12", "SHOP-13"],
+        "links": [{ "title": "pull request", "url": "https://git.example.com/shop/pull/12" }],
+    });
+    let releases = vec![
+        release("1.2.0", 1, &json!({ "summary": "The first one" }), "1"),
+        release("1.3.0", 2, &json!({ "summary": "Faster search", "risk": "Low" }), "2"),
+        release("1.4.0", 3, &described, "3"),
+        release("1.5.0", 5, &json!({ "owner": "team-search", "tickets": ["SHOP-20"] }), "5"),
+    ];
+    let status = |revision: i64, version: &str, digest: &str, changes: Value| {
+        json!({
+            "observedGeneration": 1, "phase": "Verified", "version": version, "revision": revision, "application": "shop",
+            "releaseDigest": digest.repeat(64), "startedAt": "2026-11-04T09:00:00Z", "changes": changes,
+            "change": { "type": "Normal", "summary": "Kept in the record" },
+        })
+    };
+    let changes = json!([
+        { "apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "action": "Update" },
+        { "apiVersion": "v1", "kind": "ConfigMap", "name": "web-a1b2c3", "action": "Create" },
+        { "apiVersion": "v1", "kind": "Service", "name": "old", "action": "Delete", "removal": "AfterRollout" },
+    ]);
+    let mut deleted = promotion("dev-shop-1.4.1", "shop-1.4.1", "dev", &status(4, "1.4.1", "4", json!([])));
+    deleted.metadata.creation_timestamp = serde_json::from_value(json!("2026-11-04T09:00:00Z")).unwrap();
+    let promotions = vec![
+        promotion("prod-shop-1.3.0", "shop-1.3.0", "prod", &status(2, "1.3.0", "2", json!([]))),
+        deleted,
+        promotion("dev-shop-1.5.0", "shop-1.5.0", "dev", &status(5, "1.5.0", "5", changes)),
+    ];
+    let environment = |name: &str| -> Environment {
+        let spec = json!({ "namespace": format!("shop-{name}") });
+        serde_json::from_value(object("Environment", name, &spec, &json!({ "observedGeneration": 1 })))
+            .unwrap()
+    };
+    Project::from_objects(Objects {
+        name: "shop".into(),
+        environments: ["dev", "prod"].into_iter().map(|name| Arc::new(environment(name))).collect(),
+        promotions: promotions.into_iter().map(Arc::new).collect(),
+        releases: releases.into_iter().map(|release| Arc::new(release.into())).collect(),
+        ..Objects::default()
+    })
+}
+
+fn ended() -> Promotion {
+    let at = |time: &str| format!("2026-11-01T{time}Z");
+    let status = json!({
+        "observedGeneration": 1, "phase": "Failed", "reason": "CrashLoopBackOff", "message": format!("{CRASH}; rolled back to revision 7"),
+        "version": "1.5.0", "revision": 8, "replaces": 7, "startedAt": at("09:20:00"), "rolledOutAt": at("09:21:10"),
+        "finishedAt": at("09:24:00"),
+        "approvals": {
+            "of": { "release": { "name": "shop-1.5.0", "uid": "u" }, "environment": { "name": "qa", "uid": "v" }, "digest": "a" },
+            "required": 1, "approved": [{ "by": "carol@example.com", "at": at("09:12:00"), "comment": "fine" }],
+        },
+        "changes": [
+            { "apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "action": "Update" },
+            { "apiVersion": "v1", "kind": "Service", "name": "old", "action": "Delete", "removal": "AfterRollout" },
+        ],
+        "steps": [
+            { "name": "Preflight", "startedAt": at("09:20:00"), "finishedAt": at("09:20:00"), "result": "Passed", "message": "dry-run of 4 objects: 1 differ" },
+            { "name": "Rollout", "startedAt": at("09:20:00"), "finishedAt": at("09:21:10"), "result": "Passed" },
+            { "name": "Observe", "startedAt": at("09:21:10"), "finishedAt": at("09:24:00"), "result": "Failed", "message": CRASH },
+        ],
+        "tests": [{
+            "name": "smoke", "origin": "Environment", "result": "Passed", "attempts": 2, "job": "smoke-1", "exitCode": 0,
+            "startedAt": at("09:21:12"), "finishedAt": at("09:21:40"),
+        }],
+        "checks": [{ "name": "error-ratio", "passed": 3, "failed": 1, "value": "0.2", "baseline": "0.004", "at": at("09:23:30"), "verdict": "Failed" }],
+        "warnings": ["1 images are not pinned to a digest"],
+        "conditions": [{ "type": "Stalled", "status": "True", "reason": "CrashLoopBackOff", "message": CRASH, "lastTransitionTime": at("09:24:00") }],
+    });
+    promotion("qa-shop-1.5.0", "shop-1.5.0", "qa", &status)
+}
+
+#[test]
+fn every_screen_of_changes_is_as_it_was() {
+    let project = project();
+    let prod = &project.environments["prod"];
+    let of = |name: &str| changelog(&project, prod, &project.releases[name]);
+    let (forward, back) = (of("shop-1.5.0"), of("shop-1.2.0"));
+    let (time_line, pending) = (log(&ended()), log(&promotion("p", "shop-1.5.0", "qa", &Value::Null)));
+    are_as_before(&[
+        ("log", Box::new(|layout| time_line.lines(layout))),
+        ("log-pending", Box::new(|layout| pending.lines(layout))),
+        ("changelog", Box::new(|layout| forward.lines(layout))),
+        ("changelog-back", Box::new(|layout| back.lines(layout))),
+        ("changelog-markdown", Box::new(|_| forward.markdown().lines().map(str::to_owned).collect())),
+    ]);
+}
+
+/// The versions between what runs and the release, in the order of the controller.
+#[test]
+fn the_changelog_has_every_version_between_what_runs_and_the_release() {
+    let project = project();
+    let prod = &project.environments["prod"];
+    for (release, direction, expected) in [
+        ("shop-1.5.0", "Forward", vec!["1.5.0", "1.4.1", "1.4.0"]),
+        ("shop-1.4.0", "Forward", vec!["1.4.0"]),
+        ("shop-1.3.0", "None", vec![]),
+        ("shop-1.2.0", "Back", vec!["1.3.0"]),
+    ] {
+        let view = serde_json::to_value(changelog(&project, prod, &project.releases[release])).unwrap();
+        let versions: Vec<&str> =
+            view["versions"].as_array().unwrap().iter().map(|it| it["version"].as_str().unwrap()).collect();
+        assert_eq!((view["direction"].as_str().unwrap(), versions), (direction, expected), "{release}");
+    }
+    let qa = serde_json::from_value(object("Environment", "qa", &json!({ "namespace": "q" }), &Value::Null))
+        .unwrap();
+    let first = serde_json::to_value(changelog(&project, &qa, &project.releases["shop-1.3.0"])).unwrap();
+    assert_eq!((first["direction"].as_str(), first.get("from")), (Some("First"), None));
+    assert_eq!(first["images"][0]["name"], "registry.example.com/shop/web");
+}
+
+/// Entries without a time of their own follow the start.
+#[test]
+fn the_time_line_is_in_order() {
+    let view = serde_json::to_value(log(&ended())).unwrap();
+    let names: Vec<String> = view["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| format!("{} {}", entry["what"].as_str().unwrap(), entry["name"].as_str().unwrap()))
+        .collect();
+    assert_eq!(names.first().map(String::as_str), Some("Request alice@example.com"));
+    assert_eq!(names.last().map(String::as_str), Some("End ended"));
+    let place = |name: &str| names.iter().position(|other| other == name).unwrap();
+    assert!(place("Approval carol@example.com") < place("Progress started"));
+    assert!(place("Write Deployment web") < place("Test smoke"));
+    assert!(place("Test smoke") < place("Check error-ratio"));
+}
