@@ -68,6 +68,11 @@ impl OfProject {
 }
 
 impl Connection {
+    /// The namespace that the user named.
+    pub fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
     /// A reader of the project. `project` is the namespace that the verb was given.
     pub async fn open(&self, project: Option<&str>) -> anyhow::Result<Reader> {
         self.reader(project, self.config().await?)

@@ -1,6 +1,7 @@
 //! The command line: parses arguments and returns an exit code. Results are written to stdout, everything else to stderr.
 
 mod connection;
+mod create;
 mod drawing;
 mod everything;
 mod installation;
@@ -19,8 +20,8 @@ use clap_complete::CompleteEnv;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use verbs::{
-    approve, calendar, changelog, check, completion, controller, crds, explain, freeze, get, history, hold,
-    lint as lint_files, log, plan, promote, recall, rollback, status, version, waiting,
+    approve, calendar, changelog, check, completion, controller, crds, cut, explain, freeze, get, history,
+    hold, lint as lint_files, log, plan, promote, recall, rollback, status, version, waiting,
 };
 
 /// Release management for Kubernetes: promotes releases through environments and rolls back failed releases.
@@ -77,6 +78,7 @@ enum Verb {
     Words(completion::Words),
     Log(log::Arguments),
     Changelog(changelog::Arguments),
+    Cut(Box<cut::Arguments>),
 }
 
 /// Parses the arguments of `towpath` and runs the command.
@@ -145,6 +147,7 @@ impl Verb {
                 Self::Words(words) => completion::words(&words, out),
                 Self::Log(arguments) => log::run(&arguments, out).await,
                 Self::Changelog(arguments) => changelog::run(&arguments, out).await,
+                Self::Cut(arguments) => cut::run(&arguments, out).await,
             }
         })
     }
@@ -155,4 +158,17 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     // An error with a context says what the end of the output means.
     let cause = error.downcast_ref::<io::Error>().filter(|_| error.chain().count() == 1);
     cause.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// As the programs use them: a flag that all verbs have may clash with an argument of one.
+    #[test]
+    fn the_arguments_of_every_verb_can_be_parsed() {
+        Arguments::command().debug_assert();
+        Plugin::command().debug_assert();
+    }
 }

@@ -12,6 +12,7 @@ pub mod findings;
 pub mod history;
 pub mod intent;
 pub mod log;
+pub mod manifests;
 pub mod outlook;
 pub mod plan;
 pub mod review;

@@ -7,6 +7,7 @@ pub mod check;
 pub mod completion;
 pub mod controller;
 pub mod crds;
+pub mod cut;
 pub mod explain;
 pub mod freeze;
 pub mod get;
