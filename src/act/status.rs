@@ -3,7 +3,7 @@
 use super::ActError;
 use crate::api::{
     ApprovalStatus, CheckProviderStatus, Condition, EnvironmentStatus, PromotionStatus, READY, Reason,
-    RecallStatus, ReleaseStatus, RollbackPolicyStatus,
+    RecallStatus, ReleaseStatus, RollbackPolicyStatus, mark,
 };
 use crate::cluster::Undecodable;
 use crate::decide::decision::NoStatus;
@@ -53,7 +53,7 @@ pub trait Status: Serialize {
     const KIND: &'static str;
 
     /// Counts what has ended, after the status was written.
-    fn count(&self, _metrics: &Metrics) {}
+    fn count(&self, _name: &str, _metrics: &Metrics) {}
 }
 
 impl Status for ReleaseStatus {
@@ -81,8 +81,8 @@ impl Status for NoStatus {
 impl Status for PromotionStatus {
     const KIND: &'static str = "Promotion";
 
-    fn count(&self, metrics: &Metrics) {
-        if !self.phase.is_final() {
+    fn count(&self, name: &str, metrics: &Metrics) {
+        if !self.phase.is_final() || name.starts_with(mark::DRY_RUN) {
             return;
         }
         let (start, end) = (self.started_at.as_ref(), self.finished_at.as_ref());
@@ -151,7 +151,7 @@ pub async fn write<S: Status>(
         .await
         .map_err(ActError::write(what))?;
     let version = written.resource_version().unwrap_or_default();
-    status.count(&handles.metrics);
+    status.count(name, &handles.metrics);
     handles.versions.wrote(S::KIND, subject.namespace(), name, &version);
     Ok(version)
 }

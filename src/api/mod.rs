@@ -64,7 +64,7 @@ pub use names::{
     ApplicationName, ClusterName, EnvironmentId, EnvironmentName, Location, NamespaceName, ProjectName,
     ReleaseName,
 };
-pub use object_change::{Change, ChangeAction, Had, NodePort, Removal};
+pub use object_change::{Change, ChangeAction, FieldChange, Had, NodePort, Removal};
 pub use overrides::{
     EnvironmentVariable, Overrides, Patch, PatchOperation, ReplicaOverride, VariableOverride,
 };
@@ -110,6 +110,8 @@ pub mod mark {
     pub const ORIGINAL_NAME: &str = "towpath.dev/original-name";
     /// On pod templates: digest of the ConfigMaps that the pods read and that keep their name.
     pub const CONFIG_DIGEST: &str = "towpath.dev/config-digest";
+    /// What the names of dry runs start with. No name that the controller gives starts with it: the name of an environment has no dot.
+    pub const DRY_RUN: &str = "dry-run.";
     /// Set by users: wave in which the object is written. Default: 0.
     pub const WAVE: &str = "towpath.dev/wave";
     /// Set by users on a Job: when the Job runs, `pre-promote` or `post-promote`.

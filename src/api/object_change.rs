@@ -34,6 +34,13 @@ pub struct Change {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub message: Option<String>,
+    /// For a dry run: the fields that would change. For `Create`: those that the release sets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub fields: Vec<FieldChange>,
+    /// For a dry run: the number of further fields that would change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more_fields: Option<i32>,
     /// What the object had and its content does not say. A rollback that creates the object again restores it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub had: Option<Box<Had>>,
@@ -51,9 +58,29 @@ impl Change {
             remaining: false,
             new_template: false,
             message: None,
+            fields: Vec::new(),
+            more_fields: None,
             had: None,
         }
     }
+}
+
+/// A field that a dry run would change. Equal values have equal hashes, in all dry runs of an environment. A short or common value can be
+/// found by trying, as with any hash.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FieldChange {
+    /// Path of the field, such as `spec.template.spec.containers[app].image`.
+    #[schemars(length(max = 512))]
+    pub field: String,
+    /// Hash of the value now. Absent if the field does not exist.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub before: Option<String>,
+    /// Hash of the value that the promotion would write. Absent if the field would be removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub after: Option<String>,
 }
 
 fn is_false(value: &bool) -> bool {

@@ -30,11 +30,16 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Revision", type_ = "integer", json_path = ".status.revision"),
     printcolumn(name = "Why", type_ = "string", json_path = ".status.message"),
+    printcolumn(name = "Dry Run", type_ = "boolean", json_path = ".spec.dryRun", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    validation = Rule::new("self.spec == oldSelf.spec").message("the spec of a Promotion is immutable: create a new Promotion")
+    validation = Rule::new("self.spec == oldSelf.spec").message("the spec of a Promotion is immutable: create a new Promotion"),
+    validation = Rule::new("(has(self.spec.dryRun) && self.spec.dryRun) == self.metadata.name.startsWith('dry-run.')")
+        .message("the name of a Promotion starts with dry-run. if and only if spec.dryRun is true: other names are left to promotions")
 )]
 #[x_kube(validation = Rule::new("self.kind == 'Rollback' || !has(self.toRevision)")
     .message("spec.toRevision is only allowed with kind: Rollback: remove it or set spec.kind to Rollback"))]
+#[x_kube(validation = Rule::new("!has(self.dryRun) || !self.dryRun || (self.kind == 'Promote' && !has(self.override))")
+    .message("spec.dryRun is only allowed with kind: Promote and without spec.override: a dry run waits at no gate"))]
 #[serde(rename_all = "camelCase")]
 pub struct PromotionSpec {
     /// Name of the release to promote or, with `kind: Rollback`, to roll back.
@@ -67,6 +72,12 @@ pub struct PromotionSpec {
     /// Default: none.
     #[serde(default, rename = "override", skip_serializing_if = "Option::is_none")]
     pub override_: Option<Override>,
+    /// Compares only: every object is sent to the API server as a dry run, with the identity of the environment, and the status records
+    /// which objects and fields would change, with hashes of the values and without the values. Nothing is written to the target
+    /// namespace. The gates do not apply, and no other promotion waits. The name has to start with `dry-run.`. The Promotion is
+    /// deleted an hour after it ended. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
     /// The requester: the user who created the Promotion. The API server fills it in and rejects any other user's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<UserInfo>,
@@ -93,7 +104,7 @@ pub struct PromotionStatus {
     #[schemars(schema_with = "schema::observed_generation")]
     pub observed_generation: i64,
     /// Phase of the promotion: `Pending`, `Promoting`, `Observing`, `Verified`, `Failed`, `Inconclusive`,
-    /// `Superseded` or `Cancelled`.
+    /// `Superseded`, `Cancelled` or, for a dry run, `Compared`.
     #[serde(default)]
     pub phase: PromotionPhase,
     /// Reason for the phase in one word, such as `CrashLoopBackOff`, or the gate that is closed.
@@ -165,6 +176,10 @@ pub struct PromotionStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 400))]
     pub changes: Vec<Change>,
+    /// For a dry run: what would keep the promotion from starting, such as an object that the API server refuses, in its words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50), inner(length(max = 1024)))]
+    pub refusals: Vec<String>,
     /// Workloads that were failing before anything was written and whose pod template does not change. They do not count against
     /// the release.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -259,6 +274,7 @@ impl Default for PromotionStatus {
             change: None,
             requires: Vec::new(),
             changes: Vec::new(),
+            refusals: Vec::new(),
             failing_before: Vec::new(),
             exits_before: Vec::new(),
             without_replicas: Vec::new(),

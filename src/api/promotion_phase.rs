@@ -25,6 +25,8 @@ pub enum PromotionPhase {
     Superseded,
     /// The promotion ended before anything was written.
     Cancelled,
+    /// The dry run ended: the status records what would change. Nothing was written.
+    Compared,
 }
 
 impl PromotionPhase {
@@ -32,7 +34,12 @@ impl PromotionPhase {
     pub fn is_final(self) -> bool {
         match self {
             Self::Pending | Self::Promoting | Self::Observing => false,
-            Self::Verified | Self::Failed | Self::Inconclusive | Self::Superseded | Self::Cancelled => true,
+            Self::Verified
+            | Self::Failed
+            | Self::Inconclusive
+            | Self::Superseded
+            | Self::Cancelled
+            | Self::Compared => true,
         }
     }
 
@@ -50,7 +57,8 @@ impl PromotionPhase {
             | Self::Failed
             | Self::Inconclusive
             | Self::Superseded
-            | Self::Cancelled => false,
+            | Self::Cancelled
+            | Self::Compared => false,
         }
     }
 
@@ -65,6 +73,7 @@ impl PromotionPhase {
             Self::Inconclusive => Reason::Inconclusive,
             Self::Superseded => Reason::Superseded,
             Self::Cancelled => Reason::Cancelled,
+            Self::Compared => Reason::Compared,
         }
     }
 
@@ -79,6 +88,7 @@ impl PromotionPhase {
             Self::Inconclusive => "Inconclusive",
             Self::Superseded => "Superseded",
             Self::Cancelled => "Cancelled",
+            Self::Compared => "Compared",
         }
     }
 }

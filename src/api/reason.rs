@@ -137,7 +137,6 @@ reasons! {
     PodsStopping: Blocking,
     /// The node of a pod does not report.
     NodeNotReady: Blocking,
-
     /// An object is being deleted, and a finalizer keeps it.
     Terminating: Blocking,
 
@@ -180,6 +179,8 @@ reasons! {
     ReleaseDeleted: Final,
     /// The promotion ended before it wrote anything.
     Cancelled: Final,
+    /// A dry run ended: what would change is recorded, and nothing was written.
+    Compared: Final,
     /// The release never enters this environment.
     NotAStage: Final,
     /// The release failed and was rolled back.
@@ -258,7 +259,6 @@ reasons! {
     RegressionFailed: Final,
     /// A test could not run, so nothing shows whether the release is good.
     TestErrored: Final,
-
     /// Another environment occupies the target namespace, with the consent of its owner.
     SharedNamespace: Blocking,
 

@@ -26,13 +26,16 @@ pub fn application(handles: &Handles, name: &str, application: &str) -> Result<P
     with(handles, name, stores.releases.list_by(name, application), promotions)
 }
 
-/// The promotions of another application.
+/// The promotions of another application, without dry runs.
 pub(super) fn promotions_of(
     handles: &Handles,
     name: &str,
     application: &str,
 ) -> Result<Vec<Arc<Promotion>>, ObserveError> {
-    fresh(handles, "Promotion", handles.stores.promotions.list_by(name, application), name)
+    let mut promotions =
+        fresh(handles, "Promotion", handles.stores.promotions.list_by(name, application), name)?;
+    promotions.retain(|promotion| !promotion.spec.dry_run);
+    Ok(promotions)
 }
 
 /// A project without its releases and promotions: environments, policies, freezes.

@@ -24,7 +24,7 @@ pub async fn observe(
 ) -> Result<Option<PromotionWorld>, ObserveError> {
     let Some(promotion) = handles.stores.promotions.get(namespace, name) else { return Ok(None) };
     let project = of_application(handles, namespace, &promotion)?;
-    let Some(promotion) = project.promotions.get(name).cloned() else { return Ok(None) };
+    let Some(promotion) = project.promotion(name).cloned() else { return Ok(None) };
     if promotion.phase().is_final() {
         return Ok(None);
     }
@@ -114,6 +114,8 @@ fn questions(project: &Project, promotion: &Promotion) -> Questions {
     let approvals = project.approvals.values().filter(|approval| {
         approval.spec.release.name == spec.release && approval.spec.environment.name == spec.environment
     });
+    // A dry run waits for no approval.
+    let approvals = approvals.filter(|_| !spec.dry_run);
     let approvers = approvals.filter_map(|approval| approval.spec.approver.clone());
     requester
         .into_iter()

@@ -151,6 +151,7 @@ fn next(stage: &Stage, environment: &Environment, promotion: Option<&Promotion>,
             "no action is needed: the promotion proceeds by itself".to_owned()
         }
         At::Promotion(PromotionPhase::Verified) => "none: it is verified here".to_owned(),
+        At::Promotion(PromotionPhase::Compared) => "none: a dry run has ended".to_owned(),
         At::Promotion(PromotionPhase::Inconclusive) => {
             "a release manager decides: promote it again, or roll it back".to_owned()
         }

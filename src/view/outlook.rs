@@ -86,7 +86,8 @@ pub fn of_promotion(promotion: &Promotion) -> Outlook {
                 Some(_) | None => Outlook::Moving,
             }
         }
-        PromotionPhase::Verified => Outlook::Verified,
+        // A dry run has done what it was asked for.
+        PromotionPhase::Verified | PromotionPhase::Compared => Outlook::Verified,
         PromotionPhase::Failed | PromotionPhase::Cancelled => Outlook::Failed,
         PromotionPhase::Inconclusive => Outlook::Inconclusive,
         PromotionPhase::Superseded => Outlook::Superseded,

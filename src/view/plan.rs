@@ -122,7 +122,8 @@ fn step(
             PromotionPhase::Failed
             | PromotionPhase::Inconclusive
             | PromotionPhase::Superseded
-            | PromotionPhase::Cancelled,
+            | PromotionPhase::Cancelled
+            | PromotionPhase::Compared,
         ) => step,
     }
 }

@@ -55,6 +55,7 @@ pub fn of_promotion(promotion: &Promotion, pods: &Pods, now: Timestamp) -> Branc
     let phase = promotion.phase();
     let status = promotion.status.clone().unwrap_or_default();
     let kind = match promotion.spec.kind {
+        PromotionKind::Promote if promotion.spec.dry_run => "Dry run",
         PromotionKind::Promote => "Promotion",
         PromotionKind::Rollback => "Rollback",
     };

@@ -41,7 +41,7 @@ impl From<PromotionPhase> for Tone {
             PromotionPhase::Promoting | PromotionPhase::Observing => Self::Busy,
             PromotionPhase::Verified => Self::Good,
             PromotionPhase::Failed | PromotionPhase::Inconclusive => Self::Bad,
-            PromotionPhase::Superseded | PromotionPhase::Cancelled => Self::Plain,
+            PromotionPhase::Superseded | PromotionPhase::Cancelled | PromotionPhase::Compared => Self::Plain,
         }
     }
 }

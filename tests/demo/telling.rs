@@ -100,7 +100,7 @@ fn sentence(promotion: &Promotion) -> Option<(Tone, String)> {
             (Tone::Bad, format!("the rollback of {release} failed: {message}"))
         }
         (_, PromotionPhase::Inconclusive) => (Tone::Bad, format!("{release} is inconclusive: {message}")),
-        (_, PromotionPhase::Superseded | PromotionPhase::Cancelled) => {
+        (_, PromotionPhase::Superseded | PromotionPhase::Cancelled | PromotionPhase::Compared) => {
             (Tone::Quiet, format!("{release} stops here: {message}"))
         }
     })

@@ -11,6 +11,7 @@
 mod after_verified;
 mod changes;
 mod consent;
+mod dry_runs;
 mod facts;
 mod measured;
 mod recalls;

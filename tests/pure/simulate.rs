@@ -24,6 +24,7 @@ mod costs;
 mod crashes;
 mod described;
 mod drift;
+mod dry_run;
 mod explained;
 mod fate;
 mod fields;

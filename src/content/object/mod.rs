@@ -3,6 +3,7 @@
 //! Invariant: an [`ObjectSet`](set::ObjectSet) holds only valid keys of admissible kinds, each object once.
 
 pub mod canonical;
+pub mod comparison;
 pub mod copies;
 pub mod defaults;
 pub mod dependencies;

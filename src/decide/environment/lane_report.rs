@@ -193,6 +193,7 @@ fn promote(world: &EnvironmentWorld, lane: &Lane<'_>, release: &str) -> Option<(
             to_revision: None,
             reason: None,
             override_: None,
+            dry_run: false,
             requested_by: None,
             cause: None,
         }),

@@ -55,7 +55,9 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision<EnvironmentS
     decision.actions = std::mem::take(&mut lanes.actions);
     let (failing, calm) = (std::mem::take(&mut lanes.failing), std::mem::take(&mut lanes.calm));
     decision.actions.extend(housekeeping::trim(world, &applications));
-    decision.wake_at = lanes.wake_at;
+    let (old, next) = housekeeping::dry_runs(world, now);
+    decision.actions.extend(old);
+    decision.wake_at = earliest(lanes.wake_at, next);
     let (state, reason, message) = summary(world, fault.as_ref(), lanes, now);
     if let (Some(_), State::Reconciling) = (&fault, &state) {
         decision.wake_at = earliest(decision.wake_at, Some(later(now, RETRY)));

@@ -277,7 +277,8 @@ fn not_held_by_failure(lane: &Lane<'_>, requested: Requested) -> Gate {
             | PromotionPhase::Verified
             | PromotionPhase::Failed
             | PromotionPhase::Superseded
-            | PromotionPhase::Cancelled => (Reason::FailureHold, "failed"),
+            | PromotionPhase::Cancelled
+            | PromotionPhase::Compared => (Reason::FailureHold, "failed"),
         };
         let release = &current.spec.release;
         return Gate::closed(

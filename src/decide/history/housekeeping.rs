@@ -1,4 +1,5 @@
-//! Deletes promotions beyond the history limit first, then Contents that nothing references.
+//! Deletes promotions beyond the history limit first, then Contents that nothing references. Dry runs are no part of the history: each is
+//! deleted an hour after it ended, and earlier when there are more than twenty of them.
 //!
 //! Invariant: these promotions are not deleted: the current revision, the newest two verified revisions of different content that is not
 //! recalled, the newest one of them with the content of another release than the last, the revisions that their content comes from, the first revision, which holds the baseline, every promotion with an override, and the last
@@ -8,8 +9,40 @@ use super::lane::Lane;
 use super::order::newer;
 use crate::api::{ApplicationName, Environment, Meta, Promotion, PromotionKind};
 use crate::decide::decision::{Action, Target};
+use crate::decide::moments::later;
 use crate::decide::world::{EnvironmentWorld, Project};
+use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// How long a dry run stays after it ended.
+const DRY_RUN_STAYS: SignedDuration = SignedDuration::from_hours(1);
+/// Dry runs of one environment that have ended.
+const MOST_DRY_RUNS: usize = 20;
+
+/// Deletions of dry runs of one environment, and when the next one is due.
+pub fn dry_runs(world: &EnvironmentWorld, now: Timestamp) -> (Vec<Action>, Option<Timestamp>) {
+    let name = world.environment.name();
+    let here = world.project.dry_runs.values().filter(|it| it.spec.environment == name && !it.deleting());
+    let mut ended: Vec<&Promotion> = here.map(AsRef::as_ref).filter(|it| it.phase().is_final()).collect();
+    let end = |it: &Promotion| {
+        let finished = it.status.as_ref().and_then(|status| status.finished_at.as_ref());
+        finished.map_or_else(|| it.created(), |time| time.0)
+    };
+    ended.sort_by(|a, b| (end(b), b.name()).cmp(&(end(a), a.name())));
+    let is_due =
+        |(nth, it): &(usize, &Promotion)| *nth >= MOST_DRY_RUNS || later(end(it), DRY_RUN_STAYS) <= now;
+    let (due, left): (Vec<_>, Vec<_>) = ended.into_iter().enumerate().partition(is_due);
+    let next = left.into_iter().map(|(_, it)| later(end(it), DRY_RUN_STAYS)).min();
+    (due.into_iter().map(|(_, it)| deletion(name, it)).collect(), next)
+}
+
+fn deletion(environment: &str, promotion: &Promotion) -> Action {
+    Action::DeletePromotion {
+        environment: environment.to_owned(),
+        name: promotion.name().to_owned(),
+        uid: promotion.uid().to_owned(),
+    }
+}
 
 /// Deletions for one environment. None while an object cannot be decoded, because it may hold a reference.
 pub fn trim(world: &EnvironmentWorld, applications: &BTreeMap<ApplicationName, Project>) -> Vec<Action> {
@@ -23,11 +56,7 @@ pub fn trim(world: &EnvironmentWorld, applications: &BTreeMap<ApplicationName, P
         for promotion in
             surplus(project, &lane, limit).into_iter().chain(never_started(project, &lane, limit))
         {
-            actions.push(Action::DeletePromotion {
-                environment: world.environment.name().to_owned(),
-                name: promotion.name().to_owned(),
-                uid: promotion.uid().to_owned(),
-            });
+            actions.push(deletion(world.environment.name(), promotion));
         }
     }
     if let (Some(contents), true) = (&world.contents, actions.is_empty()) {

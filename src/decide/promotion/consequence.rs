@@ -272,6 +272,7 @@ fn roll_back(failure: &Failure<'_>, revision: i64, reason: &Reason, message: &st
             cause: Some(cut(reason.as_str(), 64)),
             reason: Some(cut(message, 1024)),
             override_: None,
+            dry_run: false,
             requested_by: None,
         }),
         owner: Owner::environment(failure.environment),

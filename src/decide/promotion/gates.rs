@@ -19,7 +19,7 @@ use crate::decide::moments::{earliest, later};
 use crate::decide::recall::is_of_recall;
 use crate::decide::requires::is_of_requirement;
 use crate::decide::world::{Admission, Grant, Verb};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 /// The delay after which the rights of requesters and approvers are checked again.
 const RIGHTS: SignedDuration = SignedDuration::from_secs(30);
@@ -186,19 +186,25 @@ fn newer_ready<'a>(scene: &'a Scene<'_>) -> Option<&'a Promotion> {
 
 /// Waits for the namespace and for the consent of its owner.
 pub(super) fn no_consent(scene: &Scene<'_>) -> Option<Decision> {
+    let (reason, message, again) = missing_consent(scene)?;
+    Some(scene.wait(&reason, &message, again))
+}
+
+/// Why nothing may be read in the target namespace, and when to look again.
+pub(super) fn missing_consent(scene: &Scene<'_>) -> Option<(Reason, String, Option<Timestamp>)> {
     let namespace = &scene.environment.spec.namespace;
     match scene.world.project.namespace(scene.environment) {
         None => {
-            return Some(scene.wait(
-                &Reason::NamespaceMissing,
-                &format!("the namespace {namespace} does not exist"),
+            return Some((
+                Reason::NamespaceMissing,
+                format!("the namespace {namespace} does not exist"),
                 None,
             ));
         }
         Some(facts) if facts.terminating => {
-            return Some(scene.wait(
-                &Reason::NamespaceTerminating,
-                &format!("the namespace {namespace} is being deleted"),
+            return Some((
+                Reason::NamespaceTerminating,
+                format!("the namespace {namespace} is being deleted"),
                 None,
             ));
         }
@@ -206,20 +212,18 @@ pub(super) fn no_consent(scene: &Scene<'_>) -> Option<Decision> {
     }
     match scene.world.project.grant(scene.environment.name()) {
         Grant::Granted => None,
-        Grant::NotAsked => Some(scene.wait(
-            &Reason::NotGranted,
-            "the consent of the namespace owner is being checked",
+        Grant::NotAsked => Some((
+            Reason::NotGranted,
+            "the consent of the namespace owner is being checked".to_owned(),
             Some(later(scene.now, RETRY)),
         )),
-        Grant::Missing(message) => {
-            Some(scene.wait(&Reason::NotGranted, message, Some(later(scene.now, RETRY))))
-        }
+        Grant::Missing(message) => Some((Reason::NotGranted, message.clone(), Some(later(scene.now, RETRY)))),
     }
 }
 
 /// Why a user's promotion may not start. The admission policies checked it on creation if they were installed, and its requester may
 /// have lost the right since.
-fn missing_right(scene: &Scene<'_>) -> Option<String> {
+pub(super) fn missing_right(scene: &Scene<'_>) -> Option<String> {
     if scene.world.project.admission != Admission::Enforced {
         return None;
     }
@@ -269,7 +273,7 @@ fn tally_of(scene: &Scene<'_>, release: &CachedRelease, rules: &Approvals, diges
 }
 
 /// When rights are checked again that keep a gate closed. They cannot be watched.
-fn recheck_of_rights(scene: &Scene<'_>, release: &CachedRelease, gate: &Reason) -> Option<jiff::Timestamp> {
+fn recheck_of_rights(scene: &Scene<'_>, release: &CachedRelease, gate: &Reason) -> Option<Timestamp> {
     let change = declared(&scene.world.project, scene.environment, release);
     let requester = (*gate == Reason::Requester).then(|| later(scene.now, RETRY));
     requester.or_else(|| change.refusal.map(|_| later(scene.now, RIGHTS)))

@@ -13,6 +13,8 @@
 //!             |
 //!             +--> Failed       refused until the progress deadline, or impossible; nothing was written
 //!
+//!   A promotion with `spec.dryRun` is another life: Pending -> Compared, or Failed or Cancelled ([`dry_run`]).
+//!
 //!   Pending -> Promoting   delivery Managed: gates, lane, consent, approvals and the dry-run of every object passed
 //!   Pending -> Observing   delivery Observed: gates, lane and consent passed; another tool deploys
 //!
@@ -45,6 +47,7 @@ mod dependants;
 mod desired;
 mod drift;
 mod dropped;
+mod dry_run;
 mod gates;
 mod health;
 mod hooks;
@@ -125,6 +128,9 @@ pub fn decide(world: &PromotionWorld, now: Timestamp) -> Decision {
     let mut status = hooks::observed(&scene);
     test_runs::observe(&scene, &mut status);
     scene.status = status;
+    if world.promotion.spec.dry_run {
+        return dry_run::decide(&scene);
+    }
     match world.promotion.phase() {
         PromotionPhase::Pending => pending::decide(&scene),
         PromotionPhase::Promoting | PromotionPhase::Observing => {
@@ -135,7 +141,8 @@ pub fn decide(world: &PromotionWorld, now: Timestamp) -> Decision {
         | PromotionPhase::Failed
         | PromotionPhase::Inconclusive
         | PromotionPhase::Superseded
-        | PromotionPhase::Cancelled => Decision::default(),
+        | PromotionPhase::Cancelled
+        | PromotionPhase::Compared => Decision::default(),
     }
 }
 
@@ -260,7 +267,7 @@ fn promotion_conditions(
 ) -> Vec<crate::api::Condition> {
     let state = match status.phase {
         PromotionPhase::Pending | PromotionPhase::Promoting | PromotionPhase::Observing => State::Reconciling,
-        PromotionPhase::Verified | PromotionPhase::Superseded => State::Ready,
+        PromotionPhase::Verified | PromotionPhase::Superseded | PromotionPhase::Compared => State::Ready,
         PromotionPhase::Failed | PromotionPhase::Inconclusive | PromotionPhase::Cancelled => State::Stalled,
     };
     let stored =

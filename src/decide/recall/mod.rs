@@ -74,6 +74,7 @@ fn roll_back(
             cause: Some(Reason::Recalled.to_string()),
             reason: Some(cut(&why(recall), 1024)),
             override_: None,
+            dry_run: false,
             requested_by: None,
         }),
         owner: Owner::environment(environment),

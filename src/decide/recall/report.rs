@@ -93,7 +93,8 @@ fn past(project: &Project, lane: &Lane<'_>, recall: &Recall) -> Option<RecalledI
         | PromotionPhase::Failed
         | PromotionPhase::Inconclusive
         | PromotionPhase::Superseded
-        | PromotionPhase::Cancelled => (Reason::RolledBack, restored(rollback)),
+        | PromotionPhase::Cancelled
+        | PromotionPhase::Compared => (Reason::RolledBack, restored(rollback)),
     };
     Some(RecalledIn {
         name: lane.environment.into(),

@@ -97,7 +97,8 @@ fn ended<'a>(
         | PromotionPhase::Promoting
         | PromotionPhase::Observing
         | PromotionPhase::Superseded
-        | PromotionPhase::Cancelled => return stage,
+        | PromotionPhase::Cancelled
+        | PromotionPhase::Compared => return stage,
     };
     if let (PromotionPhase::Verified, Some(rollback)) = (phase, rollback) {
         let reason = cause(rollback).unwrap_or_else(|| "no reason was given".to_owned());
@@ -106,9 +107,12 @@ fn ended<'a>(
     stage.at = match rollback.map(Promotion::phase) {
         None => stage.at,
         Some(PromotionPhase::Verified | PromotionPhase::Superseded) => At::RolledBack,
-        Some(PromotionPhase::Failed | PromotionPhase::Inconclusive | PromotionPhase::Cancelled) => {
-            At::RollbackFailed
-        }
+        Some(
+            PromotionPhase::Failed
+            | PromotionPhase::Inconclusive
+            | PromotionPhase::Cancelled
+            | PromotionPhase::Compared,
+        ) => At::RollbackFailed,
         Some(PromotionPhase::Pending | PromotionPhase::Promoting | PromotionPhase::Observing) => {
             At::RollingBack
         }

@@ -61,7 +61,7 @@ fn ranked(at: &At) -> Option<(usize, ReleasePhase, State, Reason)> {
             (6, phase, State::Ready, Reason::Superseded)
         }
         At::Gate(reason) => (7, ReleasePhase::Waiting, state_at_gate(reason), reason.clone()),
-        At::Promotion(PromotionPhase::Superseded | PromotionPhase::Cancelled) => {
+        At::Promotion(PromotionPhase::Superseded | PromotionPhase::Cancelled | PromotionPhase::Compared) => {
             (8, ReleasePhase::Superseded, State::Ready, Reason::Superseded)
         }
         At::Promotion(PromotionPhase::Verified) | At::Skipped(_) => return None,

@@ -86,6 +86,7 @@ fn dependant<'a>(
             cause: Some(Reason::Requires.to_string()),
             reason: Some(cut(&reason, 1024)),
             override_: None,
+            dry_run: false,
             requested_by: None,
         }),
         owner: Owner::environment(environment),

@@ -23,8 +23,10 @@ pub struct Project {
     pub providers: BTreeMap<String, Arc<CheckProviderSpec>>,
     /// Its releases, by name.
     pub releases: BTreeMap<ReleaseName, Arc<CachedRelease>>,
-    /// Its promotions, by name.
+    /// Its promotions, by name, without dry runs.
     pub promotions: BTreeMap<String, Arc<Promotion>>,
+    /// Its dry runs, by name. They change nothing, so no decision about anything else reads them.
+    pub dry_runs: BTreeMap<String, Arc<Promotion>>,
     /// Promotions of the applications that this one requires or that require this one, by application.
     pub others: Arc<BTreeMap<ApplicationName, Vec<Arc<Promotion>>>>,
     /// What releases of other applications require, by application and version, as far as it was followed.
@@ -92,6 +94,9 @@ impl Project {
         let mut recalls: Vec<Arc<Recall>> =
             objects.recalls.into_iter().filter(|recall| !recall.deleting()).collect();
         recalls.sort_by(|a, b| (a.created(), a.name()).cmp(&(b.created(), b.name())));
+        let (dry_runs, promotions): (Vec<_>, Vec<_>) =
+            objects.promotions.into_iter().partition(|promotion| promotion.spec.dry_run);
+        let by_name = |promotion: Arc<Promotion>| (promotion.name().to_owned(), promotion);
         Self {
             recalls,
             freezes: freezes(&objects.name, &objects.freezes, &objects.cluster_freezes, &objects.undecodable),
@@ -101,7 +106,8 @@ impl Project {
             providers: objects.providers.into_iter().map(provider).collect(),
             approvals: approvals.map(|approval| (approval.name().to_owned(), approval)).collect(),
             releases,
-            promotions: objects.promotions.into_iter().map(|it| (it.name().to_owned(), it)).collect(),
+            promotions: promotions.into_iter().map(by_name).collect(),
+            dry_runs: dry_runs.into_iter().map(by_name).collect(),
             undecodable: objects
                 .undecodable
                 .into_iter()
@@ -110,6 +116,11 @@ impl Project {
                 .collect(),
             ..Self::default()
         }
+    }
+
+    /// A promotion or a dry run.
+    pub fn promotion(&self, name: &str) -> Option<&Arc<Promotion>> {
+        self.promotions.get(name).or_else(|| self.dry_runs.get(name))
     }
 
     /// The application of a promotion.
@@ -131,6 +142,7 @@ impl Project {
             providers: self.providers.clone(),
             releases: BTreeMap::new(),
             promotions: BTreeMap::new(),
+            dry_runs: BTreeMap::new(),
             others: self.all_by_application(),
             requiring: self.requiring.clone(),
             undecodable: self.undecodable.clone(),

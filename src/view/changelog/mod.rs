@@ -312,7 +312,7 @@ fn deleted_between(
     found
 }
 
-/// What the newest promotion of the release changed: in this environment, else in another one.
+/// What the newest promotion or dry run of the release changed: in this environment, else in another one.
 fn objects(project: &Project, environment: &Environment, release: &CachedRelease) -> Option<Objects> {
     let is_of = |promotion: &&Promotion| {
         promotion.spec.kind == PromotionKind::Promote
@@ -320,9 +320,11 @@ fn objects(project: &Project, environment: &Environment, release: &CachedRelease
             && is_of_content(promotion, release)
             && promotion.status.as_ref().is_some_and(|status| !status.changes.is_empty())
     };
-    let promotions = project.promotions.values().map(AsRef::as_ref).filter(is_of);
-    let found = promotions
-        .max_by_key(|promotion| (promotion.spec.environment == environment.name(), promotion.created()))?;
+    let all = project.promotions.values().chain(project.dry_runs.values());
+    let promotions = all.map(AsRef::as_ref).filter(is_of);
+    let found = promotions.max_by_key(|promotion| {
+        (promotion.spec.environment == environment.name(), !promotion.spec.dry_run, promotion.created())
+    })?;
     let changes = found.status.iter().flat_map(|status| &status.changes).map(|change| Object {
         action: action(change.action).to_owned(),
         kind: change.kind.clone(),
@@ -331,7 +333,7 @@ fn objects(project: &Project, environment: &Environment, release: &CachedRelease
     Some(Objects {
         promotion: found.name().to_owned(),
         environment: found.spec.environment.to_string(),
-        dry_run: false,
+        dry_run: found.spec.dry_run,
         changes: changes.collect(),
     })
 }

@@ -49,7 +49,10 @@ impl Changelog {
                     "",
                 )
             });
-            let of = format!("changed by {} in {}", objects.promotion, objects.environment);
+            let of = match objects.dry_run {
+                true => format!("{} compared them in {}", objects.promotion, objects.environment),
+                false => format!("changed by {} in {}", objects.promotion, objects.environment),
+            };
             branches.push(Branch::new(vec![Cell::plain("Objects")], of).with(lines));
         }
         branches
@@ -85,7 +88,10 @@ impl Changelog {
             }
         }
         if let Some(objects) = &self.objects {
-            let of = format!("Changed by {} in {}:", objects.promotion, objects.environment);
+            let of = match objects.dry_run {
+                true => format!("{} compared them in {}:", objects.promotion, objects.environment),
+                false => format!("Changed by {} in {}:", objects.promotion, objects.environment),
+            };
             line(format!("\n## Objects\n\n{}\n", escaped(&of)));
             for object in &objects.changes {
                 line(format!("- {} {} {}", object.action, escaped(&object.kind), escaped(&object.name)));

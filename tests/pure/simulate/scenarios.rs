@@ -176,7 +176,7 @@ pub const NEW_NAMESPACE: Scenario = Scenario {
     ],
 };
 
-pub const ALL: [&Scenario; 22] = [
+pub const ALL: [&Scenario; 23] = [
     &HEALTHY,
     &TAKEN_BACK,
     &FADING,
@@ -199,6 +199,7 @@ pub const ALL: [&Scenario; 22] = [
     &REQUIRED,
     &super::after_verified::AFTER_VERIFIED,
     &super::drift::DRIFT,
+    &super::dry_run::DRY_RUN,
 ];
 
 pub fn settled(setting: fn(&mut Store, Timestamp), events: &[Event]) -> Run {

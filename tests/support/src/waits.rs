@@ -42,7 +42,7 @@ impl Project {
 
     /// The same with a limit.
     pub async fn ended_within(&self, limit: Duration, name: &str, phase: &str) -> Result<Value> {
-        let finals = ["Verified", "Failed", "Inconclusive", "Superseded", "Cancelled"];
+        let finals = ["Verified", "Failed", "Inconclusive", "Superseded", "Cancelled", "Compared"];
         let is_over = |it: &Value| finals.iter().any(|end| it["status"]["phase"] == *end);
         let what = format!("ended, {phase}");
         let promotion = self.until_within(limit, "promotions", name, &what, is_over).await?;
