@@ -1,7 +1,7 @@
 //! Creates objects with the rights of the user, who learns first if a right is missing.
 
 use super::reader::Reader;
-use crate::api::Release;
+use crate::api::{Promotion, Release};
 use anyhow::{Context, anyhow, bail};
 use http::Request;
 use k8s_openapi::api::authorization::v1::{
@@ -9,7 +9,7 @@ use k8s_openapi::api::authorization::v1::{
 };
 use kube::api::PostParams;
 use kube::core::NamespaceResourceScope;
-use kube::{Api, Resource};
+use kube::{Api, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
@@ -27,6 +27,11 @@ pub trait Created:
 impl Created for Release {
     const ROLE: &'static str = "towpath-requester";
     const TAKEN: &'static str = "a Release is immutable: use another version, or another name with --name";
+}
+
+impl Created for Promotion {
+    const ROLE: &'static str = "towpath-requester";
+    const TAKEN: &'static str = "try again";
 }
 
 /// Whether the user has a right. An error if it cannot be asked.
@@ -81,6 +86,13 @@ pub async fn create<K: Created>(reader: &Reader, object: &K) -> anyhow::Result<K
             .with_context(|| format!("the API server refuses {kind} {name}")),
         Err(error) => Err(unreachable_cluster(error)),
     }
+}
+
+/// Deletes an object, if the user may. What cannot be deleted stays.
+pub async fn delete_if_allowed<K: Created>(reader: &Reader, object: &K) {
+    let api: Api<K> = Api::namespaced(reader.client().clone(), &reader.project);
+    // The controller deletes it later.
+    let _ = api.delete(&object.name_any(), &kube::api::DeleteParams::default()).await;
 }
 
 fn unreachable_cluster(error: kube::Error) -> anyhow::Error {

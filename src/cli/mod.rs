@@ -20,8 +20,8 @@ use clap_complete::CompleteEnv;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use verbs::{
-    approve, calendar, changelog, check, completion, controller, crds, cut, explain, freeze, get, history,
-    hold, lint as lint_files, log, plan, promote, recall, rollback, status, version, waiting,
+    approve, calendar, changelog, check, completion, controller, crds, cut, diff, explain, freeze, get,
+    history, hold, lint as lint_files, log, plan, promote, recall, rollback, status, version, waiting,
 };
 
 /// Release management for Kubernetes: promotes releases through environments and rolls back failed releases.
@@ -79,6 +79,7 @@ enum Verb {
     Log(log::Arguments),
     Changelog(changelog::Arguments),
     Cut(Box<cut::Arguments>),
+    Diff(Box<diff::Arguments>),
 }
 
 /// Parses the arguments of `towpath` and runs the command.
@@ -148,6 +149,7 @@ impl Verb {
                 Self::Log(arguments) => log::run(&arguments, out).await,
                 Self::Changelog(arguments) => changelog::run(&arguments, out).await,
                 Self::Cut(arguments) => cut::run(&arguments, out).await,
+                Self::Diff(arguments) => diff::run(&arguments, out).await,
             }
         })
     }

@@ -7,6 +7,7 @@ pub mod board;
 pub mod calendar;
 pub mod changelog;
 pub mod checkup;
+pub mod diff;
 pub mod explain;
 pub mod findings;
 pub mod history;
@@ -21,6 +22,7 @@ pub mod screen;
 pub mod status;
 pub mod times;
 pub mod tone;
+pub mod values;
 pub mod waiting;
 
 /// Version of the JSON of all views. It changes when a field is removed or changes its meaning.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use towpath::api::{Environment, Promotion, Release};
 use towpath::decide::world::{Objects, Project};
 use towpath::view::changelog::changelog;
+use towpath::view::diff::{against_live, between};
 use towpath::view::log::log;
 
 const CRASH: &str = "Deployment web: container app of pod web-5f6-abc ended with exit code 1";
@@ -117,6 +118,85 @@ fn ended() -> Promotion {
     promotion("qa-shop-1.5.0", "shop-1.5.0", "qa", &status)
 }
 
+/// A dry run of a release: an updated and a created object, one that is deleted, and one that the API server refuses.
+fn dry_run(version: &str, image: &str, copy: &str) -> Promotion {
+    let field = |field: &str, before: Option<&str>, after: Option<&str>| json!({ "field": field, "before": before, "after": after });
+    let object = |kind: &str, name: &str, action: &str, fields: Vec<Value>| {
+        let api_version = if kind == "Deployment" { "apps/v1" } else { "v1" };
+        json!({ "apiVersion": api_version, "kind": kind, "name": name, "action": action, "fields": fields })
+    };
+    let image = field("spec.template.spec.containers[app].image", Some("aaaaaaaaaaaa"), Some(image));
+    let mut web = vec![
+        image,
+        field("spec.template.spec.volumes[conf].configMap.name", Some("bbbbbbbbbbbb"), Some(copy)),
+    ];
+    if version == "2.0.0" {
+        web.push(field("metadata.labels[example.com/tier]", None, Some("cccccccccccc")));
+        web.push(field("spec.minReadySeconds", Some("dddddddddddd"), None));
+    }
+    let mut changes = vec![
+        object(
+            "ConfigMap",
+            &format!("web-{copy}"),
+            "Create",
+            vec![field("data.mode", None, Some("eeeeeeeeeeee"))],
+        ),
+        object("Deployment", "web", "Update", web),
+    ];
+    if version == "2.0.0" {
+        let mut old = object("Service", "old", "Delete", vec![]);
+        old["removal"] = json!("AfterRollout");
+        changes.push(old);
+        changes[1]["moreFields"] = json!(3);
+    }
+    let refused = "Deployment web: admission webhook \"policy.example.com\" denied the request: runAsNonRoot is required";
+    let status = json!({
+        "observedGeneration": 1, "phase": "Compared", "reason": "Compared", "message": "nothing was written", "version": version,
+        "changes": changes, "refusals": [refused], "warnings": ["would violate PodSecurity \"restricted:latest\""],
+        "finishedAt": "2026-11-01T09:00:05Z",
+    });
+    let spec = json!({ "release": format!("shop-{version}"), "environment": "prod", "application": "shop", "dryRun": true });
+    serde_json::from_value(object_of("dry-run.prod-x", &spec, &status)).unwrap()
+}
+
+fn object_of(name: &str, spec: &Value, status: &Value) -> Value {
+    object("Promotion", name, spec, status)
+}
+
+/// Both were compared with what is there: what only one of them changes is what the other one leaves.
+#[test]
+fn two_dry_runs_give_what_lies_between_their_releases() {
+    let (one, two) = (dry_run("1.0.0", "111111111111", "aaa"), dry_run("2.0.0", "222222222222", "aaa"));
+    let shown = |view: &towpath::view::diff::Diff| -> Vec<String> {
+        view.objects
+            .iter()
+            .flat_map(|object| {
+                let fields =
+                    object.fields.iter().map(|it| format!("  {} {:?} {:?}", it.field, it.before, it.after));
+                std::iter::once(format!("{} {} {}", object.action, object.kind, object.name)).chain(fields)
+            })
+            .collect()
+    };
+    let forward = between(&one, &two);
+    assert_eq!(forward.from.as_deref(), Some("shop-1.0.0"));
+    let some = |text: &str| format!("Some({text:?})");
+    let image = "  spec.template.spec.containers[app].image";
+    assert_eq!(
+        shown(&forward),
+        [
+            "Update Deployment web".to_owned(),
+            format!("  metadata.labels[example.com/tier] None {}", some("cccccccccccc")),
+            format!("  spec.minReadySeconds {} None", some("dddddddddddd")),
+            format!("{image} {} {}", some("111111111111"), some("222222222222")),
+            "Delete Service old".to_owned(),
+        ]
+    );
+    let back = shown(&between(&two, &one));
+    assert_eq!(back.last().map(String::as_str), Some("Create Service old"));
+    assert!(back.contains(&format!("  spec.minReadySeconds None {}", some("dddddddddddd"))), "{back:?}");
+    assert_eq!(shown(&between(&one, &one)), [""; 0]);
+}
+
 #[test]
 fn every_screen_of_changes_is_as_it_was() {
     let project = project();
@@ -124,7 +204,19 @@ fn every_screen_of_changes_is_as_it_was() {
     let of = |name: &str| changelog(&project, prod, &project.releases[name]);
     let (forward, back) = (of("shop-1.5.0"), of("shop-1.2.0"));
     let (time_line, pending) = (log(&ended()), log(&promotion("p", "shop-1.5.0", "qa", &Value::Null)));
+    let live = against_live(&dry_run("2.0.0", "222222222222", "f00"));
+    let two = between(&dry_run("1.0.0", "111111111111", "aaa"), &dry_run("2.0.0", "222222222222", "f00"));
+    let mut valued = live.clone();
+    valued.with_values(|object| {
+        let path = "spec.template.spec.containers[app].image".to_owned();
+        let image = |image: &str| [(path.clone(), format!("{image:?}"))].into();
+        let is_web = object.kind == "Deployment";
+        (is_web.then(|| image("web:1")), is_web.then(|| image("web:2")))
+    });
     are_as_before(&[
+        ("diff", Box::new(|layout| live.lines(layout))),
+        ("diff-between", Box::new(|layout| two.lines(layout))),
+        ("diff-values", Box::new(|layout| valued.lines(layout))),
         ("log", Box::new(|layout| time_line.lines(layout))),
         ("log-pending", Box::new(|layout| pending.lines(layout))),
         ("changelog", Box::new(|layout| forward.lines(layout))),

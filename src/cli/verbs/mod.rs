@@ -8,6 +8,7 @@ pub mod completion;
 pub mod controller;
 pub mod crds;
 pub mod cut;
+pub mod diff;
 pub mod explain;
 pub mod freeze;
 pub mod get;

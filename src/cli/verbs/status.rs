@@ -109,7 +109,7 @@ impl Seen {
                 )
             }
             Kind::Promotion => {
-                let promotion = project.promotions.get(name)?;
+                let promotion = project.promotion(name)?;
                 (status::of_promotion(promotion, pods, now), outlook::of_promotion(promotion))
             }
         })

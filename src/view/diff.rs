@@ -1,0 +1,260 @@
+//! What a promotion would change, from the records of dry runs: against what is there, or between two releases.
+//!
+//! A record holds paths and hashes. Values are shown only if the reader could read them ([`Values`]).
+
+use super::screen::{Branch, Cell, Layout};
+use super::tone::Tone;
+use crate::api::{Change, ChangeAction, FieldChange, Promotion, Removal};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What would change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Diff {
+    /// Name of the environment.
+    pub environment: String,
+    /// The release that is compared with. Absent if the release is compared with what is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The release.
+    pub to: String,
+    /// The objects that would change.
+    pub objects: Vec<Object>,
+    /// What would keep the promotion of the release from starting, in the words of the API server.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refusals: Vec<String>,
+    /// Warnings of the API server.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// Why values are not shown, if they were asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// An object that would change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Object {
+    /// `Create`, `Update`, `Replace`, `Delete` or `Keep`.
+    pub action: String,
+    /// API group and version.
+    pub api_version: String,
+    /// Kind.
+    pub kind: String,
+    /// Name.
+    pub name: String,
+    /// Fields that would change.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<Field>,
+    /// Number of further fields, which the record does not hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub more_fields: Option<i32>,
+    /// Why the object is kept or replaced, or when it is deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// A field that would change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Field {
+    /// Path of the field.
+    pub field: String,
+    /// Hash of the value before. Absent if the field does not exist.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// Hash of the value after. Absent if the field would be removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// The value before, as JSON, if it was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value_before: Option<String>,
+    /// The value after, as JSON, if it was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value_after: Option<String>,
+}
+
+/// The values of the fields of an object, by path.
+pub type Values = BTreeMap<String, String>;
+
+/// What a release would change in what is there.
+pub fn against_live(dry_run: &Promotion) -> Diff {
+    let changes = changes(dry_run);
+    framed(dry_run, None, changes.into_iter().cloned().collect())
+}
+
+/// What would change if the release of the second dry run followed that of the first one.
+pub fn between(from: &Promotion, to: &Promotion) -> Diff {
+    let (before, after) = (by_key(from), by_key(to));
+    let keys: BTreeSet<&Key<'_>> = before.keys().chain(after.keys()).collect();
+    let both = keys.into_iter().filter_map(|key| combined(before.get(key).copied(), after.get(key).copied()));
+    framed(to, Some(from.spec.release.to_string()), both.collect())
+}
+
+fn framed(dry_run: &Promotion, from: Option<String>, changes: Vec<Change>) -> Diff {
+    let status = dry_run.status.clone().unwrap_or_default();
+    Diff {
+        environment: dry_run.spec.environment.to_string(),
+        from,
+        to: dry_run.spec.release.to_string(),
+        objects: changes.into_iter().map(object).collect(),
+        refusals: status.refusals,
+        warnings: status.warnings,
+        notes: Vec::new(),
+    }
+}
+
+fn object(change: Change) -> Object {
+    let when = change.removal.map(|removal| match removal {
+        Removal::AfterRollout => "after the rollout".to_owned(),
+        Removal::AfterVerification => "after the observe window".to_owned(),
+    });
+    let field = |FieldChange { field, before, after }| Field {
+        field,
+        before,
+        after,
+        value_before: None,
+        value_after: None,
+    };
+    Object {
+        action: super::log::action(change.action).to_owned(),
+        api_version: change.api_version,
+        kind: change.kind,
+        name: change.name,
+        fields: change.fields.into_iter().map(field).collect(),
+        more_fields: change.more_fields,
+        message: change.message.or(when),
+    }
+}
+
+/// What identifies an object.
+type Key<'a> = (&'a str, &'a str, &'a str);
+
+fn changes(dry_run: &Promotion) -> Vec<&Change> {
+    dry_run.status.iter().flat_map(|status| &status.changes).collect()
+}
+
+fn by_key(dry_run: &Promotion) -> BTreeMap<Key<'_>, &Change> {
+    let keyed = changes(dry_run).into_iter();
+    keyed.map(|it| ((it.api_version.as_str(), it.kind.as_str(), it.name.as_str()), it)).collect()
+}
+
+/// The change of an object from one release to another. Both were compared with what is there, which is what neither of them changes.
+fn combined(before: Option<&Change>, after: Option<&Change>) -> Option<Change> {
+    let one = after.or(before)?;
+    let exists = [before, after].into_iter().flatten().all(|change| change.action != ChangeAction::Create);
+    let present = |change: Option<&Change>| match change.map(|change| change.action) {
+        None => exists,
+        Some(ChangeAction::Create | ChangeAction::Update | ChangeAction::Replace | ChangeAction::Keep) => {
+            true
+        }
+        Some(ChangeAction::Delete) => false,
+    };
+    let action = match (present(before), present(after)) {
+        (false, false) => return None,
+        (false, true) => ChangeAction::Create,
+        (true, false) => ChangeAction::Delete,
+        (true, true) => ChangeAction::Update,
+    };
+    let mut change = Change::new(&one.api_version, &one.kind, &one.name, action);
+    if action == ChangeAction::Delete {
+        change.removal = before.and_then(|change| change.removal);
+        return Some(change);
+    }
+    let more = [before, after].into_iter().flatten().filter_map(|change| change.more_fields).max();
+    change.more_fields = more;
+    change.fields = fields(before.filter(|_| action == ChangeAction::Update), after);
+    (action == ChangeAction::Create || !change.fields.is_empty() || more.is_some()).then_some(change)
+}
+
+fn fields(before: Option<&Change>, after: Option<&Change>) -> Vec<FieldChange> {
+    fn of(change: Option<&Change>) -> BTreeMap<&str, &FieldChange> {
+        change.into_iter().flat_map(|it| &it.fields).map(|it| (it.field.as_str(), it)).collect()
+    }
+    let (before, after) = (of(before), of(after));
+    let paths: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
+    // A release that does not change a field leaves what is there, which the other one recorded.
+    let value = |own: Option<&&FieldChange>, other: Option<&&FieldChange>| match own {
+        Some(own) => own.after.clone(),
+        None => other.and_then(|other| other.before.clone()),
+    };
+    let both = paths.into_iter().map(|path| {
+        let (own, other) = (before.get(path), after.get(path));
+        FieldChange { field: path.to_owned(), before: value(own, other), after: value(other, own) }
+    });
+    both.filter(|field| field.before != field.after).collect()
+}
+
+impl Diff {
+    /// Adds the values of fields: those before and after, by object.
+    pub fn with_values(&mut self, of: impl Fn(&Object) -> (Option<Values>, Option<Values>)) {
+        for object in &mut self.objects {
+            let (before, after) = of(object);
+            for field in &mut object.fields {
+                let value = |values: &Option<Values>| values.as_ref()?.get(&field.field).cloned();
+                field.value_before = value(&before).filter(|_| field.before.is_some());
+                field.value_after = value(&after).filter(|_| field.after.is_some());
+            }
+        }
+    }
+
+    /// What would change, for a terminal.
+    pub fn lines(&self, layout: Layout) -> Vec<String> {
+        let from = self.from.as_deref().unwrap_or("what is there");
+        let title = vec![Cell::plain(&self.environment), Cell::plain(&self.to)];
+        let what = match self.objects.is_empty() {
+            true => format!("nothing would change from {from}"),
+            false => format!("what would change from {from}; nothing was written"),
+        };
+        let mut branches: Vec<Branch> = self.objects.iter().map(Object::branch).collect();
+        let toned = |word, tone, text: &String| Branch::new(vec![Cell::toned(word, tone)], text);
+        branches.extend(self.refusals.iter().map(|text| toned("Refused", Tone::Bad, text)));
+        branches.extend(self.warnings.iter().map(|text| toned("Warning", Tone::Waits, text)));
+        branches.extend(self.notes.iter().map(|text| toned("Note", Tone::Waits, text)));
+        Branch::new(title, what).with(branches).lines(layout)
+    }
+}
+
+impl Object {
+    fn branch(&self) -> Branch {
+        let tone = match self.action.as_str() {
+            "Create" => Tone::Good,
+            "Delete" | "Replace" => Tone::Bad,
+            "Update" => Tone::Waits,
+            _ => Tone::Plain,
+        };
+        let mut cells =
+            vec![Cell::toned(&self.action, tone), Cell::plain(format!("{} {}", self.kind, self.name))];
+        let has_values = self.fields.iter().any(|it| it.value_before.is_some() || it.value_after.is_some());
+        // Of a new object, every field is new: their hashes say nothing.
+        let is_listed = self.action != "Create" || has_values;
+        if !is_listed && !self.fields.is_empty() {
+            let count = i64::try_from(self.fields.len()).unwrap_or(i64::MAX);
+            let count = count.saturating_add(self.more_fields.unwrap_or_default().into());
+            let noun = if count == 1 { "field" } else { "fields" };
+            cells.push(Cell::plain(format!("{count} {noun}")));
+        }
+        let fields = self.fields.iter().filter(|_| is_listed).map(Field::branch);
+        let more = self.more_fields.filter(|_| is_listed);
+        let more = more.map(|more| Branch::new(vec![Cell::plain("...")], format!("and {more} more")));
+        Branch::new(cells, self.message.as_deref().unwrap_or_default()).with(fields).with(more)
+    }
+}
+
+impl Field {
+    fn branch(&self) -> Branch {
+        let (mark, tone) = match (&self.before, &self.after) {
+            (None, _) => ("+", Tone::Good),
+            (_, None) => ("-", Tone::Bad),
+            (Some(_), Some(_)) => ("~", Tone::Waits),
+        };
+        let shown = |value: &Option<String>, hash: &Option<String>| {
+            value.clone().or_else(|| hash.as_ref().map(|hash| format!("#{hash}")))
+        };
+        let before = shown(&self.value_before, &self.before);
+        let after = shown(&self.value_after, &self.after);
+        let words: Vec<String> = before.into_iter().chain(after).collect();
+        Branch::new(vec![Cell::toned(mark, tone), Cell::plain(&self.field)], words.join(" -> "))
+    }
+}
