@@ -95,6 +95,7 @@ fn main() -> ExitCode {
         admission::requests::stories(),
         admission::shipped_roles::stories(),
         admission::withdrawals::stories(),
+        plugin::changes::stories(),
         plugin::explaining::stories(),
         plugin::reading::stories(),
         plugin::watching::stories(),

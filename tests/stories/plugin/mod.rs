@@ -1,5 +1,6 @@
 //! `kubectl towpath`, called through the real kubectl by people with just the role that should suffice.
 
+pub mod changes;
 pub mod checkup;
 pub mod explaining;
 pub mod intents;
@@ -12,7 +13,7 @@ use std::process::Output;
 use support::people::Person;
 use support::project::Project;
 
-const PLUGIN: &str = env!("CARGO_BIN_EXE_kubectl-towpath");
+pub(crate) const PLUGIN: &str = env!("CARGO_BIN_EXE_kubectl-towpath");
 
 /// Runs `kubectl towpath` in the namespace of the project.
 pub(crate) async fn towpath(project: &Project, person: &Person, arguments: &[&str]) -> Result<Output> {
