@@ -297,6 +297,7 @@ fn bare(request: Request<'_>, release: &str, environment: &str) -> PromotionSpec
         cause: None,
         reason: None,
         override_: None,
+        dry_run: false,
         requested_by: request.by.cloned(),
     }
 }

@@ -148,6 +148,7 @@ fn end(request: Request<'_>, promotion: &Promotion, application: &str) -> anyhow
         (PromotionPhase::Promoting, PromotionKind::Promote) => {
             Ok(roll_back(request, release, environment, &ApplicationName::from(application), None))
         }
+        (PromotionPhase::Compared, _) => bail!("{name} is a dry run that has ended: it wrote nothing"),
         (
             PromotionPhase::Verified
             | PromotionPhase::Failed
