@@ -1,4 +1,4 @@
-//! What a requester can take back: a promotion that has not started, and a release that they hold. What is another's, or has started, stays.
+//! What a requester can withdraw: a promotion that has not started, and a release that they hold. What is another's, or has started, stays.
 
 use super::support::*;
 use anyhow::{Result, ensure};
@@ -46,7 +46,11 @@ impl Staff {
 
     /// A promotion that the controller reports so.
     async fn promotion(&self, project: &str, by: &Person, name: &str, status: Value) -> Result<String> {
-        by.post(&ours(project, "promotions", ""), named(name, promotion("prod"))).await?.allowed()?;
+        let mut made = named(name, promotion("prod"));
+        if name.starts_with("dry-run.") {
+            made["spec"]["dryRun"] = json!(true);
+        }
+        by.post(&ours(project, "promotions", ""), made).await?.allowed()?;
         let one = ours(project, "promotions", name);
         if !status.is_null() {
             let whole = json!({ "status": merged(&json!({ "observedGeneration": 1, "epoch": 1 }), &status) });
@@ -65,6 +69,7 @@ fn states() -> Vec<(&'static str, Value, bool)> {
         ("promoting", json!({ "phase": "Promoting", "revision": 2 }), false),
         ("verified", json!({ "phase": "Verified", "revision": 3 }), false),
         ("cancelled", json!({ "phase": "Cancelled" }), false),
+        ("dry-run.ended", json!({ "phase": "Compared" }), true),
     ]
 }
 
