@@ -73,23 +73,37 @@ impl Writing {
     /// A writer of the project.
     pub async fn open(&self) -> anyhow::Result<Writer> {
         let reader = self.connection.open_to_write().await?;
-        // Where the API server does not fill in the user, it has to be in the manifest. Servers before 1.28 do not know this question.
-        let question = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview" });
-        let review = send::<SelfSubjectReview>(
-            &reader,
-            Method::POST,
-            "/apis/authentication.k8s.io/v1/selfsubjectreviews",
-            JSON,
-            &question,
-        );
-        let user = review.await.ok().and_then(|review| review.status?.user_info);
-        let user = user.map(|user| UserInfo {
-            username: user.username.unwrap_or_default(),
-            uid: user.uid.filter(|uid| !uid.is_empty()),
-            groups: user.groups.unwrap_or_default(),
-        });
+        // Where the API server does not fill in the user, it has to be in the manifest.
+        let user = user(&reader).await;
         Ok(Writer { reader, user, dry_run: self.dry_run, output: self.output })
     }
+}
+
+/// Who the user is. None if the API server does not say: servers before 1.28 do not know the question.
+pub async fn user(reader: &Reader) -> Option<UserInfo> {
+    let question = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview" });
+    let path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+    let review = send::<SelfSubjectReview>(reader, Method::POST, path, JSON, &question).await.ok()?;
+    let user = review.status?.user_info?;
+    Some(UserInfo {
+        username: user.username.unwrap_or_default(),
+        uid: user.uid.filter(|uid| !uid.is_empty()),
+        groups: user.groups.unwrap_or_default(),
+    })
+}
+
+/// Whether the user has a right. None if the API server does not say.
+pub async fn may(reader: &Reader, right: &Right) -> Option<bool> {
+    let review = json!({
+        "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
+        "spec": { "resourceAttributes": {
+            "group": GROUP, "version": VERSION, "resource": right.resource, "verb": right.verb,
+            "namespace": reader.project, "name": right.name,
+        } },
+    });
+    let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+    let answer: Value = send(reader, Method::POST, path, JSON, &review).await.ok()?;
+    answer["status"]["allowed"].as_bool()
 }
 
 impl Writer {
@@ -120,7 +134,7 @@ impl Writer {
         if self.dry_run == DryRun::Client {
             return Ok(());
         }
-        let answers = join_all(intent.rights.iter().map(|right| self.may(right))).await;
+        let answers = join_all(intent.rights.iter().map(|right| may(&self.reader, right))).await;
         let lacking: Vec<&Right> = intent
             .rights
             .iter()
@@ -132,20 +146,6 @@ impl Writer {
             bail!("{}", missing(&lacking, intent.role, &self.reader.project, self.user()));
         }
         Ok(())
-    }
-
-    /// Whether the user has a right. None if the API server does not say.
-    async fn may(&self, right: &Right) -> Option<bool> {
-        let review = json!({
-            "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
-            "spec": { "resourceAttributes": {
-                "group": GROUP, "version": VERSION, "resource": right.resource, "verb": right.verb,
-                "namespace": self.reader.project, "name": right.name,
-            } },
-        });
-        let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
-        let answer: Value = send(&self.reader, Method::POST, path, JSON, &review).await.ok()?;
-        answer["status"]["allowed"].as_bool()
     }
 
     /// Checks the rights, writes, and says what was written.

@@ -36,6 +36,12 @@ pub struct Row {
     pub since: Option<Timestamp>,
     /// What has to be done.
     pub message: String,
+    /// The verb on the environment that a user needs to do it. Absent if it is a right in the target namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verb: Option<&'static str>,
+    /// Users whose decision would not count: the requesters, and those who have decided.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<String>,
 }
 
 /// Everything in a project that waits for a person.
@@ -46,7 +52,8 @@ pub fn waiting(project: &Project) -> Waiting {
         let here = project.promotions.values().map(AsRef::as_ref);
         let here =
             || here.clone().filter(|promotion: &&Promotion| promotion.spec.environment == environment.name());
-        let promoted: Vec<Row> = here().filter_map(pending).collect();
+        let promoted: Vec<Row> =
+            here().filter_map(|promotion| pending(project, environment, promotion)).collect();
         // A release whose promotion waits is said once.
         let is_said = |row: &Row| promoted.iter().any(|other| other.name == row.name);
         rows.extend(gates(environment).into_iter().filter(|row| !is_said(row)).collect::<Vec<_>>());
@@ -61,6 +68,33 @@ pub fn waiting(project: &Project) -> Waiting {
     Waiting { rows }
 }
 
+impl Waiting {
+    /// What this user can do something about. `may` answers whether the user has a verb on an environment.
+    pub fn for_user(mut self, user: &str, may: impl Fn(&str, &str) -> bool) -> Self {
+        self.rows.retain(|row| {
+            let has_right = row.verb.is_none_or(|verb| may(verb, &row.environment));
+            has_right && !row.except.iter().any(|other| other == user)
+        });
+        self
+    }
+}
+
+/// The verb on an environment that opens a gate. None for what a user changes in the target namespace.
+fn verb(gate: &Reason) -> Option<&'static str> {
+    if *gate == Reason::Approval {
+        return Some("approve");
+    }
+    if matches!(gate, Reason::Hold | Reason::Recall) {
+        return Some("rollback");
+    }
+    if *gate == Reason::Drift {
+        return Some("override");
+    }
+    let is_of_workload =
+        matches!(gate, Reason::Paused | Reason::OnDelete | Reason::Partition | Reason::Suspended);
+    (!is_of_workload).then_some("promote")
+}
+
 /// Releases that wait at a gate which only a person opens.
 fn gates(environment: &Environment) -> Vec<Row> {
     let applications = environment.status.iter().flat_map(|status| &status.applications);
@@ -73,6 +107,8 @@ fn gates(environment: &Environment) -> Vec<Row> {
         gate: gate.to_owned(),
         since: None,
         message: message.to_owned(),
+        verb: verb(&Reason::from(gate)),
+        except: Vec::new(),
     };
     waiting
         .filter(|waiting| is_for_a_person(&waiting.gate))
@@ -80,18 +116,35 @@ fn gates(environment: &Environment) -> Vec<Row> {
         .collect()
 }
 
-/// A promotion that waits for a person before it starts.
-fn pending(promotion: &Promotion) -> Option<Row> {
+/// A promotion that waits for a person before it starts, or that people can approve before its gates open.
+fn pending(project: &Project, environment: &Environment, promotion: &Promotion) -> Option<Row> {
     let status =
         promotion.status.as_ref().filter(|_| promotion.phase() == crate::api::PromotionPhase::Pending)?;
-    let gate = status.reason.as_deref().filter(|reason| needs_a_person(&Reason::from(*reason)))?;
+    let approvals = status.approvals.as_ref();
+    let reason = Reason::from(status.reason.as_deref()?);
+    let gate = match needs_a_person(&reason) {
+        true => reason,
+        false => {
+            approvals.filter(|report| report.needed.is_some() && report.rejected.is_empty())?;
+            Reason::Approval
+        }
+    };
+    let release = project.releases.get(&promotion.spec.release);
+    let may_approve_own =
+        environment.spec.approvals.as_ref().is_some_and(|rules| rules.requester_may_approve);
+    let requesters = [release.and_then(|release| release.requested_by()), promotion.requester().cloned()];
+    let requesters = requesters.into_iter().flatten().map(|user| user.username).filter(|_| !may_approve_own);
+    let decided = approvals.into_iter().flat_map(|report| report.approved.iter().chain(&report.rejected));
+    let except = requesters.chain(decided.map(|decision| decision.by.clone()));
     Some(Row {
         environment: promotion.spec.environment.to_string(),
         name: promotion.spec.release.to_string(),
         kind: "release".to_owned(),
-        gate: gate.to_owned(),
         since: promotion.metadata.creation_timestamp.as_ref().map(|time| time.0),
         message: status.message.clone().unwrap_or_default(),
+        verb: verb(&gate),
+        except: if gate == Reason::Approval { except.collect() } else { Vec::new() },
+        gate: gate.to_string(),
     })
 }
 
@@ -106,6 +159,8 @@ fn stopped(promotion: &Promotion) -> Option<Row> {
         gate: gate.to_owned(),
         since,
         message: message.to_owned(),
+        verb: verb(&Reason::from(gate)),
+        except: Vec::new(),
     };
     if let Some(holds) = holds.filter(|_| promotion.phase().has_failed()) {
         return Some(row(&holds.reason, Some(holds.last_transition_time.0), &holds.message));
@@ -146,5 +201,36 @@ impl Waiting {
             table.row(cells, &row.message);
         }
         table
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_approver_sees_what_their_decision_counts_for() {
+        let row = |verb, except: &[&str]| Row {
+            environment: "prod".into(),
+            name: "shop-1.0.0".into(),
+            kind: "release".into(),
+            gate: "Approval".into(),
+            since: None,
+            message: String::new(),
+            verb,
+            except: except.iter().map(|user| (*user).to_owned()).collect(),
+        };
+        for (verb, except, user, rights, shown) in [
+            (Some("approve"), &[][..], "anna", &["approve"][..], true),
+            (Some("approve"), &[], "anna", &["promote"], false),
+            (Some("approve"), &["anna"], "anna", &["approve"], false),
+            (Some("approve"), &["alice"], "anna", &["approve"], true),
+            // A paused Deployment is a matter of its namespace.
+            (None, &[], "anna", &[], true),
+        ] {
+            let view = Waiting { rows: vec![row(verb, except)] };
+            let found = view.for_user(user, |verb, place| place == "prod" && rights.contains(&verb));
+            assert_eq!(!found.rows.is_empty(), shown, "{verb:?} {except:?} {rights:?}");
+        }
     }
 }
