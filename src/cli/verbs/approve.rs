@@ -5,9 +5,9 @@ use crate::api::{ApprovalDecision, Environment, Meta, Promotion, Release};
 use crate::cli::output;
 use crate::cli::reader::Reader;
 use crate::cli::writer::{Writer, Writing, confirmed};
+use crate::view::changelog::{Changelog, changelog};
 use crate::view::intent::decide;
 use crate::view::review::{Review, review};
-use crate::view::screen::Branch;
 use anyhow::bail;
 use jiff::Timestamp;
 use std::io::Write;
@@ -53,7 +53,7 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
     let request = writer.request(arguments.decision.reason.as_deref());
     let intent = decide(request, of, ApprovalDecision::Approve);
     writer.check(&intent).await?;
-    show(&writer, &review, out)?;
+    show(&writer, &review, &changes(&writer.reader, &arguments.decision.of).await?, out)?;
     if writer.is_in_earnest() && !arguments.yes {
         match confirmed(&format!("Approve {} for {}?", review.release, review.environment))? {
             Some(true) => {}
@@ -83,20 +83,28 @@ pub async fn run_reject(arguments: &Rejecting, out: &mut dyn Write) -> anyhow::R
     Ok(ExitCode::SUCCESS)
 }
 
-/// The screens that an approver reads before the question, in this order.
-fn screens(review: &Review) -> Vec<Branch> {
-    vec![review.tree(Timestamp::now())]
-}
-
-fn show(writer: &Writer, review: &Review, out: &mut dyn Write) -> anyhow::Result<()> {
-    let mut lines: Vec<String> =
-        screens(review).iter().flat_map(|screen| screen.lines(output::layout())).collect();
+/// What an approver reads before the question: the review, and everything between what runs there and the release.
+fn show(writer: &Writer, review: &Review, changes: &Changelog, out: &mut dyn Write) -> anyhow::Result<()> {
+    let layout = output::layout();
+    let mut lines = review.tree(Timestamp::now()).lines(layout);
+    lines.push(String::new());
+    lines.extend(changes.lines(layout));
     if review.excludes(writer.user()) {
         lines.push(format!("You requested it, so your approval does not count in {}.", review.environment));
     }
     match writer.is_for_a_program() {
         true => output::lines(&mut std::io::stderr(), lines),
         false => output::lines(out, lines),
+    }
+}
+
+/// Everything between what runs in the environment and the release.
+async fn changes(reader: &Reader, of: &OfRelease) -> anyhow::Result<Changelog> {
+    let all = reader.everything().await?;
+    let (release, environment) = (of.release.as_str(), of.environment.as_str());
+    match (all.project.releases.get(release), all.project.environments.get(environment)) {
+        (Some(release), Some(environment)) => Ok(changelog(&all.project, environment, release)),
+        (_, _) => bail!("release {release} or environment {environment} was deleted"),
     }
 }
 
