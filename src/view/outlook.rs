@@ -3,9 +3,10 @@
 use crate::api::{
     CachedRelease, Environment, Promotion, PromotionPhase, Reason, ReleasePhase, ReleaseStatus, StageStatus,
 };
+use serde::Serialize;
 
 /// What a command that waits for a release, a promotion or an environment can expect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Outlook {
     /// It goes on without a person.
     Moving,

@@ -4,6 +4,7 @@
 //! ends tell them apart; a reason is never cut but continues on further lines.
 
 use super::tone::Tone;
+use serde::{Serialize, Serializer};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// The narrowest column that a reason is laid out in. If less is left, it gets lines of its own.
@@ -116,11 +117,19 @@ impl Table {
 }
 
 /// A line of a tree, and what is below it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Branch {
+    #[serde(rename = "words", serialize_with = "texts")]
     cells: Vec<Cell>,
+    #[serde(rename = "message", skip_serializing_if = "String::is_empty")]
     reason: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     branches: Vec<Branch>,
+}
+
+/// The words of a line, without what they look like.
+fn texts<S: Serializer>(cells: &[Cell], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(cells.iter().map(|cell| &cell.text))
 }
 
 impl Branch {

@@ -5,7 +5,7 @@ mod wait;
 use crate::api::{CachedRelease, Duration, Environment, Meta, Promotion, Release};
 use crate::cli::connection::Connection;
 use crate::cli::names;
-use crate::cli::output;
+use crate::cli::output::{self, Format};
 use crate::cli::reader::{Reader, cached, checked, suggestion};
 use crate::decide::world::Project;
 use crate::view::outlook::{self, Outlook};
@@ -14,6 +14,7 @@ use crate::view::status::{self, Pods};
 use anyhow::bail;
 use clap_complete::ArgValueCompleter;
 use jiff::Timestamp;
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::ExitCode;
@@ -36,6 +37,9 @@ pub struct Arguments {
     timeout: Option<Duration>,
     #[command(flatten)]
     connection: Connection,
+    /// Format of the output.
+    #[arg(short, long, value_enum, default_value_t, conflicts_with = "wait")]
+    output: Format,
 }
 
 /// What is shown.
@@ -55,15 +59,27 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
         None => found(&reader, name).await?,
     };
     let seen = Seen::read(&reader, kind, name).await?;
-    let Some((tree, _)) = seen.shown(kind, name, &pods(&reader, &seen.project).await, Timestamp::now())
+    let Some((tree, outlook)) = seen.shown(kind, name, &pods(&reader, &seen.project).await, Timestamp::now())
     else {
         return missing(&reader, kind, name).await;
     };
     if arguments.wait {
         return wait::wait(&reader, kind, name, arguments.timeout, out).await;
     }
-    output::lines(out, tree.lines(output::layout()))?;
+    let names = [format!("{}/{name}", kind.word())];
+    let view = Status { outlook, tree: &tree };
+    output::write_lines(out, arguments.output, "Status", &view, |layout| tree.lines(layout), names)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The status as data.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Status<'a> {
+    /// What a command that waits can expect.
+    outlook: Outlook,
+    /// The lines.
+    tree: &'a Branch,
 }
 
 /// What is read of an object and of what belongs to it.
@@ -73,6 +89,14 @@ struct Seen {
 }
 
 impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Environment => "environment",
+            Self::Promotion => "promotion",
+        }
+    }
+
     /// The promotions that belong to an object of this kind.
     fn promotions(self, name: &str) -> String {
         match self {
