@@ -54,7 +54,7 @@ fn promotion(name: &str, release: &str, environment: &str, status: &Value) -> Pr
 }
 
 /// `dev` runs 1.5.0, `qa` is being promoted to it, and `prod` has a longer name and waits for the window.
-fn project() -> (Project, Arc<CachedRelease>) {
+pub fn project() -> (Project, Arc<CachedRelease>) {
     let verified = "2026-11-02T09:00:00Z";
     let window = json!({ "waiting": {
         "release": "shop-1.4.0", "gate": "Window", "until": "2026-11-02T20:00:00Z",

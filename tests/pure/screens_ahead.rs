@@ -6,12 +6,16 @@ use super::screens::{Screen, are_as_before, object};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use towpath::decide::world::{Objects, Project};
+use towpath::view::board::board;
 use towpath::view::calendar::{Calendar, calendar};
 use towpath::view::explain::{Explanation, explain};
+use towpath::view::history::history;
 use towpath::view::plan::plan;
 use towpath::view::screen::Layout;
+use towpath::view::waiting::waiting;
 
 const NOW: &str = "2026-11-02T15:00:00Z";
 
@@ -149,5 +153,40 @@ fn the_data_of_an_explanation_names_every_gate() {
     let gates: Vec<_> = told["gates"].as_array().unwrap().iter().map(|row| &row["gate"]).collect();
     for name in ["Hold", "Order", "Manual", "Window", "Freeze", "Consent", "Approval", "Evidence"] {
         assert!(gates.iter().any(|gate| *gate == name), "{name}: {gates:?}");
+    }
+}
+
+/// Every name of a field in the data.
+fn names(data: &Value, found: &mut BTreeSet<String>) {
+    match data {
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| {
+            found.insert(name.clone());
+            names(value, found);
+        }),
+        Value::Array(items) => items.iter().for_each(|item| names(item, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[test]
+fn the_page_of_the_plugin_names_every_field_of_the_views() {
+    let page = support::pages::text("docs/plugin.md");
+    let project = shop();
+    let (other, _) = super::screens::project();
+    let views = [
+        ("Board", serde_json::to_value(board(&other))),
+        ("Waiting", serde_json::to_value(waiting(&other))),
+        ("History", serde_json::to_value(history(&project, None, None))),
+        ("Explanation", serde_json::to_value(explained("shop-1.1.0", "prod"))),
+        ("Plan", serde_json::to_value(plan(&project, &project.releases["shop-1.1.0"], now()))),
+        ("Calendar", serde_json::to_value(november())),
+    ];
+    for (kind, view) in views {
+        let line = page.lines().find(|line| line.contains(&format!("| `{kind}` |"))).unwrap();
+        let mut found = BTreeSet::new();
+        names(&view.unwrap(), &mut found);
+        assert!(found.len() > 5, "{kind}: {found:?}");
+        let missing: Vec<_> = found.iter().filter(|name| !line.contains(&format!("`{name}`"))).collect();
+        assert!(missing.is_empty(), "docs/plugin.md does not name {missing:?} of {kind}");
     }
 }

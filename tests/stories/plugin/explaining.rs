@@ -87,8 +87,8 @@ async fn explain_agrees_at_every_step_of_a_promotion() -> Result<()> {
         reaches("dev", "Hold").await?;
         reaches("prod", "Hold").await?;
         project.change("releases", &release, json!({ "spec": { "hold": null } })).await?;
-        reaches("dev", "Verified").await?;
         reaches("prod", "Soak").await?;
+        reaches("dev", "Verified").await?;
         reaches("prod", "Approval").await?;
         anna.decides(project, &promotion, "Approve").await?;
         reaches("prod", "Verified").await

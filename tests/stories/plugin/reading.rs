@@ -9,6 +9,7 @@ use support::{in_project, same};
 
 support::stories![
     a_viewer_sees_what_runs_what_waits_and_how_it_ended,
+    what_waits_for_me_is_what_i_may_decide_about,
     a_wait_ends_with_an_exit_code_for_each_end,
     a_wait_for_a_release_that_fails_shows_the_pod_that_crashes,
     a_user_without_rights_is_told_which_right_is_missing_and_who_grants_it,
@@ -38,6 +39,34 @@ async fn a_viewer_sees_what_runs_what_waits_and_how_it_ended() -> Result<()> {
         has(&status, &["Release  shop-1.0.0  Waiting", "|-- dev  Verified  revision 1", "`-- prod  Manual"])?;
         let status = printed(project, &vera, &["status", "env/dev"]).await?;
         has(&status, &["Environment  dev  Ready", "shop  1.0.0  revision 1  Verified"])
+    })
+    .await
+}
+
+async fn what_waits_for_me_is_what_i_may_decide_about() -> Result<()> {
+    let prod = json!({ "name": "prod", "approvals": { "required": 2 } });
+    in_project(&[prod], async |project| {
+        let vera = viewer(project).await?;
+        let anna = project.person("anna", &[], &["towpath-approver"]).await?;
+        let release = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
+        let promotion = format!("prod-{release}");
+        let waits = |it: &Value| it["status"]["reason"] == "Approval";
+        project.until("promotions", &promotion, "waits for approvals", waits).await?;
+
+        has(&printed(project, &vera, &["waiting"]).await?, &["prod", &release, "Approval"])?;
+        has(&printed(project, &vera, &["waiting", "--me"]).await?, &["Nothing waits for you"])?;
+        has(&printed(project, &anna, &["waiting", "--me"]).await?, &["prod", &release, "0 of 2 approvals"])?;
+        let text = printed(project, &anna, &["approve", &release, "-e", "prod", "--yes"]).await?;
+        has(&text, &["1.0.0", "nothing of it runs there", "created"])?;
+        let counted = |it: &Value| it["status"]["approvals"]["approved"][0]["by"] == "anna";
+        project.until("promotions", &promotion, "counts the approval", counted).await?;
+        has(&printed(project, &anna, &["waiting", "--me"]).await?, &["Nothing waits for you"])?;
+
+        let data = printed(project, &vera, &["status", &release, "-o", "json"]).await?;
+        let data: Value = serde_json::from_str(&data)?;
+        same("kind", data["kind"].as_str(), Some("Status"))?;
+        same("outlook", data["outlook"].as_str(), Some("AwaitsPerson"))?;
+        same("release", data["tree"]["words"][1].as_str(), Some(release.as_str()))
     })
     .await
 }

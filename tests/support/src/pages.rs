@@ -6,7 +6,7 @@ use crate::manifests::{read, root};
 use anyhow::{Context, Result, bail};
 
 /// Every page. The README comes first, because each page starts where the README ends; the page that uninstalls Towpath comes last.
-pub const PAGES: [&str; 7] = [
+pub const PAGES: [&str; 8] = [
     "README.md",
     "docs/developers.md",
     "docs/release-managers.md",
@@ -14,6 +14,7 @@ pub const PAGES: [&str; 7] = [
     "docs/on-call.md",
     "docs/gitops.md",
     "docs/platform-teams.md",
+    "docs/plugin.md",
 ];
 
 /// A block of a page that a reader uses.
