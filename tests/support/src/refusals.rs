@@ -191,6 +191,20 @@ pub fn changes() -> Vec<Change> {
         ),
         (
             "Promotion",
+            "a dry run with the name of a promotion",
+            None,
+            promotion(json!({ "dryRun": true })),
+            Some("the name of a Promotion starts with dry-run."),
+        ),
+        (
+            "Promotion",
+            "a dry run of a rollback",
+            None,
+            promotion(json!({ "kind": "Rollback", "dryRun": true })),
+            Some("spec.dryRun is only allowed"),
+        ),
+        (
+            "Promotion",
             "toRevision of no rollback",
             None,
             promotion(json!({ "toRevision": 1 })),

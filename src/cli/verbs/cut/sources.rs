@@ -31,10 +31,10 @@ pub struct From {
 #[derive(Debug, clap::Args)]
 pub struct Values {
     /// Values file for --helm. Can be repeated.
-    #[arg(long, requires = "helm")]
+    #[arg(long, requires = "helm", conflicts_with_all = ["from", "filename", "kustomize"])]
     values: Vec<PathBuf>,
     /// Value for --helm, as KEY=VALUE. Can be repeated.
-    #[arg(long, value_name = "KEY=VALUE", requires = "helm")]
+    #[arg(long, value_name = "KEY=VALUE", requires = "helm", conflicts_with_all = ["from", "filename", "kustomize"])]
     set: Vec<String>,
 }
 

@@ -154,7 +154,9 @@ fn names_and_flags_are_checked() {
         (&["shop", "1.0.0", "--from", "dev", "--risk", "huge"], "a risk is Low, Medium or High"),
         (&["shop", "1.0.0", "--from", "dev", "--link", "wiki"], "write it as TITLE=URL"),
         (&["shop", "1.0.0", "--from", "dev", "--not-before", "qa"], "write it as ENVIRONMENT=TIME"),
-        (&["shop", "1.0.0", "--values", "a.yaml", "--from", "dev"], "--helm <CHART>"),
+        (&["shop", "1.0.0", "--values", "a.yaml"], "required arguments were not provided"),
+        (&["shop", "1.0.0", "--values", "a.yaml", "--from", "dev"], "cannot be used with"),
+        (&["shop", "1.0.0", "--set", "a=b", "-f", "x"], "cannot be used with"),
         (&["shop", "1.0.0", "-f", "/does/not/exist"], "cannot read /does/not/exist"),
         (&["shop", "1.0.0", "-k", "/does/not/exist"], "is not a folder"),
     ] {
