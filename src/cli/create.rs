@@ -1,13 +1,11 @@
 //! Creates objects with the rights of the user, who learns first if a right is missing.
 
 use super::reader::Reader;
-use crate::api::{Promotion, Release};
+use super::writer::{require, user};
+use crate::api::{Promotion, Release, UserInfo, mark};
+use crate::view::right::{Right, Role};
 use anyhow::{Context, anyhow, bail};
 use http::Request;
-use k8s_openapi::api::authorization::v1::{
-    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
-};
-use kube::api::PostParams;
 use kube::core::NamespaceResourceScope;
 use kube::{Api, Resource, ResourceExt};
 use serde::Serialize;
@@ -18,53 +16,53 @@ use std::fmt::Debug;
 pub trait Created:
     Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Serialize + DeserializeOwned
 {
-    /// The role that suffices to create it.
-    const ROLE: &'static str;
+    /// The rights that it needs. The role for requesters has them.
+    fn rights(&self) -> Vec<Right>;
+
+    /// Who requests it: API servers before 1.36 do not fill it in.
+    fn requested_by(&mut self, user: UserInfo);
     /// What to do if the name is taken.
     const TAKEN: &'static str;
 }
 
 impl Created for Release {
-    const ROLE: &'static str = "towpath-requester";
     const TAKEN: &'static str = "a Release is immutable: use another version, or another name with --name";
+
+    fn rights(&self) -> Vec<Right> {
+        vec![Right::to("create", "releases")]
+    }
+
+    fn requested_by(&mut self, user: UserInfo) {
+        // A release that is created on hold is held by who creates it.
+        if self.spec.hold == Some(true) {
+            let annotations = self.metadata.annotations.get_or_insert_default();
+            annotations.insert(mark::HELD_BY.to_owned(), user.username.clone());
+        }
+        self.spec.requested_by = Some(user);
+    }
 }
 
 impl Created for Promotion {
-    const ROLE: &'static str = "towpath-requester";
     const TAKEN: &'static str = "try again";
-}
 
-/// Whether the user has a right. An error if it cannot be asked.
-pub async fn may(reader: &Reader, attributes: ResourceAttributes) -> anyhow::Result<bool> {
-    let review = SelfSubjectAccessReview {
-        spec: SelfSubjectAccessReviewSpec {
-            resource_attributes: Some(ResourceAttributes {
-                namespace: attributes.namespace.clone().or_else(|| Some(reader.project.clone())),
-                ..attributes
-            }),
-            ..SelfSubjectAccessReviewSpec::default()
-        },
-        ..SelfSubjectAccessReview::default()
-    };
-    let api: Api<SelfSubjectAccessReview> = Api::all(reader.client().clone());
-    let answer = api.create(&PostParams::default(), &review).await.map_err(unreachable_cluster)?;
-    Ok(answer.status.is_some_and(|status| status.allowed))
+    fn rights(&self) -> Vec<Right> {
+        vec![Right::to("create", "promotions"), Right::on(&self.spec.environment, "promote")]
+    }
+
+    fn requested_by(&mut self, user: UserInfo) {
+        self.spec.requested_by = Some(user);
+    }
 }
 
 /// Creates an object in the namespace of the project.
 pub async fn create<K: Created>(reader: &Reader, object: &K) -> anyhow::Result<K> {
-    let (plural, project, role) = (K::plural(&()), &reader.project, K::ROLE);
-    let right = ResourceAttributes {
-        group: Some(K::group(&()).into_owned()),
-        resource: Some(plural.clone().into_owned()),
-        verb: Some("create".to_owned()),
-        ..ResourceAttributes::default()
-    };
-    if !may(reader, right).await? {
-        bail!(
-            "you may not create {plural} in namespace {project}. Somebody who may bind roles there grants it with: \
-             kubectl create rolebinding {role} --namespace {project} --clusterrole {role} --user YOUR-NAME"
-        );
+    let project = &reader.project;
+    let user = user(reader).await;
+    let name = user.as_ref().map(|user| user.username.as_str()).unwrap_or_default();
+    require(reader, &object.rights(), Role::Requester, name).await?;
+    let mut object = object.clone();
+    if let Some(user) = user {
+        object.requested_by(user);
     }
     let kind = K::kind(&()).to_lowercase();
     let name = object.meta().name.clone().unwrap_or_default();
@@ -72,7 +70,7 @@ pub async fn create<K: Created>(reader: &Reader, object: &K) -> anyhow::Result<K
     let path =
         format!("{}?fieldValidation=Strict&fieldManager=kubectl-towpath", K::url_path(&(), Some(project)));
     let request =
-        Request::post(path).header("Content-Type", "application/json").body(serde_json::to_vec(object)?)?;
+        Request::post(path).header("Content-Type", "application/json").body(serde_json::to_vec(&object)?)?;
     match reader.client().request::<K>(request).await {
         Ok(created) => Ok(created),
         Err(kube::Error::Api(status)) if status.code == 409 => {

@@ -6,7 +6,7 @@ use super::connection::Connection;
 use super::reader::Reader;
 use crate::api::{GROUP, UserInfo, VERSION};
 use crate::view::intent::{Intent, Request, Write};
-use crate::view::right::{Right, missing};
+use crate::view::right::{Right, Role, missing};
 use crate::view::screen::printable;
 use anyhow::{Context, anyhow, bail};
 use clap::ValueEnum;
@@ -92,6 +92,18 @@ pub async fn user(reader: &Reader) -> Option<UserInfo> {
     })
 }
 
+/// Fails if the user lacks one of these rights.
+pub async fn require(reader: &Reader, rights: &[Right], role: Role, user: &str) -> anyhow::Result<()> {
+    let answers = join_all(rights.iter().map(|right| may(reader, right))).await;
+    let is_lacking = |(_, may): &(&Right, Option<bool>)| *may == Some(false);
+    let lacking: Vec<&Right> =
+        rights.iter().zip(answers).filter(is_lacking).map(|(right, _)| right).collect();
+    if !lacking.is_empty() {
+        bail!("{}", missing(&lacking, role, &reader.project, user));
+    }
+    Ok(())
+}
+
 /// Whether the user has a right. None if the API server does not say.
 pub async fn may(reader: &Reader, right: &Right) -> Option<bool> {
     let review = json!({
@@ -134,18 +146,7 @@ impl Writer {
         if self.dry_run == DryRun::Client {
             return Ok(());
         }
-        let answers = join_all(intent.rights.iter().map(|right| may(&self.reader, right))).await;
-        let lacking: Vec<&Right> = intent
-            .rights
-            .iter()
-            .zip(answers)
-            .filter(|(_, may)| *may == Some(false))
-            .map(|(it, _)| it)
-            .collect();
-        if !lacking.is_empty() {
-            bail!("{}", missing(&lacking, intent.role, &self.reader.project, self.user()));
-        }
-        Ok(())
+        require(&self.reader, &intent.rights, intent.role, self.user()).await
     }
 
     /// Checks the rights, writes, and says what was written.
