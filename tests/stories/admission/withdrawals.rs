@@ -86,6 +86,14 @@ async fn a_requester_withdraws_their_own_promotion_until_it_starts() -> Result<(
         let all = ours(project, "promotions", "");
         let answer = staff.ann.send(Method::DELETE, &all, "application/json", None).await?;
         answer.refused("cannot deletecollection")?;
+        let release = &release_owner();
+        let owned = merged(&promotion("prod"), release);
+        let all = ours(project, "promotions", "");
+        staff
+            .ann
+            .post(&all, named("owned", owned))
+            .await?
+            .refused("ownerReferences of a Promotion must be empty")?;
         let owner = json!({ "metadata": { "ownerReferences": [] } });
         staff.ann.patch(&ours(project, "promotions", "verified"), owner).await?.refused("cannot patch")?;
         // The administrator of the cluster can, as for a namespace that is deleted.
@@ -93,6 +101,14 @@ async fn a_requester_withdraws_their_own_promotion_until_it_starts() -> Result<(
         admin.delete(&ours(project, "promotions", "verified")).await?.allowed().map(drop)
     })
     .await
+}
+
+/// What the garbage collector deletes together with the release.
+fn release_owner() -> Value {
+    json!({ "metadata": { "ownerReferences": [{
+        "apiVersion": "towpath.dev/v1alpha1", "kind": "Release", "name": "shop-1.0.0",
+        "uid": "00000000-0000-0000-0000-000000000000",
+    }] } })
 }
 
 async fn on_call_withdraws_any_promotion_until_it_starts() -> Result<()> {
