@@ -3,18 +3,15 @@
 use crate::decide::world::{Alerts, Labels};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 
 /// Labels that differ for each instance of a workload, or for each revision: the rules of many teams keep the labels of the series that
 /// they read, such as those of cAdvisor and kube-state-metrics.
-const OF_AN_INSTANCE: [&str; 29] = [
-    "instance",
-    "exported_instance",
+const OF_AN_INSTANCE: [&str; 22] = [
     "uid",
     "pod_uid",
     "pod_ip",
     "host_ip",
-    "ip",
-    "id",
     "container_id",
     "image",
     "image_id",
@@ -23,14 +20,11 @@ const OF_AN_INSTANCE: [&str; 29] = [
     "exported_node",
     "kubernetes_node",
     "nodename",
-    "host",
-    "hostname",
     "version",
     "app_version",
     "app_kubernetes_io_version",
     "label_app_kubernetes_io_version",
     "label_version",
-    "chart",
     "helm_sh_chart",
     "revision",
     "controller_revision_hash",
@@ -38,8 +32,19 @@ const OF_AN_INSTANCE: [&str; 29] = [
     "label_pod_template_hash",
 ];
 /// Labels that hold the name of a pod, or of the ReplicaSet that owns it.
-const OF_A_POD: [&str; 7] =
-    ["pod", "pod_name", "exported_pod", "replicaset", "owner_name", "created_by_name", "kubernetes_pod_name"];
+const OF_A_POD: [&str; 9] = [
+    "pod",
+    "pod_name",
+    "exported_pod",
+    "replicaset",
+    "owner_name",
+    "created_by_name",
+    "kubernetes_pod_name",
+    "job_name",
+    "exported_job",
+];
+/// Labels that hold an address of an instance, or the name of what is probed.
+const OF_AN_ADDRESS: [&str; 5] = ["instance", "exported_instance", "host", "hostname", "ip"];
 /// The characters of the random parts of the names of pods.
 const RANDOM: &str = "bcdfghjklmnpqrstvwxz2456789";
 
@@ -61,7 +66,11 @@ fn is_same(old: &Labels, new: &Labels) -> bool {
 
 fn comparable(labels: &Labels) -> BTreeMap<&str, Cow<'_, str>> {
     let is_of_an_instance = |name: &str, value: &str| {
-        OF_AN_INSTANCE.contains(&name) || (name == "name" && is_made_by_a_runtime(value))
+        OF_AN_INSTANCE.contains(&name)
+            || (OF_AN_ADDRESS.contains(&name) && is_address(value))
+            // A cgroup.
+            || (name == "id" && value.starts_with('/'))
+            || (name == "name" && is_made_by_a_runtime(value))
     };
     labels
         .iter()
@@ -78,9 +87,28 @@ fn is_made_by_a_runtime(name: &str) -> bool {
     name.starts_with("k8s_") || (name.len() == 64 && name.chars().all(|char| char.is_ascii_hexdigit()))
 }
 
-/// The name of a pod or ReplicaSet without what its controller generated: `web` of `web-6d4b75cb6d-hxk2p` and of `web-6d4b75cb6d`. Names of
-/// pods of StatefulSets stay.
-fn workload(pod: &str) -> &str {
+fn is_address(value: &str) -> bool {
+    value.parse::<IpAddr>().is_ok() || value.parse::<SocketAddr>().is_ok()
+}
+
+/// The name of a pod, ReplicaSet or Job without what its controller generated: `web` of `web-6d4b75cb6d-hxk2p`, of `web-6d4b75cb6d` and, for
+/// a run of a CronJob, of `web-29169240`. Names of pods of StatefulSets stay.
+fn workload(name: &str) -> &str {
+    let owner = without_random_parts(name);
+    let is_minute = |part: &str| part.len() == 8 && part.chars().all(|char| char.is_ascii_digit());
+    let run = |text: &'_ str| text.rsplit_once('-').is_some_and(|(_, end)| is_minute(end));
+    // The random end of a pod of a run may look like the hash of a ReplicaSet.
+    let owner = match name.rsplit_once('-') {
+        Some((job, end)) if end.len() == 5 && run(job) => job,
+        Some(_) | None => owner,
+    };
+    match owner.rsplit_once('-') {
+        Some((schedule, end)) if is_minute(end) => schedule,
+        Some(_) | None => owner,
+    }
+}
+
+fn without_random_parts(pod: &str) -> &str {
     let is_random = |part: &str| part.chars().all(|char| RANDOM.contains(char));
     let is_hash = |part: &str| (6..=10).contains(&part.len()) && is_random(part);
     if let Some((name, _)) = pod.rsplit_once('-').filter(|(_, end)| is_hash(end)) {
@@ -134,6 +162,26 @@ mod tests {
             (
                 "alertname=Slow,job=web,version=1.0.0,pod_template_hash=6d4b75cb6d",
                 "alertname=Slow,job=web,version=2.0.0,pod_template_hash=5c9f7b8d44",
+                true,
+            ),
+            // What is probed is no instance.
+            ("alertname=Errors,host=old.example.com", "alertname=Errors,host=shop.example.com", false),
+            ("alertname=ProbeFailed,instance=https://a", "alertname=ProbeFailed,instance=https://b", false),
+            ("alertname=Slow,host=10.0.0.1", "alertname=Slow,host=10.0.0.2", true),
+            // Runs of a CronJob.
+            (
+                "alertname=JobFailed,job_name=report-29169240",
+                "alertname=JobFailed,job_name=report-29169300",
+                true,
+            ),
+            (
+                "alertname=JobFailed,job_name=report-29169240",
+                "alertname=JobFailed,job_name=backup-29169240",
+                false,
+            ),
+            (
+                "alertname=JobFailed,pod=report-29169240-hxk2p",
+                "alertname=JobFailed,pod=report-29169300-2zvqt",
                 true,
             ),
             ("alertname=Slow,pod=cache-0", "alertname=Slow,pod=cache-0", true),
