@@ -101,7 +101,11 @@ pub fn decide(world: &PromotionWorld, now: Timestamp) -> Decision {
         return Decision::default();
     }
     if let Some(message) = unreadable(world) {
-        return blocked(world, now, message);
+        // A dry run always ends.
+        return match world.promotion.spec.dry_run {
+            true => unknown(world, now, message),
+            false => blocked(world, now, message),
+        };
     }
     let spec = &world.promotion.spec;
     let Some(environment) = world.project.environments.get(&spec.environment) else {
