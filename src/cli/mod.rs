@@ -15,6 +15,7 @@ mod verbose;
 pub mod verbs;
 mod writer;
 
+use crate::view::screen::printable;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::CompleteEnv;
 use std::io::{self, Write};
@@ -98,7 +99,7 @@ fn ended(program: &str, result: anyhow::Result<ExitCode>) -> ExitCode {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "{program}: {error:#}");
+            let _ = writeln!(io::stderr(), "{program}: {}", printable(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }

@@ -1,5 +1,6 @@
 //! Checkup: what a project needs of its cluster, and what is missing.
 
+use super::right::{Role, command};
 use super::screen::{Cell, Table};
 use super::times::length;
 use super::tone::Tone;
@@ -188,11 +189,8 @@ pub fn rights(user: &str, project: &str, allowed: &BTreeSet<String>) -> Item {
         may.insert(0, "release");
     }
     if !is_reader {
-        let grant = format!(
-            "kubectl create rolebinding towpath-viewer-{user} --namespace {project} --clusterrole towpath-viewer --user {user}"
-        );
         return item("user", "rights", State::Missing, format!("{user} may not read this project"))
-            .fixed_by(grant);
+            .fixed_by(command(Role::Viewer, project, user));
     }
     let may = if may.is_empty() { "read".to_owned() } else { format!("read, {}", may.join(", ")) };
     item("user", "rights", State::Fine, format!("{user} may {may}"))
@@ -301,8 +299,9 @@ fn faulty(of: &str, name: &str, condition: &Condition, namespace: &str) -> Item 
     let first = first.split("; to consent").next().unwrap_or(first);
     let fix = match (commands, condition.reason.as_str()) {
         ("", "NamespaceMissing") => Some(format!("kubectl create namespace {namespace}")),
-        ("", _) => None,
-        (commands, _) => Some(commands.to_owned()),
+        // Other messages may hold what a container wrote.
+        (commands, "NotGranted") if !commands.is_empty() => Some(commands.to_owned()),
+        (_, _) => None,
     };
     Item { fix, ..item(of, name, State::Missing, format!("{}: {first}", condition.reason)) }
 }

@@ -186,7 +186,8 @@ fn who(gate: &Reason, environment: &str) -> String {
         return format!("{} approves it", holder("approve"));
     }
     if *gate == Reason::Hold {
-        return "a user who may patch the release removes spec.hold".to_owned();
+        return "the user who holds it resumes it, or a user with the verb override on all environments"
+            .to_owned();
     }
     if *gate == Reason::Recall {
         return format!("on-call deletes the Recall, or {} overrides the gate", holder("override"));
@@ -236,6 +237,13 @@ fn gates(
             },
         }
     };
+    let is_refused = matches!(&reason, Some(Reason::Requester | Reason::Override));
+    if let (true, Some(reason), Some(own)) = (is_refused, &reason, own) {
+        rows.retain(|row| row.gate != Reason::Requester.as_str());
+        rows.push(closed(reason, own.message.clone().unwrap_or_default()));
+    } else {
+        later_if_unknown(&mut rows);
+    }
     rows.push(target(project, environment));
     rows.push(reported(&[Reason::Lane], "one promotion of an application runs at a time"));
     rows.push(reported(&[Reason::Preflight, Reason::Refused], "a dry-run of every object is accepted"));
@@ -245,6 +253,18 @@ fn gates(
     rows.push(approval(project, environment, release, promotion, &overridden));
     rows.push(reported(&[Reason::Evidence], "checks and tests that run before the first write pass"));
     rows
+}
+
+/// The right of the requester is checked when the gates before it are open.
+fn later_if_unknown(rows: &mut [Row]) {
+    let mut is_before = false;
+    for row in rows {
+        if row.gate == Reason::Requester.as_str() && is_before && row.state == RowState::Open {
+            row.state = RowState::Later;
+            row.message = "the requester may promote here".to_owned();
+        }
+        is_before |= row.state == RowState::Closed;
+    }
 }
 
 fn row(listed: Listed) -> Row {

@@ -42,6 +42,8 @@ impl Right {
 /// A role of the chart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
+    /// `towpath-viewer`
+    Viewer,
     /// `towpath-requester`
     Requester,
     /// `towpath-approver`
@@ -56,6 +58,7 @@ impl Role {
     /// Name of the ClusterRole.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Viewer => "towpath-viewer",
             Self::Requester => "towpath-requester",
             Self::Approver => "towpath-approver",
             Self::OnCall => "towpath-oncall",
@@ -76,14 +79,23 @@ pub fn missing(rights: &[&Right], role: Role, project: &str, user: &str) -> Stri
     )
 }
 
-fn command(role: Role, project: &str, user: &str) -> String {
-    let role = role.as_str();
+/// A word of a command for a shell.
+pub fn quoted(word: &str) -> String {
     let is_plain = |character: char| character.is_ascii_alphanumeric() || "@.:_-".contains(character);
-    let (suffix, user) = match user {
-        "" => (String::new(), "YOUR-NAME".to_owned()),
-        plain if plain.chars().all(is_plain) => (format!("-{plain}"), plain.to_owned()),
-        // A name for a shell, and none for an object.
-        other => (String::new(), format!("'{}'", other.replace('\'', r"'\''"))),
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+/// The command that binds a role of the chart in a project. `user` is empty if the name is not known.
+pub fn command(role: Role, project: &str, user: &str) -> String {
+    let role = role.as_str();
+    // A name that has to be quoted for a shell is none for an object.
+    let (suffix, user) = match (user, quoted(user)) {
+        ("", _) => (String::new(), "YOUR-NAME".to_owned()),
+        (user, quoted) if user == quoted => (format!("-{user}"), quoted),
+        (_, quoted) => (String::new(), quoted),
     };
     format!(
         "kubectl create rolebinding {role}{suffix} --namespace {project} --clusterrole {role} --user {user}"

@@ -85,7 +85,7 @@ fn verb(gate: &Reason) -> Option<&'static str> {
         return Some("approve");
     }
     if matches!(gate, Reason::Hold | Reason::Recall) {
-        return Some("rollback");
+        return Some("override");
     }
     if *gate == Reason::Drift {
         return Some("override");

@@ -9,6 +9,7 @@ use crate::cli::reader::Reader;
 use crate::observe::admission::shipped_policies;
 use crate::observe::grant::binding;
 use crate::view::checkup::{self, Checkup, Item, State, Unseen, judged};
+use crate::view::right::quoted;
 use jiff::Timestamp;
 use std::io::Write;
 use std::process::ExitCode;
@@ -72,7 +73,7 @@ async fn check(reader: &Reader, namespace: &str) -> anyhow::Result<Checkup> {
         items.extend(of_project(reader, &installation).await);
     }
     for fix in items.iter_mut().filter_map(|item| item.fix.as_mut()) {
-        *fix = fix.replace("--user USER", &format!("--user {user}"));
+        *fix = fix.replace("--user USER", &format!("--user {}", quoted(&user)));
     }
     Ok(Checkup { items })
 }

@@ -8,6 +8,7 @@ use crate::cli::reader::{Reader, checked, suggestion};
 use crate::cli::writer::Writing;
 use crate::view::intent::{Intent, Request, roll_back, withdraw};
 use anyhow::bail;
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -188,6 +189,11 @@ async fn in_progress(
         .filter(|promotion: &&Promotion| !is_environment || !promotion.phase().is_final())
         .filter(|promotion| application.is_none_or(|wanted| of(promotion) == wanted))
         .collect();
+    let applications: BTreeSet<String> = open.iter().map(|promotion| of(promotion)).collect();
+    if applications.len() > 1 {
+        let names: Vec<&str> = applications.iter().map(String::as_str).collect();
+        bail!("several applications are in progress in {name} ({}): name one with --app", names.join(", "))
+    }
     // What has started comes before what waits behind it.
     if open.iter().any(|promotion| promotion.phase().is_running()) {
         open.retain(|promotion| promotion.phase().is_running());

@@ -117,19 +117,28 @@ impl Seen {
         Ok(Self { project: reader.project(&kind.promotions(name), releases).await?, release })
     }
 
+    /// The status of a release or an environment does not know a promotion that was just created.
+    fn outlook(&self, reported: Outlook) -> Outlook {
+        let mut open = self.project.promotions.values().filter(|promotion| !promotion.phase().is_final());
+        match open.any(|promotion| outlook::of_promotion(promotion) == Outlook::Moving) {
+            true => Outlook::Moving,
+            false => reported,
+        }
+    }
+
     /// The tree, and what can be expected. None if the object does not exist.
     fn shown(&self, kind: Kind, name: &str, pods: &Pods, now: Timestamp) -> Option<(Branch, Outlook)> {
         let project = &self.project;
         Some(match kind {
             Kind::Release => {
                 let release = self.release.as_ref()?;
-                (status::of_release(project, release, pods, now), outlook::of_release(release))
+                (status::of_release(project, release, pods, now), self.outlook(outlook::of_release(release)))
             }
             Kind::Environment => {
                 let environment = project.environments.get(name)?;
                 (
                     status::of_environment(project, environment, pods, now),
-                    outlook::of_environment(environment),
+                    self.outlook(outlook::of_environment(environment)),
                 )
             }
             Kind::Promotion => {

@@ -21,7 +21,7 @@ impl Changelog {
                 format!("back from {runs} to {version}, which is older: these versions would be taken away")
             }
             (Direction::First | Direction::Forward | Direction::Back, _) => {
-                format!("nothing was promoted to {environment} yet")
+                format!("to {version}; no earlier version is known in {environment}")
             }
         }
     }
