@@ -1,9 +1,9 @@
 //! Which alerts are the same one: what was active before a promotion says nothing about it.
 
 use crate::decide::world::{Alerts, Labels};
+use core::net::{IpAddr, SocketAddr};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
 
 /// Labels that differ for each instance of a workload, or for each revision: the rules of many teams keep the labels of the series that
 /// they read, such as those of cAdvisor and kube-state-metrics.
