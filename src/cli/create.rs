@@ -1,11 +1,11 @@
 //! Creates objects with the rights of the user, who learns first if a right is missing.
 
 use super::reader::Reader;
-use super::writer::{require, user};
+use super::writer::{JSON, MANAGER, require, send, user};
 use crate::api::{Promotion, Release, UserInfo, mark};
 use crate::view::right::{Right, Role};
 use anyhow::{Context, anyhow, bail};
-use http::Request;
+use http::Method;
 use kube::core::NamespaceResourceScope;
 use kube::{Api, Resource, ResourceExt};
 use serde::Serialize;
@@ -16,13 +16,14 @@ use std::fmt::Debug;
 pub trait Created:
     Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Serialize + DeserializeOwned
 {
+    /// What to do if the name is taken.
+    const TAKEN: &'static str;
+
     /// The rights that it needs. The role for requesters has them.
     fn rights(&self) -> Vec<Right>;
 
     /// Who requests it: API servers before 1.36 do not fill it in.
     fn requested_by(&mut self, user: UserInfo);
-    /// What to do if the name is taken.
-    const TAKEN: &'static str;
 }
 
 impl Created for Release {
@@ -67,11 +68,8 @@ pub async fn create<K: Created>(reader: &Reader, object: &K) -> anyhow::Result<K
     let kind = K::kind(&()).to_lowercase();
     let name = object.meta().name.clone().unwrap_or_default();
     // Strict: an older cluster must refuse a field that it does not know, rather than drop it.
-    let path =
-        format!("{}?fieldValidation=Strict&fieldManager=kubectl-towpath", K::url_path(&(), Some(project)));
-    let request =
-        Request::post(path).header("Content-Type", "application/json").body(serde_json::to_vec(&object)?)?;
-    match reader.client().request::<K>(request).await {
+    let path = format!("{}?fieldValidation=Strict&fieldManager={MANAGER}", K::url_path(&(), Some(project)));
+    match send::<K>(reader, Method::POST, &path, JSON, &serde_json::to_value(&object)?).await {
         Ok(created) => Ok(created),
         Err(kube::Error::Api(status)) if status.code == 409 => {
             bail!("{kind} {name} already exists in namespace {project}; {}", K::TAKEN)
@@ -82,7 +80,7 @@ pub async fn create<K: Created>(reader: &Reader, object: &K) -> anyhow::Result<K
         ),
         Err(kube::Error::Api(status)) => Err(anyhow!("{}", status.message.replace('\n', " ")))
             .with_context(|| format!("the API server refuses {kind} {name}")),
-        Err(error) => Err(unreachable_cluster(error)),
+        Err(error) => Err(anyhow::Error::new(error).context("cannot reach the cluster")),
     }
 }
 
@@ -91,11 +89,4 @@ pub async fn delete_if_allowed<K: Created>(reader: &Reader, object: &K) {
     let api: Api<K> = Api::namespaced(reader.client().clone(), &reader.project);
     // The controller deletes it later.
     let _ = api.delete(&object.name_any(), &kube::api::DeleteParams::default()).await;
-}
-
-fn unreachable_cluster(error: kube::Error) -> anyhow::Error {
-    if let kube::Error::Api(status) = error {
-        return anyhow!("{}", status.message.replace('\n', " "));
-    }
-    anyhow::Error::new(error).context("cannot reach the cluster")
 }

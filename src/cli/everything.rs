@@ -2,12 +2,13 @@
 //!
 //! Invariant: one request per kind, whatever the number of objects.
 
-use super::reader::Reader;
+use super::reader::{Reader, suggestion};
 use crate::api::{
-    Approval, ChangeFreeze, CheckProvider, ClusterChangeFreeze, Environment, Promotion, Recall, Release,
-    RollbackPolicy,
+    Approval, CachedRelease, ChangeFreeze, CheckProvider, ClusterChangeFreeze, Environment, Promotion,
+    Recall, Release, RollbackPolicy,
 };
 use crate::decide::world::{Objects, Project};
+use anyhow::Context;
 use kube::Resource;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -20,6 +21,21 @@ pub struct Everything {
     pub project: Project,
     /// False if ClusterChangeFreezes or CheckProviders may not be read: the reports of the controller stand for them.
     pub is_whole: bool,
+}
+
+impl Everything {
+    /// A release, or an error with the nearest name.
+    pub fn release(&self, name: &str) -> anyhow::Result<&CachedRelease> {
+        let releases = &self.project.releases;
+        let found = releases.get(name).map(AsRef::as_ref);
+        found.with_context(|| missing("release", name, &self.project.name, releases.keys()))
+    }
+}
+
+/// The sentence for a name that does not exist, with the nearest one that does.
+pub fn missing(kind: &str, name: &str, project: &str, names: impl Iterator<Item = impl ToString>) -> String {
+    let names: Vec<String> = names.map(|name| name.to_string()).collect();
+    format!("namespace {project} has no {kind} {name}{}", suggestion(name, &names))
 }
 
 /// The objects of a kind.

@@ -4,8 +4,9 @@
 
 use super::kinds::{API_VERSION, Differences, OPENAPI, differences};
 use super::reader::Reader;
+use super::writer::{JSON, send};
 use crate::view::checkup::{Leadership, Seen, Unseen};
-use http::Request;
+use http::{Method, Request};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::authorization::v1::ResourceRule;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -119,14 +120,6 @@ impl<'a> Installation<'a> {
         self.list(&format!("/apis/{API_VERSION}/{plural}"), plural, &grant).await
     }
 
-    /// The name of the user, as the API server sees it.
-    pub async fn user(&self) -> String {
-        let review = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview" });
-        let answer = self.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", &review).await;
-        let name = |answer: &Value| Some(answer.pointer("/status/userInfo/username")?.as_str()?.to_owned());
-        answer.ok().as_ref().and_then(name).unwrap_or_else(|| "YOUR-NAME".to_owned())
-    }
-
     /// What the user may do in the project, each as `verb plural`.
     pub async fn rights(&self) -> Seen<BTreeSet<String>> {
         let review = json!({
@@ -134,18 +127,11 @@ impl<'a> Installation<'a> {
             "spec": { "namespace": self.reader.project },
         });
         let path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
-        let answer = self.post(path, &review).await.map_err(|error| unseen("your rights", None, &error))?;
+        let answer: Result<Value, _> = send(self.reader, Method::POST, path, JSON, &review).await;
+        let answer = answer.map_err(|error| unseen("your rights", None, &error))?;
         let rules: Vec<ResourceRule> =
             serde_json::from_value(answer["status"]["resourceRules"].clone()).unwrap_or_default();
         Ok(allowed(&rules))
-    }
-
-    async fn post(&self, path: &str, body: &Value) -> Result<Value, kube::Error> {
-        let request = Request::post(path)
-            .header(http::header::CONTENT_TYPE, "application/json")
-            .body(body.to_string().into_bytes())
-            .map_err(kube::Error::HttpError)?;
-        self.reader.client().request(request).await
     }
 
     async fn get(&self, path: &str) -> Seen<Value> {

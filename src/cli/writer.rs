@@ -17,9 +17,10 @@ use serde_json::{Value, json};
 use std::io::Write as _;
 
 /// Who wrote a field, in `metadata.managedFields`.
-const MANAGER: &str = "kubectl-towpath";
+pub const MANAGER: &str = "kubectl-towpath";
 const MERGE: &str = "application/merge-patch+json";
-const JSON: &str = "application/json";
+/// The content of a request.
+pub const JSON: &str = "application/json";
 
 /// Whether anything is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -246,7 +247,8 @@ fn plain(mut object: Value) -> Value {
     object
 }
 
-async fn send<T: serde::de::DeserializeOwned>(
+/// The answer to a request of the user.
+pub async fn send<T: serde::de::DeserializeOwned>(
     reader: &Reader,
     method: Method,
     path: &str,

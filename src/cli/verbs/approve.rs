@@ -1,11 +1,12 @@
 //! `approve` and `reject`: a person's decision about what a promotion would write.
 
+use super::changelog::changes;
 use super::promote::OfRelease;
-use crate::api::{ApprovalDecision, Environment, Meta, Promotion, Release};
+use crate::api::{ApprovalDecision, Meta, Promotion};
 use crate::cli::output;
 use crate::cli::reader::Reader;
 use crate::cli::writer::{Writer, Writing, confirmed};
-use crate::view::changelog::{Changelog, changelog};
+use crate::view::changelog::Changelog;
 use crate::view::intent::decide;
 use crate::view::review::{Review, review};
 use anyhow::bail;
@@ -53,7 +54,8 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
     let request = writer.request(arguments.decision.reason.as_deref());
     let intent = decide(request, of, ApprovalDecision::Approve);
     writer.check(&intent).await?;
-    show(&writer, &review, &changes(&writer.reader, &arguments.decision.of).await?, out)?;
+    let of = &arguments.decision.of;
+    show(&writer, &review, &changes(&writer.reader, &of.release, &of.environment).await?, out)?;
     if writer.is_in_earnest() && !arguments.yes {
         match confirmed(&format!("Approve {} for {}?", review.release, review.environment))? {
             Some(true) => {}
@@ -98,22 +100,9 @@ fn show(writer: &Writer, review: &Review, changes: &Changelog, out: &mut dyn Wri
     }
 }
 
-/// Everything between what runs in the environment and the release.
-async fn changes(reader: &Reader, of: &OfRelease) -> anyhow::Result<Changelog> {
-    let all = reader.everything().await?;
-    let (release, environment) = (of.release.as_str(), of.environment.as_str());
-    match (all.project.releases.get(release), all.project.environments.get(environment)) {
-        (Some(release), Some(environment)) => Ok(changelog(&all.project, environment, release)),
-        (_, _) => bail!("release {release} or environment {environment} was deleted"),
-    }
-}
-
 /// The promotion that waits for approvals, and what it would write.
 async fn waiting(reader: &Reader, of: &OfRelease) -> anyhow::Result<(Promotion, Review)> {
-    let (release, environment) = tokio::try_join!(
-        reader.existing::<Release>(&of.release),
-        reader.existing::<Environment>(&of.environment)
-    )?;
+    let (release, environment) = of.read(reader).await?;
     let (name, place) = (of.release.as_str(), environment.name());
     let project = reader.project(&format!("spec.release={name}"), Vec::new()).await?;
     let here = project.promotions.values().map(AsRef::as_ref);

@@ -1,10 +1,11 @@
 //! `changelog`: everything between what runs in an environment and a release.
 
+use super::promote::OfRelease;
 use crate::api::{Environment, Release};
 use crate::cli::connection::Connection;
 use crate::cli::output::{self, Format};
-use crate::cli::reader::{checked, suggestion};
-use crate::view::changelog::changelog;
+use crate::cli::reader::Reader;
+use crate::view::changelog::{Changelog, changelog};
 use anyhow::bail;
 use clap::ValueEnum;
 use std::io::Write;
@@ -13,11 +14,8 @@ use std::process::ExitCode;
 /// Show everything between what runs in an environment and a release: versions, tickets, owners, images and objects.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Name of the release.
-    release: String,
-    /// Name of the environment.
-    #[arg(short, long)]
-    environment: String,
+    #[command(flatten)]
+    of: OfRelease,
     #[command(flatten)]
     connection: Connection,
     /// Format of the output.
@@ -41,23 +39,8 @@ enum Shown {
 
 /// Runs the verb.
 pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let (name, place) = (checked(&arguments.release)?, checked(&arguments.environment)?);
     let reader = arguments.connection.open(None).await?;
-    let Some(release) = reader.get::<Release>(name).await? else {
-        let like = suggestion(name, &reader.names::<Release>().await?);
-        bail!("namespace {} has no release {name}{like}", reader.project)
-    };
-    let releases = reader.releases_of(&release.spec.application).await?;
-    // What runs there is what was promoted to the namespace that exists now.
-    let project = reader.project("", releases).await?.with_reported();
-    let Some(environment) = project.environments.get(place) else {
-        let like = suggestion(place, &reader.names::<Environment>().await?);
-        bail!("namespace {} has no environment {place}{like}", reader.project)
-    };
-    let Some(release) = project.releases.get(name) else {
-        bail!("release {name} was deleted in the meantime")
-    };
-    let view = changelog(&project, environment, release);
+    let view = changes(&reader, &arguments.of.release, &arguments.of.environment).await?;
     let format = match arguments.output {
         Shown::Markdown => {
             out.write_all(view.markdown().as_bytes())?;
@@ -69,4 +52,17 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
     };
     output::write_lines(out, format, "Changelog", &view, |layout| view.lines(layout), [])?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Everything between what runs in an environment and a release.
+pub async fn changes(reader: &Reader, name: &str, place: &str) -> anyhow::Result<Changelog> {
+    let (release, environment) =
+        tokio::try_join!(reader.existing::<Release>(name), reader.existing::<Environment>(place))?;
+    let releases = reader.releases_of(&release.spec.application).await?;
+    // What runs there is what was promoted to the namespace that exists now.
+    let project = reader.project("", releases).await?.with_reported();
+    let Some(release) = project.releases.get(name) else {
+        bail!("release {name} was deleted in the meantime")
+    };
+    Ok(changelog(&project, &environment, release))
 }

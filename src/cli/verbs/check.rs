@@ -6,6 +6,7 @@ use crate::cli::installation::Installation;
 use crate::cli::kinds::API_VERSION;
 use crate::cli::output;
 use crate::cli::reader::Reader;
+use crate::cli::writer::user;
 use crate::observe::admission::shipped_policies;
 use crate::observe::grant::binding;
 use crate::view::checkup::{self, Checkup, Item, State, Unseen, judged};
@@ -66,7 +67,7 @@ async fn check(reader: &Reader, namespace: &str) -> anyhow::Result<Checkup> {
     items.push(judged("cluster", "policies", policies, |found| {
         checkup::policies(&shipped_policies(), &found)
     }));
-    let user = installation.user().await;
+    let user = user(reader).await.map_or_else(|| "YOUR-NAME".to_owned(), |user| user.username);
     let rights = installation.rights().await;
     items.push(judged("user", "rights", rights, |allowed| checkup::rights(&user, &reader.project, &allowed)));
     if has_kinds {

@@ -1,9 +1,10 @@
 //! `explain`: why a release is not in an environment.
 
+use super::promote::OfRelease;
 use crate::cli::connection::Connection;
-use crate::cli::everything::Everything;
+use crate::cli::everything::missing;
 use crate::cli::output::{self, Format};
-use crate::cli::reader::{checked, suggestion};
+use crate::cli::reader::checked;
 use crate::view::explain::explain;
 use anyhow::bail;
 use jiff::Timestamp;
@@ -15,11 +16,8 @@ use std::process::ExitCode;
 /// It runs the rules of the controller on what you may read.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Name of the release.
-    release: String,
-    /// Name of the environment.
-    #[arg(short, long)]
-    environment: String,
+    #[command(flatten)]
+    of: OfRelease,
     #[command(flatten)]
     connection: Connection,
     /// Format of the output.
@@ -29,14 +27,13 @@ pub struct Arguments {
 
 /// Runs the verb.
 pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let (release, environment) = (checked(&arguments.release)?, checked(&arguments.environment)?);
-    let reader = arguments.connection.open(None).await?;
-    let all = reader.everything().await?;
-    let Some(found) = all.project.releases.get(release) else { return missing(&all, "release", release) };
-    let Some(view) = explain(&all.project, found, environment, all.is_whole, Timestamp::now()) else {
-        return missing(&all, "environment", environment);
-    };
+    let (release, environment) = (checked(&arguments.of.release)?, checked(&arguments.of.environment)?);
+    let all = arguments.connection.open(None).await?.everything().await?;
+    let found = all.release(release)?;
     let now = Timestamp::now();
+    let Some(view) = explain(&all.project, found, environment, all.is_whole, now) else {
+        bail!("{}", missing("environment", environment, &all.project.name, all.project.environments.keys()));
+    };
     let lines = |layout| {
         let mut lines = view.head().lines(layout);
         if !view.gates.is_empty() {
@@ -48,14 +45,4 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
     let names = [format!("release/{release}")];
     output::write_lines(out, arguments.output, "Explanation", &view, lines, names)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// The sentence for a name that does not exist.
-pub fn missing(all: &Everything, kind: &str, name: &str) -> anyhow::Result<ExitCode> {
-    let project = &all.project;
-    let names: Vec<String> = match kind {
-        "release" => project.releases.keys().map(ToString::to_string).collect(),
-        _ => project.environments.keys().map(ToString::to_string).collect(),
-    };
-    bail!("namespace {} has no {kind} {name}{}", project.name, suggestion(name, &names))
 }

@@ -3,9 +3,7 @@
 use crate::api::Promotion;
 use crate::cli::connection::Connection;
 use crate::cli::output::{self, Format};
-use crate::cli::reader::{checked, suggestion};
 use crate::view::log::log;
-use anyhow::bail;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -23,13 +21,9 @@ pub struct Arguments {
 
 /// Runs the verb.
 pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let name = checked(arguments.promotion.strip_prefix("promotion/").unwrap_or(&arguments.promotion))?;
+    let name = arguments.promotion.strip_prefix("promotion/").unwrap_or(&arguments.promotion);
     let reader = arguments.connection.open(None).await?;
-    let Some(promotion) = reader.get::<Promotion>(name).await? else {
-        let like = suggestion(name, &reader.names::<Promotion>().await?);
-        bail!("namespace {} has no promotion {name}{like}", reader.project)
-    };
-    let view = log(&promotion);
+    let view = log(&reader.existing::<Promotion>(name).await?);
     let names = [format!("promotion/{name}")];
     output::write_lines(out, arguments.output, "Log", &view, |layout| view.lines(layout), names)?;
     Ok(ExitCode::SUCCESS)

@@ -1,6 +1,5 @@
 //! `plan`: when a release can be in each environment.
 
-use super::explain::missing;
 use crate::cli::connection::Connection;
 use crate::cli::output::{self, Format};
 use crate::cli::reader::checked;
@@ -26,10 +25,8 @@ pub struct Arguments {
 /// Runs the verb.
 pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let name = checked(&arguments.release)?;
-    let reader = arguments.connection.open(None).await?;
-    let all = reader.everything().await?;
-    let Some(release) = all.project.releases.get(name) else { return missing(&all, "release", name) };
-    let view = plan(&all.project, release, Timestamp::now());
+    let all = arguments.connection.open(None).await?.everything().await?;
+    let view = plan(&all.project, all.release(name)?, Timestamp::now());
     let names: Vec<String> =
         view.steps.iter().map(|step| format!("environment/{}", step.environment)).collect();
     output::write(out, arguments.output, "Plan", &view, || view.table(), names)?;

@@ -1,6 +1,7 @@
 //! `promote`, `override` and `retry`: a promotion of a release to an environment.
 
 use crate::api::{Environment, GateName, Meta, Promotion, Release};
+use crate::cli::reader::Reader;
 use crate::cli::writer::Writing;
 use crate::view::intent::{override_gates, promote};
 use anyhow::bail;
@@ -31,14 +32,18 @@ pub struct OfRelease {
     pub environment: String,
 }
 
+impl OfRelease {
+    /// Both objects. An error names the one that does not exist, and the nearest name.
+    pub async fn read(&self, reader: &Reader) -> anyhow::Result<(Release, Environment)> {
+        tokio::try_join!(reader.existing(&self.release), reader.existing(&self.environment))
+    }
+}
+
 /// Runs the verb.
 pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let writer = arguments.writing.open().await?;
     let (release, environment) = (&arguments.of.release, &arguments.of.environment);
-    tokio::try_join!(
-        writer.reader.existing::<Release>(release),
-        writer.reader.existing::<Environment>(environment)
-    )?;
+    arguments.of.read(&writer.reader).await?;
     let intent = promote(writer.request(arguments.reason.as_deref()), release, environment);
     writer.write(&intent, out).await?;
     Ok(ExitCode::SUCCESS)
@@ -65,10 +70,7 @@ pub struct Overriding {
 pub async fn run_override(arguments: &Overriding, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let writer = arguments.writing.open().await?;
     let (release, environment) = (&arguments.of.release, &arguments.of.environment);
-    tokio::try_join!(
-        writer.reader.existing::<Release>(release),
-        writer.reader.existing::<Environment>(environment)
-    )?;
+    arguments.of.read(&writer.reader).await?;
     let request = writer.request(Some(&arguments.reason));
     let mut gates = arguments.gates.clone();
     gates.sort_by_key(|gate| GateName::ALL.iter().position(|other| other == gate));
@@ -93,10 +95,7 @@ pub struct Retrying {
 pub async fn run_retry(arguments: &Retrying, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let writer = arguments.writing.open().await?;
     let (release, environment) = (&arguments.of.release, &arguments.of.environment);
-    tokio::try_join!(
-        writer.reader.existing::<Release>(release),
-        writer.reader.existing::<Environment>(environment)
-    )?;
+    arguments.of.read(&writer.reader).await?;
     let project = writer.reader.project(&format!("spec.environment={environment}"), Vec::new()).await?;
     let here = project.promotions.values().map(AsRef::as_ref);
     let here: Vec<&Promotion> = here.filter(|other| other.spec.release == *release).collect();

@@ -8,7 +8,7 @@ use crate::api::{
 use crate::cli::connection::Connection;
 use crate::cli::create::{create, delete_if_allowed};
 use crate::cli::output::{self, Format};
-use crate::cli::reader::{Reader, checked, suggestion};
+use crate::cli::reader::{Reader, checked};
 use crate::view::diff::{Diff, against_live, between};
 use anyhow::bail;
 use std::io::Write;
@@ -66,17 +66,10 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
     let (place, to) = (checked(place)?, checked(to)?);
     let from = arguments.from.as_deref().map(checked).transpose()?;
     let reader = arguments.connection.open(None).await?;
-    let Some(environment) = reader.get::<Environment>(place).await? else {
-        let like = suggestion(place, &reader.names::<Environment>().await?);
-        bail!("namespace {} has no environment {place}{like}", reader.project)
-    };
+    let environment = reader.existing::<Environment>(place).await?;
     let mut releases = Vec::new();
     for name in from.into_iter().chain([to]) {
-        let Some(release) = reader.get::<Release>(name).await? else {
-            let like = suggestion(name, &reader.names::<Release>().await?);
-            bail!("namespace {} has no release {name}{like}", reader.project)
-        };
-        releases.push(release);
+        releases.push(reader.existing::<Release>(name).await?);
     }
     if let [first, second] = releases.as_slice()
         && first.spec.application != second.spec.application
