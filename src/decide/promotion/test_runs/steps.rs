@@ -2,7 +2,9 @@
 
 use super::super::desired::annotate;
 use super::{Scene, deadline, definition, key_of, record, run_of, unseen_until};
-use crate::api::{Meta, Promotion, PromotionStatus, Reason, TestOrigin, TestResult, TestStatus, mark};
+use crate::api::{
+    Delivery, Meta, Promotion, PromotionStatus, Reason, TestOrigin, TestResult, TestStatus, mark,
+};
 use crate::content::ObjectKey;
 use crate::decide::decision::Action;
 use crate::decide::moments::{earliest, later};
@@ -172,8 +174,12 @@ pub(super) fn variables(scene: &Scene<'_>) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Suspends the Job of a test that has not ended; none if there is nothing to suspend, or if that was tried often enough.
+/// Suspends the Job of a test that has not ended; none if there is nothing to suspend, or if that was tried often enough. An environment
+/// that became Observed is not written to any more.
 pub(super) fn suspension(scene: &Scene<'_>, test: &TestStatus) -> Option<Action> {
+    if scene.environment.spec.delivery == Delivery::Observed {
+        return None;
+    }
     let key = key_of(test)?;
     let run = scene.world.tests.runs.get(&key).filter(|run| !run.is_over())?;
     let has_ended = matches!(standing(run), Standing::Passed { .. } | Standing::Failed { .. });
