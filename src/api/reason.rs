@@ -137,6 +137,7 @@ reasons! {
     PodsStopping: Blocking,
     /// The node of a pod does not report.
     NodeNotReady: Blocking,
+
     /// An object is being deleted, and a finalizer keeps it.
     Terminating: Blocking,
 
@@ -259,6 +260,7 @@ reasons! {
     RegressionFailed: Final,
     /// A test could not run, so nothing shows whether the release is good.
     TestErrored: Final,
+
     /// Another environment occupies the target namespace, with the consent of its owner.
     SharedNamespace: Blocking,
 
@@ -379,21 +381,5 @@ impl fmt::Display for Reason {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_word_parses_to_its_reason_and_is_valid_in_a_condition() {
-        for reason in Reason::NAMED {
-            let word = reason.as_str();
-            assert_eq!(Reason::from(word), *reason);
-            assert!(word.len() <= 64 && word.chars().all(|c| c.is_ascii_alphanumeric()));
-        }
-        assert_eq!(Reason::from("StartError"), Reason::Reported("StartError".into()));
-    }
-
-    #[test]
-    fn every_gate_that_can_be_overridden_is_of_the_class_holding() {
-        GateName::ALL.iter().for_each(|gate| assert_eq!(gate.reason().class(), Class::Holding, "{gate:?}"));
-    }
-}
+#[path = "reason_tests.rs"]
+mod tests;
