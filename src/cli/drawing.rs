@@ -37,7 +37,7 @@ impl Drawing {
         self.terminal.as_ref().map(|_| TICK)
     }
 
-    /// Draws these lines. `closed` is the error if nobody reads them.
+    /// Draws these lines. `closed` is the error if the output is closed.
     pub fn draw(
         &mut self,
         lines: impl FnOnce(Layout) -> Vec<String>,

@@ -96,7 +96,7 @@ impl Verbose {
     }
 }
 
-/// Without stderr, there is nobody to read it.
+/// Without stderr, the lines are dropped.
 fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }

@@ -22,7 +22,7 @@ pub(super) fn is_healthy(scene: &Scene<'_>, keys: &[ObjectKey]) -> bool {
     disrupted(scene, keys).is_none() && health_of(scene, keys, Mode::Rollout(scene.now)) == Health::Healthy
 }
 
-/// The first of these Jobs that ended because its pods were disrupted, and how. It fails no release, and nobody knows whether it did its work.
+/// The first of these Jobs that ended because its pods were disrupted, and how. It fails no release, and it is unknown whether it did its work.
 pub(super) fn disrupted<'a>(
     scene: &'a Scene<'_>,
     keys: &'a [ObjectKey],
