@@ -2,18 +2,17 @@
 //!
 //! Invariant: the gates are those that the controller evaluates, and the state is the one that it reports.
 
+use super::approvals::{ApprovalState, approval_state};
 use super::outlook::needs_a_person;
 use super::screen::{Branch, Cell, Table};
 use super::times::until;
 use super::tone::{Tone, of_state};
 use crate::api::{
-    CachedRelease, DriftMode, Environment, GateName, Meta, Promotion, PromotionPhase, Reason, ReleaseName,
+    CachedRelease, DriftMode, Environment, Meta, Promotion, PromotionPhase, Reason, ReleaseName,
 };
 use crate::decide::environment::validate;
-use crate::decide::gates::approvals::{may_start_unapproved, required_approvals};
 use crate::decide::gates::gate::Gate;
-use crate::decide::gates::recalls::known_overrides;
-use crate::decide::gates::{Listed, Requested, list};
+use crate::decide::gates::{Listed, list};
 use crate::decide::history::lane::Lane;
 use crate::decide::release::stage::{At, Stage};
 use crate::decide::release::stages::stage;
@@ -90,7 +89,7 @@ pub fn explain(
     let promotion = lane.latest(release);
     let is_pending = promotion.is_none_or(|promotion| promotion.phase() == PromotionPhase::Pending);
     let gates = match is_pending && has_not_started(&stage.at) {
-        true => gates(&of_application, environment, release, promotion, &lane, now),
+        true => gates(&of_application, environment, release, promotion, now),
         false => Vec::new(),
     };
     let explanation = Explanation {
@@ -203,16 +202,9 @@ fn gates(
     environment: &Environment,
     release: &CachedRelease,
     promotion: Option<&Promotion>,
-    lane: &Lane<'_>,
     now: Timestamp,
 ) -> Vec<Row> {
-    let requested = promotion.map_or(Requested::ByController, Requested::of);
-    let asked = promotion.and_then(|promotion| promotion.spec.override_.as_ref());
-    let asked = asked.map(|asked| asked.gates.as_slice()).unwrap_or_default();
-    let overridden = promotion
-        .map(|promotion| known_overrides(project, lane, release, promotion, asked))
-        .unwrap_or_default();
-    let listed = list(project, environment, release, requested, &overridden, now);
+    let listed = list(project, environment, release, promotion, now);
     let mut rows: Vec<Row> = Vec::new();
     for next in listed.into_iter().map(row) {
         let is_open = |row: &Row| row.state == RowState::Open && row.gate == next.gate;
@@ -250,7 +242,7 @@ fn gates(
     if environment.spec.drift == DriftMode::Block {
         rows.push(reported(&[Reason::Drift], "no object has drifted"));
     }
-    rows.push(approval(project, environment, release, promotion, &overridden));
+    rows.push(approval(approval_state(project, environment, release, promotion)));
     rows.push(reported(&[Reason::Evidence], "checks and tests that run before the first write pass"));
     rows
 }
@@ -298,30 +290,16 @@ fn target(project: &Project, environment: &Environment) -> Row {
     }
 }
 
-/// The approvals that are given and needed.
-fn approval(
-    project: &Project,
-    environment: &Environment,
-    release: &CachedRelease,
-    promotion: Option<&Promotion>,
-    overridden: &[GateName],
-) -> Row {
-    let (state, message) = match required_approvals(project, environment, release) {
-        None => (RowState::Open, "no approvals are required".to_owned()),
-        Some(rules) => {
-            let report = promotion.and_then(|promotion| promotion.status.as_ref()?.approvals.as_ref());
-            match report.map(|report| &report.needed) {
-                _ if overridden.contains(&GateName::Approval) => {
-                    (RowState::Overridden, "approvals are required".to_owned())
-                }
-                Some(None) => (RowState::Open, "it has all approvals".to_owned()),
-                Some(Some(needed)) => (RowState::Closed, format!("it {needed}")),
-                None if may_start_unapproved(project, environment, rules, release).is_some() => {
-                    (RowState::Open, "an Emergency change may start before it is approved".to_owned())
-                }
-                None => (RowState::Later, super::plan::approvals(rules)),
-            }
+fn approval(approvals: ApprovalState) -> Row {
+    let (state, message) = match approvals {
+        ApprovalState::NotRequired => (RowState::Open, "no approvals are required".to_owned()),
+        ApprovalState::Overridden => (RowState::Overridden, "approvals are required".to_owned()),
+        ApprovalState::Given => (RowState::Open, "it has all approvals".to_owned()),
+        ApprovalState::Missing(needed) => (RowState::Closed, needed),
+        ApprovalState::MayFollow => {
+            (RowState::Open, "an Emergency change may start before it is approved".to_owned())
         }
+        ApprovalState::Required(rules) => (RowState::Later, rules),
     };
     Row { gate: Reason::Approval.to_string(), state, message, until: None }
 }

@@ -3,6 +3,7 @@
 //! A view is a pure function from the objects of a project to plain data. [`screen`] lays that data out for a terminal. No view makes a
 //! request, and none needs another right than to read the objects that it shows.
 
+mod approvals;
 pub mod board;
 pub mod calendar;
 pub mod changelog;

@@ -3,14 +3,14 @@
 //! A plan assumes that people act at once, that no promotion fails, and that each takes as long as the last ones of its application took.
 //! The times are therefore the earliest.
 
+use super::approvals::{ApprovalState, approval_state};
 use super::screen::{Cell, Table};
 use super::times::minute;
 use super::tone::of_state;
-use crate::api::{Approvals, CachedRelease, Environment, Meta, PromotionPhase, Reason, ReleaseName};
+use crate::api::{CachedRelease, Environment, Meta, PromotionPhase, Reason, ReleaseName};
 use crate::decide::environment::validate::policy;
-use crate::decide::gates::approvals::{may_start_unapproved, required_approvals};
 use crate::decide::gates::gate::Gate;
-use crate::decide::gates::{Requested, list, opens_after};
+use crate::decide::gates::{list, opens_after};
 use crate::decide::history::lane::Lane;
 use crate::decide::moments::{later, span};
 use crate::decide::release::stage::{At, Stage};
@@ -177,10 +177,7 @@ fn people(
 ) -> Vec<String> {
     let lane = Lane::of(project, environment, release.application());
     let promotion = lane.latest(release).filter(|promotion| promotion.phase() == PromotionPhase::Pending);
-    let requested = promotion.map_or(Requested::ByController, Requested::of);
-    let overridden = promotion.and_then(|promotion| promotion.spec.override_.as_ref());
-    let overridden = overridden.map(|it| it.gates.clone()).unwrap_or_default();
-    let closed = list(project, environment, release, requested, &overridden, now).into_iter();
+    let closed = list(project, environment, release, promotion, now).into_iter();
     let mut needed: Vec<String> = closed
         .filter(|listed| !listed.overridden)
         .filter_map(|listed| match listed.state {
@@ -193,27 +190,12 @@ fn people(
     if let Some(fault) = crate::decide::environment::validate::target(project, environment) {
         needed.push(format!("{}: {}", fault.reason, fault.message));
     }
-    if let Some(rules) = required_approvals(project, environment, release) {
-        let report = promotion.and_then(|promotion| promotion.status.as_ref()?.approvals.as_ref());
-        let missing = match report {
-            Some(report) => report.needed.as_ref().map(|needed| format!("it {needed}")),
-            None if may_start_unapproved(project, environment, rules, release).is_some() => None,
-            None => Some(approvals(rules)),
-        };
-        needed.extend(missing.map(|missing| format!("{}: {missing}", Reason::Approval)));
+    if let ApprovalState::Missing(missing) | ApprovalState::Required(missing) =
+        approval_state(project, environment, release, promotion)
+    {
+        needed.push(format!("{}: {missing}", Reason::Approval));
     }
     needed
-}
-
-/// The approvals that an environment requires, in words.
-pub(super) fn approvals(rules: &Approvals) -> String {
-    let groups = rules.from.iter().map(|group| format!("{} from {}", group.at_least, group.group));
-    let groups = groups.collect::<Vec<_>>().join(", ");
-    let of = if groups.is_empty() { String::new() } else { format!(", {groups}") };
-    match rules.required {
-        1 => format!("1 approval is required{of}"),
-        required => format!("{required} approvals are required{of}"),
-    }
 }
 
 /// How long a promotion takes: the median of the last verified ones, and at least the observe window.

@@ -32,7 +32,7 @@ pub fn waits_at(promotion: &Promotion) -> Option<Reason> {
     pending_reason(promotion).filter(|reason| reason.is_holding() && !runs_tests(promotion))
 }
 
-/// Whether a promotion that has not started waits only for tests that run. That is work in progress: nobody has to act, and its own status
+/// Whether a promotion that has not started waits only for tests that run. That is work in progress: no action is needed, and its own status
 /// names the tests. A test without a result is a closed gate.
 pub fn runs_tests(promotion: &Promotion) -> bool {
     let is_evidence = pending_reason(promotion) == Some(Reason::Evidence);

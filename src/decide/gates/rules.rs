@@ -4,9 +4,9 @@
 use super::approvals::{requester_may_promote, rules_are_in_force};
 use super::calendar::{deadline_has_not_passed, is_due, is_not_frozen, window_is_open};
 use super::gate::Gate;
-use super::recalls::{not_held_by_recall, not_recalled};
+use super::recalls::{known_overrides, not_held_by_recall, not_recalled};
 use super::{Requested, opening};
-use crate::api::{CachedRelease, Environment, GateName, Reason};
+use crate::api::{CachedRelease, Environment, GateName, Promotion, Reason};
 use crate::decide::history::lane::Lane;
 use crate::decide::requires;
 use crate::decide::world::Project;
@@ -150,16 +150,21 @@ pub struct Listed {
     pub overridden: bool,
 }
 
-/// Every gate except Approval, in the order in which they are reported.
+/// Every gate except Approval, in the order in which they are reported. `promotion` is the pending promotion of the release, if there is
+/// one.
 pub fn list(
     project: &Project,
     environment: &Environment,
     release: &CachedRelease,
-    requested: Requested,
-    overridden: &[GateName],
+    promotion: Option<&Promotion>,
     now: Timestamp,
 ) -> Vec<Listed> {
     let lane = Lane::of(project, environment, release.application());
+    let requested = promotion.map_or(Requested::ByController, Requested::of);
+    let asked = promotion.and_then(|promotion| Some((promotion, promotion.spec.override_.as_ref()?)));
+    let overridden = asked
+        .map(|(promotion, asked)| known_overrides(project, &lane, release, promotion, &asked.gates))
+        .unwrap_or_default();
     let case = Case { project, environment, lane, release, requested, now };
     let listed = RULES.iter().map(|rule| {
         let state = (rule.evaluate)(&case);
@@ -167,7 +172,7 @@ pub fn list(
             Gate::Closed { gate, .. } => gate.clone(),
             Gate::Open | Gate::Never { .. } => rule.gate.clone(),
         };
-        let overridden = matches!(&state, Gate::Closed { gate, .. } if is_overridden(gate, overridden));
+        let overridden = matches!(&state, Gate::Closed { gate, .. } if is_overridden(gate, &overridden));
         Listed { gate, holds: rule.holds, state, overridden }
     });
     listed.collect()
