@@ -139,9 +139,8 @@ impl<'a> Installation<'a> {
     }
 
     async fn list<T: DeserializeOwned>(&self, path: &str, plural: &str, grant: &str) -> Seen<Vec<T>> {
-        let list: Value = self.reader.ask(path).await.map_err(|error| unseen(plural, Some(grant), &error))?;
-        let items = list["items"].as_array().into_iter().flatten();
-        Ok(items.filter_map(|item| serde_json::from_value(item.clone()).ok()).collect())
+        let listed = self.reader.listed(path).await.map_err(|error| unseen(plural, Some(grant), &error))?;
+        Ok(listed.found)
     }
 
     /// The commands that grant the right to list objects of the controller's namespace.

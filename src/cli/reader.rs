@@ -10,6 +10,7 @@ use futures::future::try_join_all;
 use http::Request;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Client, Resource};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::sync::Arc;
@@ -19,6 +20,25 @@ pub struct Reader {
     client: Client,
     /// The namespace of the project.
     pub project: String,
+}
+
+/// The objects of a list.
+pub(super) struct Listed<T> {
+    pub(super) found: Vec<T>,
+    /// Name and error of those that cannot be decoded.
+    pub(super) undecodable: Vec<(String, String)>,
+}
+
+impl<T> Default for Listed<T> {
+    fn default() -> Self {
+        Self { found: Vec::new(), undecodable: Vec::new() }
+    }
+}
+
+/// The part of a list that is used.
+#[derive(Deserialize)]
+struct List<T> {
+    items: Vec<T>,
 }
 
 /// The role that may read everything that is read here.
@@ -100,12 +120,8 @@ impl Reader {
     where
         K: Resource<DynamicType = ()>,
     {
-        let list: Value = self
-            .ask(&K::url_path(&(), Some(&self.project)))
-            .await
-            .map_err(|error| self.explained::<K>(error))?;
-        let names = list["items"].as_array().into_iter().flatten();
-        Ok(names.filter_map(|item| item["metadata"]["name"].as_str()).map(str::to_owned).collect())
+        let names = self.names_at(&K::url_path(&(), Some(&self.project))).await;
+        names.map_err(|error| self.explained::<K>(error))
     }
 
     /// The pods of target namespaces, in the order of the namespaces. One that may not be read has a sentence instead.
@@ -124,7 +140,11 @@ impl Reader {
 
     /// The names of all namespaces.
     pub async fn namespaces(&self) -> anyhow::Result<Vec<String>> {
-        let list: Value = self.ask("/api/v1/namespaces").await?;
+        Ok(self.names_at("/api/v1/namespaces").await?)
+    }
+
+    async fn names_at(&self, path: &str) -> Result<Vec<String>, kube::Error> {
+        let list: Value = self.ask(path).await?;
         let names = list["items"].as_array().into_iter().flatten();
         Ok(names.filter_map(|item| item["metadata"]["name"].as_str()).map(str::to_owned).collect())
     }
@@ -140,22 +160,33 @@ impl Reader {
         if !selector.is_empty() {
             path = format!("{path}?fieldSelector={selector}");
         }
-        let mut list: Value = self.ask(&path).await.map_err(|error| self.explained::<K>(error))?;
-        let items = list["items"].take();
-        let items = items.as_array().map(Vec::as_slice).unwrap_or_default();
-        Ok(items.iter().filter_map(|item| serde_json::from_value(item.clone()).ok()).collect())
+        let listed = self.listed(&path).await.map_err(|error| self.explained::<K>(error))?;
+        Ok(listed.found)
+    }
+
+    /// The objects of a list, and those of them that cannot be decoded.
+    pub(super) async fn listed<T: DeserializeOwned>(&self, path: &str) -> Result<Listed<T>, kube::Error> {
+        let request = Request::get(path).body(Vec::new()).map_err(kube::Error::HttpError)?;
+        let text = self.client.request_text(request).await?;
+        if let Ok(list) = serde_json::from_str::<List<T>>(&text) {
+            return Ok(Listed { found: list.items, undecodable: Vec::new() });
+        }
+        let list: List<Value> = serde_json::from_str(&text).map_err(kube::Error::SerdeError)?;
+        let mut listed = Listed::default();
+        for item in list.items {
+            let name = item["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+            match serde_json::from_value(item) {
+                Ok(object) => listed.found.push(object),
+                Err(error) => listed.undecodable.push((name, error.to_string())),
+            }
+        }
+        Ok(listed)
     }
 
     /// What the API server answers at a path.
     pub async fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<T, kube::Error> {
         let request = Request::get(path).body(Vec::new()).map_err(kube::Error::HttpError)?;
         self.client.request(request).await
-    }
-
-    /// An answer as text.
-    pub(super) async fn text(&self, path: &str) -> Result<String, kube::Error> {
-        let request = Request::get(path).body(Vec::new()).map_err(kube::Error::HttpError)?;
-        self.client.request_text(request).await
     }
 
     /// What was wrong, and what to do.
