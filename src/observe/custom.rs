@@ -22,7 +22,7 @@ pub async fn customs(
     let keys = changes
         .filter(|change| change.action != crate::api::ChangeAction::Delete)
         .filter(|change| !is_default(&change.api_version, &change.kind))
-        .filter_map(|change| ObjectKey::new(&change.api_version, &change.kind, &change.name).ok());
+        .filter_map(ObjectKey::of_change);
     let mut customs = BTreeMap::new();
     for key in keys {
         let cached = handles.caches.customs.get(&(namespace.to_owned(), key.clone()));

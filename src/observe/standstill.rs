@@ -25,7 +25,7 @@ pub async fn explain(handles: &Handles, client: &kube::Client, namespace: &str, 
     let status = seen.promotion.status.iter();
     let changes = status.flat_map(|status| &status.changes).filter(|it| it.action != ChangeAction::Delete);
     for change in changes {
-        let Ok(key) = ObjectKey::new(&change.api_version, &change.kind, &change.name) else { continue };
+        let Some(key) = ObjectKey::of_change(change) else { continue };
         let Some(workload) = seen.workloads.get_mut(&key) else { continue };
         let place = (namespace.to_owned(), key.clone());
         if !stands_still(&key, workload, now) {

@@ -2,7 +2,7 @@
 
 use super::defaults::{group_of, is_of_usual_group};
 use super::names;
-use crate::api::ObjectRef;
+use crate::api::{Change, ChangeAction, ObjectRef};
 use crate::content::error::{ContentError, quoted};
 use serde_json::Value;
 use std::fmt;
@@ -28,6 +28,16 @@ impl ObjectKey {
     /// A reference to an object of a built-in kind.
     pub fn reference(&self) -> ObjectRef {
         ObjectRef { kind: self.kind.clone(), group: None, name: self.name.clone() }
+    }
+
+    /// The object that a change in a status is about; none if a hand wrote what is no key.
+    pub fn of_change(change: &Change) -> Option<Self> {
+        Self::new(&change.api_version, &change.kind, &change.name).ok()
+    }
+
+    /// The change of this object for a status.
+    pub fn change(&self, action: ChangeAction) -> Change {
+        Change::new(&self.api_version, &self.kind, &self.name, action)
     }
 
     /// Parses the three parts by the API server's rules for the kind.

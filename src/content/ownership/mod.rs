@@ -19,6 +19,11 @@ const TRACKING_ID: &str = "argocd.argoproj.io/tracking-id";
 const ARGO_INSTANCE: &str = "argocd.argoproj.io/instance";
 const HELM_RELEASE: &str = "meta.helm.sh/release-name";
 
+/// The value of the owner annotation on every object that Towpath writes.
+pub fn owner(project: &str, environment: &str, application: &str) -> String {
+    format!("{project}.{environment}.{application}")
+}
+
 /// Names the controller that would revert what Towpath writes to the object; none when it may be written.
 /// `adopt_from`: the field managers that the environment lists; `helm` includes objects of Helm releases.
 pub fn other_controllers(live: &Value, adopt_from: &[String]) -> Option<String> {

@@ -194,8 +194,7 @@ fn written(lane: &Lane<'_>, current: &Promotion) -> BTreeSet<ObjectKey> {
     statuses
         .flat_map(|status| {
             let changes = status.changes.iter().filter(|change| change.action.is_write());
-            let keys = changes
-                .filter_map(|change| ObjectKey::new(&change.api_version, &change.kind, &change.name).ok());
+            let keys = changes.filter_map(ObjectKey::of_change);
             keys.filter(move |key| !is_exempt(status, key))
         })
         .filter(is_judged)

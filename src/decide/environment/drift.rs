@@ -5,11 +5,11 @@
 
 use crate::api::{Delivery, DriftMode, DriftedField, Environment, EnvironmentName, Meta, PromotionPhase};
 use crate::content::ownership::drift::Drift;
+use crate::content::ownership::owner;
 use crate::content::{Desired, Destination, Digested, ObjectKey, Plan};
 use crate::decide::conditions::{cut, seconds};
 use crate::decide::history::lane::Lane;
 use crate::decide::moments::{earliest, later};
-use crate::decide::promotion::owner;
 use crate::decide::world::{EnvironmentWorld, Project};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;

@@ -8,7 +8,6 @@
 
 use super::Scene;
 use super::removals::window_ends;
-use super::writes::key_of;
 use crate::api::{Delivery, FIELD_MANAGER, Reason};
 use crate::content::object::kinds::is_default;
 use crate::content::ownership::fields::changed_field;
@@ -51,7 +50,7 @@ pub(super) fn due_after_window(world: &PromotionWorld, now: Timestamp) -> BTreeS
 /// The objects that the promotion wrote, without workloads and hooks.
 fn written(world: &PromotionWorld) -> impl Iterator<Item = ObjectKey> {
     let changes = world.promotion.status.iter().flat_map(|status| &status.changes);
-    let keys = changes.filter(|change| change.action.is_write()).filter_map(key_of);
+    let keys = changes.filter(|change| change.action.is_write()).filter_map(ObjectKey::of_change);
     // An autoscaler may enlarge a claim, and a claim never shrinks.
     keys.filter(|key| !is_workload(key) && !key.is("", "PersistentVolumeClaim"))
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: the name of the rollback is a function of the failed promotion, so a repeated decision creates no second one.
 
-use super::{Scene, recalled};
+use super::Scene;
 use crate::api::{
     ChangeAction, Delivery, Environment, FailureAction, Meta, Promotion, PromotionKind, PromotionPhase,
     PromotionSpec, PromotionStatus, Reason, RollbackPolicySpec, RollbackTarget,
@@ -253,7 +253,7 @@ fn rollback_name(failure: &Failure<'_>) -> String {
                 || !other.is_automatic()
                 || other.created() < own.created()
                 || other.deleting()
-                || recalled::is_without_target(other)
+                || is_without_target(other)
         })
     };
     rollback_names(own).find(|name| !is_unrelated(name)).unwrap_or_default()
@@ -277,4 +277,10 @@ fn roll_back(failure: &Failure<'_>, revision: i64, reason: &Reason, message: &st
         }),
         owner: Owner::environment(failure.environment),
     }
+}
+
+/// Whether a rollback did not start because its target was recalled. Another one takes its place.
+fn is_without_target(rollback: &Promotion) -> bool {
+    let reason = rollback.status.as_ref().and_then(|status| status.reason.as_deref()).map(Reason::from);
+    rollback.phase() == PromotionPhase::Cancelled && reason == Some(Reason::Recalled)
 }

@@ -1,17 +1,15 @@
 //! The body of each write.
 
-use super::{Scene, hooks};
-use crate::api::{FIELD_MANAGER, mark};
+use super::Scene;
+use crate::api::{FIELD_MANAGER, RollbackPolicySpec, mark};
 use crate::content::ownership::fields;
 use crate::content::ownership::restored::restore;
 use crate::content::{Desired, ObjectKey};
 use crate::decide::world::Live;
 use serde_json::{Value, json};
 
-/// The value of the owner annotation on every written object.
-pub fn owner(project: &str, environment: &str, application: &str) -> String {
-    format!("{project}.{environment}.{application}")
-}
+/// Seconds for which the Job of a hook exists at least after it has finished.
+const SHORTEST_TTL: i64 = 3600;
 
 impl Scene<'_> {
     /// The body of an apply: the object with the annotation of this revision and the live number of replicas.
@@ -24,7 +22,7 @@ impl Scene<'_> {
             preserve_replicas(&wanted.key, &mut object, live);
         }
         if wanted.hook.is_some() {
-            hooks::bound(&mut object, &self.policy);
+            bound(&mut object, &self.policy);
         }
         object
     }
@@ -51,6 +49,18 @@ impl Scene<'_> {
         let Some(Live::Present(live)) = live else { return None };
         fields::adoption_patch(live, &self.environment.spec.adopt_from, FIELD_MANAGER)
             .and_then(|patch| serde_json::to_value(patch).ok())
+    }
+}
+
+/// Bounds the Job of a hook: by default it has the progress deadline of the policy, and it does not vanish before it is recorded.
+fn bound(job: &mut Value, policy: &RollbackPolicySpec) {
+    let Some(spec) = job.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    let has_deadline = spec.get("activeDeadlineSeconds").is_some_and(|value| !value.is_null());
+    if !has_deadline {
+        spec.insert("activeDeadlineSeconds".into(), policy.failing.progress_deadline_seconds.into());
+    }
+    if spec.get("ttlSecondsAfterFinished").and_then(Value::as_i64).is_some_and(|ttl| ttl < SHORTEST_TTL) {
+        spec.insert("ttlSecondsAfterFinished".into(), SHORTEST_TTL.into());
     }
 }
 
@@ -123,6 +133,20 @@ fn bare(object: &Value) -> Value {
         }
     }
     object
+}
+
+/// Whether this promotion wrote an object: as far as this process knows, or as the live object shows.
+pub(super) fn is_written(scene: &Scene<'_>, key: &ObjectKey) -> bool {
+    if scene.world.written.contains(key) {
+        return true;
+    }
+    // Until its revision is recorded, another promotion may have written with the same number.
+    let revision = scene.world.promotion.revision();
+    if revision.is_none() || scene.restores_baseline() {
+        return false;
+    }
+    scene.world.workloads.get(key).is_some_and(|workload| workload.revision == revision)
+        || matches!(scene.world.live.get(key), Some(Live::Present(live)) if written_by(live) == revision)
 }
 
 /// The revision that last wrote a live object.

@@ -2,8 +2,6 @@
 
 use super::Scene;
 use super::desired::annotation;
-use super::start::change;
-use super::writes::key_of;
 use crate::api::{Change, ChangeAction, Promotion, PromotionPhase, Removal, mark};
 use crate::content::ownership::removal::{Fate, fate, is_never_deleted};
 use crate::content::ownership::restored::had;
@@ -14,11 +12,11 @@ use std::collections::BTreeSet;
 /// The removal of a live object: when it is deleted and what it had, or why it is kept.
 pub(super) fn removal(key: &ObjectKey, live: &serde_json::Value, at: Option<Removal>) -> Change {
     match fate(live) {
-        Fate::Kept(reason) => Change { message: Some(reason.to_owned()), ..change(key, ChangeAction::Keep) },
+        Fate::Kept(reason) => Change { message: Some(reason.to_owned()), ..key.change(ChangeAction::Keep) },
         Fate::Deleted(removal) => Change {
             removal: Some(at.unwrap_or(removal)),
             had: had(live).map(Box::new),
-            ..change(key, ChangeAction::Delete)
+            ..key.change(ChangeAction::Delete)
         },
     }
 }
@@ -26,8 +24,8 @@ pub(super) fn removal(key: &ObjectKey, live: &serde_json::Value, at: Option<Remo
 /// The removal of an object that cannot be read: whether it can be restored is not known.
 fn unread_removal(key: &ObjectKey) -> Change {
     match is_never_deleted(key) {
-        true => change(key, ChangeAction::Keep),
-        false => Change { removal: Some(Removal::AfterVerification), ..change(key, ChangeAction::Delete) },
+        true => key.change(ChangeAction::Keep),
+        false => Change { removal: Some(Removal::AfterVerification), ..key.change(ChangeAction::Delete) },
     }
 }
 
@@ -40,7 +38,7 @@ pub(super) fn left_behind(promotion: &Promotion) -> Vec<ObjectKey> {
         ChangeAction::Delete => change.remaining || !is_verified,
         ChangeAction::Create | ChangeAction::Update | ChangeAction::Replace => false,
     };
-    changes.filter(is_left).filter_map(key_of).collect()
+    changes.filter(is_left).filter_map(ObjectKey::of_change).collect()
 }
 
 impl Scene<'_> {
@@ -77,6 +75,6 @@ impl Scene<'_> {
         let keeps = &self.environment.spec.keeps;
         let is_listed = keeps.iter().any(|keep| key.is_named_by(keep));
         let message = Some("spec.keeps of the environment lists it".to_owned());
-        is_listed.then(|| Change { message, ..change(key, ChangeAction::Keep) })
+        is_listed.then(|| Change { message, ..key.change(ChangeAction::Keep) })
     }
 }

@@ -17,14 +17,13 @@
 use super::desired::is_replaced;
 use super::gates::{missing_consent, missing_right};
 use super::outcome::{Outcome, finish};
-use super::writes::key_of;
 use super::{Decision, Scene, note};
 use crate::api::{Change, ChangeAction, Delivery, Meta, PromotionPhase, PromotionStatus, Reason};
 use crate::content::object::comparison::differences;
 use crate::content::plan::ingress::unchanged_hosts;
 use crate::content::plan::overrides::unmatched;
 use crate::content::plan::unrolled::unrolled;
-use crate::content::{Desired, Digested, Plan};
+use crate::content::{Desired, Digested, ObjectKey, Plan};
 use crate::decide::conditions::cut;
 use crate::decide::environment::{overrides, validate};
 use crate::decide::moments::{earliest, later};
@@ -199,7 +198,7 @@ fn with_fields(scene: &Scene<'_>, wanted: &[Desired], changes: Vec<Change>) -> V
     let mut left = MOST_FIELDS_OF_ALL;
     let salt = scene.environment.uid();
     let fields = |change: &Change| {
-        let key = key_of(change)?;
+        let key = ObjectKey::of_change(change)?;
         let item = wanted.iter().find(|item| item.key == key).filter(|_| change.action.is_write())?;
         let live = scene.world.live.get(&key).and_then(Live::present);
         let tried = scene.world.tried.as_ref().and_then(|trial| trial.results.get(&key));

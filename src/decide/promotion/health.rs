@@ -1,7 +1,6 @@
 //! The health of the objects of a promotion, by the thresholds of its environment.
 
 use super::Scene;
-use super::writes::key_of;
 use crate::api::{Delivery, ExitsBefore, FIELD_MANAGER, ObjectRef, PromotionStatus};
 use crate::content::object::makers::{is_maker, may_create};
 use crate::content::object::references::{config_maps, secrets};
@@ -161,7 +160,7 @@ pub(super) fn without_replicas(scene: &Scene<'_>, wanted: &[Desired]) -> Vec<Obj
             changes(status, &item.key) && item.object.pointer("/spec/replicas") != Some(&Value::from(0))
         }
         "DaemonSet" => status.changes.iter().any(|change| {
-            key_of(change).as_ref() == Some(&item.key)
+            ObjectKey::of_change(change).as_ref() == Some(&item.key)
                 && change.had.as_ref().and_then(|had| had.replicas).is_some_and(|nodes| nodes > 0)
         }),
         _ => false,
@@ -179,8 +178,7 @@ pub(super) fn without_replicas(scene: &Scene<'_>, wanted: &[Desired]) -> Vec<Obj
 pub(super) fn without_new_pods(scene: &Scene<'_>) -> Vec<ObjectKey> {
     let started = scene.status.started_at.as_ref().map_or(scene.now, |time| time.0);
     let changed = scene.status.changes.iter().filter(|change| change.new_template);
-    let keys =
-        changed.filter_map(|change| ObjectKey::new(&change.api_version, &change.kind, &change.name).ok());
+    let keys = changed.filter_map(ObjectKey::of_change);
     let keeps = |key: &ObjectKey| {
         scene.world.customs.get(key).is_some_and(|custom| keeps_earlier_pods(custom, started))
     };

@@ -21,9 +21,10 @@
 //! says otherwise, so that a controller that was down finds it. No two promotions of a lane run hooks at the same time: unfinished
 //! hooks of the revision before are stopped and gone first, and a rollback does not end before they are.
 
+use super::batch::Batch;
+use super::desired::is_written;
 use super::health::hook_health;
 use super::outcome::{Outcome, finish};
-use super::writes::{Next, is_written, key_of};
 use super::{Decision, Scene};
 use crate::api::{PromotionStatus, Reason, RollbackPolicySpec, Step, StepResult};
 use crate::content::{Desired, Hook, ObjectKey};
@@ -36,21 +37,6 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::Value;
 use std::collections::BTreeMap;
-
-/// Seconds for which the Job of a hook exists at least after it has finished.
-const SHORTEST_TTL: i64 = 3600;
-
-/// Bounds the Job of a hook: by default it has the progress deadline of the policy, and it does not vanish before it is recorded.
-pub(super) fn bound(job: &mut Value, policy: &RollbackPolicySpec) {
-    let Some(spec) = job.get_mut("spec").and_then(Value::as_object_mut) else { return };
-    let has_deadline = spec.get("activeDeadlineSeconds").is_some_and(|value| !value.is_null());
-    if !has_deadline {
-        spec.insert("activeDeadlineSeconds".into(), policy.failing.progress_deadline_seconds.into());
-    }
-    if spec.get("ttlSecondsAfterFinished").and_then(Value::as_i64).is_some_and(|ttl| ttl < SHORTEST_TTL) {
-        spec.insert("ttlSecondsAfterFinished".into(), SHORTEST_TTL.into());
-    }
-}
 
 /// The seconds that all hooks of a plan may run.
 pub(super) fn seconds(wanted: &[Desired], policy: &RollbackPolicySpec) -> i64 {
@@ -211,7 +197,7 @@ fn was_followed(scene: &Scene<'_>, item: &Desired) -> bool {
     let follows = |other: &&Desired| other.hook.is_none() && !other.config;
     let is_changed = |key: &ObjectKey| {
         let mut changes = scene.status.changes.iter().filter(|change| change.action.is_write());
-        changes.any(|change| key_of(change).as_ref() == Some(key))
+        changes.any(|change| ObjectKey::of_change(change).as_ref() == Some(key))
     };
     let mut later = plan.into_iter().flat_map(|plan| &plan.objects).filter(follows);
     item.hook == Some(Hook::PrePromote)
@@ -265,7 +251,7 @@ pub(super) fn run(
     status: &PromotionStatus,
     wanted: &[Desired],
     hook: Hook,
-) -> Option<Next> {
+) -> Option<Batch> {
     let incomplete: Vec<&Desired> = wanted
         .iter()
         .filter(|item| item.hook == Some(hook) && !is_recorded(status, &item.key))
@@ -284,11 +270,11 @@ pub(super) fn run(
             otherwise: None,
         })
         .collect();
-    Some(Next {
+    Some(Batch {
         hooks: incomplete.iter().map(|item| item.key.clone()).collect(),
         waits: Some(format!("hook {} has not finished", first.key)),
         obstacle: incomplete.iter().find_map(|item| suspended(scene, &item.key)),
-        ..Next::of(actions)
+        ..Batch::of(actions)
     })
 }
 
@@ -346,7 +332,7 @@ fn deletion(scene: &Scene<'_>, keys: &[ObjectKey]) -> Option<(Reason, String)> {
 }
 
 /// The deletions of unfinished hooks of the revision before this one, and what is waited for; none when all are gone.
-pub(super) fn stop_earlier(scene: &Scene<'_>) -> Option<Next> {
+pub(super) fn stop_earlier(scene: &Scene<'_>) -> Option<Batch> {
     let unfinished: Vec<(&ObjectKey, &Workload)> = scene
         .world
         .plans
@@ -358,7 +344,7 @@ pub(super) fn stop_earlier(scene: &Scene<'_>) -> Option<Next> {
     let (first, _) = unfinished.first()?;
     let waits = Some(format!("hook {first} of the revision before this one has not stopped"));
     let running = unfinished.iter().filter(|(key, _)| !scene.world.written.contains(*key));
-    Some(Next { waits, ..Next::of(running.map(|(key, job)| stop(scene, key, job)).collect()) })
+    Some(Batch { waits, ..Batch::of(running.map(|(key, job)| stop(scene, key, job)).collect()) })
 }
 
 fn stop(scene: &Scene<'_>, key: &ObjectKey, job: &Workload) -> Action {

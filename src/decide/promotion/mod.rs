@@ -41,8 +41,10 @@
 //! ([`Action::MarkRolledOut`]).
 
 mod as_written;
+mod batch;
 mod checks;
 mod consequence;
+mod delay;
 mod dependants;
 mod desired;
 mod drift;
@@ -60,6 +62,7 @@ mod recalled;
 mod refusal;
 mod removals;
 mod retries;
+mod rolling;
 mod rollout;
 mod running;
 mod schedules;
@@ -70,7 +73,6 @@ mod test_runs;
 mod writes;
 
 pub use consequence::{Failure, Next, budget_changes_at, consequence, next, rollback_names};
-pub use desired::owner;
 pub use needs::{contents, live_objects, plans, regression};
 pub use schedules::drop_runs_of_old_schedules;
 
@@ -84,6 +86,7 @@ use crate::api::{
     CachedRelease, Environment, Meta, PromotionKind, PromotionPhase, PromotionStatus, Reason,
     RollbackPolicySpec,
 };
+use crate::content::ownership::owner;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -187,7 +190,7 @@ impl Scene<'_> {
 
     /// The value of the owner annotation on every written object.
     fn owner(&self) -> String {
-        desired::owner(&self.world.project.name, self.environment.name(), self.application)
+        owner(&self.world.project.name, self.environment.name(), self.application)
     }
 
     /// The current time in whole seconds, as the API stores it.

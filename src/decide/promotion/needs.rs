@@ -1,7 +1,6 @@
 //! What must be observed before the decision about a promotion: its Contents, and, once they are rendered, live objects.
 
 use super::as_written;
-use super::desired::owner;
 use super::dropped::left_behind;
 use super::hooks;
 use super::removals::due_after_window;
@@ -11,6 +10,7 @@ use crate::api::{
     Change, ChangeAction, Delivery, Environment, Meta, ObjectRef, Promotion, PromotionKind, PromotionPhase,
 };
 use crate::content::object::defaults::DEFAULT_KINDS;
+use crate::content::ownership::owner;
 use crate::content::plan::order::hook;
 use crate::content::{Destination, ObjectKey, Plan, materialise};
 use crate::decide::history::lane::Lane;
@@ -161,7 +161,7 @@ fn changed_workloads(world: &PromotionWorld) -> BTreeSet<ObjectKey> {
 }
 
 fn changed_keys<'a>(changes: impl Iterator<Item = &'a Change> + 'a) -> impl Iterator<Item = ObjectKey> + 'a {
-    changes.filter_map(|change| ObjectKey::new(&change.api_version, &change.kind, &change.name).ok())
+    changes.filter_map(ObjectKey::of_change)
 }
 
 /// The key of an object in `spec.keeps`. Its API version is that of the default kinds or of `spec.kinds`.

@@ -5,8 +5,7 @@ use super::gates::{busy_lane, closed_gate, no_consent, unapproved};
 use super::health::exits_found;
 use super::outcome::{Outcome, finish};
 use super::refusal::refuse;
-use super::rollout::{rolling_message, rolling_reason};
-use super::writes::key_of;
+use super::rolling::{rolling_message, rolling_reason};
 use super::{Decision, RETRY, Scene, dependants, drift, note, test_runs, warning};
 use crate::api::{
     ApprovalsReport, Delivery, Meta, ObjectRef, PromotionPhase, PromotionStatus, Reason, Step, StepResult,
@@ -316,7 +315,7 @@ fn start_rollback(scene: &Scene<'_>, plan: &Plan) -> Decision {
     // Workloads that failed before the failed revision and are not restored now are not failures of the rollback.
     let before = scene.lane.current().and_then(|current| current.status.as_ref());
     let before = before.map(|status| status.failing_before.clone()).unwrap_or_default();
-    let changed: Vec<ObjectKey> = status.changes.iter().filter_map(key_of).collect();
+    let changed: Vec<ObjectKey> = status.changes.iter().filter_map(ObjectKey::of_change).collect();
     let is_changed = |old: &ObjectRef| changed.iter().any(|key| key.is_named_by(old));
     status.failing_before = before.into_iter().filter(|keep| !is_changed(keep)).collect();
     status.version = status

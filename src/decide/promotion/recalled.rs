@@ -3,7 +3,7 @@
 use super::consequence::Consequence;
 use super::outcome::{Outcome, finish};
 use super::{Decision, Scene};
-use crate::api::{Delivery, Promotion, PromotionPhase, Reason, Recall};
+use crate::api::{Delivery, Reason, Recall};
 use crate::decide::history::recalled::is_overridden;
 use crate::decide::history::target::{irreversible_release, recall_target};
 use crate::decide::recall::{Disposition, disposition, is_of_recall, no_target_left, why};
@@ -66,12 +66,6 @@ pub(super) fn target_is_recalled(scene: &Scene<'_>) -> Option<Decision> {
     }
     let message = format!("{message}; to restore it all the same, override the gate Recall");
     Some(finish(scene, Outcome::Refused { reason: Reason::Recalled, message: &message }))
-}
-
-/// Whether a rollback did not start because its target was recalled. Another one takes its place.
-pub(super) fn is_without_target(rollback: &Promotion) -> bool {
-    let reason = rollback.status.as_ref().and_then(|status| status.reason.as_deref()).map(Reason::from);
-    rollback.phase() == PromotionPhase::Cancelled && reason == Some(Reason::Recalled)
 }
 
 /// Why a rollback that a recall caused is not needed any more.

@@ -8,11 +8,10 @@
 //! deleted. A deletion that the API server refuses fails nothing: the status says what remains and why, and the next promotion of the
 //! lane deletes it.
 
+use super::delay::retry_at;
 use super::desired::annotation;
 use super::dropped::removal;
-use super::retries::retry_at;
 use super::terminating::{AGAIN, is_terminating, waits_for};
-use super::writes::key_of;
 use super::{Decision, Scene, hooks};
 use crate::api::{Change, ChangeAction, PromotionPhase, PromotionStatus, Reason, Removal, mark};
 use crate::content::ObjectKey;
@@ -51,7 +50,7 @@ pub(super) fn step(scene: &Scene<'_>, at: Removal) -> Option<Decision> {
     let mut actions = Vec::new();
     let mut wake_at = None;
     for change in status.changes.iter_mut().filter(|change| is_removal(change, at)) {
-        let Some(key) = key_of(change) else { continue };
+        let Some(key) = ObjectKey::of_change(change) else { continue };
         match progress(scene, &key, scene.is_rollback() && at == Removal::AfterRollout) {
             Progress::Done | Progress::Remains(_) => {}
             Progress::Leaving(_) => {
@@ -131,7 +130,7 @@ fn patience(scene: &Scene<'_>) -> Timestamp {
 /// The objects that a rollback removes and that are being deleted, as sentences.
 pub(super) fn leaving(scene: &Scene<'_>) -> Vec<String> {
     let deletes = scene.status.changes.iter().filter(|change| change.action == ChangeAction::Delete);
-    let keys = deletes.filter_map(key_of);
+    let keys = deletes.filter_map(ObjectKey::of_change);
     keys.filter_map(|key| match progress(scene, &key, true) {
         Progress::Leaving(why) => Some(format!("{key} {why}")),
         Progress::Due { .. }
@@ -146,7 +145,7 @@ pub(super) fn leaving(scene: &Scene<'_>) -> Vec<String> {
 /// Whether an object is one that a promotion deletes.
 pub(super) fn is_removed(status: &PromotionStatus, key: &ObjectKey) -> bool {
     let mut deletes = status.changes.iter().filter(|change| change.action == ChangeAction::Delete);
-    deletes.any(|change| key_of(change).as_ref() == Some(key))
+    deletes.any(|change| ObjectKey::of_change(change).as_ref() == Some(key))
 }
 
 /// The second step, before a promotion becomes verified; none when nothing is left to delete in it.
@@ -157,7 +156,7 @@ pub(super) fn before_verified(scene: &Scene<'_>) -> Option<Decision> {
 /// Records what remains when a promotion ends.
 pub(super) fn record(scene: &Scene<'_>, status: &mut PromotionStatus, phase: PromotionPhase) {
     for change in status.changes.iter_mut().filter(|change| change.action == ChangeAction::Delete) {
-        let Some(key) = key_of(change) else { continue };
+        let Some(key) = ObjectKey::of_change(change) else { continue };
         let is_late = is_removal(change, Removal::AfterVerification);
         let remains = match progress(scene, &key, false) {
             Progress::Remains(reason) => Some(reason),
@@ -179,7 +178,7 @@ pub(super) fn record(scene: &Scene<'_>, status: &mut PromotionStatus, phase: Pro
 pub(super) fn remaining(scene: &Scene<'_>) -> (PromotionStatus, bool) {
     let (mut status, mut remains) = (scene.status.clone(), false);
     for change in status.changes.iter_mut().filter(|change| is_removal(change, Removal::AfterRollout)) {
-        let Some(key) = key_of(change) else { continue };
+        let Some(key) = ObjectKey::of_change(change) else { continue };
         if let Progress::Remains(reason) = progress(scene, &key, false) {
             change.remaining = true;
             change.message = Some(cut(&reason, 512));
@@ -231,7 +230,7 @@ pub(super) fn due_after_window(world: &PromotionWorld, now: Timestamp) -> BTreeS
     let has_ended = window_ends(world).is_some_and(|at| at <= now);
     let Some(status) = world.promotion.status.as_ref().filter(|_| has_ended) else { return BTreeSet::new() };
     let late = status.changes.iter().filter(|change| is_removal(change, Removal::AfterVerification));
-    late.filter_map(key_of).filter(|key| !world.written.contains(key)).collect()
+    late.filter_map(ObjectKey::of_change).filter(|key| !world.written.contains(key)).collect()
 }
 
 impl Scene<'_> {

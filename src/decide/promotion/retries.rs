@@ -3,26 +3,22 @@
 //! Invariant: one object that cannot be read or written never stops the others. The message is the same for every retry, so that a
 //! failure that lasts costs one write of the status.
 
+use super::batch::Batch;
+use super::delay::{LONGEST, retry_at};
 use super::removals::is_removed;
-use super::rollout::{rolling_message, rolling_reason, stuck_pods};
-use super::writes::{Next, key_of};
+use super::rolling::{rolling_message, rolling_reason};
+use super::writes::stuck_pods;
 use super::{Decision, Scene, warning};
 use crate::api::{Change, ChangeAction, Meta, PromotionStatus, Reason, Removal};
 use crate::content::ObjectKey;
 use crate::content::object::references::refers_to;
 use crate::decide::conditions::{cut, seconds};
 use crate::decide::decision::{Action, Note};
-use crate::decide::moments::{earliest, later};
+use crate::decide::moments::earliest;
 use crate::decide::world::{FailedWrite, Live};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The delay after the first failure; it doubles.
-const FIRST: SignedDuration = SignedDuration::from_secs(1);
-/// The longest delay between retries.
-const LONGEST: SignedDuration = SignedDuration::from_secs(30);
-/// The first delay after a conflict, which the next read resolves; it doubles.
-const CONFLICT: SignedDuration = SignedDuration::from_millis(20);
 /// Conflicts in a row that are not reported: other controllers write, too.
 const USUAL: u32 = 3;
 /// Maximum length of the answer about one object in a message.
@@ -73,9 +69,9 @@ impl Unwritten {
 pub(super) fn possible(
     scene: &Scene<'_>,
     status: &PromotionStatus,
-    mut next: Next,
+    mut next: Batch,
     deadline: Timestamp,
-) -> (Next, Unwritten) {
+) -> (Batch, Unwritten) {
     let mut remainder = unremoved(scene, status);
     let mut retry: Option<Timestamp> = None;
     let is_pending = !next.actions.is_empty() || !remainder.is_empty() || next.waits.is_some();
@@ -129,7 +125,7 @@ fn unremoved(scene: &Scene<'_>, status: &PromotionStatus) -> BTreeMap<ObjectKey,
     let deletes = status.changes.iter().filter(|change| change.action == ChangeAction::Delete);
     let deletes = deletes.filter(|_| scene.is_rollback()).filter(is_at_once);
     deletes
-        .filter_map(key_of)
+        .filter_map(ObjectKey::of_change)
         .filter(|key| !scene.world.written.contains(key))
         .filter_map(|key| {
             let why = scene.world.live.get(&key)?.unknown()?;
@@ -147,20 +143,6 @@ fn needs_failed(scene: &Scene<'_>, action: &Action) -> bool {
         !scene.is_rollback() || !matches!(scene.world.live.get(key), Some(Live::Present(_)))
     };
     scene.world.failed.keys().any(|key| refers_to(object, key) && is_missing(key))
-}
-
-/// When a write that failed is tried again.
-pub(super) fn retry_at(failed: &FailedWrite) -> Timestamp {
-    let doubled = |first: SignedDuration, failures: u32| {
-        let factor = 1_i32.checked_shl(failures.min(16)).unwrap_or(i32::MAX);
-        first.checked_mul(factor).unwrap_or(LONGEST).min(LONGEST)
-    };
-    let delay = match (failed.conflict, failed.count) {
-        (true, 0 | 1) => SignedDuration::ZERO,
-        (true, count) => doubled(CONFLICT, count),
-        (false, count) => doubled(FIRST, count.saturating_sub(1)),
-    };
-    later(failed.at, delay)
 }
 
 fn is_reported(failed: &FailedWrite) -> bool {
@@ -204,23 +186,4 @@ pub(super) fn failure_note(scene: &Scene<'_>, status: &PromotionStatus) -> Optio
     let is_told = |status: &PromotionStatus| status.reason.as_deref() == Some(Reason::Refused.as_str());
     let message = status.message.as_deref().filter(|_| is_told(status) && !is_told(&scene.status))?;
     Some(warning(Reason::Refused, format!("{}: {message}", scene.environment.name())))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_conflict_is_tried_again_at_once_and_a_failure_at_least_twice_a_minute() {
-        let at = Timestamp::UNIX_EPOCH;
-        let delay = |conflict: bool, count: u32| {
-            let failed = FailedWrite { message: String::new(), conflict, count, at };
-            retry_at(&failed).duration_since(at).as_millis()
-        };
-        assert_eq!(
-            [1, 2, 3, 5, 6, 99].map(|count| delay(false, count)),
-            [1_000, 2_000, 4_000, 16_000, 30_000, 30_000]
-        );
-        assert_eq!([1, 2, 3, 99].map(|count| delay(true, count)), [0, 80, 160, 30_000]);
-    }
 }

@@ -1,17 +1,18 @@
 //! The rollout of a promotion or rollback: the next writes, and the health of what is written, until everything is rolled out.
 
+use super::batch::Batch;
+use super::desired::is_written;
 use super::health::{disrupted, health_of, mode, without_replicas, workloads};
 use super::observing::{no_new_pods, nothing_ran};
 use super::outcome::{Outcome, finish};
 use super::retries::{Unwritten, failure_note, possible, progress};
-use super::writes::{Next, is_written, next_writes};
+use super::writes::{next_writes, stuck_pods};
 use super::{Decision, Scene, checks, hooks, note, removals, steps, test_runs};
-use crate::api::{ChangeAction, Meta, PromotionPhase, PromotionStatus, Reason, Removal, TestOrigin};
+use crate::api::{Meta, PromotionPhase, PromotionStatus, Reason, Removal, TestOrigin};
 use crate::content::{Desired, Hook, ObjectKey};
 use crate::decide::decision::Action;
-use crate::decide::health::{self, Health};
+use crate::decide::health::Health;
 use crate::decide::moments::{earliest, later, span};
-use crate::decide::world::Workload;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 
@@ -70,7 +71,7 @@ pub(super) fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
 }
 
 /// The end of a promotion whose next wave waits for a Job that was disrupted: what follows may rely on its work.
-fn after_a_disruption(scene: &Scene<'_>, next: &Next) -> Option<Decision> {
+fn after_a_disruption(scene: &Scene<'_>, next: &Batch) -> Option<Decision> {
     let (key, words) = disrupted(scene, next.gate.as_deref()?)?;
     let message = format!(
         "{key} has no further retries, and its {words}; whether it did its work is not known, so the waves behind it are not written; \
@@ -101,33 +102,8 @@ pub(super) fn waits_for_a_person(
     status
 }
 
-/// The reason of a rollout or rollback that makes progress.
-pub(super) fn rolling_reason(scene: &Scene<'_>) -> Reason {
-    if scene.is_rollback() { Reason::RollingBack } else { Reason::RollingOut }
-}
-
-/// What a rollout or rollback changes, and how long it is observed.
-pub(super) fn rolling_message(scene: &Scene<'_>, status: &PromotionStatus) -> String {
-    let count = |action| status.changes.iter().filter(|change| change.action == action).count();
-    let message = format!(
-        "{} to create, {} to change, {} to remove",
-        count(ChangeAction::Create),
-        count(ChangeAction::Update) + count(ChangeAction::Replace),
-        count(ChangeAction::Delete)
-    );
-    let message = match count(ChangeAction::Keep) {
-        0 => message,
-        kept => format!("{message}, {kept} kept"),
-    };
-    let window = span(scene.policy.observe_window);
-    match scene.is_rollback() || window.is_zero() {
-        true => message,
-        false => format!("{message}; observed for {window:#} after the rollout"),
-    }
-}
-
 /// The objects whose health counts now: written ones, and those that the next write waits for.
-fn checked_keys(scene: &Scene<'_>, wanted: &[Desired], next: &Next) -> Vec<ObjectKey> {
+fn checked_keys(scene: &Scene<'_>, wanted: &[Desired], next: &Batch) -> Vec<ObjectKey> {
     let mut checked: Vec<ObjectKey> = match (&next.gate, next.complete) {
         (_, true) => workloads(wanted),
         (Some(keys), false) => keys.clone(),
@@ -192,7 +168,7 @@ fn write_deadline(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -> Ti
 /// Carries out the next writes. Requeues at the next deadline or retry, and to check consent.
 fn proceed(
     scene: &Scene<'_>,
-    next: Next,
+    next: Batch,
     recheck_at: Option<Timestamp>,
     unwritten: &Unwritten,
     obstacle: Option<(Reason, String)>,
@@ -223,29 +199,6 @@ fn proceed(
         wake_at: earliest(wake_at, unwritten.wake_at().filter(|at| *at > scene.now)),
         ..Decision::default()
     }
-}
-
-/// Deletes the pods of the replaced revision that are not ready: with `OrderedReady` the StatefulSet controller never replaces
-/// them, and with `OnDelete` no controller does. What replaces a failed release does so at once, and also with `OnDelete`.
-pub(super) fn stuck_pods(scene: &Scene<'_>) -> Vec<Action> {
-    let replaces = scene.status.replaces.and_then(|number| scene.lane.revision(number));
-    let replaces_a_failure = replaces.is_some_and(|promotion| promotion.phase().has_failed());
-    let replaces_at_once = scene.is_rollback() || replaces_a_failure;
-    let broken = |key: &ObjectKey, workload: &'_ Workload| match replaces_at_once {
-        true if key.kind() == "StatefulSet" || workload.on_delete => {
-            workload.outdated.iter().filter(|pod| !pod.ready).cloned().collect()
-        }
-        true => Vec::new(),
-        false => health::stuck_pod(workload, scene.now).into_iter().cloned().collect(),
-    };
-    scene
-        .world
-        .workloads
-        .iter()
-        .filter(|(key, workload)| workload.observed && is_written(scene, key))
-        .flat_map(|(key, workload)| broken(key, workload))
-        .map(|pod| Action::DeletePod { target: scene.target(), name: pod.name.clone(), uid: pod.uid.clone() })
-        .collect()
 }
 
 /// Ends a rollback, whose content was verified before; starts the observe window of a promotion.

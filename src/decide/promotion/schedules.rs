@@ -18,8 +18,7 @@ pub(super) fn with_a_failed_run(world: &PromotionWorld) -> BTreeSet<ObjectKey> {
     let Some(started) = &status.started_at else { return BTreeSet::new() };
     let has_failed = |run: &Run| run.failed.is_some() && run.created.is_some_and(|at| at > started.0);
     let changes = status.changes.iter().filter(|change| change.action.is_write());
-    let keys =
-        changes.filter_map(|change| ObjectKey::new(&change.api_version, &change.kind, &change.name).ok());
+    let keys = changes.filter_map(ObjectKey::of_change);
     keys.filter(is_cron_job)
         .filter(|key| world.workloads.get(key).is_some_and(|workload| workload.runs.iter().any(has_failed)))
         .collect()

@@ -4,7 +4,6 @@ use super::Scene;
 use super::desired::{annotation, is_equal, is_replaced, written_by};
 use super::dropped::{left_behind, removal};
 use super::terminating::is_terminating;
-use super::writes::key_of;
 use crate::api::{Change, ChangeAction, Had, ObjectRef, Removal, mark};
 use crate::content::object::kinds::is_default;
 use crate::content::object::templates::pod_template;
@@ -21,10 +20,6 @@ const MAX_CHANGES: usize = 400;
 /// The message on a ConfigMap that is replaced.
 const REPLACED: &str =
     "its data is immutable, so it is deleted and created again; the pods that read it are rolled out";
-
-pub(super) fn change(key: &ObjectKey, action: ChangeAction) -> Change {
-    Change::new(key.api_version(), key.kind(), key.name(), action)
-}
 
 /// At most as many changes as a status may hold. Kept objects are dropped first: nothing happens to them.
 fn bounded(mut changes: Vec<Change>) -> Vec<Change> {
@@ -45,7 +40,9 @@ impl Scene<'_> {
         let earlier = reverted.filter(|promotion| own.is_none() || promotion.revision() < own);
         let changes =
             earlier.filter_map(|promotion| promotion.status.as_ref()).flat_map(|status| &status.changes);
-        changes.filter(|change| key_of(change).as_ref() == Some(key)).find_map(|change| change.had.as_deref())
+        changes
+            .filter(|change| ObjectKey::of_change(change).as_ref() == Some(key))
+            .find_map(|change| change.had.as_deref())
     }
 
     /// The revision that this rollback restores.
@@ -139,7 +136,7 @@ impl Scene<'_> {
         for change in
             reverted.filter_map(|promotion| promotion.status.as_ref()).flat_map(|status| &status.changes)
         {
-            if let Some(key) = key_of(change) {
+            if let Some(key) = ObjectKey::of_change(change) {
                 touched.entry(key).or_insert(change.action);
             }
         }
@@ -152,14 +149,14 @@ impl Scene<'_> {
                     if wanted.key.is("batch", "Job") => {}
                 Some(Live::Present(live)) if is_terminating(live) => {
                     let is_job = wanted.key.is("batch", "Job");
-                    changes.extend((!is_job).then(|| change(&wanted.key, ChangeAction::Update)));
+                    changes.extend((!is_job).then(|| wanted.key.change(ChangeAction::Update)));
                 }
-                Some(Live::Absent) => changes.push(change(&wanted.key, ChangeAction::Create)),
+                Some(Live::Absent) => changes.push(wanted.key.change(ChangeAction::Create)),
                 // This rollback wrote the object before a crash, and did not record it.
                 Some(Live::Present(live)) if written_by(live) == Some(self.revision()) => {
                     let was_there = replaced.iter().any(|old| old.key == wanted.key);
                     let action = if was_there { ChangeAction::Update } else { ChangeAction::Create };
-                    changes.push(change(&wanted.key, action));
+                    changes.push(wanted.key.change(action));
                 }
                 // The failed revision did not write this object, so it needs no restore.
                 Some(Live::Present(live)) if written_by(live).is_some_and(|revision| revision <= last) => {}
@@ -171,7 +168,7 @@ impl Scene<'_> {
                     changes.push(self.reverted_change(wanted, live));
                 }
                 Some(_) | None if touched.contains_key(&wanted.key) => {
-                    changes.push(change(&wanted.key, ChangeAction::Update));
+                    changes.push(wanted.key.change(ChangeAction::Update));
                 }
                 Some(_) | None => {}
             }
@@ -194,9 +191,9 @@ impl Scene<'_> {
                 changes.push(match live.present() {
                     _ if self.listed(key).is_some() => continue,
                     Some(live) => removal(key, live, Some(Removal::AfterRollout)),
-                    None if is_never_deleted(key) => change(key, ChangeAction::Keep),
+                    None if is_never_deleted(key) => key.change(ChangeAction::Keep),
                     None => {
-                        Change { removal: Some(Removal::AfterRollout), ..change(key, ChangeAction::Delete) }
+                        Change { removal: Some(Removal::AfterRollout), ..key.change(ChangeAction::Delete) }
                     }
                 });
             }
@@ -207,18 +204,17 @@ impl Scene<'_> {
             Some(_) | None => false,
         };
         let left = self.lane.current().map(left_behind).unwrap_or_default();
-        changes.extend(
-            self.removals(replaced, &keep, &known)
-                .into_iter()
-                .filter(|change| key_of(change).is_some_and(|key| is_later(&key) || left.contains(&key))),
-        );
+        changes.extend(self.removals(replaced, &keep, &known).into_iter().filter(|change| {
+            ObjectKey::of_change(change).is_some_and(|key| is_later(&key) || left.contains(&key))
+        }));
         bounded(changes)
     }
 
     /// Workloads that already fail and whose template does not change: their failures are not caused by this release.
     pub(super) fn failing_before(&self, wanted: &[Desired], changes: &[Change]) -> Vec<ObjectRef> {
         let template = |object: &serde_json::Value| object.pointer("/spec/template").cloned();
-        let is_changed = |key: &ObjectKey| changes.iter().any(|change| key_of(change).as_ref() == Some(key));
+        let is_changed =
+            |key: &ObjectKey| changes.iter().any(|change| ObjectKey::of_change(change).as_ref() == Some(key));
         let is_failing = |key: &ObjectKey| {
             let workload = self.world.workloads.get(key);
             workload.is_some_and(|workload| {
@@ -241,7 +237,7 @@ impl Scene<'_> {
 
     /// A change of a promotion, with what the object loses by it.
     fn written_change(&self, key: &ObjectKey, action: ChangeAction) -> Change {
-        let mut change = change(key, action);
+        let mut change = key.change(action);
         match (action, self.world.live.get(key), self.tried(key)) {
             (ChangeAction::Replace, _, _) => change.message = Some(REPLACED.to_owned()),
             // A Service that changes its type loses its node ports or its addresses.
@@ -272,7 +268,7 @@ impl Scene<'_> {
     fn reverted_change(&self, wanted: &Desired, live: &serde_json::Value) -> Change {
         let is_replaced = is_replaced(&wanted.object, live);
         let action = if is_replaced { ChangeAction::Replace } else { ChangeAction::Update };
-        let mut change = change(&wanted.key, action);
+        let mut change = wanted.key.change(action);
         change.message = is_replaced.then(|| REPLACED.to_owned());
         change
     }

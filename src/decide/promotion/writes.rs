@@ -2,54 +2,29 @@
 //!
 //! Invariant: completed writes are found in the live objects, so a new process continues where the previous one stopped.
 
-use super::desired::{is_replaced, written_by};
+use super::batch::Batch;
+use super::desired::{is_replaced, is_written};
 use super::health::is_healthy;
 use super::terminating::{AGAIN, is_terminating, sentence, waits_for};
 use super::{Scene, hooks, removals};
-use crate::api::{Change, PromotionStatus, Reason, Removal};
+use crate::api::{PromotionStatus, Reason, Removal};
 use crate::content::{Desired, Hook, ObjectKey};
 use crate::decide::decision::Action;
+use crate::decide::health::stuck_pod;
 use crate::decide::moments::{earliest, later};
-use crate::decide::world::Live;
-use jiff::Timestamp;
+use crate::decide::world::{Live, Workload};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// The next writes, and whether they are the last.
-#[derive(Default)]
-pub(super) struct Next {
-    /// The writes; empty while waiting.
-    pub actions: Vec<Action>,
-    /// Objects that must be healthy before the next write.
-    pub gate: Option<Vec<ObjectKey>>,
-    /// Hooks that must be complete before the next write.
-    pub hooks: Vec<ObjectKey>,
-    /// What is waited for beside that, as a sentence.
-    pub waits: Option<String>,
-    /// What people have to know about it.
-    pub obstacle: Option<(Reason, String)>,
-    /// When to check again although nothing changed.
-    pub recheck_at: Option<Timestamp>,
-    /// Everything is written.
-    pub complete: bool,
-}
-
-impl Next {
-    /// Writes after which others follow.
-    pub(super) fn of(actions: Vec<Action>) -> Self {
-        Self { actions, ..Self::default() }
-    }
-
-    fn complete() -> Self {
-        Self { complete: true, ..Self::default() }
-    }
-}
-
 /// The next writes of a plan, in order: config, hooks before the rollout, wave by wave. Removals and hooks after the rollout follow when
 /// everything is healthy.
-pub(super) fn next_writes(scene: &Scene<'_>, status: &PromotionStatus, wanted: &[Desired]) -> Next {
-    let changed: BTreeSet<ObjectKey> =
-        status.changes.iter().filter(|change| change.action.is_write()).filter_map(key_of).collect();
+pub(super) fn next_writes(scene: &Scene<'_>, status: &PromotionStatus, wanted: &[Desired]) -> Batch {
+    let changed: BTreeSet<ObjectKey> = status
+        .changes
+        .iter()
+        .filter(|change| change.action.is_write())
+        .filter_map(ObjectKey::of_change)
+        .collect();
     let mut writes: Vec<&Desired> =
         wanted.iter().filter(|item| item.hook.is_none() && changed.contains(&item.key)).collect();
     writes.sort_by(|a, b| (!a.config, a.wave, a.rank, &a.key).cmp(&(!b.config, b.wave, b.rank, &b.key)));
@@ -66,7 +41,7 @@ fn next_rollback_writes(
     status: &PromotionStatus,
     wanted: &[Desired],
     writes: Vec<&Desired>,
-) -> Next {
+) -> Batch {
     let stops = hooks::stop_earlier(scene);
     let next = next_reverts(scene, status, wanted, writes);
     let Some(stops) = stops else { return next };
@@ -74,7 +49,7 @@ fn next_rollback_writes(
         true => stops,
         false => {
             let actions = stops.actions.into_iter().chain(next.actions).collect();
-            Next { actions, waits: next.waits.or(stops.waits), ..next }
+            Batch { actions, waits: next.waits.or(stops.waits), ..next }
         }
     }
 }
@@ -84,7 +59,7 @@ fn next_reverts(
     status: &PromotionStatus,
     wanted: &[Desired],
     mut writes: Vec<&Desired>,
-) -> Next {
+) -> Batch {
     writes.sort_by(|a, b| {
         (!a.config, -i64::from(a.wave), a.rank).cmp(&(!b.config, -i64::from(b.wave), b.rank))
     });
@@ -97,17 +72,17 @@ fn next_reverts(
     }
     removed(scene)
         .or_else(|| hooks::run(scene, status, wanted, Hook::PostRollback))
-        .unwrap_or_else(Next::complete)
+        .unwrap_or_else(Batch::complete)
 }
 
 /// The next deletions of a rollback, which removes what the failed revision added as soon as everything is written.
-fn removed(scene: &Scene<'_>) -> Option<Next> {
+fn removed(scene: &Scene<'_>) -> Option<Batch> {
     let step = removals::step(scene, Removal::AfterRollout)?;
-    Some(Next {
+    Some(Batch {
         waits: Some("not all objects are deleted".to_owned()),
         obstacle: removals::leaving(scene).into_iter().next().map(|text| (Reason::Terminating, text)),
         recheck_at: step.wake_at,
-        ..Next::of(step.actions)
+        ..Batch::of(step.actions)
     })
 }
 
@@ -117,7 +92,7 @@ fn next_rollout_writes(
     status: &PromotionStatus,
     wanted: &[Desired],
     writes: &[&Desired],
-) -> Next {
+) -> Batch {
     if let Some(stops) = hooks::stop_earlier(scene) {
         return stops;
     }
@@ -142,19 +117,19 @@ fn next_rollout_writes(
         if index + 1 < waves.len() {
             let keys: Vec<ObjectKey> = in_wave().map(|item| item.key.clone()).collect();
             if !next.actions.is_empty() || next.waits.is_some() || !is_healthy(scene, &keys) {
-                return Next { gate: Some(keys), ..next };
+                return Batch { gate: Some(keys), ..next };
             }
         }
     }
     match next.actions.is_empty() && next.waits.is_none() {
-        true => Next::complete(),
+        true => Batch::complete(),
         false => next,
     }
 }
 
 /// Writes these objects. One that is still being deleted is written when it is gone: a write to it would be lost with it.
-fn write_all<'a>(scene: &Scene<'_>, items: impl Iterator<Item = &'a Desired>) -> Next {
-    let mut next = Next::default();
+fn write_all<'a>(scene: &Scene<'_>, items: impl Iterator<Item = &'a Desired>) -> Batch {
+    let mut next = Batch::default();
     for item in items {
         match scene.world.live.get(&item.key) {
             Some(Live::Present(live)) if is_terminating(live) => {
@@ -168,23 +143,6 @@ fn write_all<'a>(scene: &Scene<'_>, items: impl Iterator<Item = &'a Desired>) ->
         }
     }
     next
-}
-
-pub(super) fn key_of(change: &Change) -> Option<ObjectKey> {
-    ObjectKey::new(&change.api_version, &change.kind, &change.name).ok()
-}
-
-pub(super) fn is_written(scene: &Scene<'_>, key: &ObjectKey) -> bool {
-    if scene.world.written.contains(key) {
-        return true;
-    }
-    // Until its revision is recorded, another promotion may have written with the same number.
-    let revision = scene.world.promotion.revision();
-    if revision.is_none() || scene.restores_baseline() {
-        return false;
-    }
-    scene.world.workloads.get(key).is_some_and(|workload| workload.revision == revision)
-        || matches!(scene.world.live.get(key), Some(Live::Present(live)) if written_by(live) == revision)
 }
 
 fn write(scene: &Scene<'_>, item: &Desired) -> Vec<Action> {
@@ -220,4 +178,27 @@ fn write(scene: &Scene<'_>, item: &Desired) -> Vec<Action> {
     };
     actions.push(Action::Apply { target: scene.target(), key: item.key.clone(), object, otherwise });
     actions
+}
+
+/// Deletes the pods of the replaced revision that are not ready: with `OrderedReady` the StatefulSet controller never replaces
+/// them, and with `OnDelete` no controller does. What replaces a failed release does so at once, and also with `OnDelete`.
+pub(super) fn stuck_pods(scene: &Scene<'_>) -> Vec<Action> {
+    let replaces = scene.status.replaces.and_then(|number| scene.lane.revision(number));
+    let replaces_a_failure = replaces.is_some_and(|promotion| promotion.phase().has_failed());
+    let replaces_at_once = scene.is_rollback() || replaces_a_failure;
+    let broken = |key: &ObjectKey, workload: &Workload| match replaces_at_once {
+        true if key.kind() == "StatefulSet" || workload.on_delete => {
+            workload.outdated.iter().filter(|pod| !pod.ready).cloned().collect()
+        }
+        true => Vec::new(),
+        false => stuck_pod(workload, scene.now).into_iter().cloned().collect(),
+    };
+    scene
+        .world
+        .workloads
+        .iter()
+        .filter(|(key, workload)| workload.observed && is_written(scene, key))
+        .flat_map(|(key, workload)| broken(key, workload))
+        .map(|pod| Action::DeletePod { target: scene.target(), name: pod.name.clone(), uid: pod.uid.clone() })
+        .collect()
 }
