@@ -4,7 +4,7 @@
 //! Invariant: a failing measurement is in the record before anything follows from it, and a passing one costs no write. A rollback is not
 //! measured: its content passed before.
 
-use super::outcome::{Outcome, finish};
+use super::outcome::{Outcome, Stage};
 use super::refusal::refuse;
 use super::{Decision, RETRY, Scene};
 use crate::api::{
@@ -50,8 +50,8 @@ impl<'a> Checks<'a> {
         Self { rounds, questions, span }
     }
 
-    /// The decision if a check failed.
-    pub fn failed(&self, scene: &Scene<'_>) -> Option<Decision> {
+    /// The outcome if a check failed, and the action of that check.
+    pub fn failed(&self) -> Option<(Outcome, Option<FailureAction>)> {
         let round = self.deciding().find(|round| round.has_failed())?;
         let last = round.tally.last.as_ref().map(|last| last.message.clone());
         let said = last.or_else(|| round.recorded?.message.clone()).unwrap_or_default();
@@ -60,17 +60,20 @@ impl<'a> Checks<'a> {
             count => format!(" ({count} failing measurements)"),
         };
         let message = format!("check {}: {said}{times}", round.check.name);
-        let scene = with_action(scene, round.check.on_failure);
-        let decision = finish(&scene, Outcome::Failed { reason: Reason::CheckFailed, message: &message });
+        Some((Outcome::Failed { reason: Reason::CheckFailed, message }, round.check.on_failure))
+    }
+
+    /// The decision about a failed check, with the measurements.
+    pub fn recorded(&self, scene: &Scene<'_>, decision: Decision) -> Decision {
         // The rollback is created in this pass, and the promotion ends when it has started: until then the record needs the measurement.
-        let memory = decision.memory.is_none().then(|| self.news(&scene)).flatten();
+        let memory = decision.memory.is_none().then(|| self.news(scene)).flatten();
         let counted = self.rounds.iter().filter(|round| round.is_new).map(|round| Action::MarkMeasured {
             phase: Phase::During,
             check: round.check.name.clone(),
             tally: round.tally.clone(),
         });
         let actions = decision.actions.iter().cloned().chain(counted).collect();
-        Some(Decision { memory: decision.memory.or(memory), actions, ..decision })
+        Decision { memory: decision.memory.or(memory), actions, ..decision }
     }
 
     /// What follows when the observe window has ended and everything is healthy.
@@ -190,7 +193,7 @@ pub(super) fn close(scene: &Scene<'_>, status: &mut PromotionStatus) {
 }
 
 /// Asks every query once, and waits for the checks that have to pass before the first write.
-pub(super) fn before_start(scene: &Scene<'_>, wanted: &[Desired]) -> Option<Decision> {
+pub(super) fn before_start(scene: &Scene<'_>, wanted: &[Desired]) -> Stage<Option<Decision>> {
     let asker = asker(scene, wanted, None);
     let (mut actions, mut wake_at, mut waits, mut is_open) = (Vec::new(), None, Vec::new(), true);
     for round in rounds(scene, Phase::Before) {
@@ -205,10 +208,10 @@ pub(super) fn before_start(scene: &Scene<'_>, wanted: &[Desired]) -> Option<Deci
         let last = round.tally.last.as_ref();
         if let Some(last) = last.filter(|last| last.refused && !check.dry_run) {
             let message = format!("check {name}: {}", last.message);
-            let refusal = refuse(scene, Reason::CheckRefused, &message, RETRY);
+            let refusal = refuse(scene, Reason::CheckRefused, &message, RETRY)?;
             let again = (scene.now >= later(last.at, RETRY)).then(|| ask(check, &asker).ok()).flatten();
             actions.extend(again.map(|question| measure(scene, Phase::Before, name, &question)));
-            return Some(Decision { actions, ..refusal });
+            return Ok(Some(Decision { actions, ..refusal }));
         }
         let is_fresh = last.is_some_and(|last| scene.now < later(last.at, FRESH));
         if is_fresh && last.is_some_and(|last| opens(check, last)) {
@@ -226,7 +229,8 @@ pub(super) fn before_start(scene: &Scene<'_>, wanted: &[Desired]) -> Option<Deci
             }
             Ok(_) => wake_at = earliest(wake_at, Some(due)),
             Err(message) => {
-                return Some(refuse(scene, Reason::CheckRefused, &format!("check {name}: {message}"), RETRY));
+                let message = format!("check {name}: {message}");
+                return refuse(scene, Reason::CheckRefused, &message, RETRY).map(Some);
             }
         }
         if !check.dry_run {
@@ -240,14 +244,14 @@ pub(super) fn before_start(scene: &Scene<'_>, wanted: &[Desired]) -> Option<Deci
     if waits.is_empty() {
         let wake_at = if is_open { Some(scene.shortly()) } else { wake_at };
         let needs_pass = !is_open || !actions.is_empty();
-        return needs_pass.then(|| Decision { actions, wake_at, ..Decision::default() });
+        return Ok(needs_pass.then(|| Decision { actions, wake_at, ..Decision::default() }));
     }
     let message = format!(
         "{}; nothing is written before; users granted override can pass the gate Evidence",
         waits.join("; ")
     );
     let wait = scene.wait(&Reason::Evidence, &message, wake_at);
-    Some(Decision { actions, ..wait })
+    Ok(Some(Decision { actions, ..wait }))
 }
 
 /// The reports at the start: the values that later ones are compared with.
@@ -354,7 +358,7 @@ fn put(status: &mut PromotionStatus, report: CheckReport) {
 }
 
 /// The scene with the action of a check in place of the policy's.
-fn with_action<'a>(scene: &Scene<'a>, action: Option<FailureAction>) -> Scene<'a> {
+pub(super) fn with_action<'a>(scene: &Scene<'a>, action: Option<FailureAction>) -> Scene<'a> {
     let action = action.unwrap_or(scene.policy.action);
     Scene {
         policy: RollbackPolicySpec { action, ..scene.policy.clone() },

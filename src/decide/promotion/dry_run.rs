@@ -16,7 +16,7 @@
 
 use super::desired::is_replaced;
 use super::gates::{missing_consent, missing_right};
-use super::outcome::{Outcome, finish};
+use super::outcome::{Outcome, Stage};
 use super::{Decision, Scene, note};
 use crate::api::{Change, ChangeAction, Delivery, Meta, PromotionPhase, PromotionStatus, Reason};
 use crate::content::object::comparison::differences;
@@ -45,14 +45,14 @@ const MOST_WARNINGS: usize = 20;
 type Lack = (Reason, String, Option<Timestamp>);
 
 /// Decides about a dry run that has not ended.
-pub(super) fn decide(scene: &Scene<'_>) -> Decision {
+pub(super) fn decide(scene: &Scene<'_>) -> Stage {
     let release = scene.release.filter(|release| !release.deleting());
     if release.is_none() || scene.is_of_another_release() {
-        let message = "the release was deleted before its objects were compared";
-        return finish(scene, Outcome::Cancelled { reason: Reason::ReleaseDeleted, message });
+        let message = "the release was deleted before its objects were compared".into();
+        return Err(Outcome::Cancelled { reason: Reason::ReleaseDeleted, message });
     }
-    if let Some(decision) = impossible(scene) {
-        return decision;
+    if let Some(outcome) = impossible(scene) {
+        return Err(outcome);
     }
     if let Some((reason, message, again)) = lacking(scene) {
         return wait(scene, reason, &message, again);
@@ -61,18 +61,18 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
         return unloaded(scene);
     };
     match scene.world.tried.as_ref().filter(|trial| trial.digest == plan.digest()) {
-        Some(trial) => compared(scene, content, plan, trial),
+        Some(trial) => Ok(compared(scene, content, plan, trial)),
         None if scene.now >= deadline(scene) => {
             let message = "the API server did not answer in time";
             wait(scene, Reason::Preflight, message, None)
         }
-        None => scene.preflight(plan),
+        None => Ok(scene.preflight(plan)),
     }
 }
 
 /// What no time changes.
-fn impossible(scene: &Scene<'_>) -> Option<Decision> {
-    let refused = |reason, message: &str| finish(scene, Outcome::Refused { reason, message });
+fn impossible(scene: &Scene<'_>) -> Option<Outcome> {
+    let refused = |reason, message: &str| Outcome::Refused { reason, message: message.to_owned() };
     let spec = &scene.world.promotion.spec;
     if scene.is_rollback() {
         return Some(refused(Reason::Refused, "spec.dryRun is only allowed with kind: Promote"));
@@ -99,13 +99,13 @@ fn lacking(scene: &Scene<'_>) -> Option<Lack> {
 }
 
 /// Waits until the deadline, and ends then with what is lacking as the reason.
-fn wait(scene: &Scene<'_>, reason: Reason, message: &str, again: Option<Timestamp>) -> Decision {
+fn wait(scene: &Scene<'_>, reason: Reason, message: &str, again: Option<Timestamp>) -> Stage {
     let deadline = deadline(scene);
     if scene.now >= deadline {
         let message = format!("{message} (given up after {} s)", PATIENCE.as_secs());
-        return finish(scene, Outcome::Refused { reason, message: &message });
+        return Err(Outcome::Refused { reason, message });
     }
-    scene.wait(&reason, message, earliest(again, Some(deadline)))
+    Ok(scene.wait(&reason, message, earliest(again, Some(deadline))))
 }
 
 fn deadline(scene: &Scene<'_>) -> Timestamp {
@@ -113,8 +113,8 @@ fn deadline(scene: &Scene<'_>) -> Timestamp {
 }
 
 /// There is no content, or it cannot be rendered.
-fn unloaded(scene: &Scene<'_>) -> Decision {
-    let refused = |reason, message: &str| finish(scene, Outcome::Refused { reason, message });
+fn unloaded(scene: &Scene<'_>) -> Stage {
+    let refused = |reason, message: &str| Err(Outcome::Refused { reason, message: message.to_owned() });
     match (&scene.world.content, &scene.world.plans.content) {
         (Loaded::Missing(name), _) => {
             refused(Reason::ContentMissing, &format!("the Content {name} was deleted"))

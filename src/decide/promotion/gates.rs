@@ -1,6 +1,6 @@
 //! What a pending promotion waits for: the gates of its release, a free lane, consent and approvals.
 
-use super::outcome::{Outcome, finish};
+use super::outcome::{Outcome, Stage};
 use super::{Decision, RETRY, Scene, recalled};
 use crate::api::{
     Approvals, ApprovalsReport, CachedRelease, GateName, Meta, Promotion, PromotionKind, Reason,
@@ -25,23 +25,20 @@ use jiff::{SignedDuration, Timestamp};
 const RIGHTS: SignedDuration = SignedDuration::from_secs(30);
 
 /// Waits or ends while a gate of the release is closed.
-pub(super) fn closed_gate(scene: &Scene<'_>) -> Option<Decision> {
+pub(super) fn closed_gate(scene: &Scene<'_>) -> Stage<Option<Decision>> {
     if scene.is_rollback() {
         return superseded_rollback(scene);
     }
     let Some(release) = scene.release.filter(|release| !release.deleting()) else {
-        return Some(finish(
-            scene,
-            Outcome::Cancelled {
-                reason: Reason::ReleaseDeleted,
-                message: "the release was deleted before anything was written",
-            },
-        ));
+        return Err(Outcome::Cancelled {
+            reason: Reason::ReleaseDeleted,
+            message: "the release was deleted before anything was written".into(),
+        });
     };
     if scene.is_of_another_release() {
         let message =
-            "the release was deleted and recreated with another content before anything was written";
-        return Some(finish(scene, Outcome::Cancelled { reason: Reason::ReleaseDeleted, message }));
+            "the release was deleted and recreated with another content before anything was written".into();
+        return Err(Outcome::Cancelled { reason: Reason::ReleaseDeleted, message });
     }
     let asked = Requested::of(&scene.world.promotion);
     // A user's request is outdated once another promotion started after it was made.
@@ -50,38 +47,36 @@ pub(super) fn closed_gate(scene: &Scene<'_>) -> Option<Decision> {
     };
     if let (Requested::ByPerson, Some(other)) = (asked, scene.lane.here().find(is_later)) {
         let message = format!("superseded by {}; create another Promotion", other.name());
-        return Some(finish(scene, Outcome::Cancelled { reason: Reason::Overtaken, message: &message }));
+        return Err(Outcome::Cancelled { reason: Reason::Overtaken, message });
     }
     if let (Requested::ByPerson, Some(why)) = (asked, missing_right(scene)) {
-        return Some(scene.wait(&Reason::Requester, &why, Some(later(scene.now, RIGHTS))));
+        return Ok(Some(scene.wait(&Reason::Requester, &why, Some(later(scene.now, RIGHTS)))));
     }
     let overridden = match overridden(scene) {
         Ok(gates) => gates,
-        Err(message) => return Some(scene.wait(&Reason::Override, message, None)),
+        Err(message) => return Ok(Some(scene.wait(&Reason::Override, message, None))),
     };
     let project = &scene.world.project;
     let gates = known_overrides(project, &scene.lane, release, &scene.world.promotion, overridden);
     let gate = evaluate(project, scene.environment, release, asked, &gates, scene.now);
     match gate {
-        Gate::Open => None,
-        Gate::Never { message, .. } => {
-            Some(finish(scene, Outcome::Cancelled { reason: Reason::NotAStage, message: &message }))
-        }
+        Gate::Open => Ok(None),
+        Gate::Never { message, .. } => Err(Outcome::Cancelled { reason: Reason::NotAStage, message }),
         Gate::Closed {
             gate: reason @ (Reason::Deadline | Reason::InvalidSource | Reason::VersionTaken),
             message,
             ..
-        } => Some(finish(scene, Outcome::Cancelled { reason, message: &message })),
+        } => Err(Outcome::Cancelled { reason, message }),
         Gate::Closed { gate, message, until } => {
             let again = recheck_of_rights(scene, release, &gate);
             let wake_at = earliest(earliest(until, deadline(release, scene.now)), again);
             match gate.opens_by_itself().then(|| current_tally(scene)).flatten() {
-                None => Some(scene.wait(&gate, &message, wake_at)),
+                None => Ok(Some(scene.wait(&gate, &message, wake_at))),
                 Some(tally) => {
                     let message = format!("{message}; {}", how_to_approve(scene, release, &tally.report));
                     let mut status = scene.status.clone();
                     status.approvals = Some(tally.report);
-                    Some(scene.wait_with(status, &gate, &message, earliest(wake_at, tally.until)))
+                    Ok(Some(scene.wait_with(status, &gate, &message, earliest(wake_at, tally.until))))
                 }
             }
         }
@@ -90,13 +85,13 @@ pub(super) fn closed_gate(scene: &Scene<'_>) -> Option<Decision> {
 
 /// Ends a rollback to recalled content. Cancels an automatic rollback of a revision that no longer runs here: it was already replaced, or the
 /// namespace was recreated.
-fn superseded_rollback(scene: &Scene<'_>) -> Option<Decision> {
+fn superseded_rollback(scene: &Scene<'_>) -> Stage<Option<Decision>> {
     let own = &scene.world.promotion;
     if let Some(message) = recalled::not_needed(scene) {
-        return Some(finish(scene, Outcome::Cancelled { reason: Reason::Overtaken, message: &message }));
+        return Err(Outcome::Cancelled { reason: Reason::Overtaken, message });
     }
-    if let Some(decision) = recalled::target_is_recalled(scene).or_else(|| irreversible(scene)) {
-        return Some(decision);
+    if let Some(outcome) = recalled::target_is_recalled(scene).or_else(|| irreversible(scene)) {
+        return Err(outcome);
     }
     let current = scene.lane.current();
     let is_still_here = current.is_some_and(|other| match is_of_requirement(own) {
@@ -104,27 +99,23 @@ fn superseded_rollback(scene: &Scene<'_>) -> Option<Decision> {
         true => scene.lane.content_of(other).is_some_and(|origin| origin.spec.release == own.spec.release),
         false => other.spec.kind == PromotionKind::Promote && other.spec.release == own.spec.release,
     });
-    (own.is_automatic() && !is_of_recall(own) && !is_still_here).then(|| {
-        let cause = current.map_or_else(
-            || "the namespace was recreated".to_owned(),
-            |other| format!("{} replaced it", other.name()),
-        );
-        finish(
-            scene,
-            Outcome::Cancelled {
-                reason: Reason::Overtaken,
-                message: &format!("the failed revision no longer runs here: {cause}"),
-            },
-        )
-    })
+    if !own.is_automatic() || is_of_recall(own) || is_still_here {
+        return Ok(None);
+    }
+    let cause = current.map_or_else(
+        || "the namespace was recreated".to_owned(),
+        |other| format!("{} replaced it", other.name()),
+    );
+    let message = format!("the failed revision no longer runs here: {cause}");
+    Err(Outcome::Cancelled { reason: Reason::Overtaken, message })
 }
 
 /// Refuses a user's rollback behind an irreversible release, unless the user names the revision.
-fn irreversible(scene: &Scene<'_>) -> Option<Decision> {
+fn irreversible(scene: &Scene<'_>) -> Option<Outcome> {
     let own = &scene.world.promotion;
     let to = scene.restored_revision().filter(|_| !own.is_automatic() && own.spec.to_revision.is_none())?;
     let message = target::irreversible_release(target::irreversible(&scene.lane, to)?, to);
-    Some(finish(scene, Outcome::Refused { reason: Reason::Irreversible, message: &message }))
+    Some(Outcome::Refused { reason: Reason::Irreversible, message })
 }
 
 /// Waits for the lane: one promotion runs at a time. A rollback has priority, and a newer promotion supersedes a running one.

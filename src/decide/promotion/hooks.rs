@@ -24,7 +24,7 @@
 use super::batch::Batch;
 use super::desired::is_written;
 use super::health::hook_health;
-use super::outcome::{Outcome, finish};
+use super::outcome::Outcome;
 use super::{Decision, Scene};
 use crate::api::{PromotionStatus, Reason, RollbackPolicySpec, Step, StepResult};
 use crate::content::{Desired, Hook, ObjectKey};
@@ -290,9 +290,8 @@ fn suspended(scene: &Scene<'_>, key: &ObjectKey) -> Option<(Reason, String)> {
 }
 
 /// The end of a promotion that follows from these hooks; none while they can pass.
-pub(super) fn ended(scene: &Scene<'_>, keys: &[ObjectKey]) -> Option<Decision> {
-    let failed =
-        |(reason, message): (Reason, String)| finish(scene, Outcome::Failed { reason, message: &message });
+pub(super) fn ended(scene: &Scene<'_>, keys: &[ObjectKey]) -> Option<Outcome> {
+    let failed = |(reason, message): (Reason, String)| Outcome::Failed { reason, message };
     if let Some(failure) = failure(scene, keys) {
         return Some(failed(failure));
     }
@@ -304,7 +303,7 @@ pub(super) fn ended(scene: &Scene<'_>, keys: &[ObjectKey]) -> Option<Decision> {
         "{key} is a hook without further retries, and its {words}; whether it did its work is not known, so it is not run again; promote \
          the release again to run it again, or roll back"
     );
-    Some(finish(scene, Outcome::Inconclusive { reason: Reason::HookDisrupted, message: &message }))
+    Some(Outcome::Inconclusive { reason: Reason::HookDisrupted, message })
 }
 
 /// The disruption that ended a hook. A rollback has no outcome but restored or failed.

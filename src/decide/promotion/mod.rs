@@ -50,6 +50,7 @@ mod desired;
 mod drift;
 mod dropped;
 mod dry_run;
+mod ending;
 mod gates;
 mod health;
 mod hooks;
@@ -135,13 +136,14 @@ pub fn decide(world: &PromotionWorld, now: Timestamp) -> Decision {
     let mut status = hooks::observed(&scene);
     test_runs::observe(&scene, &mut status);
     scene.status = status;
+    let ended = |outcome| ending::finish(&scene, outcome);
     if world.promotion.spec.dry_run {
-        return dry_run::decide(&scene);
+        return dry_run::decide(&scene).unwrap_or_else(ended);
     }
     match world.promotion.phase() {
         PromotionPhase::Pending => pending::decide(&scene),
         PromotionPhase::Promoting | PromotionPhase::Observing => {
-            let decision = hooks::remember(&scene, running::decide(&scene));
+            let decision = hooks::remember(&scene, running::decide(&scene).unwrap_or_else(ended));
             retries::hold_back(&scene, test_runs::remember(&scene, decision))
         }
         PromotionPhase::Verified

@@ -1,12 +1,13 @@
 //! The observe window: health decides until it ends whether the promotion is verified.
 
 use super::as_written::{Comparison, compare};
-use super::checks::{Checks, Evidence};
+use super::checks::{Checks, Evidence, with_action};
 use super::desired::annotation;
+use super::ending::finish;
 use super::health::{
     health_of, template_change, unchanged, unjudged, without_new_pods, without_replicas, workloads,
 };
-use super::outcome::{Outcome, finish};
+use super::outcome::{Outcome, Stage};
 use super::{Decision, Scene, test_runs};
 use crate::api::{Delivery, ObjectRef, Reason, mark};
 use crate::content::Desired;
@@ -17,7 +18,7 @@ use crate::decide::world::Loaded;
 use jiff::Timestamp;
 
 /// Checks health until the observe window ends.
-pub(super) fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -> Decision {
+pub(super) fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -> Stage {
     let until = later(since, span(scene.policy.observe_window));
     let is_managed = scene.environment.spec.delivery == Delivery::Managed;
     if let Some((key, changed)) = template_change(scene, wanted).filter(|_| is_managed) {
@@ -25,7 +26,7 @@ pub(super) fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -
             "{key} no longer runs what was written: {} changed {} before the release was verified",
             changed.manager, changed.field
         );
-        return finish(scene, Outcome::Interrupted { reason: Reason::TemplateChanged, message: &message });
+        return Err(Outcome::Interrupted { reason: Reason::TemplateChanged, message });
     }
     let keys = match scene.environment.spec.delivery {
         Delivery::Managed => workloads(wanted),
@@ -42,14 +43,15 @@ pub(super) fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -
     let checked = unchanged(scene, wanted);
     let health = health_of(scene, &keys, Mode::Observe);
     if let Health::Failing { reason, message } = health {
-        return failed(scene, reason, &message);
+        return Err(failed(scene, reason, message));
     }
     if let Some((reason, message)) = test_runs::failure(scene) {
-        return finish(scene, Outcome::Failed { reason, message: &message });
+        return Err(Outcome::Failed { reason, message });
     }
     let checks = Checks::of(scene, wanted, since, until);
-    if let Some(decision) = checks.failed(scene) {
-        return decision;
+    if let Some((outcome, action)) = checks.failed() {
+        let scene = with_action(scene, action);
+        return Ok(checks.recorded(&scene, finish(&scene, outcome)));
     }
     let tests = test_runs::advance(scene, |_| true);
     // The window lasts at least until the tests have ended.
@@ -63,11 +65,11 @@ pub(super) fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -
         // At the end of the window, pods that were added in it must be ready too.
         Health::Healthy | Health::Progressing { .. } | Health::Failing { .. } => {
             match health_of(scene, &keys, Mode::Settle(until)) {
-                Health::Healthy => match end(scene, wanted, &checks) {
-                    Some(decision) => return decision,
+                Health::Healthy => match end(scene, wanted, &checks)? {
+                    Some(decision) => return Ok(decision),
                     None => Decision::default(),
                 },
-                Health::Failing { reason, message } => return failed(scene, reason, &message),
+                Health::Failing { reason, message } => return Err(failed(scene, reason, message)),
                 Health::Progressing { obstacle: Some(reason), message, recheck_at } => {
                     scene.stay(scene.status.clone(), &reason, &message, recheck_at)
                 }
@@ -86,61 +88,62 @@ pub(super) fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -
     if !checked.is_empty() {
         actions.push(Action::MarkUnchanged { generations: checked });
     }
-    checks.attach(scene, Decision { memory: tests.memory.or(decision.memory), actions, wake_at, ..decision })
+    Ok(checks
+        .attach(scene, Decision { memory: tests.memory.or(decision.memory), actions, wake_at, ..decision }))
 }
 
 /// Ends a promotion of which a workload failed. One that was deleted is like one whose template was changed: another user did it, not the
 /// release.
-fn failed(scene: &Scene<'_>, reason: Reason, message: &str) -> Decision {
+fn failed(scene: &Scene<'_>, reason: Reason, message: String) -> Outcome {
     if reason == Reason::Missing && scene.environment.spec.delivery == Delivery::Managed {
         let message = format!(
             "{message} before the release was verified; promote the release again to create it again"
         );
-        return finish(scene, Outcome::Interrupted { reason, message: &message });
+        return Outcome::Interrupted { reason, message };
     }
-    finish(scene, Outcome::Failed { reason, message })
+    Outcome::Failed { reason, message }
 }
 
 /// Ends the promotion after the observe window: verified, unless nothing shows whether the release is good. None while a check needs
 /// further measurements.
-fn end(scene: &Scene<'_>, wanted: &[Desired], checks: &Checks<'_>) -> Option<Decision> {
+fn end(scene: &Scene<'_>, wanted: &[Desired], checks: &Checks<'_>) -> Stage<Option<Decision>> {
     if let Some((reason, message)) = test_runs::error(scene) {
-        return Some(finish(scene, Outcome::Inconclusive { reason, message: &message }));
+        return Err(Outcome::Inconclusive { reason, message });
     }
     let idle: Vec<ObjectRef> = without_replicas(scene, wanted)
         .into_iter()
         .filter(|it| scene.status.without_replicas.contains(it))
         .collect();
     if !idle.is_empty() {
-        return Some(nothing_ran(scene, &idle));
+        return Err(nothing_ran(&idle));
     }
-    if let Some(decision) = no_new_pods(scene) {
-        return Some(decision);
+    if let Some(outcome) = no_new_pods(scene) {
+        return Err(outcome);
     }
     match checks.evidence() {
         Evidence::Complete => {}
-        Evidence::Open => return None,
+        Evidence::Open => return Ok(None),
         Evidence::Missing { reason, message } => {
-            return Some(finish(scene, Outcome::Inconclusive { reason, message: &message }));
+            return Err(Outcome::Inconclusive { reason, message });
         }
     }
     match compare(scene, wanted) {
         Comparison::AsWritten => {}
         Comparison::Unread => {
             let actions = vec![Action::MarkComparing { at: scene.now }];
-            return Some(Decision { actions, wake_at: Some(scene.shortly()), ..Decision::default() });
+            return Ok(Some(Decision { actions, wake_at: Some(scene.shortly()), ..Decision::default() }));
         }
         Comparison::Changed { reason, message } => {
-            return Some(finish(scene, Outcome::Interrupted { reason, message: &message }));
+            return Err(Outcome::Interrupted { reason, message });
         }
     }
     let notes = unjudged(scene, &workloads(wanted));
     let message = [vec!["stayed healthy through the observe window".to_owned()], notes].concat().join("; ");
-    Some(finish(scene, Outcome::Verified { reason: Reason::Verified, message: &message }))
+    Err(Outcome::Verified { reason: Reason::Verified, message })
 }
 
 /// Ends a promotion that changed the pod template of a custom object of which only earlier pods run.
-pub(super) fn no_new_pods(scene: &Scene<'_>) -> Option<Decision> {
+pub(super) fn no_new_pods(scene: &Scene<'_>) -> Option<Outcome> {
     let names: Vec<String> = without_new_pods(scene).iter().map(ToString::to_string).collect();
     let (has, them) =
         if names.len() == 1 { ("has", "its controller keeps") } else { ("have", "their controllers keep") };
@@ -149,12 +152,11 @@ pub(super) fn no_new_pods(scene: &Scene<'_>) -> Option<Decision> {
          The status of the object says why; promote again when it runs",
         names.join(", ")
     );
-    let inconclusive = Outcome::Inconclusive { reason: Reason::NothingRan, message: &message };
-    (!names.is_empty()).then(|| finish(scene, inconclusive))
+    (!names.is_empty()).then_some(Outcome::Inconclusive { reason: Reason::NothingRan, message })
 }
 
 /// Ends a promotion of which a workload has no pods.
-pub(super) fn nothing_ran(scene: &Scene<'_>, idle: &[ObjectRef]) -> Decision {
+pub(super) fn nothing_ran(idle: &[ObjectRef]) -> Outcome {
     let (nowhere, idle): (Vec<_>, Vec<_>) = idle.iter().partition(|it| it.kind == "DaemonSet");
     let names = |all: &[&ObjectRef]| {
         let names: Vec<String> = all.iter().map(|it| format!("{} {}", it.kind, it.name)).collect();
@@ -180,5 +182,5 @@ pub(super) fn nothing_ran(scene: &Scene<'_>, idle: &[ObjectRef]) -> Decision {
     });
     let why: Vec<String> = without_replicas.into_iter().chain(without_nodes).collect();
     let message = format!("nothing shows whether the release is good: {}", why.join("; "));
-    finish(scene, Outcome::Inconclusive { reason: Reason::NothingRan, message: &message })
+    Outcome::Inconclusive { reason: Reason::NothingRan, message }
 }

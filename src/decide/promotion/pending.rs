@@ -1,9 +1,10 @@
 //! A promotion that has written nothing yet: gates, consent, approvals, the dry-run of every object, and then the intent.
 
 use super::checks::{baselines, before_start};
+use super::ending::finish;
 use super::gates::{busy_lane, closed_gate, no_consent, unapproved};
 use super::health::exits_found;
-use super::outcome::{Outcome, finish};
+use super::outcome::{Outcome, Stage};
 use super::refusal::refuse;
 use super::rolling::{rolling_message, rolling_reason};
 use super::{Decision, RETRY, Scene, dependants, drift, note, test_runs, warning};
@@ -27,13 +28,13 @@ const FRESH: SignedDuration = SignedDuration::from_secs(60);
 
 /// Decides about a promotion that has written nothing.
 pub(super) fn decide(scene: &Scene<'_>) -> Decision {
-    test_runs::attend(scene, next(scene))
+    test_runs::attend(scene, next(scene).unwrap_or_else(|outcome| finish(scene, outcome)))
 }
 
-fn next(scene: &Scene<'_>) -> Decision {
-    let waits = closed_gate(scene).or_else(|| busy_lane(scene)).or_else(|| no_consent(scene));
+fn next(scene: &Scene<'_>) -> Stage {
+    let waits = closed_gate(scene)?.or_else(|| busy_lane(scene)).or_else(|| no_consent(scene));
     if let Some(decision) = waits.or_else(|| dependants::go_first(scene)) {
-        return decision;
+        return Ok(decision);
     }
     let content = match &scene.world.content {
         Loaded::Here(content) => content.as_ref(),
@@ -42,15 +43,15 @@ fn next(scene: &Scene<'_>) -> Decision {
             return refuse(scene, Reason::ContentMissing, &format!("the Content {name} was deleted"), RETRY);
         }
         Loaded::Broken(message) => {
-            return finish(scene, Outcome::Refused { reason: Reason::ContentBroken, message });
+            return Err(Outcome::Refused { reason: Reason::ContentBroken, message: message.clone() });
         }
     };
     match (scene.environment.spec.delivery, scene.is_rollback()) {
-        (Delivery::Observed, false) => return start_observing(scene, content),
+        (Delivery::Observed, false) => return Ok(start_observing(scene, content)),
         (Delivery::Observed, true) => {
             let message =
-                "the environment has delivery: Observed; roll back with the tool that deploys to it";
-            return finish(scene, Outcome::Refused { reason: Reason::Observed, message });
+                "the environment has delivery: Observed; roll back with the tool that deploys to it".into();
+            return Err(Outcome::Refused { reason: Reason::Observed, message });
         }
         (Delivery::Managed, _) => {}
     }
@@ -58,14 +59,14 @@ fn next(scene: &Scene<'_>) -> Decision {
         (Some(Ok(plan)), false) => start_promotion(scene, content, plan),
         (Some(Ok(plan)), true) => start_rollback(scene, plan),
         (Some(Err(error)), _) => {
-            finish(scene, Outcome::Refused { reason: Reason::InvalidContent, message: &error.to_string() })
+            Err(Outcome::Refused { reason: Reason::InvalidContent, message: error.to_string() })
         }
         // Unreachable: a loaded content has a plan.
         (None, _) => no_target(scene),
     }
 }
 
-fn no_target(scene: &Scene<'_>) -> Decision {
+fn no_target(scene: &Scene<'_>) -> Stage {
     match (scene.is_rollback(), scene.world.promotion.spec.to_revision) {
         (true, Some(number)) => {
             let message = format!(
@@ -73,17 +74,14 @@ fn no_target(scene: &Scene<'_>) -> Decision {
                 scene.environment.name(),
                 scene.application
             );
-            finish(scene, Outcome::Refused { reason: Reason::NoTarget, message: &message })
+            Err(Outcome::Refused { reason: Reason::NoTarget, message })
         }
-        (true, None) => finish(
-            scene,
-            Outcome::Refused {
-                reason: Reason::NoTarget,
-                message: "there is no verified revision to roll back to",
-            },
-        ),
+        (true, None) => Err(Outcome::Refused {
+            reason: Reason::NoTarget,
+            message: "there is no verified revision to roll back to".into(),
+        }),
         (false, _) => {
-            scene.wait(&Reason::Content, "the content of the release has not been captured yet", None)
+            Ok(scene.wait(&Reason::Content, "the content of the release has not been captured yet", None))
         }
     }
 }
@@ -98,7 +96,7 @@ fn start_observing(scene: &Scene<'_>, content: &Digested) -> Decision {
     Decision { memory: Some(memory), wake_at: Some(scene.shortly()), ..Decision::default() }
 }
 
-fn start_promotion(scene: &Scene<'_>, content: &Digested, plan: &Plan) -> Decision {
+fn start_promotion(scene: &Scene<'_>, content: &Digested, plan: &Plan) -> Stage {
     let captured_elsewhere = scene.release.is_some_and(|release| release.captured_from().is_some());
     if let Some((ingress, host)) = captured_elsewhere
         .then(|| unchanged_hosts(content.objects(), plan.content.objects()))
@@ -108,34 +106,31 @@ fn start_promotion(scene: &Scene<'_>, content: &Digested, plan: &Plan) -> Decisi
             "Ingress {ingress} would serve {host}, the host of the environment where it was captured; change the host in \
              spec.overrides.patches, or name the Ingress in spec.keeps"
         );
-        return finish(scene, Outcome::Refused { reason: Reason::IngressHost, message: &message });
+        return Err(Outcome::Refused { reason: Reason::IngressHost, message });
     }
     let replaced = match &scene.world.plans.replaced {
         Some(Ok(replaced)) => replaced.objects.as_slice(),
         Some(Err(error)) => {
-            return finish(
-                scene,
-                Outcome::Refused { reason: Reason::InvalidContent, message: &error.to_string() },
-            );
+            return Err(Outcome::Refused { reason: Reason::InvalidContent, message: error.to_string() });
         }
         None => &[],
     };
-    if let Some(decision) = test_runs::running(scene, plan) {
-        return decision;
+    if let Some(decision) = test_runs::running(scene, plan)? {
+        return Ok(decision);
     }
     let refusals = scene.refusals(&plan.objects);
     if !refusals.is_empty() {
         return refuse(scene, Reason::Preflight, &refusals.join("; "), RETRY);
     }
     if let Some(waits) = drift::closed(scene, plan) {
-        return waits;
+        return Ok(waits);
     }
     let approvals = match unapproved(scene, plan.digest()) {
         Ok(approvals) => approvals,
-        Err(waits) => return *waits,
+        Err(waits) => return Ok(*waits),
     };
     let Some(trial) = scene.world.tried.as_ref().filter(|trial| trial.digest == plan.digest()) else {
-        return scene.preflight(plan);
+        return Ok(scene.preflight(plan));
     };
     let (crowded, _) = scene.crowded(&plan.objects, trial);
     let refused: Vec<String> = trial
@@ -150,24 +145,21 @@ fn start_promotion(scene: &Scene<'_>, content: &Digested, plan: &Plan) -> Decisi
         if scene.now < later(trial.at, RETRY) {
             return refuse(scene, Reason::Preflight, &refused.join("; "), RETRY);
         }
-        let refusal = refuse(scene, Reason::Preflight, &refused.join("; "), RETRY);
-        if refusal.wake_at.is_none() {
-            return refusal;
-        }
-        return Decision { report: refusal.report, ..scene.preflight(plan) };
+        let refusal = refuse(scene, Reason::Preflight, &refused.join("; "), RETRY)?;
+        return Ok(Decision { report: refusal.report, ..scene.preflight(plan) });
     }
-    if let Some(decision) = before_start(scene, &plan.objects) {
-        return decision;
+    if let Some(decision) = before_start(scene, &plan.objects)? {
+        return Ok(decision);
     }
     if let Some(message) = scene.paused(&plan.objects, trial) {
-        return scene.wait(&Reason::Paused, &message, None);
+        return Ok(scene.wait(&Reason::Paused, &message, None));
     }
-    if let Some(decision) = test_runs::before_start(scene, plan, approvals.as_ref()) {
-        return decision;
+    if let Some(decision) = test_runs::before_start(scene, plan, approvals.as_ref())? {
+        return Ok(decision);
     }
     // After a wait the answers may be about objects that have changed since.
     if scene.now >= later(trial.at, FRESH) {
-        return scene.preflight(plan);
+        return Ok(scene.preflight(plan));
     }
     intend(scene, content, plan, replaced, approvals)
 }
@@ -197,7 +189,7 @@ fn intend(
     plan: &Plan,
     replaced: &[Desired],
     approvals: Option<ApprovalsReport>,
-) -> Decision {
+) -> Stage {
     let wanted = plan.objects.as_slice();
     let mut status = begin(scene, &plan.content);
     status.approvals = approvals;
@@ -210,10 +202,7 @@ fn intend(
         Some(_) | None => match record(scene, &mut records, &plan.content) {
             Ok(name) => Some(name),
             Err(error) => {
-                return finish(
-                    scene,
-                    Outcome::Refused { reason: Reason::InvalidContent, message: &error.to_string() },
-                );
+                return Err(Outcome::Refused { reason: Reason::InvalidContent, message: error.to_string() });
             }
         },
     };
@@ -221,13 +210,10 @@ fn intend(
         match baseline(scene, wanted).and_then(|baseline| record(scene, &mut records, &baseline)) {
             Ok(name) => status.baseline = Some(name),
             Err(error) => {
-                return finish(
-                    scene,
-                    Outcome::Refused {
-                        reason: Reason::Baseline,
-                        message: &format!("the current objects cannot be stored as the baseline: {error}"),
-                    },
-                );
+                return Err(Outcome::Refused {
+                    reason: Reason::Baseline,
+                    message: format!("the current objects cannot be stored as the baseline: {error}"),
+                });
             }
         }
         status.baseline_healthy = Some(scene.baseline_is_healthy(wanted));
@@ -239,7 +225,7 @@ fn intend(
     status.warnings.extend(unmatched(content.objects(), &scene.environment.spec));
     status.warnings.extend(unrolled(plan.content.objects()).iter().map(|text| cut(text, 512)));
     record_dry_run(scene, &mut status, wanted);
-    launch(scene, status, wanted, records)
+    Ok(launch(scene, status, wanted, records))
 }
 
 /// The objects that exist before the first write of this lane.
@@ -296,10 +282,10 @@ fn is_verified_target(scene: &Scene<'_>) -> bool {
     }
 }
 
-fn start_rollback(scene: &Scene<'_>, plan: &Plan) -> Decision {
+fn start_rollback(scene: &Scene<'_>, plan: &Plan) -> Stage {
     if !is_verified_target(scene) {
-        let message = "spec.toRevision names a revision that was not verified in this environment; see status.applications of the environment";
-        return finish(scene, Outcome::Refused { reason: Reason::NotVerified, message });
+        let message = "spec.toRevision names a revision that was not verified in this environment; see status.applications of the environment".into();
+        return Err(Outcome::Refused { reason: Reason::NotVerified, message });
     }
     let refusals = scene.refusals(&plan.objects);
     if !refusals.is_empty() {
@@ -322,7 +308,7 @@ fn start_rollback(scene: &Scene<'_>, plan: &Plan) -> Decision {
         .restores
         .and_then(|number| scene.lane.revision(number))
         .and_then(|promotion| promotion.status.as_ref()?.version.clone());
-    launch(scene, status, &plan.objects, Vec::new())
+    Ok(launch(scene, status, &plan.objects, Vec::new()))
 }
 
 /// Records the intent, and starts the first writes in the same pass. The intent is the memory, or the rollback itself.

@@ -1,7 +1,7 @@
 //! A promotion whose content is recalled, and a rollback that would restore recalled content.
 
 use super::consequence::Consequence;
-use super::outcome::{Outcome, finish};
+use super::outcome::{Outcome, Stage};
 use super::{Decision, Scene};
 use crate::api::{Delivery, Reason, Recall};
 use crate::decide::history::recalled::is_overridden;
@@ -9,13 +9,13 @@ use crate::decide::history::target::{irreversible_release, recall_target};
 use crate::decide::recall::{Disposition, disposition, is_of_recall, no_target_left, why};
 
 /// Ends a promotion whose content was recalled after it started. If a rollback follows, that ends the promotion.
-pub(super) fn ended(scene: &Scene<'_>) -> Option<Decision> {
-    let recall = scene.lane.recalled_by(&scene.world.promotion)?;
+pub(super) fn ended(scene: &Scene<'_>) -> Stage<Option<Decision>> {
+    let Some(recall) = scene.lane.recalled_by(&scene.world.promotion) else { return Ok(None) };
     let follows = !scene.is_rollback() && is_rolled_back(scene, recall);
-    Some(match follows {
-        true => Decision::default(),
-        false => finish(scene, Outcome::Failed { reason: Reason::Recalled, message: &why(recall) }),
-    })
+    match follows {
+        true => Ok(Some(Decision::default())),
+        false => Err(Outcome::Failed { reason: Reason::Recalled, message: why(recall) }),
+    }
 }
 
 fn is_rolled_back(scene: &Scene<'_>, recall: &Recall) -> bool {
@@ -54,7 +54,7 @@ pub(super) fn consequence(scene: &Scene<'_>) -> Consequence {
 }
 
 /// Ends a rollback that has not started and that would restore recalled content. A user restores it with an override of the gate `Recall`.
-pub(super) fn target_is_recalled(scene: &Scene<'_>) -> Option<Decision> {
+pub(super) fn target_is_recalled(scene: &Scene<'_>) -> Option<Outcome> {
     let own = &scene.world.promotion;
     let number = scene.restored_revision()?;
     let digest = scene.lane.release_digest(scene.lane.revision(number)?)?;
@@ -62,10 +62,10 @@ pub(super) fn target_is_recalled(scene: &Scene<'_>) -> Option<Decision> {
     let recall = recalls.into_iter().find(|recall| !is_overridden(own, recall))?;
     let message = format!("revision {number}, which it would restore, is {}", why(recall));
     if own.is_automatic() {
-        return Some(finish(scene, Outcome::Cancelled { reason: Reason::Recalled, message: &message }));
+        return Some(Outcome::Cancelled { reason: Reason::Recalled, message });
     }
     let message = format!("{message}; to restore it all the same, override the gate Recall");
-    Some(finish(scene, Outcome::Refused { reason: Reason::Recalled, message: &message }))
+    Some(Outcome::Refused { reason: Reason::Recalled, message })
 }
 
 /// Why a rollback that a recall caused is not needed any more.

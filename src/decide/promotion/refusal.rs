@@ -1,13 +1,13 @@
 //! A promotion that cannot start yet because the API server or an existing object refuses a write.
 
-use super::outcome::{Outcome, finish};
-use super::{Decision, Scene};
+use super::Scene;
+use super::outcome::{Outcome, Stage};
 use crate::api::Reason;
 use crate::decide::moments::later;
 use jiff::{SignedDuration, Timestamp};
 
 /// Reports the refusal and retries. Gives up after the progress deadline, which counts from the first refusal.
-pub(super) fn refuse(scene: &Scene<'_>, reason: Reason, message: &str, retry: SignedDuration) -> Decision {
+pub(super) fn refuse(scene: &Scene<'_>, reason: Reason, message: &str, retry: SignedDuration) -> Stage {
     refuse_at(scene, (reason.clone(), reason), message, later(scene.now, retry))
 }
 
@@ -17,15 +17,15 @@ pub(super) fn refuse_at(
     (waits, ends): (Reason, Reason),
     message: &str,
     retry_at: Timestamp,
-) -> Decision {
+) -> Stage {
     let limit = SignedDuration::from_secs(i64::from(scene.policy.failing.progress_deadline_seconds));
     let mut status = scene.status.clone();
     let since = status.refused_since.get_or_insert_with(|| scene.time()).0;
     let deadline = later(since, limit);
     if scene.now >= deadline {
         let message = format!("{message} (given up after {} s)", limit.as_secs());
-        return finish(scene, Outcome::Refused { reason: ends, message: &message });
+        return Err(Outcome::Refused { reason: ends, message });
     }
     let message = format!("nothing was written: {message}");
-    scene.stay(status, &waits, &message, Some(retry_at.min(deadline)))
+    Ok(scene.stay(status, &waits, &message, Some(retry_at.min(deadline))))
 }

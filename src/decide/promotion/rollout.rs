@@ -2,9 +2,10 @@
 
 use super::batch::Batch;
 use super::desired::is_written;
+use super::ending::finish;
 use super::health::{disrupted, health_of, mode, without_replicas, workloads};
 use super::observing::{no_new_pods, nothing_ran};
-use super::outcome::{Outcome, finish};
+use super::outcome::{Outcome, Stage};
 use super::retries::{Unwritten, failure_note, possible, progress};
 use super::writes::{next_writes, stuck_pods};
 use super::{Decision, Scene, checks, hooks, note, removals, steps, test_runs};
@@ -22,7 +23,7 @@ const WORTH_A_WRITE: SignedDuration = SignedDuration::from_secs(5);
 const CONSENT: SignedDuration = SignedDuration::from_secs(10);
 
 /// Carries out the next writes, and checks what is written already.
-pub(super) fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
+pub(super) fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Stage {
     let status = &scene.status;
     let since = hooks::rollout_since(scene, status);
     let since = waited(scene, status).map_or(since, |at| at.max(since).min(scene.now));
@@ -32,52 +33,43 @@ pub(super) fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
     let refused = scene.world.refused.iter().filter(|(key, _)| is_written(key));
     let mut refused = refused.filter(|(key, _)| !removals::is_removed(status, key));
     if let Some((key, message)) = refused.next().filter(|_| !scene.is_rollback()) {
-        return finish(
-            scene,
-            Outcome::Failed {
-                reason: Reason::WriteRefused,
-                message: &format!("{key} was refused: {message}"),
-            },
-        );
+        return Err(Outcome::Failed {
+            reason: Reason::WriteRefused,
+            message: format!("{key} was refused: {message}"),
+        });
     }
     let next = next_writes(scene, status, wanted);
     let (next, unwritten) = possible(scene, status, next, write_deadline(scene, wanted, since));
     if unwritten.is_overdue(scene.now) {
-        return finish(
-            scene,
-            Outcome::Failed { reason: Reason::WriteDeadlineExceeded, message: &unwritten.overdue() },
-        );
+        return Err(Outcome::Failed { reason: Reason::WriteDeadlineExceeded, message: unwritten.overdue() });
     }
-    if let Some(decision) = hooks::ended(scene, &next.hooks) {
-        return decision;
-    }
-    if let Some(decision) = after_a_disruption(scene, &next) {
-        return decision;
+    if let Some(outcome) = hooks::ended(scene, &next.hooks).or_else(|| after_a_disruption(scene, &next)) {
+        return Err(outcome);
     }
     let checked = checked_keys(scene, wanted, &next);
     let mode = mode(scene, since);
     match health_of(scene, &checked, mode) {
-        Health::Failing { reason, message } => finish(scene, Outcome::Failed { reason, message: &message }),
+        Health::Failing { reason, message } => Err(Outcome::Failed { reason, message }),
         Health::Progressing { obstacle: Some(obstacle), message, recheck_at } => {
-            proceed(scene, next, recheck_at, &unwritten, Some((obstacle, message)))
+            Ok(proceed(scene, next, recheck_at, &unwritten, Some((obstacle, message))))
         }
         // The progress of a workload is in its own status. Repeating it here would cost a write per pod.
         Health::Progressing { obstacle: None, recheck_at, .. } => {
-            proceed(scene, next, recheck_at, &unwritten, None)
+            Ok(proceed(scene, next, recheck_at, &unwritten, None))
         }
         Health::Healthy if next.complete => finish_rollout(scene, wanted, &unwritten),
-        Health::Healthy => proceed(scene, next, None, &unwritten, None),
+        Health::Healthy => Ok(proceed(scene, next, None, &unwritten, None)),
     }
 }
 
 /// The end of a promotion whose next wave waits for a Job that was disrupted: what follows may rely on its work.
-fn after_a_disruption(scene: &Scene<'_>, next: &Batch) -> Option<Decision> {
+fn after_a_disruption(scene: &Scene<'_>, next: &Batch) -> Option<Outcome> {
     let (key, words) = disrupted(scene, next.gate.as_deref()?)?;
     let message = format!(
         "{key} has no further retries, and its {words}; whether it did its work is not known, so the waves behind it are not written; \
          delete it and promote the release again to run it again, or roll back"
     );
-    Some(finish(scene, Outcome::Inconclusive { reason: Reason::JobDisrupted, message: &message }))
+    Some(Outcome::Inconclusive { reason: Reason::JobDisrupted, message })
 }
 
 /// Until when the rollout waited for a person: until now, if nothing says that it has ended. The deadlines count from there.
@@ -122,38 +114,35 @@ fn checked_keys(scene: &Scene<'_>, wanted: &[Desired], next: &Batch) -> Vec<Obje
 }
 
 /// The next step of the tests of the last verified revision; none when they have ended.
-fn regression(scene: &Scene<'_>) -> Option<Decision> {
+fn regression(scene: &Scene<'_>) -> Stage<Option<Decision>> {
     if let Some((reason, message)) = test_runs::failure(scene) {
-        return Some(finish(scene, Outcome::Failed { reason, message: &message }));
+        return Err(Outcome::Failed { reason, message });
     }
-    test_runs::advance(scene, |origin| origin == TestOrigin::Regression)
+    Ok(test_runs::advance(scene, |origin| origin == TestOrigin::Regression))
 }
 
 /// Runs the hooks after the rollout and the tests of the last verified revision, deletes what a rollback can restore, and starts the
 /// observe window.
-fn finish_rollout(scene: &Scene<'_>, wanted: &[Desired], unwritten: &Unwritten) -> Decision {
+fn finish_rollout(scene: &Scene<'_>, wanted: &[Desired], unwritten: &Unwritten) -> Stage {
     let status = &scene.status;
     let next = (!scene.is_rollback()).then(|| hooks::run(scene, status, wanted, Hook::PostPromote)).flatten();
     if let Some(next) = next {
-        if let Some(decision) = hooks::ended(scene, &next.hooks) {
-            return decision;
+        if let Some(outcome) = hooks::ended(scene, &next.hooks) {
+            return Err(outcome);
         }
         let (next, unwritten) = possible(scene, status, next, unwritten.deadline);
         if unwritten.is_overdue(scene.now) {
             let message = unwritten.overdue();
-            return finish(
-                scene,
-                Outcome::Failed { reason: Reason::WriteDeadlineExceeded, message: &message },
-            );
+            return Err(Outcome::Failed { reason: Reason::WriteDeadlineExceeded, message });
         }
-        return proceed(scene, next, None, &unwritten, None);
+        return Ok(proceed(scene, next, None, &unwritten, None));
     }
-    if let Some(step) = regression(scene).or_else(|| removals::step(scene, Removal::AfterRollout)) {
-        return step;
+    if let Some(step) = regression(scene)?.or_else(|| removals::step(scene, Removal::AfterRollout)) {
+        return Ok(step);
     }
-    let decision = rolled_out(scene, wanted);
+    let decision = rolled_out(scene, wanted).unwrap_or_else(|outcome| finish(scene, outcome));
     let is_told = decision.memory.is_some();
-    Decision { report: progress(scene, unwritten, None).filter(|_| !is_told), ..decision }
+    Ok(Decision { report: progress(scene, unwritten, None).filter(|_| !is_told), ..decision })
 }
 
 /// The time by which every object must be written: one progress deadline per wave and two more, and the deadlines of the hooks.
@@ -202,30 +191,27 @@ fn proceed(
 }
 
 /// Ends a rollback, whose content was verified before; starts the observe window of a promotion.
-fn rolled_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
+fn rolled_out(scene: &Scene<'_>, wanted: &[Desired]) -> Stage {
     if scene.is_rollback() {
         let what =
             scene.status.version.clone().unwrap_or_else(|| "what ran before Towpath first wrote".to_owned());
         let message = format!("restored {what}, and it is healthy");
-        return finish(scene, Outcome::Verified { reason: Reason::Restored, message: &message });
+        return Err(Outcome::Verified { reason: Reason::Restored, message });
     }
     let window = span(scene.policy.observe_window);
     let idle = without_replicas(scene, wanted);
     let are_tests_left = test_runs::are_left(scene);
     if window.is_zero() && !are_tests_left && !checks::are_left(scene) {
         if let Some((reason, message)) = test_runs::error(scene) {
-            return finish(scene, Outcome::Inconclusive { reason, message: &message });
+            return Err(Outcome::Inconclusive { reason, message });
         }
-        if let Some(decision) = no_new_pods(scene) {
-            return decision;
+        if let Some(outcome) = no_new_pods(scene) {
+            return Err(outcome);
         }
-        return match idle.is_empty() {
-            true => finish(
-                scene,
-                Outcome::Verified { reason: Reason::Verified, message: "rolled out and healthy" },
-            ),
-            false => nothing_ran(scene, &idle),
-        };
+        return Err(match idle.is_empty() {
+            true => Outcome::Verified { reason: Reason::Verified, message: "rolled out and healthy".into() },
+            false => nothing_ran(&idle),
+        });
     }
     // A process that did not see the rollout takes the time from the pods.
     let is_seen = !scene.world.written.is_empty() || removals::removed_any(scene);
@@ -245,13 +231,13 @@ fn rolled_out(scene: &Scene<'_>, wanted: &[Desired]) -> Decision {
         actions.extend(test_runs::start(scene, &mut status, |_| true));
         scene.write(status, PromotionPhase::Promoting, &Reason::Observing, &text)
     });
-    Decision {
+    Ok(Decision {
         memory,
         actions,
         wake_at: (until > scene.now).then_some(until),
         notes: vec![note(Reason::RolledOut, message)],
         ..Decision::default()
-    }
+    })
 }
 
 /// The time when the last pod became ready: a function of the pods, so that every replica computes the same. Pods report whole

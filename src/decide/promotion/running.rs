@@ -4,7 +4,7 @@
 //! of it starts, and this one ends as if the release were there. Its content is in the Content of the promotion.
 
 use super::observing::observe;
-use super::outcome::{Outcome, finish};
+use super::outcome::{Outcome, Stage};
 use super::rollout::{roll_out, waits_for_a_person};
 use super::{Decision, Scene, recalled};
 use crate::api::{Delivery, Meta, Promotion, PromotionPhase, Reason};
@@ -13,55 +13,47 @@ use crate::decide::world::Grant;
 use jiff::Timestamp;
 
 /// Decides about a promotion whose intent is recorded.
-pub(super) fn decide(scene: &Scene<'_>) -> Decision {
+pub(super) fn decide(scene: &Scene<'_>) -> Stage {
     if let Some(newer) = superseded_by(scene) {
         return match has_soaked(scene) {
-            true => finish(
-                scene,
-                Outcome::Verified {
-                    reason: Reason::Verified,
-                    message: "healthy until a newer revision replaced it",
-                },
-            ),
-            false => finish(scene, Outcome::Superseded { by: &newer }),
+            true => Err(Outcome::Verified {
+                reason: Reason::Verified,
+                message: "healthy until a newer revision replaced it".into(),
+            }),
+            false => Err(Outcome::Superseded { by: newer }),
         };
     }
-    if let Some(decision) = target_is_gone(scene) {
-        return decision;
+    if let Some(outcome) = target_is_gone(scene) {
+        return Err(outcome);
     }
     if !scene.is_rollback() && rollback_is_pending(scene) {
         // The rollback may have written already. Its start or end requeues this promotion.
-        return Decision::default();
+        return Ok(Decision::default());
     }
     let is_writing = scene.world.promotion.phase() == PromotionPhase::Promoting;
     if scene.environment.spec.delivery == Delivery::Observed && is_writing {
-        let message = "the delivery of the environment changed to Observed during the promotion, so nothing more is written";
-        return finish(scene, Outcome::Interrupted { reason: Reason::Observed, message });
+        let message = "the delivery of the environment changed to Observed during the promotion, so nothing more is written".into();
+        return Err(Outcome::Interrupted { reason: Reason::Observed, message });
     }
-    if let Some(decision) = recalled::ended(scene) {
-        return decision;
+    if let Some(decision) = recalled::ended(scene)? {
+        return Ok(decision);
     }
     let wanted = match &scene.world.plans.content {
         Some(Ok(plan)) => &plan.objects,
         Some(Err(error)) => {
-            return finish(
-                scene,
-                Outcome::Failed { reason: Reason::InvalidContent, message: &error.to_string() },
-            );
+            return Err(Outcome::Failed { reason: Reason::InvalidContent, message: error.to_string() });
         }
         None => {
-            return finish(
-                scene,
-                Outcome::Failed {
-                    reason: Reason::ContentMissing,
-                    message: "the Content of this revision cannot be read",
-                },
-            );
+            return Err(Outcome::Failed {
+                reason: Reason::ContentMissing,
+                message: "the Content of this revision cannot be read".into(),
+            });
         }
     };
     if let Grant::Missing(message) = scene.world.project.grant(scene.environment.name()) {
         let status = waits_for_a_person(scene, scene.status.clone(), true);
-        return scene.wait_with(status, &Reason::NotGranted, message, Some(later(scene.now, super::RETRY)));
+        let again = Some(later(scene.now, super::RETRY));
+        return Ok(scene.wait_with(status, &Reason::NotGranted, message, again));
     }
     match rolled_out_at(scene) {
         Some(since) => observe(scene, wanted, since),
@@ -108,18 +100,13 @@ fn has_soaked(scene: &Scene<'_>) -> bool {
 }
 
 /// Ends the promotion if its target namespace was deleted or recreated.
-fn target_is_gone(scene: &Scene<'_>) -> Option<Decision> {
+fn target_is_gone(scene: &Scene<'_>) -> Option<Outcome> {
     let facts = scene.world.project.namespace(scene.environment);
     let stored = scene.world.promotion.status.as_ref().and_then(|status| status.namespace_uid.as_deref());
     let same = facts
         .is_some_and(|facts| !facts.terminating && (stored.is_none() || stored == Some(facts.uid.as_str())));
-    (!same).then(|| {
-        finish(
-            scene,
-            Outcome::Interrupted {
-                reason: Reason::NamespaceDeleted,
-                message: "the target namespace was deleted during the promotion",
-            },
-        )
+    (!same).then(|| Outcome::Interrupted {
+        reason: Reason::NamespaceDeleted,
+        message: "the target namespace was deleted during the promotion".into(),
     })
 }

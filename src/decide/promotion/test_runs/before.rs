@@ -25,7 +25,7 @@ use crate::api::{
 use crate::content::{Plan, TestJob};
 use crate::decide::decision::Action;
 use crate::decide::moments::{earliest, later};
-use crate::decide::promotion::outcome::{Outcome, finish};
+use crate::decide::promotion::outcome::{Outcome, Stage};
 use crate::decide::promotion::refusal::refuse_at;
 use crate::decide::promotion::{Decision, Scene, changed, retries};
 use crate::decide::test_runs::{Standing, standing};
@@ -52,15 +52,18 @@ pub(in crate::decide::promotion) fn are_running(world: &PromotionWorld) -> bool 
 }
 
 /// Waits for tests that run; none when all have ended, and the objects of the promotion are observed again.
-pub(in crate::decide::promotion) fn running(scene: &Scene<'_>, plan: &Plan) -> Option<Decision> {
+pub(in crate::decide::promotion) fn running(scene: &Scene<'_>, plan: &Plan) -> Stage<Option<Decision>> {
     if !are_running(scene.world) {
-        return None;
+        return Ok(None);
     }
     if is_of(&scene.status, plan) {
-        return Some(failed(scene).unwrap_or_else(|| run(scene, scene.status.clone())));
+        return match failed(scene) {
+            Some(outcome) => Err(outcome),
+            None => Ok(Some(run(scene, scene.status.clone()))),
+        };
     }
     // They run against other content than that which would be written now.
-    Some(super::stop(scene).unwrap_or_else(|| {
+    Ok(Some(super::stop(scene).unwrap_or_else(|| {
         let mut status = scene.status.clone();
         super::close(scene, &mut status);
         Decision {
@@ -68,7 +71,7 @@ pub(in crate::decide::promotion) fn running(scene: &Scene<'_>, plan: &Plan) -> O
             wake_at: Some(scene.shortly()),
             ..Decision::default()
         }
-    }))
+    })))
 }
 
 /// Runs the tests and waits for them; none when nothing keeps the promotion from its start.
@@ -76,9 +79,9 @@ pub(in crate::decide::promotion) fn before_start(
     scene: &Scene<'_>,
     plan: &Plan,
     approvals: Option<&ApprovalsReport>,
-) -> Option<Decision> {
+) -> Stage<Option<Decision>> {
     if before(plan).next().is_none() || is_accepted(scene) {
-        return None;
+        return Ok(None);
     }
     let mut status = PromotionStatus { approvals: approvals.cloned(), ..scene.status.clone() };
     let are_over = tests(&status).all(|test| test.result.is_final());
@@ -86,30 +89,31 @@ pub(in crate::decide::promotion) fn before_start(
     let is_stale = ended.is_none_or(|at| later(at, FRESH) <= scene.now);
     if !is_of(&status, plan) || (are_over && is_stale) {
         // Those that ran against other content are over first.
-        return Some(super::stop(scene).unwrap_or_else(|| {
+        return Ok(Some(super::stop(scene).unwrap_or_else(|| {
             begin(&mut status, plan);
             run(scene, status)
-        }));
+        })));
     }
-    if let Some(decision) = failed(scene) {
-        return Some(decision);
+    if let Some(outcome) = failed(scene) {
+        return Err(outcome);
     }
     if are_over {
         let ends = without_result(&status).filter_map(|test| Some(test.finished_at.as_ref()?.0));
-        let again = later(ends.max()?, AGAIN);
+        let Some(last) = ends.max() else { return Ok(None) };
+        let again = later(last, AGAIN);
         if again > scene.now {
-            return Some(no_result(scene, &status, again));
+            return no_result(scene, &status, again).map(Some);
         }
         repeat(scene, &mut status);
     }
-    Some(run(scene, status))
+    Ok(Some(run(scene, status)))
 }
 
 /// Ends the promotion if a test failed: nothing was written, so nothing is rolled back.
-fn failed(scene: &Scene<'_>) -> Option<Decision> {
+fn failed(scene: &Scene<'_>) -> Option<Outcome> {
     let (reason, words) = failure(scene)?;
     let message = format!("{words}; promote the release again to run it again; {PASS}");
-    Some(finish(scene, Outcome::Refused { reason, message: &message }))
+    Some(Outcome::Refused { reason, message })
 }
 
 /// Starts what can start, in a status that is written before.
@@ -148,7 +152,7 @@ fn created_again(scene: &Scene<'_>, test: &TestStatus) -> Option<Action> {
 }
 
 /// Waits until tests without a result are run again, or ends the promotion at the progress deadline.
-fn no_result(scene: &Scene<'_>, status: &PromotionStatus, again: Timestamp) -> Decision {
+fn no_result(scene: &Scene<'_>, status: &PromotionStatus, again: Timestamp) -> Stage {
     let words = without_result(status).map(|test| {
         let reason = test.reason.as_deref().unwrap_or_default();
         let words = test.message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();
