@@ -83,10 +83,10 @@
 //!   decide
 //!      |  decide/promotion/mod.rs            decide: by phase
 //!      |  decide/promotion/running.rs        decide: no rollback is pending, everything was rolled out before
-//!      |  decide/promotion/observing.rs      observe: the health of the workloads under the rollback policy
+//!      |  decide/promotion/observing.rs      observe: the health of the workloads under the rollback policy; the outcome is Failed
 //!      |  decide/health/mod.rs               of_all -> of_one: the rules of the observe window
 //!      |  decide/health/pod.rs               of_pods -> of_container: Failing, CrashLoopBackOff
-//!      |  decide/promotion/outcome.rs        finish -> failed: the promotion does not end yet
+//!      |  decide/promotion/ending.rs         finish -> failed: the promotion does not end yet
 //!      |  decide/promotion/consequence.rs    consequence: RollBack to the last verified revision; roll_back: the action
 //!      v
 //!   act

@@ -58,8 +58,6 @@ impl GateName {
         Self::Approval,
         Self::Evidence,
     ];
-    /// Gates that open with time alone.
-    pub const OPEN_BY_THEMSELVES: [Self; 4] = [Self::Soak, Self::NotBefore, Self::Window, Self::Freeze];
 
     /// The reason in a status while the gate is closed.
     pub fn reason(self) -> Reason {

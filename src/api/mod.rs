@@ -17,6 +17,7 @@ pub mod condition;
 pub mod content;
 pub mod drift;
 pub mod environment;
+pub mod failure_action;
 pub mod freeze;
 pub mod gate;
 pub mod meta;
@@ -56,6 +57,7 @@ pub use environment::{
     ApplicationStatus, Delivery, Environment, EnvironmentSpec, EnvironmentStatus, GateReport, KindRef,
     ObjectRef, PromotionMode, RevisionRecord, RevisionRef,
 };
+pub use failure_action::FailureAction;
 pub use freeze::{ChangeFreeze, ChangeFreezeSpec, ClusterChangeFreeze, ClusterChangeFreezeSpec};
 pub use gate::{GateName, Override};
 pub use kube::core::Duration;
@@ -79,8 +81,8 @@ pub use release::{
     ReleaseStatus, Requirement, Source, StageStatus,
 };
 pub use rollback_policy::{
-    AfterVerified, AfterVerifiedAction, Budget, FailureAction, FailureThresholds, RollbackPolicy,
-    RollbackPolicySpec, RollbackPolicyStatus, RollbackTarget,
+    AfterVerified, AfterVerifiedAction, Budget, FailureThresholds, RollbackPolicy, RollbackPolicySpec,
+    RollbackPolicyStatus, RollbackTarget,
 };
 pub use test::{EnvironmentTest, TestOrigin, TestResult, TestStatus, TestTime};
 pub use trim::Trim;

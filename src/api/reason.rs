@@ -3,7 +3,6 @@
 //! Invariant: code compares [`Reason`], never text. The API stores reasons as strings, so that an older controller can read a
 //! status that a newer one wrote. [`Reason::from`] parses them, and an unknown word becomes [`Reason::Reported`].
 
-use super::GateName;
 use std::fmt;
 
 /// What a reason means for the object that has it.
@@ -340,7 +339,7 @@ reasons! {
 impl Reason {
     /// Whether a gate opens with time alone. Users can approve a promotion while it waits there.
     pub fn opens_by_itself(&self) -> bool {
-        GateName::OPEN_BY_THEMSELVES.iter().any(|gate| gate.reason() == *self)
+        matches!(self, Self::Soak | Self::NotBefore | Self::Window | Self::Freeze)
     }
 
     /// Whether a rollout waits until a person acts, or a controller that holds its pods back on purpose. That time is no silence.

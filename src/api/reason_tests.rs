@@ -1,4 +1,5 @@
 use super::*;
+use crate::api::GateName;
 
 #[test]
 fn every_word_parses_to_its_reason_and_is_valid_in_a_condition() {

@@ -1,6 +1,6 @@
 //! RollbackPolicy: what counts as a failure of a release, and how Towpath reacts.
 
-use super::{Check, Condition, Duration, schema};
+use super::{Check, Condition, Duration, FailureAction, schema};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -178,18 +178,6 @@ impl Default for Budget {
     fn default() -> Self {
         Self { rollbacks: three(), period: one_hour() }
     }
-}
-
-/// What happens when a release fails.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum FailureAction {
-    /// Restore an earlier revision.
-    #[default]
-    Rollback,
-    /// Write nothing and stop automatic promotion.
-    Hold,
-    /// Write nothing and continue with newer releases.
-    Notify,
 }
 
 /// What happens when a release that was verified fails while it runs. Judged are the pods of the workloads that the promotion wrote, by the

@@ -1,12 +1,9 @@
 //! How a verb reaches a cluster: the flags that kubectl has too.
 
-use super::names;
-use super::output::Format;
 use super::reader::Reader;
 use super::verbose::Verbose;
 use crate::api::names::{LABEL_RULE, is_label};
 use anyhow::{Context, bail};
-use clap_complete::ArgValueCompleter;
 use http::HeaderValue;
 use http::header::USER_AGENT;
 use kube::client::ClientBuilder;
@@ -45,26 +42,6 @@ pub struct Connection {
     /// Writes requests to stderr. 6: method, URL, code and time; 8: bodies, too.
     #[arg(short, long = "v", value_name = "LEVEL", default_value_t = 0)]
     verbosity: u8,
-}
-
-/// The flags of a verb that shows a whole project.
-#[derive(Debug, clap::Args)]
-pub struct OfProject {
-    /// The project, which is a namespace. Default: the namespace of the context.
-    #[arg(add = ArgValueCompleter::new(names::projects))]
-    project: Option<String>,
-    #[command(flatten)]
-    connection: Connection,
-    /// Format of the output.
-    #[arg(short, long, value_enum, default_value_t)]
-    pub output: Format,
-}
-
-impl OfProject {
-    /// A reader of the project.
-    pub async fn open(&self) -> anyhow::Result<Reader> {
-        self.connection.open(self.project.as_deref()).await
-    }
 }
 
 impl Connection {

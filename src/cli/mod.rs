@@ -9,6 +9,7 @@ mod kinds;
 pub mod lint;
 mod live;
 mod names;
+mod of_project;
 mod output;
 mod reader;
 mod verbose;

@@ -1,6 +1,6 @@
 //! `calendar`: windows, freezes, planned and past promotions.
 
-use crate::cli::connection::OfProject;
+use crate::cli::of_project::OfProject;
 use crate::cli::output::{self, Format};
 use crate::view::calendar::calendar;
 use anyhow::{Context, bail};

@@ -1,9 +1,9 @@
 //! `check`: what a project needs of its cluster, and what is missing.
 
 use crate::api::{CheckProvider, DEPLOYER_NAMESPACE, Environment, Meta, RollbackPolicy};
-use crate::cli::connection::OfProject;
 use crate::cli::installation::Installation;
 use crate::cli::kinds::API_VERSION;
+use crate::cli::of_project::OfProject;
 use crate::cli::output;
 use crate::cli::reader::Reader;
 use crate::cli::writer::user;

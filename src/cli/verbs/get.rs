@@ -1,9 +1,9 @@
 //! `get`: the board.
 
 use crate::api::{Environment, Promotion};
-use crate::cli::connection::OfProject;
 use crate::cli::drawing::Drawing;
 use crate::cli::live::Live;
+use crate::cli::of_project::OfProject;
 use crate::cli::output::{self, Format};
 use crate::cli::reader::Reader;
 use crate::decide::world::Project;

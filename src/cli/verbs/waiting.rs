@@ -1,6 +1,6 @@
 //! `waiting`: what waits for a person.
 
-use crate::cli::connection::OfProject;
+use crate::cli::of_project::OfProject;
 use crate::cli::output::{self, Format};
 use crate::cli::reader::Reader;
 use crate::cli::writer::{may, user};

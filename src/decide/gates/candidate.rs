@@ -52,15 +52,10 @@ fn may_be_approved(
     release: &CachedRelease,
     now: Timestamp,
 ) -> bool {
+    let gates = GateName::ALL.into_iter();
+    let open_later: Vec<GateName> = gates.filter(|gate| gate.reason().opens_by_itself()).collect();
     required_approvals(project, environment, release).is_some()
-        && evaluate(
-            project,
-            environment,
-            release,
-            Requested::ByController,
-            &GateName::OPEN_BY_THEMSELVES,
-            now,
-        ) == Gate::Open
+        && evaluate(project, environment, release, Requested::ByController, &open_later, now) == Gate::Open
 }
 
 /// Whether the release has a promotion in this lane already, in the namespace that exists now.

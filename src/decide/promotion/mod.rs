@@ -54,6 +54,7 @@ mod ending;
 mod gates;
 mod health;
 mod hooks;
+mod intent;
 mod needs;
 mod observing;
 mod outcome;
