@@ -1,10 +1,11 @@
 //! What a promotion would change, from the records of dry runs: against what is there, or between two releases.
 //!
-//! A record holds paths and hashes. Values are shown only if the reader could read them ([`Values`]).
+//! A record holds paths and hashes. Values are shown only if the reader could read them ([`Values`]) and they are those that the dry run saw.
 
 use super::screen::{Branch, Cell, Layout};
 use super::tone::Tone;
 use crate::api::{Change, ChangeAction, FieldChange, Promotion, Removal};
+use crate::content::object::comparison::hash;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +28,7 @@ pub struct Diff {
     /// Warnings of the API server.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
-    /// Why values are not shown, if they were asked for.
+    /// Which values are not shown, and why, if they were asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
@@ -186,17 +187,43 @@ fn fields(before: Option<&Change>, after: Option<&Change>) -> Vec<FieldChange> {
     both.filter(|field| field.before != field.after).collect()
 }
 
+/// Which values are left out because the dry run saw other ones.
+fn not_seen(fields: &[String]) -> Option<String> {
+    let first = fields.first()?;
+    let more = match fields.len() - 1 {
+        0 => String::new(),
+        1 => " and of 1 more field".to_owned(),
+        more => format!(" and of {more} more fields"),
+    };
+    Some(format!(
+        "the value of {first}{more} is not the one that the dry run saw, and is not shown: the environment overrides it, the API server \
+         completes it, or it changed since"
+    ))
+}
+
 impl Diff {
-    /// Adds the values of fields: those before and after, by object.
-    pub fn with_values(&mut self, of: impl Fn(&Object) -> (Option<Values>, Option<Values>)) {
+    /// Adds the values of fields, those before and those after, by object. A value whose hash is not the recorded one is left out, because
+    /// the dry run saw another one: a note says so. `salt` is the UID of the environment.
+    pub fn with_values(&mut self, salt: &str, of: impl Fn(&Object) -> (Option<Values>, Option<Values>)) {
+        let mut others: Vec<String> = Vec::new();
         for object in &mut self.objects {
             let (before, after) = of(object);
             for field in &mut object.fields {
-                let value = |values: &Option<Values>| values.as_ref()?.get(&field.field).cloned();
-                field.value_before = value(&before).filter(|_| field.before.is_some());
-                field.value_after = value(&after).filter(|_| field.after.is_some());
+                let mut is_other = false;
+                let mut value = |values: &Option<Values>, recorded: &Option<String>| {
+                    let (value, recorded) = (values.as_ref()?.get(&field.field)?, recorded.as_ref()?);
+                    let is_same = hash(value, salt) == *recorded;
+                    is_other |= !is_same;
+                    is_same.then(|| value.clone())
+                };
+                field.value_before = value(&before, &field.before);
+                field.value_after = value(&after, &field.after);
+                if is_other {
+                    others.push(format!("{} of {} {}", field.field, object.kind, object.name));
+                }
             }
         }
+        self.notes.extend(not_seen(&others));
     }
 
     /// What would change, for a terminal.

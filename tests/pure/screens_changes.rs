@@ -6,9 +6,10 @@ use crate::screens::{are_as_before, object};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use towpath::api::{Environment, Promotion, Release};
+use towpath::content::object::comparison::hash;
 use towpath::decide::world::{Objects, Project};
 use towpath::view::changelog::changelog;
-use towpath::view::diff::{against_live, between};
+use towpath::view::diff::{Diff, Values, against_live, between};
 use towpath::view::log::log;
 
 const CRASH: &str = "Deployment web: container app of pod web-5f6-abc ended with exit code 1";
@@ -125,7 +126,8 @@ fn dry_run(version: &str, image: &str, copy: &str) -> Promotion {
         let api_version = if kind == "Deployment" { "apps/v1" } else { "v1" };
         json!({ "apiVersion": api_version, "kind": kind, "name": name, "action": action, "fields": fields })
     };
-    let image = field("spec.template.spec.containers[app].image", Some("aaaaaaaaaaaa"), Some(image));
+    let image =
+        field("spec.template.spec.containers[app].image", Some(&hash("\"web:1\"", "uid")), Some(image));
     let mut web = vec![
         image,
         field("spec.template.spec.volumes[conf].configMap.name", Some("bbbbbbbbbbbb"), Some(copy)),
@@ -167,7 +169,7 @@ fn object_of(name: &str, spec: &Value, status: &Value) -> Value {
 #[test]
 fn two_dry_runs_give_what_lies_between_their_releases() {
     let (one, two) = (dry_run("1.0.0", "111111111111", "aaa"), dry_run("2.0.0", "222222222222", "aaa"));
-    let shown = |view: &towpath::view::diff::Diff| -> Vec<String> {
+    let shown = |view: &Diff| -> Vec<String> {
         view.objects
             .iter()
             .flat_map(|object| {
@@ -197,6 +199,42 @@ fn two_dry_runs_give_what_lies_between_their_releases() {
     assert_eq!(shown(&between(&one, &one)), [""; 0]);
 }
 
+/// The environment overrides one value, another was changed since, and a third one is what the dry run saw.
+#[test]
+fn a_value_that_the_dry_run_did_not_see_is_not_shown() {
+    let (image, copy) =
+        ("spec.template.spec.containers[app].image", "spec.template.spec.volumes[conf].configMap.name");
+    let values = |image_: &str, copy_: &str| -> Values {
+        [(image.to_owned(), format!("{image_:?}")), (copy.to_owned(), format!("{copy_:?}"))].into()
+    };
+    let shown = |salt: &str, before: &str, after: &str| {
+        let mut view = against_live(&dry_run("1.0.0", &hash("\"web:2\"", "uid"), &hash("\"c\"", "uid")));
+        view.with_values(salt, |object| {
+            let is_web = object.kind == "Deployment";
+            (is_web.then(|| values(before, "b")), is_web.then(|| values(after, "c")))
+        });
+        let web = view.objects.into_iter().find(|object| object.kind == "Deployment").unwrap();
+        let field = |path: &str| {
+            let field = web.fields.iter().find(|field| field.field == path).unwrap();
+            (field.value_before.clone(), field.value_after.clone())
+        };
+        (field(image), field(copy), view.notes)
+    };
+    let some = |value: &str| Some(format!("{value:?}"));
+    let (image_, copy_, notes) = shown("uid", "web:1", "web:2");
+    assert_eq!((image_, copy_), ((some("web:1"), some("web:2")), (None, some("c"))));
+    let [note] = notes.as_slice() else { panic!("{notes:?}") };
+    assert!(
+        note.contains(&format!("the value of {copy} of Deployment web is not the one that the dry run saw")),
+        "{note}"
+    );
+    let (image_, _, notes) = shown("uid", "web:1", "web:9");
+    assert_eq!(image_, (some("web:1"), None));
+    assert!(notes[0].contains("and of 1 more field"), "{notes:?}");
+    let (image_, ..) = shown("uid of another environment", "web:1", "web:2");
+    assert_eq!(image_, (None, None));
+}
+
 #[test]
 fn every_screen_of_changes_is_as_it_was() {
     let project = project();
@@ -204,14 +242,17 @@ fn every_screen_of_changes_is_as_it_was() {
     let of = |name: &str| changelog(&project, prod, &project.releases[name]);
     let (forward, back) = (of("shop-1.5.0"), of("shop-1.2.0"));
     let (time_line, pending) = (log(&ended()), log(&promotion("p", "shop-1.5.0", "qa", &Value::Null)));
-    let live = against_live(&dry_run("2.0.0", "222222222222", "f00"));
+    let new = hash("\"web:2\"", "uid");
+    let live = against_live(&dry_run("2.0.0", &new, "f00"));
     let two = between(&dry_run("1.0.0", "111111111111", "aaa"), &dry_run("2.0.0", "222222222222", "f00"));
     let mut valued = live.clone();
-    valued.with_values(|object| {
-        let path = "spec.template.spec.containers[app].image".to_owned();
-        let image = |image: &str| [(path.clone(), format!("{image:?}"))].into();
+    valued.with_values("uid", |object| {
+        let (image, seconds) = ("spec.template.spec.containers[app].image", "spec.minReadySeconds");
+        let web = |image_: &str| -> Values {
+            [(image.to_owned(), format!("{image_:?}")), (seconds.to_owned(), "5".to_owned())].into()
+        };
         let is_web = object.kind == "Deployment";
-        (is_web.then(|| image("web:1")), is_web.then(|| image("web:2")))
+        (is_web.then(|| web("web:1")), is_web.then(|| web("web:2")))
     });
     are_as_before(&[
         ("diff", Box::new(|layout| live.lines(layout))),

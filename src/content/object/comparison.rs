@@ -30,14 +30,19 @@ const SET_BY_SERVER: [&str; 10] = [
 pub fn differences(before: Option<&Value>, after: &Value, salt: &str) -> Vec<FieldChange> {
     let (before, after) = (before.map(leaves).unwrap_or_default(), leaves(after));
     let paths: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let hash = |text: &String| sha256(&format!("{salt}\n{text}")).chars().take(HASH).collect::<String>();
+    let hashed = |text: &String| hash(text, salt);
     let differs = |path: &&String| before.get(*path) != after.get(*path);
     let changed = paths.into_iter().filter(differs).map(|path| FieldChange {
         field: path.chars().take(PATH).collect(),
-        before: before.get(path).map(hash),
-        after: after.get(path).map(hash),
+        before: before.get(path).map(hashed),
+        after: after.get(path).map(hashed),
     });
     changed.collect()
+}
+
+/// The hash of a value in canonical JSON, as [`differences`] records it.
+pub fn hash(value: &str, salt: &str) -> String {
+    sha256(&format!("{salt}\n{value}")).chars().take(HASH).collect()
 }
 
 /// The values of an object that hold no other value, by path, as canonical JSON.

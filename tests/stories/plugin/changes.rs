@@ -20,6 +20,7 @@ support::stories![
     a_cut_that_may_not_be_created_says_why_in_one_sentence,
     the_time_line_and_the_changelog_tell_what_a_release_brought,
     a_diff_shows_what_would_change_behind_closed_gates_and_writes_nothing,
+    a_diff_shows_only_values_that_the_dry_run_saw,
     a_diff_says_what_the_api_server_refuses_and_who_may_not_compare,
     a_dry_run_is_kept_apart_from_promotions_by_its_name,
 ];
@@ -266,6 +267,56 @@ async fn a_diff_shows_what_would_change_behind_closed_gates_and_writes_nothing()
         }
         let prod = project.ours("environments", "prod").await?;
         ensure!(!prod["status"].to_string().contains("dry-run."), "{}", prod["status"]);
+        Ok(())
+    })
+    .await
+}
+
+async fn a_diff_shows_only_values_that_the_dry_run_saw() -> Result<()> {
+    let seconds = json!({ "op": "add", "path": "/spec/minReadySeconds", "value": 7 });
+    let overrides = json!({ "patches": [{ "kind": "Deployment", "name": "web", "operations": [seconds] }] });
+    let prod = json!({ "name": "prod", "promotion": "Manual", "overrides": overrides });
+    in_project(&[prod], async |project| {
+        let rita = requester(project).await?;
+        let rbac = "/apis/rbac.authorization.k8s.io/v1";
+        let subjects = json!([{ "kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "rita" }]);
+        let bind = async |namespace: &str, kind: &str, role: &str| {
+            let reference = json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": role });
+            let binding = json!({ "metadata": { "name": role }, "roleRef": reference, "subjects": subjects });
+            project.post(&format!("{rbac}/namespaces/{namespace}/rolebindings"), binding).await
+        };
+        let rule = json!({ "apiGroups": ["towpath.dev"], "resources": ["contents"], "verbs": ["get"] });
+        let role = json!({ "metadata": { "name": "contents" }, "rules": [rule] });
+        project.post(&format!("{rbac}/namespaces/{}/roles", project.name), role).await?;
+        bind(&project.name, "Role", "contents").await?;
+        bind(&project.target("prod"), "ClusterRole", "view").await?;
+
+        let web = |tag: &str, seconds: i64| {
+            let mut web = deployment("web", tag, None);
+            web["spec"]["minReadySeconds"] = json!(seconds);
+            web
+        };
+        project.apply("prod", &[web("v1", 1)])?;
+        project.release("2.0.0", &[web("v2", 2)]).await?;
+        let has_content = |it: &Value| it["status"]["content"].is_string();
+        project.until("releases", "shop-2.0.0", "is captured", has_content).await?;
+        let diff = ["diff", "shop-2.0.0", "-e", "prod", "--show-values"];
+        let shown = eventually("the values that rita may read", SOON, async || {
+            let shown = printed(project, &rita, &diff).await?;
+            Ok((!shown.contains("are not shown")).then_some(shown))
+        })
+        .await?;
+        let image = |tag: &str| format!("{:?}", support::objects::image(tag));
+        has(&shown, &[&format!("{} -> {}", image("v1"), image("v2"))])?;
+        // The release says 2, and the environment overrides it.
+        has(
+            &shown,
+            &[
+                "spec.minReadySeconds  1 -> #",
+                "the value of spec.minReadySeconds of Deployment web is not the one that the dry run saw",
+            ],
+        )?;
+        ensure!(!shown.contains("1 -> 2"), "{shown}");
         Ok(())
     })
     .await

@@ -41,7 +41,7 @@ pub struct Arguments {
     /// Release to compare.
     #[arg(long, value_name = "RELEASE", requires = "from")]
     to: Option<String>,
-    /// Show values: those that are there, and those of the release, as far as you may read them.
+    /// Show the values that the dry run saw: those that are there, and those of the release, as far as you may read them.
     #[arg(long)]
     show_values: bool,
     /// How long to wait for the dry run, such as 90s. Default: 60s.

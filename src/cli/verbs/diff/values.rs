@@ -1,8 +1,8 @@
 //! Reads the values of fields with the rights of the user: live objects in the target namespace, and the Content of a release.
 //!
-//! A right that is missing is a note, and the hashes stay.
+//! A right that is missing is a note, and the hashes stay. So is a value that the dry run did not see.
 
-use crate::api::{Content, Environment, Release};
+use crate::api::{Content, Environment, Meta, Release};
 use crate::cli::reader::Reader;
 use crate::view::diff::{Diff, Object, Values};
 use crate::view::values::{Key, key, of_content, of_live, plural};
@@ -25,11 +25,8 @@ pub async fn add(reader: &Reader, environment: &Environment, releases: &[Release
         Some(release) => of_release(reader, release, &mut notes).await,
         None => Side::new(),
     };
-    view.with_values(|object| (before.get(&key(object)).cloned(), after.get(&key(object)).cloned()));
-    if !after.is_empty() {
-        let note = "values of a release are those of its Content, before the overrides of the environment";
-        notes.push(note.to_owned());
-    }
+    let of = |object: &Object| (before.get(&key(object)).cloned(), after.get(&key(object)).cloned());
+    view.with_values(Meta::uid(environment), of);
     for note in notes {
         if !view.notes.contains(&note) {
             view.notes.push(note);
