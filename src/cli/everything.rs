@@ -5,9 +5,10 @@
 use super::reader::{Listed, Reader, cached, suggestion};
 use crate::api::{
     Approval, CachedRelease, ChangeFreeze, CheckProvider, ClusterChangeFreeze, Environment, Promotion,
-    Recall, Release, RollbackPolicy,
+    Recall, Release, RollbackPolicy, mark,
 };
 use crate::decide::world::{Objects, Project};
+use crate::view::waiting::{Hold, Holds};
 use anyhow::Context;
 use kube::Resource;
 use serde::de::DeserializeOwned;
@@ -17,6 +18,8 @@ use std::sync::Arc;
 pub struct Everything {
     /// The project, with the facts that the controller reported.
     pub project: Project,
+    /// Who holds which release.
+    pub holds: Holds,
     /// False if ClusterChangeFreezes or CheckProviders may not be read: the reports of the controller stand for them.
     pub is_whole: bool,
 }
@@ -69,6 +72,7 @@ impl Reader {
             // Without the providers, the checks of a policy cannot be validated.
             policies.iter_mut().for_each(|policy| policy.spec.checks.clear());
         }
+        let holds = holds(&releases.found);
         let project = Project::from_objects(Objects {
             name: self.project.as_str().into(),
             environments: shared(environments.found),
@@ -82,7 +86,7 @@ impl Reader {
             cluster_freezes: shared(cluster_freezes.found),
             undecodable,
         });
-        Ok(Everything { project: project.with_reported(), is_whole })
+        Ok(Everything { project: project.with_reported(), holds, is_whole })
     }
 
     /// The freezes and providers of the cluster. None if the user may not read them.
@@ -103,6 +107,19 @@ impl Reader {
         let listed = self.listed(&K::url_path(&(), Some(&self.project))).await;
         listed.map_err(|error| self.explained::<K>(error))
     }
+}
+
+/// The releases on hold with the users who set it, whom cached releases do not record.
+fn holds(releases: &[Release]) -> Holds {
+    let held = releases.iter().filter(|release| release.spec.hold == Some(true));
+    let hold = |release: &Release| {
+        let annotations = release.metadata.annotations.as_ref();
+        Hold {
+            by: annotations.and_then(|all| all.get(mark::HELD_BY).cloned()),
+            requester: release.spec.requested_by.as_ref().map(|user| user.username.clone()),
+        }
+    };
+    held.map(|release| (release.metadata.name.clone().unwrap_or_default(), hold(release))).collect()
 }
 
 type OfCluster = (Listed<ClusterChangeFreeze>, Listed<CheckProvider>);

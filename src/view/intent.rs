@@ -213,11 +213,7 @@ pub fn resume(request: Request<'_>, release: &Release) -> Intent {
     let is_own = is_by(request, release.spec.requested_by.as_ref());
     let holder = release.metadata.annotations.iter().flatten().find(|(name, _)| *name == mark::HELD_BY);
     let is_holder = holder.is_some_and(|(_, holder)| request.by.is_some_and(|user| user.username == *holder));
-    let right = match (is_holder, is_own) {
-        (true, true) => None,
-        (true, false) => Some(Right::on_all("rollback")),
-        (false, _) => Some(Right::on_all("override")),
-    };
+    let right = lifts_hold(is_holder, is_own).into_iter().next();
     let role = if right.is_none() { Role::Requester } else { Role::OnCall };
     rights.extend(right);
     let patch = json!({
@@ -231,6 +227,15 @@ pub fn resume(request: Request<'_>, release: &Release) -> Intent {
         role,
         rights,
     )
+}
+
+/// The rights of which one lifts a hold. Empty if the user needs none: who requested a release lifts their own hold of it.
+pub fn lifts_hold(is_holder: bool, is_requester: bool) -> Vec<Right> {
+    match (is_holder, is_requester) {
+        (true, true) => Vec::new(),
+        (true, false) => vec![Right::on_all("rollback"), Right::on_all("override")],
+        (false, _) => vec![Right::on_all("override")],
+    }
 }
 
 /// The recall of the content of releases.

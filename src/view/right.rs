@@ -4,7 +4,7 @@ use super::screen::printable;
 use crate::api::GROUP;
 
 /// One right in the namespace of a project.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Right {
     /// The verb, such as `create` or `promote`.
     pub verb: &'static str,

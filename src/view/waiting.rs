@@ -1,6 +1,8 @@
 //! What waits for a person: approvals, holds, failures, inconclusive and irreversible releases, manual environments.
 
+use super::intent::lifts_hold;
 use super::outlook::needs_a_person;
+use super::right::Right;
 use super::screen::{Cell, Table};
 use super::times::since;
 use super::tone::of_state;
@@ -9,6 +11,7 @@ use crate::decide::environment::validate::in_order;
 use crate::decide::world::Project;
 use jiff::Timestamp;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// Everything that waits for a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -39,6 +42,9 @@ pub struct Row {
     /// The verb on the environment that a user needs to do it. Absent if it is a right in the target namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verb: Option<&'static str>,
+    /// Whether the verb is needed on all environments of the project: lifting a hold or a recall concerns all of them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub on_all: bool,
     /// Users whose decision would not count: the requesters, and those who have decided.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub except: Vec<String>,
@@ -68,31 +74,57 @@ pub fn waiting(project: &Project) -> Waiting {
     Waiting { rows }
 }
 
+/// Who holds a release.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hold {
+    /// The user who set it. None if that was not recorded.
+    pub by: Option<String>,
+    /// The requester of the release.
+    pub requester: Option<String>,
+}
+
+/// The releases on hold, by name.
+pub type Holds = BTreeMap<String, Hold>;
+
+impl Row {
+    /// The rights of which this user needs one. Empty if the user needs none.
+    pub fn rights(&self, user: &str, holds: &Holds) -> Vec<Right> {
+        let Some(verb) = self.verb else { return Vec::new() };
+        if Reason::from(self.gate.as_str()) == Reason::Hold {
+            let is_user = |other: &Option<String>| other.as_deref() == Some(user);
+            let hold = holds.get(&self.name).cloned().unwrap_or_default();
+            return lifts_hold(is_user(&hold.by), is_user(&hold.requester));
+        }
+        vec![if self.on_all { Right::on_all(verb) } else { Right::on(&self.environment, verb) }]
+    }
+}
+
 impl Waiting {
-    /// What this user can do something about. `may` answers whether the user has a verb on an environment.
-    pub fn for_user(mut self, user: &str, may: impl Fn(&str, &str) -> bool) -> Self {
+    /// What this user can do something about. `may` answers whether the user has a right.
+    pub fn for_user(mut self, user: &str, holds: &Holds, may: impl Fn(&Right) -> bool) -> Self {
         self.rows.retain(|row| {
-            let has_right = row.verb.is_none_or(|verb| may(verb, &row.environment));
+            let rights = row.rights(user, holds);
+            let has_right = rights.is_empty() || rights.iter().any(&may);
             has_right && !row.except.iter().any(|other| other == user)
         });
         self
     }
 }
 
-/// The verb on an environment that opens a gate. None for what a user changes in the target namespace.
-fn verb(gate: &Reason) -> Option<&'static str> {
+/// The verb that opens a gate, and whether it is needed on all environments. None for what a user changes in the target namespace.
+fn verb(gate: &Reason) -> (Option<&'static str>, bool) {
     if *gate == Reason::Approval {
-        return Some("approve");
+        return (Some("approve"), false);
     }
     if matches!(gate, Reason::Hold | Reason::Recall) {
-        return Some("override");
+        return (Some("override"), true);
     }
     if *gate == Reason::Drift {
-        return Some("override");
+        return (Some("override"), false);
     }
     let is_of_workload =
         matches!(gate, Reason::Paused | Reason::OnDelete | Reason::Partition | Reason::Suspended);
-    (!is_of_workload).then_some("promote")
+    ((!is_of_workload).then_some("promote"), false)
 }
 
 /// Releases that wait at a gate which only a person opens.
@@ -100,15 +132,19 @@ fn gates(environment: &Environment) -> Vec<Row> {
     let applications = environment.status.iter().flat_map(|status| &status.applications);
     let waiting = applications.filter_map(|application| application.waiting.as_ref());
     let is_for_a_person = |gate: &str| needs_a_person(&Reason::from(gate));
-    let row = |environment: &str, release: &str, gate: &str, message: &str| Row {
-        environment: environment.to_owned(),
-        name: release.to_owned(),
-        kind: "release".to_owned(),
-        gate: gate.to_owned(),
-        since: None,
-        message: message.to_owned(),
-        verb: verb(&Reason::from(gate)),
-        except: Vec::new(),
+    let row = |environment: &str, release: &str, gate: &str, message: &str| {
+        let (verb, on_all) = verb(&Reason::from(gate));
+        Row {
+            environment: environment.to_owned(),
+            name: release.to_owned(),
+            kind: "release".to_owned(),
+            gate: gate.to_owned(),
+            since: None,
+            message: message.to_owned(),
+            verb,
+            on_all,
+            except: Vec::new(),
+        }
     };
     waiting
         .filter(|waiting| is_for_a_person(&waiting.gate))
@@ -136,13 +172,15 @@ fn pending(project: &Project, environment: &Environment, promotion: &Promotion) 
     let requesters = requesters.into_iter().flatten().map(|user| user.username).filter(|_| !may_approve_own);
     let decided = approvals.into_iter().flat_map(|report| report.approved.iter().chain(&report.rejected));
     let except = requesters.chain(decided.map(|decision| decision.by.clone()));
+    let (verb, on_all) = verb(&gate);
     Some(Row {
         environment: promotion.spec.environment.to_string(),
         name: promotion.spec.release.to_string(),
         kind: "release".to_owned(),
         since: promotion.metadata.creation_timestamp.as_ref().map(|time| time.0),
         message: status.message.clone().unwrap_or_default(),
-        verb: verb(&gate),
+        verb,
+        on_all,
         except: if gate == Reason::Approval { except.collect() } else { Vec::new() },
         gate: gate.to_string(),
     })
@@ -152,15 +190,19 @@ fn pending(project: &Project, environment: &Environment, promotion: &Promotion) 
 fn stopped(promotion: &Promotion) -> Option<Row> {
     let status = promotion.status.as_ref()?;
     let holds = status.conditions.iter().find(|it| it.type_ == HOLDS && it.status == "True");
-    let row = |gate: &str, since: Option<Timestamp>, message: &str| Row {
-        environment: promotion.spec.environment.to_string(),
-        name: promotion.name().to_owned(),
-        kind: "promotion".to_owned(),
-        gate: gate.to_owned(),
-        since,
-        message: message.to_owned(),
-        verb: verb(&Reason::from(gate)),
-        except: Vec::new(),
+    let row = |gate: &str, since: Option<Timestamp>, message: &str| {
+        let (verb, on_all) = verb(&Reason::from(gate));
+        Row {
+            environment: promotion.spec.environment.to_string(),
+            name: promotion.name().to_owned(),
+            kind: "promotion".to_owned(),
+            gate: gate.to_owned(),
+            since,
+            message: message.to_owned(),
+            verb,
+            on_all,
+            except: Vec::new(),
+        }
     };
     if let Some(holds) = holds.filter(|_| promotion.phase().has_failed()) {
         return Some(row(&holds.reason, Some(holds.last_transition_time.0), &holds.message));
@@ -208,29 +250,62 @@ impl Waiting {
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_approver_sees_what_their_decision_counts_for() {
-        let row = |verb, except: &[&str]| Row {
+    fn row(gate: &str, except: &[&str]) -> Row {
+        let (verb, on_all) = verb(&Reason::from(gate));
+        Row {
             environment: "prod".into(),
             name: "shop-1.0.0".into(),
             kind: "release".into(),
-            gate: "Approval".into(),
+            gate: gate.into(),
             since: None,
             message: String::new(),
             verb,
+            on_all,
             except: except.iter().map(|user| (*user).to_owned()).collect(),
-        };
-        for (verb, except, user, rights, shown) in [
-            (Some("approve"), &[][..], "anna", &["approve"][..], true),
-            (Some("approve"), &[], "anna", &["promote"], false),
-            (Some("approve"), &["anna"], "anna", &["approve"], false),
-            (Some("approve"), &["alice"], "anna", &["approve"], true),
+        }
+    }
+
+    #[test]
+    fn an_approver_sees_what_their_decision_counts_for() {
+        for (gate, except, rights, shown) in [
+            ("Approval", &[][..], &["approve"][..], true),
+            ("Approval", &[], &["promote"], false),
+            ("Approval", &["anna"], &["approve"], false),
+            ("Approval", &["alice"], &["approve"], true),
             // A paused Deployment is a matter of its namespace.
-            (None, &[], "anna", &[], true),
+            ("Paused", &[], &[], true),
         ] {
-            let view = Waiting { rows: vec![row(verb, except)] };
-            let found = view.for_user(user, |verb, place| place == "prod" && rights.contains(&verb));
-            assert_eq!(!found.rows.is_empty(), shown, "{verb:?} {except:?} {rights:?}");
+            let view = Waiting { rows: vec![row(gate, except)] };
+            let may = |right: &Right| right.name.as_deref() == Some("prod") && rights.contains(&right.verb);
+            let found = view.for_user("anna", &Holds::new(), may);
+            assert_eq!(!found.rows.is_empty(), shown, "{gate} {except:?} {rights:?}");
+        }
+    }
+
+    /// As the admission policy for requests judges it.
+    #[test]
+    fn a_hold_is_shown_to_those_who_may_lift_it() {
+        let (on_prod, on_all) = (Right::on("prod", "override"), Right::on_all("override"));
+        let roll_back = Right::on_all("rollback");
+        let (ann, ben) = (Some("ann"), Some("ben"));
+        for (gate, by, requester, rights, shown) in [
+            ("Hold", ann, ann, vec![], true),
+            ("Hold", ann, ben, vec![], false),
+            ("Hold", ann, ben, vec![&roll_back], true),
+            ("Hold", ann, ben, vec![&on_all], true),
+            ("Hold", ben, ann, vec![&roll_back], false),
+            ("Hold", ben, ann, vec![&on_all], true),
+            ("Hold", ben, ben, vec![&on_prod], false),
+            ("Hold", None, ann, vec![], false),
+            ("Recall", ann, ann, vec![&on_prod, &roll_back], false),
+            ("Recall", None, None, vec![&on_all], true),
+            ("Drift", None, None, vec![&on_prod], true),
+        ] {
+            let view = Waiting { rows: vec![row(gate, &[])] };
+            let hold = Hold { by: by.map(str::to_owned), requester: requester.map(str::to_owned) };
+            let holds = Holds::from([("shop-1.0.0".to_owned(), hold)]);
+            let found = view.for_user("ann", &holds, |right| rights.contains(&right));
+            assert_eq!(!found.rows.is_empty(), shown, "{gate} {by:?} {requester:?} {rights:?}");
         }
     }
 }

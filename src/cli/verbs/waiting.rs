@@ -43,19 +43,17 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
     Ok(ExitCode::SUCCESS)
 }
 
-/// What waits for the user: one question per verb and environment.
+/// What waits for the user: one question per right.
 async fn mine(reader: &Reader) -> anyhow::Result<Waiting> {
-    let view = waiting(&reader.everything().await?.project);
+    let all = reader.everything().await?;
+    let view = waiting(&all.project);
     let user = user(reader).await.map(|user| user.username).unwrap_or_default();
-    let asked: BTreeSet<(&str, &str)> =
-        view.rows.iter().filter_map(|row| Some((row.verb?, row.environment.as_str()))).collect();
-    let answers = asked.into_iter().map(|(verb, environment)| async move {
-        let may = may(reader, &Right::on(environment, verb)).await;
+    let asked: BTreeSet<Right> = view.rows.iter().flat_map(|row| row.rights(&user, &all.holds)).collect();
+    let answers = asked.into_iter().map(|right| async move {
         // The API server judges later if it does not answer now.
-        ((verb.to_owned(), environment.to_owned()), may.unwrap_or(true))
+        let may = may(reader, &right).await.unwrap_or(true);
+        (right, may)
     });
-    let rights: BTreeMap<(String, String), bool> = join_all(answers).await.into_iter().collect();
-    Ok(view.for_user(&user, |verb, environment| {
-        rights.get(&(verb.to_owned(), environment.to_owned())).copied().unwrap_or_default()
-    }))
+    let rights: BTreeMap<Right, bool> = join_all(answers).await.into_iter().collect();
+    Ok(view.for_user(&user, &all.holds, |right| rights.get(right).copied().unwrap_or_default()))
 }

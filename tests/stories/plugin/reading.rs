@@ -2,6 +2,7 @@
 
 use super::{has, printed, towpath, viewer};
 use anyhow::{Result, ensure};
+use http::Method;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use support::objects::deployment;
@@ -10,6 +11,7 @@ use support::{in_project, same};
 support::stories![
     a_viewer_sees_what_runs_what_waits_and_how_it_ended,
     what_waits_for_me_is_what_i_may_decide_about,
+    a_hold_waits_for_who_set_it_and_for_who_may_override_everywhere,
     a_wait_ends_with_an_exit_code_for_each_end,
     a_wait_for_a_release_that_fails_shows_the_pod_that_crashes,
     a_user_without_rights_is_told_which_right_is_missing_and_who_grants_it,
@@ -67,6 +69,46 @@ async fn what_waits_for_me_is_what_i_may_decide_about() -> Result<()> {
         same("kind", data["kind"].as_str(), Some("Status"))?;
         same("outlook", data["outlook"].as_str(), Some("AwaitsPerson"))?;
         same("release", data["tree"]["words"][1].as_str(), Some(release.as_str()))
+    })
+    .await
+}
+
+async fn a_hold_waits_for_who_set_it_and_for_who_may_override_everywhere() -> Result<()> {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let ann = project.person("ann", &[], &["towpath-requester"]).await?;
+        let ben = project.person("ben", &[], &["towpath-requester"]).await?;
+        let olga = project.person("olga", &[], &["towpath-oncall"]).await?;
+        let otto = viewer(project).await?;
+        let rule = json!({ "apiGroups": ["towpath.dev"], "resources": ["environments"], "resourceNames": ["prod"], "verbs": ["override"] });
+        let rbac = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{}", project.name);
+        let role = json!({ "metadata": { "name": "override-prod" }, "rules": [rule] });
+        project.post(&format!("{rbac}/roles"), role).await?;
+        let binding = json!({
+            "metadata": { "name": "override-prod" },
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "override-prod" },
+            "subjects": [{ "kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": otto.name }],
+        });
+        project.post(&format!("{rbac}/rolebindings"), binding).await?;
+        project.until_may(&otto.name, "override", "prod", true).await?;
+
+        let source = json!({ "manifests": [deployment("web", "v1", None)] });
+        let held = json!({
+            "apiVersion": "towpath.dev/v1alpha1", "kind": "Release",
+            "metadata": { "name": "shop-v1", "annotations": { "towpath.dev/held-by": "ann" } },
+            "spec": { "application": "shop", "version": "v1", "source": source, "hold": true },
+        });
+        ann.send(Method::POST, &project.path("releases", ""), "application/json", held).await?;
+        let waits = |it: &Value| it["status"]["applications"][0]["waiting"]["gate"] == "Hold";
+        project.until("environments", "prod", "waits at Hold", waits).await?;
+        for person in [&ann, &olga] {
+            has(&printed(project, person, &["waiting", "--me"]).await?, &["prod", "shop-v1", "Hold"])?;
+        }
+        // The right to override gates of one environment does not lift a hold.
+        for person in [&ben, &otto] {
+            has(&printed(project, person, &["waiting", "--me"]).await?, &["Nothing waits for you"])?;
+        }
+        printed(project, &ann, &["resume", "shop-v1"]).await?;
+        project.ended("prod-shop-v1", "Verified").await.map(drop)
     })
     .await
 }
