@@ -289,6 +289,43 @@ fn the_changelog_has_every_version_between_what_runs_and_the_release() {
     assert_eq!(first["images"][0]["name"], "registry.example.com/shop/web");
 }
 
+/// Of what ran in the environment before, 1.2.0 used no redis, 1.5.0 did, and 1.4.1 was deleted.
+#[test]
+fn an_image_that_ran_in_the_environment_before_is_not_new() {
+    let status = |revision: i64, version: &str, digest: &str| {
+        json!({
+            "observedGeneration": 1, "phase": "Verified", "version": version, "revision": revision, "application": "shop",
+            "releaseDigest": digest.repeat(64),
+        })
+    };
+    let promoted = |revision: i64, version: &str, digest: &str| {
+        let name = format!("prod-{revision}");
+        Arc::new(promotion(&name, &format!("shop-{version}"), "prod", &status(revision, version, digest)))
+    };
+    let (first, with, gone, last) = (
+        promoted(1, "1.2.0", "1"),
+        promoted(2, "1.5.0", "5"),
+        promoted(3, "1.4.1", "4"),
+        promoted(4, "1.3.0", "2"),
+    );
+    for (history, runs, shown) in [
+        (vec![], Value::Null, "added: 8"),
+        (vec![&first, &last], json!(false), "new: 8"),
+        (vec![&first, &with, &last], json!(true), "used again: 8"),
+        (vec![&with, &gone, &last], json!(true), "used again: 8"),
+        (vec![&gone, &last], Value::Null, "added: 8"),
+    ] {
+        let mut project = project();
+        project.promotions =
+            history.into_iter().map(|it| (it.metadata.name.clone().unwrap(), Arc::clone(it))).collect();
+        let view = changelog(&project, &project.environments["prod"], &project.releases["shop-1.5.0"]);
+        let data = serde_json::to_value(&view).unwrap();
+        let redis = &data["images"][0];
+        assert_eq!((redis["name"].as_str(), &redis["hasRun"]), (Some("docker.io/library/redis"), &runs));
+        assert!(view.markdown().contains(shown), "{}", view.markdown());
+    }
+}
+
 /// Entries without a time of their own follow the start.
 #[test]
 fn the_time_line_is_in_order() {

@@ -1,9 +1,9 @@
 //! The images that a release changes.
 
 use super::Image;
-use crate::api::{CachedRelease, Promotion};
+use crate::api::{CachedRelease, Promotion, PromotionKind};
 use crate::content::capture::images::repository;
-use crate::decide::history::lane::is_of_content;
+use crate::decide::history::lane::{Lane, is_of_content};
 use crate::decide::world::Project;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +13,7 @@ type Used = BTreeMap<String, BTreeSet<(String, String)>>;
 /// The images that differ between what runs and the release.
 pub(super) fn changed(
     project: &Project,
+    lane: &Lane<'_>,
     origin: Option<&Promotion>,
     release: &CachedRelease,
     notes: &mut Vec<String>,
@@ -27,9 +28,7 @@ pub(super) fn changed(
     let from = match origin {
         None => BTreeMap::new(),
         Some(origin) => {
-            let found =
-                project.releases.get(&origin.spec.release).filter(|found| is_of_content(origin, found));
-            let Some(from) = found.and_then(|found| used(found)) else {
+            let Some(from) = used_by(project, origin) else {
                 let name = &origin.spec.release;
                 notes.push(format!(
                     "the images of {name}, which runs, are not known: the release was deleted"
@@ -48,10 +47,39 @@ pub(super) fn changed(
         written(set) != written(other)
     };
     let shown = |found: BTreeSet<(String, String)>| found.into_iter().map(|(_, shown)| shown).collect();
+    let earlier = Earlier::of(project, lane);
     pairs
         .filter(|(_, from, to)| differ(from, to))
-        .map(|(name, from, to)| Image { name: name.clone(), from: shown(from), to: shown(to) })
+        .map(|(name, from, to)| Image {
+            name: name.clone(),
+            has_run: earlier.used(name).filter(|_| from.is_empty()),
+            from: shown(from),
+            to: shown(to),
+        })
         .collect()
+}
+
+/// The images of every release that ran in the environment. None stands for a release whose images are not known.
+struct Earlier(Vec<Option<Used>>);
+
+impl Earlier {
+    fn of(project: &Project, lane: &Lane<'_>) -> Self {
+        let promoted = lane.here().filter(|promotion| promotion.spec.kind == PromotionKind::Promote);
+        Self(promoted.map(|promotion| used_by(project, promotion)).collect())
+    }
+
+    /// Whether one of them used the image. None if that is not known: what ran before the first promotion has no record.
+    fn used(&self, name: &str) -> Option<bool> {
+        let is_known = !self.0.is_empty() && self.0.iter().all(Option::is_some);
+        let is_used = self.0.iter().flatten().any(|used| used.contains_key(name));
+        (is_used || is_known).then_some(is_used)
+    }
+}
+
+/// The images of the release that a promotion promoted. None if the release was deleted.
+fn used_by(project: &Project, promotion: &Promotion) -> Option<Used> {
+    let found = project.releases.get(&promotion.spec.release);
+    used(found.filter(|found| is_of_content(promotion, found))?)
 }
 
 fn of(used: &Used, name: &str) -> BTreeSet<(String, String)> {

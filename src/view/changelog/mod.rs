@@ -122,11 +122,16 @@ pub struct LinkTo {
 
 /// An image that differs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Image {
     /// Name of the image, without tag and digest.
     pub name: String,
-    /// Tags or digests that run. Empty for a new image.
+    /// Tags or digests that run. Empty if what runs does not use the image.
     pub from: Vec<String>,
+    /// Of an image that what runs does not use: whether a release that ran in the environment earlier did. Absent if that is not known,
+    /// because such a release was deleted or because nothing was promoted yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub has_run: Option<bool>,
     /// Tags or digests of the release. Empty if the release does not use the image.
     pub to: Vec<String>,
 }
@@ -172,7 +177,7 @@ pub fn changelog(project: &Project, environment: &Environment, release: &CachedR
     }
     let direction = direction(project, origin, release);
     let versions = versions(project, origin, release, direction);
-    let images = images::changed(project, origin, release, &mut notes);
+    let images = images::changed(project, &lane, origin, release, &mut notes);
     Changelog {
         environment: environment.name().to_owned(),
         application: release.application().to_owned(),

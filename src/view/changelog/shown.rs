@@ -107,7 +107,14 @@ impl Changelog {
 impl Image {
     fn change(&self) -> String {
         match (self.from.is_empty(), self.to.is_empty()) {
-            (true, _) => format!("new: {}", self.to.join(", ")),
+            (true, _) => {
+                let word = match self.has_run {
+                    Some(true) => "used again",
+                    Some(false) => "new",
+                    None => "added",
+                };
+                format!("{word}: {}", self.to.join(", "))
+            }
             (_, true) => format!("no longer used: {}", self.from.join(", ")),
             _ => format!("{} -> {}", self.from.join(", "), self.to.join(", ")),
         }
