@@ -11,6 +11,7 @@ mod live;
 mod names;
 mod of_project;
 mod output;
+mod question;
 mod reader;
 mod verbose;
 pub mod verbs;

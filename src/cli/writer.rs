@@ -8,13 +8,12 @@ use crate::api::{GROUP, UserInfo, VERSION};
 use crate::view::intent::{Intent, Request, Write};
 use crate::view::right::{Right, Role, missing};
 use crate::view::screen::printable;
-use anyhow::{Context, anyhow, bail};
+use anyhow::{anyhow, bail};
 use clap::ValueEnum;
 use futures::future::join_all;
 use http::Method;
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use serde_json::{Value, json};
-use std::io::Write as _;
 
 /// Who wrote a field, in `metadata.managedFields`.
 pub const MANAGER: &str = "kubectl-towpath";
@@ -263,19 +262,4 @@ pub async fn send<T: serde::de::DeserializeOwned>(
     };
     let request = request.body(body).map_err(kube::Error::HttpError)?;
     reader.client().request(request).await
-}
-
-/// A person's answer to a question. None without a terminal to ask on.
-pub fn confirmed(question: &str) -> anyhow::Result<Option<bool>> {
-    use std::io::{BufRead, IsTerminal};
-    let stdin = std::io::stdin();
-    if !stdin.is_terminal() {
-        return Ok(None);
-    }
-    let mut stderr = std::io::stderr();
-    write!(stderr, "{question} [y/N] ")?;
-    stderr.flush()?;
-    let mut answer = String::new();
-    stdin.lock().read_line(&mut answer).context("cannot read the answer")?;
-    Ok(Some(["y", "yes"].contains(&answer.trim().to_lowercase().as_str())))
 }

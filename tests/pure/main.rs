@@ -7,6 +7,7 @@ mod crds;
 mod documentation;
 mod lint;
 mod properties;
+mod questions;
 mod screens;
 mod screens_ahead;
 mod screens_changes;

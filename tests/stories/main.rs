@@ -101,6 +101,7 @@ fn main() -> ExitCode {
         plugin::watching::stories(),
         plugin::checkup::stories(),
         plugin::intents::stories(),
+        plugin::questions::stories(),
         parts::audit_log::stories(),
         parts::identities::stories(),
         parts::played_fates::stories(),

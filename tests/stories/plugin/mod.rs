@@ -4,24 +4,31 @@ pub mod changes;
 pub mod checkup;
 pub mod explaining;
 pub mod intents;
+pub mod questions;
 pub mod reading;
 pub mod watching;
 
 use anyhow::{Context, Result, ensure};
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 use support::people::Person;
 use support::project::Project;
 
 pub(crate) const PLUGIN: &str = env!("CARGO_BIN_EXE_kubectl-towpath");
 
-/// Runs `kubectl towpath` in the namespace of the project.
-pub(crate) async fn towpath(project: &Project, person: &Person, arguments: &[&str]) -> Result<Output> {
+/// `kubectl towpath` in the namespace of the project.
+pub(crate) fn command(project: &Project, person: &Person, arguments: &[&str]) -> Result<Command> {
     let folder = Path::new(PLUGIN).parent().context("the plugin has no folder")?;
     let kubectl = project.cluster.kubectl(&person.access);
     let all = [&["towpath"], arguments, &["--namespace", &project.name]].concat();
     let mut command = kubectl.command(&all);
     command.env("PATH", folder);
+    Ok(command)
+}
+
+/// Runs `kubectl towpath` in the namespace of the project.
+pub(crate) async fn towpath(project: &Project, person: &Person, arguments: &[&str]) -> Result<Output> {
+    let mut command = command(project, person, arguments)?;
     tokio::task::spawn_blocking(move || command.output()).await?.context("kubectl towpath")
 }
 

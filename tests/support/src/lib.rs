@@ -26,6 +26,7 @@ pub mod rights;
 pub mod schema;
 pub mod shift;
 pub mod story;
+pub mod terminal;
 pub mod waits;
 
 pub use installation::{LEASES, SOON, SYSTEM, installed};

@@ -1,11 +1,10 @@
 //! What a release says about its change: from flags, and from answers on a terminal.
 
 use crate::api::{ChangeDescription, ChangeType, Link, NotBefore, ReleaseChange, Risk};
-use anyhow::Context;
-use console::Term;
+use crate::cli::question::{answer, can_ask};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use std::io::IsTerminal;
+use std::io::Write;
 
 /// Fields of `spec.change`.
 #[derive(Debug, clap::Args)]
@@ -94,9 +93,8 @@ impl Described {
             links: self.link.clone(),
             stakeholders: self.stakeholder.clone(),
         };
-        let terminal = Term::stderr();
-        if terminal.is_term() && std::io::stdin().is_terminal() {
-            ask(&terminal, &mut description)?;
+        if can_ask() {
+            ask(&mut description)?;
         }
         let change = ReleaseChange {
             type_: self.type_.unwrap_or_default(),
@@ -111,11 +109,9 @@ impl Described {
 }
 
 /// Asks for what approvers read first. An empty answer leaves a field out.
-fn ask(terminal: &Term, description: &mut ChangeDescription) -> anyhow::Result<()> {
+fn ask(description: &mut ChangeDescription) -> anyhow::Result<()> {
     let answer = |question: &str| -> anyhow::Result<Option<String>> {
-        terminal.write_str(&format!("{question} (empty: none): ")).context("cannot ask")?;
-        let line = terminal.read_line().context("cannot read the answer")?;
-        Ok(Some(line.trim().to_owned()).filter(|line| !line.is_empty()))
+        Ok(Some(answer(&format!("{question} (empty: none):"))?).filter(|line| !line.is_empty()))
     };
     if description.summary.is_none() {
         description.summary = answer("Summary: what changes")?;
@@ -127,7 +123,7 @@ fn ask(terminal: &Term, description: &mut ChangeDescription) -> anyhow::Result<(
         let Some(said) = answer("Risk: Low, Medium or High")? else { break };
         match risk(&said) {
             Ok(risk) => description.risk = Some(risk),
-            Err(rule) => terminal.write_line(&rule).context("cannot ask")?,
+            Err(rule) => writeln!(std::io::stderr(), "{rule}")?,
         }
     }
     if description.tickets.is_empty() {
