@@ -81,8 +81,8 @@ pub fn explain(
     is_whole: bool,
     now: Timestamp,
 ) -> Option<Explanation> {
-    let of_application = project.by_application().remove(release.application())?;
-    let environment = of_application.environments.get(environment)?;
+    let environment = project.environments.get(environment)?;
+    let of_application = project.part(release.application());
     let status = release.status().unwrap_or_default();
     let stage = stage(&of_application, environment, release, &status, now);
     let lane = Lane::of(&of_application, environment, release.application());

@@ -55,8 +55,7 @@ pub struct Step {
 
 /// The plan of a release.
 pub fn plan(project: &Project, release: &CachedRelease, now: Timestamp) -> Plan {
-    let parts = project.by_application();
-    plan_of(parts.get(release.application()).unwrap_or(project), release, now)
+    plan_of(&project.part(release.application()), release, now)
 }
 
 /// The plan of a release. The project has only the application of the release.

@@ -14,6 +14,7 @@ mod consent;
 mod dry_runs;
 mod facts;
 mod measured;
+mod parts;
 mod recalls;
 mod tests;
 mod worlds;

@@ -133,9 +133,37 @@ impl Project {
             .or_else(|| self.releases.get(&promotion.spec.release).map(|release| release.application()))
     }
 
-    /// The project split by application, so that a decision about one application does not iterate over all the others.
+    /// One application of the project, so that a decision about it does not iterate over all the others.
+    pub fn part(&self, application: &str) -> Project {
+        let releases = self.releases.iter().filter(|(_, release)| release.application() == application);
+        let promotions =
+            self.promotions.iter().filter(|(_, it)| self.application_of(it) == Some(application));
+        Project {
+            releases: releases.map(|(name, release)| (name.clone(), Arc::clone(release))).collect(),
+            promotions: promotions.map(|(name, it)| (name.clone(), Arc::clone(it))).collect(),
+            ..self.frame()
+        }
+    }
+
+    /// Every application of the project that has a release or a promotion, as [`Project::part`] returns it.
     pub fn by_application(&self) -> BTreeMap<ApplicationName, Project> {
-        let frame = Project {
+        let frame = self.frame();
+        let mut parts: BTreeMap<ApplicationName, Project> = BTreeMap::new();
+        for (name, release) in &self.releases {
+            let part = parts.entry(release.application().into()).or_insert_with(|| frame.clone());
+            part.releases.insert(name.clone(), Arc::clone(release));
+        }
+        for (name, promotion) in &self.promotions {
+            let Some(application) = self.application_of(promotion) else { continue };
+            let part = parts.entry(application.into()).or_insert_with(|| frame.clone());
+            part.promotions.insert(name.clone(), Arc::clone(promotion));
+        }
+        parts
+    }
+
+    /// The project without releases and promotions.
+    fn frame(&self) -> Project {
+        Project {
             name: self.name.clone(),
             environments: self.environments.clone(),
             policies: self.policies.clone(),
@@ -154,18 +182,7 @@ impl Project {
             rights: self.rights.clone(),
             admission: self.admission.clone(),
             grants: self.grants.clone(),
-        };
-        let mut parts: BTreeMap<ApplicationName, Project> = BTreeMap::new();
-        for (name, release) in &self.releases {
-            let part = parts.entry(release.application().into()).or_insert_with(|| frame.clone());
-            part.releases.insert(name.clone(), Arc::clone(release));
         }
-        for (name, promotion) in &self.promotions {
-            let Some(application) = self.application_of(promotion) else { continue };
-            let part = parts.entry(application.into()).or_insert_with(|| frame.clone());
-            part.promotions.insert(name.clone(), Arc::clone(promotion));
-        }
-        parts
     }
 
     /// Every promotion by application, if any release or promotion requires another application.
