@@ -73,6 +73,19 @@ pub struct ChangeRecord {
     pub description: ChangeDescription,
 }
 
+impl Default for ChangeRecord {
+    fn default() -> Self {
+        ReleaseChange::default().record()
+    }
+}
+
+impl ReleaseChange {
+    /// What the record of a promotion says about the change.
+    pub fn record(self) -> ChangeRecord {
+        ChangeRecord { type_: self.type_, reversible: self.reversible, description: self.description }
+    }
+}
+
 /// What a change is about. No decision depends on it: it is copied into the record of every promotion of the release.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

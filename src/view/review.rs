@@ -3,7 +3,7 @@
 use super::screen::{Branch, Cell};
 use super::times::since;
 use super::tone::Tone;
-use crate::api::{Approved, ChangeType, Environment, Link, Meta, Promotion, Release, Risk};
+use crate::api::{Approved, ChangeRecord, Environment, Meta, Promotion, Release};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -33,24 +33,9 @@ pub struct Review {
     /// When the promotion was requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
-    /// Type of the change.
-    #[serde(rename = "type")]
-    pub type_: ChangeType,
-    /// Whether an earlier version works on what the release leaves behind.
-    pub reversible: bool,
-    /// Risk of the change.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub risk: Option<Risk>,
-    /// Who is responsible for the change.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub owner: Option<String>,
-    /// What changes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub summary: Option<String>,
-    /// Tickets of the change.
-    pub tickets: Vec<String>,
-    /// Pages about the change.
-    pub links: Vec<Link>,
+    /// What the release says about its change.
+    #[serde(flatten)]
+    pub change: ChangeRecord,
     /// Images of the content, pinned where they could be.
     pub images: Vec<String>,
     /// How many people have to approve.
@@ -83,7 +68,6 @@ pub struct Decision {
 /// What an Approval of this promotion approves. None if the promotion needs no approvals, or nothing is known yet.
 pub fn review(promotion: &Promotion, release: &Release, environment: &Environment) -> Option<Review> {
     let report = promotion.status.as_ref()?.approvals.as_ref()?;
-    let change = release.spec.change.clone().unwrap_or_default();
     let lanes = environment.status.iter().flat_map(|status| &status.applications);
     let lane = lanes.into_iter().find(|lane| release.spec.application == lane.name);
     let requesters = [release.spec.requested_by.as_ref(), promotion.requester()];
@@ -110,13 +94,7 @@ pub fn review(promotion: &Promotion, release: &Release, environment: &Environmen
         runs: lane.and_then(|lane| lane.current.as_ref()?.version.clone()),
         requesters,
         since: promotion.metadata.creation_timestamp.as_ref().map(|time| time.0),
-        type_: change.type_,
-        reversible: change.reversible,
-        risk: change.description.risk,
-        owner: change.description.owner,
-        summary: change.description.summary,
-        tickets: change.description.tickets,
-        links: change.description.links,
+        change: release.spec.change.clone().unwrap_or_default().record(),
         images: images.map(|image| image.pinned.clone().unwrap_or_else(|| image.image.clone())).collect(),
         required: report.required,
         decisions: approved.chain(rejected).collect(),
@@ -152,10 +130,11 @@ impl Review {
             line("environment", format!("namespace {}; {runs}", self.namespace)),
             line("change", self.change()),
         ];
+        let about = &self.change.description;
         lines.extend(
-            Some(self.tickets.join(", ")).filter(|it| !it.is_empty()).map(|text| line("tickets", text)),
+            Some(about.tickets.join(", ")).filter(|it| !it.is_empty()).map(|text| line("tickets", text)),
         );
-        lines.extend(self.links.iter().map(|link| line("link", format!("{}: {}", link.title, link.url))));
+        lines.extend(about.links.iter().map(|link| line("link", format!("{}: {}", link.title, link.url))));
         lines.extend(self.images.iter().map(|image| line("image", image.clone())));
         lines.push(line("digest", self.digest.clone()));
         let approvals = self.decisions.iter().filter(|decision| decision.approves).count();
@@ -176,11 +155,12 @@ impl Review {
     }
 
     fn change(&self) -> String {
-        let mut words = vec![format!("{:?}", self.type_)];
-        words.extend(self.risk.map(|risk| format!("risk {risk:?}")));
-        words.extend((!self.reversible).then(|| "irreversible: automation does not roll it back".to_owned()));
-        words.extend(self.owner.as_ref().map(|owner| format!("owner {owner}")));
-        let summary = self.summary.as_ref().map(|summary| format!(": {summary}")).unwrap_or_default();
+        let ChangeRecord { type_, reversible, description: about } = &self.change;
+        let mut words = vec![type_.as_str().to_owned()];
+        words.extend(about.risk.map(|risk| format!("risk {risk:?}")));
+        words.extend((!reversible).then(|| "irreversible: automation does not roll it back".to_owned()));
+        words.extend(about.owner.as_ref().map(|owner| format!("owner {owner}")));
+        let summary = about.summary.as_ref().map(|summary| format!(": {summary}")).unwrap_or_default();
         format!("{}{summary}", words.join(", "))
     }
 }

@@ -6,7 +6,7 @@ mod images;
 mod shown;
 
 use super::log::action;
-use crate::api::{CachedRelease, ChangeRecord, Environment, Link, Meta, Promotion, PromotionKind, Risk};
+use crate::api::{CachedRelease, ChangeRecord, Environment, Meta, Promotion, PromotionKind};
 use crate::decide::history::lane::{Lane, is_of_content};
 use crate::decide::history::order::{newer, promotes_newer};
 use crate::decide::world::Project;
@@ -15,7 +15,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// What a promotion of a release to an environment would bring, or brought.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Changelog {
     /// Name of the environment.
@@ -73,7 +73,7 @@ pub struct Running {
 }
 
 /// One version.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Version {
     /// Version of the release.
@@ -89,35 +89,9 @@ pub struct Version {
     /// Who created the release.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
-    /// Type of the change, as the release names it.
-    #[serde(rename = "type")]
-    pub type_: String,
-    /// Risk of the change.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub risk: Option<Risk>,
-    /// Person or team that is responsible for the change.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub owner: Option<String>,
-    /// What changes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub summary: Option<String>,
-    /// Tickets of the change.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub tickets: Vec<String>,
-    /// Pages about the change.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub links: Vec<LinkTo>,
-    /// Whether automation may roll it back.
-    pub reversible: bool,
-}
-
-/// A page about a change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct LinkTo {
-    /// What the page is.
-    pub title: String,
-    /// Address of the page.
-    pub url: String,
+    /// What the release says about its change.
+    #[serde(flatten)]
+    pub change: ChangeRecord,
 }
 
 /// An image that differs.
@@ -249,21 +223,13 @@ fn of_release(release: &CachedRelease) -> Version {
 }
 
 fn recorded(release: &str, version: &str, record: Option<ChangeRecord>) -> Version {
-    let said = record.as_ref().map(|record| record.description.clone()).unwrap_or_default();
-    let link = |link: Link| LinkTo { title: link.title, url: link.url };
     Version {
         version: version.to_owned(),
         release: release.to_owned(),
         created_at: None,
         deleted: false,
         by: None,
-        type_: record.as_ref().map(|record| record.type_).unwrap_or_default().as_str().to_owned(),
-        risk: said.risk,
-        owner: said.owner,
-        summary: said.summary,
-        tickets: said.tickets,
-        links: said.links.into_iter().map(link).collect(),
-        reversible: record.is_none_or(|record| record.reversible),
+        change: record.unwrap_or_default(),
     }
 }
 

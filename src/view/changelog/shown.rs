@@ -1,7 +1,7 @@
 //! The changelog as a tree for a terminal, and as Markdown.
 
 use super::{Changelog, Direction, Image, Version};
-use crate::api::Risk;
+use crate::api::{ChangeType, Risk};
 use crate::view::screen::{Branch, Cell, Layout, printable};
 use crate::view::tone::Tone;
 use std::fmt::Write;
@@ -71,13 +71,14 @@ impl Changelog {
         line(format!("\nEnvironment {}: {}.", escaped(&self.environment), escaped(&self.sentence())));
         for version in &self.versions {
             line(format!("\n## {}\n", escaped(&version.version)));
-            if let Some(summary) = &version.summary {
+            let about = &version.change.description;
+            if let Some(summary) = &about.summary {
                 line(format!("{}\n", escaped(summary)));
             }
             for (name, value) in version.facts() {
                 line(format!("- {name}: {}", escaped(&value)));
             }
-            for link in &version.links {
+            for link in &about.links {
                 line(format!("- [{}](<{}>)", escaped(&link.title), address(&link.url)));
             }
         }
@@ -123,32 +124,36 @@ impl Image {
 
 impl Version {
     fn branch(&self) -> Branch {
+        let about = &self.change.description;
         let mut cells = vec![Cell::plain(&self.version)];
-        if self.type_ != "Normal" {
-            cells.push(Cell::toned(&self.type_, Tone::Waits));
-        }
-        if let Some(risk) = self.risk {
+        cells.extend(self.type_().map(|type_| Cell::toned(type_, Tone::Waits)));
+        if let Some(risk) = about.risk {
             let tone = if risk == Risk::High { Tone::Bad } else { Tone::Plain };
             cells.push(Cell::toned(format!("{risk:?} risk"), tone));
         }
         let facts = self.facts().into_iter().filter(|(name, _)| !matches!(*name, "type" | "risk"));
         let facts = facts.map(|(name, value)| Branch::new(vec![Cell::plain(name)], value));
-        let links = self.links.iter().map(|link| Branch::new(vec![Cell::plain(&link.title)], &link.url));
-        Branch::new(cells, self.summary.as_deref().unwrap_or_default()).with(facts).with(links)
+        let links = about.links.iter().map(|link| Branch::new(vec![Cell::plain(&link.title)], &link.url));
+        Branch::new(cells, about.summary.as_deref().unwrap_or_default()).with(facts).with(links)
+    }
+
+    /// The type of the change, if it is not the usual one.
+    fn type_(&self) -> Option<&'static str> {
+        let type_ = self.change.type_;
+        (type_ != ChangeType::Normal).then(|| type_.as_str())
     }
 
     /// What is known about the version, except its summary and its links.
     fn facts(&self) -> Vec<(&'static str, String)> {
+        let about = &self.change.description;
         let mut facts = Vec::new();
-        if self.type_ != "Normal" {
-            facts.push(("type", self.type_.clone()));
+        facts.extend(self.type_().map(|type_| ("type", type_.to_owned())));
+        facts.extend(about.risk.map(|risk| ("risk", format!("{risk:?}"))));
+        facts.extend(about.owner.clone().map(|owner| ("owner", owner)));
+        if !about.tickets.is_empty() {
+            facts.push(("tickets", about.tickets.join(", ")));
         }
-        facts.extend(self.risk.map(|risk| ("risk", format!("{risk:?}"))));
-        facts.extend(self.owner.clone().map(|owner| ("owner", owner)));
-        if !self.tickets.is_empty() {
-            facts.push(("tickets", self.tickets.join(", ")));
-        }
-        if !self.reversible {
+        if !self.change.reversible {
             facts.push(("irreversible", "automation does not roll it back".to_owned()));
         }
         if self.deleted {
