@@ -1,0 +1,133 @@
+//! What the environments of a project need: the owner's consent, and providers for their checks.
+
+use super::{Item, Seen, State, Unseen, item, judged};
+use crate::api::{CheckProvider, Condition, Environment, Meta, READY, RollbackPolicy};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The environments of a project, and the providers that their checks ask.
+pub fn environments(
+    environments: &[Environment],
+    policies: &Seen<Vec<RollbackPolicy>>,
+    providers: &Seen<Vec<CheckProvider>>,
+) -> Vec<Item> {
+    let mut items = Vec::new();
+    for environment in environments {
+        let of = format!("environment/{}", environment.name());
+        items.extend(of_environment(&of, environment));
+        let policies = match policies {
+            Ok(policies) => policies,
+            Err(unseen) => {
+                items.push(judged(&of, "checks", Err::<(), _>(unseen.clone()), |()| {
+                    item(&of, "checks", State::Fine, "")
+                }));
+                continue;
+            }
+        };
+        let policy = environment.spec.rollback_policy_ref.as_deref();
+        let policy = policy
+            .and_then(|name| policies.iter().find(|policy| policy.metadata.name.as_deref() == Some(name)));
+        let asked: BTreeSet<&str> = policy
+            .iter()
+            .flat_map(|policy| &policy.spec.checks)
+            .filter_map(crate::api::Check::provider)
+            .collect();
+        let known: Seen<BTreeMap<&str, &CheckProvider>> = match providers {
+            Ok(all) => {
+                Ok(all.iter().map(|one| (one.metadata.name.as_deref().unwrap_or_default(), one)).collect())
+            }
+            Err(unseen) => Err(unseen.clone()),
+        };
+        for name in asked {
+            items.push(judged(&of, "provider", known.clone(), |known| {
+                provider(&of, name, known.get(name).copied())
+            }));
+        }
+    }
+    items
+}
+
+fn of_environment(of: &str, environment: &Environment) -> Vec<Item> {
+    let conditions =
+        environment.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let observed = environment.status.as_ref().map_or(-1, |status| status.observed_generation);
+    let Some(ready) =
+        conditions.iter().find(|it| it.type_ == READY).filter(|_| observed >= environment.generation())
+    else {
+        let message = "the controller has not observed it: does it run, and does it serve this project?";
+        return vec![item(of, "ready", State::Missing, message)];
+    };
+    let degraded = conditions.iter().find(|it| it.type_ == "SecurityDegraded" && it.status == "True");
+    let is_fine = ready.status == "True"
+        || environment.status.iter().any(|it| it.applications.iter().any(|it| it.active.is_some()));
+    let namespace = &environment.spec.namespace;
+    let mut items = vec![match is_fine {
+        true => item(of, "ready", State::Fine, "the controller reports no fault"),
+        false => faulty(of, "ready", ready, namespace),
+    }];
+    items.extend(degraded.map(|condition| faulty(of, "policies", condition, namespace)));
+    items
+}
+
+/// Whether the owner of the target namespace has consented. `bound` is whether a RoleBinding there names the identity of the environment.
+/// `missing` says that none does, and how to create it. None if the environment reports it itself.
+pub fn consent(environment: &Environment, bound: Result<bool, &Unseen>, missing: &str) -> Option<Item> {
+    let of = format!("environment/{}", environment.name());
+    let conditions =
+        environment.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let reason = conditions.iter().find(|it| it.type_ == READY).map(|ready| ready.reason.as_str());
+    if reason == Some("NotGranted") {
+        return None;
+    }
+    let has_run = environment.status.iter().any(|it| it.applications.iter().any(|it| it.current.is_some()));
+    let namespace = &environment.spec.namespace;
+    Some(match bound {
+        Ok(true) => {
+            item(&of, "consent", State::Fine, format!("a RoleBinding in {namespace} names its identity"))
+        }
+        Ok(false) => {
+            let (first, commands) = missing.split_once('\n').unwrap_or((missing, ""));
+            let first = first.split("; to consent").next().unwrap_or(first);
+            item(&of, "consent", State::Missing, first).fixed_by(commands)
+        }
+        Err(_) if has_run => item(
+            &of,
+            "consent",
+            State::Fine,
+            "releases were promoted here, and the controller reports no fault",
+        ),
+        Err(unseen) => {
+            Item { fix: unseen.grant.clone(), ..item(&of, "consent", State::Unknown, &unseen.message) }
+        }
+    })
+}
+
+/// The first line of a message says what is wrong; further lines are commands.
+fn faulty(of: &str, name: &str, condition: &Condition, namespace: &str) -> Item {
+    let (first, commands) = condition.message.split_once('\n').unwrap_or((&condition.message, ""));
+    let first = first.split("; to consent").next().unwrap_or(first);
+    let fix = match (commands, condition.reason.as_str()) {
+        ("", "NamespaceMissing") => Some(format!("kubectl create namespace {namespace}")),
+        // Other messages may hold what a container wrote.
+        (commands, "NotGranted") if !commands.is_empty() => Some(commands.to_owned()),
+        (_, _) => None,
+    };
+    Item { fix, ..item(of, name, State::Missing, format!("{}: {first}", condition.reason)) }
+}
+
+fn provider(of: &str, name: &str, found: Option<&CheckProvider>) -> Item {
+    let Some(found) = found else {
+        return item(of, "provider", State::Missing, format!("there is no CheckProvider {name}"))
+            .fixed_by("the platform team creates it: kubectl explain checkprovider.spec");
+    };
+    let conditions = found.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    match conditions.iter().find(|condition| condition.type_ == READY) {
+        Some(ready) if ready.status == "True" => {
+            item(of, "provider", State::Fine, format!("CheckProvider {name} answers"))
+        }
+        Some(ready) => {
+            item(of, "provider", State::Missing, format!("CheckProvider {name}: {}", ready.message))
+                .fixed_by(format!("kubectl describe checkprovider {name}"))
+        }
+        None => item(of, "provider", State::Unknown, format!("CheckProvider {name} was not asked yet")),
+    }
+}
