@@ -1,7 +1,6 @@
 //! The command line: parses arguments and returns an exit code. Results are written to stdout, everything else to stderr.
 
 mod connection;
-mod create;
 mod drawing;
 mod everything;
 mod installation;

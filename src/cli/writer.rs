@@ -72,10 +72,8 @@ pub struct Writer {
 impl Writing {
     /// A writer of the project.
     pub async fn open(&self) -> anyhow::Result<Writer> {
-        let reader = self.connection.open_to_write().await?;
-        // Where the API server does not fill in the user, it has to be in the manifest.
-        let user = user(&reader).await;
-        Ok(Writer { reader, user, dry_run: self.dry_run, output: self.output })
+        let writer = Writer::open(&self.connection).await?;
+        Ok(Writer { dry_run: self.dry_run, output: self.output, ..writer })
     }
 }
 
@@ -119,6 +117,14 @@ pub async fn may(reader: &Reader, right: &Right) -> Option<bool> {
 }
 
 impl Writer {
+    /// A writer for a verb that shows by itself what it wrote.
+    pub async fn open(connection: &Connection) -> anyhow::Result<Self> {
+        let reader = connection.open_to_write().await?;
+        // Where the API server does not fill in the user, it has to be in the manifest.
+        let user = user(&reader).await;
+        Ok(Self { reader, user, dry_run: DryRun::None, output: None })
+    }
+
     /// What the manifests of this user have in common.
     pub fn request<'a>(&'a self, reason: Option<&'a str>) -> Request<'a> {
         // Another user may apply what is only shown.
@@ -151,12 +157,22 @@ impl Writer {
 
     /// Checks the rights, writes, and says what was written.
     pub async fn write(&self, intent: &Intent, out: &mut dyn std::io::Write) -> anyhow::Result<()> {
-        self.check(intent).await?;
         let object = match self.dry_run {
             DryRun::Client => self.shown(intent).await?,
-            DryRun::None | DryRun::Server => self.sent(intent).await?,
+            DryRun::None | DryRun::Server => self.written(intent).await?,
         };
         self.report(intent, object, out)
+    }
+
+    /// Checks the rights, and writes: the object that the API server stored.
+    pub async fn written(&self, intent: &Intent) -> anyhow::Result<Value> {
+        self.check(intent).await?;
+        self.sent(intent).await
+    }
+
+    /// Writes what the controller does later if the user may not. An error is of no interest to the user.
+    pub async fn attempt(&self, intent: &Intent) {
+        let _ = self.sent(intent).await;
     }
 
     /// The object as it would be sent.
@@ -204,14 +220,29 @@ impl Writer {
             _ => format!("?fieldManager={MANAGER}&fieldValidation=Strict{dry_run}"),
         };
         let path = format!("/apis/{GROUP}/{VERSION}/namespaces/{project}/{resource}{slash}{name}{options}");
-        send(&self.reader, method, &path, content, body).await.map_err(|error| {
-            if let kube::Error::Api(status) = error {
-                return anyhow!("the API server refused it: {}", printable(&status.message));
-            }
-            anyhow::Error::new(error).context(format!(
-                "the cluster did not answer; see whether it was written: kubectl get {resource} --namespace {project}"
-            ))
-        })
+        let answer = send(&self.reader, method, &path, content, body).await;
+        answer.map_err(|error| self.explained(intent, error))
+    }
+
+    /// What was wrong with a request, and what to do.
+    fn explained(&self, intent: &Intent, error: kube::Error) -> anyhow::Error {
+        let (project, plural) = (&self.reader.project, intent.kind.plural());
+        let kube::Error::Api(status) = error else {
+            return anyhow::Error::new(error).context(format!(
+                "the cluster did not answer; see whether it was written: kubectl get {plural} --namespace {project}"
+            ));
+        };
+        let (said, of) = (printable(&status.message), intent.object());
+        if status.reason == "AlreadyExists" {
+            return anyhow!("{of} already exists in namespace {project}: {}", intent.kind.if_taken());
+        }
+        // Requests are strict: an older cluster refuses a field that it does not know, rather than drop it.
+        if said.contains("strict decoding error") {
+            return anyhow!(
+                "Towpath of this cluster is older than this program and does not know every field of {of}: {said}"
+            );
+        }
+        anyhow!("the API server refuses {of}: {said}")
     }
 
     fn report(&self, intent: &Intent, object: Value, out: &mut dyn std::io::Write) -> anyhow::Result<()> {

@@ -26,6 +26,20 @@ pub struct Intent {
     pub role: Role,
 }
 
+impl Intent {
+    /// Kind and name of the object.
+    pub fn object(&self) -> String {
+        let name = match &self.write {
+            Write::Create(manifest) => {
+                let metadata = &manifest["metadata"];
+                metadata["name"].as_str().or(metadata["generateName"].as_str()).unwrap_or_default()
+            }
+            Write::Patch { name, .. } | Write::Delete { name, .. } => name,
+        };
+        format!("{} {name}", self.kind.singular())
+    }
+}
+
 /// A kind of object that people write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -63,6 +77,16 @@ impl Kind {
             Self::ChangeFreeze => "changefreezes",
         }
     }
+
+    /// What to do if an object of this name exists.
+    pub fn if_taken(self) -> &'static str {
+        match self {
+            Self::Release => "a Release is immutable: use another version, or another name with --name",
+            // The API server completes their names.
+            Self::Promotion | Self::Approval => "try again",
+            Self::Recall | Self::ChangeFreeze => "use another name",
+        }
+    }
 }
 
 /// What happens to an object.
@@ -97,19 +121,39 @@ pub struct Request<'a> {
     pub reason: Option<&'a str>,
 }
 
+/// A release.
+pub fn cut(request: Request<'_>, mut release: Release) -> Intent {
+    release.spec.requested_by = request.by.cloned();
+    // A release that is created on hold is held by who creates it.
+    let holder = request.by.filter(|_| release.spec.hold == Some(true));
+    if let Some(user) = holder {
+        let annotations = release.metadata.annotations.get_or_insert_default();
+        annotations.insert(mark::HELD_BY.to_owned(), user.username.clone());
+    }
+    let name = release.metadata.name.clone().unwrap_or_default();
+    let rights = vec![Right::to("create", "releases")];
+    created(request, &name, Kind::Release, release, Role::Requester, rights)
+}
+
+/// The dry run of the promotion of a release to an environment.
+pub fn compare(request: Request<'_>, release: &Release, environment: &str) -> Intent {
+    let name = release.metadata.name.as_deref().unwrap_or_default();
+    let application = Some(release.spec.application.clone());
+    let spec = PromotionSpec { application, dry_run: true, ..bare(request, name, environment) };
+    promotion(request, &format!("{}{environment}-", mark::DRY_RUN), spec)
+}
+
 /// The promotion of a release to an environment.
 pub fn promote(request: Request<'_>, release: &str, environment: &str) -> Intent {
     let spec =
         PromotionSpec { reason: request.reason.map(str::to_owned), ..bare(request, release, environment) };
-    let name = format!("{environment}-{release}-");
-    created(
-        request,
-        &name,
-        Kind::Promotion,
-        Promotion::new(&name, spec),
-        Role::Requester,
-        vec![Right::to("create", "promotions"), Right::on(environment, "promote")],
-    )
+    promotion(request, &format!("{environment}-{release}-"), spec)
+}
+
+/// A promotion that a requester may create.
+fn promotion(request: Request<'_>, name: &str, spec: PromotionSpec) -> Intent {
+    let rights = vec![Right::to("create", "promotions"), Right::on(&spec.environment, "promote")];
+    created(request, name, Kind::Promotion, Promotion::new(name, spec), Role::Requester, rights)
 }
 
 /// The promotion of a release past closed gates. The reason is that of the override.
@@ -319,7 +363,11 @@ fn created(
     // An object of the API has a JSON form.
     let mut manifest = serde_json::to_value(object).unwrap_or_default();
     let field = if name.ends_with('-') { "generateName" } else { "name" };
+    let annotations = manifest["metadata"]["annotations"].take();
     manifest["metadata"] = json!({ field: name });
+    if !annotations.is_null() {
+        manifest["metadata"]["annotations"] = annotations;
+    }
     if !request.project.is_empty() {
         manifest["metadata"]["namespace"] = json!(request.project);
     }

@@ -89,6 +89,43 @@ fn each_promotion_is_the_manifest_that_the_pages_show() {
 }
 
 #[test]
+fn a_release_on_hold_is_held_by_who_creates_it() {
+    let ann = ann();
+    let annotation = |hold: Option<bool>| {
+        let mut release = release("nobody", json!({ "example.com/a": "b" }));
+        release.spec.hold = hold;
+        let intent = cut(request(&ann), release);
+        assert_eq!(
+            (rights(&intent), intent.object()),
+            (vec!["create releases".to_owned()], "release shop-1.3.0".to_owned())
+        );
+        let manifest = written(&intent);
+        assert_eq!(manifest["spec"]["requestedBy"]["username"], "ann");
+        assert_eq!(manifest["metadata"]["namespace"], "shop");
+        manifest["metadata"]["annotations"].clone()
+    };
+    assert_eq!(annotation(None), json!({ "example.com/a": "b" }));
+    assert_eq!(annotation(Some(true)), json!({ "example.com/a": "b", "towpath.dev/held-by": "ann" }));
+}
+
+#[test]
+fn a_dry_run_has_a_name_of_its_own_and_needs_the_rights_of_a_promotion() {
+    let ann = ann();
+    let intent = compare(request(&ann), &release("ben", json!({})), "prod");
+    let manifest = written(&intent);
+    assert_eq!(manifest["metadata"], json!({ "generateName": "dry-run.prod-", "namespace": "shop" }));
+    assert_eq!(
+        manifest["spec"],
+        json!({
+            "release": "shop-1.3.0", "environment": "prod", "application": "shop", "kind": "Promote", "dryRun": true,
+            "requestedBy": { "username": "ann", "groups": ["system:authenticated"] },
+        })
+    );
+    assert_eq!(rights(&intent), rights(&promote(request(&ann), "shop-1.3.0", "prod")));
+    assert_eq!(intent.object(), "promotion dry-run.prod-");
+}
+
+#[test]
 fn an_approval_names_exactly_what_the_promotion_shows() {
     let of = ApprovalOf {
         release: ObjectIdentity { name: "shop-1.3.0".to_owned(), uid: "r".to_owned() },

@@ -135,7 +135,7 @@ async fn a_cut_that_may_not_be_created_says_why_in_one_sentence() -> Result<()> 
         printed(project, &rita, &cut).await?;
         has(
             &refused(project, &rita, &cut).await?,
-            &["release shop-1.0.0 already exists", "a Release is immutable"],
+            &["release shop-1.0.0 already exists in namespace", "a Release is immutable"],
         )?;
         let long = "x".repeat(2000);
         let said =

@@ -217,6 +217,10 @@ async fn an_environment_admin_freezes_a_project() -> Result<()> {
         has(&said, &["olga lacks the verb create on changefreezes.towpath.dev"])?;
         has(&said, &["--clusterrole towpath-environment-admin --user olga"])?;
         has(&printed(project, &emma, &freeze).await?, &["changefreeze.towpath.dev/year-end created"])?;
+        has(
+            &refused(project, &emma, &freeze, 1).await?,
+            &["changefreeze year-end already exists in namespace", "use another name"],
+        )?;
         project.release("v1", &[deployment("web", "v1", None)]).await?;
         let frozen = |it: &Value| it["status"]["summary"] == "prod:Freeze";
         project.until("releases", "shop-v1", "waits at Freeze", frozen).await?;

@@ -8,8 +8,9 @@ use crate::api::{
     Environment, EnvironmentSource, ImageOverride, KindRef, Release, ReleaseSpec, Requirement, Source,
 };
 use crate::cli::connection::Connection;
-use crate::cli::create::create;
 use crate::cli::reader::{Reader, suggestion};
+use crate::cli::writer::Writer;
+use crate::view::intent::cut;
 use crate::view::manifests::{admitted, objects};
 use anyhow::ensure;
 use clap::ValueEnum;
@@ -110,9 +111,10 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
          or split the application"
     );
     if arguments.apply {
-        let reader = arguments.connection.open(None).await?;
-        check(&reader, &release).await?;
-        create(&reader, &release).await?;
+        let writer = Writer::open(&arguments.connection).await?;
+        let intent = cut(writer.request(None), release.clone());
+        check(&writer.reader, &release).await?;
+        writer.written(&intent).await?;
         if arguments.output != Shown::Name {
             writeln!(out, "release/{name} created")?;
             return Ok(ExitCode::SUCCESS);

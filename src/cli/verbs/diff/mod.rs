@@ -2,14 +2,13 @@
 
 mod values;
 
-use crate::api::{
-    Duration, Environment, Meta, Promotion, PromotionKind, PromotionPhase, PromotionSpec, Release, mark,
-};
+use crate::api::{Duration, Environment, Meta, Promotion, PromotionPhase, Release};
 use crate::cli::connection::Connection;
-use crate::cli::create::{create, delete_if_allowed};
 use crate::cli::output::{self, Format};
 use crate::cli::reader::{Reader, checked};
+use crate::cli::writer::Writer;
 use crate::view::diff::{Diff, against_live, between};
+use crate::view::intent::{compare, withdraw};
 use anyhow::bail;
 use std::io::Write;
 use std::process::ExitCode;
@@ -65,7 +64,8 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
     };
     let (place, to) = (checked(place)?, checked(to)?);
     let from = arguments.from.as_deref().map(checked).transpose()?;
-    let reader = arguments.connection.open(None).await?;
+    let writer = Writer::open(&arguments.connection).await?;
+    let reader = &writer.reader;
     let environment = reader.existing::<Environment>(place).await?;
     let mut releases = Vec::new();
     for name in from.into_iter().chain([to]) {
@@ -81,13 +81,15 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
             second.spec.application
         )
     }
-    let mut made = Vec::new();
+    let request = writer.request(None);
+    let mut made: Vec<Promotion> = Vec::new();
     for release in &releases {
-        made.push(create(&reader, &dry_run(release, place)).await?);
+        let written = writer.written(&compare(request, release, place)).await?;
+        made.push(serde_json::from_value(written)?);
     }
-    let ended = wait(arguments, &reader, &made).await;
+    let ended = wait(arguments, reader, &made).await;
     for promotion in &made {
-        delete_if_allowed(&reader, promotion).await;
+        writer.attempt(&withdraw(request, promotion)).await;
     }
     let Some(ended) = ended? else {
         let names: Vec<&str> = made.iter().map(Meta::name).collect();
@@ -100,32 +102,12 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
     };
     let mut view = compared(&ended)?;
     if arguments.show_values {
-        values::add(&reader, &environment, &releases, &mut view).await;
+        values::add(reader, &environment, &releases, &mut view).await;
     }
     let names = view.objects.iter().map(|object| format!("{}/{}", object.kind.to_lowercase(), object.name));
     let names: Vec<String> = names.collect();
     output::write_lines(out, arguments.output, "Diff", &view, |layout| view.lines(layout), names)?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn dry_run(release: &Release, environment: &str) -> Promotion {
-    let name = release.metadata.name.as_deref().unwrap_or_default();
-    let spec = PromotionSpec {
-        release: name.into(),
-        environment: environment.into(),
-        application: Some(release.spec.application.clone()),
-        kind: PromotionKind::Promote,
-        to_revision: None,
-        cause: None,
-        reason: None,
-        override_: None,
-        dry_run: true,
-        requested_by: None,
-    };
-    let mut promotion = Promotion::new("", spec);
-    promotion.metadata.name = None;
-    promotion.metadata.generate_name = Some(format!("{}{environment}-", mark::DRY_RUN));
-    promotion
 }
 
 /// The dry runs once all have ended. None if that takes too long.
