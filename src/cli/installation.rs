@@ -4,7 +4,7 @@
 
 use super::kinds::{API_VERSION, Differences, OPENAPI, differences};
 use super::reader::Reader;
-use super::writer::{JSON, send};
+use super::rights::{JSON, send};
 use crate::view::checkup::{Leadership, Seen, Unseen};
 use http::{Method, Request};
 use jiff::{SignedDuration, Timestamp};

@@ -12,6 +12,7 @@ mod of_project;
 mod output;
 mod question;
 mod reader;
+mod rights;
 mod verbose;
 pub mod verbs;
 mod writer;

@@ -4,23 +4,18 @@
 
 use super::connection::Connection;
 use super::reader::Reader;
+use super::rights::{JSON, require, send, user};
 use crate::api::{GROUP, UserInfo, VERSION};
 use crate::view::intent::{Intent, Request, Write};
-use crate::view::right::{Right, Role, missing};
 use crate::view::screen::printable;
-use anyhow::{anyhow, bail};
+use anyhow::anyhow;
 use clap::ValueEnum;
-use futures::future::join_all;
 use http::Method;
-use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use serde_json::{Value, json};
 
 /// Who wrote a field, in `metadata.managedFields`.
-pub const MANAGER: &str = "kubectl-towpath";
+const MANAGER: &str = "kubectl-towpath";
 const MERGE: &str = "application/merge-patch+json";
-/// The content of a request.
-pub const JSON: &str = "application/json";
-
 /// Whether anything is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum DryRun {
@@ -75,45 +70,6 @@ impl Writing {
         let writer = Writer::open(&self.connection).await?;
         Ok(Writer { dry_run: self.dry_run, output: self.output, ..writer })
     }
-}
-
-/// Who the user is. None if the API server does not say: servers before 1.28 do not know the question.
-pub async fn user(reader: &Reader) -> Option<UserInfo> {
-    let question = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview" });
-    let path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
-    let review = send::<SelfSubjectReview>(reader, Method::POST, path, JSON, &question).await.ok()?;
-    let user = review.status?.user_info?;
-    Some(UserInfo {
-        username: user.username.unwrap_or_default(),
-        uid: user.uid.filter(|uid| !uid.is_empty()),
-        groups: user.groups.unwrap_or_default(),
-    })
-}
-
-/// Fails if the user lacks one of these rights.
-pub async fn require(reader: &Reader, rights: &[Right], role: Role, user: &str) -> anyhow::Result<()> {
-    let answers = join_all(rights.iter().map(|right| may(reader, right))).await;
-    let is_lacking = |(_, may): &(&Right, Option<bool>)| *may == Some(false);
-    let lacking: Vec<&Right> =
-        rights.iter().zip(answers).filter(is_lacking).map(|(right, _)| right).collect();
-    if !lacking.is_empty() {
-        bail!("{}", missing(&lacking, role, &reader.project, user));
-    }
-    Ok(())
-}
-
-/// Whether the user has a right. None if the API server does not say.
-pub async fn may(reader: &Reader, right: &Right) -> Option<bool> {
-    let review = json!({
-        "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
-        "spec": { "resourceAttributes": {
-            "group": GROUP, "version": VERSION, "resource": right.resource, "verb": right.verb,
-            "namespace": reader.project, "name": right.name,
-        } },
-    });
-    let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
-    let answer: Value = send(reader, Method::POST, path, JSON, &review).await.ok()?;
-    answer["status"]["allowed"].as_bool()
 }
 
 impl Writer {
@@ -275,22 +231,4 @@ fn plain(mut object: Value) -> Value {
         meta.remove("managedFields");
     }
     object
-}
-
-/// The answer to a request of the user.
-pub async fn send<T: serde::de::DeserializeOwned>(
-    reader: &Reader,
-    method: Method,
-    path: &str,
-    content: &str,
-    body: &Value,
-) -> Result<T, kube::Error> {
-    let request = http::Request::builder().method(method).uri(path).header("Content-Type", content);
-    let body = if body.is_null() {
-        Vec::new()
-    } else {
-        serde_json::to_vec(body).map_err(kube::Error::SerdeError)?
-    };
-    let request = request.body(body).map_err(kube::Error::HttpError)?;
-    reader.client().request(request).await
 }

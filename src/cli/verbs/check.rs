@@ -6,7 +6,7 @@ use crate::cli::kinds::API_VERSION;
 use crate::cli::of_project::OfProject;
 use crate::cli::output;
 use crate::cli::reader::Reader;
-use crate::cli::writer::user;
+use crate::cli::rights::user;
 use crate::observe::admission::shipped_policies;
 use crate::observe::grant::binding;
 use crate::view::checkup::{self, Checkup, Item, State, Unseen, judged};
