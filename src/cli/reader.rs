@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// Reads the objects of one project.
 pub struct Reader {
     client: Client,
-    /// The namespace of the project.
+    /// The namespace of the project. Empty for objects of the cluster.
     pub project: String,
 }
 
@@ -48,6 +48,20 @@ impl Reader {
     /// A reader of this project.
     pub fn new(client: Client, project: String) -> Self {
         Self { client, project }
+    }
+
+    /// A reader of objects of the cluster, with the same client.
+    pub fn in_cluster(&self) -> Self {
+        Self::new(self.client.clone(), String::new())
+    }
+
+    /// Where the objects are, in words.
+    pub fn place(&self) -> String {
+        place(&self.project)
+    }
+
+    fn path<K: Resource<DynamicType = ()>>(&self) -> String {
+        K::url_path(&(), Some(self.project.as_str()).filter(|project| !project.is_empty()))
     }
 
     /// The environments, and the promotions that a field selector selects. An empty selector selects all.
@@ -93,7 +107,7 @@ impl Reader {
     where
         K: Resource<DynamicType = ()> + DeserializeOwned,
     {
-        let path = format!("{}/{name}", K::url_path(&(), Some(&self.project)));
+        let path = format!("{}/{name}", self.path::<K>());
         match self.ask::<K>(&path).await {
             Ok(found) => Ok(Some(found)),
             Err(kube::Error::Api(status)) if status.code == 404 && is_object(&status) => Ok(None),
@@ -110,7 +124,7 @@ impl Reader {
             Some(found) => Ok(found),
             None => {
                 let (kind, like) = (K::kind(&()).to_lowercase(), suggestion(name, &self.names::<K>().await?));
-                bail!("namespace {} has no {kind} {name}{like}", self.project)
+                bail!("{} has no {kind} {name}{like}", self.place())
             }
         }
     }
@@ -120,7 +134,7 @@ impl Reader {
     where
         K: Resource<DynamicType = ()>,
     {
-        let names = self.names_at(&K::url_path(&(), Some(&self.project))).await;
+        let names = self.names_at(&self.path::<K>()).await;
         names.map_err(|error| self.explained::<K>(error))
     }
 
@@ -156,7 +170,7 @@ impl Reader {
     where
         K: Resource<DynamicType = ()> + DeserializeOwned,
     {
-        let mut path = K::url_path(&(), Some(&self.project));
+        let mut path = self.path::<K>();
         if !selector.is_empty() {
             path = format!("{path}?fieldSelector={selector}");
         }
@@ -204,6 +218,11 @@ pub fn explained(plural: &str, project: &str, error: kube::Error) -> anyhow::Err
         401 => {
             anyhow!("the cluster does not accept the credentials of the kubeconfig: {}", status.message)
         }
+        403 if project.is_empty() => {
+            anyhow!(
+                "you may not read {plural} of the cluster: a cluster administrator grants the right to get and list them"
+            )
+        }
         403 => anyhow!(
             "you may not read {plural} in namespace {project}. Somebody who may bind roles there grants it with: \
              kubectl create rolebinding {ROLE} --namespace {project} --clusterrole {ROLE} --user YOUR-NAME"
@@ -211,8 +230,13 @@ pub fn explained(plural: &str, project: &str, error: kube::Error) -> anyhow::Err
         404 => anyhow!(
             "this cluster has no {plural} of towpath.dev/v1alpha1: install Towpath, or see whether this is the right context"
         ),
-        _ => anyhow!("cannot read {plural} in namespace {project}: {}", status.message),
+        _ => anyhow!("cannot read {plural} in {}: {}", place(project), status.message),
     }
+}
+
+/// A project in words. An empty name stands for the cluster.
+fn place(project: &str) -> String {
+    if project.is_empty() { "the cluster".to_owned() } else { format!("namespace {project}") }
 }
 
 /// Why the pods of a namespace are not shown.

@@ -81,6 +81,11 @@ impl Writer {
         Ok(Self { reader, user, dry_run: DryRun::None, output: None })
     }
 
+    /// The same writer for objects of the cluster.
+    pub fn in_cluster(self) -> Self {
+        Self { reader: self.reader.in_cluster(), ..self }
+    }
+
     /// What the manifests of this user have in common.
     pub fn request<'a>(&'a self, reason: Option<&'a str>) -> Request<'a> {
         // Another user may apply what is only shown.
@@ -169,28 +174,33 @@ impl Writer {
     ) -> anyhow::Result<Value> {
         let (project, resource) = (&self.reader.project, intent.kind.plural());
         let slash = if name.is_empty() { "" } else { "/" };
+        let namespaces = if project.is_empty() { String::new() } else { format!("namespaces/{project}/") };
         let dry_run = if self.dry_run == DryRun::Server { "&dryRun=All" } else { "" };
         let options = match method {
             Method::GET => String::new(),
             Method::DELETE => format!("?{}", dry_run.trim_start_matches('&')),
             _ => format!("?fieldManager={MANAGER}&fieldValidation=Strict{dry_run}"),
         };
-        let path = format!("/apis/{GROUP}/{VERSION}/namespaces/{project}/{resource}{slash}{name}{options}");
+        let path = format!("/apis/{GROUP}/{VERSION}/{namespaces}{resource}{slash}{name}{options}");
         let answer = send(&self.reader, method, &path, content, body).await;
         answer.map_err(|error| self.explained(intent, error))
     }
 
     /// What was wrong with a request, and what to do.
     fn explained(&self, intent: &Intent, error: kube::Error) -> anyhow::Error {
-        let (project, plural) = (&self.reader.project, intent.kind.plural());
+        let plural = intent.kind.plural();
         let kube::Error::Api(status) = error else {
+            let namespace = match self.reader.project.as_str() {
+                "" => String::new(),
+                project => format!(" --namespace {project}"),
+            };
             return anyhow::Error::new(error).context(format!(
-                "the cluster did not answer; see whether it was written: kubectl get {plural} --namespace {project}"
+                "the cluster did not answer; see whether it was written: kubectl get {plural}{namespace}"
             ));
         };
         let (said, of) = (printable(&status.message), intent.object());
         if status.reason == "AlreadyExists" {
-            return anyhow!("{of} already exists in namespace {project}: {}", intent.kind.if_taken());
+            return anyhow!("{of} already exists in {}: {}", self.reader.place(), intent.kind.if_taken());
         }
         // Requests are strict: an older cluster refuses a field that it does not know, rather than drop it.
         if said.contains("strict decoding error") {

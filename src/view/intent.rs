@@ -2,11 +2,14 @@
 //!
 //! Pure functions. The API server judges what is written: the rights are listed so that a missing one can be named before.
 
+mod freezes;
+
+pub use freezes::{freeze, freeze_cluster, unfreeze, unfreeze_cluster};
+
 use super::right::{Right, Role};
 use crate::api::{
-    ApplicationName, Approval, ApprovalDecision, ApprovalOf, ApprovalSpec, ChangeFreeze, ChangeFreezeSpec,
-    GateName, Meta, Override, Promotion, PromotionKind, PromotionSpec, Recall, RecallSpec, Release, UserInfo,
-    mark,
+    ApplicationName, Approval, ApprovalDecision, ApprovalOf, ApprovalSpec, GateName, Meta, Override,
+    Promotion, PromotionKind, PromotionSpec, Recall, RecallSpec, Release, UserInfo, mark,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -53,6 +56,8 @@ pub enum Kind {
     Release,
     /// A freeze of a project.
     ChangeFreeze,
+    /// A freeze of the cluster.
+    ClusterChangeFreeze,
 }
 
 impl Kind {
@@ -64,6 +69,7 @@ impl Kind {
             Self::Recall => "recall",
             Self::Release => "release",
             Self::ChangeFreeze => "changefreeze",
+            Self::ClusterChangeFreeze => "clusterchangefreeze",
         }
     }
 
@@ -75,6 +81,7 @@ impl Kind {
             Self::Recall => "recalls",
             Self::Release => "releases",
             Self::ChangeFreeze => "changefreezes",
+            Self::ClusterChangeFreeze => "clusterchangefreezes",
         }
     }
 
@@ -84,7 +91,7 @@ impl Kind {
             Self::Release => "a Release is immutable: use another version, or another name with --name",
             // The API server completes their names.
             Self::Promotion | Self::Approval => "try again",
-            Self::Recall | Self::ChangeFreeze => "use another name",
+            Self::Recall | Self::ChangeFreeze | Self::ClusterChangeFreeze => "use another name",
         }
     }
 }
@@ -113,7 +120,7 @@ pub enum Write {
 /// Where something is written, by whom, and why.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Request<'a> {
-    /// Namespace of the project.
+    /// Namespace of the project. Empty for an object of the cluster.
     pub project: &'a str,
     /// The user. None leaves it to the API server to fill the user in.
     pub by: Option<&'a UserInfo>,
@@ -311,25 +318,6 @@ pub fn lift_recall(name: &str) -> Intent {
     let write = Write::Delete { name: name.to_owned(), uid: None };
     let rights = vec![Right::to("delete", "recalls"), Right::on_all("override")];
     of(Kind::Recall, write, "lifted", Role::OnCall, rights)
-}
-
-/// A freeze.
-pub fn freeze(request: Request<'_>, name: Option<&str>, spec: ChangeFreezeSpec) -> Intent {
-    let name = name.unwrap_or("freeze-");
-    let rights = vec![Right::to("create", "changefreezes")];
-    created(request, name, Kind::ChangeFreeze, ChangeFreeze::new(name, spec), Role::EnvironmentAdmin, rights)
-}
-
-/// The end of a freeze.
-pub fn unfreeze(name: &str) -> Intent {
-    let write = Write::Delete { name: name.to_owned(), uid: None };
-    of(
-        Kind::ChangeFreeze,
-        write,
-        "lifted",
-        Role::EnvironmentAdmin,
-        vec![Right::to("delete", "changefreezes")],
-    )
 }
 
 fn is_by(request: Request<'_>, user: Option<&UserInfo>) -> bool {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::api::ObjectIdentity;
+use crate::api::{ChangeFreezeSpec, ClusterChangeFreezeSpec, ObjectIdentity};
 
 fn ann() -> UserInfo {
     UserInfo { username: "ann".to_owned(), uid: None, groups: vec!["system:authenticated".to_owned()] }
@@ -253,6 +253,27 @@ fn recalls_and_freezes_are_named_or_get_a_name() {
         json!({ "generateName": "freeze-", "namespace": "shop" })
     );
     assert_eq!(rights(&unfreeze("year-end")), ["delete changefreezes"]);
+}
+
+#[test]
+fn a_freeze_of_the_cluster_is_in_no_namespace() {
+    let spec: ClusterChangeFreezeSpec = serde_json::from_value(json!({
+        "from": "2026-12-20T00:00:00Z", "to": "2027-01-04T00:00:00Z", "reason": "year-end", "projects": ["shop"],
+    }))
+    .unwrap();
+    let intent = freeze_cluster(Request::default(), None, spec.clone());
+    assert_eq!(
+        written(&intent),
+        json!({
+            "apiVersion": "towpath.dev/v1alpha1", "kind": "ClusterChangeFreeze",
+            "metadata": { "generateName": "freeze-" }, "spec": spec,
+        })
+    );
+    assert_eq!(
+        (rights(&intent), intent.role),
+        (vec!["create clusterchangefreezes".to_owned()], Role::ClusterFreeze)
+    );
+    assert_eq!(rights(&unfreeze_cluster("year-end")), ["delete clusterchangefreezes"]);
 }
 
 #[test]

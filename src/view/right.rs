@@ -39,7 +39,7 @@ impl Right {
     }
 }
 
-/// A role of the chart.
+/// A role that suffices: one of the chart, or one that a cluster administrator creates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// `towpath-viewer`
@@ -52,6 +52,8 @@ pub enum Role {
     OnCall,
     /// `towpath-environment-admin`
     EnvironmentAdmin,
+    /// `towpath-cluster-freeze`, which the chart does not have: only cluster administrators freeze a cluster.
+    ClusterFreeze,
 }
 
 impl Role {
@@ -63,20 +65,26 @@ impl Role {
             Self::Approver => "towpath-approver",
             Self::OnCall => "towpath-oncall",
             Self::EnvironmentAdmin => "towpath-environment-admin",
+            Self::ClusterFreeze => "towpath-cluster-freeze",
         }
     }
 }
 
-/// Which rights are missing, and the command that grants them. `user` is empty if the name is not known.
+/// Which rights are missing, and the command that grants them. `project` is empty for a right in the cluster, `user` if the name is not
+/// known.
 pub fn missing(rights: &[&Right], role: Role, project: &str, user: &str) -> String {
     let shown: Vec<String> = rights.iter().map(|right| right.shown()).collect();
     let user = &printable(user);
     let who = if user.is_empty() { "you lack".to_owned() } else { format!("{user} lacks") };
-    format!(
-        "{who} the verb {} in namespace {project}. A user who may bind roles there grants it with: {}",
-        shown.join(", and "),
-        command(role, project, user)
-    )
+    let (rights, command) = (shown.join(", and "), command(role, project, user));
+    match role {
+        Role::ClusterFreeze => format!(
+            "{who} the verb {rights} in the cluster. No role of Towpath grants it; a cluster administrator grants it with: {command}"
+        ),
+        Role::Viewer | Role::Requester | Role::Approver | Role::OnCall | Role::EnvironmentAdmin => format!(
+            "{who} the verb {rights} in namespace {project}. A user who may bind roles there grants it with: {command}"
+        ),
+    }
 }
 
 /// A word of a command for a shell.
@@ -88,15 +96,22 @@ pub fn quoted(word: &str) -> String {
     }
 }
 
-/// The command that binds a role of the chart in a project. `user` is empty if the name is not known.
+/// The command that binds a role in a project, or in the cluster if the role is of the cluster. `user` is empty if the name is not known.
 pub fn command(role: Role, project: &str, user: &str) -> String {
-    let role = role.as_str();
     // A name that has to be quoted for a shell is none for an object.
     let (suffix, user) = match (user, quoted(user)) {
         ("", _) => (String::new(), "YOUR-NAME".to_owned()),
         (user, quoted) if user == quoted => (format!("-{user}"), quoted),
         (_, quoted) => (String::new(), quoted),
     };
+    if role == Role::ClusterFreeze {
+        let name = role.as_str();
+        return format!(
+            "kubectl create clusterrole {name} --verb get,list,create,delete --resource clusterchangefreezes.{GROUP} && \
+             kubectl create clusterrolebinding {name}{suffix} --clusterrole {name} --user {user}"
+        );
+    }
+    let role = role.as_str();
     format!(
         "kubectl create rolebinding {role}{suffix} --namespace {project} --clusterrole {role} --user {user}"
     )
@@ -138,5 +153,13 @@ mod tests {
         ] {
             assert_eq!(missing(&rights, role, "shop", user), text);
         }
+        let freeze = Right::to("create", "clusterchangefreezes");
+        assert_eq!(
+            missing(&[&freeze], Role::ClusterFreeze, "", "ann"),
+            "ann lacks the verb create on clusterchangefreezes.towpath.dev in the cluster. No role of Towpath grants it; a cluster \
+             administrator grants it with: kubectl create clusterrole towpath-cluster-freeze --verb get,list,create,delete --resource \
+             clusterchangefreezes.towpath.dev && kubectl create clusterrolebinding towpath-cluster-freeze-ann --clusterrole \
+             towpath-cluster-freeze --user ann"
+        );
     }
 }

@@ -1,16 +1,21 @@
-//! `freeze` and `unfreeze`: a period in which no promotion starts in the environments of a project.
+//! `freeze` and `unfreeze`: a period in which no promotion starts in the environments of a project, or of the cluster.
 
-use crate::api::{ChangeFreeze, ChangeFreezeSpec, ChangeType, Duration, Environment, EnvironmentName};
-use crate::cli::reader::{checked, suggestion};
-use crate::cli::writer::Writing;
-use crate::view::intent::{freeze, unfreeze};
+use crate::api::{
+    ChangeFreeze, ChangeFreezeSpec, ChangeType, ClusterChangeFreeze, ClusterChangeFreezeSpec, Duration,
+    Environment, EnvironmentName, ProjectName,
+};
+use crate::cli::reader::{Reader, checked, suggestion};
+use crate::cli::writer::{Writer, Writing};
+use crate::view::intent::{Intent, freeze, freeze_cluster, unfreeze, unfreeze_cluster};
 use anyhow::{Context, bail};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::Resource;
+use serde::de::DeserializeOwned;
 use std::io::Write;
 use std::process::ExitCode;
 
-/// Freeze a project: no promotion starts. Rollbacks pass, and promotions that have started are finished.
+/// Freeze a project, or the cluster: no promotion starts. Rollbacks pass, and promotions that have started are finished.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("end").required(true))]
 pub struct Arguments {
@@ -31,6 +36,12 @@ pub struct Arguments {
     /// Environment that is frozen. Can be repeated, or a list with commas. Default: all of the project.
     #[arg(short, long = "environment", value_delimiter = ',')]
     environments: Vec<String>,
+    /// Freeze all projects of the cluster, or those that --project names. It needs a right that no role of Towpath grants.
+    #[arg(long, conflicts_with = "environments")]
+    cluster: bool,
+    /// Project that is frozen, with --cluster. Can be repeated, or a list with commas. Default: all.
+    #[arg(long = "project", value_name = "NAMESPACE", value_delimiter = ',', requires = "cluster")]
+    projects: Vec<String>,
     /// Type of change that passes: Standard, Normal or Emergency. Can be repeated.
     #[arg(long, value_delimiter = ',', value_parser = change_type)]
     passes: Vec<ChangeType>,
@@ -56,6 +67,29 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
         bail!("the freeze ends at {to}, which is not after its start at {from}");
     }
     let writer = arguments.writing.open().await?;
+    let period = Period { from: Time(from), to: Time(to) };
+    if arguments.cluster {
+        let writer = writer.in_cluster();
+        let intent = of_cluster(arguments, &writer, name, period).await?;
+        writer.write(&intent, out).await?;
+    } else {
+        writer.write(&of_project(arguments, &writer, name, period).await?, out).await?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// When a freeze starts and ends.
+struct Period {
+    from: Time,
+    to: Time,
+}
+
+async fn of_project(
+    arguments: &Arguments,
+    writer: &Writer,
+    name: Option<&str>,
+    Period { from, to }: Period,
+) -> anyhow::Result<Intent> {
     let known = writer.reader.names::<Environment>().await?;
     for wanted in &arguments.environments {
         if !known.contains(wanted) {
@@ -66,26 +100,43 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
             );
         }
     }
-    let spec = ChangeFreezeSpec {
-        from: Time(from),
-        to: Time(to),
-        reason: arguments.reason.clone(),
-        environments: arguments
-            .environments
-            .iter()
-            .map(|name| EnvironmentName::from(name.as_str()))
-            .collect(),
-        passes: arguments.passes.clone(),
-    };
-    writer.write(&freeze(writer.request(None), name, spec), out).await?;
-    Ok(ExitCode::SUCCESS)
+    let environments =
+        arguments.environments.iter().map(|name| EnvironmentName::from(name.as_str())).collect();
+    let (reason, passes) = (arguments.reason.clone(), arguments.passes.clone());
+    let spec = ChangeFreezeSpec { from, to, reason, environments, passes };
+    Ok(freeze(writer.request(None), name, spec))
 }
 
-/// Lift a freeze of the project.
+async fn of_cluster(
+    arguments: &Arguments,
+    writer: &Writer,
+    name: Option<&str>,
+    Period { from, to }: Period,
+) -> anyhow::Result<Intent> {
+    // A user who may not list namespaces may still name them.
+    let known = match arguments.projects.is_empty() {
+        true => Vec::new(),
+        false => writer.reader.namespaces().await.unwrap_or_default(),
+    };
+    for wanted in &arguments.projects {
+        if !known.is_empty() && !known.contains(wanted) {
+            bail!("the cluster has no namespace {wanted}{}", suggestion(wanted, &known));
+        }
+    }
+    let projects = arguments.projects.iter().map(|name| ProjectName::from(name.as_str())).collect();
+    let (reason, passes) = (arguments.reason.clone(), arguments.passes.clone());
+    let spec = ClusterChangeFreezeSpec { from, to, reason, projects, passes };
+    Ok(freeze_cluster(writer.request(None), name, spec))
+}
+
+/// Lift a freeze of the project, or of the cluster.
 #[derive(Debug, clap::Args)]
 pub struct Lifting {
-    /// Name of the freeze. Required if the project has more than one.
+    /// Name of the freeze. Required if there is more than one.
     name: Option<String>,
+    /// Lift a freeze of the cluster.
+    #[arg(long)]
+    cluster: bool,
     #[command(flatten)]
     writing: Writing,
 }
@@ -93,23 +144,32 @@ pub struct Lifting {
 /// Runs `unfreeze`.
 pub async fn run_unfreeze(arguments: &Lifting, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let writer = arguments.writing.open().await?;
-    let name = match &arguments.name {
-        Some(name) => {
-            writer.reader.existing::<ChangeFreeze>(name).await?;
-            name.clone()
-        }
-        None => match writer.reader.names::<ChangeFreeze>().await?.as_slice() {
-            [name] => name.clone(),
-            [] => bail!("namespace {} has no freeze", writer.reader.project),
-            several => bail!(
-                "namespace {} has several freezes: name one of {}",
-                writer.reader.project,
-                several.join(", ")
-            ),
-        },
-    };
-    writer.write(&unfreeze(&name), out).await?;
+    let name = arguments.name.as_deref();
+    if arguments.cluster {
+        let writer = writer.in_cluster();
+        let name = lifted::<ClusterChangeFreeze>(&writer.reader, name).await?;
+        writer.write(&unfreeze_cluster(&name), out).await?;
+    } else {
+        let name = lifted::<ChangeFreeze>(&writer.reader, name).await?;
+        writer.write(&unfreeze(&name), out).await?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The name of the freeze that is lifted: the named one, or the only one.
+async fn lifted<K>(reader: &Reader, name: Option<&str>) -> anyhow::Result<String>
+where
+    K: Resource<DynamicType = ()> + DeserializeOwned,
+{
+    if let Some(name) = name {
+        reader.existing::<K>(name).await?;
+        return Ok(name.to_owned());
+    }
+    match reader.names::<K>().await?.as_slice() {
+        [name] => Ok(name.clone()),
+        [] => bail!("{} has no freeze", reader.place()),
+        several => bail!("{} has several freezes: name one of {}", reader.place(), several.join(", ")),
+    }
 }
 
 fn change_type(text: &str) -> Result<ChangeType, String> {

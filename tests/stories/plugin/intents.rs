@@ -2,7 +2,9 @@
 
 use super::{has, printed, towpath, viewer};
 use anyhow::{Context, Result, ensure};
+use control_plane::eventually;
 use serde_json::{Value, json};
+use support::installation::SOON;
 use support::objects::deployment;
 use support::people::Person;
 use support::project::Project;
@@ -14,6 +16,7 @@ support::stories![
     on_call_rolls_back_aborts_and_retries,
     on_call_overrides_gates_and_recalls_releases,
     an_environment_admin_freezes_a_project,
+    a_cluster_administrator_freezes_projects,
     an_intent_that_names_what_is_not_there_is_answered_with_a_sentence,
 ];
 
@@ -234,6 +237,64 @@ async fn an_environment_admin_freezes_a_project() -> Result<()> {
     .await
 }
 
+async fn a_cluster_administrator_freezes_projects() -> Result<()> {
+    in_project(&[json!({ "name": "prod" })], async |project| {
+        let emma = project.person("emma", &[], &["towpath-environment-admin"]).await?;
+        // Other stories run in this cluster: a freeze without --project would stop them.
+        let name = format!("sale-{}", project.name);
+        let freeze = [
+            "freeze",
+            &name,
+            "--cluster",
+            "--project",
+            &project.name,
+            "--for",
+            "48h",
+            "--reason",
+            "the sale",
+        ];
+        let said = refused(project, &emma, &freeze, 1).await?;
+        has(
+            &said,
+            &[
+                "emma lacks the verb create on clusterchangefreezes.towpath.dev in the cluster",
+                "a cluster administrator grants it",
+            ],
+        )?;
+        let said = refused(project, &emma, &["unfreeze", "--cluster", "nothing"], 1).await?;
+        has(&said, &["the cluster has no clusterchangefreeze nothing"])?;
+
+        // The command of the sentence, with names of this story.
+        let clara = project.person("clara", &[], &["towpath-viewer"]).await?;
+        let admin = project.kubectl();
+        let verbs = ["--verb", "get,list,create,delete", "--resource", "clusterchangefreezes.towpath.dev"];
+        admin.run(&[&["create", "clusterrole", &name], &verbs[..]].concat())?;
+        admin.run(&["create", "clusterrolebinding", &name, "--clusterrole", &name, "--user", "clara"])?;
+        eventually("clara to be allowed to freeze", SOON, async || {
+            let output = towpath(project, &clara, &[&freeze[..], &["--dry-run=server"]].concat()).await?;
+            Ok(output.status.success().then_some(()))
+        })
+        .await?;
+        let shown =
+            printed(project, &clara, &[&freeze[..], &["--dry-run=client", "-o", "yaml"]].concat()).await?;
+        has(&shown, &["kind: ClusterChangeFreeze", &format!("- {}", project.name)])?;
+        ensure!(!shown.contains("namespace:"), "{shown}");
+        let said = printed(project, &clara, &freeze).await?;
+        has(&said, &[&format!("clusterchangefreeze.towpath.dev/{name} created")])?;
+        let said = refused(project, &clara, &freeze, 1).await?;
+        has(&said, &["already exists in the cluster: use another name"])?;
+        project.release("v1", &[deployment("web", "v1", None)]).await?;
+        let frozen = |it: &Value| it["status"]["summary"] == "prod:Freeze";
+        project.until("releases", "shop-v1", "waits at Freeze", frozen).await?;
+        let said = refused(project, &emma, &["unfreeze", "--cluster", &name], 1).await?;
+        has(&said, &["emma lacks the verb delete on clusterchangefreezes.towpath.dev in the cluster"])?;
+        let said = printed(project, &clara, &["unfreeze", "--cluster", &name]).await?;
+        has(&said, &[&format!("clusterchangefreeze.towpath.dev/{name} lifted")])?;
+        project.ended("prod-shop-v1", "Verified").await.map(drop)
+    })
+    .await
+}
+
 async fn an_intent_that_names_what_is_not_there_is_answered_with_a_sentence() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let olga = project.person("olga", &[], &["towpath-oncall"]).await?;
@@ -259,6 +320,8 @@ async fn an_intent_that_names_what_is_not_there_is_answered_with_a_sentence() ->
             &["override", "shop-v1", "-e", "prod", "--gate", "Windows", "--reason", "x"][..],
             &["override", "shop-v1", "-e", "prod", "--gate", "Window"],
             &["freeze", "--reason", "x"],
+            &["freeze", "--cluster", "-e", "prod", "--for", "1h", "--reason", "x"],
+            &["freeze", "--project", "shop", "--for", "1h", "--reason", "x"],
             &["recall", "shop-v1"],
         ] {
             let output = towpath(project, &olga, arguments).await?;
