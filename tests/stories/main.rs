@@ -102,6 +102,7 @@ fn main() -> ExitCode {
         plugin::checkup::stories(),
         plugin::intents::stories(),
         plugin::questions::stories(),
+        plugin::shells::stories(),
         parts::audit_log::stories(),
         parts::identities::stories(),
         parts::played_fates::stories(),

@@ -6,6 +6,7 @@ pub mod explaining;
 pub mod intents;
 pub mod questions;
 pub mod reading;
+pub mod shells;
 pub mod watching;
 
 use anyhow::{Context, Result, ensure};
