@@ -147,6 +147,8 @@ pub async fn run_unfreeze(arguments: &Lifting, out: &mut dyn Write) -> anyhow::R
     let name = arguments.name.as_deref();
     if arguments.cluster {
         let writer = writer.in_cluster();
+        // Before they are read: roles in a project do not grant that.
+        writer.check(&unfreeze_cluster("")).await?;
         let name = lifted::<ClusterChangeFreeze>(&writer.reader, name).await?;
         writer.write(&unfreeze_cluster(&name), out).await?;
     } else {

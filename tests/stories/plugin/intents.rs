@@ -261,8 +261,6 @@ async fn a_cluster_administrator_freezes_projects() -> Result<()> {
                 "a cluster administrator grants it",
             ],
         )?;
-        let said = refused(project, &emma, &["unfreeze", "--cluster", "nothing"], 1).await?;
-        has(&said, &["the cluster has no clusterchangefreeze nothing"])?;
 
         // The command of the sentence, with names of this story.
         let clara = project.person("clara", &[], &["towpath-viewer"]).await?;
@@ -283,6 +281,8 @@ async fn a_cluster_administrator_freezes_projects() -> Result<()> {
         has(&said, &[&format!("clusterchangefreeze.towpath.dev/{name} created")])?;
         let said = refused(project, &clara, &freeze, 1).await?;
         has(&said, &["already exists in the cluster: use another name"])?;
+        let said = refused(project, &clara, &["unfreeze", "--cluster", "nothing"], 1).await?;
+        has(&said, &["the cluster has no clusterchangefreeze nothing"])?;
         project.release("v1", &[deployment("web", "v1", None)]).await?;
         let frozen = |it: &Value| it["status"]["summary"] == "prod:Freeze";
         project.until("releases", "shop-v1", "waits at Freeze", frozen).await?;
