@@ -187,6 +187,10 @@ pub struct EnvironmentStatus {
     #[serde(default = "schema::never_observed")]
     #[schemars(schema_with = "schema::observed_generation")]
     pub observed_generation: i64,
+    /// Version of the controller that wrote this status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub controller_version: Option<String>,
     /// The applications of the environment, at most 100.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
@@ -215,6 +219,7 @@ impl Default for EnvironmentStatus {
     fn default() -> Self {
         Self {
             observed_generation: schema::never_observed(),
+            controller_version: None,
             applications: Vec::new(),
             summary: None,
             message: None,

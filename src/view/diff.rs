@@ -4,10 +4,14 @@
 
 use super::screen::{Branch, Cell, Layout};
 use super::tone::Tone;
-use crate::api::{Change, ChangeAction, FieldChange, Promotion, Removal};
+use crate::api::{Change, ChangeAction, Environment, FieldChange, Meta, Promotion, Removal};
 use crate::content::object::comparison::hash;
+use semver::Version;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The first version whose controller knows dry runs.
+const SINCE: Version = Version::new(0, 1, 0);
 
 /// What would change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -78,6 +82,24 @@ pub struct Field {
 
 /// The values of the fields of an object, by path.
 pub type Values = BTreeMap<String, String>;
+
+/// Why no dry run may be created in an environment: a controller that does not know `spec.dryRun` would promote the release. The kinds of
+/// the cluster may be newer than the controller, so only its own report tells.
+pub fn promoted_instead(environment: &Environment) -> Option<String> {
+    let name = environment.name();
+    let reported = environment.status.as_ref().and_then(|status| status.controller_version.as_deref());
+    let Some(reported) = reported else {
+        return Some(format!(
+            "the status of environment {name} does not tell the version of the controller: it does not run, or it is older than {SINCE} and would \
+             promote the release instead of comparing it. See: kubectl towpath check"
+        ));
+    };
+    let number = |version: Version| (version.major, version.minor, version.patch);
+    let is_known = Version::parse(reported).is_ok_and(|version| number(version) >= number(SINCE));
+    (!is_known).then(|| {
+        format!("the controller has version {reported}, and would promote the release instead of comparing it: upgrade it to {SINCE} or later")
+    })
+}
 
 /// What a release would change in what is there.
 pub fn against_live(dry_run: &Promotion) -> Diff {
@@ -283,5 +305,36 @@ impl Field {
         let after = shown(&self.value_after, &self.after);
         let words: Vec<String> = before.into_iter().chain(after).collect();
         Branch::new(vec![Cell::toned(mark, tone), Cell::plain(&self.field)], words.join(" -> "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn only_a_controller_that_knows_dry_runs_is_asked() {
+        for (version, words) in [
+            (json!("0.1.0"), None),
+            (json!("0.1.0-rc.1"), None),
+            (json!("1.2.3"), None),
+            (json!("0.0.9"), Some("has version 0.0.9, and would promote")),
+            (json!("latest"), Some("has version latest, and would promote")),
+            (serde_json::Value::Null, Some("does not tell the version")),
+        ] {
+            let environment = serde_json::from_value(json!({
+                "apiVersion": "towpath.dev/v1alpha1", "kind": "Environment", "metadata": { "name": "prod" },
+                "spec": { "namespace": "shop-prod" }, "status": { "controllerVersion": version },
+            }));
+            let found = promoted_instead(&environment.unwrap());
+            match words {
+                None => assert_eq!(found, None, "{version}"),
+                Some(words) => assert!(found.is_some_and(|found| found.contains(words)), "{version}"),
+            }
+        }
+        let unseen =
+            Environment::new("prod", serde_json::from_value(json!({ "namespace": "shop-prod" })).unwrap());
+        assert!(promoted_instead(&unseen).is_some());
     }
 }

@@ -101,6 +101,7 @@ fn main() -> ExitCode {
         plugin::watching::stories(),
         plugin::checkup::stories(),
         plugin::intents::stories(),
+        plugin::older::stories(),
         plugin::questions::stories(),
         plugin::shells::stories(),
         parts::audit_log::stories(),

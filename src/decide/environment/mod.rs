@@ -27,6 +27,8 @@ use summary::{event, summary};
 
 /// Maximum number of applications in the status. Releases of further applications are promoted as well.
 const MOST_APPLICATIONS: usize = 100;
+/// The version of this controller.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// How long to wait before missing consent or rights are checked again.
 const RETRY: SignedDuration = SignedDuration::from_secs(10);
 
@@ -63,6 +65,7 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision<EnvironmentS
         decision.wake_at = earliest(decision.wake_at, Some(later(now, RETRY)));
     }
     status.observed_generation = environment.generation();
+    status.controller_version = Some(VERSION.to_owned());
     let stored = environment.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     status.drift = drift::report(world);
     let after = After { failing, calm };

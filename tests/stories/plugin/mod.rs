@@ -4,6 +4,7 @@ pub mod changes;
 pub mod checkup;
 pub mod explaining;
 pub mod intents;
+pub mod older;
 pub mod questions;
 pub mod reading;
 pub mod shells;

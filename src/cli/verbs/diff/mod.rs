@@ -7,7 +7,7 @@ use crate::cli::connection::Connection;
 use crate::cli::output::{self, Format};
 use crate::cli::reader::{Reader, checked};
 use crate::cli::writer::Writer;
-use crate::view::diff::{Diff, against_live, between};
+use crate::view::diff::{Diff, against_live, between, promoted_instead};
 use crate::view::intent::{compare, withdraw};
 use anyhow::bail;
 use std::io::Write;
@@ -81,15 +81,13 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
             second.spec.application
         )
     }
-    let request = writer.request(None);
-    let mut made: Vec<Promotion> = Vec::new();
-    for release in &releases {
-        let written = writer.written(&compare(request, release, place)).await?;
-        made.push(serde_json::from_value(written)?);
+    if let Some(why) = promoted_instead(&environment) {
+        bail!(why);
     }
-    let ended = wait(arguments, reader, &made).await;
+    let mut made = Vec::new();
+    let ended = ended(arguments, &writer, &releases, place, &mut made).await;
     for promotion in &made {
-        writer.attempt(&withdraw(request, promotion)).await;
+        writer.attempt(&withdraw(writer.request(None), promotion)).await;
     }
     let Some(ended) = ended? else {
         let names: Vec<&str> = made.iter().map(Meta::name).collect();
@@ -108,6 +106,21 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
     let names: Vec<String> = names.collect();
     output::write_lines(out, arguments.output, "Diff", &view, |layout| view.lines(layout), names)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Creates a dry run of each release. All of them once they have ended, or None if that takes too long. `made` are those that exist.
+async fn ended(
+    arguments: &Arguments,
+    writer: &Writer,
+    releases: &[Release],
+    place: &str,
+    made: &mut Vec<Promotion>,
+) -> anyhow::Result<Option<Vec<Promotion>>> {
+    for release in releases {
+        let written = writer.written(&compare(writer.request(None), release, place)).await?;
+        made.push(serde_json::from_value(written)?);
+    }
+    wait(arguments, &writer.reader, made).await
 }
 
 /// The dry runs once all have ended. None if that takes too long.
