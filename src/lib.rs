@@ -69,11 +69,10 @@
 //! ```text
 //!   kubelet: the status of a pod reports another restart
 //!      |
-//!      |  cluster/watch/feed.rs              Feed::take stores the pod and passes on a Delta
-//!      |  cluster/stores/watches.rs          Stores::start registered the closure that makes it a Change::Workload
-//!      |  controller/wake.rs                 Wake::on -> target: which environments deploy here, which promotions are open
-//!      |  controller/queue.rs                Queue::push, then Queue::next: one object per environment at a time
-//!      |  controller/pass.rs                 Passes::pass: one pass, with backoff and quarantine
+//!      |  cluster/stores/watches.rs          start: each pod that a watch delivers becomes a Change::Workload
+//!      |  controller/wake.rs                 on -> target: which environments deploy here, which promotions are open
+//!      |  controller/queue.rs                push, then next: one object per environment at a time
+//!      |  controller/pass.rs                 pass: one pass, with backoff and quarantine
 //!      |  controller/reconcile.rs            reconcile -> pass: observe, decide, act
 //!      v
 //!   observe
@@ -81,17 +80,17 @@
 //!      |  observe/health.rs                  workloads: the newest template of each workload, its pods and containers
 //!      v
 //!   decide
-//!      |  decide/promotion/mod.rs            decide: by phase
+//!      |  decide/promotion/mod.rs            decide: by phase; an outcome ends the promotion
 //!      |  decide/promotion/running.rs        decide: no rollback is pending, everything was rolled out before
-//!      |  decide/promotion/observing.rs      observe: the health of the workloads under the rollback policy; the outcome is Failed
+//!      |  decide/promotion/observing.rs      observe: the outcome is Failed
+//!      |  decide/promotion/health.rs         health_of: under the rollback policy of the environment
 //!      |  decide/health/mod.rs               of_all -> of_one: the rules of the observe window
 //!      |  decide/health/pod.rs               of_pods -> of_container: Failing, CrashLoopBackOff
 //!      |  decide/promotion/ending.rs         finish -> failed: the promotion does not end yet
-//!      |  decide/promotion/consequence.rs    consequence: RollBack to the last verified revision; roll_back: the action
+//!      |  decide/promotion/consequence.rs    consequence: the last verified revision; roll_back: the action
 //!      v
 //!   act
-//!      |  act/mod.rs                         act -> carry_out -> one: Action::CreatePromotion
-//!      |  act/records.rs                     create_promotion
+//!      |  act/mod.rs                         act -> carry_out -> one: Action::CreatePromotion creates the rollback
 //!      v
 //!   Promotion prod-shop-1.1.0-rollback, kind Rollback, cause CrashLoopBackOff
 //! ```

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it is how a test fails")]
 
 mod circles;
+mod path;
 mod rust_tokens;
 
 use rust_tokens::{Token, tokens};
