@@ -1,8 +1,8 @@
 //! Environment: a target namespace, its position in the promotion order, and its rules.
 
 use super::{
-    Approvals, Condition, DriftMode, DriftedField, Duration, EnvironmentName, EnvironmentTest, Location,
-    NamespaceName, Overrides, ReleaseName, Window, schema,
+    Approvals, Condition, Disruption, DriftMode, DriftedField, Duration, EnvironmentName, EnvironmentTest,
+    Location, NamespaceName, Overrides, ReleaseName, Window, schema,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
@@ -208,6 +208,11 @@ pub struct EnvironmentStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
     pub drift: Vec<DriftedField>,
+    /// Pods of runs of CronJobs that were evicted, preempted or lost with their node while a verified release is judged, at most 100,
+    /// kept until another one is seen. A run that failed only because of them does not count against the release.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub disruptions: Vec<Disruption>,
     /// Conditions: `Ready`, `Reconciling`, `Stalled`, `ApprovalOverdue`, `Drifted`, `FailingAfterVerification`, `FreezeIneffective`,
     /// `OverridesPending`, `SecurityDegraded`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -224,6 +229,7 @@ impl Default for EnvironmentStatus {
             summary: None,
             message: None,
             drift: Vec::new(),
+            disruptions: Vec::new(),
             conditions: Vec::new(),
         }
     }

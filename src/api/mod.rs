@@ -15,6 +15,7 @@ pub mod check_provider;
 pub mod check_report;
 pub mod condition;
 pub mod content;
+pub mod disruption;
 pub mod drift;
 pub mod environment;
 pub mod failure_action;
@@ -52,6 +53,7 @@ pub use check_provider::{
 pub use check_report::{CheckReport, Verdict};
 pub use condition::{Condition, HOLDS, READY, RECONCILING, STALLED, VERIFIED};
 pub use content::{Content, ContentSpec};
+pub use disruption::Disruption;
 pub use drift::{DriftMode, DriftedField};
 pub use environment::{
     ApplicationStatus, Delivery, Environment, EnvironmentSpec, EnvironmentStatus, GateReport, KindRef,

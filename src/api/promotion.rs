@@ -1,8 +1,9 @@
 //! Promotion: the promotion of one release to one environment, or a rollback, and the record of it.
 
 use super::{
-    ApplicationName, ApprovalsReport, Change, ChangeRecord, CheckReport, Condition, EnvironmentName,
-    ObjectRef, Override, PromotionPhase, ReleaseName, Requirement, TestStatus, UserInfo, mark, schema,
+    ApplicationName, ApprovalsReport, Change, ChangeRecord, CheckReport, Condition, Disruption,
+    EnvironmentName, ObjectRef, Override, PromotionPhase, ReleaseName, Requirement, TestStatus, UserInfo,
+    mark, schema,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
@@ -190,6 +191,11 @@ pub struct PromotionStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 400))]
     pub exits_before: Vec<ExitsBefore>,
+    /// Pods of Jobs that were evicted, preempted or lost with their node while the promotion ran, at most 100. A Job that failed only
+    /// because of them does not count against the release.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub disruptions: Vec<Disruption>,
     /// Workloads that had no replicas when the rollout was complete, although the content does not say so. Nothing shows whether the
     /// release is good until they run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -277,6 +283,7 @@ impl Default for PromotionStatus {
             refusals: Vec::new(),
             failing_before: Vec::new(),
             exits_before: Vec::new(),
+            disruptions: Vec::new(),
             without_replicas: Vec::new(),
             steps: Vec::new(),
             checks: Vec::new(),

@@ -27,8 +27,11 @@ impl Trim for RollbackPolicy {}
 impl Trim for Promotion {
     fn trim(&mut self) {
         let Some(status) = self.status.as_mut().filter(|status| status.phase.is_final()) else { return };
-        let PromotionStatus { steps, tests, checks, warnings, conditions, changes, change, .. } = status;
+        let PromotionStatus {
+            steps, tests, checks, warnings, disruptions, conditions, changes, change, ..
+        } = status;
         (*steps, *tests, *checks, *warnings) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        *disruptions = Vec::new();
         *change = change.take().filter(|change| !change.reversible);
         if let Some(change) = change {
             change.description = ChangeDescription::default();

@@ -146,7 +146,7 @@ async fn list(
     source: &EnvironmentSource,
 ) -> Result<Read<(ObjectSet, Vec<Arc<Pod>>)>, ObserveError> {
     let namespace = environment.spec.namespace.as_str();
-    let workloads = health::workloads(handles, namespace);
+    let workloads = health::workloads(handles, namespace, &[]);
     let client = handles.clients.identity(&Identity::new(&project.name, &environment.name_any())?)?;
     let kinds = kinds::capture_kinds(&environment.spec.kinds);
     let lists =

@@ -67,7 +67,8 @@ async fn watch(handles: &Handles, world: &mut EnvironmentWorld) -> Result<(), Ob
         return Ok(());
     }
     let namespace = &environment.spec.namespace;
-    world.watched.workloads = health::workloads(handles, namespace);
+    let recorded = environment.status.as_ref().map(|status| status.disruptions.as_slice());
+    world.watched.workloads = health::workloads(handles, namespace, recorded.unwrap_or_default());
     let keys = compared(world, now);
     if keys.is_empty() {
         return Ok(());

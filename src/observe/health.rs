@@ -1,7 +1,8 @@
 //! Facts about workloads for health: the newest template, its pods, and the status.
 
-use super::disruption::disruption;
+use super::disruption::{disruption, disruptions};
 use super::pods::facts;
+use crate::api::Disruption;
 use crate::cluster::Stores;
 use crate::cluster::slim;
 use crate::content::{Desired, ObjectKey};
@@ -10,8 +11,12 @@ use crate::process::Handles;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Every workload and Job of a namespace.
-pub fn workloads(handles: &Handles, namespace: &str) -> BTreeMap<ObjectKey, Workload> {
+/// Every workload and Job of a namespace. Disrupted pods that were recorded count as if they were seen.
+pub fn workloads(
+    handles: &Handles,
+    namespace: &str,
+    recorded: &[Disruption],
+) -> BTreeMap<ObjectKey, Workload> {
     let stores = &handles.stores;
     let pods = stores.pods.list(namespace);
     let mut facts = BTreeMap::new();
@@ -33,9 +38,9 @@ pub fn workloads(handles: &Handles, namespace: &str) -> BTreeMap<ObjectKey, Work
         add("apps/v1", "DaemonSet", &object.metadata, daemon_set(&object, &pods));
     }
     for object in stores.jobs.list(namespace) {
-        add("batch/v1", "Job", &object.metadata, job(&object, &pods));
+        add("batch/v1", "Job", &object.metadata, job(&object, &pods, recorded));
     }
-    for (name, runs) in runs_of_cron_jobs(&stores.jobs.list(namespace), &pods) {
+    for (name, runs) in runs_of_cron_jobs(&stores.jobs.list(namespace), &pods, recorded) {
         if let Ok(key) = ObjectKey::new("batch/v1", "CronJob", &name) {
             facts.insert(key, Workload { runs, ..Workload::default() });
         }
@@ -60,13 +65,23 @@ pub fn compare(workloads: &mut BTreeMap<ObjectKey, Workload>, wanted: &[Desired]
 }
 
 /// The Jobs of CronJobs, by the name of the CronJob that controls them.
-fn runs_of_cron_jobs(jobs: &[Arc<slim::Job>], pods: &[Arc<slim::Pod>]) -> BTreeMap<String, Vec<Run>> {
+fn runs_of_cron_jobs(
+    jobs: &[Arc<slim::Job>],
+    pods: &[Arc<slim::Pod>],
+    recorded: &[Disruption],
+) -> BTreeMap<String, Vec<Run>> {
     let mut all: BTreeMap<String, Vec<Run>> = BTreeMap::new();
     for object in jobs {
         let Some(cron_job) = object.metadata.cron_job() else { continue };
-        let Workload { failed, disrupted, .. } = job(object, pods);
+        let Workload { failed, disruptions, disrupted, .. } = job(object, pods, recorded);
         let (name, created) = (object.metadata.name().to_owned(), object.metadata.creation_timestamp.get());
-        all.entry(cron_job.to_owned()).or_default().push(Run { name, created, failed, disrupted });
+        all.entry(cron_job.to_owned()).or_default().push(Run {
+            name,
+            created,
+            failed,
+            disruptions,
+            disrupted,
+        });
     }
     all
 }
@@ -222,7 +237,7 @@ fn daemon_set(object: &slim::DaemonSet, pods: &[Arc<slim::Pod>]) -> Workload {
     workload
 }
 
-fn job(object: &slim::Job, pods: &[Arc<slim::Pod>]) -> Workload {
+fn job(object: &slim::Job, pods: &[Arc<slim::Pod>], recorded: &[Disruption]) -> Workload {
     let mut workload = base(&object.metadata, object.metadata.generation);
     workload.desired = 1;
     workload.complete = object.is_complete();
@@ -247,7 +262,8 @@ fn job(object: &slim::Job, pods: &[Arc<slim::Pod>]) -> Workload {
             .next_back()
             .unwrap_or_default()
     };
-    workload.disrupted = disruption(object, pods);
+    workload.disruptions = disruptions(object, pods, recorded);
+    workload.disrupted = disruption(object, pods, &workload.disruptions);
     workload.failed = (object.is_failed() || workload.disrupted.is_some()).then(|| {
         let condition = object.condition("Failed").or_else(|| object.condition("FailureTarget"));
         let message = condition.map(|condition| condition.message.to_string()).unwrap_or_default();
@@ -330,7 +346,7 @@ mod tests {
             job("report-3", owner("batch/v1", "CronJob", "report", false)),
             job("other-4", owner("batch/v1", "CronJob", "report", true)),
         ];
-        let runs = runs_of_cron_jobs(&jobs, &[]);
+        let runs = runs_of_cron_jobs(&jobs, &[], &[]);
         let names = |runs: &Vec<Run>| runs.iter().map(|run| run.name.clone()).collect::<Vec<_>>();
         let names: Vec<_> = runs.iter().map(|(name, runs)| (name.as_str(), names(runs))).collect();
         let own = ["report-29384756", "report-by-hand", "other-4"].map(str::to_owned).to_vec();
@@ -353,7 +369,7 @@ mod tests {
             ("with a pod that failed", json!({ "startTime": start, "failed": 1 }), false, false),
             ("suspended", json!({ "startTime": start }), true, false),
         ] {
-            let facts = super::job(&job(status, suspend), &[]);
+            let facts = super::job(&job(status, suspend), &[], &[]);
             assert_eq!(facts.without_pods_since, told.then(|| start.parse().unwrap()), "{what}");
             assert_eq!(facts.deadline_seconds, Some(30));
         }

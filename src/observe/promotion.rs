@@ -56,7 +56,8 @@ pub async fn observe(
     if *seen.project.grant(&environment.name_any()) != Grant::Granted {
         return Ok(Some(seen));
     }
-    seen.workloads = health::workloads(handles, &environment.spec.namespace);
+    let recorded = seen.promotion.status.as_ref().map(|status| status.disruptions.as_slice());
+    seen.workloads = health::workloads(handles, &environment.spec.namespace, recorded.unwrap_or_default());
     if let Some(Ok(plan)) = &seen.plans.content {
         health::compare(&mut seen.workloads, &plan.objects);
     }

@@ -23,6 +23,7 @@ mod comparison;
 mod costs;
 mod crashes;
 mod described;
+mod disruptions;
 mod drift;
 mod dry_run;
 mod explained;

@@ -31,6 +31,9 @@ pub struct JobSpec {
     /// How many failures of its pods are retried.
     #[serde(deserialize_with = "or_default")]
     pub backoff_limit: i64,
+    /// Whether the kubelet restarts the containers of its pods after an error, instead of the pod failing.
+    #[serde(rename = "template", deserialize_with = "restarts_on_failure")]
+    pub restarts_on_failure: bool,
     /// The controller that it names instead of the Job controller; empty if it names none.
     #[serde(deserialize_with = "or_default")]
     pub managed_by: Word,
@@ -79,6 +82,22 @@ impl Job {
         let ends = |it: &Condition| it.is_true("Failed") || it.is_true("FailureTarget");
         self.status.conditions.iter().any(|it| ends(it) && it.reason == "BackoffLimitExceeded")
     }
+}
+
+fn restarts_on_failure<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Template {
+        #[serde(deserialize_with = "or_default")]
+        spec: PodSpec,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    struct PodSpec {
+        #[serde(deserialize_with = "or_default")]
+        restart_policy: Word,
+    }
+    or_default(deserializer).map(|template: Template| template.spec.restart_policy == "OnFailure")
 }
 
 fn conditions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<[Condition]>, D::Error> {

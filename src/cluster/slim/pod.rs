@@ -34,8 +34,6 @@ pub struct Pod {
     pub lost_readiness: bool,
     /// Whether its containers may end for good: its restart policy is not `Always`.
     pub may_end: bool,
-    /// Whether the kubelet restarts its containers after an error only: the pods of a Job may.
-    pub restarts_on_failure: bool,
     /// Why the pod as a whole failed, for example `Evicted`.
     pub reason: Word,
     /// Details, at most 512 characters.
@@ -308,7 +306,6 @@ impl<'de> Deserialize<'de> for Pod {
             metadata,
             phase: status.phase,
             lost_readiness,
-            restarts_on_failure: spec.restart_policy.as_ref().is_some_and(|policy| *policy == "OnFailure"),
             may_end: spec.restart_policy.is_some_and(|policy| policy != "Always"),
             reason: status.reason,
             message: status.message,

@@ -7,13 +7,16 @@
 use super::RETRY;
 use super::validate::policy;
 use crate::api::{
-    AfterVerifiedAction, Delivery, Environment, FIELD_MANAGER, FailureThresholds, Meta, Promotion,
-    PromotionKind, PromotionPhase, PromotionSpec, PromotionStatus, Reason, RollbackPolicySpec,
+    AfterVerifiedAction, ApplicationName, Delivery, Disruption, Environment, FIELD_MANAGER,
+    FailureThresholds, Meta, Promotion, PromotionKind, PromotionPhase, PromotionSpec, PromotionStatus,
+    Reason, RollbackPolicySpec,
 };
 use crate::content::ObjectKey;
 use crate::content::ownership::fields::{Changed, changed_template};
 use crate::decide::decision::Action;
-use crate::decide::health::{Health, Mode, Rules, is_cron_job, is_workload, of_all, subjects};
+use crate::decide::health::{
+    Health, Mode, Rules, disruptions, is_cron_job, is_workload, of_all, record_disruptions, subjects,
+};
 use crate::decide::history::lane::Lane;
 use crate::decide::moments::{earliest, later, span};
 use crate::decide::promotion::{Failure, Next, budget_changes_at, consequence, next};
@@ -140,6 +143,24 @@ pub(super) fn of(world: &EnvironmentWorld, lane: &Lane<'_>, now: Timestamp) -> F
             }
         },
     }
+}
+
+/// Records the disruptions of the runs that are judged: their pods are gone soon, and then nothing else shows that they did not fail.
+pub(super) fn record(
+    world: &EnvironmentWorld,
+    applications: &BTreeMap<ApplicationName, Project>,
+    recorded: &mut Vec<Disruption>,
+    now: Timestamp,
+) {
+    let (environment, workloads) = (&world.environment, &world.watched.workloads);
+    let rules = policy(&world.project, environment);
+    let lanes = applications.iter().map(|(name, project)| Lane::of(project, environment, name));
+    let watches: Vec<Watch<'_>> = lanes.filter_map(|lane| watch(environment, &lane, &rules, now)).collect();
+    let seen = watches.iter().flat_map(|watch| {
+        let judged = watch.keys.iter().filter_map(|key| workloads.get(key));
+        judged.flat_map(|workload| disruptions(workload, watch.verified))
+    });
+    record_disruptions(recorded, seen);
 }
 
 /// The promotion that runs in a lane, if it is verified and judged now. While something else is in progress, that decides.

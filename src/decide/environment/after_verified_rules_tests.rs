@@ -243,3 +243,39 @@ fn nothing_is_rolled_back_twice_and_nothing_newer_is_rolled_back() {
         assert!(message.contains(said.unwrap_or_default()), "{what}: {message}");
     }
 }
+
+#[test]
+fn the_disruption_of_a_run_is_recorded_while_its_pod_is_seen() {
+    let mut case = Case::new();
+    let change = json!({ "apiVersion": "batch/v1", "kind": "CronJob", "name": "report", "action": "Create" });
+    case.status(json!({ "changes": [change] }));
+    let disruption = |job: &str| Disruption {
+        job: format!("uid-{job}"),
+        pod: format!("{job}-x"),
+        message: "EvictionByEvictionAPI".into(),
+    };
+    let run = |name: &str, created: &str| Run {
+        name: name.into(),
+        created: Some(at(created)),
+        failed: Some("exit code 1".into()),
+        disruptions: vec![disruption(name)],
+        disrupted: Some(format!("pod {name}-x was disrupted")),
+    };
+    // The first run is older than the verification.
+    let mut runs = vec![run("report-1", "11:45:00"), run("report-2", "11:55:00")];
+    let mut recorded = |runs: &[Run], known: &[Disruption]| {
+        let report = Workload { runs: runs.to_vec(), ..Workload::default() };
+        case.workloads.insert(key("CronJob", "report"), report);
+        case.environment = json!({ "status": { "disruptions": known } });
+        let decision = case.decided();
+        assert!(decision.actions.is_empty(), "{:?}", decision.actions);
+        decision.memory.map(|status| status.disruptions)
+    };
+    let second = vec![disruption("report-2")];
+    assert_eq!(recorded(&runs, &[]), Some(second.clone()));
+    assert_eq!(recorded(&runs, &second), None, "it is recorded");
+    runs.push(run("report-3", "11:58:00"));
+    assert_eq!(recorded(&runs, &second), Some(vec![disruption("report-2"), disruption("report-3")]));
+    assert_eq!(recorded(&runs[2..], &second), Some(vec![disruption("report-3")]), "the second Job is gone");
+    assert_eq!(recorded(&[], &second), None, "nothing is new");
+}

@@ -131,7 +131,7 @@ impl Case {
     fn decided(&self) -> Decision<EnvironmentStatus> {
         let mut spec = json!({ "spec": { "rollbackPolicyRef": "watch" } });
         json_patch::merge(&mut spec, &self.environment);
-        spec["status"] = json!({ "conditions": self.stored });
+        spec["status"]["conditions"] = json!(self.stored);
         let objects = [environment("prod", spec)].into_iter();
         let objects = objects.chain(self.revisions.iter().cloned()).chain(self.recalls.iter().cloned());
         let mut project = project(objects);
@@ -285,7 +285,7 @@ fn only_what_began_after_the_verification_fails_a_verified_release() {
                     name: "report-1".into(),
                     created: Some(at("11:55:00")),
                     failed: Some("exit code 1".into()),
-                    disrupted: None,
+                    ..Run::default()
                 };
                 case.workloads
                     .insert(key("CronJob", "report"), Workload { runs: vec![run], ..Workload::default() });

@@ -54,6 +54,7 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision<EnvironmentS
     }
     status.summary = (!words.is_empty()).then(|| conditions::cut(&words.join(", "), 1024));
     status.applications.truncate(MOST_APPLICATIONS);
+    after_verified::record(world, &applications, &mut status.disruptions, now);
     decision.actions = std::mem::take(&mut lanes.actions);
     let (failing, calm) = (std::mem::take(&mut lanes.failing), std::mem::take(&mut lanes.calm));
     decision.actions.extend(housekeeping::trim(world, &applications));
@@ -80,7 +81,13 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision<EnvironmentS
     decision.wake_at = earliest(decision.wake_at, drift::again(world, now));
     if environment.status.as_ref() != Some(&status) {
         decision.notes.extend(event(environment.status.as_ref(), &state, &reason, &message));
-        decision.report = Some(status);
+        // What is recorded cannot be observed again, and drives what follows.
+        let recorded =
+            environment.status.as_ref().map(|status| status.disruptions.as_slice()).unwrap_or_default();
+        match recorded == status.disruptions {
+            true => decision.report = Some(status),
+            false => decision.memory = Some(status),
+        }
     }
     decision
 }

@@ -1,22 +1,45 @@
 //! What counts as evidence about a release, and what does not: runs of CronJobs, terminations from before, and what cannot be judged.
 
 use super::{Health, Rules, Subject, custom, failing, pod};
-use crate::api::{ExitsBefore, Reason};
+use crate::api::{Disruption, ExitsBefore, Reason};
 use crate::content::ObjectKey;
+use crate::decide::conditions::cut;
 use crate::decide::world::{Pod, Run, Workload};
+use jiff::Timestamp;
 
 /// The length of [`exits_before`] is limited by the size of a status.
 const MOST_EXITS_BEFORE: usize = 400;
+/// So is the number of recorded disruptions.
+const MOST_DISRUPTIONS: usize = 100;
 
 /// A run that failed counts like a pod that failed, if it started after the promotion.
 pub(super) fn of_runs(key: &ObjectKey, runs: &[Run], rules: &Rules<'_>) -> Health {
-    let failed = runs.iter().filter(|run| run.created.is_some_and(|created| created > rules.started));
-    let failed = failed.filter(|run| run.disrupted.is_none());
+    let failed = runs.iter().filter(|run| is_after(run, rules.started) && run.disrupted.is_none());
     match failed.filter_map(|run| Some((run, run.failed.as_ref()?))).next() {
         Some((run, message)) => {
             failing(Reason::JobFailed, format!("{key}: its run {} failed: {message}", run.name))
         }
         None => Health::Healthy,
+    }
+}
+
+fn is_after(run: &Run, started: Timestamp) -> bool {
+    run.created.is_some_and(|created| created > started)
+}
+
+/// The disruptions of the pods of a Job, or of the runs of a CronJob that were created after `started`.
+pub fn disruptions(workload: &Workload, started: Timestamp) -> impl Iterator<Item = &Disruption> {
+    let runs = workload.runs.iter().filter(move |run| is_after(run, started));
+    workload.disruptions.iter().chain(runs.flat_map(|run| &run.disruptions))
+}
+
+/// Records the disruptions that are seen. The record stays as it is unless one of them is new.
+pub fn record_disruptions<'a>(recorded: &mut Vec<Disruption>, seen: impl Iterator<Item = &'a Disruption>) {
+    let seen: Vec<&Disruption> = seen.take(MOST_DISRUPTIONS).collect();
+    let is_recorded = |new: &&Disruption| recorded.iter().any(|old| old.is_of_same_pod(new));
+    if !seen.iter().all(is_recorded) {
+        let short = |it: &Disruption| Disruption { message: cut(&it.message, 512), ..it.clone() };
+        *recorded = seen.into_iter().map(short).collect();
     }
 }
 
@@ -27,9 +50,8 @@ pub fn without_evidence(subjects: &[Subject<'_>], rules: &Rules<'_>) -> Vec<Stri
         match (subject.custom, subject.workload) {
             (Some(object), _) => custom::note(key, object, rules),
             (None, workload) if is_cron_job(key) => {
-                let is_new = |run: &Run| run.created.is_some_and(|created| created > rules.started);
-                let runs =
-                    || workload.into_iter().flat_map(|workload| &workload.runs).filter(|run| is_new(run));
+                let all = || workload.into_iter().flat_map(|workload| &workload.runs);
+                let runs = || all().filter(|run| is_after(run, rules.started));
                 let disrupted = runs().find_map(|run| Some((run, run.disrupted.as_ref()?)));
                 match disrupted {
                     _ if runs().any(|run| run.disrupted.is_none()) => None,

@@ -14,7 +14,9 @@ mod pod;
 mod workload;
 
 pub use custom::{Kstatus, keeps_earlier_pods, kstatus};
-pub use evidence::{exits_before, found_when_verified, is_cron_job, without_evidence};
+pub use evidence::{
+    disruptions, exits_before, found_when_verified, is_cron_job, record_disruptions, without_evidence,
+};
 pub use held::{stands_still, stuck_pod};
 pub use job::{has_ended_its_own, of_hook};
 pub use neighbours::{failed_before, of_neighbours};

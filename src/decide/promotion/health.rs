@@ -30,6 +30,20 @@ pub(super) fn disrupted<'a>(
     jobs.filter_map(|key| Some((key, scene.world.workloads.get(key)?.disrupted.as_ref()?))).next()
 }
 
+/// Records the disruptions of the Jobs that are judged: their pods are gone soon, and then nothing else shows that they did not fail.
+pub(super) fn record_disruptions(scene: &Scene<'_>, status: &mut PromotionStatus) {
+    let Some(Ok(plan)) = &scene.world.plans.content else { return };
+    let Some(started) = status.started_at.as_ref().filter(|_| status.phase.is_running()) else { return };
+    let is_judged = |item: &&Desired| {
+        let key = &item.key;
+        item.hook.is_some() || !(is_neighbour(scene, key) || is_of_another_schedule(scene, key))
+    };
+    let judged = plan.objects.iter().filter(is_judged);
+    let workloads = judged.filter_map(|item| scene.world.workloads.get(&item.key));
+    let seen = workloads.flat_map(|workload| health::disruptions(workload, started.0));
+    health::record_disruptions(&mut status.disruptions, seen);
+}
+
 /// The health of these objects. Workloads that were failing before the promotion are ignored.
 pub(super) fn health_of(scene: &Scene<'_>, keys: &[ObjectKey], mode: Mode) -> Health {
     let (status, awaits) = (&scene.status, awaits(scene));
@@ -81,15 +95,17 @@ fn changes(status: &PromotionStatus, key: &ObjectKey) -> bool {
 }
 
 fn judged<'a>(scene: &'a Scene<'_>, keys: &'a [ObjectKey], status: &PromotionStatus) -> Vec<Subject<'a>> {
-    // Runs of a CronJob that the promotion does not change say nothing about it.
-    let is_of_another_schedule =
-        |key: &ObjectKey| is_cron_job(key) && (scene.is_rollback() || !changes(status, key));
     let exempt = |key: &ObjectKey| {
-        is_of_another_schedule(key)
+        is_of_another_schedule(scene, key)
             || is_suspended(scene, key)
             || status.failing_before.iter().any(|old| key.is_named_by(old))
     };
     subjects(keys.iter(), &scene.world.workloads, &scene.world.customs, exempt)
+}
+
+/// Whether it is a CronJob that the promotion does not change: its runs say nothing about it.
+fn is_of_another_schedule(scene: &Scene<'_>, key: &ObjectKey) -> bool {
+    is_cron_job(key) && (scene.is_rollback() || !changes(&scene.status, key))
 }
 
 /// The Secrets and ConfigMaps that pods of the release read and that its custom objects may create.

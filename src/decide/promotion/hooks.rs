@@ -143,13 +143,12 @@ pub(super) fn close(scene: &Scene<'_>, status: &mut PromotionStatus, reason: &Re
     let recorded = status.clone();
     for item in hooks(scene).filter(|item| !is_recorded(&recorded, &item.key)) {
         let is_running = |step: &Step| step.name == item.key.name() && step.result == StepResult::Running;
-        let job = job(scene, &item.key);
-        let failure = job.and_then(|job| job.disrupted.as_ref().or(job.failed.as_ref()));
-        match failure {
-            Some(message) if job.is_some_and(|job| job.disrupted.is_some()) => {
-                end(scene, status, &item.key, StepResult::Errored, Some(message));
-            }
-            Some(message) => end(scene, status, &item.key, StepResult::Failed, Some(message)),
+        let ended = job(scene, &item.key).and_then(|job| match &job.disrupted {
+            Some(message) => Some((StepResult::Errored, message)),
+            None => Some((StepResult::Failed, job.failed.as_ref()?)),
+        });
+        match ended {
+            Some((result, message)) => end(scene, status, &item.key, result, Some(message)),
             None if status.steps.iter().any(is_running) => {
                 let message = match *reason == Reason::HookDeleted && is_deleted(scene, &item.key) {
                     true => "its Job was deleted before its result was recorded",
@@ -205,11 +204,13 @@ fn was_followed(scene: &Scene<'_>, item: &Desired) -> bool {
         && later.any(|other| is_changed(&other.key) && is_written(scene, &other.key))
 }
 
-/// Writes the creation of hooks, and the completion of those after the rollout, before anything that follows from it. What follows from a
-/// hook in front of a rollout shows that it is complete: that is recorded with the next write.
+/// Writes the creation of hooks, the completion of those after the rollout, and disruptions before anything that follows from them. What
+/// follows from a hook in front of a rollout shows that it is complete: that is recorded with the next write.
 pub(super) fn remember(scene: &Scene<'_>, mut decision: Decision) -> Decision {
     let stored = scene.world.promotion.status.as_ref();
-    let Some(stored) = stored.filter(|stored| stored.steps != scene.status.steps) else { return decision };
+    let are_recorded = stored.is_none_or(|stored| stored.disruptions == scene.status.disruptions);
+    let is_news = |stored: &&PromotionStatus| !are_recorded || stored.steps != scene.status.steps;
+    let Some(stored) = stored.filter(is_news) else { return decision };
     if decision.memory.is_some() {
         return decision;
     }
@@ -225,10 +226,13 @@ pub(super) fn remember(scene: &Scene<'_>, mut decision: Decision) -> Decision {
             jobs.extend((!is_seen(&item.key)).then(|| (item.key.clone(), passed)));
         }
     }
-    match known == stored.steps {
+    match are_recorded && known == stored.steps {
         true if jobs.is_empty() => {}
         true => decision.actions.push(Action::MarkPassed { jobs }),
-        false => decision.memory = Some(scene.same_phase(scene.status.clone())),
+        false => {
+            let told = decision.report.take();
+            decision.memory = Some(told.unwrap_or_else(|| scene.same_phase(scene.status.clone())));
+        }
     }
     decision
 }

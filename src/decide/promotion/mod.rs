@@ -136,6 +136,7 @@ pub fn decide(world: &PromotionWorld, now: Timestamp) -> Decision {
     };
     let mut status = hooks::observed(&scene);
     test_runs::observe(&scene, &mut status);
+    health::record_disruptions(&scene, &mut status);
     scene.status = status;
     let ended = |outcome| ending::finish(&scene, outcome);
     if world.promotion.spec.dry_run {
@@ -164,7 +165,7 @@ pub(super) struct Scene<'a> {
     release: Option<&'a CachedRelease>,
     policy: RollbackPolicySpec,
     lane: Lane<'a>,
-    /// The stored status, with the hooks and tests that have ended since it was written.
+    /// The stored status, with the hooks and tests that have ended and the pods of Jobs that were disrupted since it was written.
     status: PromotionStatus,
     now: Timestamp,
 }

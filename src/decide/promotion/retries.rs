@@ -33,7 +33,7 @@ pub(super) struct Unwritten {
     /// What is waited for beside them, as a sentence.
     waits: Option<String>,
     /// Writes are left.
-    is_pending: bool,
+    pub is_pending: bool,
     /// When they are given up.
     pub deadline: Timestamp,
 }

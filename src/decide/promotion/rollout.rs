@@ -43,7 +43,7 @@ pub(super) fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Stage {
     if unwritten.is_overdue(scene.now) {
         return Err(Outcome::Failed { reason: Reason::WriteDeadlineExceeded, message: unwritten.overdue() });
     }
-    if let Some(outcome) = hooks::ended(scene, &next.hooks).or_else(|| after_a_disruption(scene, &next)) {
+    if let Some(outcome) = hooks::ended(scene, &next.hooks) {
         return Err(outcome);
     }
     let checked = checked_keys(scene, wanted, &next);
@@ -58,13 +58,17 @@ pub(super) fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Stage {
             Ok(proceed(scene, next, recheck_at, &unwritten, None))
         }
         Health::Healthy if next.complete => finish_rollout(scene, wanted, &unwritten),
-        Health::Healthy => Ok(proceed(scene, next, None, &unwritten, None)),
+        Health::Healthy => match after_a_disruption(scene, &next, &unwritten) {
+            Some(outcome) => Err(outcome),
+            None => Ok(proceed(scene, next, None, &unwritten, None)),
+        },
     }
 }
 
-/// The end of a promotion whose next wave waits for a Job that was disrupted: what follows may rely on its work.
-fn after_a_disruption(scene: &Scene<'_>, next: &Batch) -> Option<Outcome> {
-    let (key, words) = disrupted(scene, next.gate.as_deref()?)?;
+/// The end of a promotion whose next wave waits for a Job that was disrupted: what follows may rely on its work. The rest of its wave is
+/// judged first, because a failure says more.
+fn after_a_disruption(scene: &Scene<'_>, next: &Batch, unwritten: &Unwritten) -> Option<Outcome> {
+    let (key, words) = disrupted(scene, next.gate.as_deref().filter(|_| !unwritten.is_pending)?)?;
     let message = format!(
         "{key} has no further retries, and its {words}; whether it did its work is not known, so the waves behind it are not written; \
          delete it and promote the release again to run it again, or roll back"

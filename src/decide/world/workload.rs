@@ -1,5 +1,6 @@
 //! Workloads and their pods, reduced to the fields that health reads.
 
+use crate::api::Disruption;
 use core::net::IpAddr;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -48,6 +49,8 @@ pub struct Workload {
     pub complete: bool,
     /// For a Job: why it failed.
     pub failed: Option<String>,
+    /// For a Job that has not completed: its pods that were disrupted, the recorded ones first.
+    pub disruptions: Vec<Disruption>,
     /// For a Job that failed: the disruption of its pods without which it would not have failed.
     pub disrupted: Option<String>,
     /// Whether only a user replaces its pods, by deleting them.
@@ -76,6 +79,8 @@ pub struct Run {
     pub created: Option<Timestamp>,
     /// Why it failed.
     pub failed: Option<String>,
+    /// Its pods that were disrupted, the recorded ones first, unless it completed.
+    pub disruptions: Vec<Disruption>,
     /// The disruption of its pods without which it would not have failed.
     pub disrupted: Option<String>,
 }

@@ -5,7 +5,7 @@ use super::worlds::Choices;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use towpath::api::Condition;
+use towpath::api::{Condition, Disruption};
 use towpath::content::ownership::drift::Drift;
 use towpath::content::{Digested, ObjectKey, ObjectSet};
 use towpath::decide::world::{
@@ -127,6 +127,12 @@ pub fn drifts(choices: &mut Choices<'_>) -> Drifts {
     drifts
 }
 
+fn disruptions(choices: &mut Choices<'_>) -> Vec<Disruption> {
+    let one =
+        choices.maybe(|choices| Disruption { job: "u".into(), pod: choices.text(), message: choices.text() });
+    one.into_iter().collect()
+}
+
 pub fn workload(choices: &mut Choices<'_>) -> Workload {
     let figure = |choices: &mut Choices<'_>| choices.of(&[1, 0, 3, i32::MAX]);
     Workload {
@@ -140,6 +146,7 @@ pub fn workload(choices: &mut Choices<'_>) -> Workload {
         paused: choices.one_in(9),
         blocked: choices.one_in(9).then(|| (choices.text(), choices.text())),
         failed: choices.one_in(9).then(|| choices.text()),
+        disruptions: disruptions(choices),
         disrupted: choices.one_in(9).then(|| choices.text()),
         suspended: choices.one_in(9),
         generation: choices.number(3) as i64,
@@ -167,6 +174,7 @@ pub fn workload(choices: &mut Choices<'_>) -> Workload {
                 name: "run".into(),
                 created: choices.maybe(Choices::moment),
                 failed: choices.maybe(|choices| choices.text()),
+                disruptions: disruptions(choices),
                 disrupted: choices.maybe(|choices| choices.text()),
             })
             .into_iter()

@@ -7,9 +7,10 @@ use super::fate::{Fate, word};
 use super::fields::{conflict, entry, merge, prune};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use shown::workload;
+use shown::{disrupted, workload};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use towpath::api::Disruption;
 use towpath::content::ObjectKey;
 use towpath::decide::world::{Live, Workload};
 
@@ -271,13 +272,13 @@ impl Namespace {
         jobs.map(|(key, placed)| (key, &placed.live, placed.template_since))
     }
 
-    /// Every workload as its controller and the kubelet show it.
-    pub fn workloads(&self, now: Timestamp) -> BTreeMap<ObjectKey, Workload> {
+    /// Every workload as its controller and the kubelet show it, and disruptions that were recorded.
+    pub fn workloads(&self, recorded: &[Disruption], now: Timestamp) -> BTreeMap<ObjectKey, Workload> {
         let is_workload = |key: &ObjectKey| matches!(key.kind(), "Deployment" | "StatefulSet" | "Job");
         let is_there =
             |key: &ObjectKey, placed: &Placed| is_workload(key) && !is_expired(placed, &self.name, now);
         let all = self.objects.iter().filter(|(key, placed)| is_there(key, placed));
-        all.map(|(key, placed)| (key.clone(), workload(key, placed, &self.name, now))).collect()
+        all.map(|(key, placed)| (key.clone(), workload(key, placed, &self.name, recorded, now))).collect()
     }
 
     /// Since when the Deployment of this name has its template, and the word in the name of its image.
@@ -292,7 +293,8 @@ impl Namespace {
         let moments =
             self.objects.iter().filter(|(key, _)| key.kind() != "ConfigMap").flat_map(|(_, placed)| {
                 let fate = fate(placed, &self.name);
-                let pods = [fate.ready, fate.crash].into_iter().flatten();
+                let (disrupted, gone) = disrupted(&placed.live).unzip();
+                let pods = [fate.ready, fate.crash, disrupted, gone].into_iter().flatten();
                 pods.map(|seconds| after(placed.template_since, seconds)).chain([after(placed.spec_since, 1)])
             });
         moments.filter(|at| *at > now).min()

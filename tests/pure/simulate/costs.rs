@@ -51,6 +51,13 @@ fn migration() -> Value {
     hook("migrate", "pre-promote", "web", json!({}))
 }
 
+/// A Job that is no hook, and whose pod is disrupted.
+fn drained() -> Value {
+    let mut load = hook("load", "pre-promote", "drained", json!({}));
+    load["metadata"]["annotations"].take();
+    load
+}
+
 fn checkout() -> Value {
     of_content("checkout", "web", json!({}))
 }
@@ -79,6 +86,12 @@ fn a_hook_and_a_test_before_the_first_write_cost_one_write_each_and_a_test_after
     assert_eq!(writes(prod, both), 9);
     // The start of the test. The result is written with the intent.
     assert_eq!(writes(tested_before, plain), 9);
+}
+
+#[test]
+fn a_disrupted_pod_costs_one_write() {
+    let loaded = |store: &mut Store, now| with(store, "2.0.0", "web-2", vec![drained()], now);
+    assert_eq!((writes(prod, plain), writes(prod, loaded)), (8, 9));
 }
 
 /// The capture is written once for a release, however many environments follow. In each: the promotion is created, its intent, its window

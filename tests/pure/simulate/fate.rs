@@ -10,7 +10,7 @@ pub struct Fate {
 
 impl Fate {
     /// `crash` crashes at once, `fade` after a minute of health, when `stray` loses its node, `flaky` is restarted once after half a minute;
-    /// `slow` needs 40 s, `long` 90 s, all else 5 s; the pod of a Job with `evicted` is evicted, and beside one with `meshed` a proxy runs on;
+    /// `slow` needs 40 s, `long` 90 s, all else 5 s; the pod of a Job with `evicted` or `drained` is disrupted, and beside one with `meshed` a proxy runs on;
     /// `crash-in-shop-prod` crashes only there. Pods that something broke crash then, whatever their image.
     pub fn of(live: &Value, namespace: &str, broken: Option<i64>) -> Self {
         let mut fate = Self::of_image(live, namespace);
@@ -25,6 +25,7 @@ impl Fate {
             "crash" if only == namespace => Self { ready: None, crash: Some(3) },
             "fade" | "stray" if only == namespace => Self { ready: Some(5), crash: Some(65) },
             "evicted" => Self { ready: None, crash: Some(3) },
+            "drained" => Self { ready: None, crash: Some(6) },
             "slow" => Self { ready: Some(40), crash: None },
             "long" => Self { ready: Some(90), crash: None },
             _ => Self { ready: Some(5), crash: None },

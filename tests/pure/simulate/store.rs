@@ -155,7 +155,8 @@ impl Store {
         };
         let namespace = self.namespaces.get(environment.spec.namespace.as_str());
         if let Some(namespace) = namespace.filter(|_| is_watched(&world.project, &environment, now)) {
-            world.watched.workloads = namespace.workloads(now);
+            let recorded = environment.status.as_ref().map(|status| status.disruptions.as_slice());
+            world.watched.workloads = namespace.workloads(recorded.unwrap_or_default(), now);
             let live = compared(&world, now).into_iter().map(|key| (key.clone(), namespace.live(&key)));
             world.watched.live = live.collect();
         }
@@ -202,7 +203,8 @@ impl Store {
         world.replaced = self.load(replaced);
         world.tests.regression = self.load(regression(&world.project, &world.promotion));
         world.plans = plans(&world);
-        world.workloads = namespace.workloads(now);
+        let recorded = world.promotion.status.as_ref().map(|status| status.disruptions.as_slice());
+        world.workloads = namespace.workloads(recorded.unwrap_or_default(), now);
         world.tests.runs = namespace.test_runs(now);
         let live: BTreeMap<ObjectKey, Live> =
             live_objects(&world, now).into_iter().map(|key| (key.clone(), namespace.live(&key))).collect();

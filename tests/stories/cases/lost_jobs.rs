@@ -1,10 +1,10 @@
-//! Jobs that somebody deletes, and Jobs whose pods cannot run: both are seen at once, and nothing runs twice.
+//! Jobs that somebody deletes, and Jobs whose pods cannot run or are evicted: all are seen at once, and nothing runs twice.
 
 use super::hooks::{jobs, lasting, step};
 use anyhow::{Context, Result, ensure};
 use control_plane::eventually;
 use serde_json::{Value, json};
-use support::objects::{deployment, hook};
+use support::objects::{deployment, hook, with};
 use support::requests::is_write;
 use support::{Project, SOON, in_project, same, with_own_controller};
 
@@ -14,6 +14,7 @@ support::stories![
     a_hook_whose_image_cannot_be_pulled_fails_the_promotion_at_once,
     a_job_for_which_no_pod_can_be_created_fails_after_the_time_for_creation,
     a_job_that_runs_longer_than_the_progress_deadline_is_waited_for,
+    a_job_whose_pod_was_evicted_says_nothing_when_its_pod_is_gone,
 ];
 
 /// Waits until the Job of a hook runs, and deletes it.
@@ -117,6 +118,47 @@ async fn a_job_that_runs_longer_than_the_progress_deadline_is_waited_for() -> Re
         load["metadata"] = json!({ "name": "load" });
         let release = project.release("1.0.0", &[deployment("web", "v1", None), load]).await?;
         project.ended(&format!("prod-{release}"), "Verified").await.map(drop)
+    })
+    .await
+}
+
+async fn a_job_whose_pod_was_evicted_says_nothing_when_its_pod_is_gone() -> Result<()> {
+    let prod = json!({ "name": "prod", "rollbackPolicyRef": "watched" });
+    with_own_controller(&[prod], async |project| {
+        project.policy("watched", json!({ "observeWindow": "15s" })).await?;
+        let mut load = lasting("load", "pre-promote", 300, json!({ "backoffLimit": 0 }));
+        load["metadata"] = json!({ "name": "load" });
+        let terminating = json!({ "annotations": { "fate.towpath.dev/terminating": "3s" } });
+        let load = with(load, json!({ "spec": { "template": { "metadata": terminating } } }));
+        let release = project.release("1.0.0", &[deployment("web", "v1", None), load]).await?;
+        let name = format!("prod-{release}");
+        let is_of_job = |pod: &Value| {
+            pod["metadata"]["labels"]["job-name"].as_str().is_some_and(|job| job.starts_with("load-"))
+        };
+        let pods = async || {
+            let pods = project.list("prod", "pods").await?;
+            let of_job = pods.into_iter().filter(is_of_job);
+            anyhow::Ok(of_job.collect::<Vec<Value>>())
+        };
+        let pod = eventually("the pod to run", SOON, async || {
+            let pod = pods().await?.into_iter().find(|pod| pod["status"]["phase"] == "Running");
+            Ok(pod.and_then(|pod| Some(pod["metadata"]["name"].as_str()?.to_owned())))
+        });
+        let (pod, target) = (pod.await?, project.target("prod"));
+        let eviction = json!({
+            "apiVersion": "policy/v1", "kind": "Eviction", "metadata": { "name": pod, "namespace": target },
+        });
+        project.post(&format!("/api/v1/namespaces/{target}/pods/{pod}/eviction"), eviction).await?;
+        let is_recorded = |it: &Value| it["status"]["disruptions"][0]["pod"] == json!(pod);
+        project.until("promotions", &name, "the disruption is recorded", is_recorded).await?;
+        project.operator(|operator| operator.kill())?;
+        project.free_lease().await?;
+        eventually("the pod to be gone", SOON, async || Ok(pods().await?.is_empty().then_some(()))).await?;
+        project.start().await?;
+        let verified = project.ended(&name, "Verified").await?;
+        let message = verified["status"]["message"].as_str().unwrap_or_default();
+        ensure!(message.contains(&format!("says nothing: pod {pod} was disrupted")), "{message}");
+        Ok(())
     })
     .await
 }

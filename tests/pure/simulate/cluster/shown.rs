@@ -2,10 +2,33 @@
 
 use super::{Placed, after, available, desired, fate, is_paused, is_ready, word};
 use jiff::Timestamp;
+use serde_json::Value;
+use towpath::api::Disruption;
 use towpath::content::ObjectKey;
 use towpath::decide::world::{Container, Ended, Pod, Workload};
 
-fn job(placed: &Placed, ready: bool, crashed: bool) -> Workload {
+/// When the pod of a Job is disrupted and when it is gone, in seconds after its creation: a kubelet that evicts a pod leaves it until it is
+/// collected, and that of a drained node is gone before the Job has failed.
+pub(super) fn disrupted(live: &Value) -> Option<(i64, i64)> {
+    match (live["kind"].as_str(), word(live).as_str()) {
+        (Some("Job"), "evicted") => Some((3, 33)),
+        (Some("Job"), "drained") => Some((3, 5)),
+        _ => None,
+    }
+}
+
+/// What is seen of the disruption of the pod of a Job, and what was recorded of it.
+fn disruptions(placed: &Placed, recorded: &[Disruption], now: Timestamp) -> Vec<Disruption> {
+    let uid = placed.live["metadata"]["uid"].as_str().unwrap();
+    let since = |seconds| now >= after(placed.template_since, seconds);
+    let is_seen = disrupted(&placed.live).is_some_and(|(from, until)| since(from) && !since(until));
+    let seen = Disruption { job: uid.into(), pod: "migrate-1".into(), message: "the node is drained".into() };
+    let known: Vec<Disruption> = recorded.iter().filter(|it| it.job == uid).cloned().collect();
+    if known.is_empty() && is_seen { vec![seen] } else { known }
+}
+
+fn job(placed: &Placed, ready: bool, crashed: bool, recorded: &[Disruption], now: Timestamp) -> Workload {
+    let disruptions = disruptions(placed, recorded, now);
     let (word, suspended) = (word(&placed.live), placed.live["spec"]["suspend"] == true);
     let is_meshed = word == "meshed";
     let ended = |code| Ended { code, current: true, ..Ended::default() };
@@ -18,13 +41,20 @@ fn job(placed: &Placed, ready: bool, crashed: bool) -> Workload {
         suspended,
         complete: ready && !suspended && !is_meshed,
         failed: crashed.then(|| "exit code 1".into()),
-        disrupted: (crashed && word == "evicted").then(|| "pod migrate-1 was disrupted".into()),
+        disrupted: (crashed && !disruptions.is_empty()).then(|| "pod migrate-1 was disrupted".into()),
+        disruptions,
         pods: (ready && is_meshed).then(|| Pod { containers, ..Pod::default() }).into_iter().collect(),
         ..Workload::default()
     }
 }
 
-pub(super) fn workload(key: &ObjectKey, placed: &Placed, namespace: &str, now: Timestamp) -> Workload {
+pub(super) fn workload(
+    key: &ObjectKey,
+    placed: &Placed,
+    namespace: &str,
+    recorded: &[Disruption],
+    now: Timestamp,
+) -> Workload {
     let fate = fate(placed, namespace);
     let ready = is_ready(placed, &fate, now);
     let crashed = fate.crash.is_some_and(|seconds| now >= after(placed.template_since, seconds));
@@ -33,7 +63,7 @@ pub(super) fn workload(key: &ObjectKey, placed: &Placed, namespace: &str, now: T
     let since =
         if crashed { fate.crash } else { fate.ready }.map(|seconds| after(placed.template_since, seconds));
     if key.kind() == "Job" {
-        return job(placed, ready, crashed);
+        return job(placed, ready, crashed, recorded, now);
     }
     let was_restarted = word(&placed.live) == "flaky" && now >= after(placed.template_since, 30);
     let is_stray = crashed && was_ready && placed.live.to_string().contains("/stray@");
