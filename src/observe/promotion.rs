@@ -69,9 +69,7 @@ pub async fn observe(
             seen.customs = custom::customs(handles, &client, &environment.spec.namespace, &seen).await?;
         }
         // Some tests run before the start.
-        if let Some(status) = &seen.promotion.status {
-            seen.tests.runs = test_runs::runs(handles, &client, &environment.spec.namespace, status).await;
-        }
+        test_runs::add(handles, &client, &environment.spec.namespace, &mut seen).await;
     }
     seen.live = read_live(handles, &seen.project, &seen, &environment).await?;
     drop_runs_of_old_schedules(&mut seen);

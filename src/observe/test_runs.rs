@@ -1,40 +1,37 @@
 //! The Jobs of the tests of a promotion, their pods, and why they have none.
 
 use super::pods::facts;
-use crate::api::PromotionStatus;
+use crate::api::TestResult;
 use crate::cluster::Stores;
 use crate::cluster::slim;
 use crate::content::ObjectKey;
-use crate::decide::world::{TestPod, TestRun};
+use crate::decide::world::{PromotionWorld, TestPod, TestRun, Tests};
 use crate::process::Handles;
 use jiff::Timestamp;
 use kube::Api;
 use kube::api::{DynamicObject, ListParams};
 use kube::core::{ApiResource, GroupVersionKind};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The Jobs that the status names, by key. Events are read of those without a pod.
-pub async fn runs(
-    handles: &Handles,
-    client: &kube::Client,
-    namespace: &str,
-    status: &PromotionStatus,
-) -> BTreeMap<ObjectKey, TestRun> {
-    let mut runs = BTreeMap::new();
-    for name in status.tests.iter().filter_map(|test| test.job.as_deref()) {
-        let (Some(job), Ok(key)) =
-            (handles.stores.jobs.get(namespace, name), ObjectKey::new("batch/v1", "Job", name))
-        else {
-            continue;
-        };
-        let mut run = of_job(&handles.stores, namespace, &job);
-        if run.pods.is_empty() && !run.is_over() {
-            run.refused = why_no_pod(client, namespace, &run.uid).await;
+/// Adds the Jobs that the status names. Events are read of those without a pod, and of those that do not exist although they should.
+pub async fn add(handles: &Handles, client: &kube::Client, namespace: &str, world: &mut PromotionWorld) {
+    let PromotionWorld { promotion, tests: Tests { runs, have_run, .. }, written, .. } = world;
+    let tests = promotion.status.iter().flat_map(|status| &status.tests);
+    for (test, name) in tests.filter_map(|test| Some((test, test.job.as_deref()?))) {
+        let Ok(key) = ObjectKey::new("batch/v1", "Job", name) else { continue };
+        if let Some(job) = handles.stores.jobs.get(namespace, name) {
+            let mut run = of_job(&handles.stores, namespace, &job);
+            if run.pods.is_empty() && !run.is_over() {
+                run.refused = why_no_pod(client, namespace, &run.uid).await;
+            }
+            runs.insert(key, run);
+        } else if test.result == TestResult::Running
+            && !written.contains(&key)
+            && had_a_pod(client, namespace, name).await
+        {
+            have_run.insert(key);
         }
-        runs.insert(key, run);
     }
-    runs
 }
 
 fn of_job(stores: &Stores, namespace: &str, job: &slim::Job) -> TestRun {
@@ -73,10 +70,20 @@ fn words(condition: &slim::Condition) -> (String, String) {
 
 /// The last Event that says why no pod of a Job can be created. The Job itself does not say it. None if the identity may not read Events.
 async fn why_no_pod(client: &kube::Client, namespace: &str, uid: &str) -> Option<String> {
+    let fields = format!("involvedObject.uid={uid},reason=FailedCreate");
+    let last = events(client, namespace, &fields).await.pop()?;
+    Some(last.data.get("message")?.as_str()?.to_owned())
+}
+
+/// Whether an Event says that the controller created a pod of a Job. False if the Events cannot be read.
+async fn had_a_pod(client: &kube::Client, namespace: &str, job: &str) -> bool {
+    let fields = format!("involvedObject.kind=Job,involvedObject.name={job},reason=SuccessfulCreate");
+    !events(client, namespace, &fields).await.is_empty()
+}
+
+/// The Events with these fields; none if the identity may not read Events.
+async fn events(client: &kube::Client, namespace: &str, fields: &str) -> Vec<DynamicObject> {
     let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("", "v1", "Event"), "events");
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
-    let params = ListParams::default().fields(&format!("involvedObject.uid={uid},reason=FailedCreate"));
-    let events = api.list(&params).await.ok()?;
-    let message = events.items.last()?.data.get("message")?.as_str()?;
-    Some(message.to_owned())
+    api.list(&ListParams::default().fields(fields)).await.map(|list| list.items).unwrap_or_default()
 }

@@ -3,13 +3,15 @@
 use super::{Loaded, Pod};
 use crate::content::ObjectKey;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What was observed of the tests of a promotion.
 #[derive(Clone, Debug, Default)]
 pub struct Tests {
     /// The Jobs with the annotation `towpath.dev/promotion` of this promotion, by key.
     pub runs: BTreeMap<ObjectKey, TestRun>,
+    /// The Jobs of running tests that do not exist, and of which an Event says that they had a pod.
+    pub have_run: BTreeSet<ObjectKey>,
     /// The last lines of their logs, as this process read them, or why they cannot be read.
     pub logs: BTreeMap<ObjectKey, Result<String, String>>,
     /// The content of the last verified revision, if its tests have to pass.

@@ -206,6 +206,8 @@ impl Store {
         let recorded = world.promotion.status.as_ref().map(|status| status.disruptions.as_slice());
         world.workloads = namespace.workloads(recorded.unwrap_or_default(), now);
         world.tests.runs = namespace.test_runs(now);
+        world.tests.have_run = namespace.have_run(&world.promotion);
+        world.tests.have_run.retain(|key| !world.written.contains(key));
         let live: BTreeMap<ObjectKey, Live> =
             live_objects(&world, now).into_iter().map(|key| (key.clone(), namespace.live(&key))).collect();
         world.live = live;

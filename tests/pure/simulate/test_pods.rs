@@ -3,9 +3,10 @@
 use super::cluster::Namespace;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use towpath::api::{Promotion, TestResult};
 use towpath::content::ObjectKey;
-use towpath::decide::world::{Container, Ended, Pod, TestPod, TestRun};
+use towpath::decide::world::{Container, Ended, Live, Pod, TestPod, TestRun};
 
 impl Namespace {
     /// Every Job of a test, as the Job controller and the kubelet show it.
@@ -13,6 +14,16 @@ impl Namespace {
         let is_test = |job: &Value| !job["metadata"]["annotations"]["towpath.dev/promotion"].is_null();
         let jobs = self.jobs().filter(|(_, job, _)| is_test(job));
         jobs.map(|(key, job, since)| (key.clone(), self.test_run(key, job, since, now))).collect()
+    }
+
+    /// The Jobs of running tests that are gone. An Event says of each that it had a pod.
+    pub fn have_run(&self, promotion: &Promotion) -> BTreeSet<ObjectKey> {
+        let tests = promotion.status.iter().flat_map(|status| &status.tests);
+        let running = tests.filter(|test| test.result == TestResult::Running);
+        let keys = running.filter_map(|test| ObjectKey::new("batch/v1", "Job", test.job.as_deref()?).ok());
+        let is_gone =
+            |key: &ObjectKey| self.counts.contains_key(key) && matches!(self.live(key), Live::Absent);
+        keys.filter(is_gone).collect()
     }
 
     /// `crash` fails after three seconds, `slow` passes after 40, `long` after 90, `stuck` lacks its image, `endless` never ends, `evicted` is evicted

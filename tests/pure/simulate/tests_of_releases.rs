@@ -285,6 +285,29 @@ fn the_log_is_recorded_where_a_test_asks_for_it_even_if_it_does_not_end() {
     same_after_a_crash("a test whose log is kept", setting, &ONE);
 }
 
+/// An attempt runs at most once: after a restart, Events say that the Job has run.
+#[test]
+fn a_test_whose_job_is_deleted_while_the_controller_is_down_is_not_run_again() {
+    let setting = |store: &mut Store, now: Timestamp| with_smoke(store, "slow", json!({}), now);
+    let again = |store: &mut Store, now: Timestamp| with_smoke(store, "slow", json!({ "retries": 1 }), now);
+    let deleted = |setting: fn(&mut Store, Timestamp)| {
+        let mut run = Run::of(setting, &ONE).until(20);
+        run.store.namespaces.get_mut("shop-prod").unwrap().lose("Job", "smoke");
+        run.restarted().settle()
+    };
+    let run = deleted(setting);
+    let text = run.log.join("\n");
+    assert_eq!(promotion(&run, "prod-shop-1.0.0"), PromotionPhase::Inconclusive, "{text}");
+    assert_eq!(tests(&run, "prod-shop-1.0.0")[0].reason.as_deref(), Some("JobDeleted"), "{text}");
+    assert_eq!(created(&run, "smoke"), 1, "{text}");
+    let run = deleted(again);
+    let text = run.log.join("\n");
+    assert_eq!(results(&run, "prod-shop-1.0.0"), [("smoke".into(), TestResult::Passed, 2)], "{text}");
+    let keys =
+        run.store.namespaces["shop-prod"].counts.iter().filter(|(key, _)| key.name().starts_with("smoke-"));
+    assert!(keys.into_iter().all(|(_, counts)| counts.created == 1), "each attempt has one Job\n{text}");
+}
+
 const CLEANED: [Event; 2] = [
     ONE[0],
     (60, "somebody deletes the Job of the test, which has passed", |store, _| {

@@ -1,6 +1,7 @@
 //! Jobs that somebody deletes, and Jobs whose pods cannot run or are evicted: all are seen at once, and nothing runs twice.
 
 use super::hooks::{jobs, lasting, step};
+use super::tests_of_releases::{job, prod, running as running_test, test};
 use anyhow::{Context, Result, ensure};
 use control_plane::eventually;
 use serde_json::{Value, json};
@@ -15,6 +16,7 @@ support::stories![
     a_job_for_which_no_pod_can_be_created_fails_after_the_time_for_creation,
     a_job_that_runs_longer_than_the_progress_deadline_is_waited_for,
     a_job_whose_pod_was_evicted_says_nothing_when_its_pod_is_gone,
+    a_test_whose_job_is_deleted_while_the_controller_is_down_is_not_run_again,
 ];
 
 /// Waits until the Job of a hook runs, and deletes it.
@@ -159,6 +161,27 @@ async fn a_job_whose_pod_was_evicted_says_nothing_when_its_pod_is_gone() -> Resu
         let message = verified["status"]["message"].as_str().unwrap_or_default();
         ensure!(message.contains(&format!("says nothing: pod {pod} was disrupted")), "{message}");
         Ok(())
+    })
+    .await
+}
+
+async fn a_test_whose_job_is_deleted_while_the_controller_is_down_is_not_run_again() -> Result<()> {
+    with_own_controller(&[prod("t1", 300, json!({}))], async |project| {
+        let mark = project.cluster.audit()?.mark().await?;
+        let release = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
+        let name = format!("prod-{release}");
+        let found = running_test(project, &name).await?;
+        let job = job(project, &found).await?;
+        let job = job["metadata"]["name"].as_str().context("no name")?;
+        project.operator(|operator| operator.kill())?;
+        project.free_lease().await?;
+        project.kubectl().run(&["delete", "job", job, "-n", &project.target("prod")])?;
+        project.start().await?;
+        let ended = project.ended(&name, "Inconclusive").await?;
+        same("reason", test(&ended, "smoke")?["reason"].as_str(), Some("JobDeleted"))?;
+        let events = project.cluster.audit()?.since(mark).await?;
+        let created = events.iter().filter(|event| is_write(event) && event.name == job && event.code == 201);
+        same("creations of the Job", created.count(), 1)
     })
     .await
 }

@@ -18,7 +18,7 @@
 
 use super::outcome::{failure, named, repeated};
 use super::steps::{attempt, next_attempt, suspension, write_of};
-use super::{deadline, key_of, log, recorded, run_of, unseen_until};
+use super::{deadline, key_of, log, recorded, run_of, unseen_until, was_created};
 use crate::api::{
     ApprovalsReport, GateName, PromotionPhase, PromotionStatus, Reason, TestResult, TestStatus, TestTime,
 };
@@ -146,8 +146,8 @@ fn run(scene: &Scene<'_>, mut status: PromotionStatus) -> Decision {
 
 /// The Job of a running test whose creation a crash prevented.
 fn created_again(scene: &Scene<'_>, test: &TestStatus) -> Option<Action> {
-    let is_written = key_of(test).is_some_and(|key| scene.world.written.contains(&key));
-    let is_missing = run_of(scene, test).is_none() && !is_written;
+    let is_created = key_of(test).is_some_and(|key| was_created(scene, &key));
+    let is_missing = run_of(scene, test).is_none() && !is_created;
     attempt(scene, test).filter(|_| is_missing).map(|job| write_of(scene, job))
 }
 

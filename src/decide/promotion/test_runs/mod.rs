@@ -9,7 +9,8 @@
 //! ```
 //!
 //! Invariants: an attempt is in the status before its Job is created, and the name of the Job follows from the attempt, so an attempt
-//! runs once. Its result is in the status before anything follows from it. A Job whose result is `Errored` is suspended, and nothing of
+//! runs once. A Job that another process was to create and that does not exist is created, unless an Event says that it had a pod: then a
+//! user deleted it. Its result is in the status before anything follows from it. A Job whose result is `Errored` is suspended, and nothing of
 //! it runs when the next attempt starts, or when the promotion ends.
 
 mod before;
@@ -170,11 +171,15 @@ fn of_missing(scene: &Scene<'_>, test: &TestStatus) -> Standing {
     if let Some(message) = scene.world.refused.get(&key) {
         return errored("Refused", message.clone());
     }
-    let is_gone = scene.world.written.contains(&key) && scene.now >= unseen_until(scene, test);
-    match is_gone {
+    match was_created(scene, &key) && scene.now >= unseen_until(scene, test) {
         true => errored("JobDeleted", format!("{key} was deleted")),
         false => Standing::Runs,
     }
+}
+
+/// Whether this process created the Job, or an Event says that it had a pod.
+fn was_created(scene: &Scene<'_>, key: &ObjectKey) -> bool {
+    scene.world.written.contains(key) || scene.world.tests.have_run.contains(key)
 }
 
 fn unseen_until(scene: &Scene<'_>, test: &TestStatus) -> Timestamp {

@@ -1,7 +1,7 @@
 //! The steps of tests: attempts start, are created again after a crash, and are suspended.
 
 use super::super::desired::annotate;
-use super::{Scene, deadline, definition, key_of, record, run_of, unseen_until};
+use super::{Scene, deadline, definition, key_of, record, run_of, unseen_until, was_created};
 use crate::api::{
     Delivery, Meta, Promotion, PromotionStatus, Reason, TestOrigin, TestResult, TestStatus, mark,
 };
@@ -119,9 +119,9 @@ fn running(scene: &Scene<'_>, test: &TestStatus) -> (Option<Action>, Option<Time
         Some(run) if run.pods.is_empty() => (None, Some(until.min(later(scene.now, POLL)))),
         Some(_) => (None, Some(until)),
         None => {
-            let is_written = key_of(test).is_some_and(|key| scene.world.written.contains(&key));
-            let action = attempt(scene, test).filter(|_| !is_written).map(|job| write_of(scene, job));
-            let unseen = Some(unseen_until(scene, test)).filter(|at| *at > scene.now && is_written);
+            let is_created = key_of(test).is_some_and(|key| was_created(scene, &key));
+            let action = attempt(scene, test).filter(|_| !is_created).map(|job| write_of(scene, job));
+            let unseen = Some(unseen_until(scene, test)).filter(|at| *at > scene.now && is_created);
             (action, earliest(Some(until), unseen))
         }
     }
