@@ -76,6 +76,21 @@ fn reason(run: &Run, promotion: &str) -> String {
 }
 
 #[test]
+fn dependants_go_back_first_when_the_rollback_was_created_while_the_controller_was_down() {
+    let mut run = Run::of(prod, &[FIRST, WEB, API]).until(3900);
+    back(&mut run.store, "api-2.1.0", run.now);
+    let run = run.down_until(4060).settle();
+    let log = run.log.join("\n");
+    assert_eq!(promotion(&run, "prod-web-2.0.0-requires"), PromotionPhase::Verified, "{log}");
+    assert_eq!(promotion(&run, "back"), PromotionPhase::Verified, "{log}");
+    assert_eq!((image(&run, "web"), image(&run, "api")), ("web-1.0.0".into(), "api-1.0.0".into()), "{log}");
+    let wrote = |name: &str| {
+        run.log.iter().position(|line| line.contains(name) && line.contains("applies ")).unwrap()
+    };
+    assert!(wrote("prod-web-2.0.0-requires") < wrote("promotion back "), "{log}");
+}
+
+#[test]
 fn a_release_waits_for_what_it_requires_and_goes_back_before_it() {
     let run = Run::of(prod, &[FIRST, WEB]).until(1900);
     let status = run.store.releases["web-2.0.0"].status.clone().unwrap();
