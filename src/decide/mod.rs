@@ -32,7 +32,7 @@ pub mod needs {
     pub use super::environment::occupant::{Contender, occupant};
     pub use super::health::stands_still;
     pub use super::history::housekeeping::is_trimmed;
-    pub use super::promotion::{contents, drop_runs_of_old_schedules, live_objects, plans};
+    pub use super::promotion::{contents, date_schedules, live_objects, plans};
     pub use super::promotion::{regression, rollback_names};
     pub use super::recall::names as recall_names;
     pub use super::release::consent;

@@ -8,7 +8,7 @@ use crate::cluster::{Identity, application_of};
 use crate::content::ObjectKey;
 
 use crate::decide::needs::{
-    contents as wanted_contents, drop_runs_of_old_schedules, live_objects, plans, regression, rollback_names,
+    contents as wanted_contents, date_schedules, live_objects, plans, regression, rollback_names,
 };
 use crate::decide::world::{Grant, Loaded, Plans, Project, PromotionWorld, Tests, Verb};
 use crate::process::Handles;
@@ -72,7 +72,7 @@ pub async fn observe(
         test_runs::add(handles, &client, &environment.spec.namespace, &mut seen).await;
     }
     seen.live = read_live(handles, &seen.project, &seen, &environment).await?;
-    drop_runs_of_old_schedules(&mut seen);
+    date_schedules(&mut seen);
     Ok(Some(seen))
 }
 

@@ -18,6 +18,7 @@ mod before;
 mod captured;
 mod changed_objects;
 mod checks;
+mod clocks;
 mod cluster;
 mod comparison;
 mod costs;

@@ -3,6 +3,7 @@
 //! Invariant: an adoption moves ownership and changes no field. The apply that follows removes fields that the content lacks, and
 //! still conflicts with every manager that is not in `adoptFrom`.
 
+use crate::api::mark;
 use crate::content::object::paths::prune;
 use jiff::Timestamp;
 use json_patch::jsonptr::PointerBuf;
@@ -206,6 +207,14 @@ pub fn applied_at(live: &Value, by: &str) -> Option<Timestamp> {
     let times =
         entries(live).iter().filter(is_theirs).filter_map(|entry| entry.get("time")?.as_str()?.parse().ok());
     times.max()
+}
+
+/// When a revision wrote the object, by the clock of the API server: our last apply, if the object says that it is of this revision. None if
+/// another revision wrote it last, or if the time is unknown. The time of an entry does not change when another manager takes fields of it.
+pub fn written_at(live: &Value, our: &str, revision: Option<i64>) -> Option<Timestamp> {
+    let annotations = live.pointer("/metadata/annotations")?;
+    let own = annotations.get(mark::REVISION)?.as_str()?.parse().ok();
+    applied_at(live, our).filter(|_| own == revision)
 }
 
 /// The managers without subresource that own fields of the object, for messages about conflicts.

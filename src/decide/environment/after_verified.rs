@@ -12,7 +12,7 @@ use crate::api::{
     Reason, RollbackPolicySpec,
 };
 use crate::content::ObjectKey;
-use crate::content::ownership::fields::{Changed, changed_template};
+use crate::content::ownership::fields::{Changed, changed_template, written_at};
 use crate::decide::decision::Action;
 use crate::decide::health::{
     Health, Mode, Rules, disruptions, is_cron_job, is_workload, of_all, record_disruptions, subjects,
@@ -270,7 +270,11 @@ enum Template {
 }
 
 fn written_template(world: &EnvironmentWorld, watch: &Watch<'_>) -> Template {
-    let since = watch.status.started_at.as_ref().map_or(watch.verified, |time| time.0);
+    // By the clock of the API server, where this promotion wrote the object.
+    let since = |live: &Value| {
+        let started = || watch.status.started_at.as_ref().map_or(watch.verified, |time| time.0);
+        written_at(live, FIELD_MANAGER, watch.current.revision()).unwrap_or_else(started)
+    };
     let mut found = Template::Written;
     for key in watch.keys.iter().filter(|key| is_compared(world, key)) {
         match world.watched.live.get(key) {
@@ -278,7 +282,7 @@ fn written_template(world: &EnvironmentWorld, watch: &Watch<'_>) -> Template {
             Some(Live::Absent) => {}
             // Labels and annotations of a template change nothing that runs.
             Some(Live::Present(live)) => {
-                if let Some(changed) = changed_template(live, &Value::Null, FIELD_MANAGER, since) {
+                if let Some(changed) = changed_template(live, &Value::Null, FIELD_MANAGER, since(live)) {
                     return Template::Changed(key.clone(), changed);
                 }
             }

@@ -12,9 +12,15 @@ const MOST_EXITS_BEFORE: usize = 400;
 /// So is the number of recorded disruptions.
 const MOST_DISRUPTIONS: usize = 100;
 
+/// The runs that were created after the schedule was written; after the promotion started, if it is unknown when that was.
+fn new_runs(workload: &Workload, started: Timestamp) -> impl Iterator<Item = &Run> {
+    let since = workload.runs_since.unwrap_or(started);
+    workload.runs.iter().filter(move |run| run.created.is_some_and(|created| created > since))
+}
+
 /// A run that failed counts like a pod that failed, if it started after the promotion.
-pub(super) fn of_runs(key: &ObjectKey, runs: &[Run], rules: &Rules<'_>) -> Health {
-    let failed = runs.iter().filter(|run| is_after(run, rules.started) && run.disrupted.is_none());
+pub(super) fn of_runs(key: &ObjectKey, workload: &Workload, rules: &Rules<'_>) -> Health {
+    let failed = new_runs(workload, rules.started).filter(|run| run.disrupted.is_none());
     match failed.filter_map(|run| Some((run, run.failed.as_ref()?))).next() {
         Some((run, message)) => {
             failing(Reason::JobFailed, format!("{key}: its run {} failed: {message}", run.name))
@@ -23,13 +29,9 @@ pub(super) fn of_runs(key: &ObjectKey, runs: &[Run], rules: &Rules<'_>) -> Healt
     }
 }
 
-fn is_after(run: &Run, started: Timestamp) -> bool {
-    run.created.is_some_and(|created| created > started)
-}
-
-/// The disruptions of the pods of a Job, or of the runs of a CronJob that were created after `started`.
+/// The disruptions of the pods of a Job, or of the runs of a CronJob that count.
 pub fn disruptions(workload: &Workload, started: Timestamp) -> impl Iterator<Item = &Disruption> {
-    let runs = workload.runs.iter().filter(move |run| is_after(run, started));
+    let runs = new_runs(workload, started);
     workload.disruptions.iter().chain(runs.flat_map(|run| &run.disruptions))
 }
 
@@ -50,8 +52,7 @@ pub fn without_evidence(subjects: &[Subject<'_>], rules: &Rules<'_>) -> Vec<Stri
         match (subject.custom, subject.workload) {
             (Some(object), _) => custom::note(key, object, rules),
             (None, workload) if is_cron_job(key) => {
-                let all = || workload.into_iter().flat_map(|workload| &workload.runs);
-                let runs = || all().filter(|run| is_after(run, rules.started));
+                let runs = || workload.into_iter().flat_map(|workload| new_runs(workload, rules.started));
                 let disrupted = runs().find_map(|run| Some((run, run.disrupted.as_ref()?)));
                 match disrupted {
                     _ if runs().any(|run| run.disrupted.is_none()) => None,

@@ -165,11 +165,7 @@ fn of_one(subject: &Subject<'_>, rules: &Rules<'_>) -> Health {
         return custom::of_custom(key, object, rules).unwrap_or(Health::Healthy);
     }
     if is_cron_job(key) {
-        return of_runs(
-            key,
-            subject.workload.map(|workload| workload.runs.as_slice()).unwrap_or_default(),
-            rules,
-        );
+        return subject.workload.map_or(Health::Healthy, |workload| of_runs(key, workload, rules));
     }
     let Some(workload) = subject.workload else {
         return match rules.mode {

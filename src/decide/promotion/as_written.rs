@@ -7,6 +7,7 @@
 //! a pass for each event of a pod must not read all of them.
 
 use super::Scene;
+use super::health::written_since;
 use super::removals::window_ends;
 use crate::api::{Delivery, FIELD_MANAGER, Reason};
 use crate::content::object::kinds::is_default;
@@ -60,7 +61,6 @@ pub(super) fn compare(scene: &Scene<'_>, wanted: &[Desired]) -> Comparison {
     if scene.environment.spec.delivery == Delivery::Observed {
         return Comparison::AsWritten;
     }
-    let since = scene.status.started_at.as_ref().map_or(scene.now, |time| time.0);
     // The controller of a custom object may change others as its work, such as the selector of a Service.
     let is_custom = |item: &Desired| !is_default(item.key.api_version(), item.key.kind());
     let has_controllers = wanted.iter().any(is_custom);
@@ -75,7 +75,7 @@ pub(super) fn compare(scene: &Scene<'_>, wanted: &[Desired]) -> Comparison {
                 return Comparison::Changed { reason: Reason::Missing, message };
             }
             Some(Live::Present(live)) => {
-                let changed = changed_field(live, &item.object, FIELD_MANAGER, since);
+                let changed = changed_field(live, &item.object, FIELD_MANAGER, written_since(scene, live));
                 let is_theirs = |manager: &str| has_controllers && !is_a_tool_of_people(manager);
                 if let Some(changed) = changed.filter(|changed| !is_theirs(&changed.manager)) {
                     let message = format!(

@@ -5,7 +5,7 @@ use crate::api::{Delivery, ExitsBefore, FIELD_MANAGER, ObjectRef, PromotionStatu
 use crate::content::object::makers::{is_maker, may_create};
 use crate::content::object::references::{config_maps, secrets};
 use crate::content::object::templates::complete_pod_template;
-use crate::content::ownership::fields::{Changed, changed_template};
+use crate::content::ownership::fields::{Changed, changed_template, written_at};
 use crate::content::{Desired, ObjectKey};
 use crate::decide::health::{
     self, Health, Mode, Rules, Subject, all, exits_before, is_cron_job, is_workload, keeps_earlier_pods,
@@ -201,11 +201,18 @@ pub(super) fn without_new_pods(scene: &Scene<'_>) -> Vec<ObjectKey> {
     keys.filter(keeps).collect()
 }
 
+/// When this promotion wrote the object, by the clock of the API server, which dates the changes of other managers too. The own clock may differ
+/// from it, and the time between the start and the write says nothing. An object that it did not write has the start of the promotion.
+pub(super) fn written_since(scene: &Scene<'_>, live: &Value) -> Timestamp {
+    let started = || scene.status.started_at.as_ref().map_or(scene.now, |time| time.0);
+    written_at(live, FIELD_MANAGER, scene.world.promotion.revision()).unwrap_or_else(started)
+}
+
 /// The first workload whose template another manager changed after this promotion wrote it.
 pub(super) fn template_change(scene: &Scene<'_>, wanted: &[Desired]) -> Option<(ObjectKey, Changed)> {
-    let since = scene.status.started_at.as_ref().map_or(scene.now, |time| time.0);
     wanted.iter().find_map(|item| match scene.world.live.get(&item.key)? {
         Live::Present(live) => {
+            let since = written_since(scene, live);
             Some((item.key.clone(), changed_template(live, &item.object, FIELD_MANAGER, since)?))
         }
         Live::Absent | Live::Refused(_) | Live::Unserved(_) | Live::Unreadable(_) => None,

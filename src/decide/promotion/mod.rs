@@ -76,7 +76,7 @@ mod writes;
 
 pub use consequence::{Failure, Next, budget_changes_at, consequence, next, rollback_names};
 pub use needs::{contents, live_objects, plans, regression};
-pub use schedules::drop_runs_of_old_schedules;
+pub use schedules::date_schedules;
 
 use super::conditions;
 use super::conditions::{State, seconds};

@@ -1,22 +1,28 @@
 //! Runs of CronJobs that a promotion changes: a run that was created before the new schedule was written says nothing about the release.
 //!
-//! Invariant: the times of the runs and of the write are both those of the API server. The write is in the live object, which is read
-//! only when a run failed.
+//! Invariant: the times of the runs, of the write and of the promotion are those of the API server. The write is in the live object, which
+//! is read only when a run failed.
 
 use super::desired::written_by;
-use crate::api::FIELD_MANAGER;
+use crate::api::{FIELD_MANAGER, Meta};
 use crate::content::ObjectKey;
 use crate::content::ownership::fields::applied_at;
 use crate::decide::health::is_cron_job;
 use crate::decide::world::{Live, PromotionWorld, Run};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 
-/// The CronJobs that the promotion writes and of which a run failed that was created after it started.
+/// A promotion may have waited for days: failed runs that are older than its start by more than this are not worth a read. The own clock, which
+/// says when it started, is not that of the API server, which says when a run was created.
+const LONG_BEFORE: SignedDuration = SignedDuration::from_mins(15);
+
+/// The CronJobs that the promotion writes and of which a run failed that may be later than the write.
 pub(super) fn with_a_failed_run(world: &PromotionWorld) -> BTreeSet<ObjectKey> {
     let Some(status) = &world.promotion.status else { return BTreeSet::new() };
     let Some(started) = &status.started_at else { return BTreeSet::new() };
-    let has_failed = |run: &Run| run.failed.is_some() && run.created.is_some_and(|at| at > started.0);
+    let earliest = started.0.checked_sub(LONG_BEFORE).unwrap_or(Timestamp::MIN);
+    let earliest = earliest.max(world.promotion.created());
+    let has_failed = |run: &Run| run.failed.is_some() && run.created.is_some_and(|at| at >= earliest);
     let changes = status.changes.iter().filter(|change| change.action.is_write());
     let keys = changes.filter_map(ObjectKey::of_change);
     keys.filter(is_cron_job)
@@ -24,12 +30,12 @@ pub(super) fn with_a_failed_run(world: &PromotionWorld) -> BTreeSet<ObjectKey> {
         .collect()
 }
 
-/// Drops the runs that were created before their schedule was written.
-pub fn drop_runs_of_old_schedules(world: &mut PromotionWorld) {
+/// Notes since when the runs of a schedule count. Where the write cannot be read, they count from the start of the promotion.
+pub fn date_schedules(world: &mut PromotionWorld) {
     for key in with_a_failed_run(world) {
-        let Some(since) = written_at(world.live.get(&key), world.promotion.revision()) else { continue };
+        let since = written_at(world.live.get(&key), world.promotion.revision());
         if let Some(workload) = world.workloads.get_mut(&key) {
-            workload.runs.retain(|run| run.created.is_none_or(|at| at > since));
+            workload.runs_since = since;
         }
     }
 }
@@ -46,8 +52,85 @@ fn written_at(live: Option<&Live>, revision: Option<i64>) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::{ChangeAction, FailureThresholds, Promotion};
+    use crate::decide::fixture_tests::{at, project, promotion, stamp};
+    use crate::decide::health::{Health, Mode, Rules, Subject, of_all};
+    use crate::decide::world::{Loaded, Plans, Tests, Workload};
     use serde_json::{Value, json};
+    use std::collections::BTreeMap;
     use std::sync::Arc;
+
+    /// A promotion that was created at 10:00 and wrote the CronJob report as revision 2. It started at this time of its own clock.
+    fn world(started: &str, live: Live, runs: &[&str]) -> PromotionWorld {
+        let change = json!({ "apiVersion": "batch/v1", "kind": "CronJob", "name": "report", "action": ChangeAction::Update });
+        let status =
+            json!({ "phase": "Observing", "revision": 2, "startedAt": stamp(started), "changes": [change] });
+        let promotion: Promotion =
+            serde_json::from_value(promotion("prod-shop-1.1.0", "shop-1.1.0", json!({ "status": status })))
+                .unwrap();
+        let run = |created: &&str| Run {
+            created: Some(at(created)),
+            failed: Some("exit code 1".into()),
+            ..Run::default()
+        };
+        let workload = Workload { runs: runs.iter().map(run).collect(), ..Workload::default() };
+        let key = ObjectKey::new("batch/v1", "CronJob", "report").unwrap();
+        PromotionWorld {
+            project: project([]),
+            promotion: Arc::new(promotion),
+            content: Loaded::NotAsked,
+            replaced: Loaded::NotAsked,
+            plans: Plans::default(),
+            live: [(key.clone(), live)].into(),
+            tried: None,
+            written: BTreeSet::new(),
+            refused: BTreeMap::new(),
+            generations: BTreeMap::new(),
+            failed: BTreeMap::new(),
+            rolled_out: None,
+            comparing: None,
+            passed: BTreeMap::new(),
+            workloads: [(key, workload)].into(),
+            customs: BTreeMap::new(),
+            measured: BTreeMap::new(),
+            tests: Tests::default(),
+            epoch: 1,
+        }
+    }
+
+    #[test]
+    fn runs_count_from_the_write_whatever_the_own_clock_shows() {
+        let entry = json!({ "manager": FIELD_MANAGER, "operation": "Apply", "time": stamp("12:00:10") });
+        for started in ["11:55:00", "12:00:00", "12:05:00"] {
+            for (what, runs, is_bad) in [
+                ("before the promotion was created", vec!["09:59:00"], false),
+                ("just before the write", vec!["11:58:00", "12:00:05"], false),
+                ("after the write", vec!["11:58:00", "12:01:00"], true),
+            ] {
+                let live = || cron_job("2", json!([entry.clone()]));
+                let mut world = world(started, live(), &runs);
+                date_schedules(&mut world);
+                let limits = FailureThresholds::default();
+                let now = at("12:06:00");
+                let rules = Rules {
+                    limits: &limits,
+                    before: &[],
+                    awaits: &[],
+                    started: at(started),
+                    mode: Mode::Observe,
+                    now,
+                };
+                let (key, workload) = world.workloads.iter().next().unwrap();
+                let subject = Subject { key, workload: Some(workload), custom: None, exempt: false };
+                let health = of_all(&[subject], &rules);
+                assert_eq!(
+                    health != Health::Healthy,
+                    is_bad,
+                    "runs {what}, started at {started}: {health:?}"
+                );
+            }
+        }
+    }
 
     fn cron_job(revision: &str, managed: Value) -> Live {
         let annotations = json!({ crate::api::mark::REVISION: revision });

@@ -57,6 +57,8 @@ pub struct Workload {
     pub on_delete: bool,
     /// For a CronJob: its Jobs.
     pub runs: Vec<Run>,
+    /// For a CronJob: when its schedule was written, by the clock of the API server, if that was read. Earlier runs do not count.
+    pub runs_since: Option<Timestamp>,
     /// For a StatefulSet: whether its controller waits until every pod is ready, pods of an older template included, before it
     /// replaces another one.
     pub ordered: bool,

@@ -169,6 +169,7 @@ pub fn workload(choices: &mut Choices<'_>) -> Workload {
         held_pods: Vec::new(),
         gave_up: choices.one_in(9).then(|| (choices.moment(), choices.text())),
         complete: choices.one_in(2),
+        runs_since: choices.maybe(Choices::moment),
         runs: choices
             .maybe(|choices| Run {
                 name: "run".into(),

@@ -18,6 +18,7 @@ impl Store {
         memory: &mut Memory,
         now: Timestamp,
     ) -> Result<bool, String> {
+        let own = self.own(now);
         match action {
             Action::CreatePromotion { name, spec, .. } => {
                 if !self.promotions.contains_key(name) {
@@ -59,7 +60,7 @@ impl Store {
                     crowded: BTreeMap::new(),
                     missing: BTreeMap::new(),
                     warnings: Vec::new(),
-                    at: now,
+                    at: own,
                 };
                 memory.trials.insert(uid.to_owned(), trial);
                 Ok(true)
@@ -136,7 +137,7 @@ impl Store {
                 let Question::Query { query, .. } = question else { panic!("only queries are answered") };
                 let running = self.namespaces[target.location.namespace.as_str()].running("web");
                 let answer = self.gauge.expect("nothing is measured")(query, running, now);
-                let answered = Answered { at: now, answer };
+                let answered = Answered { at: own, answer };
                 let measured = memory.measured.entry(uid.to_owned()).or_default();
                 measured.entry((*phase, check.clone())).or_default().answer = Some(answered);
                 Ok(true)

@@ -4,7 +4,7 @@
 mod shown;
 
 use super::fate::{Fate, word};
-use super::fields::{conflict, entry, merge, prune};
+use super::fields::{conflict, disown, entry, merge, prune};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use shown::{disrupted, workload};
@@ -43,6 +43,12 @@ pub struct Namespace {
     pub taken: BTreeSet<String>,
     /// The pods of tests are evicted.
     pub draining: bool,
+    /// Until then, a quota has no room for the pods of tests.
+    pub full_until: Option<Timestamp>,
+    /// The pods of tests are deleted when they have ended.
+    pub drops_ended_pods: bool,
+    /// What stopped those pods while they ran.
+    pub stopped: Option<String>,
     /// The Jobs of tests are refused, and no dry-run says so.
     pub refuses_tests: bool,
     serial: u64,
@@ -88,7 +94,7 @@ impl Namespace {
         let bare = |placed: &Placed| {
             let mut live = placed.live.clone();
             let metadata = live["metadata"].as_object_mut().unwrap();
-            for field in ["uid", "resourceVersion", "managedFields"] {
+            for field in ["uid", "resourceVersion", "generation", "managedFields"] {
                 metadata.remove(field);
             }
             live
@@ -220,6 +226,7 @@ impl Namespace {
             }
         }
         let mut object = placed.live.clone();
+        let mut mine = mine;
         for owned in &ours {
             let kept: Vec<&Value> = others.iter().map(|other| &other["fieldsV1"]).collect();
             prune(&mut object, &owned["fieldsV1"], &mine["fieldsV1"], &kept);
@@ -228,8 +235,28 @@ impl Namespace {
         if object["immutable"] == true && object["data"] != placed.live["data"] {
             return Err(format!("{key} is immutable"));
         }
+        if object == placed.live {
+            mine["time"] = ours.first().map_or(Value::Null, |owned| owned["time"].clone());
+        }
         others.push(mine);
         Ok((object, others))
+    }
+
+    /// Another manager sets a field of an object, and owns it then.
+    pub fn take(&mut self, key: &ObjectKey, pointer: &str, value: Value, manager: &str, now: Timestamp) {
+        let Some(placed) = self.objects.get(key) else { return };
+        let mut change = value;
+        for field in pointer.rsplit('/').filter(|field| !field.is_empty()) {
+            change = json!({ field: change });
+        }
+        let mut object = placed.live.clone();
+        merge(&mut object, &change);
+        change["apiVersion"] = object["apiVersion"].clone();
+        let entry = entry(&change, manager, "Update");
+        let mut managers = object["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
+        managers.iter_mut().for_each(|other| disown(&mut other["fieldsV1"], &entry["fieldsV1"]));
+        managers.push(entry);
+        self.put(key, object, managers, now);
     }
 
     fn put(&mut self, key: &ObjectKey, mut object: Value, managers: Vec<Value>, now: Timestamp) {
@@ -241,8 +268,18 @@ impl Namespace {
         let uid = before.as_ref().map(|placed| placed.live["metadata"]["uid"].clone());
         object["metadata"]["uid"] =
             uid.unwrap_or_else(|| json!(format!("uid-{}-{}", key.name(), self.serial)));
-        object["metadata"]["managedFields"] = managers.into();
+        let dated = managers.into_iter().map(|mut entry| {
+            if entry["time"].is_null() {
+                entry["time"] = Timestamp::from_second(now.as_second()).unwrap().to_string().into();
+            }
+            entry
+        });
+        object["metadata"]["managedFields"] = dated.collect();
         object["metadata"]["resourceVersion"] = json!(self.serial.to_string());
+        let old = before.as_ref().map(|placed| &placed.live);
+        let generation = old.and_then(|old| old["metadata"]["generation"].as_i64()).unwrap_or_default();
+        let is_newer = old.is_none_or(|old| old["spec"] != object["spec"]);
+        object["metadata"]["generation"] = json!(generation + i64::from(is_newer));
         let counts = self.counts.entry(key.clone()).or_default();
         let (mut template_since, mut spec_since, mut older, mut broken) = (now, now, 0, None);
         match &before {

@@ -64,3 +64,14 @@ pub fn merge(into: &mut Value, from: &Value) {
         _ => *into = from.clone(),
     }
 }
+
+/// Removes from a field set what another manager has taken.
+pub fn disown(owned: &mut Value, taken: &Value) {
+    let Some(members) = owned.as_object_mut() else { return };
+    for (field, inner) in taken.as_object().into_iter().flatten() {
+        match inner.as_object().is_none_or(Map::is_empty) {
+            true => _ = members.remove(field),
+            false => members.get_mut(field).into_iter().for_each(|member| disown(member, inner)),
+        }
+    }
+}

@@ -198,7 +198,7 @@ impl Run {
     }
 
     fn decide(&self, key: &Key) -> Option<(Decision<Status>, String)> {
-        let now = self.now;
+        let (time, now) = (self.now, self.store.own(self.now));
         let (decision, uid) = match key {
             Key::Release(name) => {
                 let world = self.store.release_world(name)?;
@@ -208,7 +208,7 @@ impl Run {
                 )
             }
             Key::Environment(name) => {
-                let world = self.store.environment_world(name, now)?;
+                let world = self.store.environment_world(name, time)?;
                 (
                     self.twice(&world, |world| of_any(environment::decide(world, now), Status::Environment)),
                     world.environment.metadata.uid.clone(),
@@ -222,7 +222,7 @@ impl Run {
                 )
             }
             Key::Promotion(name) => {
-                let world = self.store.promotion_world(name, &self.memory, now)?;
+                let world = self.store.promotion_world(name, &self.memory, time)?;
                 (
                     self.twice(&world, |world| of_any(promotion::decide(world, now), Status::Promotion)),
                     world.promotion.metadata.uid.clone(),
@@ -268,7 +268,7 @@ impl Run {
                 Err(error) => {
                     self.log.push(format!("{} {} failed: {error}", self.clock(), line::name(key)));
                     let object = action.object().unwrap();
-                    self.memory.failed(&uid, &object, error, self.now);
+                    self.memory.failed(&uid, &object, error, self.store.own(self.now));
                     unwritten.insert(object);
                     again = true;
                     continue;
@@ -286,7 +286,7 @@ impl Run {
         if again {
             self.wake(key.clone());
         } else if let Some(at) = decision.wake_at {
-            self.wakes.insert(key.clone(), at);
+            self.wakes.insert(key.clone(), at - self.store.skew);
         }
         Ok(())
     }

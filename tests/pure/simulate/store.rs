@@ -3,7 +3,7 @@
 use super::captured::capture;
 use super::cluster::Namespace;
 use super::memory::Memory;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -58,6 +58,8 @@ pub struct Store {
     pub gauge: Option<Gauge>,
     pub recalls: BTreeMap<String, Arc<Recall>>,
     pub freezes: Vec<Freeze>,
+    /// How far the clock of the controller is ahead of that of the API server.
+    pub skew: SignedDuration,
     /// Whether the API server says who asks, so that approvals can be demanded.
     pub enforced: bool,
     /// What happens next, of a situation that was read.
@@ -87,6 +89,11 @@ macro_rules! dressed {
 }
 
 impl Store {
+    /// The time that the clock of the controller shows.
+    pub fn own(&self, now: Timestamp) -> Timestamp {
+        now + self.skew
+    }
+
     pub fn at(&mut self, target: &Target) -> &mut Namespace {
         self.namespaces.get_mut(target.location.namespace.as_str()).unwrap()
     }
@@ -142,6 +149,7 @@ impl Store {
 
     /// As `observe::environment` does.
     pub fn environment_world(&self, name: &str, now: Timestamp) -> Option<EnvironmentWorld> {
+        let own = self.own(now);
         let environment = self.environments.get(name)?.clone();
         let project = self.project();
         let drift = super::drift::drifts(self, &project, &environment);
@@ -154,10 +162,10 @@ impl Store {
             drift,
         };
         let namespace = self.namespaces.get(environment.spec.namespace.as_str());
-        if let Some(namespace) = namespace.filter(|_| is_watched(&world.project, &environment, now)) {
+        if let Some(namespace) = namespace.filter(|_| is_watched(&world.project, &environment, own)) {
             let recorded = environment.status.as_ref().map(|status| status.disruptions.as_slice());
             world.watched.workloads = namespace.workloads(recorded.unwrap_or_default(), now);
-            let live = compared(&world, now).into_iter().map(|key| (key.clone(), namespace.live(&key)));
+            let live = compared(&world, own).into_iter().map(|key| (key.clone(), namespace.live(&key)));
             world.watched.live = live.collect();
         }
         Some(world)
@@ -208,8 +216,10 @@ impl Store {
         world.tests.runs = namespace.test_runs(now);
         world.tests.have_run = namespace.have_run(&world.promotion);
         world.tests.have_run.retain(|key| !world.written.contains(key));
-        let live: BTreeMap<ObjectKey, Live> =
-            live_objects(&world, now).into_iter().map(|key| (key.clone(), namespace.live(&key))).collect();
+        let live: BTreeMap<ObjectKey, Live> = live_objects(&world, self.own(now))
+            .into_iter()
+            .map(|key| (key.clone(), namespace.live(&key)))
+            .collect();
         world.live = live;
         Some(world)
     }

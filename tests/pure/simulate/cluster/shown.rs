@@ -92,6 +92,7 @@ pub(super) fn workload(
         placed.live.pointer("/metadata/annotations").and_then(|marks| marks["towpath.dev/revision"].as_str());
     Workload {
         uid: placed.live["metadata"]["uid"].as_str().unwrap().to_owned(),
+        generation: placed.live["metadata"]["generation"].as_i64().unwrap(),
         revision: mark.and_then(|mark| mark.parse().ok()),
         observed: now > placed.spec_since,
         paused: is_paused(&placed.live),
