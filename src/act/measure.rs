@@ -199,24 +199,51 @@ struct AlertQuery {
     lookback: SignedDuration,
 }
 
+/// The queries about alerts.
+struct AlertQueries {
+    active: String,
+    firing: String,
+    pending: String,
+}
+
+/// What to ask some time after the promotion started. Times are relative to that of the evaluation, because the clock of a Prometheus may not agree
+/// with that of the API server.
+fn alert_queries(selector: &str, elapsed: SignedDuration) -> AlertQueries {
+    let elapsed = elapsed.as_millis().max(1_000);
+    let range = elapsed.saturating_add(1_000);
+    let seconds = format!("{}.{:03}", elapsed / 1_000, elapsed % 1_000);
+    AlertQueries {
+        active: format!(
+            "label_replace(count(last_over_time(up[1m] offset {elapsed}ms)),\"towpath\",\"before\",\"\",\"\") \
+             or label_replace(count(up),\"towpath\",\"now\",\"\",\"\") \
+             or label_replace(vector(time()),\"towpath\",\"time\",\"\",\"\") \
+             or label_replace(max_over_time(ALERTS_FOR_STATE{{{selector}}}[1m] offset {elapsed}ms),\"towpath\",\"old\",\"\",\"\") \
+             or (max_over_time(ALERTS_FOR_STATE{{{selector}}}[{range}ms]) > time() - {seconds})"
+        ),
+        firing: format!(
+            "max without (alertstate) (max_over_time(ALERTS{{{selector},alertstate=\"firing\"}}[{range}ms]))"
+        ),
+        pending: format!("max without (alertstate) (ALERTS{{{selector},alertstate=\"pending\"}})"),
+    }
+}
+
+/// The time that was this long before a time of Prometheus, in seconds since 1970.
+fn ago(time: f64, before: SignedDuration) -> Option<Timestamp> {
+    Timestamp::UNIX_EPOCH
+        .checked_add(SignedDuration::try_from_secs_f64(time).ok()?)
+        .ok()?
+        .checked_sub(before)
+        .ok()
+}
+
 /// What became active since the promotion started, and what was active just before. `ALERTS_FOR_STATE` holds, for each active alert, since
 /// when it is active; the two counts of `up` show that Prometheus could know. Alerts differ if any label differs: one of the same
 /// name may be about another object.
 async fn alerts(handles: &Handles, endpoint: &Endpoint, asked: &AlertQuery) -> Result<Answer, ProbeError> {
-    let since = asked.since.as_second();
-    let window = handles.clock.now().as_second().saturating_sub(since).saturating_add(1).max(1);
     let selector = asked.labels.iter().map(|(name, value)| format!("{name}={value:?}"));
     let selector = selector.collect::<Vec<_>>().join(",");
-    let active = format!(
-        "label_replace(count(last_over_time(up[1m] @ {since})),\"towpath\",\"before\",\"\",\"\") \
-         or label_replace(count(up),\"towpath\",\"now\",\"\",\"\") \
-         or label_replace(max_over_time(ALERTS_FOR_STATE{{{selector}}}[1m] @ {since}),\"towpath\",\"old\",\"\",\"\") \
-         or (max_over_time(ALERTS_FOR_STATE{{{selector}}}[{window}s]) > {since})"
-    );
-    let firing = format!(
-        "max without (alertstate) (max_over_time(ALERTS{{{selector},alertstate=\"firing\"}}[{window}s]))"
-    );
-    let pending = format!("max without (alertstate) (ALERTS{{{selector},alertstate=\"pending\"}})");
+    let now = handles.clock.now();
+    let AlertQueries { active, firing, pending } = alert_queries(&selector, now.duration_since(asked.since));
     let seconds = asked.lookback.as_secs();
     let ask = async |query: &str| handles.prober.query(endpoint, query, seconds).await;
     let (active, firing, pending) = (ask(&active).await?, ask(&firing).await?, ask(&pending).await?);
@@ -237,9 +264,13 @@ async fn alerts(handles: &Handles, endpoint: &Endpoint, asked: &AlertQuery) -> R
     };
     let all = |samples: &[Sample]| samples.iter().map(|sample| labels(&sample.labels)).collect();
     let matching: Vec<&Rule> = rules.iter().filter(|rule| can_have(rule, &asked.labels)).collect();
+    // Its clock, which dates evaluations, may not agree with that of the API server.
+    let its_time = active.samples.iter().find(|sample| mark(sample) == "time");
+    let rolled_out = its_time.and_then(|time| ago(time.value, now.duration_since(asked.rolled_out)));
+    let rolled_out = rolled_out.unwrap_or(asked.rolled_out);
     let unevaluated = |rule: &&&Rule| {
         let at: Option<Timestamp> = rule.last_evaluation.parse().ok();
-        rule.health != "ok" || at.is_none_or(|at| at < asked.rolled_out)
+        rule.health != "ok" || at.is_none_or(|at| at < rolled_out)
     };
     Ok(Answer::Alerts(Alerts {
         before: has("before"),
@@ -309,4 +340,29 @@ async fn objects(
     };
     let values = found.into_iter().filter_map(|object| serde_json::to_value(object).ok()).map(Arc::new);
     Ok(Answer::Objects(values.collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_about_alerts_names_no_time_of_the_own_clock() {
+        let AlertQueries { active, firing, .. } =
+            alert_queries("severity=\"page\"", SignedDuration::from_millis(90_250));
+        assert!(
+            active.contains("up[1m] offset 90250ms") && active.contains("> time() - 90.250)"),
+            "{active}"
+        );
+        assert!(firing.contains("[91250ms]") && !active.contains('@'), "{firing} {active}");
+    }
+
+    #[test]
+    fn a_rule_was_evaluated_since_the_rollout_by_the_clock_of_prometheus() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        // Its clock is five minutes behind, and the rollout was two minutes ago.
+        let its_time = at("2026-11-02T11:55:00Z").as_second() as f64;
+        assert_eq!(ago(its_time, SignedDuration::from_mins(2)), Some(at("2026-11-02T11:53:00Z")));
+        assert_eq!(ago(f64::NAN, SignedDuration::ZERO), None);
+    }
 }
