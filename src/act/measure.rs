@@ -92,9 +92,8 @@ async fn ask(handles: &Handles, target: &Target, question: Question) -> Result<A
         }
         Question::Pods { pods, path } => {
             let asked = pods.iter().take(MOST_PODS);
-            let replies = handles.prober.get_pods(asked, &path).await.map_err(unmeasured)?;
-            let named = |(pod, reply): (&String, _)| replied(&format!("pod {pod}"), Some(pod.clone()), reply);
-            Ok(Answer::Http(pods.keys().zip(replies).map(named).collect()))
+            let replies = handles.prober.get_pods(asked, &path).await.into_iter();
+            Ok(Answer::Http(replies.map(|(pod, reply)| of_pod(pod, reply)).collect()))
         }
         Question::Objects { api_version, kind, which } => {
             let found = objects(handles, target, &api_version, &kind, which).await;
@@ -300,10 +299,20 @@ fn can_have(rule: &Rule, labels: &BTreeMap<String, String>) -> bool {
     })
 }
 
+/// What a pod answered, or why it did not.
+fn of_pod(pod: &str, reply: Result<Reply, ProbeError>) -> Replied {
+    let (from, name) = (format!("pod {pod}"), Some(pod.to_owned()));
+    match reply {
+        Ok(reply) => replied(&from, name, reply),
+        Err(error) => Replied { from, pod: name, silent: Some(error.to_string()), ..Replied::default() },
+    }
+}
+
 fn replied(from: &str, pod: Option<String>, reply: Reply) -> Replied {
     Replied {
         from: from.to_owned(),
         pod,
+        silent: None,
         status: reply.status,
         json: serde_json::from_slice::<Value>(&reply.body).ok().map(Arc::new),
         headers: reply.headers,

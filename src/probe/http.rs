@@ -97,15 +97,18 @@ impl Prober {
         self.ask(endpoint, Ask { method: Method::GET, path, form: None, largest: LARGEST }).await
     }
 
-    /// Sends a GET request to each of these pods. Their answers are bounded together: they are in memory at the same time.
-    pub async fn get_pods(
+    /// Sends a GET request to each of these pods, and returns what each of them answered: one that is silent says nothing about the others. The
+    /// answers are bounded together: they are in memory at the same time.
+    pub async fn get_pods<'a>(
         &self,
-        pods: impl Iterator<Item = (&String, &SocketAddr)>,
+        pods: impl Iterator<Item = (&'a String, &SocketAddr)>,
         path: &str,
-    ) -> Result<Vec<Reply>, ProbeError> {
-        let room = AtomicUsize::new(LARGEST_TOGETHER);
-        let asked = pods.map(|(pod, address)| self.get_pod(pod, *address, path, &room));
-        join_all(asked).await.into_iter().collect()
+    ) -> Vec<(&'a str, Result<Reply, ProbeError>)> {
+        let room = &AtomicUsize::new(LARGEST_TOGETHER);
+        let asked = pods.map(|(pod, address)| async move {
+            (pod.as_str(), self.get_pod(pod, *address, path, room).await)
+        });
+        join_all(asked).await
     }
 
     async fn get_pod(

@@ -176,8 +176,10 @@ async fn an_address_that_is_not_allowed_is_not_dialled() {
         assert!(matches!(error, ProbeError::Url(_) | ProbeError::Resolve(_)), "{url}: {error}");
     }
     let pod: SocketAddr = "127.0.0.1:1".parse().unwrap();
-    let pods = BTreeMap::from([("web-1".to_owned(), pod)]);
-    assert!(matches!(prober().get_pods(pods.iter(), "/").await.unwrap_err(), ProbeError::Address { .. }));
+    let pods = BTreeMap::from([("web-1".to_owned(), pod), ("web-2".to_owned(), pod)]);
+    let answers = prober().get_pods(pods.iter(), "/").await;
+    assert_eq!(answers.iter().map(|(pod, _)| *pod).collect::<Vec<_>>(), ["web-1", "web-2"]);
+    assert!(answers.iter().all(|(_, answer)| matches!(answer, Err(ProbeError::Address { .. }))));
 }
 
 #[tokio::test]

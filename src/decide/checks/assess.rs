@@ -202,6 +202,9 @@ fn of_http(http: &HttpCheck, replies: &[Replied]) -> Said {
 }
 
 fn of_reply(http: &HttpCheck, reply: &Replied) -> Said {
+    if let Some(why) = &reply.silent {
+        return said(Verdict::Errored, format!("{}: {why}", reply.from));
+    }
     let (from, status) = (&reply.from, reply.status.to_string());
     if i32::from(reply.status) != http.status {
         return measured(Verdict::Failed, &status, format!("{from} answers {status}, not {}", http.status));

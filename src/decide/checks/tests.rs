@@ -141,10 +141,16 @@ fn an_answer_passes_with_the_right_status_headers_json_and_latency() {
     let reply = |status, json: Option<Value>| Replied {
         from: "pod web-1".into(),
         pod: None,
+        silent: None,
         status,
         headers: BTreeMap::from([("x-version".to_owned(), "2".to_owned())]),
         json: json.map(Arc::new),
         milliseconds: 40,
+    };
+    let silent = |pod: &str| Replied {
+        from: format!("pod {pod}"),
+        silent: Some(format!("cannot connect to {pod}: connection refused")),
+        ..Replied::default()
     };
     let service = json!({ "name": "web", "port": 80 });
     let json_check = json!({ "service": service, "json": { "path": "$.ok", "value": true } });
@@ -155,6 +161,24 @@ fn an_answer_passes_with_the_right_status_headers_json_and_latency() {
             vec![reply(200, None), reply(503, None)],
             Verdict::Failed,
             "503, not 200",
+        ),
+        (
+            json!({ "service": service }),
+            vec![silent("web-0"), reply(503, None), silent("web-2")],
+            Verdict::Failed,
+            "pod web-1 answers 503, not 200",
+        ),
+        (
+            json!({ "service": service }),
+            vec![reply(200, None), silent("web-2")],
+            Verdict::Errored,
+            "pod web-2: cannot connect to web-2: connection refused",
+        ),
+        (
+            json!({ "service": service }),
+            vec![silent("web-0"), silent("web-2")],
+            Verdict::Errored,
+            "pod web-0",
         ),
         (json!({ "service": service, "status": 404 }), vec![reply(404, None)], Verdict::Passed, ""),
         (json!({ "service": service }), vec![], Verdict::Inconclusive, "no pod"),

@@ -101,13 +101,15 @@ pub struct Alerts {
     pub warnings: Vec<String>,
 }
 
-/// The answer to an HTTP request.
+/// The answer to an HTTP request, or why a pod did not answer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Replied {
     /// The provider or pod that was asked.
     pub from: String,
     /// Name of the pod, if one was asked.
     pub pod: Option<String>,
+    /// Why there is no answer.
+    pub silent: Option<String>,
     /// Status.
     pub status: u16,
     /// Headers, by lower-case name.

@@ -78,7 +78,10 @@ fn answer(choices: &mut Choices<'_>) -> Result<Answer, Unmeasured> {
         1 => {
             Ok(Answer::Alerts(Alerts { before: choices.one_in(2), now: true, rules: 1, ..Alerts::default() }))
         }
-        2 => Ok(Answer::Http(vec![Replied { status: 200, ..Replied::default() }])),
+        2 => {
+            let silent = choices.maybe(Choices::text);
+            Ok(Answer::Http(vec![Replied { status: 200, silent, ..Replied::default() }]))
+        }
         3 => Ok(Answer::Objects(vec![Arc::new(json!({ "a": choices.number(3) }))])),
         _ => Err(Unmeasured { message: choices.text(), refused: choices.one_in(2), retry_after: None }),
     }
