@@ -7,11 +7,16 @@ use crate::cluster::slim;
 use crate::content::ObjectKey;
 use crate::decide::world::{PromotionWorld, TestPod, TestRun, Tests};
 use crate::process::Handles;
-use jiff::Timestamp;
 use kube::Api;
 use kube::api::{DynamicObject, ListParams};
 use kube::core::{ApiResource, GroupVersionKind};
+use serde_json::Value;
 use std::sync::Arc;
+
+/// Most Events that are read at once.
+const MOST_EVENTS: u32 = 500;
+/// The longest part of the name of a pod that comes from its controller.
+const LONGEST_BASE: usize = 58;
 
 /// Adds the Jobs that the status names. Events are read of those without a pod, and of those that do not exist although they should.
 pub async fn add(handles: &Handles, client: &kube::Client, namespace: &str, world: &mut PromotionWorld) {
@@ -21,8 +26,12 @@ pub async fn add(handles: &Handles, client: &kube::Client, namespace: &str, worl
         let Ok(key) = ObjectKey::new("batch/v1", "Job", name) else { continue };
         if let Some(job) = handles.stores.jobs.get(namespace, name) {
             let mut run = of_job(&handles.stores, namespace, &job);
-            if run.pods.is_empty() && !run.is_over() {
-                run.refused = why_no_pod(client, namespace, &run.uid).await;
+            match run.pods.is_empty() {
+                true if !run.is_over() => run.refused = why_no_pod(client, namespace, &run.uid).await,
+                true if test.result == TestResult::Running && run.has_ended() => {
+                    search(client, namespace, name, &mut run).await;
+                }
+                true | false => {}
             }
             runs.insert(key, run);
         } else if test.result == TestResult::Running
@@ -43,15 +52,12 @@ fn of_job(stores: &Stores, namespace: &str, job: &slim::Job) -> TestRun {
         managed_by: Some(job.spec.managed_by.as_str().to_owned()).filter(|name| is_foreign(name)),
         complete: job.is_complete(),
         failed: job.condition("Failed").filter(|condition| condition.is_true("Failed")).map(words),
-        ended_at: ended_at(job),
+        succeeded: job.has_succeeded(),
+        searched: false,
+        stopped: None,
         refused: None,
         pods: own.map(of_pod).collect(),
     }
-}
-
-fn ended_at(job: &slim::Job) -> Option<Timestamp> {
-    let ends = ["Complete", "Failed"].into_iter().filter_map(|type_| job.condition(type_));
-    ends.filter_map(|condition| condition.last_transition_time.get()).min()
 }
 
 /// Whether another controller than that of Kubernetes manages the Job.
@@ -68,22 +74,81 @@ fn words(condition: &slim::Condition) -> (String, String) {
     (condition.reason.as_str().to_owned(), condition.message.to_string())
 }
 
-/// The last Event that says why no pod of a Job can be created. The Job itself does not say it. None if the identity may not read Events.
-async fn why_no_pod(client: &kube::Client, namespace: &str, uid: &str) -> Option<String> {
-    let fields = format!("involvedObject.uid={uid},reason=FailedCreate");
-    let last = events(client, namespace, &fields).await.pop()?;
-    Some(last.data.get("message")?.as_str()?.to_owned())
-}
-
 /// Whether an Event says that the controller created a pod of a Job. False if the Events cannot be read.
 async fn had_a_pod(client: &kube::Client, namespace: &str, job: &str) -> bool {
     let fields = format!("involvedObject.kind=Job,involvedObject.name={job},reason=SuccessfulCreate");
-    !events(client, namespace, &fields).await.is_empty()
+    events(client, namespace, &fields).await.is_some_and(|events| !events.is_empty())
 }
 
-/// The Events with these fields; none if the identity may not read Events.
-async fn events(client: &kube::Client, namespace: &str, fields: &str) -> Vec<DynamicObject> {
+/// Asks for the pods of a Job that has ended and of which the watch shows none: pods and Jobs are watched apart, and no two clocks tell which
+/// watch is behind. Without the right to list pods, those of the watch have to do.
+async fn search(client: &kube::Client, namespace: &str, job: &str, run: &mut TestRun) {
+    let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("", "v1", "Pod"), "pods");
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
+    let params = ListParams::default().labels(&format!("batch.kubernetes.io/controller-uid={}", run.uid));
+    let found = match api.list(&params).await {
+        Ok(list) => list.items,
+        Err(kube::Error::Api(status)) if status.code == 403 => Vec::new(),
+        Err(_) => return,
+    };
+    let pods =
+        found.into_iter().filter_map(|pod| serde_json::from_value(serde_json::to_value(pod).ok()?).ok());
+    run.pods = pods.map(|pod: slim::Pod| of_pod(&Arc::new(pod))).collect();
+    run.searched = true;
+    if run.pods.is_empty() && run.succeeded {
+        run.stopped = why_stopped(client, namespace, job).await;
+    }
+}
+
+/// The Event of a pod of a Job whose container was stopped from outside: it may have ended with 0 then. The Job does not say it. None if the identity may
+/// not read Events.
+async fn why_stopped(client: &kube::Client, namespace: &str, job: &str) -> Option<String> {
+    let events = events(client, namespace, "involvedObject.kind=Pod,reason=Killing").await?;
+    events.iter().find_map(|event| stopped(&event.data, job))
+}
+
+/// What an Event says if it is about a container of a pod of this Job.
+fn stopped(event: &Value, job: &str) -> Option<String> {
+    let text = |path: &str| event.pointer(path).and_then(Value::as_str).unwrap_or_default();
+    // The API server cuts the name of the Job before it appends five random characters.
+    let base: String = format!("{job}-").chars().take(LONGEST_BASE).collect();
+    let is_its_pod = text("/involvedObject/name").strip_prefix(&base).is_some_and(|rest| rest.len() == 5);
+    // Sidecars are init containers, and are stopped when the test has ended.
+    let is_main = text("/involvedObject/fieldPath").starts_with("spec.containers{");
+    (is_its_pod && is_main).then(|| text("/message").to_owned())
+}
+
+async fn events(client: &kube::Client, namespace: &str, fields: &str) -> Option<Vec<DynamicObject>> {
     let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("", "v1", "Event"), "events");
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
-    api.list(&ListParams::default().fields(fields)).await.map(|list| list.items).unwrap_or_default()
+    Some(api.list(&ListParams::default().fields(fields).limit(MOST_EVENTS)).await.ok()?.items)
+}
+
+/// The last Event that says why no pod of a Job can be created. The Job itself does not say it. None if the identity may not read Events.
+async fn why_no_pod(client: &kube::Client, namespace: &str, uid: &str) -> Option<String> {
+    let events = events(client, namespace, &format!("involvedObject.uid={uid},reason=FailedCreate")).await?;
+    let message = events.last()?.data.get("message")?.as_str()?;
+    Some(message.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn only_a_container_of_the_test_that_was_stopped_is_told() {
+        let event = |pod: &str, part: &str| json!({ "involvedObject": { "name": pod, "fieldPath": part }, "message": "Stopping container main" });
+        let (long, told) = ("x".repeat(60), "Stopping container main".to_owned());
+        for (job, event, expected) in [
+            ("smoke-1", event("smoke-1-abcde", "spec.containers{main}"), Some(told.clone())),
+            (&long, event(&format!("{}abcde", &long[..58]), "spec.containers{main}"), Some(told)),
+            ("smoke-1", event("smoke-1-abcde", "spec.initContainers{proxy}"), None),
+            ("smoke-1", event("smoke-12-abcde", "spec.containers{main}"), None),
+            ("smoke", event("smoke-1-abcde", "spec.containers{main}"), None),
+            ("smoke-1", json!({}), None),
+        ] {
+            assert_eq!(stopped(&event, job), expected, "{job} {event}");
+        }
+    }
 }

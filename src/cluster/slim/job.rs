@@ -67,6 +67,11 @@ impl Job {
         self.status.active > 0 || self.status.succeeded > 0 || self.status.failed > 0
     }
 
+    /// Whether its controller has counted a pod whose containers all ended with 0.
+    pub fn has_succeeded(&self) -> bool {
+        self.status.succeeded > 0
+    }
+
     /// Whether it completed.
     pub fn is_complete(&self) -> bool {
         self.status.conditions.iter().any(|condition| condition.is_true("Complete"))

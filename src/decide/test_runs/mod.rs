@@ -6,7 +6,9 @@
 //!   deleted, evicted, killed, never started, suspended, too late    Errored: shows nothing about the release
 //! ```
 //!
-//! Invariant: the conditions of a Job are no verdict. A Job without a pod whose container ended is never `Passed` or `Failed`.
+//! Invariant: the conditions of a Job are no verdict. A Job without a pod whose container ended is never `Failed`, and it is `Passed` only if the
+//! Job controller has counted a pod whose containers all ended with 0, and no Event says that something stopped it: such a pod may have been
+//! removed since, by a person, with its node or by garbage collection.
 
 mod words;
 
@@ -39,6 +41,9 @@ pub enum Standing {
         message: String,
     },
 }
+
+/// The reason of a test whose Job controller cannot create a pod: of an Event.
+pub const NO_POD: &str = "FailedCreate";
 
 /// Reasons of waiting containers that start by themselves. A pull that failed once is tried again, and then waits in back-off.
 const STARTING: [&str; 3] = ["ContainerCreating", "PodInitializing", "ErrImagePull"];
@@ -78,11 +83,20 @@ fn of_job(run: &TestRun) -> Standing {
             &format!("the Job is managed by {other}, which is not the Job controller"),
         );
     }
-    if run.complete {
-        return errored("PodMissing", "the Job is complete, and its pod is gone");
+    match (&run.stopped, run.complete) {
+        (Some(words), true) => {
+            return errored("PodDeleted", &format!("its pod is gone, and did not end by itself: {words}"));
+        }
+        (None, true) if run.succeeded => {
+            return Standing::Passed {
+                message: "its pod is gone; its Job says that it ended with 0".to_owned(),
+            };
+        }
+        (None, true) => return errored("PodMissing", "the Job is complete, and its pod is gone"),
+        (_, false) => {}
     }
     match &run.refused {
-        Some(message) if run.pods.is_empty() => errored("FailedCreate", message),
+        Some(message) if run.pods.is_empty() => errored(NO_POD, message),
         Some(_) | None => Standing::Runs,
     }
 }

@@ -146,6 +146,27 @@ fn the_conditions_of_a_job_are_no_verdict() {
             "errored PodMissing: the Job is complete, and its pod is gone",
         ),
         (
+            "complete with a pod that was counted and is gone",
+            TestRun { complete: true, succeeded: true, ..run() },
+            "passed its pod is gone; its Job says that it ended with 0",
+        ),
+        (
+            "complete with a pod that was deleted while it ran, and ended well on SIGTERM",
+            TestRun {
+                complete: true,
+                succeeded: true,
+                stopped: Some("Stopping container main".into()),
+                ..run()
+            },
+            "errored PodDeleted: its pod is gone, and did not end by itself: Stopping container main",
+        ),
+        (
+            "complete by another controller",
+            TestRun { complete: true, succeeded: true, managed_by: Some("example.com/x".into()), ..run() },
+            "errored ManagedBy: the Job is managed by example.com/x, which is not the Job controller",
+        ),
+        ("not complete, with a pod that was counted", TestRun { succeeded: true, ..run() }, "runs"),
+        (
             "failed without a pod",
             TestRun { failed: pair("BackoffLimitExceeded"), ..run() },
             "errored BackoffLimitExceeded: of the Job",

@@ -31,8 +31,12 @@ pub struct TestRun {
     pub complete: bool,
     /// Why it failed: reason and message.
     pub failed: Option<(String, String)>,
-    /// When it completed or failed.
-    pub ended_at: Option<Timestamp>,
+    /// Whether its controller has counted a pod whose containers all ended with 0. The count stays when the pod is deleted.
+    pub succeeded: bool,
+    /// Whether its pods were asked for, because it has ended and the watch shows none.
+    pub searched: bool,
+    /// What stopped a pod that is gone while it ran, from an Event. Read only if no pod is left.
+    pub stopped: Option<String>,
     /// Why no pod of it can be created, from an Event. Read only while there is no pod.
     pub refused: Option<String>,
     /// Its pods.
@@ -58,8 +62,13 @@ pub struct Passed {
 }
 
 impl TestRun {
+    /// Whether its controller has ended it.
+    pub fn has_ended(&self) -> bool {
+        self.complete || self.failed.is_some()
+    }
+
     /// Whether nothing of it runs or will run.
     pub fn is_over(&self) -> bool {
-        self.complete || self.failed.is_some() || self.suspended
+        self.has_ended() || self.suspended
     }
 }

@@ -98,7 +98,9 @@ fn run(choices: &mut Choices<'_>) -> TestRun {
         disruption: choices.maybe(pair),
     });
     TestRun {
-        ended_at: choices.maybe(Choices::moment),
+        succeeded: choices.one_in(2),
+        searched: choices.one_in(2),
+        stopped: choices.maybe(Choices::text),
         uid: "u".into(),
         suspended: choices.one_in(3),
         managed_by: choices.maybe(Choices::text),

@@ -69,7 +69,11 @@ impl Namespace {
         let container = Container { name: "main".into(), waiting, ended, ..Container::default() };
         let pod = Pod { name: format!("{}-x", key.name()), containers: vec![container], ..Pod::default() };
         let failed = is_failed.then(|| ("BackoffLimitExceeded".to_owned(), "it has failed".to_owned()));
-        TestRun { complete, failed, pods: vec![TestPod { pod, disruption }], ..run }
+        let run = TestRun { complete, failed, succeeded: complete, ..run };
+        match self.drops_ended_pods && run.has_ended() {
+            true => TestRun { searched: true, stopped: self.stopped.clone(), ..run },
+            false => TestRun { pods: vec![TestPod { pod, disruption }], ..run },
+        }
     }
 }
 

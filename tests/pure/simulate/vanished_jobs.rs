@@ -1,4 +1,5 @@
-//! Jobs that somebody deletes: a hook whose result nobody knows is not run again, and a Job that has run is not restored.
+//! Jobs that somebody deletes: a hook whose result nobody knows is not run again, and a Job that has run is not restored. The pods of tests that somebody
+//! deletes: what their Job counted stays.
 
 use super::comparison::{same_after_a_crash, same_in_any_order};
 use super::hooks::{hook, steps, with};
@@ -6,9 +7,10 @@ use super::outcomes::promotion;
 use super::run::{Event, Run, start};
 use super::scenarios::{app, deployment, prod, release, settled};
 use super::store::Store;
+use super::tests_of_releases::{of_content, results};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use towpath::api::{PromotionPhase, StepResult};
+use towpath::api::{PromotionPhase, StepResult, TestResult};
 
 const FIRST: Event = (0, "release 1.0.0", |store, now| with(store, "1.0.0", "web", vec![], now));
 
@@ -138,4 +140,51 @@ fn a_rollback_does_not_run_a_job_again_that_has_completed() {
     let took = ended(&run, "prod-shop-2.0.0-rollback").1 - ended(&run, "prod-shop-2.0.0").1;
     assert!(took < 60, "the rollback took {took} s\n{log}");
     same_after_a_crash("a Job that has completed", prod, &LOADED);
+}
+
+/// Its test ends with 0 after 12 seconds.
+const TESTED: Event = (0, "release 1.0.0, with a test", |store, now| {
+    with(store, "1.0.0", "web", vec![of_content("checkout", "web", json!({}))], now);
+});
+const DROPPED: Event = (60, "somebody deletes the pods that have ended", |store, _| drops(store, None));
+
+fn drops(store: &mut Store, stopped: Option<&str>) {
+    let namespace = store.namespaces.get_mut("shop-prod").unwrap();
+    (namespace.drops_ended_pods, namespace.stopped) = (true, stopped.map(str::to_owned));
+}
+
+#[test]
+fn a_test_that_passed_stays_so_when_its_pod_is_deleted_and_the_controller_is_killed() {
+    let passed = |run: &Run| {
+        let log = run.log.join("\n");
+        assert_eq!(promotion(run, "prod-shop-1.0.0"), PromotionPhase::Verified, "{log}");
+        assert_eq!(
+            results(run, "prod-shop-1.0.0"),
+            [("checkout".to_owned(), TestResult::Passed, 1)],
+            "{log}"
+        );
+        assert_eq!(created(run, "checkout"), 1, "{log}");
+    };
+    let events = [TESTED, DROPPED];
+    passed(&settled(prod, &events));
+    same_after_a_crash("a test whose pod is deleted", prod, &events);
+    // After the pod was deleted, before, and in the second in which the test ends.
+    for (seconds, drops_at_once) in [(61, false), (59, true), (12, true), (11, true)] {
+        let mut run = Run::of(prod, &events).until(seconds);
+        if drops_at_once {
+            drops(&mut run.store, None);
+        }
+        passed(&run.restarted().settle());
+    }
+}
+
+/// It may have ended with 0 because it was told to stop.
+#[test]
+fn a_test_whose_pod_was_stopped_while_it_ran_and_the_controller_was_down_has_no_result() {
+    let mut run = Run::of(prod, &[TESTED]).until(11);
+    drops(&mut run.store, Some("Stopping container main"));
+    let run = run.restarted().settle();
+    let log = run.log.join("\n");
+    assert_eq!(promotion(&run, "prod-shop-1.0.0"), PromotionPhase::Inconclusive, "{log}");
+    assert!(log.contains("PodDeleted"), "{log}");
 }

@@ -15,6 +15,7 @@ support::stories![
     a_test_whose_pod_cannot_start_rolls_nothing_back,
     a_test_whose_pod_the_quota_refuses_says_so,
     a_test_whose_pod_is_deleted_is_repeated,
+    a_test_that_passed_stays_so_when_its_pod_is_deleted_and_the_controller_is_killed,
     a_test_that_does_not_end_is_suspended,
     a_test_runs_once_when_the_controller_is_killed_meanwhile,
     the_last_lines_of_the_log_are_recorded_where_a_test_asks_for_them,
@@ -167,6 +168,33 @@ async fn a_test_whose_pod_is_deleted_is_repeated() -> Result<()> {
         same("attempts", (&test["attempts"], &test["result"]), (&json!(2), &json!("Passed")))?;
         ensure!(test["job"] != first["job"], "the second attempt has its own Job");
         Ok(())
+    })
+    .await
+}
+
+/// The pass is written with the outcome: until then, only the Job says it to the next process.
+async fn a_test_that_passed_stays_so_when_its_pod_is_deleted_and_the_controller_is_killed() -> Result<()> {
+    let mut environment = prod("t1", 2, json!({}));
+    merge(&mut environment, &json!({ "rollbackPolicyRef": "watched" }));
+    with_own_controller(&[environment], async |project| {
+        project.policy("watched", json!({ "observeWindow": "25s" })).await?;
+        let release = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
+        let name = format!("prod-{release}");
+        let test = running(project, &name).await?;
+        eventually("the Job to complete", SOON, async || {
+            Ok((job(project, &test).await?["status"]["succeeded"] == 1).then_some(()))
+        })
+        .await?;
+        project.operator(|operator| operator.kill())?;
+        let found = project.ours("promotions", &name).await?;
+        same("the record", &self::test(&found, "smoke")?["result"], &json!("Running"))?;
+        let selector = format!("job-name={}", test["job"].as_str().context("no Job")?);
+        project.kubectl().run(&["delete", "pod", "-l", &selector, "-n", &project.target("prod")])?;
+        project.free_lease().await?;
+        project.start().await?;
+        let verified = project.ended(&name, "Verified").await?;
+        let test = self::test(&verified, "smoke")?;
+        same("test", (&test["attempts"], &test["result"]), (&json!(1), &json!("Passed")))
     })
     .await
 }

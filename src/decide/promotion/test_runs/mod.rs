@@ -148,9 +148,7 @@ fn shown(scene: &Scene<'_>, test: &TestStatus) -> Option<Standing> {
     let run = run_of(scene, test);
     let shown = match run {
         // Pods and Jobs are watched apart: its pod may not be seen yet, and says more than the Job.
-        Some(run) if run.pods.is_empty() && run.ended_at.is_some_and(|at| scene.now < later(at, UNSEEN)) => {
-            Standing::Runs
-        }
+        Some(run) if run.pods.is_empty() && run.has_ended() && !run.searched => Standing::Runs,
         Some(run) => standing(run),
         None => of_missing(scene, test),
     };
