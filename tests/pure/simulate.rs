@@ -27,6 +27,7 @@ mod described;
 mod disruptions;
 mod drift;
 mod dry_run;
+mod evidence;
 mod explained;
 mod fate;
 mod fields;

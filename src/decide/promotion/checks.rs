@@ -176,19 +176,25 @@ pub(super) fn close(scene: &Scene<'_>, status: &mut PromotionStatus) {
     let wanted = plan.map(|plan| plan.objects.as_slice()).unwrap_or_default();
     let rolled_out = status.rolled_out_at.as_ref().map(|time| time.0);
     let asker = asker(scene, wanted, rolled_out);
+    let until = rolled_out.map(|at| later(at, span(scene.policy.observe_window)));
+    // The release may have failed by something else, or a newer one came: what it measured so far is no verdict.
+    let is_cut_off = until.is_none_or(|until| scene.now < until);
     for round in rounds(scene, Phase::During) {
         let is_measured = round.tally.last.is_some() || round.recorded.is_some();
         let verdict = match round.end(None) {
             _ if round.has_failed() => Some(Verdict::Failed),
-            End::Passed => Some(Verdict::Passed),
+            End::Passed if !is_cut_off => Some(Verdict::Passed),
             End::Errored => Some(Verdict::Errored),
-            End::Inconclusive => Some(Verdict::Inconclusive),
-            End::Open => None,
+            End::Passed | End::Inconclusive | End::Open => Some(Verdict::Inconclusive),
         };
         if is_measured {
             let asked = ask(round.check, &asker).ok().map(|question| cut(&question.to_string(), 1000));
             put(status, round.report(verdict, asked));
         }
+    }
+    // The policy does not have them any more.
+    for report in status.checks.iter_mut().filter(|report| report.verdict.is_none()) {
+        report.verdict = Some(Verdict::Inconclusive);
     }
 }
 

@@ -1,0 +1,167 @@
+//! What users of other release tools lived through with metrics and tests: passes that were never measured, tests that a quota kept from
+//! starting, and releases that stayed verified.
+
+use super::checks::gauge;
+use super::comparison::{same_after_a_crash, same_in_any_order};
+use super::hooks::with;
+use super::outcomes::{promotion, release};
+use super::recalls::recall;
+use super::run::{Event, Run};
+use super::scenarios::{deployment, environment, prod, settled, shop};
+use super::store::Store;
+use super::tests_of_releases::{of_content, reason, tests};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use towpath::api::{CheckReport, Environment, PromotionPhase, ReleasePhase, TestResult, Verdict};
+
+/// Checks of one metric, which has errors from two minutes after the rollout of the image `errors`.
+fn with_checks(store: &mut Store, checks: &[(&str, f64, Value)], now: Timestamp) {
+    let check = |(name, max, more): &(&str, f64, Value)| {
+        let query = json!({ "provider": "metrics", "query": "errors{namespace=\"$namespace\"}", "max": max });
+        let mut check = json!({ "name": name, "prometheus": query });
+        check.as_object_mut().unwrap().append(&mut more.as_object().unwrap().clone());
+        check
+    };
+    let checks: Vec<Value> = checks.iter().map(check).collect();
+    store.gauge = Some(gauge);
+    store.policies.insert("measured".into(), serde_json::from_value(json!({ "checks": checks })).unwrap());
+    if !store.environments.contains_key("prod") {
+        environment(store, "prod", json!({ "rollbackPolicyRef": "measured" }), now);
+    }
+}
+
+fn reports(run: &Run, name: &str) -> Vec<CheckReport> {
+    run.store.promotions[name].status.clone().unwrap().checks
+}
+
+fn again(store: &mut Store, environment: &str, now: Timestamp) {
+    let spec = json!({ "release": "shop-1.0.0", "environment": environment });
+    store.add_promotion("again", serde_json::from_value(spec).unwrap(), now);
+}
+
+fn created(run: &Run, test: &str) -> usize {
+    let all = run.store.namespaces["shop-prod"].counts.iter();
+    let of_test = all.filter(|(key, _)| key.kind() == "Job" && key.name().starts_with(test));
+    of_test.map(|(_, counts)| counts.created).sum()
+}
+
+const FIRST: Event = (0, "release 1.0.0", |store, now| shop(store, "1.0.0", "web", now));
+
+/// Another tool counts what it stopped as a success.
+#[test]
+fn a_check_that_was_cut_off_has_not_passed() {
+    let checked = |store: &mut Store, now| with_checks(store, &[("errors", 0.05, json!({}))], now);
+    let second: Event = (1000, "release 2.0.0", |store, now| shop(store, "2.0.0", "web-2", now));
+    let newer: Event = (1150, "release 3.0.0", |store, now| shop(store, "3.0.0", "web-3", now));
+    let crashes: Event = (1150, "its pods crash", |store, now| {
+        let web = towpath::content::ObjectKey::new("apps/v1", "Deployment", "web").unwrap();
+        store.namespaces.get_mut("shop-prod").unwrap().break_pods(&web, now);
+    });
+    for (what, phase) in [(newer, PromotionPhase::Superseded), (crashes, PromotionPhase::Failed)] {
+        let run = settled(checked, &[FIRST, second, what]);
+        let log = run.log.join("\n");
+        assert_eq!(promotion(&run, "prod-shop-2.0.0"), phase, "{log}");
+        let [report] = reports(&run, "prod-shop-2.0.0").try_into().unwrap();
+        assert!(report.passed > 0, "{report:?}\n{log}");
+        assert_eq!(report.verdict, Some(Verdict::Inconclusive), "{report:?}\n{log}");
+    }
+}
+
+/// The record of a promotion that has ended shows nothing that is still measured.
+#[test]
+fn a_check_that_is_removed_while_it_is_measured_is_recorded_as_saying_nothing() {
+    let checked = |store: &mut Store, now| {
+        with_checks(
+            store,
+            &[("errors", 0.005, json!({ "failureLimit": 9 })), ("other", 0.05, json!({}))],
+            now,
+        );
+    };
+    let removed: Event = (150, "the check is removed", |store, now| {
+        with_checks(store, &[("other", 0.05, json!({}))], now);
+    });
+    let run = settled(checked, &[FIRST, removed]);
+    let log = run.log.join("\n");
+    assert_eq!(promotion(&run, "prod-shop-1.0.0"), PromotionPhase::Verified, "{log}");
+    let verdicts = reports(&run, "prod-shop-1.0.0").into_iter().map(|report| (report.name, report.verdict));
+    let expected = [("errors", Verdict::Inconclusive), ("other", Verdict::Passed)];
+    assert_eq!(
+        verdicts.collect::<Vec<_>>(),
+        expected.map(|(name, verdict)| (name.to_owned(), Some(verdict)))
+    );
+    same_after_a_crash("a check that is removed", checked, &[FIRST, removed]);
+}
+
+/// Another tool ends when the first metric has its result.
+#[test]
+fn a_check_that_is_measured_late_is_waited_for() {
+    let checked = |store: &mut Store, now| {
+        let late = json!({ "initialDelay": "4m" });
+        with_checks(store, &[("early", 1.0, json!({})), ("late", 0.05, late)], now);
+    };
+    let second: Event = (1000, "release 2.0.0", |store, now| shop(store, "2.0.0", "errors", now));
+    let run = settled(checked, &[FIRST, second]);
+    let log = run.log.join("\n");
+    assert_eq!(release(&run, "1.0.0"), ReleasePhase::Verified, "{log}");
+    assert_eq!(release(&run, "2.0.0"), ReleasePhase::RolledBack, "{log}");
+    let failed = reports(&run, "prod-shop-2.0.0").into_iter().find(|report| report.name == "late").unwrap();
+    assert_eq!((failed.verdict, failed.failed), (Some(Verdict::Failed), 1), "{log}");
+}
+
+/// Another tool finds the run of the first promotion and takes its result.
+#[test]
+fn a_release_that_is_promoted_again_is_tested_again() {
+    let tested: Event = (0, "release 1.0.0, with a test", |store, now| {
+        with(store, "1.0.0", "web", vec![of_content("checkout", "web", json!({}))], now);
+    });
+    let events = [tested, (1000, "it is promoted again", |store, now| again(store, "prod", now))];
+    let run = settled(prod, &events);
+    let log = run.log.join("\n");
+    assert_eq!(promotion(&run, "again"), PromotionPhase::Verified, "{log}");
+    assert_eq!(created(&run, "checkout"), 2, "{log}");
+    let jobs = ["prod-shop-1.0.0", "again"].map(|name| tests(&run, name)[0].job.clone());
+    assert!(jobs[0].is_some() && jobs[0] != jobs[1], "{jobs:?}");
+    same_after_a_crash("a release that is tested again", prod, &events);
+}
+
+/// In another tool, content that was verified once stays so when it fails its verification later.
+#[test]
+fn a_release_that_fails_when_it_is_promoted_again_does_not_reach_the_next_environment() {
+    let line = |store: &mut Store, now| {
+        environment(store, "dev", json!({}), now);
+        environment(store, "prod", json!({ "after": ["dev"], "soak": "1h" }), now);
+    };
+    let stricter: Event =
+        (1000, "dev has a test that does not pass, and 1.0.0 is promoted again", |store, now| {
+            let template = deployment("smoke", "crash", None)["spec"]["template"].clone();
+            let dev: &mut Environment = Arc::make_mut(store.environments.get_mut("dev").unwrap());
+            dev.spec.tests =
+                serde_json::from_value(json!([{ "name": "smoke", "template": template }])).unwrap();
+            again(store, "dev", now);
+        });
+    let events = [FIRST, stricter];
+    let run = settled(line, &events);
+    let log = run.log.join("\n");
+    assert_eq!(promotion(&run, "dev-shop-1.0.0"), PromotionPhase::Verified, "{log}");
+    assert_eq!(promotion(&run, "again"), PromotionPhase::Failed, "{log}");
+    assert_eq!(reason(&run, "again"), "TestFailed");
+    assert!(!run.store.promotions.contains_key("prod-shop-1.0.0"), "{log}");
+    same_in_any_order("a release that fails when it is promoted again", line, &events);
+}
+
+/// Nothing of a test runs on when a person recalls its release.
+#[test]
+fn a_test_of_a_release_that_is_recalled_is_stopped_and_has_no_result() {
+    let tested: Event = (1000, "release 2.0.0, with a test of 90 seconds", |store, now| {
+        with(store, "2.0.0", "web-2", vec![of_content("checkout", "long", json!({}))], now);
+    });
+    let recalled: Event = (1040, "a person recalls it", |store, now| recall(store, "bad", &["2.0.0"], now));
+    let run = settled(prod, &[FIRST, tested, recalled]);
+    let log = run.log.join("\n");
+    assert_eq!(promotion(&run, "prod-shop-2.0.0"), PromotionPhase::Failed, "{log}");
+    let test = tests(&run, "prod-shop-2.0.0").remove(0);
+    assert_eq!((test.result, test.reason.as_deref()), (TestResult::Errored, Some("Stopped")), "{log}");
+    let shown = run.store.namespaces["shop-prod"].shown();
+    assert_eq!(shown[&format!("Job {}", test.job.unwrap())]["spec"]["suspend"], true, "{log}");
+}
