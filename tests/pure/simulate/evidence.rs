@@ -9,8 +9,8 @@ use super::recalls::recall;
 use super::run::{Event, Run};
 use super::scenarios::{deployment, environment, prod, settled, shop};
 use super::store::Store;
-use super::tests_of_releases::{of_content, reason, tests};
-use jiff::Timestamp;
+use super::tests_of_releases::{of_content, reason, results, tests};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use towpath::api::{CheckReport, Environment, PromotionPhase, ReleasePhase, TestResult, Verdict};
@@ -148,6 +148,30 @@ fn a_release_that_fails_when_it_is_promoted_again_does_not_reach_the_next_enviro
     assert_eq!(reason(&run, "again"), "TestFailed");
     assert!(!run.store.promotions.contains_key("prod-shop-1.0.0"), "{log}");
     same_in_any_order("a release that fails when it is promoted again", line, &events);
+}
+
+/// The pods of the revision before still stop and use up the quota.
+#[test]
+fn a_test_waits_for_a_quota_as_long_as_the_pods_of_the_release() {
+    const BRIEF: Event = (0, "release 1.0.0, and no room for a test for half a minute", |store, now| {
+        store.namespaces.get_mut("shop-prod").unwrap().full_until = Some(now + SignedDuration::from_secs(36));
+        with(store, "1.0.0", "web", vec![of_content("checkout", "web", json!({}))], now);
+    });
+    const LONG: Event = (0, "release 1.0.0, and no room for a test", |store, now| {
+        store.namespaces.get_mut("shop-prod").unwrap().full_until = Some(now + SignedDuration::from_hours(1));
+        with(store, "1.0.0", "web", vec![of_content("checkout", "web", json!({}))], now);
+    });
+    let run = Run::of(prod, &[BRIEF]).until(900);
+    let log = run.log.join("\n");
+    assert_eq!(promotion(&run, "prod-shop-1.0.0"), PromotionPhase::Verified, "{log}");
+    assert_eq!(results(&run, "prod-shop-1.0.0"), [("checkout".into(), TestResult::Passed, 1)], "{log}");
+    let run = Run::of(prod, &[LONG]).until(900);
+    let log = run.log.join("\n");
+    assert_eq!(promotion(&run, "prod-shop-1.0.0"), PromotionPhase::Inconclusive, "{log}");
+    let test = tests(&run, "prod-shop-1.0.0").remove(0);
+    assert_eq!((test.result, test.reason.as_deref()), (TestResult::Errored, Some("FailedCreate")), "{log}");
+    let took = test.finished_at.unwrap().0.duration_since(test.started_at.unwrap().0);
+    assert!((60..63).contains(&took.as_secs()), "the limit of failing.createErrors\n{log}");
 }
 
 /// Nothing of a test runs on when a person recalls its release.

@@ -32,7 +32,11 @@ impl Namespace {
         let uid = job["metadata"]["uid"].as_str().unwrap().to_owned();
         let suspended = job["spec"]["suspend"] == true;
         let run = TestRun { uid, suspended, ..TestRun::default() };
+        let since = since.max(self.full_until.unwrap_or(since));
         let passed = |seconds: i64| now >= since + SignedDuration::from_secs(seconds);
+        if now < since && !suspended {
+            return TestRun { refused: Some("exceeded quota: pods".into()), ..run };
+        }
         if suspended || !passed(1) {
             return run;
         }

@@ -144,8 +144,10 @@ async fn a_test_whose_pod_cannot_start_rolls_nothing_back() -> Result<()> {
 }
 
 async fn a_test_whose_pod_the_quota_refuses_says_so() -> Result<()> {
-    let environment = prod("t1", 1, json!({}));
+    let mut environment = prod("t1", 1, json!({}));
+    merge(&mut environment, &json!({ "rollbackPolicyRef": "hasty" }));
     in_project(&[environment], async |project| {
+        project.policy("hasty", json!({ "observeWindow": "3s", "failing": { "createErrors": "4s" } })).await?;
         let quota = json!({
             "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "two" }, "spec": { "hard": { "pods": "2" } },
         });

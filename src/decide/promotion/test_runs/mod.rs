@@ -31,8 +31,8 @@ use crate::api::{
 use crate::content::{ObjectKey, Plan, TestJob};
 use crate::decide::conditions::seconds;
 use crate::decide::decision::Action;
-use crate::decide::moments::{earliest, later};
-use crate::decide::test_runs::{Standing, obstacle, printable, standing};
+use crate::decide::moments::{earliest, later, span};
+use crate::decide::test_runs::{NO_POD, Standing, obstacle, printable, standing};
 use crate::decide::world::{Grant, Passed, TestRun};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -156,6 +156,7 @@ fn shown(scene: &Scene<'_>, test: &TestStatus) -> Option<Standing> {
     let is_timed = test.when == TestTime::After || definition(scene, test).is_some();
     let is_late = || is_timed && scene.now >= deadline(scene, test);
     match shown {
+        Standing::Errored { reason, .. } if is_patient(scene, test, &reason) => None,
         Standing::Runs if is_late() => Some(too_late(scene, test, run)),
         Standing::Runs => None,
         Standing::Passed { .. } | Standing::Failed { .. } | Standing::Errored { .. } => Some(shown),
@@ -178,6 +179,13 @@ fn of_missing(scene: &Scene<'_>, test: &TestStatus) -> Standing {
 /// Whether this process created the Job, or an Event says that it had a pod.
 fn was_created(scene: &Scene<'_>, key: &ObjectKey) -> bool {
     scene.world.written.contains(key) || scene.world.tests.have_run.contains(key)
+}
+
+/// Whether a test without a pod is given time. Right after a rollout, the pods of the revision before still stop and use up the quota.
+fn is_patient(scene: &Scene<'_>, test: &TestStatus, reason: &str) -> bool {
+    let until =
+        later(started(scene, test), span(scene.policy.failing.create_errors)).min(deadline(scene, test));
+    reason == NO_POD && scene.now < until
 }
 
 fn unseen_until(scene: &Scene<'_>, test: &TestStatus) -> Timestamp {
