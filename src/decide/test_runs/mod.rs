@@ -140,6 +140,15 @@ fn of_pod(found: &TestPod) -> Standing {
     }
 }
 
+/// Whether other containers run although that of the test has ended.
+pub fn runs_on(run: &TestRun) -> bool {
+    let has_rest = |found: &TestPod| {
+        let mut ended = found.pod.containers.iter().map(|container| container.ended.is_some());
+        ended.next() == Some(true) && ended.any(|ended| !ended) && found.pod.failed.is_none()
+    };
+    !run.is_over() && run.pods.iter().any(has_rest)
+}
+
 /// Longest message of a result.
 const MESSAGE: usize = 1024;
 

@@ -174,6 +174,29 @@ fn a_test_waits_for_a_quota_as_long_as_the_pods_of_the_release() {
     assert!((60..63).contains(&took.as_secs()), "the limit of failing.createErrors\n{log}");
 }
 
+/// With the proxy of a mesh, the Job of another tool never ends.
+#[test]
+fn what_runs_on_beside_a_test_that_passed_is_stopped_and_the_pass_stays() {
+    const MESHED: Event = (0, "release 1.0.0, with a test in a mesh", |store, now| {
+        with(store, "1.0.0", "web", vec![of_content("checkout", "meshed", json!({}))], now);
+    });
+    let hasty = |store: &mut Store, now| {
+        let policy = json!({ "observeWindow": "2s" });
+        store.policies.insert("hasty".into(), serde_json::from_value(policy).unwrap());
+        environment(store, "prod", json!({ "rollbackPolicyRef": "hasty" }), now);
+    };
+    for (setting, window) in [(prod as fn(&mut Store, Timestamp), "5m"), (hasty, "2s")] {
+        let run = settled(setting, &[MESHED]);
+        let log = run.log.join("\n");
+        assert_eq!(promotion(&run, "prod-shop-1.0.0"), PromotionPhase::Verified, "{window}\n{log}");
+        let test = tests(&run, "prod-shop-1.0.0").remove(0);
+        assert_eq!((test.result, test.attempts), (TestResult::Passed, 1), "{log}");
+        let shown = run.store.namespaces["shop-prod"].shown();
+        assert_eq!(shown[&format!("Job {}", test.job.unwrap())]["spec"]["suspend"], true, "{log}");
+        same_after_a_crash("a test in a mesh", setting, &[MESHED]);
+    }
+}
+
 /// Nothing of a test runs on when a person recalls its release.
 #[test]
 fn a_test_of_a_release_that_is_recalled_is_stopped_and_has_no_result() {

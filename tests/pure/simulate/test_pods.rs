@@ -27,7 +27,7 @@ impl Namespace {
     }
 
     /// `crash` fails after three seconds, `slow` passes after 40, `long` after 90, `stuck` lacks its image, `endless` never ends, `evicted` is evicted
-    /// after five seconds; `asks-web` passes if the Deployment web runs the image `web`. All others pass after five seconds.
+    /// after five seconds; beside `meshed` a proxy runs on; `asks-web` passes if the Deployment web runs the image `web`. All others pass after five seconds.
     fn test_run(&self, key: &ObjectKey, job: &Value, since: Timestamp, now: Timestamp) -> TestRun {
         let uid = job["metadata"]["uid"].as_str().unwrap().to_owned();
         let suspended = job["spec"]["suspend"] == true;
@@ -65,13 +65,17 @@ impl Namespace {
         let waiting = (image == "stuck").then(|| ("ImagePullBackOff".to_owned(), "no such image".to_owned()));
         let disruption = ((image == "evicted" || self.draining) && passed(5))
             .then(|| ("EvictionByEvictionAPI".to_owned(), "the node is drained".to_owned()));
+        let is_meshed = image == "meshed";
         let (complete, is_failed) = match (&ended, &disruption) {
+            (Some(_), None) if is_meshed => (false, false),
             (_, Some(_)) => (false, true),
             (Some(ended), None) => (ended.code == 0, ended.code != 0),
             (None, None) => (false, false),
         };
         let container = Container { name: "main".into(), waiting, ended, ..Container::default() };
-        let pod = Pod { name: format!("{}-x", key.name()), containers: vec![container], ..Pod::default() };
+        let proxy = is_meshed.then(|| Container { name: "proxy".into(), ..Container::default() });
+        let containers = std::iter::once(container).chain(proxy).collect();
+        let pod = Pod { name: format!("{}-x", key.name()), containers, ..Pod::default() };
         let failed = is_failed.then(|| ("BackoffLimitExceeded".to_owned(), "it has failed".to_owned()));
         let run = TestRun { complete, failed, succeeded: complete, ..run };
         match self.drops_ended_pods && run.has_ended() {

@@ -9,13 +9,13 @@ use crate::content::ObjectKey;
 use crate::decide::decision::Action;
 use crate::decide::moments::{earliest, later};
 use crate::decide::promotion::Decision;
-use crate::decide::test_runs::{Standing, standing};
+use crate::decide::test_runs::{Standing, runs_on, standing};
 use crate::decide::world::TestRun;
 use jiff::{SignedDuration, Timestamp};
 
 /// The interval in which Events are read while a Job has no pod.
 const POLL: SignedDuration = SignedDuration::from_secs(2);
-/// How long a suspended Job may take to end its pods before the next attempt starts.
+/// How long a suspended Job may take to end its pods before the next attempt starts, and the other containers of a test that passed to end.
 const GRACE: SignedDuration = SignedDuration::from_secs(60);
 /// Failures in a row after which a Job that cannot be suspended is left alone.
 const ATTEMPTS: u32 = 6;
@@ -31,13 +31,15 @@ pub(in crate::decide::promotion) fn advance(
     let before = status.tests.clone();
     let steps = Steps::of(scene, &mut status, &is_due);
     let is_over = status.tests.iter().filter(|test| is_due(test.origin)).all(|test| test.result.is_final());
-    if is_over && steps.actions.is_empty() {
+    if is_over && steps.actions.is_empty() && steps.rest_until.is_none() {
         return None;
     }
     let soon = (!steps.actions.is_empty()).then(|| later(scene.now, SOON));
-    let memory = (status.tests != before).then(|| scene.same_phase(status));
+    // A pod that is deleted shows no pass any more.
+    let is_lost = steps.stops_rest && is_unwritten(scene, &status);
+    let memory = (is_lost || status.tests != before).then(|| scene.same_phase(status));
     // A deadline that has passed is judged when the status is read, not by another wake.
-    let wake_at = earliest(steps.wake_at.filter(|at| *at > scene.now), soon);
+    let wake_at = earliest(earliest(steps.wake_at, steps.rest_until).filter(|at| *at > scene.now), soon);
     Some(Decision { memory, actions: steps.actions, wake_at, ..Decision::default() })
 }
 
@@ -55,6 +57,10 @@ pub(in crate::decide::promotion) fn start(
 struct Steps {
     actions: Vec<Action>,
     wake_at: Option<Timestamp>,
+    /// Until when other containers of a test that passed may end.
+    rest_until: Option<Timestamp>,
+    /// Whether an action stops such containers.
+    stops_rest: bool,
 }
 
 impl Steps {
@@ -65,10 +71,23 @@ impl Steps {
                 TestResult::Pending => steps.add(next_attempt(scene, test)),
                 TestResult::Running => steps.add(running(scene, test)),
                 TestResult::Errored => steps.actions.extend(suspension(scene, test)),
-                TestResult::Passed | TestResult::Failed | TestResult::Skipped => {}
+                TestResult::Passed => steps.stop_rest(scene, test),
+                TestResult::Failed | TestResult::Skipped => {}
             }
         }
         steps
+    }
+
+    /// Gives what runs on beside a test that passed time to end, and stops it then.
+    fn stop_rest(&mut self, scene: &Scene<'_>, test: &TestStatus) {
+        let until = later(test.finished_at.as_ref().map_or(scene.now, |time| time.0), GRACE);
+        match rest(scene, test) {
+            Some(_) if scene.now < until => self.rest_until = earliest(self.rest_until, Some(until)),
+            stop => {
+                self.stops_rest |= stop.is_some();
+                self.actions.extend(stop);
+            }
+        }
     }
 
     fn add(&mut self, step: (Option<Action>, Option<Timestamp>)) {
@@ -183,22 +202,41 @@ pub(super) fn suspension(scene: &Scene<'_>, test: &TestStatus) -> Option<Action>
     let key = key_of(test)?;
     let run = scene.world.tests.runs.get(&key).filter(|run| !run.is_over())?;
     let has_ended = matches!(standing(run), Standing::Passed { .. } | Standing::Failed { .. });
-    let is_given_up = scene.world.failed.get(&key).is_some_and(|failed| failed.count >= ATTEMPTS)
-        || scene.world.refused.contains_key(&key);
+    let is_given_up = is_given_up(scene, &key);
     let uid = run.uid.clone();
     (!has_ended && !is_given_up).then(|| Action::SuspendJob { target: scene.target(), key, uid })
+}
+
+/// Suspends the Job of a test that passed and beside which others run on, such as the proxy that a mesh adds: it would never end.
+fn rest(scene: &Scene<'_>, test: &TestStatus) -> Option<Action> {
+    let is_observed = scene.environment.spec.delivery == Delivery::Observed;
+    let key = key_of(test).filter(|_| test.result == TestResult::Passed && !is_observed)?;
+    let run = scene.world.tests.runs.get(&key).filter(|run| runs_on(run) && !is_given_up(scene, &key))?;
+    let uid = run.uid.clone();
+    Some(Action::SuspendJob { target: scene.target(), key, uid })
+}
+
+/// Whether results of tests are not in the stored status.
+fn is_unwritten(scene: &Scene<'_>, status: &PromotionStatus) -> bool {
+    scene.world.promotion.status.as_ref().is_none_or(|stored| stored.tests != status.tests)
+}
+
+/// Whether suspending a Job failed too often.
+fn is_given_up(scene: &Scene<'_>, key: &ObjectKey) -> bool {
+    scene.world.failed.get(key).is_some_and(|failed| failed.count >= ATTEMPTS)
+        || scene.world.refused.contains_key(key)
 }
 
 /// Suspends the unfinished Jobs of a promotion that ends; none when nothing of them runs.
 pub(in crate::decide::promotion) fn stop(scene: &Scene<'_>) -> Option<Decision> {
     let mut status = scene.status.clone();
-    let actions: Vec<Action> = status.tests.iter().filter_map(|test| suspension(scene, test)).collect();
+    let stop = |test| suspension(scene, test).or_else(|| rest(scene, test));
+    let actions: Vec<Action> = status.tests.iter().filter_map(stop).collect();
     if actions.is_empty() {
         return None;
     }
-    let before = status.tests.clone();
     close(scene, &mut status);
-    let memory = (status.tests != before).then(|| scene.same_phase(status));
+    let memory = is_unwritten(scene, &status).then(|| scene.same_phase(status));
     Some(Decision { memory, actions, wake_at: Some(later(scene.now, SOON)), ..Decision::default() })
 }
 
