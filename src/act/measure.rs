@@ -304,7 +304,11 @@ fn of_pod(pod: &str, reply: Result<Reply, ProbeError>) -> Replied {
     let (from, name) = (format!("pod {pod}"), Some(pod.to_owned()));
     match reply {
         Ok(reply) => replied(&from, name, reply),
-        Err(error) => Replied { from, pod: name, silent: Some(error.to_string()), ..Replied::default() },
+        Err(error) => {
+            let milliseconds = error.latency().and_then(|time| u64::try_from(time.as_millis()).ok());
+            let milliseconds = milliseconds.unwrap_or_default();
+            Replied { from, pod: name, silent: Some(error.to_string()), milliseconds, ..Replied::default() }
+        }
     }
 }
 

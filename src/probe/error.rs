@@ -55,6 +55,8 @@ pub enum ProbeError {
         host: String,
         /// The time.
         after: Duration,
+        /// Whether it accepted the connection.
+        connected: bool,
     },
     /// The server ended the connection, or does not speak HTTP.
     #[error("{host} sends no valid answer: {why}")]
@@ -108,6 +110,26 @@ impl ProbeError {
     /// Whether the server refuses the question itself: asking again does not help.
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Status { refused: true, .. })
+    }
+
+    /// How long a server that accepted the connection was waited for in vain.
+    pub fn latency(&self) -> Option<Duration> {
+        match self {
+            Self::Timeout { after, connected: true, .. } => Some(*after),
+            Self::Timeout { connected: false, .. }
+            | Self::Url(_)
+            | Self::Header(_)
+            | Self::File { .. }
+            | Self::Resolve(_)
+            | Self::Address { .. }
+            | Self::Connect { .. }
+            | Self::Tls { .. }
+            | Self::Protocol { .. }
+            | Self::TooLarge { .. }
+            | Self::TooLargeTogether { .. }
+            | Self::Status { .. }
+            | Self::Format { .. } => None,
+        }
     }
 
     /// How long the server asks to wait.

@@ -8,7 +8,7 @@ use super::tls::{TlsFiles, configuration};
 use bytes::{Bytes, BytesMut};
 use futures::future::join_all;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
-use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -125,11 +125,9 @@ impl Prober {
         let begun = Instant::now();
         let request = Request::get(path).header(HOST, address.to_string()).header(USER_AGENT, "towpath");
         let request = request.body(Full::default()).map_err(|_| ProbeError::Url(path.to_owned()))?;
-        let answer = async {
-            let stream = connect(pod, &[address]).await?;
-            send(pod, stream, request, Limit { each: LARGEST, room: Some(room) }, begun).await
-        };
-        in_time(pod, answer).await
+        let stream = in_time(pod, begun, false, connect(pod, &[address])).await?;
+        let limit = Limit { each: LARGEST, room: Some(room) };
+        in_time(pod, begun, true, send(pod, stream, request, limit, begun)).await
     }
 
     pub(super) async fn ask(&self, endpoint: &Endpoint, ask: Ask<'_>) -> Result<Reply, ProbeError> {
@@ -161,7 +159,7 @@ impl Prober {
                 }
             }
         };
-        in_time(&host, answer).await
+        in_time(&host, begun, false, answer).await
     }
 
     fn request(
@@ -274,10 +272,7 @@ async fn send(
     let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
     let response: Response<Incoming> = sender.send_request(request).await.map_err(broken)?;
     let status = response.status().as_u16();
-    let header = |(name, value): (&HeaderName, &HeaderValue)| {
-        Some((name.to_string(), value.to_str().ok()?.to_owned()))
-    };
-    let headers = response.headers().iter().filter_map(header).collect();
+    let headers = of_answer(response.headers());
     let mut incoming = response.into_body();
     let mut body = BytesMut::new();
     while let Some(frame) = incoming.frame().await {
@@ -294,12 +289,28 @@ async fn send(
     Ok(Reply { status, headers, body: body.freeze(), took: begun.elapsed() })
 }
 
-async fn in_time(
+/// The headers of an answer. The values of one that is repeated are joined by commas, as HTTP defines it.
+fn of_answer(headers: &HeaderMap) -> BTreeMap<String, String> {
+    let mut all: BTreeMap<String, String> = BTreeMap::new();
+    let readable = |(name, value): (&HeaderName, &HeaderValue)| {
+        Some((name.to_string(), value.to_str().ok()?.to_owned()))
+    };
+    for (name, value) in headers.iter().filter_map(readable) {
+        all.entry(name).and_modify(|known| known.extend([", ", value.as_str()])).or_insert(value);
+    }
+    all
+}
+
+/// Waits until the time of a request is over.
+async fn in_time<T>(
     host: &str,
-    answer: impl Future<Output = Result<Reply, ProbeError>>,
-) -> Result<Reply, ProbeError> {
-    let timeout = || ProbeError::Timeout { host: host.to_owned(), after: TIMEOUT };
-    tokio::time::timeout(TIMEOUT, answer).await.unwrap_or_else(|_| Err(timeout()))
+    begun: Instant,
+    connected: bool,
+    answer: impl Future<Output = Result<T, ProbeError>>,
+) -> Result<T, ProbeError> {
+    let timeout = || ProbeError::Timeout { host: host.to_owned(), after: TIMEOUT, connected };
+    let left = TIMEOUT.saturating_sub(begun.elapsed());
+    tokio::time::timeout(left, answer).await.unwrap_or_else(|_| Err(timeout()))
 }
 
 #[cfg(test)]

@@ -59,6 +59,13 @@ async fn an_answer_is_read_and_a_redirect_is_not_followed() {
     endpoint.headers.insert("X-Scope-OrgID".into(), "team".into());
     let answer = prober().get(&endpoint, "/x").await.unwrap();
     assert_eq!((answer.status, &*answer.body, answer.headers["x-a"].as_str()), (200, &b"hi"[..], "b"));
+    let twice = server(|stream, _| async move {
+        let head = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nCache-Control: no-store\r\nCache-Control: private\r\n\r\n";
+        reply(stream, head).await;
+    })
+    .await;
+    let answer = prober().get(&self::endpoint(format!("http://{twice}")), "/").await.unwrap();
+    assert_eq!(answer.headers["cache-control"], "no-store, private");
     let moved = server(|stream, _| async move {
         reply(stream, "HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n")
             .await;

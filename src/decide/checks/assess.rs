@@ -202,8 +202,12 @@ fn of_http(http: &HttpCheck, replies: &[Replied]) -> Said {
 }
 
 fn of_reply(http: &HttpCheck, reply: &Replied) -> Said {
+    let limit = http.max_latency.map(|limit| Duration::from(limit).as_millis());
     if let Some(why) = &reply.silent {
-        return said(Verdict::Errored, format!("{}: {why}", reply.from));
+        // It took the request, and hangs.
+        let is_slow = limit.is_some_and(|limit| u128::from(reply.milliseconds) > limit);
+        let verdict = if is_slow { Verdict::Failed } else { Verdict::Errored };
+        return said(verdict, format!("{}: {why}", reply.from));
     }
     let (from, status) = (&reply.from, reply.status.to_string());
     if i32::from(reply.status) != http.status {
@@ -220,11 +224,8 @@ fn of_reply(http: &HttpCheck, reply: &Replied) -> Said {
             );
         }
     }
-    if let Some(limit) = http.max_latency.map(Duration::from)
-        && u128::from(reply.milliseconds) > limit.as_millis()
-    {
-        let message =
-            format!("{from} answers after {} ms, more than {} ms", reply.milliseconds, limit.as_millis());
+    if let Some(limit) = limit.filter(|limit| u128::from(reply.milliseconds) > *limit) {
+        let message = format!("{from} answers after {} ms, more than {limit} ms", reply.milliseconds);
         return measured(Verdict::Failed, format!("{} ms", reply.milliseconds), message);
     }
     let Some(comparison) = &http.json else {

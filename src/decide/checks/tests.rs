@@ -152,6 +152,11 @@ fn an_answer_passes_with_the_right_status_headers_json_and_latency() {
         silent: Some(format!("cannot connect to {pod}: connection refused")),
         ..Replied::default()
     };
+    let hangs = || Replied {
+        silent: Some("web-0 does not answer within 10 s".into()),
+        milliseconds: 10_000,
+        ..silent("web-0")
+    };
     let service = json!({ "name": "web", "port": 80 });
     let json_check = json!({ "service": service, "json": { "path": "$.ok", "value": true } });
     for (http, replies, expected, says) in [
@@ -179,6 +184,19 @@ fn an_answer_passes_with_the_right_status_headers_json_and_latency() {
             vec![silent("web-0"), silent("web-2")],
             Verdict::Errored,
             "pod web-0",
+        ),
+        (json!({ "service": service }), vec![hangs()], Verdict::Errored, "does not answer within 10 s"),
+        (
+            json!({ "service": service, "maxLatency": "1s" }),
+            vec![hangs()],
+            Verdict::Failed,
+            "does not answer within 10 s",
+        ),
+        (
+            json!({ "service": service, "maxLatency": "1s" }),
+            vec![silent("web-0")],
+            Verdict::Errored,
+            "refused",
         ),
         (json!({ "service": service, "status": 404 }), vec![reply(404, None)], Verdict::Passed, ""),
         (json!({ "service": service }), vec![], Verdict::Inconclusive, "no pod"),

@@ -116,7 +116,7 @@ pub struct Replied {
     pub headers: BTreeMap<String, String>,
     /// The body, if it is JSON.
     pub json: Option<Arc<Value>>,
-    /// The time to the end of the answer, in milliseconds.
+    /// The time to the end of the answer, in milliseconds. Without an answer, how long it was waited for after the pod had accepted the connection.
     pub milliseconds: u64,
 }
 
