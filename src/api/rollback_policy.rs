@@ -125,7 +125,7 @@ pub struct FailureThresholds {
     pub image_errors: Duration,
     /// How long it is tolerated that the pods of a workload cannot be created, without any other progress: because of a quota, an
     /// admission webhook, or a ServiceAccount that does not exist yet. For a StatefulSet or DaemonSet, its newest Event says so. A rollback
-    /// has until the progress deadline. Default: 1m.
+    /// has until the progress deadline. The pod of a test has the same time. Default: 1m.
     #[serde(default = "one_minute")]
     #[schemars(schema_with = "schema::duration")]
     pub create_errors: Duration,
