@@ -197,6 +197,35 @@ fn what_runs_on_beside_a_test_that_passed_is_stopped_and_the_pass_stays() {
     }
 }
 
+/// Its name follows from the UID of the promotion, so that a user of the namespace can know it.
+#[test]
+fn a_job_that_another_user_created_in_place_of_a_test_is_no_evidence() {
+    const FAILS: Event = (0, "release 1.0.0, whose test does not pass", |store, now| {
+        with(store, "1.0.0", "web", vec![of_content("checkout", "crash", json!({}))], now);
+    });
+    let run = settled(prod, &[FAILS]);
+    let name = tests(&run, "prod-shop-1.0.0").remove(0).job.unwrap();
+    assert_eq!(name, FORGED, "the name of the Job, for the setting below");
+    let forged = |store: &mut Store, now| {
+        prod(store, now);
+        let template = deployment("checkout", "web", None)["spec"]["template"].clone();
+        let job = json!({
+            "apiVersion": "batch/v1", "kind": "Job",
+            "metadata": { "name": FORGED, "annotations": { "towpath.dev/promotion": "prod-shop-1.0.0" } },
+            "spec": { "template": template },
+        });
+        store.namespaces.get_mut("shop-prod").unwrap().place(job, "kubectl", now);
+    };
+    let run = settled(forged, &[FAILS]);
+    let log = run.log.join("\n");
+    let test = tests(&run, "prod-shop-1.0.0").remove(0);
+    assert_eq!((test.result, test.reason.as_deref()), (TestResult::Errored, Some("Refused")), "{log}");
+    assert_eq!(promotion(&run, "prod-shop-1.0.0"), PromotionPhase::Inconclusive, "{log}");
+}
+
+/// The Job of the test below.
+const FORGED: &str = "checkout-c997afd78e";
+
 /// Nothing of a test runs on when a person recalls its release.
 #[test]
 fn a_test_of_a_release_that_is_recalled_is_stopped_and_has_no_result() {

@@ -145,6 +145,10 @@ fn shown(scene: &Scene<'_>, test: &TestStatus) -> Option<Standing> {
     if let Some(passed) = key_of(test).and_then(|key| scene.world.passed.get(&key)) {
         return Some(Standing::Passed { message: passed.message.clone() });
     }
+    if let Some(message) = key_of(test).and_then(|key| scene.world.refused.get(&key)) {
+        // A Job of this name that is there is that of another user, who knows its name: its result is none.
+        return Some(Standing::Errored { reason: "Refused".to_owned(), message: message.clone() });
+    }
     let run = run_of(scene, test);
     let shown = match run {
         // Pods and Jobs are watched apart: its pod may not be seen yet, and says more than the Job.
@@ -167,9 +171,6 @@ fn shown(scene: &Scene<'_>, test: &TestStatus) -> Option<Standing> {
 fn of_missing(scene: &Scene<'_>, test: &TestStatus) -> Standing {
     let errored = |reason: &str, message: String| Standing::Errored { reason: reason.to_owned(), message };
     let Some(key) = key_of(test) else { return Standing::Runs };
-    if let Some(message) = scene.world.refused.get(&key) {
-        return errored("Refused", message.clone());
-    }
     match was_created(scene, &key) && scene.now >= unseen_until(scene, test) {
         true => errored("JobDeleted", format!("{key} was deleted")),
         false => Standing::Runs,
