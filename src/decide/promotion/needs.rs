@@ -4,7 +4,7 @@ use super::as_written;
 use super::dropped::left_behind;
 use super::hooks;
 use super::removals::due_after_window;
-use super::schedules::with_a_failed_run;
+use super::schedules::with_a_bad_run;
 use super::test_runs;
 use crate::api::{
     Change, ChangeAction, Delivery, Environment, Meta, ObjectRef, Promotion, PromotionKind, PromotionPhase,
@@ -113,11 +113,11 @@ pub fn live_objects(world: &PromotionWorld, now: Timestamp) -> BTreeSet<ObjectKe
     match stored.is_some() || world.rolled_out.is_some() {
         true => {
             let after_window = &due_after_window(world, now) | &as_written::due_after_window(world, now);
-            &(&changed_workloads(world) | &after_window) | &with_a_failed_run(world)
+            &(&changed_workloads(world) | &after_window) | &with_a_bad_run(world)
         }
         false => {
             let objects = objects_to_write(world).into_iter().filter(|key| !world.written.contains(key));
-            objects.chain(hooks::unseen(world).cloned()).chain(with_a_failed_run(world)).collect()
+            objects.chain(hooks::unseen(world).cloned()).chain(with_a_bad_run(world)).collect()
         }
     }
 }

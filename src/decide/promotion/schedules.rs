@@ -1,14 +1,14 @@
 //! Runs of CronJobs that a promotion changes: a run that was created before the new schedule was written says nothing about the release.
 //!
 //! Invariant: the times of the runs, of the write and of the promotion are those of the API server. The write is in the live object, which
-//! is read only when a run failed.
+//! is read only when a run failed or was disrupted.
 
 use super::desired::written_by;
 use crate::api::{FIELD_MANAGER, Meta};
 use crate::content::ObjectKey;
 use crate::content::ownership::fields::applied_at;
 use crate::decide::health::is_cron_job;
-use crate::decide::world::{Live, PromotionWorld, Run};
+use crate::decide::world::{Live, PromotionWorld, Run, Workload};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 
@@ -16,23 +16,23 @@ use std::collections::BTreeSet;
 /// says when it started, is not that of the API server, which says when a run was created.
 const LONG_BEFORE: SignedDuration = SignedDuration::from_mins(15);
 
-/// The CronJobs that the promotion writes and of which a run failed that may be later than the write.
-pub(super) fn with_a_failed_run(world: &PromotionWorld) -> BTreeSet<ObjectKey> {
+/// The CronJobs that the promotion writes and of which a run failed or was disrupted that may be later than the write.
+pub(super) fn with_a_bad_run(world: &PromotionWorld) -> BTreeSet<ObjectKey> {
     let Some(status) = &world.promotion.status else { return BTreeSet::new() };
     let Some(started) = &status.started_at else { return BTreeSet::new() };
     let earliest = started.0.checked_sub(LONG_BEFORE).unwrap_or(Timestamp::MIN);
     let earliest = earliest.max(world.promotion.created());
-    let has_failed = |run: &Run| run.failed.is_some() && run.created.is_some_and(|at| at >= earliest);
+    let is_bad = |run: &Run| run.failed.is_some() || !run.disruptions.is_empty();
+    let is_late = |run: &Run| run.created.is_some_and(|at| at >= earliest);
+    let has_one = |workload: &Workload| workload.runs.iter().any(|run| is_bad(run) && is_late(run));
     let changes = status.changes.iter().filter(|change| change.action.is_write());
     let keys = changes.filter_map(ObjectKey::of_change);
-    keys.filter(is_cron_job)
-        .filter(|key| world.workloads.get(key).is_some_and(|workload| workload.runs.iter().any(has_failed)))
-        .collect()
+    keys.filter(is_cron_job).filter(|key| world.workloads.get(key).is_some_and(has_one)).collect()
 }
 
 /// Notes since when the runs of a schedule count. Where the write cannot be read, they count from the start of the promotion.
 pub fn date_schedules(world: &mut PromotionWorld) {
-    for key in with_a_failed_run(world) {
+    for key in with_a_bad_run(world) {
         let since = written_at(world.live.get(&key), world.promotion.revision());
         if let Some(workload) = world.workloads.get_mut(&key) {
             workload.runs_since = since;
@@ -52,10 +52,10 @@ fn written_at(live: Option<&Live>, revision: Option<i64>) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{ChangeAction, FailureThresholds, Promotion};
+    use crate::api::{ChangeAction, Disruption, FailureThresholds, Promotion};
     use crate::decide::fixture_tests::{at, project, promotion, stamp};
-    use crate::decide::health::{Health, Mode, Rules, Subject, of_all};
-    use crate::decide::world::{Loaded, Plans, Tests, Workload};
+    use crate::decide::health::{Health, Mode, Rules, Subject, disruptions, of_all};
+    use crate::decide::world::{Loaded, Plans, Tests};
     use serde_json::{Value, json};
     use std::collections::BTreeMap;
     use std::sync::Arc;
@@ -128,6 +128,25 @@ mod tests {
                     is_bad,
                     "runs {what}, started at {started}: {health:?}"
                 );
+            }
+        }
+    }
+
+    /// Its pod is gone soon, so it is recorded before the run has failed.
+    #[test]
+    fn a_disrupted_run_is_dated_before_it_has_failed() {
+        let entry = json!({ "manager": FIELD_MANAGER, "operation": "Apply", "time": stamp("12:00:10") });
+        for started in ["11:55:00", "12:00:00", "12:05:00"] {
+            for (created, expected) in [("11:58:00", 0), ("12:01:00", 1)] {
+                let mut world = world(started, cron_job("2", json!([entry.clone()])), &[created]);
+                let workload = world.workloads.values_mut().next().unwrap();
+                for run in &mut workload.runs {
+                    (run.failed, run.disruptions) = (None, vec![Disruption::default()]);
+                }
+                date_schedules(&mut world);
+                let workload = world.workloads.values().next().unwrap();
+                let counted = disruptions(workload, at(started)).count();
+                assert_eq!(counted, expected, "created at {created}, started at {started}");
             }
         }
     }
