@@ -1,8 +1,8 @@
 //! Environment: a target namespace, its position in the promotion order, and its rules.
 
 use super::{
-    Approvals, Condition, Disruption, DriftMode, DriftedField, Duration, EnvironmentName, EnvironmentTest,
-    Location, NamespaceName, Overrides, ReleaseName, Window, schema,
+    Approvals, Condition, Disruption, DriftMode, DriftedField, Duration, Ended, EnvironmentName,
+    EnvironmentTest, Location, NamespaceName, Overrides, ReleaseName, Window, schema,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
@@ -314,7 +314,7 @@ pub struct RevisionRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub digest: Option<String>,
-    /// Outcome of the promotion.
+    /// Outcome of the promotion, such as `Verified` or `Rollback to 3: Verified`.
     #[schemars(length(max = 64))]
     pub outcome: String,
     /// Time at which the promotion started.
@@ -323,6 +323,13 @@ pub struct RevisionRecord {
     /// Time at which the promotion ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Time>,
+}
+
+impl RevisionRecord {
+    /// The outcome; none if a newer controller wrote it in other words.
+    pub fn ended(&self) -> Option<Ended> {
+        Ended::read(&self.outcome)
+    }
 }
 
 impl Environment {

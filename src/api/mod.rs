@@ -17,6 +17,7 @@ pub mod condition;
 pub mod content;
 pub mod disruption;
 pub mod drift;
+pub mod ended;
 pub mod environment;
 pub mod failure_action;
 pub mod freeze;
@@ -26,6 +27,7 @@ pub mod names;
 pub mod object_change;
 pub mod overrides;
 pub mod promotion;
+mod promotion_kind;
 mod promotion_phase;
 pub mod reason;
 pub mod recall;
@@ -55,6 +57,7 @@ pub use condition::{Condition, HOLDS, READY, RECONCILING, STALLED, VERIFIED};
 pub use content::{Content, ContentSpec};
 pub use disruption::Disruption;
 pub use drift::{DriftMode, DriftedField};
+pub use ended::Ended;
 pub use environment::{
     ApplicationStatus, Delivery, Environment, EnvironmentSpec, EnvironmentStatus, GateReport, KindRef,
     ObjectRef, PromotionMode, RevisionRecord, RevisionRef,
@@ -72,9 +75,8 @@ pub use object_change::{Change, ChangeAction, FieldChange, Had, NodePort, Remova
 pub use overrides::{
     EnvironmentVariable, Overrides, Patch, PatchOperation, ReplicaOverride, VariableOverride,
 };
-pub use promotion::{
-    ExitsBefore, Promotion, PromotionKind, PromotionSpec, PromotionStatus, Step, StepResult,
-};
+pub use promotion::{ExitsBefore, Promotion, PromotionSpec, PromotionStatus, Step, StepResult};
+pub use promotion_kind::PromotionKind;
 pub use promotion_phase::PromotionPhase;
 pub use reason::{Class, Reason};
 pub use recall::{Recall, RecallSpec, RecallStatus, RecalledIn};

@@ -2,8 +2,8 @@
 
 use super::{
     ApplicationName, ApprovalsReport, Change, ChangeRecord, CheckReport, Condition, Disruption,
-    EnvironmentName, ObjectRef, Override, PromotionPhase, ReleaseName, Requirement, TestStatus, UserInfo,
-    mark, schema,
+    EnvironmentName, ObjectRef, Override, PromotionKind, PromotionPhase, ReleaseName, Requirement,
+    TestStatus, UserInfo, mark, schema,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
@@ -82,16 +82,6 @@ pub struct PromotionSpec {
     /// The requester: the user who created the Promotion. The API server fills it in and rejects any other user's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<UserInfo>,
-}
-
-/// The kind of a promotion.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum PromotionKind {
-    /// Promote a release to the environment.
-    #[default]
-    Promote,
-    /// Restore an earlier revision of the environment.
-    Rollback,
 }
 
 /// Progress and outcome of a promotion: the audit record. Written by Towpath.

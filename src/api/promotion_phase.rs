@@ -30,6 +30,19 @@ pub enum PromotionPhase {
 }
 
 impl PromotionPhase {
+    /// Every phase.
+    pub const ALL: [Self; 9] = [
+        Self::Pending,
+        Self::Promoting,
+        Self::Observing,
+        Self::Verified,
+        Self::Failed,
+        Self::Inconclusive,
+        Self::Superseded,
+        Self::Cancelled,
+        Self::Compared,
+    ];
+
     /// Whether the promotion has ended.
     pub fn is_final(self) -> bool {
         match self {

@@ -92,11 +92,6 @@ pub fn never_observed() -> i64 {
     -1
 }
 
-/// Whether the status still has its default, which the API server sets when it creates the object.
-pub fn is_never_observed(generation: &i64) -> bool {
-    *generation < 0
-}
-
 /// Pattern of names that become part of other names: an RFC 1123 label.
 pub const LABEL: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 /// Pattern of object names: an RFC 1123 subdomain.

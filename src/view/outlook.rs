@@ -1,20 +1,21 @@
 //! The outlook of an object, for a command that waits: how it ended, or whether it can go on without a person.
 
 use crate::api::{
-    CachedRelease, Environment, Promotion, PromotionPhase, Reason, ReleasePhase, ReleaseStatus, StageStatus,
+    CachedRelease, Ended, Environment, Promotion, PromotionKind, PromotionPhase, Reason, ReleasePhase,
+    ReleaseStatus, RevisionRecord, StageStatus,
 };
 use serde::Serialize;
 
 /// What a command that waits for a release, a promotion or an environment can expect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Outlook {
-    /// It goes on without a person.
+    /// It continues without a person.
     Moving,
     /// It is verified.
     Verified,
     /// It failed, or was rolled back.
     Failed,
-    /// It goes on only when a person acts.
+    /// It continues only when a person acts.
     AwaitsPerson,
     /// Nothing shows whether it is good.
     Inconclusive,
@@ -110,19 +111,19 @@ pub fn of_environment(environment: &Environment) -> Outlook {
         return if gates.all(|gate| needs_a_person(&gate)) { Outlook::AwaitsPerson } else { Outlook::Moving };
     }
     let newest = status.applications.iter().filter_map(|application| application.history.first());
-    // The outcome of a rollback is `Rollback to 3: Verified`: what was promoted before it does not run.
-    let outcomes: Vec<&str> = newest.map(|record| record.outcome.as_str()).collect();
-    let any = |end: &str| outcomes.iter().any(|outcome| outcome.ends_with(end));
-    let is_back = outcomes.iter().any(|outcome| outcome.starts_with("Rollback"));
+    let newest: Vec<Option<Ended>> = newest.map(RevisionRecord::ended).collect();
+    let any = |phase| newest.iter().flatten().any(|ended| ended.phase == phase);
+    // What was promoted before a rollback does not run.
+    let is_back = newest.iter().flatten().any(|ended| ended.kind == PromotionKind::Rollback);
     match () {
-        () if is_back || any("Failed") || any("Cancelled") => Outlook::Failed,
-        () if any("Inconclusive") => Outlook::Inconclusive,
-        () if outcomes.is_empty() => Outlook::AwaitsPerson,
+        () if is_back || any(PromotionPhase::Failed) || any(PromotionPhase::Cancelled) => Outlook::Failed,
+        () if any(PromotionPhase::Inconclusive) => Outlook::Inconclusive,
+        () if newest.is_empty() || newest.contains(&None) => Outlook::AwaitsPerson,
         () => Outlook::Verified,
     }
 }
 
-/// Whether a rollout goes on only when a person acts.
+/// Whether a rollout continues only when a person acts.
 fn is_held_by_a_person(reason: &Reason) -> bool {
     matches!(reason, Reason::Paused | Reason::OnDelete | Reason::Partition | Reason::Suspended)
 }

@@ -2,7 +2,7 @@
 
 use crate::api::{
     ApplicationName, ApplicationStatus, Environment, Meta, Promotion, PromotionKind, PromotionPhase,
-    ReleaseName,
+    ReleaseName, RevisionRecord,
 };
 use crate::cli::reader::{Reader, checked, suggestion};
 use crate::cli::writer::Writing;
@@ -87,13 +87,10 @@ fn runs(lane: &ApplicationStatus) -> Option<ReleaseName> {
 
 /// Refuses a revision that cannot be restored, as far as the history says so.
 fn is_revision(environment: &Environment, lane: &ApplicationStatus, to: i64) -> anyhow::Result<()> {
-    let verified = |outcome: &str| outcome.ends_with(PromotionPhase::Verified.as_str());
-    let known: Vec<i64> = lane
-        .history
-        .iter()
-        .filter(|record| verified(&record.outcome))
-        .map(|record| record.revision)
-        .collect();
+    let verified = |record: &&RevisionRecord| {
+        record.ended().is_some_and(|ended| ended.phase == PromotionPhase::Verified)
+    };
+    let known: Vec<i64> = lane.history.iter().filter(verified).map(|record| record.revision).collect();
     if to == 0 || known.contains(&to) {
         return Ok(());
     }

@@ -1,6 +1,6 @@
 //! What the status of an environment records about one application: the current, previous and last verified revision, and the history.
 
-use crate::api::{ApplicationStatus, Meta, Promotion, PromotionKind, RevisionRecord, RevisionRef};
+use crate::api::{ApplicationStatus, Ended, Meta, Promotion, RevisionRecord, RevisionRef};
 use crate::decide::history::lane::Lane;
 
 /// Maximum number of revisions in the history of an application.
@@ -42,13 +42,8 @@ fn record(promotion: &Promotion) -> Option<RevisionRecord> {
         promotion: promotion.name().to_owned(),
         release: promotion.spec.release.clone(),
         digest: status.digest.clone(),
-        outcome: match promotion.spec.kind {
-            PromotionKind::Promote => status.phase.as_str().to_owned(),
-            PromotionKind::Rollback => match status.restores {
-                Some(number) => format!("Rollback to {number}: {}", status.phase.as_str()),
-                None => format!("Rollback: {}", status.phase.as_str()),
-            },
-        },
+        outcome: Ended { kind: promotion.spec.kind, restores: status.restores, phase: status.phase }
+            .to_string(),
         started_at: status.started_at.clone(),
         finished_at: status.finished_at.clone(),
     })
