@@ -14,7 +14,7 @@ const LIMIT: i64 = 1024 * 1024;
 /// Most bytes that are remembered, of the end.
 const KEPT: usize = 16 * 1024;
 
-/// Reads and remembers them. A log that cannot be read is remembered, too: it is gone for good when the pod is.
+/// Reads and remembers them. A log that cannot be read is remembered, too: it is lost with its pod.
 pub async fn read_log(
     handles: &Handles,
     promotion: &str,

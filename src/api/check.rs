@@ -47,7 +47,7 @@ pub struct Check {
     #[x_kube(validation = Rule::new("duration(self) >= duration('5s')").message("interval must be at least 5s"))]
     pub interval: Duration,
     /// Look-back of a Prometheus query: the value of `$window`. With `when: During`, the first measurement is taken when this time has
-    /// passed since the rollout, so that no measurement looks at the revision before. Default: 1m.
+    /// passed since the rollout, so that no measurement includes the revision before. Default: 1m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::optional_duration")]
     pub window: Option<Duration>,

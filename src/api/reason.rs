@@ -174,7 +174,7 @@ reasons! {
     /// A newer release was promoted first.
     Superseded: Final,
     /// Another promotion of the application started while this one was pending.
-    Overtaken: Final,
+    SupersededBeforeStart: Final,
     /// The release was deleted before anything was written.
     ReleaseDeleted: Final,
     /// The promotion ended before it wrote anything.
@@ -208,7 +208,7 @@ reasons! {
     /// The rollback failed.
     RollbackFailed: Final,
     /// A person created a rollback of the release.
-    TakenBack: Final,
+    RolledBackManually: Final,
     /// The content was recalled.
     Recalled: Final,
     /// The target namespace was deleted during the promotion.

@@ -224,7 +224,7 @@ pub fn explained(plural: &str, project: &str, error: kube::Error) -> anyhow::Err
             )
         }
         403 => anyhow!(
-            "you may not read {plural} in namespace {project}. Somebody who may bind roles there grants it with: \
+            "you may not read {plural} in namespace {project}. A user who may bind roles there grants it with: \
              kubectl create rolebinding {ROLE} --namespace {project} --clusterrole {ROLE} --user YOUR-NAME"
         ),
         404 => anyhow!(

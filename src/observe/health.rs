@@ -340,7 +340,7 @@ mod tests {
         let owner = |api_version: &str, kind: &str, name: &str, controller: bool| json!({ "apiVersion": api_version, "kind": kind, "name": name, "uid": "u", "controller": controller });
         let jobs = [
             job("report-29384756", owner("batch/v1", "CronJob", "report", true)),
-            job("report-by-hand", owner("batch/v1", "CronJob", "report", true)),
+            job("report-manual", owner("batch/v1", "CronJob", "report", true)),
             job("report-1", owner("batch.volcano.sh/v1", "CronJob", "report", true)),
             job("report-2", owner("example.com/v1", "Pipeline", "report", true)),
             job("report-3", owner("batch/v1", "CronJob", "report", false)),
@@ -349,7 +349,7 @@ mod tests {
         let runs = runs_of_cron_jobs(&jobs, &[], &[]);
         let names = |runs: &Vec<Run>| runs.iter().map(|run| run.name.clone()).collect::<Vec<_>>();
         let names: Vec<_> = runs.iter().map(|(name, runs)| (name.as_str(), names(runs))).collect();
-        let own = ["report-29384756", "report-by-hand", "other-4"].map(str::to_owned).to_vec();
+        let own = ["report-29384756", "report-manual", "other-4"].map(str::to_owned).to_vec();
         assert_eq!(names, [("report", own)]);
     }
 

@@ -51,11 +51,11 @@ pub enum State {
     Fine,
     /// Something is missing.
     Missing,
-    /// It could not be looked at.
+    /// It could not be read.
     Unknown,
 }
 
-/// Why something could not be looked at.
+/// Why something could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unseen {
     /// What happened.
@@ -64,7 +64,7 @@ pub struct Unseen {
     pub grant: Option<String>,
 }
 
-/// What was looked at.
+/// What was read.
 pub type Seen<T> = Result<T, Unseen>;
 
 /// The Lease by which replicas of the controller agree who acts.

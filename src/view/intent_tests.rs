@@ -41,7 +41,7 @@ fn release(requester: &str, annotations: Value) -> Release {
 fn each_promotion_is_the_manifest_that_the_pages_show() {
     let ann = ann();
     let user = json!({ "username": "ann", "groups": ["system:authenticated"] });
-    let by_hand = |name: &str, mut spec: Value| {
+    let manual = |name: &str, mut spec: Value| {
         spec["release"] = json!("shop-1.3.0");
         spec["environment"] = json!("prod");
         spec["requestedBy"] = user.clone();
@@ -82,7 +82,7 @@ fn each_promotion_is_the_manifest_that_the_pages_show() {
             vec!["create promotions", "rollback environments/prod"],
         ),
     ] {
-        assert_eq!(written(&intent), by_hand(name, spec));
+        assert_eq!(written(&intent), manual(name, spec));
         assert_eq!(rights(&intent), needed);
         assert_eq!(intent.kind, Kind::Promotion);
     }
@@ -92,7 +92,7 @@ fn each_promotion_is_the_manifest_that_the_pages_show() {
 fn a_release_on_hold_is_held_by_who_creates_it() {
     let ann = ann();
     let annotation = |hold: Option<bool>| {
-        let mut release = release("nobody", json!({ "example.com/a": "b" }));
+        let mut release = release("stranger", json!({ "example.com/a": "b" }));
         release.spec.hold = hold;
         let intent = cut(request(&ann), release);
         assert_eq!(

@@ -133,7 +133,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// A good release, then bad ones of which each is taken back.
+    /// A good release, then bad ones of which each is rolled back.
     async fn rollbacks(&self) -> Result<()> {
         let audit = self.cluster.audit()?;
         let mark = audit.mark().await?;
@@ -153,7 +153,7 @@ impl Bench<'_> {
             let events = audit.since(mark).await?;
             let turn = turned(&events, run).context("the audit log has no rollback")?;
             let back = events.iter().filter(|event| Writes::in_target(event, PROJECT) && event.time >= turn);
-            let written = back.map(|event| event.time).max().context("nothing was put back")?;
+            let written = back.map(|event| event.time).max().context("nothing was restored")?;
             reverts.push(milliseconds(seen, written));
             verdicts.push(milliseconds(seen, turn));
             last = (events, Some(turn));
@@ -163,7 +163,7 @@ impl Bench<'_> {
         println!("raw write, round trip                {raw:>8.1} ms    median");
         println!("failing pod seen -> record written   {verdict:>8.1} ms    median of {RUNS}");
         println!(
-            "failing pod seen -> all put back     {revert:>8.1} ms    median of {RUNS}, {:.1} raw writes",
+            "failing pod seen -> all restored     {revert:>8.1} ms    median of {RUNS}, {:.1} raw writes",
             revert / raw
         );
         println!();

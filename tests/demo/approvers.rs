@@ -79,7 +79,7 @@ impl Approvers<'_> {
         self.approve("alice", release).await?;
         let path = "jsonpath={.items[?(@.spec.approver.username==\"alice\")].status.conditions[0].message}";
         let ask = ["get", "approvals", "-n", PROJECT, "-o", path];
-        let why = eventually("alice's approval to be looked at", LIMIT, async || {
+        let why = eventually("alice's approval to be observed", LIMIT, async || {
             Ok(Some(self.installation.run(&ask)?).filter(|said| !said.is_empty()))
         })
         .await?;

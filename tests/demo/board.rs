@@ -135,7 +135,7 @@ fn follow<K>(
         let objects = watcher(api, watcher::Config::default()).default_backoff().applied_objects();
         let mut objects = std::pin::pin!(objects);
         while let Some(object) = objects.next().await {
-            // A watch that fails begins anew by itself.
+            // A watch that fails begins again by itself.
             let Ok(object) = object else { continue };
             let name = object.name_any();
             // Told before anyone who waits goes on.

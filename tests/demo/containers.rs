@@ -11,7 +11,7 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-/// What the third release does not survive, and nobody asks before it is in prod.
+/// What the third release does not survive, and which is not asked before it is in prod.
 pub const CHECKOUT: &str = "/checkout";
 /// The repositories of deploy/examples, and ours in the node's registry.
 const REPOSITORIES: [(&str, &str); 3] = [

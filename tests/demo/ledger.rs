@@ -174,7 +174,7 @@ fn way_back(board: &Board, events: &[AuditEvent], act: &Act, until: Timestamp) -
         Sign::Crash(_) => "first crash seen",
     };
     Ok(format!(
-        "{} in {environment}: {what}, all of it put back after {:.2} s, healthy again after {:.2} s",
+        "{} in {environment}: {what}, all of it restored after {:.2} s, healthy again after {:.2} s",
         act.release,
         seconds(last),
         seconds(healthy)

@@ -16,7 +16,7 @@ pub enum Tone {
     Quiet,
     /// Being done.
     Busy,
-    /// Being taken back.
+    /// Being rolled back.
     Back,
     Good,
     Bad,

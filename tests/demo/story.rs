@@ -111,7 +111,7 @@ impl Story<'_> {
             3,
             "shop-1.2.0 turns bad in prod",
             "CI repairs api. shop-1.2.0, a Standard change that needs no approval, is verified in dev and staging and rolled out \
-             in prod; there, while it is still being watched, customers check out, which nobody had tried, and api crashes.",
+             in prod; there, while it is still being watched, customers check out, which was never tried, and api crashes.",
         );
         let (release, from) = ("shop-1.2.0", Timestamp::now());
         let before = self.look("shop-prod", CHECKOUT).await?;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it is how a test fails")]
 
 mod circles;
+mod language;
 mod path;
 mod rust_tokens;
 
@@ -329,13 +330,19 @@ fn layer(path: &str) -> &str {
 
 /// Every Rust file below the folders that exist, with its path from the root of the workspace.
 fn files(folders: &[&str]) -> Vec<(String, String)> {
+    files_of(folders, &["rs"])
+}
+
+/// The same for files with one of these extensions.
+fn files_of(folders: &[&str], extensions: &[&str]) -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut waiting: Vec<PathBuf> = folders.iter().map(|folder| root.join(folder)).collect();
     let mut found = Vec::new();
     while let Some(path) = waiting.pop() {
+        let extension = path.extension().and_then(|extension| extension.to_str());
         if let Ok(entries) = fs::read_dir(&path) {
             waiting.extend(entries.map(|entry| entry.expect("a readable folder").path()));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        } else if extension.is_some_and(|extension| extensions.contains(&extension)) {
             let source = fs::read_to_string(&path).expect("a readable file");
             let shown = path.strip_prefix(root).expect("below the root").to_string_lossy().into_owned();
             found.push((shown, source));

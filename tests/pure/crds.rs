@@ -75,7 +75,7 @@ fn unknown_fields_are_kept_only_where_any_object_may_stand() {
 }
 
 #[test]
-fn a_fresh_object_says_that_nobody_has_looked_at_it() {
+fn a_fresh_object_says_that_it_was_not_observed_yet() {
     for (kind, schema) in schemas() {
         let status = &schema["properties"]["status"];
         match kind.as_str() {

@@ -19,7 +19,7 @@ support::stories![
     the_policies_can_be_left_out_and_the_controller_is_told,
     the_rights_are_the_reviewed_ones,
     the_controller_can_neither_write_workloads_nor_read_secrets_nor_widen_its_rights,
-    the_built_in_roles_gain_nothing_that_admission_asks_about_and_nobody_deletes_the_record,
+    the_built_in_roles_gain_nothing_that_admission_asks_about_and_no_user_deletes_the_record,
     the_roles_of_consent_hold_nothing_that_an_admin_of_a_namespace_lacks,
     installed_it_allows_what_was_consented_to_and_nothing_else,
     uninstalling_leaves_workloads_records_and_consent_and_installing_again_goes_on_from_there,
@@ -107,7 +107,7 @@ async fn the_policies_can_be_left_out_and_the_controller_is_told() -> Result<()>
     Ok(())
 }
 
-/// Each line has been looked at by a person. A right more or less is a decision, made in tests/stories/golden/rights.txt.
+/// Each line was reviewed. A right more or less is a decision, made in tests/stories/golden/rights.txt.
 async fn the_rights_are_the_reviewed_ones() -> Result<()> {
     let found = lines(&documents(&template(&[])?)).join("\n") + "\n";
     let reviewed = read(&root("tests/stories/golden/rights.txt"));
@@ -138,8 +138,8 @@ async fn the_controller_can_neither_write_workloads_nor_read_secrets_nor_widen_i
     Ok(())
 }
 
-/// Admission asks about these verbs; whoever edits or administers a namespace is not thereby a releaser or an approver.
-async fn the_built_in_roles_gain_nothing_that_admission_asks_about_and_nobody_deletes_the_record()
+/// Admission asks about these verbs; a user who edits or administers a namespace is not thereby a releaser or an approver.
+async fn the_built_in_roles_gain_nothing_that_admission_asks_about_and_no_user_deletes_the_record()
 -> Result<()> {
     let objects = documents(&template(&[])?);
     let built_in = ["towpath-view", "towpath-edit", "towpath-admin"];
@@ -253,7 +253,7 @@ async fn installed_it_allows_what_was_consented_to_and_nothing_else() -> Result<
     people_on(cluster).await
 }
 
-/// view looks, edit makes releases, admin makes rules; nobody writes a status or sees a Content.
+/// view looks, edit makes releases, admin makes rules; no user writes a status or sees a Content.
 async fn people_on(cluster: &ControlPlane) -> Result<()> {
     let admin = cluster.kubectl(cluster.admin());
     for role in ["view", "edit", "admin"] {

@@ -11,7 +11,7 @@ use support::refusals::changes;
 support::stories![the_api_server_holds_the_rules_of_the_kinds,];
 
 async fn the_api_server_holds_the_rules_of_the_kinds() -> Result<()> {
-    // On one of its own: with the chart's policies nobody could write all of these.
+    // On one of its own: with the chart's policies no user could write all of these.
     let cluster = own_control_plane().await?;
     let kubectl = cluster.kubectl(cluster.admin());
     kubectl.run(&["apply", "--server-side", "-f", &root("crds").display().to_string()])?;

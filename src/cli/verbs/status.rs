@@ -29,7 +29,7 @@ pub struct Arguments {
     /// Name of a release, an environment or a promotion; with its kind where names are alike, as in environment/prod.
     #[arg(add = ArgValueCompleter::new(names::objects))]
     name: String,
-    /// Wait until it has ended, or until nothing goes on without a person.
+    /// Wait until it has ended, or until only a person can continue.
     #[arg(long)]
     wait: bool,
     /// How long to wait at most, such as 90s, 10m or 2h. Default: no limit.

@@ -32,7 +32,7 @@ pub struct Pod {
     pub phase: PodPhase,
     /// Whether it was ready and is not any more. A pod that has never been ready is `false`.
     pub lost_readiness: bool,
-    /// Whether its containers may end for good: its restart policy is not `Always`.
+    /// Whether its containers may end without a restart: its restart policy is not `Always`.
     pub may_end: bool,
     /// Why the pod as a whole failed, for example `Evicted`.
     pub reason: Word,

@@ -1,6 +1,6 @@
 //! Objects of custom kinds whose controllers may create a Secret or a ConfigMap: an ExternalSecret, a SealedSecret, a Certificate.
 //!
-//! Nobody can know what a custom kind does. Taking too many for makers only delays a failure, so every one that has the name itself, or
+//! It is unknown what a custom kind does. Taking too many for makers only delays a failure, so every one that has the name itself, or
 //! says it in its spec, may be one. An object with a pod template only reads it.
 
 use super::key::{group_kind, name_of};

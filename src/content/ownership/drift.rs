@@ -2,7 +2,7 @@
 //!
 //! The API server takes a field from our entry in managedFields when another manager changes its value or removes it. What it defaults
 //! or stores in another form stays ours, and so does a field that others own beside us with the same value. The comparison therefore
-//! starts from ownership, and looks at values only where ours was lost.
+//! starts from ownership, and compares values only where ours was lost.
 //!
 //! Invariant: a field that was not written, or that has the written value, has not drifted. `spec.replicas` and the annotation of
 //! `kubectl rollout restart` never drift.

@@ -252,7 +252,7 @@ fn what_towpath_did_not_write_and_what_has_the_written_value_has_not_drifted() {
     let restarted = json!({"f:spec": {"f:template": {"f:metadata": {"f:annotations": {"f:kubectl.kubernetes.io/restartedAt": {}}}}}});
     let sidecar = json!({"f:spec": {"f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"proxy\"}": {".": {}, "f:name": {}, "f:image": {}}}}}}});
     for (what, live) in [
-        ("nobody changed anything, and the API server filled in defaults", Live::written()),
+        ("nothing was changed, and the API server filled in defaults", Live::written()),
         (
             "an autoscaler scales it",
             Live::written().set("/spec/replicas", json!(9)).lost("/f:spec/f:replicas").through(

@@ -191,7 +191,7 @@ fn a_written_field_of_any_object_that_another_manager_took_is_told() {
         None,
         "before the promotion"
     );
-    assert_eq!(of(json!({}), after(json!({"f:spec": {"f:clusterIP": {}}}))), None, "nobody wrote it");
+    assert_eq!(of(json!({}), after(json!({"f:spec": {"f:clusterIP": {}}}))), None, "it was not written");
     assert_eq!(of(json!({}), after(json!({"f:metadata": {"f:labels": {"f:app": {}}}}))), None, "a label");
     assert_eq!(of(json!({}), after(json!({"f:status": {"f:loadBalancer": {}}}))), None, "a status");
 }

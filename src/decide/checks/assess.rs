@@ -156,7 +156,7 @@ fn of_alerts(alerts: &Alerts) -> Said {
     if !alerts.before {
         return said(
             Verdict::Inconclusive,
-            "Prometheus has no data from before the promotion: a new alert cannot be told from an old one",
+            "Prometheus has no data from before the promotion: a new alert cannot be distinguished from an old one",
         );
     }
     if let Some(rule) = alerts.unevaluated.first() {

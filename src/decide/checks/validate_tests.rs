@@ -30,8 +30,8 @@ fn a_check_that_cannot_work_is_named_with_its_field() {
         (json!({ "http": { "provider": "status" } }), None),
         (json!({ "alerts": { "provider": "metrics", "labels": { "namespace": "$namespace" } } }), None),
         (
-            json!({ "http": { "provider": "nobody" } }),
-            Some("names nobody, which is no CheckProvider; known: metrics, status"),
+            json!({ "http": { "provider": "missing" } }),
+            Some("names missing, which is no CheckProvider; known: metrics, status"),
         ),
         (
             json!({ "prometheus": { "provider": "others", "query": "q", "max": 1 } }),

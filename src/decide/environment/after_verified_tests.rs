@@ -302,7 +302,7 @@ fn only_what_began_after_the_verification_fails_a_verified_release() {
     }
 }
 
-/// A manager may change a template by hand, or extend it with a sidecar of its own.
+/// A manager may change a template manually, or extend it with a sidecar of its own.
 #[test]
 fn a_failure_of_a_template_that_another_manager_changed_is_told_and_rolls_nothing_back() {
     for manager in ["kubectl-set", "sidecar-injector"] {

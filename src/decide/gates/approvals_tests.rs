@@ -177,7 +177,7 @@ fn only_a_person_who_may_approve_in_this_environment_counts() {
         ),
     ] {
         let spec = json!({ "spec": { "approver": approver } });
-        let scene = scene(one()).with([approval("one", person("nobody"), spec)]);
+        let scene = scene(one()).with([approval("one", person("stranger"), spec)]);
         let found = scene.ask(|project, rules, case| {
             let mut project = project.clone();
             for (verb, environment, may) in &answers {

@@ -249,7 +249,7 @@ fn content_has_not_failed(lane: &Lane<'_>, release: &CachedRelease, requested: R
     }
     let what = match last.phase() == PromotionPhase::Failed && has_failed(last) {
         true => "failed",
-        false if lane.was_taken_back(last) => "was rolled back",
+        false if lane.is_rolled_back(last) => "was rolled back",
         false => return Gate::Open,
     };
     Gate::closed(

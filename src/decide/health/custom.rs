@@ -13,7 +13,7 @@ use crate::decide::world::{Custom, Pod, Workload};
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// The health of an object of a custom kind that the promotion wrote. None if it cannot be told.
+/// The health of an object of a custom kind that the promotion wrote. None if it is unknown.
 pub(super) fn of_custom(key: &ObjectKey, custom: &Custom, rules: &Rules<'_>) -> Option<Health> {
     if custom.unread.is_some() {
         return None;
@@ -90,7 +90,7 @@ pub(super) fn of_custom(key: &ObjectKey, custom: &Custom, rules: &Rules<'_>) -> 
     }
 }
 
-/// What cannot be told about the health of an object, for the record.
+/// What is unknown about the health of an object, for the record.
 pub(super) fn note(key: &ObjectKey, custom: &Custom, rules: &Rules<'_>) -> Option<String> {
     if let Some(why) = &custom.unread {
         return Some(format!("the health of {key} is unknown: it cannot be read: {why}"));

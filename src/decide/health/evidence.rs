@@ -45,7 +45,7 @@ pub fn record_disruptions<'a>(recorded: &mut Vec<Disruption>, seen: impl Iterato
     }
 }
 
-/// What was not judged, because nothing of it ran or because its health cannot be told: for the record.
+/// What was not judged, because nothing of it ran or because its health is unknown: for the record.
 pub fn without_evidence(subjects: &[Subject<'_>], rules: &Rules<'_>) -> Vec<String> {
     let note = |subject: &Subject<'_>| {
         let key = subject.key;

@@ -32,7 +32,7 @@ pub(super) fn by_a_node(
     }
     // A Deployment creates other pods beside those that stop, unless its strategy is Recreate.
     let waits_until_gone = key.kind() != "Deployment" || workload.pods.is_empty();
-    // At the end of a long grace period, the new pod must not be judged by a deadline that passed meanwhile.
+    // At the end of a long grace period, the new pod must not be judged by a deadline that passed before.
     let is_near_the_deadline = later(rules.now, SLACK) >= deadline;
     let late = workload
         .stopping

@@ -64,7 +64,7 @@ pub enum Mode {
     Rollback(Timestamp),
     /// Everything is rolled out, and the observe window is open: pods must not fail or lose readiness.
     Observe,
-    /// The observe window ended at this time: every pod that was added meanwhile must be ready.
+    /// The observe window ended at this time: every pod that was added in it must be ready.
     Settle(Timestamp),
 }
 

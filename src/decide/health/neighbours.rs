@@ -26,7 +26,7 @@ fn of_neighbour(subject: &Subject<'_>, rules: &Rules<'_>) -> Health {
     let has_no_room = || workload.pods.iter().any(|pod| pod.unschedulable.is_some());
     match rules.mode {
         Mode::Rollout(_) => pods(),
-        // What is restored has to run, unless it lacks something that no rollback brings back.
+        // What is restored has to run, unless it lacks something that no rollback restores.
         Mode::Rollback(_) if waits_for_a_person() || has_no_room() || workload.blocked.is_some() => pods(),
         Mode::Rollback(_) => match of_one(subject, rules) {
             Health::Progressing { obstacle: Some(_), .. } => pods(),

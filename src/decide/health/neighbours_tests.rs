@@ -35,10 +35,10 @@ fn a_neighbour_is_not_waited_for() {
     let quota = Workload { blocked: Some(("FailedCreate".into(), "quota".into())), ..scaled() };
     assert_eq!(of("Deployment", &quota, rollout, 9_000), "healthy", "a quota holds its pods back");
     let old = OutdatedPod { name: "api-1".into(), ready: true, ..OutdatedPod::default() };
-    let by_hand = Workload { on_delete: true, outdated: vec![old], available: 3, ..scaled() };
+    let manual = Workload { on_delete: true, outdated: vec![old], available: 3, ..scaled() };
     for mode in [rollout, Mode::Rollback(at(0)), Mode::Settle(at(0))] {
-        let by_hand = Workload { pods: vec![pod(true)], ..by_hand.clone() };
-        assert_eq!(of("DaemonSet", &by_hand, mode, 9_000), "healthy", "a person replaces its pods: {mode:?}");
+        let manual = Workload { pods: vec![pod(true)], ..manual.clone() };
+        assert_eq!(of("DaemonSet", &manual, mode, 9_000), "healthy", "a person replaces its pods: {mode:?}");
     }
     assert_eq!(of("Deployment", &full, Mode::Rollback(at(0)), 9_000), "healthy", "no room in a rollback");
     let mut crashed = scaled();

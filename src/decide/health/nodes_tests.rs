@@ -176,7 +176,7 @@ fn a_controller_that_replaces_no_pod_although_nothing_is_in_its_way_is_asked_why
     let undeleted = Workload { outdated: vec![old()], ..two_of_three() };
     let mut starting = two_of_three();
     starting.pods[0].ready = false;
-    let by_hand = Workload { on_delete: true, ..undeleted.clone() };
+    let manual = Workload { on_delete: true, ..undeleted.clone() };
     let mut settling = Workload { min_ready_seconds: 30, ..two_of_three() };
     settling.pods[0].ready_since = Some(at(90));
     for (what, kind, workload, expected) in [
@@ -187,7 +187,7 @@ fn a_controller_that_replaces_no_pod_although_nothing_is_in_its_way_is_asked_why
         ("a pod starts", "StatefulSet", &starting, false),
         ("a pod counts as available later", "StatefulSet", &settling, false),
         ("a pod stops", "StatefulSet", &Workload { stopping: stopping(), ..two_of_three() }, false),
-        ("a person deletes the pods", "DaemonSet", &by_hand, false),
+        ("a person deletes the pods", "DaemonSet", &manual, false),
         ("everything is there", "DaemonSet", &Workload { updated: 3, ..two_of_three() }, false),
     ] {
         assert_eq!(stands_still(&key(kind), workload, at(100)), expected, "{what}");

@@ -312,8 +312,8 @@ fn what_passes_by_itself_is_waited_for() {
     let restored = Workload { paused: true, pods: Vec::new(), ..one_of_two(Pod::default(), 2) };
     assert_eq!(health(&restored, rollback, 1), "healthy");
     let old = OutdatedPod { name: "db-0".into(), ..OutdatedPod::default() };
-    let by_hand = Workload { on_delete: true, outdated: vec![old], ..one_of_two(Pod::default(), 2) };
-    assert_eq!(health(&by_hand, rollout, 9_999), "waits: OnDelete");
+    let manual = Workload { on_delete: true, outdated: vec![old], ..one_of_two(Pod::default(), 2) };
+    assert_eq!(health(&manual, rollout, 9_999), "waits: OnDelete");
     let held = Workload { held_by_partition: Some(2), ..one_of_two(Pod::default(), 2) };
     assert_eq!(health(&held, rollout, 9_999), "waits: Partition");
 }

@@ -184,16 +184,16 @@ impl<'a> Lane<'a> {
     }
 
     /// Whether a person rolled back a verified promotion, and its content does not run here again.
-    pub fn was_taken_back(&self, promotion: &Promotion) -> bool {
+    pub fn is_rolled_back(&self, promotion: &Promotion) -> bool {
         let Some(number) = promotion.revision() else { return false };
-        let took_back = |other: &Promotion| {
+        let rolled_back = |other: &Promotion| {
             other.spec.kind == PromotionKind::Rollback
                 && other.revision() > Some(number)
                 && self.reverts(other, number)
         };
         promotion.phase() == PromotionPhase::Verified
             && !self.runs(promotion)
-            && self.revisions.iter().any(|other| took_back(other))
+            && self.revisions.iter().any(|other| rolled_back(other))
     }
 
     /// The last rollback that reverted a release: it restored a revision before one of the release. If the history no longer contains
@@ -201,7 +201,7 @@ impl<'a> Lane<'a> {
     pub fn rolled_back_by(&self, release: &CachedRelease) -> Option<&'a Promotion> {
         let of_it = self.revisions.iter().filter(|promotion| is_of(promotion, release));
         let numbers: Vec<i64> = of_it.filter_map(|promotion| promotion.revision()).collect();
-        let took_back = |other: &&Promotion| {
+        let rolled_back = |other: &&Promotion| {
             let restores = other.status.as_ref().and_then(|status| status.restores);
             match (other.revision(), restores) {
                 (Some(own), Some(_)) if !numbers.is_empty() => {
@@ -212,7 +212,7 @@ impl<'a> Lane<'a> {
             }
         };
         let rollbacks = self.revisions.iter().rev().copied();
-        rollbacks.filter(|other| other.spec.kind == PromotionKind::Rollback).find(took_back)
+        rollbacks.filter(|other| other.spec.kind == PromotionKind::Rollback).find(rolled_back)
     }
 
     /// Whether a rollback reverted a revision: it restored an earlier one, or it replaced a rollback that had restored the revision.

@@ -16,9 +16,9 @@ fn has_other_content<'a>(lane: &Lane<'a>, other: &'a Promotion, rollback: &Promo
     let is_of_release = |promotion: &&Promotion| {
         promotion.spec.kind == PromotionKind::Promote && promotion.spec.release == rollback.spec.release
     };
-    let taken_back = lane.revisions.iter().rev().copied().find(is_of_release);
-    match (lane.release_digest(other), taken_back.and_then(|promotion| lane.release_digest(promotion))) {
-        (Some(digest), Some(taken_back)) => digest != taken_back,
+    let rolled_back = lane.revisions.iter().rev().copied().find(is_of_release);
+    match (lane.release_digest(other), rolled_back.and_then(|promotion| lane.release_digest(promotion))) {
+        (Some(digest), Some(rolled_back)) => digest != rolled_back,
         (Some(_) | None, _) => {
             origin(lane, other).is_none_or(|origin| origin.spec.release != rollback.spec.release)
         }

@@ -4,7 +4,7 @@
 //! Invariant: a failing measurement is in the record before anything follows from it, and a passing one costs no write. A rollback is not
 //! measured: its content passed before.
 
-use super::outcome::{Outcome, Stage};
+use super::outcome::{Outcome, Turn};
 use super::refusal::refuse;
 use super::{Decision, RETRY, Scene};
 use crate::api::{
@@ -199,7 +199,7 @@ pub(super) fn close(scene: &Scene<'_>, status: &mut PromotionStatus) {
 }
 
 /// Asks every query once, and waits for the checks that have to pass before the first write.
-pub(super) fn before_start(scene: &Scene<'_>, wanted: &[Desired]) -> Stage<Option<Decision>> {
+pub(super) fn before_start(scene: &Scene<'_>, wanted: &[Desired]) -> Turn<Option<Decision>> {
     let asker = asker(scene, wanted, None);
     let (mut actions, mut wake_at, mut waits, mut is_open) = (Vec::new(), None, Vec::new(), true);
     for round in rounds(scene, Phase::Before) {

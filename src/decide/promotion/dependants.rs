@@ -11,7 +11,7 @@ const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
 
 /// Creates the rollbacks of the dependants before a rollback starts, and waits until they have written. The controller may have been down when
 /// the rollback was created: the first pass creates them, however late it is.
-pub(super) fn go_first(scene: &Scene<'_>) -> Option<Decision> {
+pub(super) fn rolled_back_first(scene: &Scene<'_>) -> Option<Decision> {
     let number = scene.restored_revision().filter(|_| scene.is_rollback())?;
     let target = scene.lane.revision(number);
     let version =

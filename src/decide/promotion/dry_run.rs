@@ -16,7 +16,7 @@
 
 use super::desired::is_replaced;
 use super::gates::{missing_consent, missing_right};
-use super::outcome::{Outcome, Stage};
+use super::outcome::{Outcome, Turn};
 use super::{Decision, Scene, note};
 use crate::api::{Change, ChangeAction, Delivery, Meta, PromotionPhase, PromotionStatus, Reason};
 use crate::content::object::comparison::differences;
@@ -41,11 +41,11 @@ const MOST_REFUSALS: usize = 50;
 /// Warnings in the record.
 const MOST_WARNINGS: usize = 20;
 
-/// What a dry run lacks: the reason, the message, and when to look again.
+/// What a dry run lacks: the reason, the message, and when to try again.
 type Lack = (Reason, String, Option<Timestamp>);
 
 /// Decides about a dry run that has not ended.
-pub(super) fn decide(scene: &Scene<'_>) -> Stage {
+pub(super) fn decide(scene: &Scene<'_>) -> Turn {
     let release = scene.release.filter(|release| !release.deleting());
     if release.is_none() || scene.is_of_another_release() {
         let message = "the release was deleted before its objects were compared".into();
@@ -99,7 +99,7 @@ fn lacking(scene: &Scene<'_>) -> Option<Lack> {
 }
 
 /// Waits until the deadline, and ends then with what is lacking as the reason.
-fn wait(scene: &Scene<'_>, reason: Reason, message: &str, again: Option<Timestamp>) -> Stage {
+fn wait(scene: &Scene<'_>, reason: Reason, message: &str, again: Option<Timestamp>) -> Turn {
     let deadline = deadline(scene);
     if scene.now >= deadline {
         let message = format!("{message} (given up after {} s)", PATIENCE.as_secs());
@@ -113,7 +113,7 @@ fn deadline(scene: &Scene<'_>) -> Timestamp {
 }
 
 /// There is no content, or it cannot be rendered.
-fn unloaded(scene: &Scene<'_>) -> Stage {
+fn unloaded(scene: &Scene<'_>) -> Turn {
     let refused = |reason, message: &str| Err(Outcome::Refused { reason, message: message.to_owned() });
     match (&scene.world.content, &scene.world.plans.content) {
         (Loaded::Missing(name), _) => {

@@ -100,7 +100,7 @@ fn superseded(scene: &Scene<'_>, by: &str) -> Decision {
 
 /// Ends the promotion after its rollback has started. The spec of the rollback holds the failure, or what the user wrote.
 fn rolled_back(scene: &Scene<'_>, rollback: &Promotion) -> Decision {
-    let reason = rollback.spec.cause.as_deref().map_or(Reason::TakenBack, Reason::from);
+    let reason = rollback.spec.cause.as_deref().map_or(Reason::RolledBackManually, Reason::from);
     let cause = rollback.spec.reason.as_deref().unwrap_or("rolled back manually");
     let message = match rollback.status.as_ref().and_then(|status| status.restores) {
         Some(revision) => format!("{cause}; rolled back to revision {revision}"),

@@ -1,6 +1,6 @@
 //! What a pending promotion waits for: the gates of its release, a free lane, consent and approvals.
 
-use super::outcome::{Outcome, Stage};
+use super::outcome::{Outcome, Turn};
 use super::{Decision, RETRY, Scene, recalled};
 use crate::api::{
     Approvals, ApprovalsReport, CachedRelease, GateName, Meta, Promotion, PromotionKind, Reason,
@@ -25,7 +25,7 @@ use jiff::{SignedDuration, Timestamp};
 const RIGHTS: SignedDuration = SignedDuration::from_secs(30);
 
 /// Waits or ends while a gate of the release is closed.
-pub(super) fn closed_gate(scene: &Scene<'_>) -> Stage<Option<Decision>> {
+pub(super) fn closed_gate(scene: &Scene<'_>) -> Turn<Option<Decision>> {
     if scene.is_rollback() {
         return superseded_rollback(scene);
     }
@@ -47,7 +47,7 @@ pub(super) fn closed_gate(scene: &Scene<'_>) -> Stage<Option<Decision>> {
     };
     if let (Requested::ByPerson, Some(other)) = (asked, scene.lane.here().find(is_later)) {
         let message = format!("superseded by {}; create another Promotion", other.name());
-        return Err(Outcome::Cancelled { reason: Reason::Overtaken, message });
+        return Err(Outcome::Cancelled { reason: Reason::SupersededBeforeStart, message });
     }
     if let (Requested::ByPerson, Some(why)) = (asked, missing_right(scene)) {
         return Ok(Some(scene.wait(&Reason::Requester, &why, Some(later(scene.now, RIGHTS)))));
@@ -85,10 +85,10 @@ pub(super) fn closed_gate(scene: &Scene<'_>) -> Stage<Option<Decision>> {
 
 /// Ends a rollback to recalled content. Cancels an automatic rollback of a revision that no longer runs here: it was already replaced, or the
 /// namespace was recreated.
-fn superseded_rollback(scene: &Scene<'_>) -> Stage<Option<Decision>> {
+fn superseded_rollback(scene: &Scene<'_>) -> Turn<Option<Decision>> {
     let own = &scene.world.promotion;
     if let Some(message) = recalled::not_needed(scene) {
-        return Err(Outcome::Cancelled { reason: Reason::Overtaken, message });
+        return Err(Outcome::Cancelled { reason: Reason::SupersededBeforeStart, message });
     }
     if let Some(outcome) = recalled::target_is_recalled(scene).or_else(|| irreversible(scene)) {
         return Err(outcome);
@@ -107,7 +107,7 @@ fn superseded_rollback(scene: &Scene<'_>) -> Stage<Option<Decision>> {
         |other| format!("{} replaced it", other.name()),
     );
     let message = format!("the failed revision no longer runs here: {cause}");
-    Err(Outcome::Cancelled { reason: Reason::Overtaken, message })
+    Err(Outcome::Cancelled { reason: Reason::SupersededBeforeStart, message })
 }
 
 /// Refuses a user's rollback behind an irreversible release, unless the user names the revision.
@@ -181,7 +181,7 @@ pub(super) fn no_consent(scene: &Scene<'_>) -> Option<Decision> {
     Some(scene.wait(&reason, &message, again))
 }
 
-/// Why nothing may be read in the target namespace, and when to look again.
+/// Why nothing may be read in the target namespace, and when to try again.
 pub(super) fn missing_consent(scene: &Scene<'_>) -> Option<(Reason, String, Option<Timestamp>)> {
     let namespace = &scene.environment.spec.namespace;
     match scene.world.project.namespace(scene.environment) {

@@ -19,7 +19,7 @@
 //! a Job that was never created could not be told from one that was deleted, and a healthy release would fail. The completion is
 //! written to the status before anything follows from it, and the Job exists for an hour after it has finished, even if its content
 //! says otherwise, so that a controller that was down finds it. No two promotions of a lane run hooks at the same time: unfinished
-//! hooks of the revision before are stopped and gone first, and a rollback does not end before they are.
+//! hooks of the revision before are stopped first, and a rollback does not end before they are.
 
 use super::batch::Batch;
 use super::desired::is_written;
@@ -85,7 +85,7 @@ fn is_started(status: &PromotionStatus, key: &ObjectKey) -> bool {
     status.steps.iter().any(|step| step.name == key.name() && is_running(step))
 }
 
-/// Whether somebody deleted the Job of a hook before its result was recorded.
+/// Whether a user deleted the Job of a hook before its result was recorded.
 fn is_deleted(scene: &Scene<'_>, key: &ObjectKey) -> bool {
     let status = scene.world.promotion.status.as_ref();
     status.is_some_and(|status| is_started(status, key))

@@ -2,7 +2,7 @@
 
 use super::checks::baselines;
 use super::health::exits_found;
-use super::outcome::{Outcome, Stage};
+use super::outcome::{Outcome, Turn};
 use super::retries::possible;
 use super::rolling::{rolling_message, rolling_reason};
 use super::writes::next_writes;
@@ -43,7 +43,7 @@ pub(super) fn intend(
     plan: &Plan,
     replaced: &[Desired],
     approvals: Option<ApprovalsReport>,
-) -> Stage {
+) -> Turn {
     let wanted = plan.objects.as_slice();
     let mut status = begin(scene, &plan.content);
     status.approvals = approvals;

@@ -7,7 +7,7 @@ use super::ending::finish;
 use super::health::{
     health_of, template_change, unchanged, unjudged, without_new_pods, without_replicas, workloads,
 };
-use super::outcome::{Outcome, Stage};
+use super::outcome::{Outcome, Turn};
 use super::{Decision, Scene, test_runs};
 use crate::api::{Delivery, ObjectRef, Reason, mark};
 use crate::content::Desired;
@@ -18,7 +18,7 @@ use crate::decide::world::Loaded;
 use jiff::Timestamp;
 
 /// Checks health until the observe window ends.
-pub(super) fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -> Stage {
+pub(super) fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -> Turn {
     let until = later(since, span(scene.policy.observe_window));
     let is_managed = scene.environment.spec.delivery == Delivery::Managed;
     if let Some((key, changed)) = template_change(scene, wanted).filter(|_| is_managed) {
@@ -106,7 +106,7 @@ fn failed(scene: &Scene<'_>, reason: Reason, message: String) -> Outcome {
 
 /// Ends the promotion after the observe window: verified, unless nothing shows whether the release is good. None while a check needs
 /// further measurements.
-fn end(scene: &Scene<'_>, wanted: &[Desired], checks: &Checks<'_>) -> Stage<Option<Decision>> {
+fn end(scene: &Scene<'_>, wanted: &[Desired], checks: &Checks<'_>) -> Turn<Option<Decision>> {
     if let Some((reason, message)) = test_runs::error(scene) {
         return Err(Outcome::Inconclusive { reason, message });
     }

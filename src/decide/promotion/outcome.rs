@@ -5,7 +5,7 @@ use super::Decision;
 use crate::api::Reason;
 
 /// What a stage comes to: a step, or the end of the promotion.
-pub(super) type Stage<T = Decision> = Result<T, Outcome>;
+pub(super) type Turn<T = Decision> = Result<T, Outcome>;
 
 /// The outcome of a promotion.
 pub(super) enum Outcome {

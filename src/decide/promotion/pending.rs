@@ -4,7 +4,7 @@ use super::checks::before_start;
 use super::ending::finish;
 use super::gates::{busy_lane, closed_gate, no_consent, unapproved};
 use super::intent::{begin, intend, launch};
-use super::outcome::{Outcome, Stage};
+use super::outcome::{Outcome, Turn};
 use super::refusal::refuse;
 use super::{Decision, RETRY, Scene, dependants, drift, test_runs};
 use crate::api::{Delivery, Meta, ObjectRef, PromotionPhase, Reason};
@@ -22,9 +22,9 @@ pub(super) fn decide(scene: &Scene<'_>) -> Decision {
     test_runs::attend(scene, next(scene).unwrap_or_else(|outcome| finish(scene, outcome)))
 }
 
-fn next(scene: &Scene<'_>) -> Stage {
+fn next(scene: &Scene<'_>) -> Turn {
     let waits = closed_gate(scene)?.or_else(|| busy_lane(scene)).or_else(|| no_consent(scene));
-    if let Some(decision) = waits.or_else(|| dependants::go_first(scene)) {
+    if let Some(decision) = waits.or_else(|| dependants::rolled_back_first(scene)) {
         return Ok(decision);
     }
     let content = match &scene.world.content {
@@ -57,7 +57,7 @@ fn next(scene: &Scene<'_>) -> Stage {
     }
 }
 
-fn no_target(scene: &Scene<'_>) -> Stage {
+fn no_target(scene: &Scene<'_>) -> Turn {
     match (scene.is_rollback(), scene.world.promotion.spec.to_revision) {
         (true, Some(number)) => {
             let message = format!(
@@ -87,7 +87,7 @@ fn start_observing(scene: &Scene<'_>, content: &Digested) -> Decision {
     Decision { memory: Some(memory), wake_at: Some(scene.shortly()), ..Decision::default() }
 }
 
-fn start_promotion(scene: &Scene<'_>, content: &Digested, plan: &Plan) -> Stage {
+fn start_promotion(scene: &Scene<'_>, content: &Digested, plan: &Plan) -> Turn {
     let captured_elsewhere = scene.release.is_some_and(|release| release.captured_from().is_some());
     if let Some((ingress, host)) = captured_elsewhere
         .then(|| unchanged_hosts(content.objects(), plan.content.objects()))
@@ -167,7 +167,7 @@ fn is_verified_target(scene: &Scene<'_>) -> bool {
     }
 }
 
-fn start_rollback(scene: &Scene<'_>, plan: &Plan) -> Stage {
+fn start_rollback(scene: &Scene<'_>, plan: &Plan) -> Turn {
     if !is_verified_target(scene) {
         let message = "spec.toRevision names a revision that was not verified in this environment; see status.applications of the environment".into();
         return Err(Outcome::Refused { reason: Reason::NotVerified, message });

@@ -1,7 +1,7 @@
 //! A promotion whose content is recalled, and a rollback that would restore recalled content.
 
 use super::consequence::Consequence;
-use super::outcome::{Outcome, Stage};
+use super::outcome::{Outcome, Turn};
 use super::{Decision, Scene};
 use crate::api::{Delivery, Reason, Recall};
 use crate::decide::history::recalled::is_overridden;
@@ -9,7 +9,7 @@ use crate::decide::history::target::{irreversible_release, recall_target};
 use crate::decide::recall::{Disposition, disposition, is_of_recall, no_target_left, why};
 
 /// Ends a promotion whose content was recalled after it started. If a rollback follows, that ends the promotion.
-pub(super) fn ended(scene: &Scene<'_>) -> Stage<Option<Decision>> {
+pub(super) fn ended(scene: &Scene<'_>) -> Turn<Option<Decision>> {
     let Some(recall) = scene.lane.recalled_by(&scene.world.promotion) else { return Ok(None) };
     let follows = !scene.is_rollback() && is_rolled_back(scene, recall);
     match follows {

@@ -1,13 +1,13 @@
 //! A promotion that cannot start yet because the API server or an existing object refuses a write.
 
 use super::Scene;
-use super::outcome::{Outcome, Stage};
+use super::outcome::{Outcome, Turn};
 use crate::api::Reason;
 use crate::decide::moments::later;
 use jiff::{SignedDuration, Timestamp};
 
 /// Reports the refusal and retries. Gives up after the progress deadline, which counts from the first refusal.
-pub(super) fn refuse(scene: &Scene<'_>, reason: Reason, message: &str, retry: SignedDuration) -> Stage {
+pub(super) fn refuse(scene: &Scene<'_>, reason: Reason, message: &str, retry: SignedDuration) -> Turn {
     refuse_at(scene, (reason.clone(), reason), message, later(scene.now, retry))
 }
 
@@ -17,7 +17,7 @@ pub(super) fn refuse_at(
     (waits, ends): (Reason, Reason),
     message: &str,
     retry_at: Timestamp,
-) -> Stage {
+) -> Turn {
     let limit = SignedDuration::from_secs(i64::from(scene.policy.failing.progress_deadline_seconds));
     let mut status = scene.status.clone();
     let since = status.refused_since.get_or_insert_with(|| scene.time()).0;

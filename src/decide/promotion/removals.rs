@@ -23,7 +23,7 @@ use crate::decide::world::{Live, PromotionWorld};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 
-/// The delay before the result of a deletion is looked at.
+/// The delay before the result of a deletion is read.
 const SOON: SignedDuration = SignedDuration::from_secs(1);
 /// Failures in a row after which a deletion is left to the next promotion: about half a minute with the delays between them.
 const ATTEMPTS: u32 = 6;
@@ -101,7 +101,7 @@ fn progress(scene: &Scene<'_>, key: &ObjectKey, insists: bool) -> Progress {
         }
         Some(Live::Present(live)) => live,
     };
-    // Somebody else took it over since the promotion started.
+    // Another tool took it over since the promotion started.
     if annotation(live, mark::OWNER) != Some(scene.owner().as_str()) {
         return Progress::Done;
     }

@@ -5,7 +5,7 @@ use super::desired::is_written;
 use super::ending::finish;
 use super::health::{disrupted, health_of, mode, without_replicas, workloads};
 use super::observing::{no_new_pods, nothing_ran};
-use super::outcome::{Outcome, Stage};
+use super::outcome::{Outcome, Turn};
 use super::retries::{Unwritten, failure_note, possible, progress};
 use super::writes::{next_writes, stuck_pods};
 use super::{Decision, Scene, checks, hooks, note, removals, steps, test_runs};
@@ -23,7 +23,7 @@ const WORTH_A_WRITE: SignedDuration = SignedDuration::from_secs(5);
 const CONSENT: SignedDuration = SignedDuration::from_secs(10);
 
 /// Carries out the next writes, and checks what is written already.
-pub(super) fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Stage {
+pub(super) fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Turn {
     let status = &scene.status;
     let since = hooks::rollout_since(scene, status);
     let since = waited(scene, status).map_or(since, |at| at.max(since).min(scene.now));
@@ -118,7 +118,7 @@ fn checked_keys(scene: &Scene<'_>, wanted: &[Desired], next: &Batch) -> Vec<Obje
 }
 
 /// The next step of the tests of the last verified revision; none when they have ended.
-fn regression(scene: &Scene<'_>) -> Stage<Option<Decision>> {
+fn regression(scene: &Scene<'_>) -> Turn<Option<Decision>> {
     if let Some((reason, message)) = test_runs::failure(scene) {
         return Err(Outcome::Failed { reason, message });
     }
@@ -127,7 +127,7 @@ fn regression(scene: &Scene<'_>) -> Stage<Option<Decision>> {
 
 /// Runs the hooks after the rollout and the tests of the last verified revision, deletes what a rollback can restore, and starts the
 /// observe window.
-fn finish_rollout(scene: &Scene<'_>, wanted: &[Desired], unwritten: &Unwritten) -> Stage {
+fn finish_rollout(scene: &Scene<'_>, wanted: &[Desired], unwritten: &Unwritten) -> Turn {
     let status = &scene.status;
     let next = (!scene.is_rollback()).then(|| hooks::run(scene, status, wanted, Hook::PostPromote)).flatten();
     if let Some(next) = next {
@@ -195,7 +195,7 @@ fn proceed(
 }
 
 /// Ends a rollback, whose content was verified before; starts the observe window of a promotion.
-fn rolled_out(scene: &Scene<'_>, wanted: &[Desired]) -> Stage {
+fn rolled_out(scene: &Scene<'_>, wanted: &[Desired]) -> Turn {
     if scene.is_rollback() {
         let what =
             scene.status.version.clone().unwrap_or_else(|| "what ran before Towpath first wrote".to_owned());

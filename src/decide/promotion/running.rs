@@ -4,7 +4,7 @@
 //! of it starts, and this one ends as if the release were there. Its content is in the Content of the promotion.
 
 use super::observing::observe;
-use super::outcome::{Outcome, Stage};
+use super::outcome::{Outcome, Turn};
 use super::rollout::{roll_out, waits_for_a_person};
 use super::{Decision, Scene, recalled};
 use crate::api::{Delivery, Meta, Promotion, PromotionPhase, Reason};
@@ -13,7 +13,7 @@ use crate::decide::world::Grant;
 use jiff::Timestamp;
 
 /// Decides about a promotion whose intent is recorded.
-pub(super) fn decide(scene: &Scene<'_>) -> Stage {
+pub(super) fn decide(scene: &Scene<'_>) -> Turn {
     if let Some(newer) = superseded_by(scene) {
         return match has_soaked(scene) {
             true => Err(Outcome::Verified {

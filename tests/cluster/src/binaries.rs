@@ -1,8 +1,8 @@
 //! The programs of a control plane and of a real node, each built once from Go modules into `target/`.
 //!
 //! `go.mod` beside this crate names the parts of a control plane, `node/go.mod` those of a node; the `go.sum` files pin
-//! them. One directory per content of those files and of the flags, so a change builds anew and a checkout that goes back
-//! finds the old ones. Whoever comes first builds under a file lock; others wait for it. A directory under its final
+//! them. One directory per content of those files and of the flags, so a change builds again and a checkout that goes back
+//! finds the old ones. The first process builds under a file lock; others wait for it. A directory under its final
 //! name is complete: the build happens beside it and is renamed at the end.
 
 use std::fs::{self, File};
@@ -59,7 +59,7 @@ const CONTROL_PLANE: Recipe = Recipe {
     steps: &[Step { module: "", packages: &["tool"], flags: &[], c: None }],
 };
 
-/// The kubelet is of the control plane's own module, to be of the same build, but is not among its tools: whoever needs
+/// The kubelet is of the control plane's own module, to be of the same build, but is not among its tools: a process that needs
 /// no node does not wait for it.
 const NODE: Recipe = Recipe {
     folder: "node",

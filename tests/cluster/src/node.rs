@@ -139,7 +139,7 @@ impl RealNode {
     }
 }
 
-/// Waits, and gives up at once when the node has ended. Its logs are shown by whoever fails.
+/// Waits, and gives up at once when the node has ended. Its logs are shown by the test that fails.
 async fn ending_early<T, F>(guard: &Guard, what: &str, mut ask: impl FnMut() -> F) -> Result<T>
 where
     F: Future<Output = Result<Option<T>>>,
@@ -157,7 +157,7 @@ where
     found.await?
 }
 
-/// The kubelet's rights, which RBAC gives by default to nobody.
+/// The kubelet's rights, which RBAC grants to no user by default.
 async fn permit(admin: &Access) -> Result<()> {
     let binding: ClusterRoleBinding = serde_json::from_value(json!({
         "metadata": { "name": "real-node" },

@@ -72,7 +72,7 @@ fn recalls(project: &mut Project, choices: &mut Choices<'_>) {
     for index in 0..=choices.number(2) {
         let spec = json!({
             "application": choices.of(&["shop", "shop", "other"]),
-            "digests": [choices.of(&["here", "here", "anew"])],
+            "digests": [choices.of(&["here", "here", "other"])],
             "reason": choices.text().chars().take(512).collect::<String>(),
             "author": choices.maybe(user),
         });

@@ -26,7 +26,7 @@ pub fn checks(choices: &mut Choices<'_>) -> Vec<Value> {
 }
 
 fn check(name: &str, choices: &mut Choices<'_>) -> Value {
-    let provider = choices.of(&["metrics", "metrics", "web", "nobody"]);
+    let provider = choices.of(&["metrics", "metrics", "web", "missing"]);
     let queries =
         ["up", "up{a=\"$version\"}", "up{pod=~\"$pods\"}", "rate(x[$window])", "rate(x[9h])", "$oops", "up{"];
     let comparison = json!({ "path": choices.of(&["$.a", "$..a..b", ""]), "value": choices.number(3) });

@@ -94,7 +94,7 @@ pub fn project(choices: &mut Choices<'_>) -> Project {
         let target = environment.location();
         if !choices.one_in(6) {
             let facts = NamespaceFacts {
-                uid: choices.of(&["here", "here", "here", "anew"]).into(),
+                uid: choices.of(&["here", "here", "here", "other"]).into(),
                 terminating: choices.one_in(9),
             };
             project.namespaces.insert(target.clone(), facts);
@@ -238,8 +238,8 @@ fn promotion_status(choices: &mut Choices<'_>) -> PromotionStatus {
         content: choices.maybe(|choices| format!("content-{}", choices.number(5))),
         baseline: choices.maybe(|choices| format!("content-{}", choices.number(5))),
         baseline_healthy: choices.maybe(|choices| choices.one_in(2)),
-        release_digest: choices.maybe(|choices| choices.of(&["here", "anew"]).into()),
-        namespace_uid: choices.maybe(|choices| choices.of(&["here", "here", "here", "anew"]).into()),
+        release_digest: choices.maybe(|choices| choices.of(&["here", "other"]).into()),
+        namespace_uid: choices.maybe(|choices| choices.of(&["here", "here", "here", "other"]).into()),
         application: choices.maybe(|choices| choices.of(&["shop", "shop", "shop", "other"]).into()),
         waiting_since: choices.maybe(Choices::time).filter(|_| choices.one_in(3)),
         waited_until: choices.maybe(Choices::time),

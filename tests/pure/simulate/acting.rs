@@ -10,7 +10,7 @@ use towpath::decide::decision::{Action, Question};
 use towpath::decide::world::{Answered, Live, Trial};
 
 impl Store {
-    /// Carries out one action, as `src/act` does. True when the object should be looked at again at once.
+    /// Carries out one action, as `src/act` does. True when the object should be observed again at once.
     pub fn act(
         &mut self,
         action: &Action,

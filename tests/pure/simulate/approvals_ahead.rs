@@ -71,7 +71,7 @@ fn other_overrides_ask_for_other_approvals() {
 }
 
 #[test]
-fn what_never_began_leaves_history_when_a_newer_one_has_overtaken_it() {
+fn what_never_began_leaves_history_when_a_newer_one_has_superseded_it() {
     let events: [Event; 6] = [
         FIRST,
         SECOND,

@@ -40,7 +40,7 @@ fn break_service(store: &mut Store) {
     broken.insert(the_service(), "conversion webhook failed: connection refused".into());
 }
 
-fn mend(store: &mut Store, _: Timestamp) {
+fn repair(store: &mut Store, _: Timestamp) {
     let namespace = store.namespaces.get_mut("shop-prod").unwrap();
     namespace.broken.clear();
     namespace.down.clear();
@@ -71,7 +71,7 @@ const BROKEN: Event = (1030, "the Service cannot be read", |store, _| break_serv
 
 #[test]
 fn a_release_that_crashes_in_its_window_is_rolled_back_in_spite_of_an_object_that_cannot_be_read() {
-    let run = settled(prod, &[FIRST, FADES, BROKEN, (1500, "the Service can be read", mend)]);
+    let run = settled(prod, &[FIRST, FADES, BROKEN, (1500, "the Service can be read", repair)]);
     let log = run.log.join("\n");
     assert_eq!(promotion(&run, "prod-shop-2.0.0"), PromotionPhase::Failed, "{log}");
     assert_eq!(promotion(&run, "prod-shop-2.0.0-rollback"), PromotionPhase::Verified, "{log}");
@@ -91,7 +91,7 @@ fn a_controller_that_starts_again_in_the_window_still_judges_and_rolls_back() {
     comparison::same_after_a_crash(
         "bad object in the window",
         prod,
-        &[FIRST, FADES, BROKEN, (1500, "it can", mend)],
+        &[FIRST, FADES, BROKEN, (1500, "it can", repair)],
     );
 }
 
@@ -120,7 +120,7 @@ fn an_object_that_the_release_added_and_that_cannot_be_read_is_not_said_to_be_re
         }),
         FADES,
         BROKEN,
-        (1500, "the Service can be read", mend),
+        (1500, "the Service can be read", repair),
     ];
     let run = settled(prod, &events);
     let log = run.log.join("\n");
@@ -147,7 +147,7 @@ fn objects_of_a_kind_that_is_gone_need_no_removal() {
 #[test]
 fn a_rollback_waits_for_a_webhook_that_is_down_and_says_so_once() {
     let down: Event = (1030, "writes of web fail", |store, _| down(store, the_deployment()));
-    let run = settled(prod, &[FIRST, FADES, down, (1400, "the webhook is back", mend)]);
+    let run = settled(prod, &[FIRST, FADES, down, (1400, "the webhook is back", repair)]);
     let log = run.log.join("\n");
     assert_eq!(promotion(&run, "prod-shop-2.0.0-rollback"), PromotionPhase::Verified, "{log}");
     let told =
@@ -168,7 +168,7 @@ fn a_promotion_waits_for_a_webhook_that_is_down() {
         release(store, "2.0.0", objects, now);
     });
     let down: Event = (1010, "writes of worker fail", |store, _| down(store, the_worker()));
-    let run = settled(prod, &[FIRST, waves, down, (1300, "the webhook is back", mend)]);
+    let run = settled(prod, &[FIRST, waves, down, (1300, "the webhook is back", repair)]);
     let log = run.log.join("\n");
     assert_eq!(promotion(&run, "prod-shop-2.0.0"), PromotionPhase::Verified, "{log}");
     let told = lines(&run, &["promotion prod-shop-2.0.0 reports", &the_worker().to_string(), DOWN]);
@@ -194,7 +194,7 @@ fn pods_are_not_started_before_what_they_need_is_written() {
     let down: Event = (10, "accounts cannot be written", |store, _| {
         down(store, ObjectKey::new("v1", "ServiceAccount", "runner").unwrap())
     });
-    let run = settled(prod, &[waves, down, (300, "the webhook is back", mend)]);
+    let run = settled(prod, &[waves, down, (300, "the webhook is back", repair)]);
     let log = run.log.join("\n");
     assert_eq!(promotion(&run, "prod-shop-1.0.0"), PromotionPhase::Verified, "{log}");
     assert_eq!(lines(&run, &["reports", &runner().to_string(), DOWN]).len(), 1, "{log}");
@@ -217,14 +217,14 @@ fn a_hook_that_cannot_be_stopped_is_tried_again_with_delays() {
     });
     let back: Event = (1010, "a person rolls it back", |store, now| {
         let spec = json!({ "release": "shop-2.0.0", "environment": "prod", "kind": "Rollback" });
-        store.add_promotion("by-hand", serde_json::from_value(spec).unwrap(), now);
+        store.add_promotion("manual", serde_json::from_value(spec).unwrap(), now);
     });
     let first: Event = (0, "release 1.0.0", |store, now| hooks::with(store, "1.0.0", "web", vec![], now));
-    let run = settled(prod, &[first, hooked, down, back, (1200, "the webhook is back", mend)]);
+    let run = settled(prod, &[first, hooked, down, back, (1200, "the webhook is back", repair)]);
     let log = run.log.join("\n");
     let tries = lines(&run, &["failed: failed calling webhook"]).len();
     assert!((2..15).contains(&tries), "{tries} tries:\n{log}");
-    assert_eq!(promotion(&run, "by-hand"), PromotionPhase::Verified, "{log}");
+    assert_eq!(promotion(&run, "manual"), PromotionPhase::Verified, "{log}");
 }
 
 fn pause(store: &mut Store, name: &str, paused: bool, now: Timestamp) {

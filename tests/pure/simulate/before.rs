@@ -30,7 +30,7 @@ fn become_others(store: &mut Store, tests: &[Value]) {
     environment.metadata.generation = environment.metadata.generation.map(|generation| generation + 1);
 }
 
-fn by_hand(store: &mut Store, name: &str, more: Value, now: Timestamp) {
+fn manual(store: &mut Store, name: &str, more: Value, now: Timestamp) {
     let mut spec =
         json!({ "release": "shop-1.0.0", "environment": "prod", "requestedBy": { "username": "alice" } });
     store.enforced = true;
@@ -149,7 +149,7 @@ fn a_person_can_override_the_gate_and_run_the_test_again() {
     let failing = |store: &mut Store, now: Timestamp| prod(store, &[test("db", "crash", json!({}))], now);
     let accepts: Event = (100, "a person accepts it", |store, now| {
         let accepted = json!({ "override": { "gates": ["Evidence"], "reason": "the test is wrong" } });
-        by_hand(store, "accepted", accepted, now);
+        manual(store, "accepted", accepted, now);
     });
     let run = settled(failing, &[FIRST, accepts]);
     assert_eq!(promotion(&run, "accepted"), PromotionPhase::Verified, "{}", run.log.join("\n"));
@@ -159,7 +159,7 @@ fn a_person_can_override_the_gate_and_run_the_test_again() {
         become_others(store, &[test("db", "web", json!({}))]);
     });
     let again: Event =
-        (100, "a person promotes it again", |store, now| by_hand(store, "again", json!({}), now));
+        (100, "a person promotes it again", |store, now| manual(store, "again", json!({}), now));
     let run = settled(failing, &[FIRST, repairs, again]);
     assert_eq!(promotion(&run, "again"), PromotionPhase::Verified, "{}", run.log.join("\n"));
     assert_eq!(results(&run, "again"), [("db".into(), TestResult::Passed, 1)]);
@@ -236,7 +236,7 @@ fn a_test_of_a_promotion_that_is_withdrawn_or_superseded_is_stopped() {
     let deleted: Event = (30, "the release is deleted", |store, _| _ = store.releases.remove("shop-1.0.0"));
     let accepted: Event = (30, "a person accepts it", |store, now| {
         let accepted = json!({ "override": { "gates": ["Evidence"], "reason": "it hangs" } });
-        by_hand(store, "accepted", accepted, now);
+        manual(store, "accepted", accepted, now);
     });
     for (events, what) in [([FIRST, deleted], "withdrawn"), ([FIRST, accepted], "superseded")] {
         let run = settled(endless, &events);

@@ -1,4 +1,4 @@
-//! Objects that somebody deletes or changes in the observe window: what is live is not what was written, and the release is not verified.
+//! Objects that a user deletes or changes in the observe window: what is live is not what was written, and the release is not verified.
 
 use super::comparison::{same_after_a_crash, same_in_any_order};
 use super::memory::Memory;
@@ -33,10 +33,10 @@ fn ended(run: &Run) -> (PromotionPhase, String, String) {
 
 #[test]
 fn a_release_of_which_an_object_is_deleted_or_changed_in_the_window_is_neither_verified_nor_rolled_back() {
-    let deletes: Event = (1100, "somebody deletes the Service", |store, _| lose(store, "Service", "metrics"));
+    let deletes: Event = (1100, "a user deletes the Service", |store, _| lose(store, "Service", "metrics"));
     let deletes_web: Event =
-        (1100, "somebody deletes the Deployment", |store, _| lose(store, "Deployment", "web"));
-    let edits: Event = (1100, "somebody lets the Service point elsewhere", |store, now: Timestamp| {
+        (1100, "a user deletes the Deployment", |store, _| lose(store, "Deployment", "web"));
+    let edits: Event = (1100, "a user lets the Service point elsewhere", |store, now: Timestamp| {
         let namespace = store.namespaces.get_mut("shop-prod").unwrap();
         let mut service = namespace.shown()["Service metrics"].clone();
         service["spec"]["selector"]["app"] = json!("other");
@@ -70,7 +70,7 @@ fn a_release_that_is_promoted_again_restores_what_was_deleted() {
         &[
             FIRST,
             SECOND,
-            (1100, "somebody deletes the Service", |store, _| lose(store, "Service", "metrics")),
+            (1100, "a user deletes the Service", |store, _| lose(store, "Service", "metrics")),
             (3000, "a person promotes it again", |store, now| {
                 let spec = json!({ "release": "shop-2.0.0", "environment": "prod" });
                 store.add_promotion("again", serde_json::from_value(spec).unwrap(), now);
@@ -112,7 +112,7 @@ fn what_was_written_is_not_read_in_every_pass_while_a_test_runs_on_after_the_win
     let log = run.log.join("\n");
     assert_eq!(promotion(&run, "prod-shop-1.0.0"), PromotionPhase::Verified, "{log}");
     assert_eq!(run.log.iter().filter(|line| line.contains("reads what was written")).count(), 1, "{log}");
-    let edited: Event = (20, "somebody deletes the Service", |store, _| lose(store, "Service", "web"));
+    let edited: Event = (20, "a user deletes the Service", |store, _| lose(store, "Service", "web"));
     let run = settled(brief, &[FIRST, edited]);
     assert_eq!(promotion(&run, "prod-shop-1.0.0"), PromotionPhase::Failed, "{}", run.log.join("\n"));
     same_after_a_crash("a test that runs on after the window", brief, &[FIRST]);

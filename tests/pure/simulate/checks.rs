@@ -152,12 +152,12 @@ fn a_release_that_cannot_be_measured_waits_before_the_first_write_or_is_inconclu
         (3_600, "a person promotes 2.0.0", |store, now| {
             shop(store, "2.0.0", "web", now);
             let spec = json!({ "release": "shop-2.0.0", "environment": "prod" });
-            store.add_promotion("by-hand", serde_json::from_value(spec).unwrap(), now);
+            store.add_promotion("manual", serde_json::from_value(spec).unwrap(), now);
         }),
     ];
     let run = Run::of(measured, &next).until(4_000);
-    assert_eq!(promotion(&run, "by-hand"), PromotionPhase::Pending);
-    let said = message(&run, "by-hand");
+    assert_eq!(promotion(&run, "manual"), PromotionPhase::Pending);
+    let said = message(&run, "manual");
     assert!(
         said.contains("check errors: cannot connect") && said.contains("override can pass the gate Evidence"),
         "{said}"

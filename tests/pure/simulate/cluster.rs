@@ -110,14 +110,14 @@ impl Namespace {
         self.counts.remove(&key);
     }
 
-    /// Somebody deletes the Jobs that have finished.
+    /// A user deletes the Jobs that have finished.
     pub fn forget_jobs(&mut self, now: Timestamp) {
         let name = self.name.clone();
         self.objects
             .retain(|key, placed| key.kind() != "Job" || !is_ready(placed, &fate(placed, &name), now));
     }
 
-    /// Somebody deletes the objects of a kind whose names begin so. One with a finalizer stays until that is removed.
+    /// A user deletes the objects of a kind whose names begin so. One with a finalizer stays until that is removed.
     pub fn lose(&mut self, kind: &str, name: &str) {
         let is_it = |key: &ObjectKey| key.kind() == kind && key.name().starts_with(name);
         let keys: Vec<ObjectKey> = self.objects.keys().filter(|key| is_it(key)).cloned().collect();
@@ -145,7 +145,7 @@ impl Namespace {
         !is_held
     }
 
-    /// Somebody changes one field, or the API server fills it in.
+    /// A user changes one field, or the API server fills it in.
     pub fn set(&mut self, key: &ObjectKey, pointer: &str, value: Value, now: Timestamp) {
         let Some(placed) = self.objects.get(key) else { return };
         let mut object = placed.live.clone();

@@ -1,4 +1,4 @@
-//! What `kubectl towpath explain` and `plan` say is what the controller reports, at every moment at which nobody has anything to do.
+//! What `kubectl towpath explain` and `plan` say is what the controller reports, at every moment at which nothing is left to do.
 
 use super::run::Run;
 use std::collections::BTreeMap;

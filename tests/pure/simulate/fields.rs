@@ -1,4 +1,4 @@
-//! Field sets of server-side apply: who owns which field, conflicts, and what is removed when nobody owns it any more.
+//! Field sets of server-side apply: who owns which field, conflicts, and what is removed when it has no owner any more.
 
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -36,7 +36,7 @@ pub fn conflict(owned: &Value, body: &Value, live: &Value) -> Option<String> {
     })
 }
 
-/// Removes what was owned and is not wanted any more, unless somebody else owns it too.
+/// Removes what was owned and is not wanted any more, unless another manager owns it too.
 pub fn prune(object: &mut Value, owned: &Value, wanted: &Value, others: &[&Value]) {
     let Some(members) = object.as_object_mut() else { return };
     let names: BTreeSet<&String> = owned.as_object().into_iter().flat_map(Map::keys).collect();

@@ -27,7 +27,7 @@ const VERIFIED: [Event; 5] = [
 ];
 const AGAIN: Event = (5000, "5.0.0 is promoted again", |store, now| again(store, "again", now));
 const ONCE_MORE: Event = (6000, "and once more", |store, now| again(store, "once-more", now));
-const TAKEN_BACK: Event = (7000, "a person rolls 5.0.0 back", |store, now| {
+const ROLLED_BACK_MANUALLY: Event = (7000, "a person rolls 5.0.0 back", |store, now| {
     let spec = json!({ "release": "shop-5.0.0", "environment": "prod", "kind": "Rollback" });
     store.add_promotion("back", serde_json::from_value(spec).unwrap(), now);
 });
@@ -35,7 +35,7 @@ const TAKEN_BACK: Event = (7000, "a person rolls 5.0.0 back", |store, now| {
 #[test]
 fn what_is_promoted_again_does_not_push_the_version_before_it_out_of_history() {
     let [first, second, third, fourth, fifth] = VERIFIED;
-    let events = [first, second, third, fourth, fifth, AGAIN, ONCE_MORE, TAKEN_BACK];
+    let events = [first, second, third, fourth, fifth, AGAIN, ONCE_MORE, ROLLED_BACK_MANUALLY];
     let run = settled(shortest, &events);
     assert_eq!(promotion(&run, "back"), PromotionPhase::Verified);
     assert_eq!(image(&run, "web"), "web-4", "{}", run.log.join("\n"));
@@ -52,7 +52,8 @@ fn the_same_release_with_other_overrides_does_not_push_the_version_before_it_out
         let variables = json!([{ "kind": "Deployment", "name": "web", "variables": variable }]);
         environment.spec.overrides = serde_json::from_value(json!({ "env": variables })).unwrap();
     });
-    let run = settled(shortest, &[first, second, third, fourth, fifth, overridden, AGAIN, TAKEN_BACK]);
+    let run =
+        settled(shortest, &[first, second, third, fourth, fifth, overridden, AGAIN, ROLLED_BACK_MANUALLY]);
     assert_eq!(promotion(&run, "back"), PromotionPhase::Verified);
     assert_eq!(image(&run, "web"), "web-4", "{}", run.log.join("\n"));
 }
@@ -62,7 +63,7 @@ fn a_release_that_fails_after_the_same_one_ran_twice_goes_back_to_that_one() {
     let [first, second, third, fourth, fifth] = VERIFIED;
     let sixth: Event =
         (7000, "release 6.0.0, which crashes", |store, now| shop(store, "6.0.0", "crash", now));
-    let back: Event = (8000, "a person rolls 5.0.0 back, too", TAKEN_BACK.2);
+    let back: Event = (8000, "a person rolls 5.0.0 back, too", ROLLED_BACK_MANUALLY.2);
     let run = settled(shortest, &[first, second, third, fourth, fifth, AGAIN, sixth, back]);
     assert_eq!(promotion(&run, "prod-shop-6.0.0-rollback"), PromotionPhase::Verified);
     assert_eq!(image(&run, "web"), "web-4", "{}", run.log.join("\n"));

@@ -68,7 +68,7 @@ fn a_hook_that_vanishes_when_it_finishes_is_recorded_and_runs_once() {
     same_in_any_order("hooks that vanish", prod, &BRIEF);
 }
 
-/// A completed hook whose Job somebody deletes while the controller is down.
+/// A completed hook whose Job a user deletes while the controller is down.
 #[test]
 fn a_recorded_hook_is_not_run_again_when_its_job_is_gone() {
     let mut run = Run::of(prod, &BRIEF);
@@ -121,11 +121,11 @@ fn an_unfinished_hook_of_a_failed_release_is_stopped_before_the_rollback_is_done
         }),
         (1010, "a person rolls it back", |store, now| {
             let spec = json!({ "release": "shop-2.0.0", "environment": "prod", "kind": "Rollback" });
-            store.add_promotion("by-hand", serde_json::from_value(spec).unwrap(), now);
+            store.add_promotion("manual", serde_json::from_value(spec).unwrap(), now);
         }),
     ];
     let run = settled(prod, &EVENTS);
-    assert_eq!(promotion(&run, "by-hand"), PromotionPhase::Verified);
+    assert_eq!(promotion(&run, "manual"), PromotionPhase::Verified);
     assert_eq!(counts(&run, "migrate"), (1, 1), "{}", run.log.join("\n"));
     let line = |what: &str| {
         run.log

@@ -2,7 +2,8 @@
 
 use super::run::Run;
 use super::scenarios::{
-    BUDGET, DELETED, FADING, HEALTHY, HELD, HOOKS, NEW_NAMESPACE, SECOND_WORKLOAD, SUPERSEDED, TAKEN_BACK,
+    BUDGET, DELETED, FADING, HEALTHY, HELD, HOOKS, NEW_NAMESPACE, ROLLED_BACK_MANUALLY, SECOND_WORKLOAD,
+    SUPERSEDED,
 };
 use serde_json::Value;
 use towpath::api::{PromotionPhase, ReleasePhase};
@@ -24,7 +25,7 @@ fn a_healthy_release_runs_everywhere_with_what_each_environment_overrides() {
 
 #[test]
 fn a_release_that_fails_in_prod_is_gone_from_there_and_only_from_there() {
-    let run = TAKEN_BACK.run().settle();
+    let run = ROLLED_BACK_MANUALLY.run().settle();
     assert_eq!(release(&run, "2.0.0"), ReleasePhase::RolledBack);
     assert_eq!(
         (summary(&run, "dev"), summary(&run, "prod")),
@@ -45,7 +46,7 @@ fn a_release_that_fails_in_prod_is_gone_from_there_and_only_from_there() {
 }
 
 #[test]
-fn a_release_that_loses_its_pods_while_it_is_watched_is_taken_back() {
+fn a_release_that_loses_its_pods_while_it_is_watched_is_rolled_back() {
     let run = FADING.run().settle();
     assert_eq!(promotion(&run, "prod-shop-2.0.0"), PromotionPhase::Failed);
     assert_eq!(summary(&run, "prod"), "shop 1.0.0 (r3)");
@@ -95,7 +96,7 @@ fn a_spent_budget_stops_automation_until_a_person_asks() {
     assert_eq!(release(&run, "2.0.0"), ReleasePhase::RolledBack);
     assert!(!run.store.promotions.contains_key("prod-shop-3.0.0-rollback"));
     assert!(!run.store.promotions.contains_key("prod-shop-4.0.0"), "automation went on");
-    assert_eq!(promotion(&run, "by-hand"), PromotionPhase::Verified);
+    assert_eq!(promotion(&run, "manual"), PromotionPhase::Verified);
     assert_eq!(summary(&run, "prod"), "shop 4.0.0 (r5)");
 }
 
@@ -111,7 +112,7 @@ fn a_migration_that_fails_stops_the_release_before_its_workloads() {
 }
 
 #[test]
-fn a_namespace_that_was_created_again_gets_the_release_anew() {
+fn a_namespace_that_was_created_again_gets_the_release_again() {
     let run = NEW_NAMESPACE.run().settle();
     assert_eq!(summary(&run, "prod"), "shop 1.0.0 (r2)");
     assert!(!object(&run, "prod", "Deployment web").is_null());

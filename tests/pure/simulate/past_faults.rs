@@ -56,7 +56,7 @@ fn a_write_that_is_refused_for_good_ends_the_promotion() {
         ],
     );
     assert_eq!(promotion(&run, "prod-shop-1.0.0"), PromotionPhase::Failed);
-    assert!(object(&run, "prod", "Deployment api").is_null(), "it is taken back");
+    assert!(object(&run, "prod", "Deployment api").is_null(), "it is rolled back");
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn what_a_release_lacks_is_removed_where_overrides_cannot_be_applied_twice() {
 }
 
 #[test]
-fn what_was_there_before_towpath_is_not_removed_once_it_was_put_back() {
+fn what_was_there_before_towpath_is_not_removed_once_it_was_restored() {
     let setting = |store: &mut Store, now: Timestamp| {
         environment(store, "prod", json!({ "adoptFrom": ["kubectl"] }), now);
         let mut api = deployment("api", "api", None);
@@ -97,7 +97,7 @@ fn what_was_there_before_towpath_is_not_removed_once_it_was_put_back() {
     let run = settled(
         setting,
         &[
-            (60, "release 1.0.0 fails, and the api is put back", |store, now| {
+            (60, "release 1.0.0 fails, and the api is restored", |store, now| {
                 release(store, "1.0.0", vec![deployment("api", "crash", None)], now);
             }),
             (600, "release 2.0.0 has nothing to do with it", |store, now| {
@@ -124,14 +124,14 @@ fn a_rollback_is_made_though_its_name_is_taken() {
 }
 
 #[test]
-fn what_a_person_took_back_to_the_baseline_stays_taken_back() {
+fn what_a_person_rolled_back_to_the_baseline_stays_rolled_back() {
     let run = settled(
         prod,
         &[
             (0, "release 1.0.0", |store, now| shop(store, "1.0.0", "web", now)),
             (600, "a person takes it back to what was there before", |store, now| {
                 let spec = json!({ "release": "shop-1.0.0", "environment": "prod", "kind": "Rollback", "toRevision": 0 });
-                store.add_promotion("by-hand", serde_json::from_value(spec).unwrap(), now);
+                store.add_promotion("manual", serde_json::from_value(spec).unwrap(), now);
             }),
             (1200, "release 2.0.0, which crashes", |store, now| shop(store, "2.0.0", "crash", now)),
         ],
@@ -236,12 +236,12 @@ fn a_promotion_by_automation_that_waited_does_not_offer_what_a_person_tried_and_
             (1001, "release 2.0.0", |store, now| shop(store, "2.0.0", "crash", now)),
             (1003, "a person tries it, too", |store, now| {
                 let spec = json!({ "release": "shop-2.0.0", "environment": "prod" });
-                store.add_promotion("by-hand", serde_json::from_value(spec).unwrap(), now);
+                store.add_promotion("manual", serde_json::from_value(spec).unwrap(), now);
             }),
             (1010, "Services are allowed", |store, _| refuse(store, "v1", "Service", "web", false)),
         ],
     );
-    let tried = ["by-hand", "prod-shop-2.0.0"].map(|name| promotion(&run, name));
+    let tried = ["manual", "prod-shop-2.0.0"].map(|name| promotion(&run, name));
     let failed = tried.iter().filter(|phase| **phase == PromotionPhase::Failed).count();
     assert_eq!(failed, 1, "{tried:?}\n{}", run.log.join("\n"));
     assert!(summary(&run, "prod").starts_with("shop 1.0.0"), "{}", run.log.join("\n"));
@@ -268,8 +268,8 @@ fn what_a_person_asked_for_before_another_release_went_in_does_not_follow_it() {
             (0, "release 1.0.0", |store, now| shop(store, "1.0.0", "web", now)),
             (1, "release 2.0.0", |store, now| shop(store, "2.0.0", "web-2", now)),
             (10, "1.0.0 is held", |store, _| hold(store, "shop-1.0.0", true)),
-            (20, "a person asks for it", |store, now| by_hand(store, "first", "shop-1.0.0", now)),
-            (30, "and for 2.0.0", |store, now| by_hand(store, "second", "shop-2.0.0", now)),
+            (20, "a person asks for it", |store, now| manual(store, "first", "shop-1.0.0", now)),
+            (30, "and for 2.0.0", |store, now| manual(store, "second", "shop-2.0.0", now)),
             (2000, "the hold is lifted", |store, _| hold(store, "shop-1.0.0", false)),
         ],
     );
@@ -282,7 +282,7 @@ fn hold(store: &mut Store, release: &str, held: bool) {
     Arc::make_mut(store.releases.get_mut(release).unwrap()).spec.hold = Some(held);
 }
 
-fn by_hand(store: &mut Store, name: &str, release: &str, now: Timestamp) {
+fn manual(store: &mut Store, name: &str, release: &str, now: Timestamp) {
     let spec = json!({ "release": release, "environment": "prod" });
     store.add_promotion(name, serde_json::from_value(spec).unwrap(), now);
 }

@@ -60,10 +60,10 @@ fn a_person_who_promotes_a_refused_version_is_told_why_it_cannot_start() {
         (2010, "2.0.0 is added again", |store, now| release(store, "2.0.0", app("2.0.0", "web-2"), now));
     let asked: Event = (2020, "a person promotes it", |store, now| {
         let spec = json!({ "release": "shop-2.0.0", "environment": "prod" });
-        store.add_promotion("by-hand", serde_json::from_value(spec).unwrap(), now);
+        store.add_promotion("manual", serde_json::from_value(spec).unwrap(), now);
     });
     let run = settled(prod, &[FIRST, SECOND, PRUNED, again, asked]);
-    let status = run.store.promotions["by-hand"].status.clone().unwrap();
+    let status = run.store.promotions["manual"].status.clone().unwrap();
     let message = status.message.unwrap_or_default();
     assert!(message.contains("version 2.0.0 of shop was promoted to prod"), "{message}");
     assert_eq!(status.phase, PromotionPhase::Cancelled, "{message}");
@@ -90,10 +90,10 @@ fn what_failed_is_not_offered_again_under_another_name_until_a_person_asks() {
 
     let asked: Event = (2020, "a person promotes it", |store, now| {
         let spec = json!({ "release": "shop-2.0.1", "environment": "prod" });
-        store.add_promotion("by-hand", serde_json::from_value(spec).unwrap(), now);
+        store.add_promotion("manual", serde_json::from_value(spec).unwrap(), now);
     });
     let run = settled(prod, &[FIRST, SECOND, PRUNED, renamed, asked]);
-    assert!(started(&run).contains(&"by-hand".to_owned()), "{}", run.log.join("\n"));
+    assert!(started(&run).contains(&"manual".to_owned()), "{}", run.log.join("\n"));
 }
 
 #[test]

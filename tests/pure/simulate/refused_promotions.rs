@@ -24,14 +24,14 @@ fn refuse_services(store: &mut Store, refused: bool) {
     }
 }
 
-fn by_hand(store: &mut Store, name: &str, environment: &str, now: Timestamp) {
+fn manual(store: &mut Store, name: &str, environment: &str, now: Timestamp) {
     let spec = json!({ "release": "shop-1.0.0", "environment": environment });
     store.add_promotion(name, serde_json::from_value(spec).unwrap(), now);
 }
 
 const FIRST: Event = (0, "release 1.0.0", |store, now| shop(store, "1.0.0", "web", now));
 const ALLOWED: Event = (1000, "Services are allowed", |store, _| refuse_services(store, false));
-const BY_HAND: Event = (1010, "a person promotes it", |store, now| by_hand(store, "again", "staging", now));
+const MANUALLY: Event = (1010, "a person promotes it", |store, now| manual(store, "again", "staging", now));
 
 fn condition(run: &Run, type_: &str) -> Option<(String, String)> {
     let conditions = run.store.releases["shop-1.0.0"].status.clone().unwrap().conditions;
@@ -45,7 +45,7 @@ fn a_release_that_was_refused_and_then_promoted_is_verified() {
     assert_eq!(promotion(&run, "staging-shop-1.0.0"), PromotionPhase::Failed);
     assert_eq!(release(&run, "1.0.0"), ReleasePhase::Failed);
 
-    let run = settled(staging_and_prod, &[FIRST, ALLOWED, BY_HAND]);
+    let run = settled(staging_and_prod, &[FIRST, ALLOWED, MANUALLY]);
     assert_eq!(promotion(&run, "again"), PromotionPhase::Verified);
     assert_eq!(promotion(&run, "prod-shop-1.0.0"), PromotionPhase::Verified);
     assert_eq!(release(&run, "1.0.0"), ReleasePhase::Verified, "{}", run.log.join("\n"));
@@ -57,8 +57,8 @@ fn a_release_that_was_refused_and_then_promoted_is_verified() {
 fn a_refusal_to_promote_again_what_runs_here_does_not_change_the_release() {
     let refused: Event = (3000, "Services are refused again", |store, _| refuse_services(store, true));
     let again: Event =
-        (3010, "a person promotes it again", |store, now| by_hand(store, "once-more", "staging", now));
-    let run = settled(staging_and_prod, &[FIRST, ALLOWED, BY_HAND, refused, again]);
+        (3010, "a person promotes it again", |store, now| manual(store, "once-more", "staging", now));
+    let run = settled(staging_and_prod, &[FIRST, ALLOWED, MANUALLY, refused, again]);
     assert_eq!(promotion(&run, "once-more"), PromotionPhase::Failed, "{}", run.log.join("\n"));
     assert_eq!(release(&run, "1.0.0"), ReleasePhase::Verified);
     assert_eq!(summary(&run, "staging"), "shop 1.0.0 (r1)");

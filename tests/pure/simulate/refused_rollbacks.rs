@@ -1,4 +1,4 @@
-//! Rollbacks that are refused hold nobody up, and say nothing about what runs.
+//! Rollbacks that are refused hold no promotion up, and say nothing about what runs.
 
 use super::outcomes::{image, promotion, release as phase};
 use super::rollbacks::{FADES, FIRST, SECOND, TAKEN, back, service_of};
@@ -12,7 +12,7 @@ use towpath::api::{Delivery, PromotionPhase, ReleasePhase};
 use towpath::content::ObjectKey;
 
 const NONE_THERE_IS: Event =
-    (2000, "back to none there is", |store, now| back(store, "by-hand", "shop-2.0.0", 9, now));
+    (2000, "back to none there is", |store, now| back(store, "manual", "shop-2.0.0", 9, now));
 
 /// Nothing goes back to 1.0.0 from second 1900 on: another owns an object of it.
 const WITH_LEGACY: Event = (0, "release 1.0.0 with the Service legacy", |store, now| {
@@ -26,10 +26,10 @@ const LEGACY_IS_TAKEN: Event = (1900, "legacy is another's", |store, now| {
         "apiVersion": "v1", "kind": "Service", "spec": { "ports": [{ "port": 80 }] },
         "metadata": { "name": "legacy", "namespace": "shop-prod", "annotations": { "towpath.dev/owner": "other.prod.app" } },
     });
-    store.namespaces.get_mut("shop-prod").unwrap().place(service, "somebody", now);
+    store.namespaces.get_mut("shop-prod").unwrap().place(service, "a-user", now);
 });
 const A_PERSON_WANTS_IT_BACK: Event =
-    (2030, "back to the first", |store, now| back(store, "by-hand", "shop-3.0.0", 1, now));
+    (2030, "back to the first", |store, now| back(store, "manual", "shop-3.0.0", 1, now));
 
 fn ends(events: &[Event], version: &str, expected: ReleasePhase) -> Run {
     let run = settled(prod, events);
@@ -43,12 +43,12 @@ fn a_verified_release_stays_verified() {
 }
 
 #[test]
-fn a_release_that_was_taken_back_stays_taken_back() {
+fn a_release_that_was_rolled_back_stays_rolled_back() {
     ends(&[FIRST, FADES, NONE_THERE_IS], "2.0.0", ReleasePhase::RolledBack);
 }
 
 #[test]
-fn a_release_that_another_rollback_put_back_is_verified() {
+fn a_release_that_another_rollback_restored_is_verified() {
     let events: [Event; 4] = [
         FIRST,
         SECOND,
@@ -60,13 +60,13 @@ fn a_release_that_another_rollback_put_back_is_verified() {
 }
 
 #[test]
-fn a_release_that_a_person_took_back_after_the_automatic_one_was_refused_is_rolled_back() {
+fn a_release_that_a_person_rolled_back_after_the_automatic_one_was_refused_is_rolled_back() {
     let events: [Event; 5] = [
         FIRST,
         FADES,
         TAKEN,
         (2000, "the Service is ours again", |store, now| service_of(store, "shop", now)),
-        (2100, "back to the first", |store, now| back(store, "by-hand", "shop-2.0.0", 1, now)),
+        (2100, "back to the first", |store, now| back(store, "manual", "shop-2.0.0", 1, now)),
     ];
     let run = ends(&events, "2.0.0", ReleasePhase::RolledBack);
     assert_eq!(image(&run, "web"), "web-1");
@@ -74,14 +74,14 @@ fn a_release_that_a_person_took_back_after_the_automatic_one_was_refused_is_roll
 
 #[test]
 fn a_release_that_recovers_while_its_rollback_is_refused_is_verified() {
-    fn mend(store: &mut Store, now: Timestamp) {
+    fn repair(store: &mut Store, now: Timestamp) {
         let key = ObjectKey::new("apps/v1", "Deployment", "web").unwrap();
         let image = &deployment("web", "web-2", None)["spec"]["template"]["spec"]["containers"][0]["image"];
         let path = "/spec/template/spec/containers/0/image";
         let patch = json!([{ "op": "replace", "path": path, "value": image }]);
         store.namespaces.get_mut("shop-prod").unwrap().patch(&key, patch, now).unwrap();
     }
-    let events: [Event; 4] = [FIRST, FADES, TAKEN, (1500, "somebody mends the image", mend)];
+    let events: [Event; 4] = [FIRST, FADES, TAKEN, (1500, "a user repairs the image", repair)];
     let run = ends(&events, "2.0.0", ReleasePhase::Verified);
     assert_eq!(promotion(&run, "prod-shop-2.0.0"), PromotionPhase::Verified);
 }
@@ -105,7 +105,7 @@ fn an_automatic_one_ends_when_its_environment_is_only_observed_from_now_on() {
 }
 
 #[test]
-fn a_persons_keeps_no_failure_from_being_taken_back() {
+fn a_persons_keeps_no_failure_from_being_rolled_back() {
     let fades: Event = (2000, "release 3.0.0, whose pods crash after a minute", |store, now| {
         shop(store, "3.0.0", "fade", now)
     });

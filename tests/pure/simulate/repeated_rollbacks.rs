@@ -106,12 +106,12 @@ fn to_none_there_is_and_to_one_after_the_other() {
 fn two_rollbacks_at_once_end_at_what_the_last_one_restores() {
     fn asks(store: &mut Store, now: Timestamp) {
         if store.promotions.contains_key("prod-shop-3.0.0-rollback") {
-            back(store, "by-hand", "shop-3.0.0", 1, now);
+            back(store, "manual", "shop-3.0.0", 1, now);
         }
     }
     fn asks_instead(store: &mut Store, now: Timestamp) {
         if store.promotions.remove("prod-shop-3.0.0-rollback").is_some() {
-            back(store, "by-hand", "shop-3.0.0", 1, now);
+            back(store, "manual", "shop-3.0.0", 1, now);
         }
     }
     let crashes: Event =
@@ -121,7 +121,7 @@ fn two_rollbacks_at_once_end_at_what_the_last_one_restores() {
         run.while_down = Some(event);
         let mut seen = 0;
         run.crash_everywhere(|writes, run| {
-            if !run.store.promotions.contains_key("by-hand") {
+            if !run.store.promotions.contains_key("manual") {
                 return;
             }
             seen += 1;
@@ -135,9 +135,9 @@ fn two_rollbacks_at_once_end_at_what_the_last_one_restores() {
             };
             assert_eq!(last.phase(), PromotionPhase::Verified, "{text}");
             assert_eq!(image(&run, "web"), restored, "{text}");
-            let by_hand = run.store.promotions["by-hand"].phase();
-            assert_eq!(by_hand == PromotionPhase::Verified, restored == "web-1", "{by_hand:?} {text}");
+            let manual = run.store.promotions["manual"].phase();
+            assert_eq!(manual == PromotionPhase::Verified, restored == "web-1", "{manual:?} {text}");
         });
-        assert!(seen > 0, "nobody asked {what} the automatic one");
+        assert!(seen > 0, "nothing asked {what} the automatic one");
     }
 }

@@ -150,7 +150,7 @@ fn a_failure_that_goes_back_below_takes_its_dependants_along_without_a_budget() 
             "release": "web-2.0.0", "environment": "prod", "override": override_,
             "requestedBy": { "username": "alice" },
         });
-        store.add_promotion("by-hand", serde_json::from_value(spec).unwrap(), now);
+        store.add_promotion("manual", serde_json::from_value(spec).unwrap(), now);
     });
     fn enforced(store: &mut Store, now: Timestamp) {
         store.enforced = true;
@@ -177,8 +177,8 @@ fn a_failure_that_goes_back_below_takes_its_dependants_along_without_a_budget() 
     let run = Run::of(enforced, &[first, WEB, fades_by_alice, soon]).until(3000);
     let log = run.log.join("\n");
     assert_eq!((image(&run, "api"), image(&run, "web")), ("api-1.0.0".into(), "web-1.0.0".into()), "{log}");
-    assert_eq!(promotion(&run, "by-hand"), PromotionPhase::Failed, "{log}");
-    assert_eq!(promotion(&run, "by-hand-requires"), PromotionPhase::Verified, "{log}");
+    assert_eq!(promotion(&run, "manual"), PromotionPhase::Failed, "{log}");
+    assert_eq!(promotion(&run, "manual-requires"), PromotionPhase::Verified, "{log}");
 }
 
 #[test]

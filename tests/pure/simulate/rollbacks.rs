@@ -1,8 +1,8 @@
-//! Rollbacks end at what was asked for, whatever history has forgotten and whoever else asks meanwhile.
+//! Rollbacks end at what was asked for, whatever history has forgotten and what else is asked until then.
 
 use super::outcomes::{image, promotion};
 use super::run::{Event, Run};
-use super::scenarios::{deployment, environment, made_anew, pair, prod, release, settled, shop};
+use super::scenarios::{deployment, environment, pair, prod, recreated, release, settled, shop};
 use super::store::Store;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -28,14 +28,14 @@ fn back_in(store: &mut Store, environment: &str, name: &str, release: &str, to: 
     store.add_promotion(name, serde_json::from_value(spec).unwrap(), now);
 }
 
-/// Somebody writes the Service over, as one of that project.
+/// A user writes the Service over, as one of that project.
 pub fn service_of(store: &mut Store, project: &str, now: Timestamp) {
     let marks = json!({ "towpath.dev/owner": format!("{project}.prod.shop") });
     let service = json!({
         "apiVersion": "v1", "kind": "Service", "spec": { "ports": [{ "port": 80 }] },
         "metadata": { "name": "web", "namespace": "shop-prod", "annotations": marks },
     });
-    store.namespaces.get_mut("shop-prod").unwrap().place(service, "somebody", now);
+    store.namespaces.get_mut("shop-prod").unwrap().place(service, "a-user", now);
 }
 
 fn runs(run: &Run, web: &str, others: [(&str, &str); 1]) {
@@ -59,11 +59,11 @@ fn a_rollback_restores_what_a_revision_changed_that_history_has_forgotten() {
             (2000, "release 3.0.0", |store, now| put(store, "3.0.0", "web-3", now)),
             (3000, "release 4.0.0", |store, now| put(store, "4.0.0", "web-4", now)),
             (4000, "release 5.0.0", |store, now| put(store, "5.0.0", "web-5", now)),
-            (6000, "back to the first", |store, now| back(store, "by-hand", "shop-5.0.0", 1, now)),
+            (6000, "back to the first", |store, now| back(store, "manual", "shop-5.0.0", 1, now)),
         ],
     );
     assert!(!run.store.promotions.contains_key("prod-shop-2.0.0"), "history remembers it");
-    assert_eq!(promotion(&run, "by-hand"), PromotionPhase::Verified);
+    assert_eq!(promotion(&run, "manual"), PromotionPhase::Verified);
     runs(&run, "web-1", [("worker", "worker-1")]);
     assert_eq!(image(&run, "extra"), "", "{}", run.log.join("\n"));
 }
@@ -81,11 +81,11 @@ fn a_rollback_whose_target_history_has_forgotten_is_not_the_baseline() {
             (2000, "release 3.0.0, which crashes", |store, now| put(store, "3.0.0", "crash", now)),
             (3000, "release 4.0.0", |store, now| put(store, "4.0.0", "web-4", now)),
             (4000, "release 5.0.0", |store, now| put(store, "5.0.0", "web-5", now)),
-            (6000, "back to the baseline", |store, now| back(store, "by-hand", "shop-5.0.0", 0, now)),
+            (6000, "back to the baseline", |store, now| back(store, "manual", "shop-5.0.0", 0, now)),
         ],
     );
     assert!(!run.store.promotions.contains_key("prod-shop-2.0.0"), "history remembers it");
-    assert_eq!(promotion(&run, "by-hand"), PromotionPhase::Verified);
+    assert_eq!(promotion(&run, "manual"), PromotionPhase::Verified);
     runs(&run, "", [("worker", "")]);
 }
 
@@ -97,7 +97,7 @@ fn an_automatic_rollback_that_waited_does_not_follow_a_persons() {
             FIRST,
             FADES,
             TAKEN,
-            (1120, "back to the baseline", |store, now| back(store, "by-hand", "shop-2.0.0", 0, now)),
+            (1120, "back to the baseline", |store, now| back(store, "manual", "shop-2.0.0", 0, now)),
             (1300, "the Service is ours again", |store, now| service_of(store, "shop", now)),
         ],
     );
@@ -106,14 +106,14 @@ fn an_automatic_rollback_that_waited_does_not_follow_a_persons() {
 }
 
 #[test]
-fn an_automatic_rollback_that_waited_does_not_go_into_a_namespace_made_anew() {
-    let run = settled(prod, &[FIRST, FADES, TAKEN, (1120, "shop-prod is created again", made_anew)]);
+fn an_automatic_rollback_that_waited_does_not_go_into_a_namespace_recreated() {
+    let run = settled(prod, &[FIRST, FADES, TAKEN, (1120, "shop-prod is created again", recreated)]);
     let status = run.store.promotions["prod-shop-2.0.0-rollback"].status.clone().unwrap();
     assert_eq!(status.revision, None, "{}", run.log.join("\n"));
 }
 
 #[test]
-fn a_rollback_that_is_being_deleted_holds_nobody_up() {
+fn a_rollback_that_is_being_deleted_holds_no_promotion_up() {
     let run = settled(
         prod,
         &[
@@ -150,7 +150,7 @@ fn a_rollback_is_not_blamed_for_what_failed_before_the_bad_release() {
         &[
             (0, "release 1.0.0, whose worker crashes", |store, now| put(store, "1.0.0", "web-1", now)),
             (2000, "release 2.0.0, of web alone", |store, now| put(store, "2.0.0", "web-2", now)),
-            (3000, "failures are taken back now", |store, _| policy(store, FailureAction::Rollback)),
+            (3000, "failures are rolled back now", |store, _| policy(store, FailureAction::Rollback)),
             (4000, "release 3.0.0, which crashes", |store, now| put(store, "3.0.0", "crash", now)),
         ],
     );
@@ -160,7 +160,7 @@ fn a_rollback_is_not_blamed_for_what_failed_before_the_bad_release() {
 }
 
 #[test]
-fn what_a_person_took_back_in_staging_while_it_soaked_does_not_go_on_to_prod() {
+fn what_a_person_rolled_back_in_staging_while_it_soaked_does_not_go_on_to_prod() {
     let run = settled(
         |store, now| {
             environment(store, "staging", json!({}), now);
@@ -169,12 +169,10 @@ fn what_a_person_took_back_in_staging_while_it_soaked_does_not_go_on_to_prod() {
         &[
             FIRST,
             (4000, "release 2.0.0", |store, now| shop(store, "2.0.0", "web-2", now)),
-            (4600, "back in staging", |store, now| {
-                back_in(store, "staging", "by-hand", "shop-2.0.0", 1, now)
-            }),
+            (4600, "back in staging", |store, now| back_in(store, "staging", "manual", "shop-2.0.0", 1, now)),
         ],
     );
-    assert_eq!(promotion(&run, "by-hand"), PromotionPhase::Verified);
+    assert_eq!(promotion(&run, "manual"), PromotionPhase::Verified);
     assert_eq!(image(&run, "web"), "web-1", "{}", run.log.join("\n"));
 }
 
@@ -208,7 +206,7 @@ fn taking_back_a_release_that_does_not_run_leaves_what_runs() {
         &[
             FIRST,
             SECOND,
-            (2000, "the first is taken back", |store, now| out(store, "by-hand", "shop-1.0.0", now)),
+            (2000, "the first is rolled back", |store, now| out(store, "manual", "shop-1.0.0", now)),
         ],
     );
     assert_eq!(image(&run, "web"), "web-2", "{}", run.log.join("\n"));

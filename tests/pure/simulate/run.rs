@@ -1,5 +1,5 @@
-//! The closed loop: whoever is woken looks, decides and writes; when nobody is left the clock jumps to the next moment at which
-//! something happens. A crash may come after any write; what the process knew is lost, and everything is looked at again.
+//! The closed loop: each object that is woken is observed, decided about and written; when nothing is left the clock jumps to the next moment at which
+//! something happens. A crash may come after any write; what the process knew is lost, and everything is observed again.
 
 use super::line;
 use super::memory::Memory;
@@ -13,7 +13,7 @@ use towpath::content::Digested;
 use towpath::decide::decision::Decision;
 use towpath::decide::{environment, promotion, recall, release};
 
-/// What somebody does at a moment, in seconds after the start.
+/// What a user does at a moment, in seconds after the start.
 pub type Event = (i64, &'static str, fn(&mut Store, Timestamp));
 
 const HORIZON: SignedDuration = SignedDuration::from_hours(6);
@@ -167,12 +167,12 @@ impl Run {
         if self.is_plain()
             && self.events.first().is_none_or(|(at, ..)| next < start() + SignedDuration::from_secs(*at))
         {
-            self.nobody_else_would_act();
+            self.no_other_replica_would_act();
         }
     }
 
     /// Time alone changes a decision only for those who asked to be woken.
-    fn nobody_else_would_act(&mut self) {
+    fn no_other_replica_would_act(&mut self) {
         for key in self.everything() {
             let Some((decision, _)) = self.decide(&key).filter(|_| !self.queue.contains(&key)) else {
                 continue;

@@ -11,14 +11,14 @@ use towpath::api::{PromotionPhase, ReleasePhase};
 const SAME_CONTENT: Event = (2000, "release 2.1.0, with the content of 2.0.0", |store, now| {
     release(store, "2.1.0", app("2.0.0", "web-2"), now);
 });
-const TAKEN_BACK: Event = (3000, "a person rolls 2.1.0 back", |store, now| {
+const ROLLED_BACK_MANUALLY: Event = (3000, "a person rolls 2.1.0 back", |store, now| {
     let spec = json!({ "release": "shop-2.1.0", "environment": "prod", "kind": "Rollback" });
     store.add_promotion("back", serde_json::from_value(spec).unwrap(), now);
 });
 
 #[test]
 fn the_same_content_under_another_name_is_no_target() {
-    let events = [FIRST, SECOND, SAME_CONTENT, TAKEN_BACK];
+    let events = [FIRST, SECOND, SAME_CONTENT, ROLLED_BACK_MANUALLY];
     let run = settled(prod, &events);
     assert_eq!(promotion(&run, "back"), PromotionPhase::Verified);
     assert_eq!(image(&run, "web"), "web-1", "{}", run.log.join("\n"));

@@ -43,8 +43,8 @@ pub const HEALTHY: Scenario = Scenario {
     events: &[(0, "release 1.0.0", |store, now| shop(store, "1.0.0", "web", now))],
 };
 
-pub const TAKEN_BACK: Scenario = Scenario {
-    name: "taken-back",
+pub const ROLLED_BACK_MANUALLY: Scenario = Scenario {
+    name: "rolled-back-manually",
     about: "The second release is healthy in dev and crashes in prod: prod goes back to the first, config and all.",
     setting: |store, now| {
         environment(store, "dev", json!({}), now);
@@ -62,7 +62,7 @@ pub const TAKEN_BACK: Scenario = Scenario {
 
 pub const FADING: Scenario = Scenario {
     name: "fading",
-    about: "The second release is rolled out and loses its pods while it is watched: it is taken back.",
+    about: "The second release is rolled out and loses its pods while it is watched: it is rolled back.",
     setting: |store, now| environment(store, "prod", json!({}), now),
     events: &[
         (0, "release 1.0.0", |store, now| shop(store, "1.0.0", "web", now)),
@@ -85,7 +85,7 @@ pub const SUPERSEDED: Scenario = Scenario {
 pub const SECOND_WORKLOAD: Scenario = Scenario {
     name: "second-workload",
     about: "The very first release has two workloads, and the one of the second wave crashes. What was there before, an api \
-            written by kubectl with three replicas, is put back, and what was not is removed.",
+            written by kubectl with three replicas, is restored, and what was not is removed.",
     setting: |store, now| {
         environment(store, "prod", json!({ "adoptFrom": ["kubectl"] }), now);
         let mut api = deployment("api", "api", None);
@@ -134,7 +134,7 @@ pub const HELD: Scenario = Scenario {
 pub const BUDGET: Scenario = Scenario {
     name: "budget",
     about: "One rollback per hour is allowed: the second bad release stays where it is and holds the environment, until a person \
-            promotes the release that mends it.",
+            promotes the release that repairs it.",
     setting: |store, now| {
         let budget = Budget { rollbacks: 1, ..Budget::default() };
         store
@@ -148,8 +148,9 @@ pub const BUDGET: Scenario = Scenario {
         (1200, "release 3.0.0, which crashes", |store, now| shop(store, "3.0.0", "crash", now)),
         (1800, "release 4.0.0, which is sound", |store, now| shop(store, "4.0.0", "web", now)),
         (2400, "a person promotes it", |store, now| {
-            let spec = json!({ "release": "shop-4.0.0", "environment": "prod", "reason": "4.0.0 mends it" });
-            store.add_promotion("by-hand", serde_json::from_value(spec).unwrap(), now);
+            let spec =
+                json!({ "release": "shop-4.0.0", "environment": "prod", "reason": "4.0.0 repairs it" });
+            store.add_promotion("manual", serde_json::from_value(spec).unwrap(), now);
         }),
     ],
 };
@@ -168,17 +169,17 @@ pub const HOOKS: Scenario = Scenario {
 
 pub const NEW_NAMESPACE: Scenario = Scenario {
     name: "new-namespace",
-    about: "The namespace of prod is deleted and created again: the release is put there anew, with a baseline of its own.",
+    about: "The namespace of prod is deleted and created again: the release is promoted there again, with a baseline of its own.",
     setting: |store, now| environment(store, "prod", json!({}), now),
     events: &[
         (0, "release 1.0.0", |store, now| shop(store, "1.0.0", "web", now)),
-        (600, "shop-prod is created again", made_anew),
+        (600, "shop-prod is created again", recreated),
     ],
 };
 
 pub const ALL: [&Scenario; 23] = [
     &HEALTHY,
-    &TAKEN_BACK,
+    &ROLLED_BACK_MANUALLY,
     &FADING,
     &SUPERSEDED,
     &SECOND_WORKLOAD,
@@ -243,10 +244,10 @@ pub fn app(version: &str, image: &str) -> Vec<Value> {
 }
 
 /// The target namespace of prod was deleted and created again.
-pub fn made_anew(store: &mut Store, _: Timestamp) {
-    let mut anew = Namespace::new("shop-prod");
-    anew.uid = "another".into();
-    store.namespaces.insert("shop-prod".into(), anew);
+pub fn recreated(store: &mut Store, _: Timestamp) {
+    let mut namespace = Namespace::new("shop-prod");
+    namespace.uid = "another".into();
+    store.namespaces.insert("shop-prod".into(), namespace);
 }
 
 /// Two Deployments, by their images.

@@ -67,7 +67,7 @@ pub struct Store {
     serial: u64,
 }
 
-/// An object that is looked at.
+/// An object that is reconciled.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
     Release(String),

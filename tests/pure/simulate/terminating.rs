@@ -35,7 +35,7 @@ const FIRST: Event = (0, "release 1.0.0", |store, now| shop(store, "1.0.0", "web
 
 const WRITTEN: [Event; 4] = [
     FIRST,
-    (900, "somebody deletes the Service, which has a finalizer", |store, now| {
+    (900, "a user deletes the Service, which has a finalizer", |store, now| {
         guard(store, "web", now);
         store.namespaces.get_mut("shop-prod").unwrap().lose("Service", "web");
     }),
@@ -94,7 +94,7 @@ fn a_rollback_is_not_restored_before_what_it_removes_is_gone() {
     same_in_any_order("a removal with a finalizer", prod, &REMOVED);
 }
 
-/// A finalizer that nobody removes is no failure of the rollback: everything is restored. The record says what remains.
+/// A finalizer that is never removed is no failure of the rollback: everything is restored. The record says what remains.
 #[test]
 fn a_rollback_ends_without_an_object_whose_finalizer_stays() {
     let run = settled(prod, &REMOVED[..3]);

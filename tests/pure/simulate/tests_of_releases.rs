@@ -234,11 +234,11 @@ fn the_tests_of_a_release_that_crashes_are_stopped_before_its_promotion_ends() {
 }
 
 #[test]
-fn a_job_that_somebody_deletes_leaves_its_test_without_a_result() {
+fn a_job_that_a_user_deletes_leaves_its_test_without_a_result() {
     let setting = |store: &mut Store, now: Timestamp| with_smoke(store, "slow", json!({}), now);
     let events: [Event; 2] = [
         ONE[0],
-        (30, "somebody deletes the Job", |store, _| {
+        (30, "a user deletes the Job", |store, _| {
             let namespace = store.namespaces.get_mut("shop-prod").unwrap();
             let jobs: Vec<_> =
                 namespace.jobs().map(|(key, job, _)| (key.clone(), job["metadata"]["uid"].clone())).collect();
@@ -310,7 +310,7 @@ fn a_test_whose_job_is_deleted_while_the_controller_is_down_is_not_run_again() {
 
 const CLEANED: [Event; 2] = [
     ONE[0],
-    (60, "somebody deletes the Job of the test, which has passed", |store, _| {
+    (60, "a user deletes the Job of the test, which has passed", |store, _| {
         store.namespaces.get_mut("shop-prod").unwrap().lose("Job", "smoke");
     }),
 ];

@@ -1,4 +1,4 @@
-//! Jobs that somebody deletes: a hook whose result nobody knows is not run again, and a Job that has run is not restored. The pods of tests that somebody
+//! Jobs that a user deletes: a hook whose result is unknown is not run again, and a Job that has run is not restored. The pods of tests that a user
 //! deletes: what their Job counted stays.
 
 use super::comparison::{same_after_a_crash, same_in_any_order};
@@ -40,7 +40,7 @@ const DELETED_BEFORE: [Event; 3] = [
     (1000, "release 2.0.0, whose hook runs 40 seconds", |store, now| {
         with(store, "2.0.0", "web", vec![slow("pre-promote")], now);
     }),
-    (1010, "somebody deletes the Job of the hook", deleted),
+    (1010, "a user deletes the Job of the hook", deleted),
 ];
 
 const DELETED_AFTER: [Event; 3] = [
@@ -48,7 +48,7 @@ const DELETED_AFTER: [Event; 3] = [
     (1000, "release 2.0.0, which is followed by a hook that runs 40 seconds", |store, now| {
         with(store, "2.0.0", "web", vec![slow("post-promote")], now);
     }),
-    (1015, "somebody deletes the Job of the hook", deleted),
+    (1015, "a user deletes the Job of the hook", deleted),
 ];
 
 #[test]
@@ -88,7 +88,7 @@ fn a_hook_that_is_complete_stays_so_when_its_job_is_deleted() {
         (1000, "release 2.0.0, whose hook runs 40 seconds", |store, now| {
             with(store, "2.0.0", "web", vec![slow("pre-promote")], now);
         }),
-        (1042, "somebody deletes the Job of the hook, which is complete", deleted),
+        (1042, "a user deletes the Job of the hook, which is complete", deleted),
     ];
     let run = settled(prod, &EVENTS);
     let log = run.log.join("\n");
@@ -114,7 +114,7 @@ const LOADED: [Event; 3] = [
         objects.push(load());
         release(store, "1.0.0", objects, now);
     }),
-    (500, "somebody deletes the Job, which has completed", lost),
+    (500, "a user deletes the Job, which has completed", lost),
     (1000, "release 2.0.0, without it, whose pods crash after a minute", |store, now| {
         release(store, "2.0.0", app("2.0.0", "fade"), now);
     }),
@@ -146,7 +146,7 @@ fn a_rollback_does_not_run_a_job_again_that_has_completed() {
 const TESTED: Event = (0, "release 1.0.0, with a test", |store, now| {
     with(store, "1.0.0", "web", vec![of_content("checkout", "web", json!({}))], now);
 });
-const DROPPED: Event = (60, "somebody deletes the pods that have ended", |store, _| drops(store, None));
+const DROPPED: Event = (60, "a user deletes the pods that have ended", |store, _| drops(store, None));
 
 fn drops(store: &mut Store, stopped: Option<&str>) {
     let namespace = store.namespaces.get_mut("shop-prod").unwrap();

@@ -71,7 +71,7 @@ fn a_greater_version_that_waited_follows_a_deleted_older_one() {
             }),
             (10, "a person promotes 1.0.0", |store, now| {
                 let spec = json!({ "release": "shop-1.0.0", "environment": "prod" });
-                store.add_promotion("by-hand", serde_json::from_value(spec).unwrap(), now);
+                store.add_promotion("manual", serde_json::from_value(spec).unwrap(), now);
             }),
             (20, "1.0.0 is deleted", |store, _| _ = store.releases.remove("shop-1.0.0")),
             (1000, "prod becomes Automatic", |store, _| {
@@ -80,6 +80,6 @@ fn a_greater_version_that_waited_follows_a_deleted_older_one() {
             }),
         ],
     );
-    assert_eq!(promotion(&run, "by-hand"), PromotionPhase::Verified);
+    assert_eq!(promotion(&run, "manual"), PromotionPhase::Verified);
     assert_eq!(summary(&run, "prod"), "shop 2.0.0 (r2)", "{}", run.log.join("\n"));
 }

@@ -2,7 +2,7 @@
 
 use super::outcomes::{promotion, release as phase};
 use super::run::{Event, Run};
-use super::scenarios::{SECOND_WORKLOAD, TAKEN_BACK, environment, hold, prod, settled, shop};
+use super::scenarios::{ROLLED_BACK_MANUALLY, SECOND_WORKLOAD, environment, hold, prod, settled, shop};
 use super::store::Store;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ fn status(run: &Run, release: &str) -> ReleaseStatus {
 
 #[test]
 fn a_rollback_names_the_version_that_it_restored() {
-    let run = TAKEN_BACK.run().settle();
+    let run = ROLLED_BACK_MANUALLY.run().settle();
     assert_eq!(message(&run, "prod-shop-2.0.0-rollback"), "restored 1.0.0, and it is healthy");
     let run = SECOND_WORKLOAD.run().settle();
     let baseline = "restored what ran before Towpath first wrote, and it is healthy";

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 support::stories![
     no_binding_gives_an_identity_rights_in_the_whole_cluster,
     a_namespace_lets_one_identity_in_and_never_all,
-    nothing_runs_and_nobody_logs_in_where_the_identities_are,
+    nothing_runs_and_no_user_logs_in_where_the_identities_are,
 ];
 
 const RBAC: &str = "rbac.authorization.k8s.io/v1";
@@ -71,7 +71,7 @@ async fn a_namespace_lets_one_identity_in_and_never_all() -> Result<()> {
     .await
 }
 
-async fn nothing_runs_and_nobody_logs_in_where_the_identities_are() -> Result<()> {
+async fn nothing_runs_and_no_user_logs_in_where_the_identities_are() -> Result<()> {
     let cluster = &installed().await?;
     let admin = Person::admin(cluster)?;
     let named = |more: Value| merged(&json!({ "metadata": { "name": "shop.prod" } }), &more);

@@ -291,7 +291,7 @@ async fn what_an_application_is_made_of_is_persisted() -> Result<()> {
         bound.patch(&deployment, json!({ "spec": { "paused": true } })).await?.allowed()?;
         bound.delete(&path("v1", target, "pods", &pod)).await?.allowed()?;
         bound.delete(&deployment).await?.allowed()?;
-        // A kind that nobody knew when the policies were written.
+        // A kind that was unknown when the policies were written.
         let kind = json!({ "metadata": { "name": "widgets.example.com" }, "spec": {
             "group": "example.com", "scope": "Namespaced", "names": { "kind": "Widget", "plural": "widgets" },
             "versions": [{ "name": "v1", "served": true, "storage": true,
@@ -364,7 +364,7 @@ fn state(cluster: &ControlPlane, target: &str) -> Result<Vec<String>> {
         for item in list["items"].as_array().map_or(&one[..], Vec::as_slice) {
             let mut item = item.clone();
             let name = item["metadata"]["name"].as_str().unwrap_or_default();
-            // What other tests make meanwhile.
+            // What other tests create at the same time.
             if !["evil", "theirs", "played", "cluster-admin"].iter().any(|ours| name.contains(ours))
                 && item["metadata"]["namespace"] != target
                 && name != target

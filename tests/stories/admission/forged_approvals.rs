@@ -1,4 +1,4 @@
-//! Approvals in somebody else's name, without the right, or changed afterwards: each is refused, and says why.
+//! Approvals in another user's name, without the right, or changed afterwards: each is refused, and says why.
 
 use super::people::{Attempts, Cast};
 use super::support::*;

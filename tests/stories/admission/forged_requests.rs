@@ -1,4 +1,4 @@
-//! Releases and promotions in somebody else's name, without the right, or changed afterwards: each is refused, and says why.
+//! Releases and promotions in another user's name, without the right, or changed afterwards: each is refused, and says why.
 
 use super::people::{Attempts, Cast};
 use super::support::*;
@@ -34,7 +34,7 @@ async fn no_forged_release_is_taken() -> Result<()> {
         ann.post(&ours(project, "releases", ""), named("given", held)).await?.allowed()?;
         let renamed = user("bob", &["developers", "system:authenticated"]);
         let more = user("ann", &["developers", "system:masters", "system:authenticated"]);
-        let nobody = merged(&robot.user(), &json!({ "uid": "00000000-0000-0000-0000-000000000000" }));
+        let stranger = merged(&robot.user(), &json!({ "uid": "00000000-0000-0000-0000-000000000000" }));
         let requester = |who: Value| json!({ "spec": { "requestedBy": who } });
         let hold = |hold: Value| json!({ "spec": { "hold": hold } });
 
@@ -45,7 +45,7 @@ async fn no_forged_release_is_taken() -> Result<()> {
         tries.create("no groups", ann, by(release(), &user("ann", &[])), NOT_YOU).await?;
         tries.create("the operator's name", mallory, by(release(), &user(OPERATOR, &[])), NOT_YOU).await?;
         tries.create("a robot without its uid", robot, by(release(), &robot.user()), NOT_YOU).await?;
-        tries.create("a robot with another's uid", robot, by(release(), &nobody), NOT_YOU).await?;
+        tries.create("a robot with another's uid", robot, by(release(), &stranger), NOT_YOU).await?;
         tries.edit("the requester edited", mallory, requester(mallory.user()), FIXED).await?;
         tries.edit("the requester removed", mallory, requester(Value::Null), FIXED).await?;
         tries.edit("a hold lifted by no right", mallory, hold(json!(false)), NO_HOLD).await?;

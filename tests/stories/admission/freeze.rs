@@ -1,4 +1,4 @@
-//! A freeze holds whoever deploys beside Towpath, in namespaces that ask for it, and lets pass what keeps an application up.
+//! A freeze holds every user and tool that deploys beside Towpath, in namespaces that ask for it, and lets pass what keeps an application up.
 
 use super::escalation::workload;
 use super::support::*;
@@ -78,7 +78,7 @@ fn replicas(count: i64) -> Value {
     json!({ "spec": { "replicas": count } })
 }
 
-/// Kubernetes' own controllers write the same objects meanwhile.
+/// Kubernetes' own controllers write the same objects during it.
 fn unconditional(mut object: Value) -> Value {
     object["metadata"]["resourceVersion"] = Value::Null;
     object
@@ -313,7 +313,7 @@ async fn a_freeze_holds_only_where_it_is_listed_and_asked_for() -> Result<()> {
         frozen.owner.patch(&one, image("b")).await?.allowed()?;
         frozen.freeze(Some(FREEZE)).await?;
         frozen.owner.patch(&one, image("c")).await?.refused("is frozen")?;
-        // What cannot be read holds nobody.
+        // What cannot be read holds no user.
         let at = path("v1", SYSTEM, "configmaps", "towpath-freezes");
         frozen.admin.patch(&at, json!({ "data": { namespace: "nonsense" } })).await?.allowed()?;
         eventually("nonsense to be ignored", SOON, async || {
@@ -321,7 +321,7 @@ async fn a_freeze_holds_only_where_it_is_listed_and_asked_for() -> Result<()> {
         })
         .await?;
         frozen.freeze(Some(FREEZE)).await?;
-        // The way out: whoever may change the namespace.
+        // The way out: a user who may change the namespace.
         let label = json!({ "metadata": { "labels": { "towpath.dev/freeze": null } } });
         let whole = format!("/api/v1/namespaces/{namespace}");
         frozen.owner.patch(&whole, label.clone()).await?.refused("forbidden")?;

@@ -1,4 +1,4 @@
-//! Who may recall and lift a recall, and recalls in somebody else's name or changed afterwards: each is refused, and says why.
+//! Who may recall and lift a recall, and recalls in another user's name or changed afterwards: each is refused, and says why.
 
 use super::people::{Attempts, Cast};
 use super::support::*;

@@ -88,7 +88,7 @@ async fn no_status_and_no_content_is_written_by_anybody_but_towpath() -> Result<
                 who.put(&path, merged(&kept, &patch)).await?.refused(STATUS)?;
             }
             ensure!(all[1].get(&path).await?.allowed()? == kept, "{plural}");
-            // In the object itself a status is not looked at.
+            // In the object itself a status is not compared.
             let aside = ours(project, plural, "it");
             all[1].patch(&aside, patch).await?.allowed()?;
             ensure!(all[1].get(&path).await?.allowed()?["status"] == kept["status"], "{plural}");

@@ -154,16 +154,15 @@ async fn labels_of_a_promotion_are_free_but_for_the_one_that_says_automatic() ->
         let at = ours(project, "promotions", "");
         let labelled = merged(&promotion("dev"), &json!({ "metadata": { "labels": automatic() } }));
         operator.post(&at, named("by-towpath", labelled.clone())).await?.allowed()?;
-        admin.post(&at, named("by-hand", promotion("dev"))).await?.allowed()?;
+        admin.post(&at, named("manual", promotion("dev"))).await?.allowed()?;
         let words = "towpath.dev/automatic marks";
         admin.post(&at, labelled).await?.refused(words)?;
-        for (name, value) in
-            [("by-hand", json!("")), ("by-towpath", Value::Null), ("by-towpath", json!("no"))]
+        for (name, value) in [("manual", json!("")), ("by-towpath", Value::Null), ("by-towpath", json!("no"))]
         {
             let patch = json!({ "metadata": { "labels": { "towpath.dev/automatic": value } } });
             admin.patch(&ours(project, "promotions", name), patch).await?.refused(words)?;
         }
-        for name in ["by-hand", "by-towpath"] {
+        for name in ["manual", "by-towpath"] {
             let patch = json!({ "metadata": { "labels": { "team": "a" }, "annotations": { "a": "b" } } });
             admin.patch(&ours(project, "promotions", name), patch).await?.allowed()?;
         }

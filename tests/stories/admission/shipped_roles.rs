@@ -195,7 +195,7 @@ async fn an_approver_withdraws_their_own_word_only() -> Result<()> {
     .await
 }
 
-/// Whoever administers a namespace would otherwise approve after one RoleBinding to themselves.
+/// An administrator of a namespace would otherwise approve after one RoleBinding to themselves.
 async fn an_admin_of_a_namespace_cannot_hand_out_the_verbs_that_they_lack() -> Result<()> {
     in_namespace(async |cluster, project| {
         bind(cluster, project, "admin", &json!({ "kind": "User", "name": "owner" })).await?;

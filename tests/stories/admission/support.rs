@@ -45,8 +45,8 @@ async fn enforced(cluster: &ControlPlane) -> Result<()> {
     // A policy is enforced a moment after it is there. Each is asked what only it refuses.
     let refused: [(&Person, String, Value, &str); 7] = [
         (&admin, ours("promotions"), labelled, "towpath-requests"),
-        (&admin, ours("approvals"), approval("dev", Some(user("somebody", &[]))), "towpath-approvals"),
-        (&admin, ours("recalls"), recall(Some(user("somebody", &[]))), "towpath-recalls"),
+        (&admin, ours("approvals"), approval("dev", Some(user("a-user", &[]))), "towpath-approvals"),
+        (&admin, ours("recalls"), recall(Some(user("a-user", &[]))), "towpath-recalls"),
         (&admin, ours("contents"), content(), "towpath-record"),
         (
             &deployer,
@@ -81,7 +81,7 @@ async fn enforced(cluster: &ControlPlane) -> Result<()> {
     .await
 }
 
-/// Somebody who makes requests.
+/// A user who makes requests.
 pub struct Person {
     pub name: String,
     pub groups: Vec<String>,

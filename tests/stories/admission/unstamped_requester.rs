@@ -6,9 +6,9 @@ use control_plane::{ControlPlane, eventually};
 use serde_json::{Value, json};
 use support::installation::{install_chart, own_control_plane};
 
-support::stories![where_nobody_is_filled_in_the_refusal_says_what_to_write,];
+support::stories![where_no_requester_is_filled_in_the_refusal_says_what_to_write,];
 
-async fn where_nobody_is_filled_in_the_refusal_says_what_to_write() -> Result<()> {
+async fn where_no_requester_is_filled_in_the_refusal_says_what_to_write() -> Result<()> {
     // One of its own: without the stamps every other test would be another one.
     let cluster = own_control_plane().await?;
     without_stamps(&cluster).await
@@ -38,7 +38,7 @@ async fn without_stamps(cluster: &ControlPlane) -> Result<()> {
         let whole = merged(&object, &json!({ "spec": { field: written } }));
         ensure!(admin.post(&at, whole).await?.allowed()?["spec"][field] == admin.user());
     }
-    // The controller writes nobody: the label says who it was, and only it may write that.
+    // The controller writes no name: the label says who it was, and only it may write that.
     let made = merged(&promotion("dev"), &json!({ "metadata": { "labels": automatic() } }));
     operator.post(&ours("default", "promotions", ""), made).await?.allowed().map(drop)
 }

@@ -11,7 +11,7 @@ support::stories![
     on_call_withdraws_any_promotion_until_it_starts,
     a_requester_holds_their_own_release_and_lifts_their_own_hold,
     a_requester_changes_nothing_of_the_release_of_another,
-    nobody_forges_who_holds_a_release,
+    no_user_forges_who_holds_a_release,
 ];
 
 const NOT_YOURS: &str = "only its requester can, or a user with the verb rollback";
@@ -119,7 +119,7 @@ async fn on_call_withdraws_any_promotion_until_it_starts() -> Result<()> {
             let answer = staff.olga.delete(&one).await?;
             if may { answer.allowed().map(drop)? } else { answer.refused(STARTED)? }
         }
-        // The controller's own is nobody's.
+        // The controller's own belongs to no user.
         let labelled = merged(&promotion("prod"), &json!({ "metadata": { "labels": automatic() } }));
         let all = ours(project, "promotions", "");
         staff.operator.post(&all, named("automatic", labelled)).await?.allowed()?;
@@ -154,7 +154,7 @@ async fn a_requester_holds_their_own_release_and_lifts_their_own_hold() -> Resul
         ann.patch(&one, json!({ "spec": { "hold": false } })).await?.refused(NOT_LIFTED)?;
         let made = olga.patch(&one, lifted()).await?.allowed()?;
         ensure!(made["spec"]["hold"].is_null() && made["metadata"]["annotations"].is_null(), "{made}");
-        // Without the annotation nobody is known to hold it.
+        // Without the annotation, no user is known to hold it.
         olga.patch(&one, json!({ "spec": { "hold": true } })).await?.allowed()?;
         ann.patch(&one, lifted()).await?.refused(NOT_LIFTED)?;
         olga.patch(&one, lifted()).await?.allowed()?;
@@ -187,7 +187,7 @@ async fn a_requester_changes_nothing_of_the_release_of_another() -> Result<()> {
     .await
 }
 
-async fn nobody_forges_who_holds_a_release() -> Result<()> {
+async fn no_user_forges_who_holds_a_release() -> Result<()> {
     in_namespace(async |cluster, project| {
         let Staff { ann, olga, .. } = Staff::of(cluster, project).await?;
         let all = ours(project, "releases", "");

@@ -1,4 +1,4 @@
-//! Do whole applications arrive, change, fail and come back exactly? One story for each file of `data/`, written by hand in the manner
+//! Do whole applications arrive, change, fail and come back exactly? One story for each file of `data/`, written manually in the manner
 //! of well-known public samples and charts: their kinds, ports, claims, configuration, hooks, and what namespace owners bring.
 //!
 //! Each is promoted through two environments, changed, made worse by a release whose pods crash in prod alone, rolled back by the
@@ -87,8 +87,8 @@ async fn comes_back_exactly(application: &Application) -> Result<()> {
         back("the controller rolled back", project, &two).await?;
         let spec =
             json!({ "release": "shop-2.0.0", "environment": "prod", "kind": "Rollback", "toRevision": 1 });
-        project.promotion("by-hand", spec).await?;
-        project.ended_within(LIMIT, "by-hand", "Verified").await?;
+        project.promotion("manual", spec).await?;
+        project.ended_within(LIMIT, "manual", "Verified").await?;
         back("a person rolled back", project, &one).await
     })
     .await

@@ -21,7 +21,7 @@ support::stories![
     some_of_each_group_have_to_approve,
     one_of_two_approvals_of_a_person_counts_and_the_other_says_why_not,
     standard_changes_are_approved_beforehand_and_emergencies_afterwards,
-    automation_takes_a_release_only_from_somebody_who_may_promote_there,
+    automation_takes_a_release_only_from_a_user_who_may_promote_there,
     without_policies_approvals_are_not_to_be_had_and_nothing_is_approved_by_default,
     what_has_been_decided_is_deleted_with_its_project,
     as_many_groups_with_as_long_names_as_there_may_be_are_told,
@@ -321,7 +321,7 @@ async fn standard_changes_are_approved_beforehand_and_emergencies_afterwards() -
     .await
 }
 
-async fn automation_takes_a_release_only_from_somebody_who_may_promote_there() -> Result<()> {
+async fn automation_takes_a_release_only_from_a_user_who_may_promote_there() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let eve = project.person("eve", &[], &[]).await?;
         let makes = json!({

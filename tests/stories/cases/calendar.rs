@@ -10,7 +10,7 @@ use support::people::Person;
 use support::{Project, SOON, in_project, same};
 
 support::stories![
-    a_closed_window_keeps_a_release_out_and_whoever_may_override_lets_it_in_for_the_record,
+    a_closed_window_keeps_a_release_out_and_users_granted_override_let_it_in_for_the_record,
     windows_that_can_never_open_are_told_by_field,
     a_release_comes_not_before_its_moment_and_not_after_its_deadline,
     a_moment_for_an_environment_that_does_not_exist_keeps_a_release_out_and_is_named,
@@ -34,8 +34,8 @@ async fn waits(project: &Project, release: &str, gate: &str, words: &str) -> Res
     Ok(found)
 }
 
-async fn a_closed_window_keeps_a_release_out_and_whoever_may_override_lets_it_in_for_the_record() -> Result<()>
-{
+async fn a_closed_window_keeps_a_release_out_and_users_granted_override_let_it_in_for_the_record()
+-> Result<()> {
     let later = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).hour().wrapping_add(6).rem_euclid(24);
     let window = json!({ "schedule": format!("0 {later} * * *"), "duration": "1h" });
     in_project(&[json!({ "name": "prod", "windows": [window] })], async |project| {
@@ -153,7 +153,7 @@ async fn a_freeze_stops_promotions_and_admins_and_lets_a_rollback_through() -> R
         let third = project.release("3.0.0", &web("v3")).await?;
         waits(project, &third, "Freeze", "year-end").await?;
         let refusal = eventually("the API server to refuse", SOON, async || {
-            Ok(set_image(project, &admin, "v2-by-hand").err().map(|error| format!("{error:#}")))
+            Ok(set_image(project, &admin, "v2-manual").err().map(|error| format!("{error:#}")))
         })
         .await?;
         ensure!(refusal.contains("year-end") && refusal.contains("towpath.dev/freeze"), "{refusal}");
@@ -164,7 +164,7 @@ async fn a_freeze_stops_promotions_and_admins_and_lets_a_rollback_through() -> R
         let fourth = project.release_of("shop", "4.0.0", emergency).await?;
         project.ended(&format!("prod-{fourth}"), "Verified").await?;
         project.delete("changefreezes", "year-end").await?;
-        eventually("an admin to be let in again", SOON, async || Ok(set_image(project, &admin, "v4-by-hand").ok()))
+        eventually("an admin to be let in again", SOON, async || Ok(set_image(project, &admin, "v4-manual").ok()))
             .await
             .map(drop)
     })

@@ -50,7 +50,7 @@ fn everything() -> Vec<Object> {
     vec![
         account("web"),
         config("web-config", "hello"),
-        config("unnamed", "nobody refers to it"),
+        config("unnamed", "nothing refers to it"),
         service("web"),
         with(service("nodes"), json!({ "spec": { "type": "NodePort" } })),
         service("cache"),
@@ -65,7 +65,7 @@ fn everything() -> Vec<Object> {
     ]
 }
 
-/// Waits until everything that was applied by hand runs.
+/// Waits until everything that was applied manually runs.
 async fn runs(project: &Project, environment: &str) -> Result<()> {
     project.settled(environment, "deployments", "web").await?;
     project.settled(environment, "statefulsets", "cache").await

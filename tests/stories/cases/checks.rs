@@ -315,11 +315,11 @@ async fn give(
 
 async fn a_check_that_cannot_work_is_named_in_its_policy_and_holds_the_environment() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
-        policy(project, "measured", "6s", errors("nobody")).await?;
+        policy(project, "measured", "6s", errors("missing")).await?;
         let named =
             project.condition("rollbackpolicies", "measured", "Ready", "False", "InvalidPolicy").await?;
         let text = named["status"]["conditions"].to_string();
-        ensure!(text.contains("check it: provider names nobody, which is no CheckProvider"), "{text}");
+        ensure!(text.contains("check it: provider names missing, which is no CheckProvider"), "{text}");
         uses(project, "measured").await?;
         let held = project.condition("environments", "prod", "Ready", "False", "InvalidPolicy").await?;
         let message = held["status"]["message"].as_str().unwrap_or_default();

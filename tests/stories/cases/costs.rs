@@ -157,7 +157,7 @@ async fn between_a_rollback_and_what_it_puts_back_nothing_of_our_own_is_written(
     with_own_controller(&[json!({ "name": "prod" })], async |project| {
         let first = project.release("1.0.0", &shop("v1")).await?;
         project.condition("releases", &first, "Verified", "True", "").await?;
-        // The second failure, so that there is a history that could be looked at in vain.
+        // The second failure, so that there is a history that could be read in vain.
         for (version, tag) in [("2.0.0", "v2-crash-loop"), ("3.0.0", "v3-crash-loop")] {
             let mark = project.cluster.audit()?.mark().await?;
             let release = project.release(version, &shop(tag)).await?;
@@ -173,7 +173,7 @@ async fn between_a_rollback_and_what_it_puts_back_nothing_of_our_own_is_written(
                 .iter()
                 .enumerate()
                 .filter(|(_, event)| event.verb == "patch" && event.namespace == project.target("prod"));
-            let last = reverts.map(|(index, _)| index).nth(1).context("two objects are put back")?;
+            let last = reverts.map(|(index, _)| index).nth(1).context("two objects are restored")?;
             let (_, ours) = split(project, &behind[..=last]);
             ensure!(ours.is_empty(), "written in front of them:\n{}", shown(ours));
             // Five objects of the content and the copy of its ConfigMap.

@@ -258,7 +258,7 @@ async fn tell(story: &Story, kill: Option<Kill>, wanted: Option<&Value>) -> Resu
     Ok(Told { kill, writes: relay.writes(), end, trouble, project })
 }
 
-/// Starts the controller anew. The dead one's lease is handed on at once: how it runs out is another test's question.
+/// Starts the controller again. The dead one's lease is handed on at once: how it runs out is another test's question.
 async fn again(project: &Project, flags: &mut Flags) -> Result<Relay> {
     project.free_lease().await?;
     let relay = Relay::start(&project.cluster.admin().config).await?;

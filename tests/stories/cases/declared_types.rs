@@ -1,4 +1,4 @@
-//! The type of a change counts only where the requester may declare it: nobody passes approvals or a freeze by writing a word.
+//! The type of a change counts only where the requester may declare it: no user passes approvals or a freeze by writing a word.
 
 use anyhow::{Result, ensure};
 use jiff::{SignedDuration, Timestamp};

@@ -13,7 +13,7 @@ support::stories![
     a_rollback_that_is_refused_says_nothing_about_the_release,
     a_rollback_restores_what_a_revision_changed_that_history_has_forgotten,
     a_verified_release_that_is_deleted_stays_where_it_is_and_can_be_gone_back_to,
-    a_target_namespace_that_was_made_anew_gets_the_release_again,
+    a_target_namespace_that_was_recreated_gets_the_release_again,
     a_project_namespace_that_is_deleted_goes_and_what_runs_stays,
     an_object_that_a_release_lacks_goes_and_comes_back_with_the_rollback,
 ];
@@ -148,7 +148,7 @@ async fn a_verified_release_that_is_deleted_stays_where_it_is_and_can_be_gone_ba
     .await
 }
 
-async fn a_target_namespace_that_was_made_anew_gets_the_release_again() -> Result<()> {
+async fn a_target_namespace_that_was_recreated_gets_the_release_again() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         verified(project, "1.0.0", "v1").await?;
         let target = project.target("prod");

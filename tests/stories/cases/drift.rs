@@ -99,7 +99,7 @@ async fn a_changed_field_is_reported_keeps_a_promotion_from_starting_and_is_clea
         ensure!(found["status"]["drift"][0]["since"].is_string(), "{found}");
         // What other managers do with what Towpath did not write changes nothing.
         kubectl(project, &["scale", "deployment/web", "--replicas=3"])?;
-        kubectl(project, &["annotate", "deployment/web", "note=by-hand"])?;
+        kubectl(project, &["annotate", "deployment/web", "note=manual"])?;
         let second = project.release("2.0.0", &shop("v2")).await?;
         waits_at_drift(
             project,
@@ -155,7 +155,7 @@ async fn a_label_of_a_service_that_nothing_watches_is_found_before_a_promotion_s
         same("reported", reported(&environment), Vec::new())?;
         // Nothing watches Services: they are read again after a minute, or when a workload changes.
         kubectl(project, &["label", "service/web", "team=shop", "--overwrite"])?;
-        kubectl(project, &["annotate", "deployment/web", "note=by-hand"])?;
+        kubectl(project, &["annotate", "deployment/web", "note=manual"])?;
         project.ended(&format!("prod-{second}"), "Verified").await.map(drop)
     })
     .await
@@ -176,7 +176,7 @@ async fn a_settled_project_reads_what_drifted_once_and_nothing_that_did_not() ->
         let mark = audit.mark().await?;
         kubectl(project, &["scale", "deployment/web", "--replicas=3"])?;
         kubectl(project, &["rollout", "restart", "deployment/web"])?;
-        kubectl(project, &["annotate", "deployment/web", "note=by-hand"])?;
+        kubectl(project, &["annotate", "deployment/web", "note=manual"])?;
         project.settled("prod", "deployments", "web").await?;
         project.quiet().await?;
         let events = reads(project, mark).await?;

@@ -16,11 +16,11 @@ support::stories![
     hooks_run_in_their_order_and_a_failed_one_behind_the_rollout_takes_it_back,
     a_pod_that_is_never_scheduled_fails_after_the_time_that_the_policy_gives,
     pods_that_a_quota_refuses_fail_the_release,
-    a_quota_that_only_the_real_writes_meet_fails_the_release_and_everything_is_put_back,
+    a_quota_that_only_the_real_writes_meet_fails_the_release_and_everything_is_restored,
     silence_fails_after_the_progress_deadline,
     a_restart_that_the_policy_tolerates_is_no_failure,
     the_second_wave_is_not_written_while_the_first_is_not_healthy,
-    a_promotion_whose_name_has_no_room_for_more_is_taken_back,
+    a_promotion_whose_name_has_no_room_for_more_is_rolled_back,
     a_rollback_of_somewhere_else_that_has_its_name_does_not_stand_in_the_way,
 ];
 
@@ -176,7 +176,7 @@ async fn pods_that_a_quota_refuses_fail_the_release() -> Result<()> {
 }
 
 /// Each Service alone fits into the quota, so every dry-run passes.
-async fn a_quota_that_only_the_real_writes_meet_fails_the_release_and_everything_is_put_back() -> Result<()> {
+async fn a_quota_that_only_the_real_writes_meet_fails_the_release_and_everything_is_restored() -> Result<()> {
     in_project(&[prod()], async |project| {
         let quota = json!({
             "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "services" },
@@ -257,7 +257,7 @@ async fn the_second_wave_is_not_written_while_the_first_is_not_healthy() -> Resu
     .await
 }
 
-async fn a_promotion_whose_name_has_no_room_for_more_is_taken_back() -> Result<()> {
+async fn a_promotion_whose_name_has_no_room_for_more_is_rolled_back() -> Result<()> {
     in_project(&[json!({ "name": "prod", "promotion": "Manual" })], async |project| {
         let good = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
         project.promotion("first", json!({ "release": good, "environment": "prod" })).await?;

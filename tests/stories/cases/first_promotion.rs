@@ -9,7 +9,7 @@ support::stories![
     a_bad_first_promotion_into_an_empty_namespace_leaves_it_empty,
     a_bad_first_promotion_over_hand_made_objects_puts_them_back,
     hand_made_objects_are_adopted_from_the_named_manager_and_lose_what_the_release_lacks,
-    hand_made_objects_of_nobody_named_are_left_alone_and_the_manager_is_named,
+    hand_made_objects_of_an_unknown_manager_are_left_alone_and_the_manager_is_named,
     the_first_promotion_is_undone_by_a_person_who_asks_for_revision_0,
 ];
 
@@ -40,7 +40,7 @@ async fn a_bad_first_promotion_over_hand_made_objects_puts_them_back() -> Result
     in_project(&[prod], async |project| {
         project.apply(
             "prod",
-            &[config("web-config", "by hand"), service("web"), deployment("web", "v0", Some("web-config"))],
+            &[config("web-config", "manually"), service("web"), deployment("web", "v0", Some("web-config"))],
         )?;
         project.settled("prod", "deployments", "web").await?;
         let before = project.snapshot("prod").await?;
@@ -56,7 +56,7 @@ async fn a_bad_first_promotion_over_hand_made_objects_puts_them_back() -> Result
         project.settled("prod", "deployments", "web").await?;
         same("everything of prod", project.snapshot("prod").await?, before)?;
         let read = project.config_of("prod", "deployments", "web").await?;
-        same("config", read, vec![json!({ "GREETING": "by hand" })])
+        same("config", read, vec![json!({ "GREETING": "manually" })])
     })
     .await
 }
@@ -65,10 +65,9 @@ async fn hand_made_objects_are_adopted_from_the_named_manager_and_lose_what_the_
 {
     let prod = json!({ "name": "prod", "adoptFrom": ["kubectl-client-side-apply"] });
     in_project(&[prod], async |project| {
-        let mut by_hand = deployment("web", "v0", None);
-        by_hand["spec"]["template"]["spec"]["containers"][0]["env"] =
-            json!([{ "name": "OLD", "value": "1" }]);
-        project.apply("prod", &[by_hand])?;
+        let mut manual = deployment("web", "v0", None);
+        manual["spec"]["template"]["spec"]["containers"][0]["env"] = json!([{ "name": "OLD", "value": "1" }]);
+        project.apply("prod", &[manual])?;
         project.settled("prod", "deployments", "web").await?;
         let release = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
         project.ended(&format!("prod-{release}"), "Verified").await?;
@@ -80,7 +79,7 @@ async fn hand_made_objects_are_adopted_from_the_named_manager_and_lose_what_the_
     .await
 }
 
-async fn hand_made_objects_of_nobody_named_are_left_alone_and_the_manager_is_named() -> Result<()> {
+async fn hand_made_objects_of_an_unknown_manager_are_left_alone_and_the_manager_is_named() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         project.apply("prod", &[deployment("web", "v0", None)])?;
         project.settled("prod", "deployments", "web").await?;

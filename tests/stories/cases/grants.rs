@@ -84,7 +84,7 @@ async fn row(index: usize) -> Result<()> {
     same("written", written, wanted.into_iter().map(|(name, at)| (name.to_owned(), at.to_owned())).collect())
 }
 
-/// Somebody who may create promotions, and promote into these environments.
+/// A user who may create promotions, and promote into these environments.
 async fn requester(project: &Project, name: &str, granted: &[&str]) -> Result<Person> {
     let mut rules =
         vec![json!({ "apiGroups": ["towpath.dev"], "resources": ["promotions"], "verbs": ["create"] })];
@@ -121,7 +121,7 @@ async fn written(project: &Project, mark: Mark) -> Result<BTreeSet<(String, Stri
             continue;
         }
         let identity = format!("system:serviceaccount:towpath-deployers:{}.{environment}", project.name);
-        let who = event.impersonated_user.as_deref().context("written by nobody's identity")?;
+        let who = event.impersonated_user.as_deref().context("written without an identity")?;
         same("the identity", who, identity.as_str())?;
         cells.insert((event.name, environment));
     }

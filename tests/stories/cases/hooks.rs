@@ -10,7 +10,7 @@ use support::{Project, SOON, in_project, same, with_own_controller};
 support::stories![
     a_hook_that_vanishes_when_it_finishes_runs_once_whatever_happens_to_the_controller,
     a_hook_that_runs_longer_than_the_progress_deadline_is_waited_for,
-    an_unfinished_hook_of_a_release_that_is_taken_back_is_gone_before_the_rollback_is_done,
+    an_unfinished_hook_of_a_release_that_is_rolled_back_is_gone_before_the_rollback_is_done,
 ];
 
 /// A hook whose pod runs for some seconds.
@@ -93,8 +93,8 @@ async fn a_hook_that_runs_longer_than_the_progress_deadline_is_waited_for() -> R
     .await
 }
 
-async fn an_unfinished_hook_of_a_release_that_is_taken_back_is_gone_before_the_rollback_is_done() -> Result<()>
-{
+async fn an_unfinished_hook_of_a_release_that_is_rolled_back_is_gone_before_the_rollback_is_done()
+-> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let first = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
         project.ended(&format!("prod-{first}"), "Verified").await?;

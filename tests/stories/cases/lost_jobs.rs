@@ -1,4 +1,4 @@
-//! Jobs that somebody deletes, and Jobs whose pods cannot run or are evicted: all are seen at once, and nothing runs twice.
+//! Jobs that a user deletes, and Jobs whose pods cannot run or are evicted: all are seen at once, and nothing runs twice.
 
 use super::hooks::{jobs, lasting, step};
 use super::tests_of_releases::{job, prod, running as running_test, test};

@@ -43,10 +43,10 @@ async fn without_its_policies_nothing_starts_but_a_rollback_ends() -> Result<()>
     let third = project.release("3.0.0", &web("v3")).await?;
     let waits = |it: &Value| it["status"]["summary"] == "prod:Security";
     project.until("releases", &third, "waits at Security", waits).await?;
-    project.promotion("by-hand", json!({ "release": third, "environment": "prod" })).await?;
+    project.promotion("manual", json!({ "release": third, "environment": "prod" })).await?;
     let is_shut = |it: &Value| it["status"]["reason"] == "Security";
-    project.until("promotions", "by-hand", "waits at Security", is_shut).await?;
-    project.delete("promotions", "by-hand").await?;
+    project.until("promotions", "manual", "waits at Security", is_shut).await?;
+    project.delete("promotions", "manual").await?;
     // A policy that lets everything through is no policy.
     let policy = format!("{base}/validatingadmissionpolicies/towpath-requests");
     let weak = json!({ "spec": { "failurePolicy": "Ignore" } });

@@ -9,7 +9,7 @@ use support::{Project, in_project, same, with_own_controller};
 
 support::stories![
     a_newer_release_supersedes_one_that_is_on_its_way,
-    a_release_that_failed_and_was_overtaken_is_ready_and_keeps_its_verdict,
+    a_release_that_failed_and_was_superseded_is_ready_and_keeps_its_verdict,
     a_held_release_waits_until_the_hold_is_lifted,
     two_applications_share_environments_and_do_not_hinder_each_other,
     a_spent_budget_holds_and_a_person_goes_on,
@@ -54,7 +54,7 @@ async fn a_newer_release_supersedes_one_that_is_on_its_way() -> Result<()> {
     .await
 }
 
-async fn a_release_that_failed_and_was_overtaken_is_ready_and_keeps_its_verdict() -> Result<()> {
+async fn a_release_that_failed_and_was_superseded_is_ready_and_keeps_its_verdict() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         verified(project, "1.0.0", "v1").await?;
         let second = project.release("2.0.0", &web("v2-crash-loop")).await?;

@@ -68,10 +68,10 @@ async fn what_is_recalled_comes_back_everywhere_and_stays_away_until_the_recall_
         let waits = |it: &Value| it["status"]["environments"][0]["state"] == "Recall";
         project.until("releases", &again, "waits at Recall", waits).await?;
         let spec = json!({ "release": again, "environment": "dev" });
-        carol.create(project, "promotions", "by-hand", spec).await?;
-        project.until("promotions", "by-hand", "waits", |it| it["status"]["reason"] == "Recall").await?;
+        carol.create(project, "promotions", "manual", spec).await?;
+        project.until("promotions", "manual", "waits", |it| it["status"]["reason"] == "Recall").await?;
         carol.delete(project, "recalls", "lost-orders").await?;
-        project.ended("by-hand", "Verified").await?;
+        project.ended("manual", "Verified").await?;
         runs(project, "dev", "v2").await
     })
     .await

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 support::stories![
     a_deployment_that_a_person_scaled_keeps_its_number,
-    a_deployment_scaled_by_hand_before_its_adoption_keeps_its_number,
+    a_deployment_scaled_manually_before_its_adoption_keeps_its_number,
     a_deployment_that_towpath_alone_owns_keeps_the_number_of_its_first_edition,
     a_deployment_that_an_autoscaler_scales_keeps_the_autoscalers_number,
     a_deployment_under_a_horizontal_pod_autoscaler_keeps_the_autoscalers_number,
@@ -89,12 +89,12 @@ async fn a_deployment_that_a_person_scaled_keeps_its_number() -> Result<()> {
     .await
 }
 
-async fn a_deployment_scaled_by_hand_before_its_adoption_keeps_its_number() -> Result<()> {
+async fn a_deployment_scaled_manually_before_its_adoption_keeps_its_number() -> Result<()> {
     let prod = json!({ "name": "prod", "adoptFrom": ["kubectl-client-side-apply"] });
     in_project(&[prod], async |project| {
-        let mut by_hand = deployment("web", "v0", None);
-        by_hand["spec"]["replicas"] = json!(5);
-        project.apply("prod", &[by_hand])?;
+        let mut manual = deployment("web", "v0", None);
+        manual["spec"]["replicas"] = json!(5);
+        project.apply("prod", &[manual])?;
         project.settled("prod", "deployments", "web").await?;
         let watched = Watched::start(project, "web").await?;
         let first = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use support::objects::{deployment, image};
 use support::{Project, in_project, same};
 
-support::stories![an_environment_without_consent_takes_the_namespace_from_nobody,];
+support::stories![an_environment_without_consent_takes_the_namespace_from_no_other,];
 
 fn web(tag: &str) -> [Value; 1] {
     [deployment("web", tag, None)]
@@ -32,7 +32,7 @@ async fn consents_to(project: &Project, name: &str) -> Result<()> {
     project.post(&path, binding).await.map(drop)
 }
 
-async fn an_environment_without_consent_takes_the_namespace_from_nobody() -> Result<()> {
+async fn an_environment_without_consent_takes_the_namespace_from_no_other() -> Result<()> {
     in_project(&[], async |project| {
         names_the_target_of_prod(project, "early").await?;
         project.condition("environments", "early", "Ready", "False", "NamespaceMissing").await?;

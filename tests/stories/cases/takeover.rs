@@ -76,7 +76,7 @@ async fn a_replica_that_is_killed_in_mid_rollout_is_replaced_within_the_lease_ti
     same("image", project.image_of("prod", "deployments", "web").await?, image("v1"))
 }
 
-/// How often two controllers together wrote each object since the mark. Statuses apart, which a successor may say anew, and what
+/// How often two controllers together wrote each object since the mark. Statuses apart, which a successor may write again, and what
 /// passes: leases, Events, questions to the authorizer.
 async fn written(project: &Project, mark: Mark, by: [&Operator; 2]) -> Result<BTreeMap<String, usize>> {
     let mut found = BTreeMap::new();

@@ -15,7 +15,7 @@ support::stories![
     a_window_that_closes_while_a_test_runs_before_delays_the_start,
     a_test_before_is_stopped_with_its_promotion,
     a_test_before_that_reads_config_of_the_release_is_refused,
-    a_test_before_runs_once_when_the_controller_is_killed_meanwhile,
+    a_test_before_runs_once_when_the_controller_is_killed_while_it_runs,
 ];
 
 /// The environment `prod` with a test before the first write.
@@ -158,7 +158,7 @@ async fn a_test_before_that_reads_config_of_the_release_is_refused() -> Result<(
     .await
 }
 
-async fn a_test_before_runs_once_when_the_controller_is_killed_meanwhile() -> Result<()> {
+async fn a_test_before_runs_once_when_the_controller_is_killed_while_it_runs() -> Result<()> {
     with_own_controller(&[guarded("t1", 8, json!({}))], async |project| {
         let writes = runs_once_although_killed(project, &web("v1")).await?;
         let first = writes.iter().filter(|event| event.impersonated_user.is_some() && event.code < 300);

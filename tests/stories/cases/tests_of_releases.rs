@@ -17,7 +17,7 @@ support::stories![
     a_test_whose_pod_is_deleted_is_repeated,
     a_test_that_passed_stays_so_when_its_pod_is_deleted_and_the_controller_is_killed,
     a_test_that_does_not_end_is_suspended,
-    a_test_runs_once_when_the_controller_is_killed_meanwhile,
+    a_test_runs_once_when_the_controller_is_killed_while_it_runs,
     the_last_lines_of_the_log_are_recorded_where_a_test_asks_for_them,
     tests_beyond_the_history_are_deleted,
     a_test_that_reaches_for_the_node_is_refused_before_anything_is_written,
@@ -212,7 +212,7 @@ async fn a_test_that_does_not_end_is_suspended() -> Result<()> {
     .await
 }
 
-async fn a_test_runs_once_when_the_controller_is_killed_meanwhile() -> Result<()> {
+async fn a_test_runs_once_when_the_controller_is_killed_while_it_runs() -> Result<()> {
     with_own_controller(&[prod("t1", 8, json!({}))], async |project| {
         runs_once_although_killed(project, &[deployment("web", "v1", None)]).await.map(drop)
     })

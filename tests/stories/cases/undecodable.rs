@@ -1,5 +1,5 @@
 //! Objects that the API server took and that cannot be read, as after an upgrade of the kinds: they are told so, and
-//! nobody else suffers.
+//! no other object suffers.
 
 use anyhow::{Context, Result};
 use http::Request;
@@ -10,8 +10,8 @@ use support::waits::condition;
 use support::{Project, in_project, same, with_own_controller};
 
 support::stories![
-    objects_that_cannot_be_read_at_the_start_are_told_once_and_hinder_nobody,
-    objects_that_become_unreadable_are_told_and_work_again_once_they_are_mended,
+    objects_that_cannot_be_read_at_the_start_are_reported_once_and_hinder_no_other,
+    objects_that_become_unreadable_are_told_and_work_again_once_they_are_repaired,
     a_release_that_is_unreadable_while_it_fails_comes_back_all_the_same,
     a_release_that_becomes_unreadable_on_its_way_is_not_withdrawn,
     a_freeze_that_cannot_be_read_freezes,
@@ -31,7 +31,7 @@ fn unreadable(plural: &str) -> Value {
     }
 }
 
-/// The same, mended.
+/// The same, repaired.
 fn readable(plural: &str) -> Value {
     match plural {
         "releases" => json!({ "environments": null }),
@@ -40,7 +40,7 @@ fn readable(plural: &str) -> Value {
     }
 }
 
-/// Writes a part of a status as a newer controller might: nobody else is let.
+/// Writes a part of a status as a newer controller might: no one else may.
 async fn write_status(project: &Project, plural: &str, name: &str, status: Value) -> Result<()> {
     let path = format!("{}/status", project.path(plural, name));
     let body = json!({ "status": status });
@@ -75,7 +75,7 @@ async fn others_go_their_way(project: &Project, version: &str, tag: &str) -> Res
     same("image", project.image_of("prod", "deployments", "web").await?, image(tag))
 }
 
-async fn objects_that_cannot_be_read_at_the_start_are_told_once_and_hinder_nobody() -> Result<()> {
+async fn objects_that_cannot_be_read_at_the_start_are_reported_once_and_hinder_no_other() -> Result<()> {
     let project = Project::without_controller(&[json!({ "name": "prod" })]).await?;
     let odd = odd_objects(&project).await?;
     for (plural, name) in odd {
@@ -96,7 +96,7 @@ async fn objects_that_cannot_be_read_at_the_start_are_told_once_and_hinder_nobod
     same("alive", project.operator(|operator| operator.is_alive())?, true)
 }
 
-async fn objects_that_become_unreadable_are_told_and_work_again_once_they_are_mended() -> Result<()> {
+async fn objects_that_become_unreadable_are_told_and_work_again_once_they_are_repaired() -> Result<()> {
     with_own_controller(&[json!({ "name": "prod" })], async |project| {
         let odd = odd_objects(project).await?;
         project.until("promotions", "odd", "held", |it| it["status"]["reason"] == "Hold").await?;

@@ -103,7 +103,7 @@ async fn a_slow_start_is_not_taken_for_a_bad_release() -> Result<()> {
 async fn a_single_restart_at_the_start_is_not_taken_for_a_bad_release() -> Result<()> {
     in_shop("6s", async |shop| {
         shop.verified("1.0.0", &[web(&shop.image("v1", &[]).await?)]).await?;
-        // The sandbox keeps its shared memory when a container is made anew.
+        // The sandbox keeps its shared memory when a container is recreated.
         let once = shop.image("v2", &[("CRASH_ONCE", "/dev/shm/crashed")]).await?;
         shop.verified("2.0.0", &[web(&once)]).await?;
         shop.answers("prod", "web", &json!({ "version": "v2" })).await?;

@@ -96,7 +96,7 @@ async fn a_kept_one_outlives_its_owner_is_used_by_its_kubeconfig_and_ends_when_t
 
 async fn use_given(kubeconfig: &Path) -> Result<()> {
     let cluster = ControlPlane::given(kubeconfig, None).await?;
-    ensure!(cluster.pids().is_empty(), "it was started anew");
+    ensure!(cluster.pids().is_empty(), "it was started again");
     let mark = cluster.audit()?.mark().await?;
     let dave = who(&cluster.user("dave", &["testers"]).await?).await?;
     ensure!(dave.username.as_deref() == Some("dave"), "{dave:?}");

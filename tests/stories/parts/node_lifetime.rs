@@ -104,7 +104,7 @@ impl Drop for Owner {
     }
 }
 
-/// A node with a running pod shows in everything that is looked at, or the look would prove nothing.
+/// A node with a running pod shows in everything that is read, or reading it would prove nothing.
 async fn is_seen(cluster: &ControlPlane, traces: &Traces) -> Result<()> {
     let kubectl = cluster.kubectl(cluster.admin());
     let pod = json!({

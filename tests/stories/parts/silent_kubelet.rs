@@ -35,7 +35,7 @@ fn is(pod: &Value, kind: &str, status: &str) -> bool {
     condition(pod, kind)["status"] == status
 }
 
-/// On a control plane of its own: nobody else's pods are to suffer.
+/// On a control plane of its own: pods of other tests must not suffer.
 async fn a_silent_kubelet_takes_ready_from_its_pods_and_nothing_from_their_containers() -> Result<()> {
     let cluster = ControlPlane::start().await?;
     let node = cluster.real_node().await?;
@@ -60,7 +60,7 @@ async fn a_silent_kubelet_takes_ready_from_its_pods_and_nothing_from_their_conta
     drop(stopped);
     let back = pod(&cluster, "ready again", ready).await?;
     let since = |pod: &Value| condition(pod, "Ready")["lastTransitionTime"].clone();
-    // As if nothing had been: whoever remembers the later time sees readiness begin in the past.
+    // As if nothing had been: a process that remembers the later time sees readiness begin in the past.
     ensure!(since(&back) == since(&before), "{back:#}");
     Ok(())
 }

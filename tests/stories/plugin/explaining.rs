@@ -1,4 +1,4 @@
-//! `explain`, `plan` and `calendar`: the controller's own rules, run by somebody who may only read.
+//! `explain`, `plan` and `calendar`: the controller's own rules, run by a user who may only read.
 
 use super::{has, printed, towpath, viewer};
 use anyhow::{Context, Result, ensure};

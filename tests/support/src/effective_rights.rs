@@ -1,4 +1,4 @@
-//! What the API server itself says that the controller may do, held against a list that a person has looked at.
+//! What the API server itself says that the controller may do, compared with a reviewed list.
 
 use crate::manifests::{read, root};
 use anyhow::{Result, ensure};

@@ -1,4 +1,4 @@
-//! Objects that somebody installs with Helm.
+//! Objects that a user installs with Helm.
 
 use crate::project::Project;
 use anyhow::Result;

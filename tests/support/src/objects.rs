@@ -169,7 +169,7 @@ impl Project {
         Ok(image.as_str().unwrap_or_default().to_owned())
     }
 
-    /// Waits until a workload made by hand is rolled out.
+    /// Waits until a workload made manually is rolled out.
     pub async fn settled(&self, environment: &str, kind: &str, name: &str) -> Result<()> {
         eventually(&format!("{kind} {name} to settle"), SOON, async || {
             let workload = self.here(environment, kind, name).await?;

@@ -72,7 +72,7 @@ impl Operator {
         Ok(Self::account(cluster).await?.0)
     }
 
-    /// One file for all: each request for the account's access writes it anew under the others' eyes.
+    /// One file for all: each request for the account's access writes it again under the others' eyes.
     async fn account(cluster: &ControlPlane) -> Result<(Access, MutexGuard<'static, ()>)> {
         static WRITING: Mutex<()> = Mutex::const_new(());
         let held = WRITING.lock().await;
@@ -170,7 +170,7 @@ impl Operator {
 
 /// The product as a program.
 pub fn program() -> Result<&'static str> {
-    PROGRAM.get().copied().context("nobody said where the product is")
+    PROGRAM.get().copied().context("the path of the product is not set")
 }
 
 /// The id of a token, as the API server records it.

@@ -9,7 +9,7 @@ use kube::Client;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-/// Somebody with a name, groups, and a way into the cluster.
+/// A user with a name, groups, and a way into the cluster.
 pub struct Person {
     pub name: String,
     pub access: Access,
@@ -72,7 +72,7 @@ impl Project {
         Ok(Person { name: name.to_owned(), client: access.client()?, access })
     }
 
-    /// Binds a ClusterRole of the chart to somebody, and waits until the authorizer has seen it.
+    /// Binds a ClusterRole of the chart to a user, and waits until the authorizer has seen it.
     pub async fn bind(&self, person: &str, role: &str) -> Result<()> {
         let binding = json!({
             "metadata": { "name": format!("{person}-{role}") },

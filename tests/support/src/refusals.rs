@@ -273,7 +273,7 @@ pub fn changes() -> Vec<Change> {
         ),
         (
             "RollbackPolicy",
-            "an HTTP check of nobody",
+            "an HTTP check of a missing provider",
             None,
             json!({ "checks": [{ "name": "a", "http": { "path": "/" } }] }),
             Some("exactly one of provider and service"),

@@ -76,7 +76,7 @@ struct Shared {
 }
 
 impl Relay {
-    /// Relays to the server of `config`, with the credentials of whoever asks.
+    /// Relays to the server of `config`, with the credentials of the client.
     pub async fn start(config: &kube::Config) -> Result<Self> {
         Self::with_clock(config, 0).await
     }
@@ -205,7 +205,7 @@ impl Shared {
         kill.filter(|kill| kill.write == writes.len()).map(|kill| kill.side)
     }
 
-    /// Says that the time has come; whoever waits for this answer is killed meanwhile.
+    /// Says that the time has come; the process that waits for this answer is killed until then.
     async fn die(&self) -> Result<Response<Body>> {
         self.due.send_replace(true);
         std::future::pending().await

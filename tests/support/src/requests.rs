@@ -24,7 +24,7 @@ pub fn shown<'a>(events: impl IntoIterator<Item = &'a AuditEvent>) -> String {
 }
 
 impl Project {
-    /// Every request of this project's controller since the mark, wherever to, whoever it spoke for.
+    /// Every request of this project's controller since the mark, to any address, for any user.
     pub async fn requests(&self, mark: Mark) -> Result<Vec<AuditEvent>> {
         let credential = self.operator(|operator| operator.credential().to_owned())?;
         let all = self.cluster.audit()?.since(mark).await?;

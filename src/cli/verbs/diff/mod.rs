@@ -14,7 +14,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
 
-/// How often the dry run is looked at.
+/// How often the dry run is read.
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(300);
 /// How long it may take, if the user says nothing else.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);

@@ -25,7 +25,7 @@ use crate::api::{
 use crate::content::{Plan, TestJob};
 use crate::decide::decision::Action;
 use crate::decide::moments::{earliest, later};
-use crate::decide::promotion::outcome::{Outcome, Stage};
+use crate::decide::promotion::outcome::{Outcome, Turn};
 use crate::decide::promotion::refusal::refuse_at;
 use crate::decide::promotion::{Decision, Scene, changed, retries};
 use crate::decide::test_runs::{Standing, standing};
@@ -52,7 +52,7 @@ pub(in crate::decide::promotion) fn are_running(world: &PromotionWorld) -> bool 
 }
 
 /// Waits for tests that run; none when all have ended, and the objects of the promotion are observed again.
-pub(in crate::decide::promotion) fn running(scene: &Scene<'_>, plan: &Plan) -> Stage<Option<Decision>> {
+pub(in crate::decide::promotion) fn running(scene: &Scene<'_>, plan: &Plan) -> Turn<Option<Decision>> {
     if !are_running(scene.world) {
         return Ok(None);
     }
@@ -79,7 +79,7 @@ pub(in crate::decide::promotion) fn before_start(
     scene: &Scene<'_>,
     plan: &Plan,
     approvals: Option<&ApprovalsReport>,
-) -> Stage<Option<Decision>> {
+) -> Turn<Option<Decision>> {
     if before(plan).next().is_none() || is_accepted(scene) {
         return Ok(None);
     }
@@ -152,7 +152,7 @@ fn created_again(scene: &Scene<'_>, test: &TestStatus) -> Option<Action> {
 }
 
 /// Waits until tests without a result are run again, or ends the promotion at the progress deadline.
-fn no_result(scene: &Scene<'_>, status: &PromotionStatus, again: Timestamp) -> Stage {
+fn no_result(scene: &Scene<'_>, status: &PromotionStatus, again: Timestamp) -> Turn {
     let words = without_result(status).map(|test| {
         let reason = test.reason.as_deref().unwrap_or_default();
         let words = test.message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();

@@ -19,7 +19,7 @@ const POLL: SignedDuration = SignedDuration::from_secs(2);
 const GRACE: SignedDuration = SignedDuration::from_secs(60);
 /// Failures in a row after which a Job that cannot be suspended is left alone.
 const ATTEMPTS: u32 = 6;
-/// The delay before the result of an action is looked at.
+/// The delay before the result of an action is read.
 const SOON: SignedDuration = SignedDuration::from_secs(1);
 
 /// The next steps of the tests of some origins; none when all of them have ended.

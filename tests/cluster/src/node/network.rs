@@ -1,6 +1,6 @@
 //! The node's own network, entered by threads of this process.
 //!
-//! A socket stays in the network in which it was made, whoever uses it. So a thread that ends with its task goes in, makes
+//! A socket stays in the network in which it was made, whichever thread uses it. So a thread that ends with its task goes in, makes
 //! the socket and hands it out.
 
 use std::fs::File;

@@ -50,7 +50,7 @@ pub enum Act {
     Patch {
         of: String,
         with: Value,
-        #[serde(default = "somebody")]
+        #[serde(default = "a_user")]
         by: String,
     },
     /// Objects are applied with kubectl.
@@ -79,8 +79,8 @@ fn all() -> usize {
     usize::MAX
 }
 
-fn somebody() -> String {
-    "somebody".to_owned()
+fn a_user() -> String {
+    "a-user".to_owned()
 }
 
 /// Reads an act from the data.
