@@ -118,7 +118,7 @@ fn an_alert_fails_only_if_it_became_active_after_the_start_and_fires() {
         (
             Alerts { before: false, ..active(&["Errors"], &[], &["Errors"]) },
             Verdict::Inconclusive,
-            "told from an old",
+            "distinguished from an old",
         ),
         (Alerts { now: false, ..quiet.clone() }, Verdict::Inconclusive, "scrapes no target"),
         (Alerts { unevaluated: names(&["Bad"]), ..quiet.clone() }, Verdict::Inconclusive, "rule Bad"),

@@ -1,4 +1,4 @@
-//! What is wrong with the checks of a policy, as far as it can be told without asking a provider.
+//! What is wrong with the checks of a policy, as far as it is known without asking a provider.
 
 use super::parameters::{Parameters, WORDS, milliseconds, ranges, resolve, resolve_value};
 use super::path;

@@ -1,7 +1,7 @@
 //! The health of an object of a custom kind: by its pods, like those of any workload, and by what its controller says about it.
 //!
 //! Invariant: what the API conventions do not define is not guessed. The conditions are those of kstatus (`Ready`, `Reconciling`,
-//! `Stalled`, `observedGeneration`). A kind that says none of it and has no pods has no health that can be told.
+//! `Stalled`, `observedGeneration`). A kind that says none of it and has no pods has no known health.
 
 use super::workload::{held_by_gates, readiness};
 use super::{Health, Mode, Rules, failing, pod, within_deadline};

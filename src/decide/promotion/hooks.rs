@@ -16,7 +16,7 @@
 //!
 //! Invariants: a hook runs at most once per promotion. That its Job was created is written to the status (`startedAt` of its step) before
 //! anything else follows, and its absence after that is a failure. It is not written before the creation: after a crash between the two,
-//! a Job that was never created could not be told from one that was deleted, and a healthy release would fail. The completion is
+//! a Job that was never created could not be distinguished from one that was deleted, and a healthy release would fail. The completion is
 //! written to the status before anything follows from it, and the Job exists for an hour after it has finished, even if its content
 //! says otherwise, so that a controller that was down finds it. No two promotions of a lane run hooks at the same time: unfinished
 //! hooks of the revision before are stopped first, and a rollback does not end before they are.
