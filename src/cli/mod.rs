@@ -13,6 +13,7 @@ mod output;
 mod question;
 mod reader;
 mod rights;
+mod server;
 mod verbose;
 pub mod verbs;
 mod writer;

@@ -2,12 +2,15 @@
 //!
 //! Invariant: the number of requests does not grow with the number of objects.
 
+use super::server::dated;
 use crate::api::names::{SUBDOMAIN_RULE, is_subdomain};
 use crate::api::{CachedRelease, Environment, Promotion, Release};
+use crate::cluster::ServerTime;
 use crate::decide::world::{Objects, Project};
 use anyhow::{Context, anyhow, bail};
 use futures::future::try_join_all;
 use http::Request;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Client, Resource};
 use serde::Deserialize;
@@ -18,6 +21,7 @@ use std::sync::Arc;
 /// Reads the objects of one project.
 pub struct Reader {
     client: Client,
+    time: ServerTime,
     /// The namespace of the project. Empty for objects of the cluster.
     pub project: String,
 }
@@ -47,12 +51,18 @@ const ROLE: &str = "towpath-viewer";
 impl Reader {
     /// A reader of this project.
     pub fn new(client: Client, project: String) -> Self {
-        Self { client, project }
+        let time = ServerTime::default();
+        Self { client: dated(client, &project, &time), time, project }
     }
 
     /// A reader of objects of the cluster, with the same client.
     pub fn in_cluster(&self) -> Self {
-        Self::new(self.client.clone(), String::new())
+        Self { client: self.client.clone(), time: self.time.clone(), project: String::new() }
+    }
+
+    /// The time of the API server, as its last answers tell.
+    pub fn now(&self) -> Timestamp {
+        self.time.now()
     }
 
     /// Where the objects are, in words.

@@ -40,12 +40,12 @@ impl ServerTime {
     }
 
     /// The time of the own clock, to be passed to [`ServerTime::answered`].
-    pub(super) fn own(&self) -> Timestamp {
+    pub fn own(&self) -> Timestamp {
         (self.own)()
     }
 
     /// Takes the date of an answer to a request that was sent at `sent` of the own clock.
-    pub(super) fn answered(&self, headers: &HeaderMap, sent: Timestamp) {
+    pub fn answered(&self, headers: &HeaderMap, sent: Timestamp) {
         let date = headers.get(DATE).and_then(|date| date.to_str().ok());
         let date = date.and_then(|date| DateTimeParser::new().parse_timestamp(date).ok());
         let Some(date) = date.map(|date| date.as_millisecond()) else { return };

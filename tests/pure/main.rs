@@ -6,6 +6,7 @@ mod argo_cd_health;
 mod crds;
 mod documentation;
 mod lint;
+mod plugin;
 mod properties;
 mod questions;
 mod screens;

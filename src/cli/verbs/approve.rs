@@ -11,7 +11,6 @@ use crate::view::changelog::Changelog;
 use crate::view::intent::decide;
 use crate::view::review::{Review, review};
 use anyhow::bail;
-use jiff::Timestamp;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -89,7 +88,7 @@ pub async fn run_reject(arguments: &Rejecting, out: &mut dyn Write) -> anyhow::R
 /// What an approver reads before the question: the review, and everything between what runs there and the release.
 fn show(writer: &Writer, review: &Review, changes: &Changelog, out: &mut dyn Write) -> anyhow::Result<()> {
     let layout = output::layout();
-    let mut lines = review.tree(Timestamp::now()).lines(layout);
+    let mut lines = review.tree(writer.reader.now()).lines(layout);
     lines.push(String::new());
     lines.extend(changes.lines(layout));
     if review.excludes(writer.user()) {

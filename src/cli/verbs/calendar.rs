@@ -4,9 +4,9 @@ use crate::cli::of_project::OfProject;
 use crate::cli::output::{self, Format};
 use crate::view::calendar::calendar;
 use anyhow::{Context, bail};
+use jiff::ToSpan;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -31,18 +31,18 @@ pub struct Arguments {
 
 /// Runs the verb.
 pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let now = Timestamp::now();
     let zone = zone(&arguments.time_zone)?;
-    let first = match &arguments.month {
-        None => now.to_zoned(zone.clone()).date().first_of_month(),
-        Some(month) => format!("{month}-01")
-            .parse::<Date>()
-            .with_context(|| format!("--month {month:?} is not a month such as 2026-12"))?,
-    };
-    let start = |date: Date| Ok::<_, jiff::Error>(date.to_zoned(zone.clone())?.timestamp());
-    let end = first.checked_add(i64::from(arguments.months).months())?;
+    let month = arguments.month.as_ref().map(|month| {
+        let first = format!("{month}-01").parse::<Date>();
+        first.with_context(|| format!("--month {month:?} is not a month such as 2026-12"))
+    });
+    let month = month.transpose()?;
     let reader = arguments.of.open().await?;
     let all = reader.everything().await?;
+    let now = reader.now();
+    let first = month.unwrap_or_else(|| now.to_zoned(zone.clone()).date().first_of_month());
+    let start = |date: Date| Ok::<_, jiff::Error>(date.to_zoned(zone.clone())?.timestamp());
+    let end = first.checked_add(i64::from(arguments.months).months())?;
     let view = calendar(&all.project, start(first)?, start(end)?, now);
     if arguments.ical {
         out.write_all(view.ical(now).as_bytes())?;

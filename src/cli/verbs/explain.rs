@@ -7,7 +7,6 @@ use crate::cli::output::{self, Format};
 use crate::cli::reader::checked;
 use crate::view::explain::explain;
 use anyhow::bail;
-use jiff::Timestamp;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -28,9 +27,10 @@ pub struct Arguments {
 /// Runs the verb.
 pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let (release, environment) = (checked(&arguments.of.release)?, checked(&arguments.of.environment)?);
-    let all = arguments.connection.open(None).await?.everything().await?;
+    let reader = arguments.connection.open(None).await?;
+    let all = reader.everything().await?;
     let found = all.release(release)?;
-    let now = Timestamp::now();
+    let now = reader.now();
     let Some(view) = explain(&all.project, found, environment, all.is_whole, now) else {
         bail!("{}", missing("environment", environment, &all.project.name, all.project.environments.keys()));
     };

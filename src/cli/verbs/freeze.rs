@@ -52,9 +52,10 @@ pub struct Arguments {
 /// Runs `freeze`.
 pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let name = arguments.name.as_deref().map(checked).transpose()?;
+    let writer = arguments.writing.open().await?;
     let from = match arguments.from {
         Some(from) => from,
-        None => Timestamp::from_second(Timestamp::now().as_second())?,
+        None => Timestamp::from_second(writer.reader.now().as_second())?,
     };
     let to = match (arguments.to, arguments.lasts) {
         (Some(to), _) => to,
@@ -66,7 +67,6 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
     if to <= from {
         bail!("the freeze ends at {to}, which is not after its start at {from}");
     }
-    let writer = arguments.writing.open().await?;
     let period = Period { from: Time(from), to: Time(to) };
     if arguments.cluster {
         let writer = writer.in_cluster();

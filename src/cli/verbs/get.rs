@@ -10,7 +10,6 @@ use crate::decide::world::Project;
 use crate::view::board::{Board, board};
 use crate::view::screen::Table;
 use anyhow::bail;
-use jiff::Timestamp;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -40,18 +39,18 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
     if arguments.watch {
         return watch(&reader, arguments.of.output, out).await;
     }
-    write(&found, arguments.of.output, out)?;
+    write(&reader, &found, arguments.of.output, out)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn write(found: &Project, format: Format, out: &mut dyn Write) -> anyhow::Result<()> {
+fn write(reader: &Reader, found: &Project, format: Format, out: &mut dyn Write) -> anyhow::Result<()> {
     let view = board(found);
     let names: Vec<String> = found.environments.keys().map(|name| format!("environment/{name}")).collect();
-    output::write(out, format, "Board", &view, || table(&view, format), names)
+    output::write(out, format, "Board", &view, || table(reader, &view, format), names)
 }
 
-fn table(view: &Board, format: Format) -> Table {
-    let now = Timestamp::now();
+fn table(reader: &Reader, view: &Board, format: Format) -> Table {
+    let now = reader.now();
     if format == Format::Wide { view.wide(now) } else { view.table(now) }
 }
 
@@ -71,10 +70,10 @@ async fn watch(reader: &Reader, format: Format, out: &mut dyn Write) -> anyhow::
         let found = reader.assembled(live.objects(), live.objects(), Vec::new());
         let view = board(&found);
         if format.is_table() {
-            let lines = |layout| table(&view, format).lines(layout);
+            let lines = |layout| table(reader, &view, format).lines(layout);
             drawing.draw(lines, live.trouble(), false, out, CLOSED)?;
         } else if before.as_ref() != Some(&view) {
-            write(&found, format, out)?;
+            write(reader, &found, format, out)?;
             out.flush()?;
         }
         before = Some(view);

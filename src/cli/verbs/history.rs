@@ -8,7 +8,6 @@ use crate::cli::reader::{checked, suggestion};
 use crate::view::history::history;
 use anyhow::bail;
 use clap_complete::ArgValueCompleter;
-use jiff::Timestamp;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -45,8 +44,8 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
     }
     let names: Vec<String> = view.rows.iter().map(|row| format!("promotion/{}", row.promotion)).collect();
     let table = match arguments.output {
-        Format::Wide => view.wide(Timestamp::now()),
-        Format::Table | Format::Json | Format::Yaml | Format::Name => view.table(Timestamp::now()),
+        Format::Wide => view.wide(reader.now()),
+        Format::Table | Format::Json | Format::Yaml | Format::Name => view.table(reader.now()),
     };
     output::write(out, arguments.output, "History", &view, || table, names)?;
     Ok(ExitCode::SUCCESS)

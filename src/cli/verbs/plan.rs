@@ -4,7 +4,6 @@ use crate::cli::connection::Connection;
 use crate::cli::output::{self, Format};
 use crate::cli::reader::checked;
 use crate::view::plan::plan;
-use jiff::Timestamp;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -25,8 +24,9 @@ pub struct Arguments {
 /// Runs the verb.
 pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let name = checked(&arguments.release)?;
-    let all = arguments.connection.open(None).await?.everything().await?;
-    let view = plan(&all.project, all.release(name)?, Timestamp::now());
+    let reader = arguments.connection.open(None).await?;
+    let all = reader.everything().await?;
+    let view = plan(&all.project, all.release(name)?, reader.now());
     let names: Vec<String> =
         view.steps.iter().map(|step| format!("environment/{}", step.environment)).collect();
     output::write(out, arguments.output, "Plan", &view, || view.table(), names)?;

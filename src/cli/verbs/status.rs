@@ -59,7 +59,7 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
         None => found(&reader, name).await?,
     };
     let seen = Seen::read(&reader, kind, name).await?;
-    let Some((tree, outlook)) = seen.shown(kind, name, &pods(&reader, &seen.project).await, Timestamp::now())
+    let Some((tree, outlook)) = seen.shown(kind, name, &pods(&reader, &seen.project).await, reader.now())
     else {
         return missing(&reader, kind, name).await;
     };

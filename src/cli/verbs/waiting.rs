@@ -7,7 +7,6 @@ use crate::cli::rights::{may, user};
 use crate::view::right::Right;
 use crate::view::waiting::{Waiting, waiting};
 use futures::future::join_all;
-use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::process::ExitCode;
@@ -36,8 +35,8 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
     }
     let names: Vec<String> = view.rows.iter().map(|row| row.name.clone()).collect();
     let table = match arguments.of.output {
-        Format::Wide => view.wide(Timestamp::now()),
-        Format::Table | Format::Json | Format::Yaml | Format::Name => view.table(Timestamp::now()),
+        Format::Wide => view.wide(reader.now()),
+        Format::Table | Format::Json | Format::Yaml | Format::Name => view.table(reader.now()),
     };
     output::write(out, arguments.of.output, "Waiting", &view, || table, names)?;
     Ok(ExitCode::SUCCESS)

@@ -7,7 +7,6 @@ use crate::cli::live::Live;
 use crate::cli::reader::{Reader, cached};
 use crate::view::status::Pods;
 use anyhow::bail;
-use jiff::Timestamp;
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -45,7 +44,7 @@ pub(super) async fn wait(
         if is_listed {
             let seen = seen(reader, &live, kind);
             live.watch_pods(&with_pods(&seen.project).into_values().collect::<Vec<_>>());
-            let Some((tree, outlook)) = seen.shown(kind, name, &pods(&live, &seen), Timestamp::now()) else {
+            let Some((tree, outlook)) = seen.shown(kind, name, &pods(&live, &seen), reader.now()) else {
                 bail!("{name} was deleted while it was waited for");
             };
             let code = outlook.exit_code();
