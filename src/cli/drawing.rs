@@ -32,6 +32,11 @@ impl Drawing {
         Self { has_heading: true, ..Self::of_tree() }
     }
 
+    /// Whether it is drawn on a terminal, and not in a pipe.
+    pub fn is_on_terminal(&self) -> bool {
+        self.terminal.is_some()
+    }
+
     /// How long to wait for a change before the ages are drawn again. None in a pipe.
     pub fn tick(&self) -> Option<Duration> {
         self.terminal.as_ref().map(|_| TICK)

@@ -11,7 +11,6 @@ use crate::decide::world::{Objects, Project};
 use crate::view::waiting::{Hold, Holds};
 use anyhow::Context;
 use kube::Resource;
-use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
 /// A project, and whether the kinds of the cluster could be read.
@@ -43,13 +42,13 @@ impl Reader {
     /// The whole project. The kinds of the cluster are left out if the user may not read them.
     pub async fn everything(&self) -> anyhow::Result<Everything> {
         let (environments, promotions, releases, approvals, policies, recalls, freezes, of_cluster) = tokio::try_join!(
-            self.of_project::<Environment>(),
-            self.of_project::<Promotion>(),
-            self.of_project::<Release>(),
-            self.of_project::<Approval>(),
-            self.of_project::<RollbackPolicy>(),
-            self.of_project::<Recall>(),
-            self.of_project::<ChangeFreeze>(),
+            self.selected::<Environment>(""),
+            self.selected::<Promotion>(""),
+            self.selected::<Release>(""),
+            self.selected::<Approval>(""),
+            self.selected::<RollbackPolicy>(""),
+            self.selected::<Recall>(""),
+            self.selected::<ChangeFreeze>(""),
             self.of_cluster(),
         )?;
         let is_whole = of_cluster.is_some();
@@ -94,18 +93,14 @@ impl Reader {
         let (freezes, providers) =
             (ClusterChangeFreeze::url_path(&(), None), CheckProvider::url_path(&(), None));
         match tokio::try_join!(self.listed(&freezes), self.listed(&providers)) {
-            Ok(found) => Ok(Some(found)),
+            Ok((freezes, providers)) => {
+                self.lacks::<ClusterChangeFreeze>(&freezes.undecodable);
+                self.lacks::<CheckProvider>(&providers.undecodable);
+                Ok(Some((freezes, providers)))
+            }
             Err(kube::Error::Api(status)) if status.code == 403 => Ok(None),
             Err(error) => Err(self.explained::<ClusterChangeFreeze>(error)),
         }
-    }
-
-    async fn of_project<K>(&self) -> anyhow::Result<Listed<K>>
-    where
-        K: Resource<DynamicType = ()> + DeserializeOwned,
-    {
-        let listed = self.listed(&K::url_path(&(), Some(&self.project))).await;
-        listed.map_err(|error| self.explained::<K>(error))
     }
 }
 

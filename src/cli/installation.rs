@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::authorization::v1::ResourceRule;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::rbac::v1::RoleBinding;
+use kube::Resource;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -115,9 +116,16 @@ impl<'a> Installation<'a> {
     }
 
     /// Objects of a kind without a namespace.
-    pub async fn in_no_namespace<T: DeserializeOwned>(&self, plural: &str) -> Seen<Vec<T>> {
+    pub async fn in_no_namespace<T>(&self) -> Seen<Vec<T>>
+    where
+        T: Resource<DynamicType = ()> + DeserializeOwned,
+    {
+        let plural = T::plural(&());
         let grant = self.in_cluster(&format!("{plural}.towpath.dev"));
-        self.list(&format!("/apis/{API_VERSION}/{plural}"), plural, &grant).await
+        let listed = self.reader.listed(&T::url_path(&(), None)).await;
+        let listed = listed.map_err(|error| unseen(&plural, Some(&grant), &error))?;
+        self.reader.lacks::<T>(&listed.undecodable);
+        Ok(listed.found)
     }
 
     /// What the user may do in the project, each as `verb plural`.

@@ -4,6 +4,7 @@
 //! that cannot be decoded does not hide the others. A watch that ended is opened again. An error is returned once waiting cannot help.
 
 use super::reader::{Reader, explained};
+use super::unreadable::{self, Unreadable};
 use crate::cluster::backoff::Backoff;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
@@ -46,6 +47,8 @@ struct Watch {
     seen: Arc<Mutex<Seen>>,
     /// Whether the view can do without.
     optional: bool,
+    /// Kind of the objects.
+    kind: String,
     task: JoinHandle<()>,
 }
 
@@ -54,6 +57,8 @@ struct Seen {
     /// By name. None until they were listed once.
     objects: Option<BTreeMap<String, DynamicObject>>,
     failing: Option<Failing>,
+    /// The objects that could not be decoded when they were last asked for.
+    undecodable: Vec<Unreadable>,
 }
 
 /// An error that no answer followed yet.
@@ -93,7 +98,7 @@ impl<'a> Live<'a> {
         let config = watcher::Config::default().timeout(SERVER_TIMEOUT);
         let config = if selector.is_empty() { config } else { config.fields(selector) };
         let seen = Arc::new(Mutex::new(Seen::default()));
-        let key = (resource.plural, namespace);
+        let (key, kind) = ((resource.plural, namespace), resource.kind);
         let follower = Follower {
             seen: Arc::clone(&seen),
             changed: Arc::clone(&self.changed),
@@ -102,7 +107,7 @@ impl<'a> Live<'a> {
             optional,
         };
         let task = tokio::spawn(follower.follow(api, config));
-        self.watches.insert(key, Watch { seen, optional, task });
+        self.watches.insert(key, Watch { seen, optional, kind, task });
     }
 
     /// Watches the pods of just these namespaces.
@@ -144,9 +149,40 @@ impl<'a> Live<'a> {
         let Some(watch) = self.watches.get(&(K::plural(&()).to_string(), namespace.to_owned())) else {
             return Vec::new();
         };
+        let mut seen = watch.seen();
+        let (mut found, mut undecodable) = (Vec::new(), Vec::new());
+        for (name, object) in seen.objects.iter().flatten() {
+            match object.clone().try_parse() {
+                Ok(object) => found.push(object),
+                Err(error) => undecodable.push((name.clone(), error.to_string())),
+            }
+        }
+        seen.undecodable = undecodable;
+        found
+    }
+
+    /// Why an object could not be decoded when the objects of its kind were last asked for. None if it was.
+    pub fn unreadable<K: Resource<DynamicType = ()>>(&self, name: &str) -> Option<String> {
+        let watch = self.watches.get(&(K::plural(&()).to_string(), self.reader.project.clone()))?;
         let seen = watch.seen();
-        let objects = seen.objects.iter().flat_map(BTreeMap::values);
-        objects.filter_map(|object| object.clone().try_parse().ok()).collect()
+        let (_, error) = seen.undecodable.iter().find(|(other, _)| other == name)?;
+        Some(unreadable::one(&watch.kind, name, error))
+    }
+
+    /// What keeps the view from being current and whole: in a line for a terminal. In a pipe, what is left out is said on stderr.
+    pub fn note(&self, is_terminal: bool) -> Option<String> {
+        let lacking = self.watches.iter().filter_map(|((plural, _), watch)| {
+            unreadable::sentence(&watch.kind, plural, &watch.seen().undecodable)
+        });
+        match is_terminal {
+            true => {
+                self.trouble().or_else(|| lacking.map(|sentence| format!("not shown: {sentence}")).next())
+            }
+            false => {
+                lacking.for_each(|sentence| self.reader.not_shown(sentence));
+                None
+            }
+        }
     }
 
     /// Waits for a change. Returns an error once the objects can no longer be seen.
@@ -174,7 +210,7 @@ impl<'a> Live<'a> {
     }
 
     /// What keeps the objects from being current.
-    pub fn trouble(&self) -> Option<String> {
+    fn trouble(&self) -> Option<String> {
         let needed = self.watches.values().filter(|watch| !watch.optional);
         needed.filter_map(|watch| Some(watch.seen().failing.as_ref()?.message.clone())).next()
     }

@@ -14,6 +14,7 @@ mod question;
 mod reader;
 mod rights;
 mod server;
+mod unreadable;
 mod verbose;
 pub mod verbs;
 mod writer;

@@ -3,6 +3,7 @@
 //! Invariant: the number of requests does not grow with the number of objects.
 
 use super::server::dated;
+use super::unreadable::{self, Notes, Unreadable};
 use crate::api::names::{SUBDOMAIN_RULE, is_subdomain};
 use crate::api::{CachedRelease, Environment, Promotion, Release};
 use crate::cluster::ServerTime;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 pub struct Reader {
     client: Client,
     time: ServerTime,
+    notes: Notes,
     /// The namespace of the project. Empty for objects of the cluster.
     pub project: String,
 }
@@ -30,7 +32,7 @@ pub struct Reader {
 pub(super) struct Listed<T> {
     pub(super) found: Vec<T>,
     /// Name and error of those that cannot be decoded.
-    pub(super) undecodable: Vec<(String, String)>,
+    pub(super) undecodable: Vec<Unreadable>,
 }
 
 impl<T> Default for Listed<T> {
@@ -52,17 +54,34 @@ impl Reader {
     /// A reader of this project.
     pub fn new(client: Client, project: String) -> Self {
         let time = ServerTime::default();
-        Self { client: dated(client, &project, &time), time, project }
+        Self { client: dated(client, &project, &time), time, notes: Notes::default(), project }
     }
 
     /// A reader of objects of the cluster, with the same client.
     pub fn in_cluster(&self) -> Self {
-        Self { client: self.client.clone(), time: self.time.clone(), project: String::new() }
+        Self {
+            client: self.client.clone(),
+            time: self.time.clone(),
+            notes: self.notes.clone(),
+            project: String::new(),
+        }
     }
 
     /// The time of the API server, as its last answers tell.
     pub fn now(&self) -> Timestamp {
         self.time.now()
+    }
+
+    /// Says once, on stderr, that something is not shown.
+    pub(super) fn not_shown(&self, sentence: String) {
+        self.notes.not_shown(sentence);
+    }
+
+    /// Says which objects of a kind could not be decoded.
+    pub(super) fn lacks<K: Resource<DynamicType = ()>>(&self, objects: &[Unreadable]) {
+        if let Some(sentence) = unreadable::sentence(&K::kind(&()), &K::plural(&()), objects) {
+            self.not_shown(sentence);
+        }
     }
 
     /// Where the objects are, in words.
@@ -81,8 +100,11 @@ impl Reader {
         releases: Vec<Arc<CachedRelease>>,
     ) -> anyhow::Result<Project> {
         let (environments, promotions) =
-            tokio::try_join!(self.list::<Environment>(""), self.list::<Promotion>(promotions))?;
-        Ok(self.assembled(environments, promotions, releases))
+            tokio::try_join!(self.selected::<Environment>(""), self.selected::<Promotion>(promotions))?;
+        let mut project = self.assembled(environments.found, promotions.found, releases);
+        let unread = environments.undecodable.into_iter();
+        project.undecodable = unread.map(|(name, error)| (("Environment".to_owned(), name), error)).collect();
+        Ok(project)
     }
 
     /// The project with these objects.
@@ -118,8 +140,11 @@ impl Reader {
         K: Resource<DynamicType = ()> + DeserializeOwned,
     {
         let path = format!("{}/{name}", self.path::<K>());
-        match self.ask::<K>(&path).await {
-            Ok(found) => Ok(Some(found)),
+        match self.ask::<Value>(&path).await {
+            Ok(found) => match serde_json::from_value(found) {
+                Ok(found) => Ok(Some(found)),
+                Err(error) => bail!(unreadable::one(&K::kind(&()), name, &error.to_string())),
+            },
             Err(kube::Error::Api(status)) if status.code == 404 && is_object(&status) => Ok(None),
             Err(error) => Err(self.explained::<K>(error)),
         }
@@ -175,8 +200,16 @@ impl Reader {
 
     /// The objects of a kind that a field selector selects. An empty selector selects all.
     ///
-    /// Objects that cannot be decoded are left out: the controller's own status says so.
+    /// Objects that cannot be decoded are left out, and said to be.
     pub async fn list<K>(&self, selector: &str) -> anyhow::Result<Vec<K>>
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned,
+    {
+        Ok(self.selected(selector).await?.found)
+    }
+
+    /// The same with those that cannot be decoded.
+    pub(super) async fn selected<K>(&self, selector: &str) -> anyhow::Result<Listed<K>>
     where
         K: Resource<DynamicType = ()> + DeserializeOwned,
     {
@@ -185,7 +218,8 @@ impl Reader {
             path = format!("{path}?fieldSelector={selector}");
         }
         let listed = self.listed(&path).await.map_err(|error| self.explained::<K>(error))?;
-        Ok(listed.found)
+        self.lacks::<K>(&listed.undecodable);
+        Ok(listed)
     }
 
     /// The objects of a list, and those of them that cannot be decoded.

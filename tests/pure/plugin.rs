@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "it is how a test fails")]
 
 mod clocks;
+mod newer;
 mod stub;
 
 use serde_json::{Value, json};

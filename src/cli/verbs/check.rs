@@ -82,7 +82,7 @@ async fn check(reader: &Reader, namespace: &str) -> anyhow::Result<Checkup> {
 async fn of_project(reader: &Reader, installation: &Installation<'_>) -> Vec<Item> {
     let unseen = |error: anyhow::Error| Unseen { message: format!("not shown: {error:#}"), grant: None };
     let policies = reader.list::<RollbackPolicy>("").await.map_err(unseen);
-    let providers = installation.in_no_namespace::<CheckProvider>("checkproviders").await;
+    let providers = installation.in_no_namespace::<CheckProvider>().await;
     match reader.list::<Environment>("").await {
         Ok(environments) => {
             let mut items = checkup::environments(&environments, &policies, &providers);

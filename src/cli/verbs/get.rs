@@ -30,6 +30,10 @@ const CLOSED: &str = "the output was closed";
 pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let reader = arguments.of.open().await?;
     let found = reader.project("", Vec::new()).await?;
+    if found.environments.is_empty() && !found.undecodable.is_empty() && !arguments.watch {
+        // The reader has said so.
+        return Ok(ExitCode::FAILURE);
+    }
     if found.environments.is_empty() && arguments.of.output.is_table() && !arguments.watch {
         bail!(
             "namespace {} has no environments: name a project, as in: kubectl towpath get PROJECT",
@@ -71,8 +75,9 @@ async fn watch(reader: &Reader, format: Format, out: &mut dyn Write) -> anyhow::
         let view = board(&found);
         if format.is_table() {
             let lines = |layout| table(reader, &view, format).lines(layout);
-            drawing.draw(lines, live.trouble(), false, out, CLOSED)?;
+            drawing.draw(lines, live.note(drawing.is_on_terminal()), false, out, CLOSED)?;
         } else if before.as_ref() != Some(&view) {
+            _ = live.note(false);
             write(reader, &found, format, out)?;
             out.flush()?;
         }

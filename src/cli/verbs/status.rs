@@ -55,13 +55,13 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
     let (kind, name) = parsed(&arguments.name)?;
     let reader = arguments.connection.open(None).await?;
     let kind = match kind {
-        Some(kind) => kind,
+        Some(kind) => existing(&reader, kind, name).await?,
         None => found(&reader, name).await?,
     };
     let seen = Seen::read(&reader, kind, name).await?;
     let Some((tree, outlook)) = seen.shown(kind, name, &pods(&reader, &seen.project).await, reader.now())
     else {
-        return missing(&reader, kind, name).await;
+        bail!("{name} was deleted in the meantime");
     };
     if arguments.wait {
         return wait::wait(&reader, kind, name, arguments.timeout, out).await;
@@ -187,14 +187,14 @@ async fn found(reader: &Reader, name: &str) -> anyhow::Result<Kind> {
     }
 }
 
-async fn missing(reader: &Reader, kind: Kind, name: &str) -> anyhow::Result<ExitCode> {
-    let (word, names) = match kind {
-        Kind::Release => ("release", reader.names::<Release>().await?),
-        Kind::Environment => ("environment", reader.names::<Environment>().await?),
-        Kind::Promotion => ("promotion", reader.names::<Promotion>().await?),
-    };
-    let like = suggestion(name, &names);
-    bail!("namespace {} has no {word} {name}{like}", reader.project)
+/// The kind, if it has an object of this name that can be read.
+async fn existing(reader: &Reader, kind: Kind, name: &str) -> anyhow::Result<Kind> {
+    match kind {
+        Kind::Release => drop(reader.existing::<Release>(name).await?),
+        Kind::Environment => drop(reader.existing::<Environment>(name).await?),
+        Kind::Promotion => drop(reader.existing::<Promotion>(name).await?),
+    }
+    Ok(kind)
 }
 
 /// The pods of the environments in which something moves or has failed.

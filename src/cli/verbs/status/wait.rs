@@ -45,11 +45,20 @@ pub(super) async fn wait(
             let seen = seen(reader, &live, kind);
             live.watch_pods(&with_pods(&seen.project).into_values().collect::<Vec<_>>());
             let Some((tree, outlook)) = seen.shown(kind, name, &pods(&live, &seen), reader.now()) else {
+                let unreadable = match kind {
+                    Kind::Release => live.unreadable::<Release>(name),
+                    Kind::Environment => live.unreadable::<Environment>(name),
+                    Kind::Promotion => live.unreadable::<Promotion>(name),
+                };
+                if let Some(sentence) = unreadable {
+                    bail!(sentence);
+                }
                 bail!("{name} was deleted while it was waited for");
             };
             let code = outlook.exit_code();
             let is_last = code.is_some() || is_over;
-            drawing.draw(|layout| tree.lines(layout), live.trouble(), is_last, out, CLOSED)?;
+            let note = live.note(drawing.is_on_terminal());
+            drawing.draw(|layout| tree.lines(layout), note, is_last, out, CLOSED)?;
             if let Some(code) = code {
                 return Ok(ExitCode::from(code));
             }
