@@ -24,6 +24,7 @@ pub mod status;
 pub mod times;
 pub mod tone;
 pub mod values;
+pub mod versions;
 pub mod waiting;
 
 /// Version of the JSON of all views. It changes when a field is removed or changes its meaning.

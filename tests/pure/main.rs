@@ -12,4 +12,6 @@ mod questions;
 mod screens;
 mod screens_ahead;
 mod screens_changes;
+mod screens_of_files;
+mod screens_of_people;
 mod simulate;

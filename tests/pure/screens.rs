@@ -25,18 +25,18 @@ pub fn object(kind: &str, name: &str, spec: &Value, status: &Value) -> Value {
     })
 }
 
-fn record(revision: i64, release: &str, outcome: &str, at: &str) -> Value {
+pub fn record(revision: i64, release: &str, outcome: &str, at: &str) -> Value {
     json!({ "revision": revision, "promotion": format!("x-{release}"), "release": release, "outcome": outcome, "startedAt": at })
 }
 
-fn application(name: &str, version: &str, record: Value, more: Value) -> Value {
+pub fn application(name: &str, version: &str, record: Value, more: Value) -> Value {
     let current = json!({ "revision": record["revision"], "version": version, "release": record["release"] });
     let mut whole = json!({ "name": name, "current": current, "history": [record] });
     whole.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     whole
 }
 
-fn environment(name: &str, after: &[&str], applications: Value) -> Environment {
+pub fn environment(name: &str, after: &[&str], applications: Value) -> Environment {
     let spec = json!({ "namespace": format!("shop-{name}"), "after": after });
     let ready = json!({
         "type": "Ready", "status": "True", "reason": "Ready", "message": "", "lastTransitionTime": "2026-11-01T09:00:00Z",
@@ -45,7 +45,7 @@ fn environment(name: &str, after: &[&str], applications: Value) -> Environment {
     serde_json::from_value(object("Environment", name, &spec, &status)).unwrap()
 }
 
-fn promotion(name: &str, release: &str, environment: &str, status: &Value) -> Promotion {
+pub fn promotion(name: &str, release: &str, environment: &str, status: &Value) -> Promotion {
     let spec = json!({
         "release": release, "environment": environment, "application": "shop",
         "requestedBy": { "username": "alice@example.com" },
@@ -178,7 +178,7 @@ fn approval() -> review::Review {
 }
 
 /// One pod of the Deployment that crashes, one that is fine, and one of another workload that crashes, too.
-fn pods() -> Pods {
+pub fn pods() -> Pods {
     let pod = |name: &str, owner: &str, waiting: Value| {
         let state = if waiting.is_null() { json!({ "running": {} }) } else { json!({ "waiting": waiting }) };
         serde_json::from_value(json!({
@@ -202,7 +202,7 @@ fn pods() -> Pods {
 }
 
 /// A viewer looks at a cluster in which the owner of a namespace has not consented.
-fn checkup() -> Checkup {
+pub fn checkup() -> Checkup {
     let now = NOW.parse().unwrap();
     let unseen = Unseen {
         message: "not shown: it needs the right to list leases".to_owned(),
@@ -284,9 +284,13 @@ pub type Screen<'a> = (&'a str, Box<dyn Fn(Layout) -> Vec<String> + 'a>);
 pub fn are_as_before(screens: &[Screen<'_>]) {
     let mut faults = Vec::new();
     for (name, lines) in screens {
-        for (suffix, width, colour) in
-            [("20", 20, false), ("80", 80, false), ("120", 120, false), ("colour", 80, true)]
-        {
+        for (suffix, width, colour) in [
+            ("20", 20, false),
+            ("80", 80, false),
+            ("120", 120, false),
+            ("colour", 80, true),
+            ("colour-120", 120, true),
+        ] {
             let text = format!("{}\n", lines(Layout { width: Some(width), colour }).join("\n"));
             let path =
                 format!("{}/tests/pure/golden/screens/{name}-{suffix}.txt", env!("CARGO_MANIFEST_DIR"));

@@ -4,7 +4,7 @@ use crate::cli::connection::Connection;
 use crate::cli::installation::Installation;
 use crate::cli::kinds::API_VERSION;
 use crate::cli::output::{self, Format};
-use serde::Serialize;
+use crate::view::versions::Versions;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -22,19 +22,6 @@ pub struct Arguments {
     /// Format of the output.
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
-}
-
-/// All versions.
-#[derive(Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Versions {
-    client: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    server: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kinds: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    controller: Option<String>,
 }
 
 /// Runs the verb.
@@ -64,16 +51,6 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
         output::data(out, arguments.output, "Versions", &versions, names)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let lines = [
-        ("Client", Some(versions.client)),
-        ("Server", versions.server),
-        ("Kinds", versions.kinds),
-        ("Controller", versions.controller),
-    ];
-    for (name, version) in lines {
-        if let Some(version) = version {
-            writeln!(out, "{:<12}{}", format!("{name}:"), crate::view::screen::printable(&version))?;
-        }
-    }
+    output::lines(out, versions.lines())?;
     Ok(ExitCode::SUCCESS)
 }
