@@ -1,5 +1,7 @@
 //! One release, promotion or environment as a tree: down to the steps, checks, tests and the pods that fail.
 
+pub mod data;
+
 use super::screen::{Branch, Cell};
 use super::times::{since, until};
 use super::tone::{Tone, of_state};
@@ -10,6 +12,7 @@ use crate::api::{
 use crate::decide::world::Project;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// The pods that a reader may see, by environment. A namespace that they may not read has a sentence instead.
@@ -65,9 +68,10 @@ pub fn of_promotion(promotion: &Promotion, pods: &Pods, now: Timestamp) -> Branc
     let mut branches: Vec<Branch> = status.steps.iter().map(|step| of_step(step, now)).collect();
     branches.extend(status.checks.iter().map(of_check));
     branches.extend(status.tests.iter().map(|test| of_test(test, now)));
-    if phase.is_running() || phase.has_failed() {
-        branches.extend(failing(&status, pods.get(promotion.spec.environment.as_str())));
-    }
+    branches.extend(match faults(promotion, pods) {
+        Ok(faults) => faults.iter().map(of_fault).collect(),
+        Err(sentence) => vec![Branch::new(vec![Cell::toned("pods", Tone::Waits)], sentence)],
+    });
     Branch::new(cells, status.message.unwrap_or_default()).with(branches)
 }
 
@@ -103,31 +107,49 @@ fn of_test(test: &TestStatus, now: Timestamp) -> Branch {
     Branch::new(cells, words.join(": "))
 }
 
-/// The pods of the workloads that a promotion changes and that are not ready, with what their kubelets say.
-fn failing(status: &PromotionStatus, pods: Option<&Result<Vec<Pod>, String>>) -> Vec<Branch> {
-    let pods = match pods {
-        None => return Vec::new(),
-        Some(Err(error)) => return vec![Branch::new(vec![Cell::toned("pods", Tone::Waits)], error)],
-        Some(Ok(pods)) => pods,
-    };
-    let of_it = |pod: &&Pod| {
-        let owners = pod.metadata.owner_references.iter().flatten();
-        owners.filter(|owner| owner.controller == Some(true)).any(|owner| {
-            status.changes.iter().any(|change| {
-                // The name of a ReplicaSet is that of its Deployment and a hash.
-                let is_replica_set = owner.kind == "ReplicaSet" && change.kind == "Deployment";
-                let hashed = owner.name.rsplit_once('-').map(|(name, _)| name);
-                (is_replica_set && hashed == Some(change.name.as_str()))
-                    || (owner.kind == change.kind && owner.name == change.name)
-            })
-        })
-    };
-    pods.iter().filter(of_it).filter_map(of_pod).collect()
+/// A pod that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodFault {
+    /// Name of the pod.
+    pub name: String,
+    /// What is wrong, in one word of its kubelet or scheduler.
+    pub reason: String,
+    /// The same in a sentence.
+    pub message: String,
 }
 
-/// A pod that is not as it should be.
-fn of_pod(pod: &Pod) -> Option<Branch> {
-    let name = pod.metadata.name.as_deref().unwrap_or_default();
+/// The pods of the workloads that a promotion changes and that are not ready, with what their kubelets say. None once it has ended well. An
+/// error says why they are not shown.
+fn faults<'a>(promotion: &Promotion, pods: &'a Pods) -> Result<Vec<PodFault>, &'a str> {
+    let phase = promotion.phase();
+    let of_environment = pods.get(promotion.spec.environment.as_str());
+    let found = of_environment.filter(|_| phase.is_running() || phase.has_failed());
+    let (Some(found), Some(status)) = (found, &promotion.status) else { return Ok(Vec::new()) };
+    let found = found.as_ref().map_err(String::as_str)?;
+    Ok(found.iter().filter(|pod| is_of(pod, status)).filter_map(fault).collect())
+}
+
+/// Whether a pod is of a workload that a promotion changes.
+fn is_of(pod: &Pod, status: &PromotionStatus) -> bool {
+    let owners = pod.metadata.owner_references.iter().flatten();
+    owners.filter(|owner| owner.controller == Some(true)).any(|owner| {
+        status.changes.iter().any(|change| {
+            // The name of a ReplicaSet is that of its Deployment and a hash.
+            let is_replica_set = owner.kind == "ReplicaSet" && change.kind == "Deployment";
+            let hashed = owner.name.rsplit_once('-').map(|(name, _)| name);
+            (is_replica_set && hashed == Some(change.name.as_str()))
+                || (owner.kind == change.kind && owner.name == change.name)
+        })
+    })
+}
+
+fn of_fault(fault: &PodFault) -> Branch {
+    let cells = vec![Cell::plain(format!("pod {}", fault.name)), Cell::toned(&fault.reason, Tone::Bad)];
+    Branch::new(cells, &fault.message)
+}
+
+fn fault(pod: &Pod) -> Option<PodFault> {
     let status = pod.status.as_ref()?;
     let containers = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
     let found = containers.filter_map(complaint).next().or_else(|| {
@@ -143,7 +165,7 @@ fn of_pod(pod: &Pod) -> Option<Branch> {
         })
     };
     let (reason, message) = found.or_else(failed)?;
-    Some(Branch::new(vec![Cell::plain(format!("pod {name}")), Cell::toned(reason, Tone::Bad)], message))
+    Some(PodFault { name: pod.metadata.name.clone().unwrap_or_default(), reason, message })
 }
 
 /// What a kubelet says about a container that does not run as it should.
@@ -167,12 +189,7 @@ fn complaint(container: &ContainerStatus) -> Option<(String, String)> {
 /// The tree of an environment.
 pub fn of_environment(project: &Project, environment: &Environment, pods: &Pods, now: Timestamp) -> Branch {
     let status = environment.status.clone().unwrap_or_default();
-    let ready = status.conditions.iter().find(|condition| condition.type_ == READY);
-    let (word, tone) = match ready.map(|condition| condition.status.as_str()) {
-        Some("True") => ("Ready", Tone::Good),
-        Some(_) => ("NotReady", Tone::Waits),
-        None => ("Unknown", Tone::Waits),
-    };
+    let (word, tone) = readiness(status.conditions.iter().find(|condition| condition.type_ == READY));
     let cells = vec![
         Cell::plain("Environment"),
         Cell::plain(environment.name()),
@@ -186,6 +203,15 @@ pub fn of_environment(project: &Project, environment: &Environment, pods: &Pods,
         Branch::new(cells, &condition.message)
     });
     Branch::new(cells, status.message.unwrap_or_default()).with(applications).with(alarms)
+}
+
+/// The condition Ready in one word.
+fn readiness(ready: Option<&Condition>) -> (&'static str, Tone) {
+    match ready.map(|condition| condition.status.as_str()) {
+        Some("True") => ("Ready", Tone::Good),
+        Some(_) => ("NotReady", Tone::Waits),
+        None => ("Unknown", Tone::Waits),
+    }
 }
 
 fn is_alarm(condition: &Condition) -> bool {

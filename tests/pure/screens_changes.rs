@@ -44,7 +44,7 @@ fn release(version: &str, day: u8, change: &Value, digest: &str) -> Release {
 }
 
 /// Five versions, of which `prod` runs the second; the fourth was deleted after it had been in `dev`.
-fn project() -> Project {
+pub fn project() -> Project {
     let described = json!({
         "type": "Emergency", "risk": "High", "owner": "team-checkout", "reversible": false,
         "summary": "Repairs the rounding of totals.\n\u{1b}[31mIt rewrites *all* orders", "tickets": ["SHOP-12", "SHOP-13"],
@@ -89,7 +89,7 @@ fn project() -> Project {
     })
 }
 
-fn ended() -> Promotion {
+pub fn ended() -> Promotion {
     let at = |time: &str| format!("2026-11-01T{time}Z");
     let status = json!({
         "observedGeneration": 1, "phase": "Failed", "reason": "CrashLoopBackOff", "message": format!("{CRASH}; rolled back to revision 7"),
@@ -120,7 +120,7 @@ fn ended() -> Promotion {
 }
 
 /// A dry run of a release: an updated and a created object, one that is deleted, and one that the API server refuses.
-fn dry_run(version: &str, image: &str, copy: &str) -> Promotion {
+pub fn dry_run(version: &str, image: &str, copy: &str) -> Promotion {
     let field = |field: &str, before: Option<&str>, after: Option<&str>| json!({ "field": field, "before": before, "after": after });
     let object = |kind: &str, name: &str, action: &str, fields: Vec<Value>| {
         let api_version = if kind == "Deployment" { "apps/v1" } else { "v1" };

@@ -10,6 +10,7 @@ use crate::cli::reader::{Reader, cached, checked, suggestion};
 use crate::decide::world::Project;
 use crate::view::outlook::{self, Outlook};
 use crate::view::screen::Branch;
+use crate::view::status::data::{self, Data};
 use crate::view::status::{self, Pods};
 use anyhow::bail;
 use clap_complete::ArgValueCompleter;
@@ -59,15 +60,15 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
         None => found(&reader, name).await?,
     };
     let seen = Seen::read(&reader, kind, name).await?;
-    let Some((tree, outlook)) = seen.shown(kind, name, &pods(&reader, &seen.project).await, reader.now())
-    else {
+    let pods = pods(&reader, &seen.project).await;
+    let Some((tree, outlook)) = seen.shown(kind, name, &pods, reader.now()) else {
         bail!("{name} was deleted in the meantime");
     };
     if arguments.wait {
         return wait::wait(&reader, kind, name, arguments.timeout, out).await;
     }
     let names = [format!("{}/{name}", kind.word())];
-    let view = Status { outlook, tree: &tree };
+    let view = Status { data: seen.data(kind, name, &pods), outlook, tree: &tree };
     output::write_lines(out, arguments.output, "Status", &view, |layout| tree.lines(layout), names)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -76,9 +77,11 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Status<'a> {
+    #[serde(flatten)]
+    data: Option<Data>,
     /// What a command that waits can expect.
     outlook: Outlook,
-    /// The lines.
+    /// The lines that a person reads.
     tree: &'a Branch,
 }
 
@@ -124,6 +127,16 @@ impl Seen {
             true => Outlook::Moving,
             false => reported,
         }
+    }
+
+    /// The same as fields.
+    fn data(&self, kind: Kind, name: &str, pods: &Pods) -> Option<Data> {
+        let project = &self.project;
+        Some(match kind {
+            Kind::Release => data::of_release(project, self.release.as_ref()?, pods),
+            Kind::Environment => data::of_environment(project, project.environments.get(name)?, pods),
+            Kind::Promotion => data::of_promotion(project.promotion(name)?, pods),
+        })
     }
 
     /// The tree, and what can be expected. None if the object does not exist.
