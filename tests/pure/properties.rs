@@ -12,6 +12,7 @@ mod after_verified;
 mod changes;
 mod consent;
 mod dry_runs;
+mod explained;
 mod facts;
 mod measured;
 mod parts;
