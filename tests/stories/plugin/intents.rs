@@ -60,6 +60,8 @@ async fn a_requester_promotes_holds_resumes_and_withdraws_what_is_theirs() -> Re
         has(&judged, &["promotion.towpath.dev/prod-shop-v1-", "created (server dry run)"])?;
         same("promotions", project.all("promotions").await?.len(), 1)?;
 
+        let said = refused(project, &ben, &["hold", "shop-v1", "--reason", "a doubt"], 1).await?;
+        has(&said, &["ben lacks the verb rollback on all environments.towpath.dev", "--clusterrole towpath-oncall --user ben"])?;
         let held = printed(project, &ann, &["hold", "shop-v1", "--reason", "a doubt"]).await?;
         has(&held, &["release.towpath.dev/shop-v1 held"])?;
         let found = project.ours("releases", "shop-v1").await?;
@@ -116,6 +118,9 @@ async fn an_approver_sees_what_they_approve_and_a_rejection_closes_the_gate() ->
         has(&said, &["You requested it, so your approval does not count in prod.", "created"])?;
 
         let reject = ["reject", "shop-v1", "-e", "prod", "--reason", "not today"];
+        let said = refused(project, &vera, &reject, 1).await?;
+        has(&said, &["vera lacks the verb create on approvals.towpath.dev, and approve on environments.towpath.dev \"prod\""])?;
+        has(&said, &["--clusterrole towpath-approver --user vera"])?;
         let rejection = written(project, &bob, &reject).await?;
         let is_rejected = |it: &Value| it["status"]["approvals"]["rejected"][0]["comment"] == "not today";
         project.until("promotions", "prod-shop-v1", "is rejected", is_rejected).await?;
@@ -157,8 +162,14 @@ async fn on_call_rolls_back_aborts_and_retries() -> Result<()> {
         project.ended(&back, "Verified").await?;
         same("v1", project.image_of("prod", "deployments", "web").await?, support::objects::image("v1"))?;
 
-        let again = written(project, &olga, &["retry", "shop-v2", "-e", "prod"]).await?;
+        let retry = ["retry", "shop-v2", "-e", "prod"];
+        let said = refused(project, &viewer(project).await?, &retry, 1).await?;
+        has(&said, &["vera lacks the verb create on promotions.towpath.dev, and promote on environments.towpath.dev \"prod\""])?;
+        has(&said, &["--clusterrole towpath-requester --user vera"])?;
+        let again = written(project, &ann, &retry).await?;
         project.ended(&again, "Verified").await?;
+        let made = project.ours("promotions", &again).await?;
+        same("requester", made["spec"]["requestedBy"]["username"].as_str(), Some("ann"))?;
         let said = refused(project, &olga, &["retry", "shop-v2", "-e", "prod"], 1).await?;
         has(&said, &["shop-v2 is verified in prod", "there is nothing to retry"])?;
         let first = written(project, &olga, &["rollback", "prod", "--app", "shop", "--to", "1"]).await?;

@@ -13,6 +13,7 @@ support::stories![
     what_waits_for_me_is_what_i_may_decide_about,
     a_hold_waits_for_who_set_it_and_for_who_may_override_everywhere,
     a_wait_ends_with_an_exit_code_for_each_end,
+    a_wait_for_what_is_replaced_or_cannot_be_judged_has_codes_of_its_own,
     a_wait_for_a_release_that_fails_shows_the_pod_that_crashes,
     a_user_without_rights_is_told_which_right_is_missing_and_who_grants_it,
     an_unknown_name_is_answered_with_the_nearest_one,
@@ -139,6 +140,45 @@ async fn a_wait_ends_with_an_exit_code_for_each_end() -> Result<()> {
     .await
 }
 
+async fn a_wait_for_what_is_replaced_or_cannot_be_judged_has_codes_of_its_own() -> Result<()> {
+    in_project(&[json!({ "name": "dev" })], async |project| {
+        let vera = viewer(project).await?;
+        let mut slow = deployment("web", "v1-ready-after", None);
+        slow["spec"]["template"]["metadata"]["annotations"] = json!({ "fate.towpath.dev/seconds": "600" });
+        project.release("1.0.0", &[slow]).await?;
+        project.in_phase("dev-shop-1.0.0", "Promoting").await?;
+        let wait = ["status", "shop-1.0.0", "--wait", "--timeout", "120s"];
+        let newer = async {
+            // The wait is under way when the newer release appears.
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            project.release("2.0.0", &[deployment("web", "v2", None)]).await
+        };
+        let (output, newer) = tokio::join!(towpath(project, &vera, &wait), newer);
+        let (output, newer) = (output?, newer?);
+        same("superseded", output.status.code(), Some(14))?;
+        has(&String::from_utf8_lossy(&output.stdout), &["Promoting", "Superseded"])?;
+        project.ended(&format!("dev-{newer}"), "Verified").await?;
+
+        let flag = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "name": "missing",
+            "compare": { "path": "$.data.ready", "value": "yes" },
+        });
+        let checks = json!([{ "name": "flag", "interval": "5s", "object": flag }]);
+        let asked = json!({ "spec": { "observeWindow": "20s", "checks": checks } });
+        project.change("rollbackpolicies", "quick", asked).await?;
+        let third = project.release("3.0.0", &[deployment("web", "v3", None)]).await?;
+        let output = towpath(project, &vera, &["status", &third, "--wait", "--timeout", "120s"]).await?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        ensure!(output.status.code() == Some(13), "inconclusive: {}\n{text}", output.status);
+        has(&text, &["dev  Inconclusive", "check flag"])?;
+        let data = printed(project, &vera, &["status", &third, "-o", "json"]).await?;
+        let data: Value = serde_json::from_str(&data)?;
+        same("phase", data["phase"].as_str(), Some("Inconclusive"))?;
+        same("check", data["promotions"][0]["checks"][0]["name"].as_str(), Some("flag"))
+    })
+    .await
+}
+
 async fn a_wait_for_a_release_that_fails_shows_the_pod_that_crashes() -> Result<()> {
     in_project(&[json!({ "name": "prod" })], async |project| {
         let vera = viewer(project).await?;
@@ -157,7 +197,12 @@ async fn a_wait_for_a_release_that_fails_shows_the_pod_that_crashes() -> Result<
             towpath(project, &vera, &["status", "shop-2.0.0", "--wait", "--timeout", "120s"]).await?;
         same("rolled back", output.status.code(), Some(10))?;
         let text = String::from_utf8(output.stdout)?;
-        has(&text, &["Release  shop-2.0.0  RolledBack", "Promotion  prod-shop-2.0.0", "pod web-"])
+        has(&text, &["Release  shop-2.0.0  RolledBack", "Promotion  prod-shop-2.0.0", "pod web-"])?;
+        let data = printed(project, &vera, &["status", "shop-2.0.0", "-o", "json"]).await?;
+        let data: Value = serde_json::from_str(&data)?;
+        let of = (data["of"].as_str(), data["name"].as_str(), data["phase"].as_str());
+        same("what it is", of, (Some("Release"), Some("shop-2.0.0"), Some("RolledBack")))?;
+        same("promotion", data["promotions"][0]["phase"].as_str(), Some("Failed"))
     })
     .await
 }
