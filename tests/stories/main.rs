@@ -59,6 +59,8 @@ fn main() -> ExitCode {
         cases::declared_types::stories(),
         cases::after_verified::stories(),
         cases::recalls::stories(),
+        cases::irreversible::stories(),
+        cases::repeated::stories(),
         cases::drift::stories(),
         cases::requires::stories(),
         cases::grants::stories(),

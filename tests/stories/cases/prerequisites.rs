@@ -13,6 +13,8 @@ support::stories![
     what_the_release_brings_and_what_exists_is_not_missed,
     with_the_preflight_role_claims_of_a_stateful_set_are_no_refusal,
     with_the_preflight_role_a_missing_priority_class_refuses_before_anything_is_written,
+    with_the_preflight_role_a_missing_runtime_class_refuses_before_anything_is_written,
+    a_storage_class_that_is_missing_is_named_where_the_identity_may_read_it,
     a_refusal_that_repeats_has_the_same_words_and_writes_nothing,
     a_paused_deployment_is_named_before_anything_is_written,
     a_paused_deployment_that_the_release_does_not_change_is_no_obstacle,
@@ -123,6 +125,55 @@ async fn with_the_preflight_role_a_missing_priority_class_refuses_before_anythin
         web["spec"]["template"]["spec"]["priorityClassName"] = json!("higher");
         let release = project.release("1.0.0", &[web]).await?;
         says(project, &format!("prod-{release}"), &["a pod of Deployment web", "higher"]).await.map(drop)
+    })
+    .await
+}
+
+async fn with_the_preflight_role_a_missing_runtime_class_refuses_before_anything_is_written() -> Result<()> {
+    in_project(&[prod()], async |project| {
+        project.consent("prod", "towpath-preflight").await?;
+        let mut web = deployment("web", "v1", None);
+        web["spec"]["template"]["spec"]["runtimeClassName"] = json!("sandbox");
+        let release = project.release("1.0.0", &[web]).await?;
+        let words = ["a pod of Deployment web", "RuntimeClass", "sandbox"];
+        says(project, &format!("prod-{release}"), &words).await.map(drop)
+    })
+    .await
+}
+
+/// Classes belong to the cluster, and no ClusterRoleBinding may name an identity: the platform team lets every ServiceAccount read them.
+async fn a_storage_class_that_is_missing_is_named_where_the_identity_may_read_it() -> Result<()> {
+    in_project(&[prod()], async |project| {
+        let group = "/apis/rbac.authorization.k8s.io/v1";
+        let (name, class) = (format!("{}-classes", project.name), format!("{}-fast", project.name));
+        let rule = json!({
+            "apiGroups": ["storage.k8s.io"], "resources": ["storageclasses"], "resourceNames": [class], "verbs": ["get"],
+        });
+        let role = json!({ "metadata": { "name": name }, "rules": [rule] });
+        project.post(&format!("{group}/clusterroles"), role).await?;
+        let subject = json!({ "kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": "system:serviceaccounts" });
+        let binding = json!({
+            "metadata": { "name": name }, "subjects": [subject],
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name },
+        });
+        project.post(&format!("{group}/clusterrolebindings"), binding).await?;
+        let mut set = stateful_set("db", "v1", None);
+        let mut data = claim("data");
+        data["spec"]["storageClassName"] = json!(class);
+        set["spec"]["volumeClaimTemplates"] =
+            json!([{ "metadata": { "name": "data" }, "spec": data["spec"] }]);
+        let release = project.release("1.0.0", &[set]).await?;
+        let name = format!("prod-{release}");
+        let sentence = format!("StatefulSet db names StorageClass {class}, which does not exist: create it");
+        says(project, &name, &["nothing was written", &sentence]).await?;
+        let made = json!({
+            "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": { "name": class },
+            "provisioner": "kubernetes.io/no-provisioner",
+        });
+        project.post("/apis/storage.k8s.io/v1/storageclasses", made).await?;
+        project.until("promotions", &name, "has started", |it| !it["status"]["revision"].is_null()).await?;
+        let path = format!("/apis/storage.k8s.io/v1/storageclasses/{class}");
+        project.send(Method::DELETE, &path, "application/json", json!({})).await.map(drop)
     })
     .await
 }
