@@ -53,7 +53,7 @@ pub async fn preflight(
         .map(|(key, object)| {
             let client = client.clone();
             async move {
-                let from = if adopt.contains(&key) { adopt_from } else { &[] };
+                let from = adopt.contains(&key).then_some(adopt_from);
                 let result = one(handles, client, target, &key, object, from).await?;
                 Ok::<_, ActError>((key, result))
             }
@@ -86,7 +86,7 @@ async fn one(
     target: &Target,
     key: &ObjectKey,
     object: Value,
-    adopt_from: &[String],
+    adopt_from: Option<&[String]>,
 ) -> Result<Result<Arc<Value>, String>, ActError> {
     let api = match api(handles, client, target, key).await {
         Ok(api) => api,
@@ -97,12 +97,13 @@ async fn one(
     let whole_params = PostParams { dry_run: true, field_manager: Some(FIELD_MANAGER.to_owned()) };
     let patch = Patch::Apply(object);
     let mut answer = api.patch(key.name(), &params, &patch).await;
-    if matches!(&answer, Err(kube::Error::Api(status)) if conflicts_only_with(status, adopt_from)) {
+    if matches!(&answer, Err(kube::Error::Api(status)) if conflicts_only_with(status, adopt_from.unwrap_or_default()))
+    {
         answer = api.patch(key.name(), &params.force(), &patch).await;
     }
-    // An adoption also removes what the adopted managers wrote and the release lacks, such as the old port of a Service. Without them,
-    // the object is what the release says.
-    if let (true, Err(kube::Error::Api(status)), Some(whole)) = (!adopt_from.is_empty(), &answer, whole)
+    // An adoption also removes what the adopted managers wrote and the release lacks, such as the old port of a Service, or defaults of the
+    // API server that the release rules out. Without them, the object is what the release says.
+    if let (Some(_), Err(kube::Error::Api(status)), Some(whole)) = (adopt_from, &answer, whole)
         && status.code == 422
         && let Ok(object) = api.replace(key.name(), &whole_params, &whole).await
     {

@@ -43,19 +43,19 @@ pub fn only_ours(live: &Value, our: &str) -> bool {
     !owners.is_empty() && owners.iter().all(|owner| owner.name == our && owner.subresource.is_none())
 }
 
-/// The patch that moves the fields of exactly the managers in `adopt_from` into our Apply entry; none when there are none to
-/// move. `spec.replicas` stays with its owner, who set it for this environment.
+/// The patch that moves the fields of exactly the managers in `adopt_from`, and the defaults that `written` rules out, into our Apply entry;
+/// none when there are none to move. `spec.replicas` stays with its owner, who set it for this environment.
 ///
 /// Entries of subresources (`status`, `scale`) stay, and so do entries of another version of the kind, whose field paths may have
 /// another meaning.
-pub fn adoption_patch(live: &Value, adopt_from: &[String], our: &str) -> Option<Patch> {
+pub fn adoption_patch(live: &Value, written: &Value, adopt_from: &[String], our: &str) -> Option<Patch> {
     let resource_version = live.pointer("/metadata/resourceVersion")?.as_str()?;
     let is_ours =
         |entry: &Value| manager(entry) == Some(our) && operation(entry) == Some("Apply") && is_plain(entry);
     let ours = entries(live).iter().find(|entry| is_ours(entry));
     let version = ours.unwrap_or(live).get("apiVersion")?.as_str()?;
     let mut remaining = Vec::new();
-    let mut moved = json!({});
+    let mut moved = ruled_out(live, written).unwrap_or_else(|| json!({}));
     let mut time = None;
     for entry in entries(live) {
         let named = manager(entry).is_some_and(|name| adopt_from.iter().any(|adopted| adopted == name));
@@ -96,6 +96,27 @@ pub fn adoption_patch(live: &Value, adopt_from: &[String], our: &str) -> Option<
         PatchOperation::Test(TestOperation { path: at("resourceVersion"), value: resource_version.into() }),
         PatchOperation::Replace(ReplaceOperation { path: at("managedFields"), value: remaining.into() }),
     ]))
+}
+
+/// The parameters of rolling updates, where `written` asks for another strategy and no manager set them. They are a default of the API
+/// server, which an apply leaves in place, and which it then refuses beside the other strategy. An apply removes what is ours.
+fn ruled_out(live: &Value, written: &Value) -> Option<Value> {
+    const PARAMETERS: &str = "rollingUpdate";
+    // The name in Deployments, and that in StatefulSets and DaemonSets.
+    ["strategy", "updateStrategy"].into_iter().find_map(|strategy| {
+        let wanted = written.pointer(&format!("/spec/{strategy}"))?;
+        let other = wanted.get("type").and_then(Value::as_str).is_some_and(|name| name != "RollingUpdate");
+        let defaults = live.pointer(&format!("/spec/{strategy}/{PARAMETERS}"))?.as_object()?;
+        let path = format!("/fieldsV1/f:spec/f:{strategy}/f:{PARAMETERS}");
+        let is_owned = entries(live).iter().any(|entry| entry.pointer(&path).is_some());
+        if !other || wanted.get(PARAMETERS).is_some() || is_owned {
+            return None;
+        }
+        let fields: Map<String, Value> =
+            defaults.keys().map(|name| (format!("f:{name}"), json!({}))).collect();
+        let parameters = Map::from_iter([(format!("f:{PARAMETERS}"), Value::Object(fields))]);
+        Some(json!({ "f:spec": { format!("f:{strategy}"): parameters } }))
+    })
 }
 
 /// A field that another manager changed after our manager wrote it.

@@ -29,7 +29,7 @@ fn image() -> Value {
 
 fn adopted(live: &Value, from: &[&str]) -> Option<Vec<Value>> {
     let from: Vec<String> = from.iter().map(ToString::to_string).collect();
-    let patch = adoption_patch(live, &from, "towpath")?;
+    let patch = adoption_patch(live, &Value::Null, &from, "towpath")?;
     let mut patched = live.clone();
     json_patch::patch(&mut patched, &patch).unwrap();
     assert_eq!(patched["spec"], live["spec"], "an adoption changes no field");
@@ -119,7 +119,7 @@ fn adopting_twice_is_adopting_once() {
 #[test]
 fn the_patch_holds_only_for_the_object_as_it_was_read() {
     let object = live(vec![entry("helm", "Update", "", image())]);
-    let patch = adoption_patch(&object, &["helm".into()], "towpath").unwrap();
+    let patch = adoption_patch(&object, &Value::Null, &["helm".into()], "towpath").unwrap();
     let mut changed = object;
     changed["metadata"]["resourceVersion"] = json!("43");
     assert!(json_patch::patch(&mut changed, &patch).is_err());
@@ -194,4 +194,38 @@ fn a_written_field_of_any_object_that_another_manager_took_is_told() {
     assert_eq!(of(json!({}), after(json!({"f:spec": {"f:clusterIP": {}}}))), None, "it was not written");
     assert_eq!(of(json!({}), after(json!({"f:metadata": {"f:labels": {"f:app": {}}}}))), None, "a label");
     assert_eq!(of(json!({}), after(json!({"f:status": {"f:loadBalancer": {}}}))), None, "a status");
+}
+
+#[test]
+fn the_default_parameters_of_rolling_updates_become_ours_when_another_strategy_is_written() {
+    let parameters = json!({"maxSurge": "25%", "maxUnavailable": "25%"});
+    let claimed = json!({"f:rollingUpdate": {"f:maxSurge": {}, "f:maxUnavailable": {}}});
+    let owned = |field: &str| json!({"f:spec": {field: {"f:rollingUpdate": {"f:maxSurge": {}}}}});
+    let ours = || entry("towpath", "Apply", "", image());
+    let recreate = json!({"type": "Recreate"});
+    for (field, written, other, expected) in [
+        ("strategy", recreate.clone(), None, true),
+        ("updateStrategy", json!({"type": "OnDelete"}), None, true),
+        ("strategy", json!({"type": "RollingUpdate"}), None, false),
+        ("strategy", json!({}), None, false),
+        ("strategy", json!({"type": "Recreate", "rollingUpdate": null}), None, false),
+        ("strategy", recreate.clone(), Some(entry("kubectl-edit", "Update", "", owned("f:strategy"))), false),
+        ("strategy", recreate, Some(entry("towpath", "Apply", "", owned("f:strategy"))), false),
+    ] {
+        let mut live = live(std::iter::once(ours()).chain(other).collect());
+        live["spec"][field] = json!({"type": "RollingUpdate", "rollingUpdate": parameters});
+        let content = json!({"spec": {field: written}});
+        let patch = adoption_patch(&live, &content, &[], "towpath");
+        let Some(patch) = patch.filter(|_| expected) else {
+            assert!(!expected, "{content}: nothing is claimed");
+            assert_eq!(adoption_patch(&live, &content, &[], "towpath"), None, "{content}");
+            continue;
+        };
+        let mut patched = live.clone();
+        json_patch::patch(&mut patched, &patch).unwrap();
+        assert_eq!(patched["spec"], live["spec"], "{content}");
+        let fields = &patched["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"];
+        assert_eq!(fields[format!("f:{field}")], claimed, "{content}");
+        assert!(fields["f:template"].is_object(), "{content}");
+    }
 }

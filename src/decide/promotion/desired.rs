@@ -44,10 +44,10 @@ impl Scene<'_> {
         (restored != body).then_some(restored)
     }
 
-    /// The JSON patch that adopts the fields of the managers in `adoptFrom`, if they own any.
-    pub(super) fn adoption(&self, live: Option<&Live>) -> Option<Value> {
+    /// The JSON patch that adopts the fields of the managers in `adoptFrom`, if they own any, and the defaults that what is written rules out.
+    pub(super) fn adoption(&self, wanted: &Desired, live: Option<&Live>) -> Option<Value> {
         let Some(Live::Present(live)) = live else { return None };
-        fields::adoption_patch(live, &self.environment.spec.adopt_from, FIELD_MANAGER)
+        fields::adoption_patch(live, &wanted.object, &self.environment.spec.adopt_from, FIELD_MANAGER)
             .and_then(|patch| serde_json::to_value(patch).ok())
     }
 }

@@ -32,7 +32,7 @@ impl Scene<'_> {
                 metadata.remove("resourceVersion");
             }
             objects.push((item.key.clone(), body));
-            if self.adoption(live).is_some() {
+            if self.adoption(item, live).is_some() {
                 adopt.insert(item.key.clone());
             }
         }

@@ -106,7 +106,7 @@ impl Scene<'_> {
                     Some(tried)
                         if is_equal(live, tried)
                             && !is_terminating(live)
-                            && self.adoption(self.world.live.get(&wanted.key)).is_none() =>
+                            && self.adoption(wanted, self.world.live.get(&wanted.key)).is_none() =>
                     {
                         continue;
                     }

@@ -162,7 +162,7 @@ fn write(scene: &Scene<'_>, item: &Desired) -> Vec<Action> {
     let mut body = scene.body(item, live);
     let mut restored = scene.body_with_history(item, live);
     let mut actions = Vec::new();
-    if let Some(patch) = scene.adoption(live) {
+    if let Some(patch) = scene.adoption(item, live) {
         for body in [Some(&mut body), restored.as_mut()].into_iter().flatten() {
             if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
                 // The patch changes the resourceVersion, and tests the one that was read itself.
