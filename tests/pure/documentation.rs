@@ -109,6 +109,14 @@ fn anchors(text: &str) -> BTreeSet<String> {
     headings.map(|heading| kept(&heading.to_lowercase()).replace(' ', "-")).collect()
 }
 
+#[test]
+fn the_readme_tells_how_many_situations_the_catalogue_holds() {
+    let held = support::judgement::catalogue().unwrap().len();
+    let text = text("README.md").split_whitespace().collect::<Vec<_>>().join(" ");
+    let told = format!("a catalogue of {held} situations");
+    assert!(text.contains(&told), "the README does not say: {told}");
+}
+
 /// The output that the pages show is what the views print: a golden screen, line by line.
 #[test]
 fn every_output_of_the_plugin_is_a_screen() {
