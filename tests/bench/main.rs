@@ -1,9 +1,10 @@
-//! `cargo bench`: figures of the controller on a real control plane. It prints, and judges nothing: machines differ.
+//! `cargo bench`: figures of the controller on a real control plane. It prints, and judges no time: machines differ.
 //!
 //! - how long after a failing pod is visible in the API the last revert is written, beside raw writes of the same run;
 //! - how many writes a promotion and a rollback are, from the API server's audit log;
 //! - what a thousand settled releases cost: memory, also after a start, and requests while nothing happens (`RELEASES=10000 cargo bench` for more);
-//! - how long the plugin takes to answer beside them, in how many requests.
+//! - how long the plugin takes to answer beside them, in how many requests: as many with ten releases as with a thousand, or it
+//!   fails.
 //!
 //! The controller is the program that is installed, so its memory is what a cluster would see.
 
@@ -21,6 +22,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -32,6 +34,8 @@ const RUNS: usize = 10;
 const APPLICATIONS: usize = 20;
 /// Settled releases, unless the variable RELEASES says another number.
 const RELEASES: usize = 1_000;
+/// With so few, the plugin makes as many requests.
+const FEW: usize = 10;
 const WRITERS: usize = 8;
 const IDLE: Duration = Duration::from_secs(10);
 const LIMIT: Duration = Duration::from_secs(60);
@@ -223,35 +227,10 @@ impl Bench<'_> {
             Err(_) => RELEASES,
         };
         let (before, _) = resident(self.pid)?;
-        let begun = Timestamp::now();
-        let made = stream::iter(0..count).map(|index| async move {
-            let application = format!("tiny-{}", index % APPLICATIONS);
-            let content = json!([{
-                "apiVersion": "v1",
-                "kind": "ConfigMap",
-                "metadata": { "name": application },
-                "data": { "index": index.to_string() },
-            }]);
-            self.release(&application, index / APPLICATIONS, &content).await
-        });
-        made.buffer_unordered(WRITERS).try_collect::<Vec<()>>().await?;
-        let releases: Api<Release> = Api::namespaced(self.client.clone(), PROJECT);
-        let tiny = ListParams::default();
-        eventually("the releases to settle", LONG, async || {
-            tokio::time::sleep(Duration::from_secs(2)).await;
-            let settled = releases.list(&tiny).await?.items.into_iter().filter(|release| {
-                release.name_any().starts_with("tiny-")
-                    && release.status.as_ref().is_some_and(|status| {
-                        matches!(
-                            status.phase,
-                            ReleasePhase::Waiting | ReleasePhase::Verified | ReleasePhase::Superseded
-                        )
-                    })
-            });
-            Ok((settled.count() >= count).then_some(()))
-        })
-        .await?;
-        let took = milliseconds(begun, Timestamp::now()) / 1000.0;
+        let few = FEW.min(count);
+        let mut took = self.made(0..few).await?;
+        let with_few = plugin::measure(self.cluster, PROJECT, few, "tiny-0-0", "manual").await?;
+        took += self.made(few..count).await?;
         let (after, _) = resident(self.pid)?;
         println!("{count} releases created, promoted, waiting in {took:>5.1} s");
         println!(
@@ -275,8 +254,42 @@ impl Bench<'_> {
             println!("    {kind:<50} {count:>5}");
         }
         println!();
-        let newest = (count - 1) / APPLICATIONS;
-        plugin::measure(self.cluster, PROJECT, &format!("tiny-0-{newest}"), "manual").await
+        let newest = format!("tiny-0-{}", (count - 1) / APPLICATIONS);
+        let with_all = plugin::measure(self.cluster, PROJECT, count, &newest, "manual").await?;
+        plugin::same(few, &with_few, count, &with_all)
+    }
+
+    /// Creates the releases of these numbers, and waits until they have settled. Returns how long it took, in seconds.
+    async fn made(&self, numbers: Range<usize>) -> Result<f64> {
+        let begun = Timestamp::now();
+        let made = stream::iter(numbers.clone()).map(|index| async move {
+            let application = format!("tiny-{}", index % APPLICATIONS);
+            let content = json!([{
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": { "name": application },
+                "data": { "index": index.to_string() },
+            }]);
+            self.release(&application, index / APPLICATIONS, &content).await
+        });
+        made.buffer_unordered(WRITERS).try_collect::<Vec<()>>().await?;
+        let releases: Api<Release> = Api::namespaced(self.client.clone(), PROJECT);
+        let tiny = ListParams::default();
+        eventually("the releases to settle", LONG, async || {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            let settled = releases.list(&tiny).await?.items.into_iter().filter(|release| {
+                release.name_any().starts_with("tiny-")
+                    && release.status.as_ref().is_some_and(|status| {
+                        matches!(
+                            status.phase,
+                            ReleasePhase::Waiting | ReleasePhase::Verified | ReleasePhase::Superseded
+                        )
+                    })
+            });
+            Ok((settled.count() >= numbers.end).then_some(()))
+        })
+        .await?;
+        Ok(milliseconds(begun, Timestamp::now()) / 1000.0)
     }
 
     async fn release(&self, application: &str, number: usize, content: &Value) -> Result<()> {
