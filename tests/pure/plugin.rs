@@ -4,7 +4,9 @@
 
 mod clocks;
 mod newer;
+mod pipes;
 mod stub;
+mod unreachable;
 
 use serde_json::{Value, json};
 use std::process::{Command, Output};

@@ -47,14 +47,29 @@ impl Terminal {
 
     /// Waits until the terminal shows a text.
     pub fn reads(&mut self, text: &str) -> Result<()> {
+        self.until(&format!("the terminal shows {text:?}"), |shown| shown.contains(text))
+    }
+
+    /// Waits until what the terminal was sent satisfies a condition.
+    pub fn until(&mut self, what: &str, is_so: impl Fn(&str) -> bool) -> Result<()> {
         let until = Instant::now() + PATIENCE;
-        while !self.text().contains(text) {
+        while !is_so(&self.text()) {
             match self.chunks.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(chunk) => self.shown.extend(chunk),
-                Err(_) => bail!("the terminal does not show {text:?}:\n{}", self.text()),
+                Err(_) => bail!("{what}: it does not:\n{}", self.text()),
             }
         }
         Ok(())
+    }
+
+    /// How much the terminal was sent, in bytes.
+    pub fn shown(&self) -> usize {
+        self.text().len()
+    }
+
+    /// Changes the number of columns, as a person does who drags the border of a window.
+    pub fn resize(&self, columns: u16) -> Result<()> {
+        Ok(self.pty.resize(Size::new(50, columns))?)
     }
 
     /// Types a text, which may hold control characters.
