@@ -1,6 +1,6 @@
 //! The status of one release, promotion or environment as fields: what a program asks for without reading sentences.
 //!
-//! Invariant: it says nothing that the tree of the same object does not say; what the tree says of a promotion that ended well is here as well.
+//! Invariant: it is computed from the same objects as the tree. The promotions of a release are those of all its stages, ended ones as well.
 
 use super::{PodFault, Pods, faults, promotion_of};
 use crate::api::{

@@ -36,8 +36,11 @@ fn command(program: &str, person: &Person, script: &Script) -> Result<Command> {
     Ok(command)
 }
 
+/// Fails unless a shell completes the name of an environment.
+type Completes = fn(&Project, &Person) -> Result<()>;
+
 /// The shells that a machine may lack.
-const OF_A_MACHINE: [(&str, fn(&Project, &Person) -> Result<()>); 2] = [("fish", in_fish), ("zsh", in_zsh)];
+const OF_A_MACHINE: [(&str, Completes); 2] = [("fish", in_fish), ("zsh", in_zsh)];
 
 /// Whether the machine has a shell. Only bash is on every one.
 fn is_installed(shell: &str) -> bool {
