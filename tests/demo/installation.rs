@@ -1,5 +1,6 @@
 //! The control plane, the chart, the controller and the example: everything that is there before the first release.
 
+use crate::board::PROJECT;
 use crate::containers;
 use crate::running::{self, Running};
 use crate::screen::Screen;
@@ -94,6 +95,21 @@ impl Installation {
     /// kubectl as the administrator.
     pub fn run(&self, arguments: &[&str]) -> Result<String> {
         tokio::task::block_in_place(|| self.kubectl.run(arguments))
+    }
+
+    /// What `kubectl towpath` prints for the administrator in the project.
+    pub fn towpath(&self, arguments: &[&str]) -> Result<String> {
+        let mut command =
+            self.kubectl.command(&[&["towpath"], arguments, &["--namespace", PROJECT]].concat());
+        command.env("PATH", &self.plugins);
+        let output = tokio::task::block_in_place(|| command.output())?;
+        ensure!(
+            output.status.success(),
+            "kubectl towpath {}: {}",
+            arguments.join(" "),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(String::from_utf8(output.stdout)?)
     }
 
     pub fn apply(&self, manifest: &str) -> Result<String> {

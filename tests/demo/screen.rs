@@ -105,6 +105,17 @@ impl Screen {
         }
     }
 
+    /// A command of the plugin, and what it prints.
+    pub fn output(&self, arguments: &[&str], shown: &str) {
+        self.say("");
+        let command = format!("$ kubectl towpath {} --namespace shop", arguments.join(" "));
+        self.say(&format!("{:INDENT$}{}", "", style(command).bold()));
+        for line in shown.lines() {
+            self.say(&format!("{:INDENT$}{line}", ""));
+        }
+        self.say("");
+    }
+
     /// A step of the preparation, shown while it is done and ticked off after.
     pub async fn step<T>(
         &self,

@@ -44,7 +44,10 @@ pub enum Sign {
 
 impl Story<'_> {
     pub async fn tell(&self) -> Result<Vec<Act>> {
-        Ok(vec![self.first().await?, self.second().await?, self.third().await?, self.fourth().await?])
+        let acts = vec![self.first().await?, self.second().await?, self.third().await?, self.fourth().await?];
+        let ask = ["get"];
+        self.screen.output(&ask, &self.installation.towpath(&ask)?);
+        Ok(acts)
     }
 
     async fn first(&self) -> Result<Act> {
@@ -97,6 +100,7 @@ impl Story<'_> {
         self.reaches("staging", release, PromotionKind::Rollback, PromotionPhase::Verified).await?;
         let after = self.look("shop-staging", "/").await?;
         self.compare("staging", release, [&before, &during, &after])?;
+        self.status(release, "RolledBack").await?;
 
         ensure!(self.look("shop-prod", "/").await? == prod, "prod is not what it was");
         let events = self.installation.cluster.audit()?.since(mark).await?;
@@ -222,6 +226,17 @@ impl Story<'_> {
             release["spec"]["images"] = images.clone();
         }
         self.installation.apply(&release.to_string())?;
+        Ok(())
+    }
+
+    /// Shows what a person sees who asks why a release is where it is, as soon as its status says this word.
+    async fn status(&self, release: &str, word: &str) -> Result<()> {
+        let ask = ["status", release];
+        let shown = eventually(&format!("{release} to be {word}"), LIMIT, async || {
+            Ok(Some(self.installation.towpath(&ask)?).filter(|shown| shown.contains(word)))
+        })
+        .await?;
+        self.screen.output(&ask, &shown);
         Ok(())
     }
 
