@@ -97,6 +97,7 @@ fn main() -> ExitCode {
         admission::requests::stories(),
         admission::shipped_roles::stories(),
         admission::withdrawals::stories(),
+        plugin::bad_input::stories(),
         plugin::changes::stories(),
         plugin::explaining::stories(),
         plugin::reading::stories(),

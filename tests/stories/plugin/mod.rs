@@ -1,5 +1,6 @@
 //! `kubectl towpath`, called through the real kubectl by people with just the role that should suffice.
 
+pub mod bad_input;
 pub mod changes;
 pub mod checkup;
 pub mod explaining;
