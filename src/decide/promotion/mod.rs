@@ -41,6 +41,7 @@
 //! ([`Action::MarkRolledOut`]).
 
 mod as_written;
+mod awaited;
 mod batch;
 mod checks;
 mod consequence;

@@ -1,5 +1,6 @@
 //! The rollout of a promotion or rollback: the next writes, and the health of what is written, until everything is rolled out.
 
+use super::awaited::{waited, waits_for_a_person};
 use super::batch::Batch;
 use super::desired::is_written;
 use super::ending::finish;
@@ -9,7 +10,7 @@ use super::outcome::{Outcome, Turn};
 use super::retries::{Unwritten, failure_note, possible, progress};
 use super::writes::{next_writes, stuck_pods};
 use super::{Decision, Scene, checks, hooks, note, removals, steps, test_runs};
-use crate::api::{Meta, PromotionPhase, PromotionStatus, Reason, Removal, TestOrigin};
+use crate::api::{Meta, PromotionPhase, Reason, Removal, TestOrigin};
 use crate::content::{Desired, Hook, ObjectKey};
 use crate::decide::decision::Action;
 use crate::decide::health::Health;
@@ -74,28 +75,6 @@ fn after_a_disruption(scene: &Scene<'_>, next: &Batch, unwritten: &Unwritten) ->
          delete it and promote the release again to run it again, or roll back"
     );
     Some(Outcome::Inconclusive { reason: Reason::JobDisrupted, message })
-}
-
-/// Until when the rollout waited for a person: until now, if nothing says that it has ended. The deadlines count from there.
-fn waited(scene: &Scene<'_>, status: &PromotionStatus) -> Option<Timestamp> {
-    match &status.waiting_since {
-        Some(_) => Some(scene.now),
-        None => status.waited_until.as_ref().map(|time| time.0),
-    }
-}
-
-/// The status that says whether the rollout waits for a person, and since or until when.
-pub(super) fn waits_for_a_person(
-    scene: &Scene<'_>,
-    mut status: PromotionStatus,
-    waits: bool,
-) -> PromotionStatus {
-    match (waits, &status.waiting_since) {
-        (true, None) => status.waiting_since = Some(scene.time()),
-        (false, Some(_)) => (status.waiting_since, status.waited_until) = (None, Some(scene.time_after())),
-        (true, Some(_)) | (false, None) => {}
-    }
-    status
 }
 
 /// The objects whose health counts now: written ones, and those that the next write waits for.

@@ -3,9 +3,12 @@
 //! Invariant: it does not depend on its release any more. A release that is deleted after the start is withdrawn: no further promotion
 //! of it starts, and this one ends as if the release were there. Its content is in the Content of the promotion.
 
+use super::awaited::waits_for_a_person;
+use super::observing::observe;
+use super::awaited::waits_for_a_person;
 use super::observing::observe;
 use super::outcome::{Outcome, Turn};
-use super::rollout::{roll_out, waits_for_a_person};
+use super::rollout::roll_out;
 use super::{Decision, Scene, recalled};
 use crate::api::{Delivery, Meta, Promotion, PromotionPhase, Reason};
 use crate::decide::moments::{later, span};
