@@ -12,7 +12,7 @@ use crate::cluster::{
     Change, Clients, ClusterError, Fence, OwnIdentity, Resources, Stores, Telemetry, Versions,
 };
 use crate::content::object::kinds;
-use crate::probe::{Credentials, Forbidden, Prober};
+use crate::probe::{Credentials, Forbidden, Prober, Resolver};
 use crate::process::probes;
 use crate::process::probes::{Part, Probes};
 use crate::process::{Caches, Clock, Handles, Memory, Metrics, ProcessError, Providers, Requeue, Settings};
@@ -71,7 +71,11 @@ pub async fn run(
         own,
         resources: Resources::new(kinds::plural),
         memory: Memory::default(),
-        prober: Prober::new(Credentials::below(settings.credentials.clone()), api_server(&config).await),
+        prober: Prober::new(
+            Credentials::below(settings.credentials.clone()),
+            api_server(&config).await,
+            Resolver::default(),
+        ),
         providers: Providers::default(),
         requeue,
         caches: Caches::default(),

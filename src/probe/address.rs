@@ -67,20 +67,24 @@ fn is_internal(address: IpAddr) -> bool {
                 || METADATA.contains(&v4)
         }
         IpAddr::V6(v6) => {
-            let [first, ..] = v6.segments();
+            let segments @ [first, ..] = v6.segments();
             v6.is_loopback()
                 || v6.is_unspecified()
                 || v6.is_multicast()
                 || first & 0xffc0 == 0xfe80
                 || METADATA_V6.contains(&v6)
+                // NAT64 for local use: where in it the IPv4 address is differs by network.
+                || segments.starts_with(&[0x64, 0xff9b, 1])
         }
     }
 }
 
-/// Metadata services outside of the link-local range: Alibaba Cloud, and Oracle's at the platform address of Azure.
-const METADATA: [Ipv4Addr; 2] = [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(168, 63, 129, 16)];
-/// The metadata service of AWS in IPv6.
-const METADATA_V6: [Ipv6Addr; 1] = [Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)];
+/// Metadata services outside of the link-local range: Alibaba Cloud, the platform address of Azure, and Oracle Cloud.
+const METADATA: [Ipv4Addr; 3] =
+    [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(192, 0, 0, 192)];
+/// The metadata services of AWS and Google Cloud in IPv6.
+const METADATA_V6: [Ipv6Addr; 2] =
+    [Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)];
 
 #[cfg(test)]
 mod tests {
@@ -117,6 +121,7 @@ mod tests {
             "240.0.0.1",
             "100.100.100.200",
             "168.63.129.16",
+            "192.0.0.192",
             "10.96.0.1",
             "::",
             "::1",
@@ -132,6 +137,10 @@ mod tests {
             "febf::1",
             "ff02::1",
             "fd00:ec2::254",
+            "fd20:ce::254",
+            "64:ff9b:1::7f00:1",
+            "64:ff9b:1:7f00:0:1::",
+            "64:ff9b:1:a9fe:a9:fe00::",
             "fd12::1",
         ] {
             assert_eq!(vet(address, &[]), None, "{address}");
@@ -145,6 +154,7 @@ mod tests {
         assert_eq!(vet("::1", &["::1/128"]).as_deref(), Some("::1"));
         assert_eq!(vet("10.96.0.1", &["10.0.0.0/8"]).as_deref(), Some("10.96.0.1"));
         assert_eq!(vet("169.254.169.254", &["127.0.0.0/8"]), None);
+        assert!(vet("64:ff9b:1::a00:1", &["64:ff9b:1::/48"]).is_some());
         for range in ["127.0.0.1", "x/8", "127.0.0.0/33"] {
             assert!(Allowed::parse(&[range.to_owned()]).is_err(), "{range}");
         }

@@ -1,13 +1,15 @@
 //! One HTTP request: resolve, vet, connect, ask, read.
 
 use super::address::{Allowed, Forbidden};
-use super::credentials::{Auth, Credentials};
+use super::credentials::Credentials;
+use super::endpoint::{Endpoint, Reply};
 use super::error::ProbeError;
 use super::rate::Rate;
-use super::tls::{TlsFiles, configuration};
+use super::resolve::Resolver;
+use super::tls::configuration;
 use bytes::{Bytes, BytesMut};
 use futures::future::join_all;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -30,56 +32,21 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const LARGEST: usize = 1024 * 1024;
 /// The largest answers of all pods that are asked together.
 const LARGEST_TOGETHER: usize = 8 * LARGEST;
-/// The longest wait that a server can ask for.
-const LONGEST_WAIT: Duration = Duration::from_secs(600);
-/// The longest text of an error answer.
-const SAID: usize = 300;
 
-/// A server that checks may ask.
-#[derive(Clone, Debug)]
-pub struct Endpoint {
-    /// Its name, for the rate limit.
-    pub name: String,
-    /// URL with an optional path prefix.
-    pub url: String,
-    /// Ranges that may be dialled although they are refused otherwise.
-    pub allowed: Allowed,
-    /// Files for TLS.
-    pub tls: TlsFiles,
-    /// How to authenticate.
-    pub auth: Option<Auth>,
-    /// Headers of every request.
-    pub headers: BTreeMap<String, String>,
-    /// Requests per second.
-    pub rate: usize,
-}
-
-/// An answer.
-#[derive(Clone, Debug)]
-pub struct Reply {
-    /// Status.
-    pub status: u16,
-    /// Headers, by lower-case name.
-    pub headers: BTreeMap<String, String>,
-    /// Body.
-    pub body: Bytes,
-    /// The time to the end of the body.
-    pub took: Duration,
-}
-
-/// Sends requests. Clones share the rate limits.
+/// Sends requests. Clones share the rate limits and the last answers.
 #[derive(Clone, Debug)]
 pub struct Prober {
     credentials: Credentials,
     forbidden: Arc<Forbidden>,
     rate: Rate,
+    resolver: Resolver,
 }
 
 /// What is sent.
-pub(super) struct Ask<'a> {
+pub(super) struct Ask {
     pub method: Method,
     /// Path and query, behind the prefix of the endpoint.
-    pub path: &'a str,
+    pub path: String,
     /// A form, already encoded.
     pub form: Option<String>,
     /// The largest answer.
@@ -87,14 +54,20 @@ pub(super) struct Ask<'a> {
 }
 
 impl Prober {
-    /// With credentials from a folder, and these addresses refused.
-    pub fn new(credentials: Credentials, forbidden: Forbidden) -> Self {
-        Self { credentials, forbidden: Arc::new(forbidden), rate: Rate::default() }
+    /// With credentials from a folder, these addresses refused, and names resolved like this.
+    pub fn new(credentials: Credentials, forbidden: Forbidden, resolver: Resolver) -> Self {
+        Self {
+            credentials,
+            forbidden: Arc::new(forbidden),
+            rate: Rate::default(),
+            resolver,
+        }
     }
 
     /// Sends a GET request to an endpoint.
     pub async fn get(&self, endpoint: &Endpoint, path: &str) -> Result<Reply, ProbeError> {
-        self.ask(endpoint, Ask { method: Method::GET, path, form: None, largest: LARGEST }).await
+        self.ask(endpoint, Ask { method: Method::GET, path: path.to_owned(), form: None, largest: LARGEST })
+            .await
     }
 
     /// Sends a GET request to each of these pods, and returns what each of them answered: one that is silent says nothing about the others. The
@@ -130,7 +103,7 @@ impl Prober {
         in_time(pod, begun, true, send(pod, stream, request, limit, begun)).await
     }
 
-    pub(super) async fn ask(&self, endpoint: &Endpoint, ask: Ask<'_>) -> Result<Reply, ProbeError> {
+    pub(super) async fn ask(&self, endpoint: &Endpoint, ask: Ask) -> Result<Reply, ProbeError> {
         let bad = || ProbeError::Url(endpoint.url.clone());
         let base: Uri = endpoint.url.parse().map_err(|_| bad())?;
         let host = base.host().ok_or_else(bad)?.trim_matches(['[', ']']).to_owned();
@@ -142,9 +115,9 @@ impl Prober {
         let port = base.port_u16().unwrap_or(if is_secure { 443 } else { 80 });
         let request = self.request(endpoint, &base, &ask)?;
         let tls = is_secure.then(|| configuration(&endpoint.tls, &self.credentials)).transpose()?;
+        let limit = Limit { each: ask.largest, room: None };
         self.rate.slot(&endpoint.name, endpoint.rate).await;
         let begun = Instant::now();
-        let limit = Limit { each: ask.largest, room: None };
         let answer = async {
             let addresses = self.resolve(&host, port, &endpoint.allowed).await?;
             let stream = connect(&host, &addresses).await?;
@@ -166,13 +139,13 @@ impl Prober {
         &self,
         endpoint: &Endpoint,
         base: &Uri,
-        ask: &Ask<'_>,
+        ask: &Ask,
     ) -> Result<Request<Full<Bytes>>, ProbeError> {
         let authority = base.authority().map(ToString::to_string).unwrap_or_default();
         let path = format!("{}{}", base.path().trim_end_matches('/'), ask.path);
         let body = ask.form.clone().map(Bytes::from).unwrap_or_default();
         let request = Request::builder().method(ask.method.clone()).uri(path).body(Full::new(body));
-        let mut request = request.map_err(|_| ProbeError::Url(ask.path.to_owned()))?;
+        let mut request = request.map_err(|_| ProbeError::Url(ask.path.clone()))?;
         let headers = request.headers_mut();
         for (name, value) in &endpoint.headers {
             let known = HeaderName::try_from(name).ok().zip(HeaderValue::try_from(value).ok());
@@ -196,8 +169,8 @@ impl Prober {
     /// The addresses of a name that may be dialled. The connection goes to one of them: a name that resolves to another address a moment
     /// later makes no difference.
     async fn resolve(&self, host: &str, port: u16, allowed: &Allowed) -> Result<Vec<SocketAddr>, ProbeError> {
-        let found = tokio::net::lookup_host((host, port)).await;
-        let found: Vec<SocketAddr> = found.map_err(|_| ProbeError::Resolve(host.to_owned()))?.collect();
+        let found = self.resolver.resolve(host, port).await;
+        let found = found.map_err(|_| ProbeError::Resolve(host.to_owned()))?;
         let vetted = found.iter().filter_map(|address| self.forbidden.vet(address.ip(), allowed));
         let vetted: Vec<SocketAddr> = vetted.map(|ip| SocketAddr::new(ip, port)).collect();
         match (vetted.is_empty(), found.first()) {
@@ -206,29 +179,6 @@ impl Prober {
                 Err(ProbeError::Address { host: host.to_owned(), address: refused.ip().to_string() })
             }
             (true, None) => Err(ProbeError::Resolve(host.to_owned())),
-        }
-    }
-}
-
-impl Reply {
-    /// Whether the status is one of success.
-    pub fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
-    }
-
-    /// The error that an answer with another status is.
-    pub fn error(&self, host: &str, refused: bool, message: &str) -> ProbeError {
-        let after = self
-            .headers
-            .get(RETRY_AFTER.as_str())
-            .and_then(|value| value.parse().ok())
-            .map(Duration::from_secs);
-        ProbeError::Status {
-            host: host.to_owned(),
-            status: self.status,
-            message: message.chars().take(SAID).collect(),
-            refused,
-            retry_after: after.map(|after| after.min(LONGEST_WAIT)),
         }
     }
 }

@@ -1,11 +1,32 @@
 //! Servers that misbehave: every request ends, with an error that says why and holds no credential.
 
-use super::{Allowed, Auth, Credentials, Endpoint, Forbidden, ProbeError, Prober, TlsFiles};
+use super::{Allowed, Auth, Credentials, Endpoint, Forbidden, ProbeError, Prober, Resolver, TlsFiles};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+
+/// A server that counts its connections and answers each with this.
+async fn counting(address: &str, answer: String) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind(address).await.unwrap();
+    let (address, count) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&count);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            counted.fetch_add(1, Ordering::Relaxed);
+            let _ = stream.read(&mut [0; 4096]).await;
+            reply(stream, &answer).await;
+        }
+    });
+    (address, count)
+}
+
+fn with_body(head: &str, body: &str) -> String {
+    format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+}
 
 /// A server that does this with every connection, after it has read the request.
 async fn server<F: Future<Output = ()> + Send + 'static>(serve: fn(TcpStream, String) -> F) -> SocketAddr {
@@ -39,7 +60,7 @@ fn endpoint(url: String) -> Endpoint {
 }
 
 fn prober() -> Prober {
-    Prober::new(Credentials::below("/nonexistent".into()), Forbidden::default())
+    Prober::new(Credentials::below("/nonexistent".into()), Forbidden::default(), Resolver::default())
 }
 
 async fn asked(address: SocketAddr) -> Result<u16, ProbeError> {
@@ -66,12 +87,11 @@ async fn an_answer_is_read_and_a_redirect_is_not_followed() {
     .await;
     let answer = prober().get(&self::endpoint(format!("http://{twice}")), "/").await.unwrap();
     assert_eq!(answer.headers["cache-control"], "no-store, private");
-    let moved = server(|stream, _| async move {
-        reply(stream, "HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n")
-            .await;
-    })
-    .await;
+    let (target, seen) = counting("127.0.0.1:0", with_body("200 OK", "")).await;
+    let head = format!("302 Found\r\nLocation: http://{target}/");
+    let (moved, asks) = counting("127.0.0.1:0", with_body(&head, "")).await;
     assert_eq!(asked(moved).await.unwrap(), 302);
+    assert_eq!((asks.load(Ordering::Relaxed), seen.load(Ordering::Relaxed)), (1, 0));
 }
 
 #[tokio::test]
@@ -189,6 +209,26 @@ async fn an_address_that_is_not_allowed_is_not_dialled() {
     assert!(answers.iter().all(|(_, answer)| matches!(answer, Err(ProbeError::Address { .. }))));
 }
 
+/// A name that resolves to an address that may be asked, and then to one that may not.
+#[tokio::test]
+async fn a_name_is_vetted_each_time_it_is_resolved() {
+    let (good, asks) = counting("127.0.0.2:0", with_body("200 OK", "ok")).await;
+    let (bad, seen) = counting(&format!("127.0.0.1:{}", good.port()), with_body("200 OK", "ok")).await;
+    let lookups = AtomicUsize::new(0);
+    let resolver = Resolver::new(move |host, _| {
+        assert_eq!(host, "rebound.example");
+        let found = if lookups.fetch_add(1, Ordering::Relaxed) == 0 { good } else { bad };
+        async move { Ok(vec![found]) }
+    });
+    let prober = Prober::new(Credentials::below("/nonexistent".into()), Forbidden::default(), resolver);
+    let allowed = Allowed::parse(&["127.0.0.2/32".to_owned()]).unwrap();
+    let endpoint = Endpoint { allowed, ..endpoint(format!("http://rebound.example:{}", good.port())) };
+    assert_eq!(prober.get(&endpoint, "/1").await.unwrap().status, 200);
+    let error = prober.get(&endpoint, "/2").await.unwrap_err();
+    assert!(matches!(&error, ProbeError::Address { address, .. } if address == "127.0.0.1"), "{error}");
+    assert_eq!((asks.load(Ordering::Relaxed), seen.load(Ordering::Relaxed)), (1, 0));
+}
+
 #[tokio::test]
 async fn no_error_holds_a_credential() {
     let folder = tempfile::tempdir().unwrap();
@@ -199,7 +239,7 @@ async fn no_error_holds_a_credential() {
         reply(stream, &format!("HTTP/1.1 500 Bad\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
     })
     .await;
-    let prober = Prober::new(Credentials::below(folder.path().to_owned()), Forbidden::default());
+    let prober = Prober::new(Credentials::below(folder.path().to_owned()), Forbidden::default(), Resolver::default());
     let auth = Some(Auth::Bearer("token".into()));
     let endpoint = Endpoint { auth, ..endpoint(format!("http://{echo}")) };
     let answer = prober.get(&endpoint, "/").await.unwrap();

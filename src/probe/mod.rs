@@ -6,19 +6,23 @@
 
 mod address;
 mod credentials;
+mod endpoint;
 mod error;
 mod http;
 #[cfg(test)]
 mod http_tests;
 mod prometheus;
 mod rate;
+mod resolve;
 mod tls;
 #[cfg(test)]
 mod tls_tests;
 
 pub use address::{Allowed, Forbidden};
 pub use credentials::{Auth, Credentials};
+pub use endpoint::{Endpoint, Reply};
 pub use error::ProbeError;
-pub use http::{Endpoint, Prober, Reply};
+pub use http::Prober;
 pub use prometheus::{Instant, Rule, Sample};
+pub use resolve::Resolver;
 pub use tls::TlsFiles;

@@ -2,8 +2,9 @@
 //!
 //! Queries are sent as forms: they may be longer than a URL.
 
+use super::endpoint::{Endpoint, Reply};
 use super::error::ProbeError;
-use super::http::{Ask, Endpoint, Prober, Reply};
+use super::http::{Ask, Prober};
 use http::Method;
 use serde::Deserialize;
 use serde_json::Value;
@@ -132,7 +133,7 @@ impl Prober {
         form: &[(&str, &str)],
     ) -> Result<Answer<T>, ProbeError> {
         let form = (method == Method::POST).then(|| encoded(form));
-        let reply = self.ask(endpoint, Ask { method, path, form, largest: LARGEST }).await?;
+        let reply = self.ask(endpoint, Ask { method, path: path.to_owned(), form, largest: LARGEST }).await?;
         if !reply.is_success() {
             return Err(refusal(endpoint, &reply));
         }

@@ -1,6 +1,6 @@
 //! The certificate of a server is always verified.
 
-use super::{Allowed, Credentials, Endpoint, Forbidden, ProbeError, Prober, TlsFiles};
+use super::{Allowed, Credentials, Endpoint, Forbidden, ProbeError, Prober, Resolver, TlsFiles};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -50,7 +50,7 @@ async fn a_server_is_believed_only_with_a_certificate_for_its_name_from_a_known_
     std::fs::write(folder.path().join("ca.crt"), ca).unwrap();
     std::fs::write(folder.path().join("other.crt"), other).unwrap();
     std::fs::write(folder.path().join("empty.crt"), "none").unwrap();
-    let prober = Prober::new(Credentials::below(folder.path().to_owned()), Forbidden::default());
+    let prober = Prober::new(Credentials::below(folder.path().to_owned()), Forbidden::default(), Resolver::default());
     let ask = async |host: &str, ca: Option<&str>| {
         let endpoint = Endpoint {
             name: "metrics".into(),

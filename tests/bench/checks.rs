@@ -20,7 +20,7 @@ use towpath::api::{Check, RollbackPolicySpec, Verdict};
 use towpath::decide::checks::{Asker, End, Round, Span, ask};
 use towpath::decide::decision::Question;
 use towpath::decide::world::{Answer, Answered, Measured, Queried, Unmeasured};
-use towpath::probe::{Allowed, Credentials, Endpoint, Forbidden, Prober, TlsFiles};
+use towpath::probe::{Allowed, Credentials, Endpoint, Forbidden, Prober, Resolver, TlsFiles};
 
 /// The times of the documentation, and those here.
 const TIMES: [(&str, &str); 3] = [
@@ -169,7 +169,7 @@ pub async fn table(count: u64, seed: u64) -> Result<String> {
         headers: BTreeMap::new(),
         rate: 10_000,
     };
-    let prober = Prober::new(Credentials::below(PathBuf::new()), Forbidden::default());
+    let prober = Prober::new(Credentials::below(PathBuf::new()), Forbidden::default(), Resolver::default());
     let policy = policy()?;
     let check = policy.checks.first().context("the policy has no check")?;
     let until =
