@@ -5,6 +5,7 @@ use super::credentials::Credentials;
 use super::endpoint::{Endpoint, Reply};
 use super::error::ProbeError;
 use super::rate::Rate;
+use super::redact::{redact, secrets};
 use super::resolve::Resolver;
 use super::tls::configuration;
 use bytes::{Bytes, BytesMut};
@@ -115,6 +116,7 @@ impl Prober {
         let port = base.port_u16().unwrap_or(if is_secure { 443 } else { 80 });
         let request = self.request(endpoint, &base, &ask)?;
         let tls = is_secure.then(|| configuration(&endpoint.tls, &self.credentials)).transpose()?;
+        let secrets = request.headers().get(AUTHORIZATION).map(secrets).unwrap_or_default();
         let limit = Limit { each: ask.largest, room: None };
         self.rate.slot(&endpoint.name, endpoint.rate).await;
         let begun = Instant::now();
@@ -132,7 +134,7 @@ impl Prober {
                 }
             }
         };
-        in_time(&host, begun, false, answer).await
+        in_time(&host, begun, false, answer).await.map(|reply| redact(reply, &secrets))
     }
 
     fn request(

@@ -229,21 +229,35 @@ async fn a_name_is_vetted_each_time_it_is_resolved() {
     assert_eq!((asks.load(Ordering::Relaxed), seen.load(Ordering::Relaxed)), (1, 0));
 }
 
+/// Echoes the whole request: in the body as JSON, and in headers.
+async fn echo(stream: TcpStream, request: String) {
+    let header = request.lines().find(|line| line.to_lowercase().starts_with("authorization: ")).unwrap();
+    let value = header.split_once(": ").unwrap().1;
+    let encoded = value.replace('=', "\\u003d").replace('/', "\\/");
+    let head = format!("HTTP/1.1 500 Bad\r\nX-Echo: {value}");
+    let said = format!(
+        r#"{{"errorType":"internal","error":"you sent {value}","raw":"{encoded}","password":"a/s3cret"}}"#
+    );
+    reply(stream, &format!("{head}\r\nContent-Length: {}\r\n\r\n{said}", said.len())).await;
+}
+
 #[tokio::test]
-async fn no_error_holds_a_credential() {
+async fn no_answer_and_no_error_holds_a_credential() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("token"), "s3cret").unwrap();
-    let echo = server(|stream, request| async move {
-        let known = request.to_lowercase().contains("authorization: bearer s3cret");
-        let body = if known { "you sent the token" } else { "you sent none" };
-        reply(stream, &format!("HTTP/1.1 500 Bad\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
-    })
-    .await;
-    let prober = Prober::new(Credentials::below(folder.path().to_owned()), Forbidden::default(), Resolver::default());
-    let auth = Some(Auth::Bearer("token".into()));
-    let endpoint = Endpoint { auth, ..endpoint(format!("http://{echo}")) };
-    let answer = prober.get(&endpoint, "/").await.unwrap();
-    assert_eq!(&*answer.body, b"you sent the token");
-    let error = format!("{0} {0:?}", prober.query(&endpoint, "up", 1).await.unwrap_err());
-    assert!(!error.contains("s3cret"), "{error}");
+    std::fs::write(folder.path().join("token"), "a/s3cret").unwrap();
+    let echo = server(echo).await;
+    let prober =
+        Prober::new(Credentials::below(folder.path().to_owned()), Forbidden::default(), Resolver::default());
+    let basic = "bWU6YS9zM2NyZXQ";
+    for auth in [Auth::Bearer("token".into()), Auth::Basic("me".into(), "token".into())] {
+        let endpoint = Endpoint { auth: Some(auth), ..endpoint(format!("http://{echo}")) };
+        let answer = prober.get(&endpoint, "/").await.unwrap();
+        assert!(answer.headers["x-echo"].ends_with(" ***"), "{:?}", answer.headers);
+        let shown = format!("{:?} {}", answer.headers, String::from_utf8_lossy(&answer.body));
+        let error = format!("{0} {0:?}", prober.query(&endpoint, "up", 1).await.unwrap_err());
+        assert!(error.contains("you sent ") && error.contains("***"), "{error}");
+        for text in [shown, error] {
+            assert!(!text.contains("s3cret") && !text.contains(basic), "{text}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariants: every address is vetted after it was resolved, and the connection goes to exactly that address; redirects are not
 //! followed; a request ends after ten seconds, and an answer that is too large is refused. Credentials are read from files for every request
-//! and are in no error.
+//! and are in no error and no answer.
 
 mod address;
 mod credentials;
@@ -13,6 +13,7 @@ mod http;
 mod http_tests;
 mod prometheus;
 mod rate;
+mod redact;
 mod resolve;
 mod tls;
 #[cfg(test)]
