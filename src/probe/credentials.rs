@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 const LARGEST: u64 = 64 * 1024;
 
 /// How a request authenticates. The texts are paths below the folder.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Auth {
     /// A bearer token.
     Bearer(String),

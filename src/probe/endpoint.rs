@@ -15,7 +15,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(600);
 const SAID: usize = 300;
 
 /// A server that checks may ask.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Endpoint {
     /// Its name, for the rate limit.
     pub name: String,

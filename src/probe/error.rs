@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Why a request got no answer. No variant holds a credential.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum ProbeError {
     /// The address is no URL that can be asked.
     #[error("{0} is not an address that can be asked")]
@@ -31,6 +31,16 @@ pub enum ProbeError {
         host: String,
         /// Its first address.
         address: String,
+    },
+    /// The rate limit of the provider left no room.
+    #[error("{provider} was not asked: its spec.rateLimit of {limit} requests per second left no room within {} s", .within.as_secs())]
+    Rate {
+        /// The provider.
+        provider: String,
+        /// Requests per second.
+        limit: usize,
+        /// How long it was waited for.
+        within: Duration,
     },
     /// No connection.
     #[error("cannot connect to {host}: {why}")]
@@ -122,6 +132,7 @@ impl ProbeError {
             | Self::File { .. }
             | Self::Resolve(_)
             | Self::Address { .. }
+            | Self::Rate { .. }
             | Self::Connect { .. }
             | Self::Tls { .. }
             | Self::Protocol { .. }
@@ -141,6 +152,7 @@ impl ProbeError {
             | Self::File { .. }
             | Self::Resolve(_)
             | Self::Address { .. }
+            | Self::Rate { .. }
             | Self::Connect { .. }
             | Self::Tls { .. }
             | Self::Timeout { .. }

@@ -7,6 +7,7 @@ use super::error::ProbeError;
 use super::rate::Rate;
 use super::redact::{redact, secrets};
 use super::resolve::Resolver;
+use super::share::Recent;
 use super::tls::configuration;
 use bytes::{Bytes, BytesMut};
 use futures::future::join_all;
@@ -29,6 +30,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 /// The longest time from the first packet to the last.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest wait for room in the rate limit, within that time.
+const LONGEST_QUEUE: Duration = Duration::from_secs(5);
 /// The largest answer of an HTTP service.
 const LARGEST: usize = 1024 * 1024;
 /// The largest answers of all pods that are asked together.
@@ -40,6 +43,7 @@ pub struct Prober {
     credentials: Credentials,
     forbidden: Arc<Forbidden>,
     rate: Rate,
+    recent: Recent,
     resolver: Resolver,
 }
 
@@ -61,6 +65,7 @@ impl Prober {
             credentials,
             forbidden: Arc::new(forbidden),
             rate: Rate::default(),
+            recent: Recent::default(),
             resolver,
         }
     }
@@ -104,7 +109,14 @@ impl Prober {
         in_time(pod, begun, true, send(pod, stream, request, limit, begun)).await
     }
 
+    /// Sends a request, unless an equal one was just sent.
     pub(super) async fn ask(&self, endpoint: &Endpoint, ask: Ask) -> Result<Reply, ProbeError> {
+        let key = (endpoint.clone(), ask.path.clone(), ask.form.clone());
+        let (prober, endpoint) = (self.clone(), endpoint.clone());
+        self.recent.once(key, async move { prober.answer(&endpoint, ask).await }).await
+    }
+
+    async fn answer(&self, endpoint: &Endpoint, ask: Ask) -> Result<Reply, ProbeError> {
         let bad = || ProbeError::Url(endpoint.url.clone());
         let base: Uri = endpoint.url.parse().map_err(|_| bad())?;
         let host = base.host().ok_or_else(bad)?.trim_matches(['[', ']']).to_owned();
@@ -118,7 +130,13 @@ impl Prober {
         let tls = is_secure.then(|| configuration(&endpoint.tls, &self.credentials)).transpose()?;
         let secrets = request.headers().get(AUTHORIZATION).map(secrets).unwrap_or_default();
         let limit = Limit { each: ask.largest, room: None };
-        self.rate.slot(&endpoint.name, endpoint.rate).await;
+        let entered = Instant::now();
+        let room = self.rate.slot(&endpoint.name, endpoint.rate);
+        tokio::time::timeout(LONGEST_QUEUE, room).await.map_err(|_| ProbeError::Rate {
+            provider: endpoint.name.clone(),
+            limit: endpoint.rate,
+            within: LONGEST_QUEUE,
+        })?;
         let begun = Instant::now();
         let answer = async {
             let addresses = self.resolve(&host, port, &endpoint.allowed).await?;
@@ -134,7 +152,7 @@ impl Prober {
                 }
             }
         };
-        in_time(&host, begun, false, answer).await.map(|reply| redact(reply, &secrets))
+        in_time(&host, entered, false, answer).await.map(|reply| redact(reply, &secrets))
     }
 
     fn request(

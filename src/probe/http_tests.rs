@@ -229,6 +229,37 @@ async fn a_name_is_vetted_each_time_it_is_resolved() {
     assert_eq!((asks.load(Ordering::Relaxed), seen.load(Ordering::Relaxed)), (1, 0));
 }
 
+#[tokio::test]
+async fn equal_queries_are_sent_once() {
+    let body = r#"{"status":"success","data":{"resultType":"scalar","result":[1,"3"]}}"#;
+    let (address, asks) = counting("127.0.0.1:0", with_body("200 OK", body)).await;
+    let (prober, endpoint) = (prober(), endpoint(format!("http://{address}")));
+    let ask = async |query: &str| prober.query(&endpoint, query, 60).await.unwrap().samples[0].value;
+    assert_eq!(tokio::join!(ask("up"), ask("up")), (3.0, 3.0));
+    assert_eq!(ask("up").await, 3.0);
+    assert_eq!(asks.load(Ordering::Relaxed), 1);
+    ask("down").await;
+    assert_eq!(asks.load(Ordering::Relaxed), 2, "another query");
+    let newer =
+        Endpoint { headers: BTreeMap::from([("X-Scope-OrgID".into(), "b".into())]), ..endpoint.clone() };
+    prober.query(&newer, "up", 60).await.unwrap();
+    assert_eq!(asks.load(Ordering::Relaxed), 3, "the provider was changed");
+}
+
+#[tokio::test]
+async fn a_request_waits_for_room_in_the_rate_limit_for_a_limited_time() {
+    let (address, asks) = counting("127.0.0.1:0", with_body("200 OK", "")).await;
+    let (prober, endpoint) = (prober(), Endpoint { rate: 1, ..endpoint(format!("http://{address}")) });
+    let paths: Vec<String> = (0..20).map(|number| format!("/{number}")).collect();
+    let begun = std::time::Instant::now();
+    let all = futures::future::join_all(paths.iter().map(|path| prober.get(&endpoint, path))).await;
+    assert!(begun.elapsed() < Duration::from_secs(15));
+    let errors: Vec<String> = all.into_iter().filter_map(|answer| Some(answer.err()?.to_string())).collect();
+    let said = "metrics was not asked: its spec.rateLimit of 1 requests per second left no room within 5 s";
+    assert!(errors.len() >= 13 && errors.iter().all(|error| error == said), "{errors:?}");
+    assert_eq!(asks.load(Ordering::Relaxed) + errors.len(), 20);
+}
+
 /// Echoes the whole request: in the body as JSON, and in headers.
 async fn echo(stream: TcpStream, request: String) {
     let header = request.lines().find(|line| line.to_lowercase().starts_with("authorization: ")).unwrap();

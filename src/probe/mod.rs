@@ -15,6 +15,7 @@ mod prometheus;
 mod rate;
 mod redact;
 mod resolve;
+mod share;
 mod tls;
 #[cfg(test)]
 mod tls_tests;
