@@ -1,5 +1,6 @@
 //! A CheckProvider: asked once when it is created or changed, again while it does not answer, and otherwise only by checks.
 
+use super::checks::printable;
 use super::conditions;
 use super::conditions::State;
 use super::decision::{Action, Decision};
@@ -27,7 +28,7 @@ pub fn decide(world: &ProviderWorld, now: Timestamp) -> Decision<CheckProviderSt
     };
     let (state, reason, message) = match &health.error {
         None => (State::Ready, Reason::Reachable, "the provider answers".to_owned()),
-        Some(error) => (State::Reconciling, Reason::Unreachable, conditions::cut(error, 1024)),
+        Some(error) => (State::Reconciling, Reason::Unreachable, printable(error, 1000)),
     };
     let stored = provider.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let status = CheckProviderStatus {
@@ -58,6 +59,20 @@ mod tests {
         let mut provider = CheckProvider::new("metrics", spec);
         provider.metadata.generation = Some(2);
         ProviderWorld { provider: Arc::new(provider), health }
+    }
+
+    #[test]
+    fn the_words_of_a_provider_are_printable() {
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let error = Some(format!("answers 500: \u{1b}[31m\n\u{0}{}", "x".repeat(9_000)));
+        let report = decide(&world(Some(ProviderHealth { generation: 2, error, at: now })), now).report;
+        for condition in report.unwrap().conditions {
+            assert!(!condition.message.contains(char::is_control), "{}", condition.message);
+            assert!(
+                condition.message.starts_with("answers 500: \\u{1b}[31m\\n")
+                    && condition.message.len() < 1_100
+            );
+        }
     }
 
     #[test]

@@ -24,5 +24,6 @@ mod tests;
 mod validate_tests;
 
 pub use ask::{Asker, ask};
+pub(super) use path::printable;
 pub use staying::of_staying_pods;
 pub use tally::{End, Round, Span, first_after};
