@@ -5,6 +5,7 @@ mod architecture;
 mod argo_cd_health;
 mod crds;
 mod documentation;
+mod hostile_checks;
 mod lint;
 mod plugin;
 mod properties;

@@ -40,12 +40,17 @@ pub fn ask(check: &Check, asker: &Asker<'_>) -> Result<Question, String> {
         pods: asker.pods().map(|pod| pod.name.clone()).collect(),
         window: format!("{}s", window(check).as_secs().max(1)),
     };
-    let resolved = |query: &str| resolve(query, &parameters).map_err(|error| error.to_string());
+    let resolved =
+        |field: &str, query: &str| resolve(query, &parameters).map_err(|error| format!("{field}: {error}"));
     if let Some(query) = &check.prometheus {
         return Ok(Question::Query {
             provider: query.provider.clone(),
-            query: resolved(&query.query)?,
-            samples: query.samples.as_ref().map(|samples| resolved(&samples.query)).transpose()?,
+            query: resolved("prometheus.query", &query.query)?,
+            samples: query
+                .samples
+                .as_ref()
+                .map(|samples| resolved("prometheus.samples.query", &samples.query))
+                .transpose()?,
             lookback: asker.lookback(),
         });
     }
@@ -53,14 +58,14 @@ pub fn ask(check: &Check, asker: &Asker<'_>) -> Result<Question, String> {
         let label = |(name, value): (&String, &String)| {
             resolve_value(value, &parameters)
                 .map(|value| (name.clone(), value))
-                .map_err(|error| error.to_string())
+                .map_err(|error| format!("alerts.labels.{name}: {error}"))
         };
         return Ok(Question::Alerts {
             provider: alerts.provider.clone(),
             labels: alerts.labels.iter().map(label).collect::<Result<_, _>>()?,
             since: asker.started,
             rolled_out: asker.rolled_out.unwrap_or(asker.started),
-            evidence: alerts.evidence.as_ref().map(|query| resolved(query)).transpose()?,
+            evidence: alerts.evidence.as_ref().map(|query| resolved("alerts.evidence", query)).transpose()?,
             lookback: asker.lookback(),
         });
     }

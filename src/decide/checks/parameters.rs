@@ -33,7 +33,12 @@ pub enum ParameterError {
     Pods,
     /// A string or a bracket is not closed.
     Open,
+    /// It is longer than this with its parameters replaced.
+    Long(usize),
 }
+
+/// The longest text of a query with its parameters replaced.
+const LONGEST: usize = 64 * 1024;
 
 impl fmt::Display for ParameterError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -55,6 +60,12 @@ impl fmt::Display for ParameterError {
                 "$pods is a list of names: it is only replaced after =~, as in {{pod=~\"$pods\"}}"
             ),
             Self::Open => write!(out, "a string or a bracket is not closed"),
+            Self::Long(limit) => {
+                write!(
+                    out,
+                    "it is longer than {limit} bytes with its parameters replaced; use $pods less often, or select by other labels"
+                )
+            }
         }
     }
 }
@@ -62,6 +73,7 @@ impl fmt::Display for ParameterError {
 /// The query with its parameters replaced.
 pub fn resolve(query: &str, parameters: &Parameters) -> Result<String, ParameterError> {
     let mut resolved = String::with_capacity(query.len());
+    let pods = parameters.pods.iter().map(|pod| escape(pod)).collect::<Vec<_>>().join("|");
     for piece in pieces(query)? {
         match piece {
             Piece::Code { text, in_range } => resolved.push_str(&replace(text, |name| match name {
@@ -74,9 +86,7 @@ pub fn resolve(query: &str, parameters: &Parameters) -> Result<String, Parameter
                 let escaped = |value: &str| if is_plain { value.to_owned() } else { escape(value) };
                 match name {
                     WINDOW => Ok(parameters.window.clone()),
-                    PODS if operator == Operator::Matches => {
-                        Ok(parameters.pods.iter().map(|pod| escape(pod)).collect::<Vec<_>>().join("|"))
-                    }
+                    PODS if operator == Operator::Matches => Ok(pods.clone()),
                     PODS => Err(ParameterError::Pods),
                     name => match parameters.words.iter().find(|(word, _)| *word == name) {
                         Some((_, value)) => Ok(escaped(value)),
@@ -86,6 +96,7 @@ pub fn resolve(query: &str, parameters: &Parameters) -> Result<String, Parameter
                 }
             })?),
         }
+        fits(&resolved)?;
     }
     Ok(resolved)
 }
@@ -234,6 +245,7 @@ fn replace(
     let mut replaced = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('$') {
+        fits(&replaced)?;
         replaced.push_str(rest.get(..at).unwrap_or_default());
         let behind = rest.get(at + 1..).unwrap_or_default();
         let end = behind.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(behind.len());
@@ -247,7 +259,12 @@ fn replace(
         }
     }
     replaced.push_str(rest);
+    fits(&replaced)?;
     Ok(replaced)
+}
+
+fn fits(text: &str) -> Result<(), ParameterError> {
+    if text.len() > LONGEST { Err(ParameterError::Long(LONGEST)) } else { Ok(()) }
 }
 
 /// A value inside a regular expression. Names hold no other special characters than these.
@@ -314,6 +331,19 @@ mod tests {
         ] {
             assert_eq!(resolve(query, &parameters()), Err(error), "{query}");
         }
+    }
+
+    #[test]
+    fn a_query_that_grows_beyond_the_limit_is_refused() {
+        let pods = (0..1_000).map(|number| format!("web-5d-{number:04}")).collect();
+        let parameters = Parameters { pods, ..parameters() };
+        let of = |times: usize| resolve(&vec!["up{pod=~\"$pods\"}"; times].join(" + "), &parameters);
+        assert!(of(5).unwrap().len() > 50_000);
+        assert_eq!(of(6), Err(ParameterError::Long(65_536)));
+        assert_eq!(
+            resolve(&format!("up{{pod=~\"{}\"}}", "$pods".repeat(1_000)), &parameters),
+            Err(ParameterError::Long(65_536))
+        );
     }
 
     #[test]
