@@ -319,6 +319,7 @@ fn replied(from: &str, pod: Option<String>, reply: Reply) -> Replied {
         silent: None,
         status: reply.status,
         json: serde_json::from_slice::<Value>(&reply.body).ok().map(Arc::new),
+        retry_after: reply.retry_after().and_then(|after| SignedDuration::try_from(after).ok()),
         headers: reply.headers,
         milliseconds: u64::try_from(reply.took.as_millis()).unwrap_or(u64::MAX),
     }

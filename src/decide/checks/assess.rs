@@ -30,14 +30,15 @@ fn measured(verdict: Verdict, value: impl Into<String>, message: impl Into<Strin
 
 /// Assesses an answer. `baseline` is the value before the first write, if the check compares with it.
 pub fn assess(check: &Check, answered: &Answered, baseline: Option<f64>) -> Assessed {
-    let (mut refused, mut retry_at) = (false, None);
-    let said = match &answered.answer {
+    let (said, refused, retry_at) = match &answered.answer {
         Err(unmeasured) => {
-            refused = unmeasured.refused;
-            retry_at = unmeasured.retry_after.map(|after| later(answered.at, after));
-            said(Verdict::Errored, unmeasured.message.clone())
+            let retry_at = unmeasured.retry_after.map(|after| later(answered.at, after));
+            (said(Verdict::Errored, unmeasured.message.clone()), unmeasured.refused, retry_at)
         }
-        Ok(answer) => of(check, answer, baseline, answered.at),
+        Ok(answer) => {
+            let retry_at = check.http.as_ref().and_then(|http| retry_at_of(http, answer, answered.at));
+            (of(check, answer, baseline, answered.at), false, retry_at)
+        }
     };
     Assessed {
         at: answered.at,
@@ -201,6 +202,19 @@ fn of_http(http: &HttpCheck, replies: &[Replied]) -> Said {
     judged.min_by_key(worst).unwrap_or_else(|| said(Verdict::Inconclusive, "no answer"))
 }
 
+/// Whether a provider does not answer the question: it limits requests, or answers at another address. What a pod of the release says counts.
+fn declines(http: &HttpCheck, reply: &Replied) -> bool {
+    let is_other = matches!(reply.status, 300..=399 | 429) && i32::from(reply.status) != http.status;
+    is_other && reply.pod.is_none() && reply.silent.is_none()
+}
+
+/// When a provider that limits requests may be asked again.
+fn retry_at_of(http: &HttpCheck, answer: &Answer, at: Timestamp) -> Option<Timestamp> {
+    let Answer::Http(replies) = answer else { return None };
+    let after = replies.iter().filter(|reply| declines(http, reply)).filter_map(|reply| reply.retry_after);
+    after.max().map(|after| later(at, after))
+}
+
 fn of_reply(http: &HttpCheck, reply: &Replied) -> Said {
     let limit = http.max_latency.map(|limit| Duration::from(limit).as_millis());
     if let Some(why) = &reply.silent {
@@ -210,6 +224,10 @@ fn of_reply(http: &HttpCheck, reply: &Replied) -> Said {
         return said(verdict, format!("{}: {why}", reply.from));
     }
     let (from, status) = (&reply.from, reply.status.to_string());
+    if declines(http, reply) {
+        let what = if reply.status == 429 { "it is asked too often" } else { "redirects are not followed" };
+        return said(Verdict::Errored, format!("{from} answers {status}: {what}"));
+    }
     if i32::from(reply.status) != http.status {
         return measured(Verdict::Failed, &status, format!("{from} answers {status}, not {}", http.status));
     }

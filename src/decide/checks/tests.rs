@@ -144,6 +144,7 @@ fn an_answer_passes_with_the_right_status_headers_json_and_latency() {
         silent: None,
         status,
         headers: BTreeMap::from([("x-version".to_owned(), "2".to_owned())]),
+        retry_after: None,
         json: json.map(Arc::new),
         milliseconds: 40,
     };
@@ -310,4 +311,33 @@ fn what_cannot_be_measured_is_an_error_and_what_a_server_says_is_made_harmless()
         None,
     );
     assert_eq!(other.verdict, Verdict::Inconclusive, "the check was changed");
+}
+
+#[test]
+fn a_provider_that_limits_or_redirects_says_nothing_about_the_release() {
+    let wait = SignedDuration::from_secs(90);
+    let said = |pod: Option<&str>, answers: u16, wanted: u16| {
+        let check = check(json!({ "http": { "provider": "status", "status": wanted } }));
+        let reply = Replied {
+            from: "status".into(),
+            pod: pod.map(str::to_owned),
+            status: answers,
+            retry_after: Some(wait),
+            ..Replied::default()
+        };
+        let assessed = assess(&check, &Answered { at: at(0), answer: Ok(Answer::Http(vec![reply])) }, None);
+        (assessed.verdict, assessed.retry_at)
+    };
+    for (pod, answers, wanted, expected) in [
+        (None, 429, 200, (Verdict::Errored, Some(at(90)))),
+        (None, 301, 200, (Verdict::Errored, Some(at(90)))),
+        (None, 308, 302, (Verdict::Errored, Some(at(90)))),
+        (None, 302, 302, (Verdict::Passed, None)),
+        (None, 429, 429, (Verdict::Passed, None)),
+        (None, 503, 200, (Verdict::Failed, None)),
+        (Some("web-1"), 429, 200, (Verdict::Failed, None)),
+        (Some("web-1"), 301, 200, (Verdict::Failed, None)),
+    ] {
+        assert_eq!(said(pod, answers, wanted), expected, "{pod:?} {answers} {wanted}");
+    }
 }

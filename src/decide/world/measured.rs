@@ -114,6 +114,8 @@ pub struct Replied {
     pub status: u16,
     /// Headers, by lower-case name.
     pub headers: BTreeMap<String, String>,
+    /// How long the server asks to wait.
+    pub retry_after: Option<SignedDuration>,
     /// The body, if it is JSON.
     pub json: Option<Arc<Value>>,
     /// The time to the end of the answer, in milliseconds. Without an answer, how long it was waited for after the pod had accepted the connection.
