@@ -205,7 +205,7 @@ async fn observe(
     until: jiff::Timestamp,
 ) -> Result<Verdict> {
     let since = jiff::Timestamp::now();
-    let span = Span { since, until: Some(until) };
+    let span = Span { since, until: Some(until), held: false };
     let mut measured = Measured::default();
     loop {
         let round = Round::of(check, Some(&measured), None);

@@ -7,12 +7,16 @@ use super::assess::assess;
 use crate::api::{Check, CheckReport, Verdict};
 use crate::decide::conditions::seconds;
 use crate::decide::moments::{later, span};
-use crate::decide::world::{Assessed, Measured, Tally};
+use crate::decide::world::{Answer, Answered, Assessed, Measured, Tally};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde_json::Value;
+use std::sync::Arc;
 
 /// The look-back of a query without `window`.
 const WINDOW: SignedDuration = SignedDuration::from_secs(60);
+/// The longest delay before a provider that gave no answer, or an object that did not change, is asked again; a longer interval stays.
+const LONGEST: SignedDuration = SignedDuration::from_mins(5);
 /// How long a measurement may take until it counts as lost: longer than any request.
 const LOST: SignedDuration = SignedDuration::from_secs(60);
 
@@ -23,6 +27,8 @@ pub struct Span {
     pub since: Timestamp,
     /// When the observe window ends. None before the first write.
     pub until: Option<Timestamp>,
+    /// Whether the window has ended and the promotion goes on for another reason: a test runs, or a person is awaited.
+    pub held: bool,
 }
 
 /// The measurements of a check, with the newest assessed.
@@ -51,6 +57,11 @@ pub enum End {
     Errored,
     /// It was measured, and says nothing.
     Inconclusive,
+}
+
+/// A delay, doubled so many times, up to the longest. Six doublings of the shortest interval are more than that.
+fn times(delay: SignedDuration, doublings: u32) -> SignedDuration {
+    delay.checked_mul(1_i32 << doublings.min(6)).unwrap_or(LONGEST).min(LONGEST.max(delay))
 }
 
 /// The look-back of a check.
@@ -82,6 +93,7 @@ impl<'a> Round<'a> {
         let answer = measured.and_then(|measured| measured.answer.as_ref());
         if let Some(answered) = answer {
             count(&mut tally, assess(check, answered, baseline));
+            notice(&mut tally, answered);
         }
         let asked = measured.and_then(|measured| measured.asked);
         Self { check, tally, is_new: answer.is_some(), asked, recorded }
@@ -112,7 +124,7 @@ impl<'a> Round<'a> {
         if self.has_errored() {
             return End::Errored;
         }
-        if last.zip(until).is_some_and(|(last, until)| last.at < until) {
+        if last.zip(until).is_some_and(|(last, until)| last.at < until) || self.was_held() {
             return End::Open;
         }
         let is_measured = i64::from(self.tally.taken) >= i64::from(self.check.min_measurements);
@@ -127,22 +139,44 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// When the next measurement is due; none if no further one is taken. One is taken when the observe window ends.
+    /// Whether the last measurement is from before the end of a wait: what passed hours ago says nothing about now.
+    fn was_held(&self) -> bool {
+        !self.is_new && self.tally.held
+    }
+
+    /// The delay before the next measurement. It doubles with each measurement that got no answer.
+    pub fn pace(&self) -> SignedDuration {
+        self.doubled(span(self.check.interval))
+    }
+
+    /// The same for a wait that can last hours: it also doubles each time when the objects are as they were.
+    pub fn slow_pace(&self) -> SignedDuration {
+        times(span(self.check.interval), self.tally.errored_in_a_row.max(self.tally.unchanged))
+    }
+
+    /// A delay, doubled with each measurement that got no answer.
+    pub fn doubled(&self, delay: SignedDuration) -> SignedDuration {
+        times(delay, self.tally.errored_in_a_row)
+    }
+
+    /// When the next measurement is due; none if no further one is taken. One is taken when the observe window ends. They go on for as long as
+    /// the promotion is held after it.
     pub fn due(&self, span: Span) -> Option<Timestamp> {
         if self.has_failed() || self.has_errored() {
             return None;
         }
         let interval = crate::decide::moments::span(self.check.interval);
+        let pace = if span.held { self.slow_pace() } else { self.pace() };
         let Some(last) = &self.tally.last else {
             let first = span.until.map_or(span.since, |_| first_after(self.check, span.since));
             // Another process took one before: a restart does not shorten the interval.
             let recorded = self.recorded.and_then(|report| report.at.as_ref());
             return Some(recorded.map_or(first, |at| first.max(later(at.0, interval))));
         };
-        let next = later(last.at, interval);
+        let next = later(last.at, pace);
         let next = match span.until {
             Some(until) if last.at < until => next.min(until),
-            Some(until) if self.end(Some(until)) != End::Open => return None,
+            Some(until) if !span.held && self.end(Some(until)) != End::Open => return None,
             Some(_) | None => next,
         };
         Some(last.retry_at.map_or(next, |at| next.max(at)))
@@ -209,6 +243,27 @@ fn from_record(report: &CheckReport) -> Tally {
         errored_in_a_row: number(report.errored_in_a_row),
         ..Tally::default()
     }
+}
+
+/// Notes whether the objects of an answer are those that were read before.
+fn notice(tally: &mut Tally, answered: &Answered) {
+    let versions = match &answered.answer {
+        Ok(Answer::Objects(objects)) => {
+            let text = |object: &Value, field: &str| {
+                object.pointer(field).and_then(Value::as_str).unwrap_or_default().to_owned()
+            };
+            let version = |object: &Arc<Value>| {
+                ["/metadata/name", "/metadata/uid", "/metadata/resourceVersion"]
+                    .map(|field| text(object, field))
+                    .join(" ")
+            };
+            Some(objects.iter().map(version).collect::<Vec<_>>().join("\n"))
+        }
+        Ok(_) | Err(_) => None,
+    };
+    let is_same = versions.is_some() && versions == tally.versions;
+    tally.unchanged = if is_same { tally.unchanged.saturating_add(1) } else { 0 };
+    tally.versions = versions;
 }
 
 /// Adds a measurement to the counts.

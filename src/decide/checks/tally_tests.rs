@@ -81,7 +81,7 @@ fn a_restart_loses_no_failing_measurement_and_takes_passing_ones_again() {
     assert_eq!((report.passed, report.failed, report.failed_in_a_row), (1, 1, 1));
     let restarted = after(&check, "", Some(&report));
     assert_eq!((restarted.tally.failed, restarted.tally.passed, restarted.end(None)), (1, 0, End::Open));
-    let span = Span { since: at(-100), until: Some(at(100)) };
+    let span = Span { since: at(-100), until: Some(at(100)), held: false };
     assert_eq!(restarted.due(span), Some(at(20)), "an interval after the recorded one");
     assert!(after(&check, "f", Some(&report)).has_failed());
     assert!(after(&check, "p", Some(&report)).is_news(), "it recovered");
@@ -128,7 +128,7 @@ fn a_measurement_is_due_after_a_whole_window_then_every_interval_and_at_the_end(
     let check = check(json!({
         "prometheus": { "provider": "m", "query": "q", "max": 1 }, "interval": "30s", "window": "20s", "initialDelay": "5s",
     }));
-    let span = Span { since: at(-25), until: Some(at(70)) };
+    let span = Span { since: at(-25), until: Some(at(70)), held: false };
     let due = |letters: &str, span: Span| after(&check, letters, None).due(span);
     assert_eq!(due("", span), Some(at(0)));
     assert_eq!(due("p", span), Some(at(30)));
@@ -139,11 +139,76 @@ fn a_measurement_is_due_after_a_whole_window_then_every_interval_and_at_the_end(
     assert_eq!(due("pppppppii", span), None, "it says nothing either");
     assert_eq!(
         due("eeee", Span { until: Some(at(10)), ..span }),
-        Some(at(60)),
-        "still open after the window"
+        Some(at(330)),
+        "still open after the window, and asked less often"
     );
     assert_eq!(due("f", span), None);
     assert_eq!(due("eeeee", span), None);
+}
+
+#[test]
+fn a_provider_that_gives_no_answer_is_asked_less_and_less_often() {
+    let delays = |interval: &str| {
+        let check = check(json!({
+            "prometheus": { "provider": "m", "query": "q", "max": 1 }, "interval": interval, "errorLimit": 20,
+        }));
+        let span = Span { since: at(-100), until: Some(at(0)), held: false };
+        let delay = |count: usize| {
+            let due = after(&check, &"e".repeat(count), None).due(span).unwrap();
+            due.duration_since(at(10 * (count as i64 - 1))).as_secs()
+        };
+        assert_eq!(after(&check, "eeep", None).pace(), crate::decide::moments::span(check.interval));
+        [1, 2, 3, 4, 5, 6, 7, 12].map(delay)
+    };
+    assert_eq!(delays("5s"), [10, 20, 40, 80, 160, 300, 300, 300]);
+    assert_eq!(delays("30s"), [60, 120, 240, 300, 300, 300, 300, 300]);
+    assert_eq!(delays("10m"), [600; 8], "a longer interval stays");
+}
+
+#[test]
+fn measurements_go_on_while_the_promotion_is_held_and_one_follows() {
+    let check =
+        check(json!({ "prometheus": { "provider": "m", "query": "q", "max": 1 }, "interval": "30s" }));
+    let span = Span { since: at(-100), until: Some(at(-50)), held: false };
+    let held = Span { held: true, ..span };
+    let round = after(&check, "p", None);
+    assert_eq!((round.due(span), round.end(span.until)), (None, End::Passed));
+    assert_eq!(round.due(held), Some(at(30)));
+    // The next pass, in which the wait has ended.
+    let tally = Tally { held: true, ..round.tally.clone() };
+    let measured = Measured { tally: Some(tally.clone()), ..Measured::default() };
+    let round = Round::of(&check, Some(&measured), None);
+    assert_eq!((round.due(span), round.end(span.until)), (Some(at(30)), End::Open));
+    let answer = Ok(Answer::Query(Queried { series: vec![(String::new(), 0.0)], ..Queried::default() }));
+    let measured =
+        Measured { tally: Some(tally), answer: Some(Answered { at: at(30), answer }), asked: None };
+    let round = Round::of(&check, Some(&measured), None);
+    assert_eq!((round.due(span), round.end(span.until)), (None, End::Passed));
+}
+
+#[test]
+fn an_object_that_does_not_change_is_read_less_often_in_a_long_wait() {
+    let check = check(json!({
+        "object": { "apiVersion": "v1", "kind": "ConfigMap", "name": "a", "compare": { "path": "$.data.a", "value": "b" } },
+        "when": "Before", "interval": "30s",
+    }));
+    let object = |version: &str| json!({ "metadata": { "name": "a", "uid": "1", "resourceVersion": version }, "data": { "a": "c" } });
+    let delays = |versions: &[Option<&str>]| -> Vec<i64> {
+        let mut measured = Measured::default();
+        let delay = |version: &Option<&str>| {
+            let objects = version.iter().map(|version| std::sync::Arc::new(object(version))).collect();
+            measured.answer = Some(Answered { at: at(0), answer: Ok(Answer::Objects(objects)) });
+            let round = Round::of(&check, Some(&measured), None);
+            measured = Measured { tally: Some(round.tally.clone()), ..Measured::default() };
+            assert_eq!(round.pace().as_secs(), 30);
+            round.slow_pace().as_secs()
+        };
+        versions.iter().map(delay).collect()
+    };
+    let one = Some("1");
+    assert_eq!(delays(&[one; 7]), [30, 60, 120, 240, 300, 300, 300]);
+    assert_eq!(delays(&[one, one, one, Some("2"), Some("2")]), [30, 60, 120, 30, 60]);
+    assert_eq!(delays(&[None, None, one, None]), [30, 60, 30, 30]);
 }
 
 #[test]

@@ -43,11 +43,16 @@ pub(super) enum Evidence {
 impl<'a> Checks<'a> {
     /// The checks of the policy. None count if a user accepted the release without them.
     pub fn of(scene: &'a Scene<'_>, wanted: &[Desired], since: Timestamp, until: Timestamp) -> Self {
-        let span = Span { since, until: Some(until) };
+        let span = Span { since, until: Some(until), held: false };
         let rounds = rounds(scene, Phase::During);
         let asker = asker(scene, wanted, Some(since));
         let questions = rounds.iter().map(|it| (it.check.name.as_str(), ask(it.check, &asker))).collect();
         Self { rounds, questions, span }
+    }
+
+    /// The same for a promotion that goes on after its window for another reason: measurements go on, too.
+    pub fn held(self, held: bool) -> Self {
+        Self { span: Span { held, ..self.span }, ..self }
     }
 
     /// The outcome if a check failed, and the action of that check.
@@ -66,7 +71,7 @@ impl<'a> Checks<'a> {
     /// The decision about a failed check, with the measurements.
     pub fn recorded(&self, scene: &Scene<'_>, decision: Decision) -> Decision {
         // The rollback is created in this pass, and the promotion ends when it has started: until then the record needs the measurement.
-        let memory = decision.memory.is_none().then(|| self.news(scene)).flatten();
+        let memory = decision.memory.is_none().then(|| self.news(scene, None)).flatten();
         let counted = self.rounds.iter().filter(|round| round.is_new).map(|round| Action::MarkMeasured {
             phase: Phase::During,
             check: round.check.name.clone(),
@@ -108,7 +113,7 @@ impl<'a> Checks<'a> {
         }
         for round in &self.rounds {
             let name = round.check.name.clone();
-            let mut tally = round.is_new.then(|| round.tally.clone());
+            let mut tally = round.is_new.then(|| Tally { held: self.span.held, ..round.tally.clone() });
             if round.is_being_measured(scene.now) {
                 decision.wake_at = earliest(decision.wake_at, round.lost_at());
             } else if let Some(due) = round.due(self.span) {
@@ -118,7 +123,8 @@ impl<'a> Checks<'a> {
                         decision.wake_at = earliest(decision.wake_at, Some(later(scene.now, FRESH)));
                     }
                     Some(Err(message)) if due <= scene.now => {
-                        tally = Some(unasked(&round.tally, message, scene.now));
+                        let counted = unasked(&round.tally, message, scene.now);
+                        tally = Some(Tally { held: self.span.held, ..counted });
                         decision.wake_at = earliest(decision.wake_at, Some(later(scene.now, RETRY)));
                     }
                     Some(_) | None => decision.wake_at = earliest(decision.wake_at, Some(due)),
@@ -127,7 +133,12 @@ impl<'a> Checks<'a> {
             let mark = tally.map(|tally| Action::MarkMeasured { phase: Phase::During, check: name, tally });
             decision.actions.extend(mark);
         }
-        decision.memory = decision.memory.or_else(|| self.news(scene));
+        if decision.memory.is_none() {
+            // One write: a report without the measurements would take them out of the record again.
+            let memory = self.news(scene, decision.report.as_ref());
+            decision.report = decision.report.filter(|_| memory.is_none());
+            decision.memory = memory;
+        }
         decision
     }
 
@@ -136,15 +147,19 @@ impl<'a> Checks<'a> {
         self.rounds.iter().filter(|round| !round.check.dry_run)
     }
 
-    /// The status with the measurements that the record needs at once.
-    fn news(&self, scene: &Scene<'_>) -> Option<PromotionStatus> {
+    /// The status with the measurements that the record needs at once. `report` is the status without them.
+    fn news(&self, scene: &Scene<'_>, report: Option<&PromotionStatus>) -> Option<PromotionStatus> {
         let news: Vec<&Round<'_>> = self.rounds.iter().filter(|round| round.is_news()).collect();
         if news.is_empty() {
             return None;
         }
-        let mut status = scene.status.clone();
+        let mut status = report.unwrap_or(&scene.status).clone();
         for round in news {
             put(&mut status, round.report(None, self.asked(round)));
+        }
+        // The message says what is awaited.
+        if self.span.held || report.is_some() {
+            return Some(status);
         }
         let until = self.span.until.unwrap_or(scene.now);
         let troubles = self.rounds.iter().filter_map(|round| {
@@ -223,10 +238,9 @@ pub(super) fn before_start(scene: &Scene<'_>, wanted: &[Desired]) -> Turn<Option
         if is_fresh && last.is_some_and(|last| opens(check, last)) {
             continue;
         }
-        let interval = if check.when == CheckTime::Before { span(check.interval) } else { RETRY };
-        let due =
-            last.map_or(scene.now, |last| later(last.at, interval).max(last.retry_at.unwrap_or(last.at)));
-        let due = if is_fresh { due } else { scene.now };
+        let delay = if check.when == CheckTime::Before { round.slow_pace() } else { round.doubled(RETRY) };
+        let due = last.filter(|last| !opens(check, last));
+        let due = due.map_or(scene.now, |last| later(last.at, delay).max(last.retry_at.unwrap_or(last.at)));
         match ask(check, &asker) {
             _ if round.is_being_measured(scene.now) => wake_at = earliest(wake_at, round.lost_at()),
             Ok(question) if due <= scene.now => {

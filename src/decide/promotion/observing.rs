@@ -48,7 +48,7 @@ pub(super) fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -
     if let Some((reason, message)) = test_runs::failure(scene) {
         return Err(Outcome::Failed { reason, message });
     }
-    let checks = Checks::of(scene, wanted, since, until);
+    let mut checks = Checks::of(scene, wanted, since, until);
     if let Some((outcome, action)) = checks.failed() {
         let scene = with_action(scene, action);
         return Ok(checks.recorded(&scene, finish(&scene, outcome)));
@@ -56,6 +56,7 @@ pub(super) fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -
     let tests = test_runs::advance(scene, |_| true);
     // The window lasts at least until the tests have ended.
     let is_open = scene.now < until || tests.is_some();
+    checks = checks.held(scene.now >= until && tests.is_some());
     let until_then = Some(until).filter(|at| *at > scene.now);
     let decision = match health {
         Health::Healthy if is_open => Decision { wake_at: until_then, ..Decision::default() },
@@ -64,7 +65,9 @@ pub(super) fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -
         }
         // At the end of the window, pods that were added in it must be ready too.
         Health::Healthy | Health::Progressing { .. } | Health::Failing { .. } => {
-            match health_of(scene, &keys, Mode::Settle(until)) {
+            let settled = health_of(scene, &keys, Mode::Settle(until));
+            checks = checks.held(settled != Health::Healthy);
+            match settled {
                 Health::Healthy => match end(scene, wanted, &checks)? {
                     Some(decision) => return Ok(decision),
                     None => Decision::default(),

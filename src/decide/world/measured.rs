@@ -137,6 +137,13 @@ pub struct Tally {
     pub errored_in_a_row: u32,
     /// Measurements that said nothing since the last one that passed.
     pub silent: u32,
+    /// Whether the last measurement was taken while the promotion could not end for another reason, such as a test that runs or a
+    /// Deployment that is paused.
+    pub held: bool,
+    /// Names, UIDs and resource versions of the objects that were read last.
+    pub versions: Option<String>,
+    /// How many times in a row the same versions were read again.
+    pub unchanged: u32,
     /// The last measurement.
     pub last: Option<Assessed>,
 }

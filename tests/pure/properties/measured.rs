@@ -97,6 +97,9 @@ fn tally(choices: &mut Choices<'_>) -> Tally {
         failed_in_a_row: count(choices),
         errored_in_a_row: count(choices),
         silent: count(choices),
+        held: choices.one_in(3),
+        versions: choices.maybe(Choices::text),
+        unchanged: count(choices),
         last: choices.maybe(|choices| Assessed {
             at: choices.moment(),
             verdict: choices.of(&verdicts),
