@@ -1,6 +1,7 @@
 //! The observe window: health decides until it ends whether the promotion is verified.
 
 use super::as_written::{Comparison, compare};
+use super::awaited::{waited, waits_for_a_person};
 use super::checks::{Checks, Evidence, with_action};
 use super::desired::annotation;
 use super::ending::finish;
@@ -9,7 +10,7 @@ use super::health::{
 };
 use super::outcome::{Outcome, Turn};
 use super::{Decision, Scene, test_runs};
-use crate::api::{Delivery, ObjectRef, Reason, mark};
+use crate::api::{Delivery, ObjectRef, PromotionStatus, Reason, mark};
 use crate::content::Desired;
 use crate::decide::decision::Action;
 use crate::decide::health::{Health, Mode};
@@ -65,20 +66,23 @@ pub(super) fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -
         }
         // At the end of the window, pods that were added in it must be ready too.
         Health::Healthy | Health::Progressing { .. } | Health::Failing { .. } => {
-            let settled = health_of(scene, &keys, Mode::Settle(until));
+            // As in a rollout, the time for which a person is awaited is no silence of a workload.
+            let settling = waited(scene, &scene.status).map_or(until, |at| at.max(until).min(scene.now));
+            let settled = health_of(scene, &keys, Mode::Settle(settling));
             checks = checks.held(settled != Health::Healthy);
             match settled {
                 Health::Healthy => match end(scene, wanted, &checks)? {
                     Some(decision) => return Ok(decision),
-                    None => Decision::default(),
+                    None => Decision { memory: end_of_wait(scene), ..Decision::default() },
                 },
                 Health::Failing { reason, message } => return Err(failed(scene, reason, message)),
                 Health::Progressing { obstacle: Some(reason), message, recheck_at } => {
-                    scene.stay(scene.status.clone(), &reason, &message, recheck_at)
+                    let status = waits_for_a_person(scene, scene.status.clone(), true);
+                    scene.stay(status, &reason, &message, recheck_at)
                 }
                 // Not reported: the progress of a workload is in its own status.
                 Health::Progressing { obstacle: None, recheck_at, .. } => {
-                    Decision { wake_at: recheck_at, ..Decision::default() }
+                    Decision { memory: end_of_wait(scene), wake_at: recheck_at, ..Decision::default() }
                 }
             }
         }
@@ -93,6 +97,19 @@ pub(super) fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -
     }
     Ok(checks
         .attach(scene, Decision { memory: tests.memory.or(decision.memory), actions, wake_at, ..decision }))
+}
+
+/// The status of a promotion that does not wait for a person any more. None if it did not.
+fn end_of_wait(scene: &Scene<'_>) -> Option<PromotionStatus> {
+    scene.status.waiting_since.as_ref()?;
+    let status = waits_for_a_person(scene, scene.status.clone(), false);
+    let phase = status.phase;
+    Some(scene.write(
+        status,
+        phase,
+        &Reason::Observing,
+        "rolled out; the wait after the observe window has ended",
+    ))
 }
 
 /// Ends a promotion of which a workload failed. One that was deleted is like one whose template was changed: another user did it, not the

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use towpath::content::ObjectKey;
-use towpath::decide::decision::{Action, Question};
+use towpath::decide::decision::Action;
 use towpath::decide::world::{Answered, Live, Trial};
 
 impl Store {
@@ -134,9 +134,8 @@ impl Store {
                 Ok(true)
             }
             Action::Measure { target, phase, check, question, .. } => {
-                let Question::Query { query, .. } = question else { panic!("only queries are answered") };
                 let running = self.namespaces[target.location.namespace.as_str()].running("web");
-                let answer = self.gauge.expect("nothing is measured")(query, running, now);
+                let answer = self.gauge.expect("nothing is measured")(question, running, now);
                 let answered = Answered { at: own, answer };
                 let measured = memory.measured.entry(uid.to_owned()).or_default();
                 measured.entry((*phase, check.clone())).or_default().answer = Some(answered);

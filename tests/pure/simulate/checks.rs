@@ -7,30 +7,75 @@ use super::scenarios::{Scenario, environment, settled, shop};
 use super::store::Store;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use towpath::api::{CheckReport, PromotionPhase, ReleasePhase, RollbackPolicySpec, Verdict};
-use towpath::decide::world::{Answer, Queried, Unmeasured};
+use towpath::decide::decision::Question;
+use towpath::decide::world::{Alerts, Answer, Queried, Replied, Unmeasured};
 
 /// The ratio of errors of what runs: `errors` has some from two minutes after its template was written, `silent` has no data,
-/// `dark` cannot be measured, and `busy` has twice as many as anything else.
+/// `later` from ten minutes after it, `dark` cannot be measured, and `busy` has twice as many as anything else.
 pub fn gauge(
-    query: &str,
+    question: &Question,
     running: Option<(Timestamp, String)>,
     now: Timestamp,
 ) -> Result<Answer, Unmeasured> {
-    assert!(query.contains("namespace=\"shop-prod\""), "the parameters are replaced: {query}");
     let (since, image) = running.unwrap_or((now, "web".to_owned()));
     let is_late = now >= since + SignedDuration::from_secs(125);
-    let series = match image.as_str() {
-        "errors" if is_late => vec![(String::new(), 0.2)],
-        "silent" if is_late => Vec::new(),
-        "silent" => vec![(String::new(), f64::NAN)],
+    let is_later = now >= since + SignedDuration::from_secs(600);
+    let value = match image.as_str() {
+        "later" if is_later => Some(0.2),
+        "errors" if is_late => Some(0.2),
+        "silent" if is_late => None,
+        "silent" => Some(f64::NAN),
         "dark" => {
             return Err(Unmeasured { message: "cannot connect to metrics".into(), ..Unmeasured::default() });
         }
-        "busy" => vec![(String::new(), 0.02)],
-        _ => vec![(String::new(), 0.01)],
+        "busy" => Some(0.02),
+        _ => Some(0.01),
     };
-    Ok(Answer::Query(Queried { series, ..Queried::default() }))
+    Ok(answer(question, value))
+}
+
+/// How each kind of question shows a ratio of errors. None and NaN say nothing.
+fn answer(question: &Question, value: Option<f64>) -> Answer {
+    let known = value.filter(|value| value.is_finite());
+    let state = |value: f64| json!({ "state": if value > 0.05 { "bad" } else { "good" } });
+    match question {
+        Question::Query { query, .. } => {
+            assert!(query.contains("namespace=\"shop-prod\""), "the parameters are replaced: {query}");
+            let series = value.into_iter().map(|value| (String::new(), value)).collect();
+            Answer::Query(Queried { series, ..Queried::default() })
+        }
+        Question::Alerts { labels, .. } => {
+            assert_eq!(labels["namespace"], "shop-prod");
+            let alert = BTreeMap::from([("alertname".to_owned(), "ErrorsHigh".to_owned())]);
+            let active: Vec<_> = known.filter(|value| *value > 0.05).map(|_| alert).into_iter().collect();
+            let firing = active.clone();
+            Answer::Alerts(Alerts {
+                before: true,
+                now: known.is_some(),
+                rules: 1,
+                active,
+                firing,
+                ..Alerts::default()
+            })
+        }
+        Question::Provider { provider, .. } => Answer::Http(vec![Replied {
+            from: provider.clone(),
+            status: 200,
+            json: known.map(|value| Arc::new(state(value))),
+            ..Replied::default()
+        }]),
+        Question::Objects { .. } => {
+            let object = |value| {
+                let metadata = json!({ "name": "state", "uid": "1", "resourceVersion": "7" });
+                Arc::new(json!({ "metadata": metadata, "data": state(value) }))
+            };
+            Answer::Objects(known.into_iter().map(object).collect())
+        }
+        Question::Pods { .. } => panic!("the pods of the toy cluster have no address"),
+    }
 }
 
 fn policy(more: Value, limits: Value) -> RollbackPolicySpec {
@@ -112,7 +157,7 @@ fn crashes_and_the_order_of_passes_change_nothing_about_checks() {
     same_after_a_crash("no data", measured, &SILENT);
 }
 
-const SILENT: [Event; 2] =
+pub const SILENT: [Event; 2] =
     [FIRST, (1800, "release 2.0.0, which has no data", |store, now| shop(store, "2.0.0", "silent", now))];
 
 #[test]

@@ -18,9 +18,11 @@ impl Store {
             ..Objects::default()
         });
         project.policies = self.policies.clone();
-        let metrics = json!({ "prometheus": { "url": "http://metrics:9090" }, "projects": ["*"] });
-        let metrics = ("metrics".to_owned(), Arc::new(serde_json::from_value(metrics).unwrap()));
-        project.providers.extend(self.gauge.map(|_| metrics));
+        for (name, kind) in [("metrics", "prometheus"), ("status", "http")] {
+            let provider = json!({ (kind): { "url": "http://metrics:9090" }, "projects": ["*"] });
+            let provider = (name.to_owned(), Arc::new(serde_json::from_value(provider).unwrap()));
+            project.providers.extend(self.gauge.map(|_| provider));
+        }
         project.freezes = self.freezes.clone();
         super::requires::load(&mut project);
         if self.enforced {

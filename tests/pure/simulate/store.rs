@@ -13,7 +13,7 @@ use towpath::api::{
     ReleaseSpec, ReleaseStatus, RollbackPolicySpec, UserInfo,
 };
 use towpath::content::{Digested, ObjectKey};
-use towpath::decide::decision::{Decision, Target};
+use towpath::decide::decision::{Decision, Question, Target};
 use towpath::decide::needs::{compared, contents, is_watched, live_objects, plans, regression};
 use towpath::decide::world::{
     Answer, Capture, EnvironmentWorld, Freeze, Live, Loaded, Plans, PromotionWorld, RecallWorld,
@@ -41,8 +41,8 @@ pub fn of_any<S>(decision: Decision<S>, status: fn(Box<S>) -> Status) -> Decisio
 /// Something that happens.
 pub type Step = Arc<dyn Fn(&mut Store, Timestamp)>;
 
-/// What a provider answers to a query: the time when the newest pod of web became ready, and the name of its image.
-pub type Gauge = fn(&str, Option<(Timestamp, String)>, Timestamp) -> Result<Answer, Unmeasured>;
+/// What a check gets as an answer: the time when the newest pod of web became ready, and the name of its image.
+pub type Gauge = fn(&Question, Option<(Timestamp, String)>, Timestamp) -> Result<Answer, Unmeasured>;
 
 /// What the API server keeps.
 #[derive(Clone, Default)]

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use towpath::api::{PromotionPhase, RollbackPolicySpec, TestOrigin, TestResult, TestStatus};
 
 /// A test of prod.
-fn of_prod(name: &str, image: &str, more: Value) -> Value {
+pub fn of_prod(name: &str, image: &str, more: Value) -> Value {
     let template = deployment(name, image, None)["spec"]["template"].clone();
     let mut test = json!({ "name": name, "template": template });
     test.as_object_mut().unwrap().append(&mut more.as_object().unwrap().clone());

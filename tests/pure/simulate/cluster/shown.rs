@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use towpath::api::Disruption;
 use towpath::content::ObjectKey;
-use towpath::decide::world::{Container, Ended, Pod, Workload};
+use towpath::decide::world::{Container, Ended, OutdatedPod, Pod, Workload};
 
 /// When the pod of a Job is disrupted and when it is gone, in seconds after its creation: a kubelet that evicts a pod leaves it until it is
 /// collected, and that of a drained node is gone before the Job has failed.
@@ -88,6 +88,10 @@ pub(super) fn workload(
         }],
         ..Pod::default()
     };
+    let partition =
+        placed.live.pointer("/spec/updateStrategy/rollingUpdate/partition").and_then(Value::as_i64);
+    let partition = partition.and_then(|partition| i32::try_from(partition).ok());
+    let older_pod = || OutdatedPod { name: format!("{}-older", key.name()), ..OutdatedPod::default() };
     let mark =
         placed.live.pointer("/metadata/annotations").and_then(|marks| marks["towpath.dev/revision"].as_str());
     Workload {
@@ -96,6 +100,8 @@ pub(super) fn workload(
         revision: mark.and_then(|mark| mark.parse().ok()),
         observed: now > placed.spec_since,
         paused: is_paused(&placed.live),
+        held_by_partition: partition,
+        outdated: partition.iter().map(|_| older_pod()).collect(),
         desired: desired(placed),
         updated: desired(placed),
         total: desired(placed) + older,
