@@ -49,6 +49,7 @@ fn main() -> ExitCode {
         chart::stories(),
         cases::takeover::stories(),
         cases::checks::stories(),
+        cases::credentials::stories(),
         cases::documented_checks::stories(),
         cases::clocks::stories(),
         cases::bad_objects::stories(),

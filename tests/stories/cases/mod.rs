@@ -16,6 +16,7 @@ pub mod configuration;
 pub mod costs;
 pub mod crash;
 mod crash_ends;
+pub mod credentials;
 pub mod custom_templates;
 pub mod declared_types;
 pub mod deletion;

@@ -179,8 +179,8 @@ fn encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
-/// A GET request without a library.
-fn fetch(url: &str) -> Result<String> {
+/// The body of the answer to a GET request, without a library.
+pub fn fetch(url: &str) -> Result<String> {
     use std::io::{Read, Write};
     let rest = url.strip_prefix("http://").context("no http")?;
     let (host, path) = rest.split_once('/').context("no path")?;

@@ -29,6 +29,10 @@ pub struct Flags {
     pub server: Option<String>,
     /// `--admission`.
     pub admission: &'static str,
+    /// `--credentials`.
+    pub credentials: Option<PathBuf>,
+    /// `--listen`.
+    pub listen: String,
 }
 
 impl Flags {
@@ -46,6 +50,8 @@ impl Flags {
             lease_duration: "15s".into(),
             server: None,
             admission: "enforced",
+            credentials: None,
+            listen: "127.0.0.1:0".into(),
         }
     }
 }
@@ -107,7 +113,9 @@ impl Operator {
             .arg(format!("--lease-duration={}", flags.lease_duration))
             .arg(format!("--replica={replica}"))
             .arg(format!("--admission={}", flags.admission))
-            .args(["--listen=127.0.0.1:0", "--log=info"])
+            .arg(format!("--listen={}", flags.listen))
+            .args(flags.credentials.iter().map(|folder| format!("--credentials={}", folder.display())))
+            .arg("--log=info")
             .env_remove("KUBECONFIG")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
