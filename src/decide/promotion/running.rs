@@ -5,8 +5,6 @@
 
 use super::awaited::waits_for_a_person;
 use super::observing::observe;
-use super::awaited::waits_for_a_person;
-use super::observing::observe;
 use super::outcome::{Outcome, Turn};
 use super::rollout::roll_out;
 use super::{Decision, Scene, recalled};
