@@ -262,6 +262,13 @@ pub fn explained(plural: &str, project: &str, error: kube::Error) -> anyhow::Err
         401 => {
             anyhow!("the cluster does not accept the credentials of the kubeconfig: {}", status.message)
         }
+        // The server's words are all that distinguishes it: it names the user, and not what was asked for.
+        403 if status.message.contains("impersonate") => {
+            anyhow!(
+                "you may not act as the user or group of --as and --as-group: {}; a cluster administrator grants the verb impersonate",
+                status.message
+            )
+        }
         403 if project.is_empty() => {
             anyhow!(
                 "you may not read {plural} of the cluster: a cluster administrator grants the right to get and list them"

@@ -8,10 +8,10 @@ use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http::HeaderValue;
 
-/// What stands in place of a credential.
+/// What replaces a credential.
 const MARK: &[u8] = b"***";
 
-/// The texts of an `Authorization` header that nobody may read: what follows the scheme, and the password in it.
+/// The texts of an `Authorization` header that must not be shown: what follows the scheme, and the password in it.
 pub(super) fn secrets(authorization: &HeaderValue) -> Vec<String> {
     let Ok(text) = authorization.to_str() else { return Vec::new() };
     let Some((scheme, sent)) = text.split_once(' ') else { return vec![text.to_owned()] };

@@ -1,6 +1,6 @@
 //! Equal requests: one that was just sent is not sent again.
 //!
-//! Invariant: an answer is given to whoever asks the same while it is awaited, and for one second after it came.
+//! Invariant: an answer is given to every equal request while it is awaited, and for one second afterwards.
 
 use super::endpoint::{Endpoint, Reply};
 use super::error::ProbeError;

@@ -58,7 +58,7 @@ async fn a_credential_that_a_provider_echoes_is_nowhere() -> Result<()> {
     let folder = tempfile::tempdir()?;
     std::fs::create_dir(folder.path().join("echo"))?;
     std::fs::write(folder.path().join("echo/token"), SECRET)?;
-    // Free a moment ago: nothing else takes a port by its number.
+    // Just released: nothing else takes a port by its number.
     let listen = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let flags = Flags {
         credentials: Some(folder.path().to_owned()),
@@ -87,8 +87,9 @@ async fn a_credential_that_a_provider_echoes_is_nowhere() -> Result<()> {
     same("reports", reports.len(), 3)?;
     ensure!(reports.iter().all(|it| it["message"].to_string().contains("Bearer ***")), "{reports:?}");
 
-    let query =
-        json!([{ "name": "query", "prometheus": { "provider": prometheus, "query": "up", "max": 1 } }]);
+    let query = json!([{
+        "name": "query", "window": "1s", "prometheus": { "provider": prometheus, "query": "up", "max": 1 },
+    }]);
     project.change("rollbackpolicies", "echoed", json!({ "spec": { "checks": query } })).await?;
     let second = format!("prod-{}", project.release("2.0.0", &[deployment("web", "v2", None)]).await?);
     let says = |it: &Value| it["status"].to_string().contains("no access with Bearer ***");
