@@ -94,7 +94,7 @@ async fn a_user_is_the_one_that_the_flags_name() -> Result<()> {
         let seen = as_admin(cluster, &["get", name, "--as", "vera"]).await?;
         same("as a viewer", seen.status.code(), Some(0))?;
         let said = sentence(as_admin(cluster, &["get", name, "--as", "a-stranger"]).await?)?;
-        has(&said, &["you may not read environments", name])?;
+        has(&said, &["you may not read ", name])?;
         let with_group = ["get", name, "--as", "a-stranger", "--as-group", "system:masters"];
         same("as a group", as_admin(cluster, &with_group).await?.status.code(), Some(0))?;
         // A user who may not act as another user is refused.
