@@ -11,6 +11,9 @@ use rust_tokens::{Token, tokens};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// A module as its path from the root of the crate.
+type Module = Vec<String>;
+
 /// Left may name right, and nothing else of ours. Observe fills the world and asks which facts are needed
 /// (`decide::needs`); it never decides. `decide::world` means that module and what is below it.
 const MAY_IMPORT: [(&str, &[&str]); 13] = [
@@ -176,9 +179,8 @@ fn what_is_allowed_is_not_reported() {
 }
 
 fn hold(law: fn(&str, &[Token]) -> Vec<String>) {
-    let product = |path: &str| !path.trim_end_matches(".rs").rsplit('/').next().is_some_and(is_tests);
-    let files = files(&["src"]).into_iter().filter(|(path, _)| product(path));
-    let faults: Vec<String> = files.flat_map(|(path, source)| law(&path, &tokens(&source))).collect();
+    let faults: Vec<String> =
+        product().iter().flat_map(|(path, source)| law(path, &tokens(source))).collect();
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
 }
 
@@ -205,31 +207,31 @@ fn imports(path: &str, tokens: &[Token]) -> Vec<String> {
     faults
 }
 
-/// Paths from the root of the crate, however they are written: `crate::a::b`, `super::super::a`, `towpath::{a, b}`.
-fn mentions(path: &str, tokens: &[Token]) -> Vec<(Vec<String>, usize)> {
+/// What a file names, as paths from the root of the crate, however they are written: `crate::a::b`, `super::a`, `towpath::{a, b}`.
+fn mentions(path: &str, tokens: &[Token]) -> Vec<(Module, usize)> {
+    let module = module(path);
     let mut found = Vec::new();
-    let mut place = 0;
-    while place < tokens.len() {
+    for place in 0..tokens.len() {
         let inside_path = place > 0 && tokens[place - 1].text == "::";
-        let root = match tokens[place].text.as_str() {
-            "crate" | "towpath" if !inside_path => Some(place + 1),
-            "super" if !inside_path => climb(path, tokens, place),
-            _ => None,
-        };
-        if let Some(root) = root {
-            branches(tokens, root, &[], &mut found);
+        match tokens[place].text.as_str() {
+            "crate" | "towpath" if !inside_path => {
+                branches(tokens, place + 1, &[], &mut found);
+            }
+            "super" if !inside_path => {
+                let chain = tokens[place..].chunks(2).take_while(|pair| pair[0].text == "super").count();
+                let base = &module[..module.len().saturating_sub(chain)];
+                branches(tokens, place + 2 * chain - 1, base, &mut found);
+            }
+            _ => {}
         }
-        place += 1;
     }
     found
 }
 
-/// The place after a chain of `super` that ends at the root of the crate; nothing when it ends below.
-fn climb(path: &str, tokens: &[Token], place: usize) -> Option<usize> {
+/// `[decide, gates]` for `src/decide/gates/mod.rs`.
+fn module(path: &str) -> Module {
     let parts = path.trim_start_matches("src/").trim_end_matches(".rs").split('/');
-    let depth = parts.filter(|part| *part != "mod").count();
-    let chain = tokens[place..].chunks(2).take_while(|pair| pair[0].text == "super").count();
-    (chain == depth).then_some(place + 2 * chain - 1)
+    parts.filter(|part| *part != "mod").map(str::to_owned).collect()
 }
 
 /// Follows `::a::{b, c::d}` from `place`, which is at the `::`.
@@ -326,6 +328,12 @@ fn is_tests(name: &str) -> bool {
 fn layer(path: &str) -> &str {
     let below = path.trim_start_matches("src/").trim_end_matches(".rs");
     below.split('/').next().unwrap_or(below)
+}
+
+/// The files of the product, without its tests.
+fn product() -> Vec<(String, String)> {
+    let is_product = |path: &str| !path.trim_end_matches(".rs").rsplit('/').next().is_some_and(is_tests);
+    files(&["src"]).into_iter().filter(|(path, _)| is_product(path)).collect()
 }
 
 /// Every Rust file below the folders that exist, with its path from the root of the workspace.

@@ -1,17 +1,12 @@
 //! Which files import each other in a circle. A module that re-exports a name stands for the file that defines it.
 
 use super::rust_tokens::{Token, tokens};
-use super::{branches, files, is_tests};
+use super::{Module, branches, mentions, module, product};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// A module as its path from the root of the crate.
-type Module = Vec<String>;
 
 #[test]
 fn no_files_import_each_other_in_a_circle() {
-    let product = |path: &str| !path.trim_end_matches(".rs").rsplit('/').next().is_some_and(is_tests);
-    let sources = files(&["src"]).into_iter().filter(|(path, _)| product(path));
-    let circles = circles(&sources.collect::<Vec<_>>());
+    let circles = circles(&product());
     assert!(circles.is_empty(), "\n{}\n", circles.join("\n"));
 }
 
@@ -41,13 +36,14 @@ fn circles(sources: &[(String, String)]) -> Vec<String> {
     let names: BTreeMap<&Module, &str> = parsed.iter().map(|(path, module, _)| (module, *path)).collect();
     let exports: BTreeMap<Module, Module> =
         parsed.iter().flat_map(|(_, module, tokens)| exports(module, tokens)).collect();
-    let named = |module: &Module, tokens: &[Token]| -> BTreeSet<Module> {
-        let targets = mentions(module, tokens).into_iter().filter_map(|path| file(&path, &names, &exports));
+    let named = |path: &str, module: &Module, tokens: &[Token]| -> BTreeSet<Module> {
+        let targets =
+            mentions(path, tokens).into_iter().filter_map(|(path, _)| file(&path, &names, &exports));
         let is_apart = |target: &Module| !target.starts_with(module) && !module.starts_with(target);
         targets.filter(is_apart).collect()
     };
     let arrows: BTreeMap<Module, BTreeSet<Module>> =
-        parsed.iter().map(|(_, module, tokens)| (module.clone(), named(module, tokens))).collect();
+        parsed.iter().map(|(path, module, tokens)| (module.clone(), named(path, module, tokens))).collect();
     let reached: BTreeMap<&Module, BTreeSet<&Module>> =
         arrows.keys().map(|from| (from, reached_from(from, &arrows))).collect();
     let circle = |from: &Module| {
@@ -67,12 +63,6 @@ fn reached_from<'a>(from: &Module, arrows: &'a BTreeMap<Module, BTreeSet<Module>
         }
     }
     reached
-}
-
-/// `[decide, gates]` for `src/decide/gates/mod.rs`.
-fn module(path: &str) -> Module {
-    let parts = path.trim_start_matches("src/").trim_end_matches(".rs").split('/');
-    parts.filter(|part| *part != "mod").map(str::to_owned).collect()
 }
 
 /// The module whose file defines what a path names.
@@ -105,24 +95,4 @@ fn exports(module: &Module, tokens: &[Token]) -> Vec<(Module, Module)> {
         Some(([module.as_slice(), &[name]].concat(), path))
     });
     exported.collect()
-}
-
-/// What a module names, as paths from the root of the crate.
-fn mentions(module: &Module, tokens: &[Token]) -> Vec<Module> {
-    let mut found = Vec::new();
-    for place in 0..tokens.len() {
-        let inside_path = place > 0 && tokens[place - 1].text == "::";
-        match tokens[place].text.as_str() {
-            "crate" | "towpath" if !inside_path => {
-                branches(tokens, place + 1, &[], &mut found);
-            }
-            "super" if !inside_path => {
-                let chain = tokens[place..].chunks(2).take_while(|pair| pair[0].text == "super").count();
-                let base = &module[..module.len().saturating_sub(chain)];
-                branches(tokens, place + 2 * chain - 1, base, &mut found);
-            }
-            _ => {}
-        }
-    }
-    found.into_iter().map(|(path, _)| path).collect()
 }
