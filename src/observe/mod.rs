@@ -13,6 +13,7 @@ mod disruption;
 mod drift;
 pub mod environment;
 mod error;
+mod events;
 pub mod freezes;
 pub mod grant;
 mod health;

@@ -1,16 +1,15 @@
 //! Why the controller of a StatefulSet or DaemonSet creates or deletes no pods: a quota, a webhook that is down, a rule of the namespace.
 //! No condition says it; its Events do.
 //!
-//! Invariant: nothing watches Events. They are read only while a promotion is running and a workload that it changes stands still.
+//! Invariant: they are read only while a promotion is running and a workload that it changes stands still.
 
+use super::events::events;
 use crate::api::ChangeAction;
 use crate::content::ObjectKey;
 use crate::decide::needs::stands_still;
 use crate::decide::world::PromotionWorld;
 use crate::process::{Handles, Standstill};
-use kube::Api;
-use kube::api::{DynamicObject, ListParams};
-use kube::core::{ApiResource, GroupVersionKind};
+use kube::api::ListParams;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -47,12 +46,9 @@ pub async fn explain(handles: &Handles, client: &kube::Client, namespace: &str, 
 /// Reason and message of the newest Event of a workload, if it is about a pod that could not be created or deleted. None if the identity
 /// may not read Events.
 async fn words(client: &kube::Client, namespace: &str, uid: &str, name: &str) -> Option<(String, String)> {
-    let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("", "v1", "Event"), "events");
-    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
-    let params = ListParams::default().fields(&format!("involvedObject.uid={uid}"));
-    let events = api.list(&params).await.ok()?;
-    let events: Vec<(String, Value)> = events
-        .items
+    let selected = ListParams::default().fields(&format!("involvedObject.uid={uid}"));
+    let events: Vec<(String, Value)> = events(client, namespace, &selected)
+        .await?
         .into_iter()
         .map(|event| (event.metadata.resource_version.unwrap_or_default(), event.data))
         .collect();

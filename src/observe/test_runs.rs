@@ -1,5 +1,6 @@
 //! The Jobs of the tests of a promotion, their pods, and why they have none.
 
+use super::events::events;
 use super::pods::facts;
 use crate::api::TestResult;
 use crate::cluster::Stores;
@@ -77,7 +78,7 @@ fn words(condition: &slim::Condition) -> (String, String) {
 /// Whether an Event says that the controller created a pod of a Job. False if the Events cannot be read.
 async fn had_a_pod(client: &kube::Client, namespace: &str, job: &str) -> bool {
     let fields = format!("involvedObject.kind=Job,involvedObject.name={job},reason=SuccessfulCreate");
-    events(client, namespace, &fields).await.is_some_and(|events| !events.is_empty())
+    with(client, namespace, &fields).await.is_some_and(|events| !events.is_empty())
 }
 
 /// Asks for the pods of a Job that has ended and of which the watch shows none: pods and Jobs are watched apart, and no two clocks tell which
@@ -103,7 +104,7 @@ async fn search(client: &kube::Client, namespace: &str, job: &str, run: &mut Tes
 /// The Event of a pod of a Job whose container was stopped from outside: it may have ended with 0 then. The Job does not say it. None if the identity may
 /// not read Events.
 async fn why_stopped(client: &kube::Client, namespace: &str, job: &str) -> Option<String> {
-    let events = events(client, namespace, "involvedObject.kind=Pod,reason=Killing").await?;
+    let events = with(client, namespace, "involvedObject.kind=Pod,reason=Killing").await?;
     events.iter().find_map(|event| stopped(&event.data, job))
 }
 
@@ -118,15 +119,14 @@ fn stopped(event: &Value, job: &str) -> Option<String> {
     (is_its_pod && is_main).then(|| text("/message").to_owned())
 }
 
-async fn events(client: &kube::Client, namespace: &str, fields: &str) -> Option<Vec<DynamicObject>> {
-    let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("", "v1", "Event"), "events");
-    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
-    Some(api.list(&ListParams::default().fields(fields).limit(MOST_EVENTS)).await.ok()?.items)
+/// The first Events with these fields. None if the identity may not read Events.
+async fn with(client: &kube::Client, namespace: &str, fields: &str) -> Option<Vec<DynamicObject>> {
+    events(client, namespace, &ListParams::default().fields(fields).limit(MOST_EVENTS)).await
 }
 
 /// The last Event that says why no pod of a Job can be created. The Job itself does not say it. None if the identity may not read Events.
 async fn why_no_pod(client: &kube::Client, namespace: &str, uid: &str) -> Option<String> {
-    let events = events(client, namespace, &format!("involvedObject.uid={uid},reason=FailedCreate")).await?;
+    let events = with(client, namespace, &format!("involvedObject.uid={uid},reason=FailedCreate")).await?;
     let message = events.last()?.data.get("message")?.as_str()?;
     Some(message.to_owned())
 }
