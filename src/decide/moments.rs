@@ -19,3 +19,9 @@ pub fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp>
         (some, None) | (None, some) => some,
     }
 }
+
+/// A delay, doubled so many times, up to the longest. One that is longer itself stays as it is.
+pub fn doubled(delay: SignedDuration, times: u32, longest: SignedDuration) -> SignedDuration {
+    let most = longest.max(delay);
+    delay.checked_mul(1_i32 << times.min(16)).unwrap_or(most).min(most)
+}

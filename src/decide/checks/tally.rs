@@ -6,7 +6,7 @@
 use super::assess::assess;
 use crate::api::{Check, CheckReport, Verdict};
 use crate::decide::conditions::seconds;
-use crate::decide::moments::{later, span};
+use crate::decide::moments::{doubled, later, span};
 use crate::decide::world::{Answer, Answered, Assessed, Measured, Tally};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -57,11 +57,6 @@ pub enum End {
     Errored,
     /// It was measured, and says nothing.
     Inconclusive,
-}
-
-/// A delay, doubled so many times, up to the longest. Six doublings of the shortest interval are more than that.
-fn times(delay: SignedDuration, doublings: u32) -> SignedDuration {
-    delay.checked_mul(1_i32 << doublings.min(6)).unwrap_or(LONGEST).min(LONGEST.max(delay))
 }
 
 /// The look-back of a check.
@@ -151,12 +146,12 @@ impl<'a> Round<'a> {
 
     /// The same for a wait that can last hours: it also doubles each time when the objects are as they were.
     pub fn slow_pace(&self) -> SignedDuration {
-        times(span(self.check.interval), self.tally.errored_in_a_row.max(self.tally.unchanged))
+        doubled(span(self.check.interval), self.tally.errored_in_a_row.max(self.tally.unchanged), LONGEST)
     }
 
     /// A delay, doubled with each measurement that got no answer.
     pub fn doubled(&self, delay: SignedDuration) -> SignedDuration {
-        times(delay, self.tally.errored_in_a_row)
+        doubled(delay, self.tally.errored_in_a_row, LONGEST)
     }
 
     /// When the next measurement is due; none if no further one is taken. One is taken when the observe window ends. They go on for as long as

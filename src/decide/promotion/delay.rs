@@ -1,6 +1,6 @@
 //! When a write that failed is tried again.
 
-use crate::decide::moments::later;
+use crate::decide::moments::{doubled, later};
 use crate::decide::world::FailedWrite;
 use jiff::{SignedDuration, Timestamp};
 
@@ -13,14 +13,10 @@ const CONFLICT: SignedDuration = SignedDuration::from_millis(20);
 
 /// When a write that failed is tried again.
 pub(super) fn retry_at(failed: &FailedWrite) -> Timestamp {
-    let doubled = |first: SignedDuration, failures: u32| {
-        let factor = 1_i32.checked_shl(failures.min(16)).unwrap_or(i32::MAX);
-        first.checked_mul(factor).unwrap_or(LONGEST).min(LONGEST)
-    };
     let delay = match (failed.conflict, failed.count) {
         (true, 0 | 1) => SignedDuration::ZERO,
-        (true, count) => doubled(CONFLICT, count),
-        (false, count) => doubled(FIRST, count.saturating_sub(1)),
+        (true, count) => doubled(CONFLICT, count, LONGEST),
+        (false, count) => doubled(FIRST, count.saturating_sub(1), LONGEST),
     };
     later(failed.at, delay)
 }
