@@ -12,3 +12,8 @@ pub const STALLED: &str = "Stalled";
 pub const HOLDS: &str = "Holds";
 /// The release is verified in the last environment that it may reach.
 pub const VERIFIED: &str = "Verified";
+
+/// The condition `Ready`.
+pub fn ready(conditions: &[Condition]) -> Option<&Condition> {
+    conditions.iter().find(|condition| condition.type_ == READY)
+}

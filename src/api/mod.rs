@@ -53,7 +53,7 @@ pub use check_provider::{
     BasicAuth, CheckProvider, CheckProviderSpec, CheckProviderStatus, Endpoint, ProviderAuth, Tls,
 };
 pub use check_report::{CheckReport, Verdict};
-pub use condition::{Condition, HOLDS, READY, RECONCILING, STALLED, VERIFIED};
+pub use condition::{Condition, HOLDS, READY, RECONCILING, STALLED, VERIFIED, ready};
 pub use content::{Content, ContentSpec};
 pub use disruption::Disruption;
 pub use drift::{DriftMode, DriftedField};

@@ -3,7 +3,7 @@
 use super::screen::{Cell, Table};
 use super::times::{since, until};
 use super::tone::{Tone, of_state};
-use crate::api::{ApplicationStatus, Environment, RevisionRecord, RevisionRef};
+use crate::api::{ApplicationStatus, Environment, RevisionRecord, RevisionRef, ready};
 use crate::decide::environment::validate::in_order;
 use crate::decide::world::Project;
 use jiff::Timestamp;
@@ -162,7 +162,7 @@ fn fault(environment: &Environment) -> Option<String> {
     let Some(status) = &environment.status else {
         return Some("the controller has not observed it: is Towpath running?".to_owned());
     };
-    let ready = status.conditions.iter().find(|condition| condition.type_ == crate::api::READY)?;
+    let ready = ready(&status.conditions)?;
     let is_fault = ready.status != "True" && !status.applications.iter().any(|it| it.active.is_some());
     // Further lines are commands, which `status` shows.
     let line = || ready.message.lines().next().unwrap_or_default();

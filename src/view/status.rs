@@ -7,7 +7,7 @@ use super::times::{since, until};
 use super::tone::{Tone, of_state};
 use crate::api::{
     ApplicationStatus, CachedRelease, CheckReport, Condition, Environment, Meta, Promotion, PromotionKind,
-    PromotionStatus, READY, StageStatus, Step, StepResult, TestResult, TestStatus,
+    PromotionStatus, StageStatus, Step, StepResult, TestResult, TestStatus, ready,
 };
 use crate::decide::world::Project;
 use jiff::Timestamp;
@@ -189,7 +189,7 @@ fn complaint(container: &ContainerStatus) -> Option<(String, String)> {
 /// The tree of an environment.
 pub fn of_environment(project: &Project, environment: &Environment, pods: &Pods, now: Timestamp) -> Branch {
     let status = environment.status.clone().unwrap_or_default();
-    let (word, tone) = readiness(status.conditions.iter().find(|condition| condition.type_ == READY));
+    let (word, tone) = readiness(ready(&status.conditions));
     let cells = vec![
         Cell::plain("Environment"),
         Cell::plain(environment.name()),

@@ -1,7 +1,7 @@
 //! The status of a recall: a line per environment, and one state for all of them.
 
 use super::disposition::{Disposition, is_of_recall, no_target_left};
-use crate::api::{Meta, Promotion, PromotionPhase, READY, Reason, Recall, RecallStatus, RecalledIn};
+use crate::api::{Meta, Promotion, PromotionPhase, Reason, Recall, RecallStatus, RecalledIn, ready};
 use crate::decide::conditions::{self, State, cut};
 use crate::decide::decision::{Decision, Note};
 use crate::decide::history::lane::Lane;
@@ -133,7 +133,7 @@ pub(super) fn report(recall: &Recall, mut lines: Vec<RecalledIn>, now: Timestamp
     let stored = recall.status.clone().unwrap_or_default();
     let generation = recall.generation();
     let conditions = conditions::of_state(&state, &reason, &message, generation, &stored.conditions, now);
-    let was = stored.conditions.iter().find(|condition| condition.type_ == READY);
+    let was = ready(&stored.conditions);
     let is_news = was.is_none_or(|was| was.reason != reason.as_str());
     let status = RecallStatus { observed_generation: generation, environments: lines, conditions };
     if recall.status.as_ref() == Some(&status) {

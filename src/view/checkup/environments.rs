@@ -1,7 +1,7 @@
 //! What the environments of a project need: the owner's consent, and providers for their checks.
 
 use super::{Item, Seen, State, Unseen, item, judged};
-use crate::api::{CheckProvider, Condition, Environment, Meta, READY, RollbackPolicy};
+use crate::api::{CheckProvider, Condition, Environment, Meta, RollbackPolicy, ready};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The environments of a project, and the providers that their checks ask.
@@ -50,9 +50,7 @@ fn of_environment(of: &str, environment: &Environment) -> Vec<Item> {
     let conditions =
         environment.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let observed = environment.status.as_ref().map_or(-1, |status| status.observed_generation);
-    let Some(ready) =
-        conditions.iter().find(|it| it.type_ == READY).filter(|_| observed >= environment.generation())
-    else {
+    let Some(ready) = ready(conditions).filter(|_| observed >= environment.generation()) else {
         let message = "the controller has not observed it: does it run, and does it serve this project?";
         return vec![item(of, "ready", State::Missing, message)];
     };
@@ -74,7 +72,7 @@ pub fn consent(environment: &Environment, bound: Result<bool, &Unseen>, missing:
     let of = format!("environment/{}", environment.name());
     let conditions =
         environment.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    let reason = conditions.iter().find(|it| it.type_ == READY).map(|ready| ready.reason.as_str());
+    let reason = ready(conditions).map(|ready| ready.reason.as_str());
     if reason == Some("NotGranted") {
         return None;
     }
@@ -120,7 +118,7 @@ fn provider(of: &str, name: &str, found: Option<&CheckProvider>) -> Item {
             .fixed_by("the platform team creates it: kubectl explain checkprovider.spec");
     };
     let conditions = found.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    match conditions.iter().find(|condition| condition.type_ == READY) {
+    match ready(conditions) {
         Some(ready) if ready.status == "True" => {
             item(of, "provider", State::Fine, format!("CheckProvider {name} answers"))
         }

@@ -3,9 +3,7 @@
 //! Invariant: it is computed from the same objects as the tree. The promotions of a release are those of all its stages, ended ones as well.
 
 use super::{PodFault, Pods, faults, promotion_of};
-use crate::api::{
-    CachedRelease, Condition, Environment, Meta, Promotion, PromotionKind, READY, TestResult, Verdict,
-};
+use crate::api::{CachedRelease, Environment, Meta, Promotion, PromotionKind, TestResult, Verdict, ready};
 use crate::decide::world::Project;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -180,10 +178,6 @@ pub fn of_environment(project: &Project, environment: &Environment, pods: &Pods)
         message: status.message,
         stages: Vec::new(),
     }
-}
-
-fn ready(conditions: &[Condition]) -> Option<&Condition> {
-    conditions.iter().find(|condition| condition.type_ == READY)
 }
 
 fn progress(promotion: &Promotion, pods: &Pods) -> Progress {
