@@ -55,17 +55,34 @@ struct End<'a> {
 
 impl End<'_> {
     fn write(self, scene: &Scene<'_>, result: StepResult, step: Option<&str>) -> Decision {
-        let mut status = scene.ended_status();
-        hooks::close(scene, &mut status, &self.reason);
-        test_runs::close(scene, &mut status);
-        removals::record(scene, &mut status, self.phase);
-        steps::close(&mut status, scene, result, step);
+        let mut status = closed(scene, self.phase, &self.reason, result, step);
         if self.phase == PromotionPhase::Verified {
             status.exits_before = found_when_verified(scene);
         }
         let memory = scene.write(status, self.phase, &self.reason, self.message);
         Decision { memory: Some(memory), ..Decision::default() }
     }
+}
+
+/// The status of a promotion that ends now, with everything closed that was in progress.
+fn closed(
+    scene: &Scene<'_>,
+    phase: PromotionPhase,
+    reason: &Reason,
+    result: StepResult,
+    step: Option<&str>,
+) -> PromotionStatus {
+    let mut status = scene.ended_status();
+    hooks::close(scene, &mut status, reason);
+    test_runs::close(scene, &mut status);
+    removals::record(scene, &mut status, phase);
+    steps::close(&mut status, scene, result, step);
+    status
+}
+
+/// Stops the hooks and tests that still run; none when nothing is left to stop.
+fn stop(scene: &Scene<'_>) -> Option<Decision> {
+    hooks::stop_own(scene, hooks::patience(scene)).or_else(|| test_runs::stop(scene))
 }
 
 fn never_started(scene: &Scene<'_>, phase: PromotionPhase, reason: Reason, message: &str) -> Decision {
@@ -121,15 +138,10 @@ fn failed(scene: &Scene<'_>, reason: Reason, message: &str) -> Decision {
         Next::Stay { cause, holds } => (cause, holds),
     };
     let text = format!("{message}; {cause}");
-    if let Some(decision) = hooks::stop_own(scene, hooks::patience(scene)).or_else(|| test_runs::stop(scene))
-    {
+    if let Some(decision) = stop(scene) {
         return decision;
     }
-    let mut status = scene.ended_status();
-    hooks::close(scene, &mut status, &reason);
-    test_runs::close(scene, &mut status);
-    removals::record(scene, &mut status, PromotionPhase::Failed);
-    steps::close(&mut status, scene, StepResult::Failed, Some(message));
+    let mut status = closed(scene, PromotionPhase::Failed, &reason, StepResult::Failed, Some(message));
     if holds {
         status.conditions = vec![hold(scene, &reason, &text)];
     }
@@ -139,15 +151,10 @@ fn failed(scene: &Scene<'_>, reason: Reason, message: &str) -> Decision {
 
 /// Ends the promotion without a verdict, and holds the environment: the lane of an unverified release waits for a person.
 fn inconclusive(scene: &Scene<'_>, reason: Reason, message: &str) -> Decision {
-    if let Some(decision) = hooks::stop_own(scene, hooks::patience(scene)).or_else(|| test_runs::stop(scene))
-    {
+    if let Some(decision) = stop(scene) {
         return decision;
     }
-    let mut status = scene.ended_status();
-    hooks::close(scene, &mut status, &reason);
-    test_runs::close(scene, &mut status);
-    removals::record(scene, &mut status, PromotionPhase::Inconclusive);
-    steps::close(&mut status, scene, StepResult::Failed, Some(message));
+    let mut status = closed(scene, PromotionPhase::Inconclusive, &reason, StepResult::Failed, Some(message));
     status.conditions = vec![hold(scene, &reason, message)];
     let memory = scene.write(status, PromotionPhase::Inconclusive, &reason, message);
     let text = format!("{}: revision {}: {reason}: {message}", scene.environment.name(), scene.revision());
