@@ -33,7 +33,7 @@ pub(super) fn identity(target: &Target) -> Result<Identity, ActError> {
     Ok(Identity::new(&target.project, &target.environment)?)
 }
 
-/// Server-side apply, never forced. If it is refused finally, the second body is applied, if there is one.
+/// Server-side apply, never forced. If the API server rejects the first body itself, the second one is applied, if there is one.
 pub async fn apply(
     handles: &Handles,
     promotion: &str,

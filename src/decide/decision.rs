@@ -159,7 +159,7 @@ pub enum Action {
         key: ObjectKey,
         /// The body.
         object: Value,
-        /// The body if the API server refuses the first one finally: without what the object had before it was deleted.
+        /// The body if the API server rejects the first one whenever it is sent: without what the object had before it was deleted.
         otherwise: Option<Value>,
     },
     /// Deletes an object that cannot be updated, and creates it again.

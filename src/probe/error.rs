@@ -124,42 +124,13 @@ impl ProbeError {
 
     /// How long a server that accepted the connection was waited for in vain.
     pub fn latency(&self) -> Option<Duration> {
-        match self {
-            Self::Timeout { after, connected: true, .. } => Some(*after),
-            Self::Timeout { connected: false, .. }
-            | Self::Url(_)
-            | Self::Header(_)
-            | Self::File { .. }
-            | Self::Resolve(_)
-            | Self::Address { .. }
-            | Self::Rate { .. }
-            | Self::Connect { .. }
-            | Self::Tls { .. }
-            | Self::Protocol { .. }
-            | Self::TooLarge { .. }
-            | Self::TooLargeTogether { .. }
-            | Self::Status { .. }
-            | Self::Format { .. } => None,
-        }
+        let Self::Timeout { after, connected: true, .. } = self else { return None };
+        Some(*after)
     }
 
     /// How long the server asks to wait.
     pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Status { retry_after, .. } => *retry_after,
-            Self::Url(_)
-            | Self::Header(_)
-            | Self::File { .. }
-            | Self::Resolve(_)
-            | Self::Address { .. }
-            | Self::Rate { .. }
-            | Self::Connect { .. }
-            | Self::Tls { .. }
-            | Self::Timeout { .. }
-            | Self::Protocol { .. }
-            | Self::TooLarge { .. }
-            | Self::TooLargeTogether { .. }
-            | Self::Format { .. } => None,
-        }
+        let Self::Status { retry_after, .. } = self else { return None };
+        *retry_after
     }
 }

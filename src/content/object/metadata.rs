@@ -8,7 +8,7 @@ pub(in crate::content) fn annotations(object: &Value) -> Option<&Map<String, Val
 }
 
 /// The value of an annotation that is text.
-pub(in crate::content) fn annotation<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
+pub fn annotation<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
     annotations(object)?.get(key)?.as_str()
 }
 

@@ -10,7 +10,7 @@ pub mod dependencies;
 pub mod key;
 pub mod kinds;
 pub mod makers;
-pub(in crate::content) mod metadata;
+pub mod metadata;
 pub mod names;
 pub(in crate::content) mod paths;
 pub mod references;

@@ -4,6 +4,7 @@
 //! still conflicts with every manager that is not in `adoptFrom`.
 
 use crate::api::mark;
+use crate::content::object::metadata::annotation;
 use crate::content::object::paths::prune;
 use jiff::Timestamp;
 use json_patch::jsonptr::PointerBuf;
@@ -230,12 +231,16 @@ pub fn applied_at(live: &Value, by: &str) -> Option<Timestamp> {
     times.max()
 }
 
+/// The revision that last wrote a live object.
+pub fn written_by(live: &Value) -> Option<i64> {
+    annotation(live, mark::REVISION)?.parse().ok()
+}
+
 /// When a revision wrote the object, by the clock of the API server: our last apply, if the object says that it is of this revision. None if
 /// another revision wrote it last, or if the time is unknown. The time of an entry does not change when another manager takes fields of it.
 pub fn written_at(live: &Value, our: &str, revision: Option<i64>) -> Option<Timestamp> {
-    let annotations = live.pointer("/metadata/annotations")?;
-    let own = annotations.get(mark::REVISION)?.as_str()?.parse().ok();
-    applied_at(live, our).filter(|_| own == revision)
+    let own = written_by(live)?;
+    applied_at(live, our).filter(|_| Some(own) == revision)
 }
 
 /// The managers without subresource that own fields of the object, for messages about conflicts.

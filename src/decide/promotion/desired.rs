@@ -2,7 +2,7 @@
 
 use super::Scene;
 use crate::api::{FIELD_MANAGER, RollbackPolicySpec, mark};
-use crate::content::ownership::fields;
+use crate::content::ownership::fields::{self, written_by};
 use crate::content::ownership::restored::restore;
 use crate::content::{Desired, ObjectKey};
 use crate::decide::world::Live;
@@ -147,14 +147,4 @@ pub(super) fn is_written(scene: &Scene<'_>, key: &ObjectKey) -> bool {
     }
     scene.world.workloads.get(key).is_some_and(|workload| workload.revision == revision)
         || matches!(scene.world.live.get(key), Some(Live::Present(live)) if written_by(live) == revision)
-}
-
-/// The revision that last wrote a live object.
-pub(super) fn written_by(live: &Value) -> Option<i64> {
-    annotation(live, mark::REVISION)?.parse().ok()
-}
-
-/// An annotation of a live object.
-pub(super) fn annotation<'a>(live: &'a Value, name: &str) -> Option<&'a str> {
-    live.get("metadata")?.get("annotations")?.get(name)?.as_str()
 }

@@ -1,8 +1,8 @@
 //! The objects that the content no longer contains: when each is deleted and what it had, or why it is kept.
 
 use super::Scene;
-use super::desired::annotation;
 use crate::api::{Change, ChangeAction, Promotion, PromotionPhase, Removal, mark};
+use crate::content::object::metadata::annotation;
 use crate::content::ownership::removal::{Fate, fate, is_never_deleted};
 use crate::content::ownership::restored::had;
 use crate::content::{Desired, ObjectKey};

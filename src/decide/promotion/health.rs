@@ -47,7 +47,7 @@ pub(super) fn record_disruptions(scene: &Scene<'_>, status: &mut PromotionStatus
 /// The health of these objects. Workloads that were failing before the promotion are ignored.
 pub(super) fn health_of(scene: &Scene<'_>, keys: &[ObjectKey], mode: Mode) -> Health {
     let (status, awaits) = (&scene.status, awaits(scene));
-    let rules = rules(scene, status, &awaits, mode);
+    let rules = rules(scene, &awaits, mode);
     let is_neighbour = |subject: &Subject<'_>| is_neighbour(scene, subject.key);
     let (neighbours, own): (Vec<_>, Vec<_>) = judged(scene, keys, status).into_iter().partition(is_neighbour);
     all([of_all(&own, &rules), of_neighbours(&neighbours, &rules)].into_iter())
@@ -65,8 +65,8 @@ fn is_neighbour(scene: &Scene<'_>, key: &ObjectKey) -> bool {
 
 /// The health of the Job of a hook.
 pub(super) fn hook_health(scene: &Scene<'_>, key: &ObjectKey, job: &Workload) -> Health {
-    let (status, awaits) = (&scene.status, awaits(scene));
-    of_hook(key, job, &rules(scene, status, &awaits, mode(scene, scene.now)))
+    let awaits = awaits(scene);
+    of_hook(key, job, &rules(scene, &awaits, mode(scene, scene.now)))
 }
 
 /// What says nothing about the release, for the record.
@@ -74,7 +74,7 @@ pub(super) fn unjudged(scene: &Scene<'_>, keys: &[ObjectKey]) -> Vec<String> {
     let status = &scene.status;
     let is_changed = |key: &&ObjectKey| changes(status, key);
     let changed: Vec<ObjectKey> = keys.iter().filter(is_changed).cloned().collect();
-    let rules = rules(scene, status, &[], Mode::Rollout(scene.now));
+    let rules = rules(scene, &[], Mode::Rollout(scene.now));
     let suspended = changed.iter().filter(|key| is_suspended(scene, key));
     let suspended = suspended.map(|key| format!("{key} did not run: its content suspends it"));
     without_evidence(&judged(scene, &changed, status), &rules).into_iter().chain(suspended).collect()
@@ -121,17 +121,12 @@ fn awaits(scene: &Scene<'_>) -> Vec<String> {
     names.filter(|name| makers.iter().any(|maker| may_create(maker, name))).collect()
 }
 
-fn rules<'a>(
-    scene: &'a Scene<'_>,
-    status: &'a PromotionStatus,
-    awaits: &'a [String],
-    mode: Mode,
-) -> Rules<'a> {
+fn rules<'a>(scene: &'a Scene<'_>, awaits: &'a [String], mode: Mode) -> Rules<'a> {
     Rules {
         limits: &scene.policy.failing,
-        before: &status.exits_before,
+        before: &scene.status.exits_before,
         awaits,
-        started: status.started_at.as_ref().map_or(scene.now, |time| time.0),
+        started: scene.started(),
         mode,
         now: scene.now,
     }
@@ -192,7 +187,7 @@ pub(super) fn without_replicas(scene: &Scene<'_>, wanted: &[Desired]) -> Vec<Obj
 
 /// Objects of custom kinds whose pod template this promotion changed, and whose controllers keep the earlier pods: nothing of it ran.
 pub(super) fn without_new_pods(scene: &Scene<'_>) -> Vec<ObjectKey> {
-    let started = scene.status.started_at.as_ref().map_or(scene.now, |time| time.0);
+    let started = scene.started();
     let changed = scene.status.changes.iter().filter(|change| change.new_template);
     let keys = changed.filter_map(ObjectKey::of_change);
     let keeps = |key: &ObjectKey| {
@@ -204,8 +199,7 @@ pub(super) fn without_new_pods(scene: &Scene<'_>) -> Vec<ObjectKey> {
 /// When this promotion wrote the object, by the clock of the API server, which dates the changes of other managers too. The own clock may differ
 /// from it, and the time between the start and the write says nothing. An object that it did not write has the start of the promotion.
 pub(super) fn written_since(scene: &Scene<'_>, live: &Value) -> Timestamp {
-    let started = || scene.status.started_at.as_ref().map_or(scene.now, |time| time.0);
-    written_at(live, FIELD_MANAGER, scene.world.promotion.revision()).unwrap_or_else(started)
+    written_at(live, FIELD_MANAGER, scene.world.promotion.revision()).unwrap_or_else(|| scene.started())
 }
 
 /// The first workload whose template another manager changed after this promotion wrote it.

@@ -198,6 +198,11 @@ impl Scene<'_> {
         owner(&self.world.project.name, self.environment.name(), self.application)
     }
 
+    /// When the promotion started; now, if it has not.
+    fn started(&self) -> Timestamp {
+        self.status.started_at.as_ref().map_or(self.now, |time| time.0)
+    }
+
     /// The current time in whole seconds, as the API stores it.
     fn time(&self) -> Time {
         Time(seconds(self.now))

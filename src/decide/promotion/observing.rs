@@ -3,7 +3,6 @@
 use super::as_written::{Comparison, compare};
 use super::awaited::{waited, waits_for_a_person};
 use super::checks::{Checks, Evidence, with_action};
-use super::desired::annotation;
 use super::ending::finish;
 use super::health::{
     health_of, template_change, unchanged, unjudged, without_new_pods, without_replicas, workloads,
@@ -12,6 +11,7 @@ use super::outcome::{Outcome, Turn};
 use super::{Decision, Scene, test_runs};
 use crate::api::{Delivery, ObjectRef, PromotionStatus, Reason, mark};
 use crate::content::Desired;
+use crate::content::object::metadata::annotation;
 use crate::decide::decision::Action;
 use crate::decide::health::{Health, Mode};
 use crate::decide::moments::{earliest, later, span};

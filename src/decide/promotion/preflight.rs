@@ -1,11 +1,12 @@
 //! The dry-run before the first write: every object as it would be applied, one pod per template, those of tests included, and the
 //! objects that pods need and the content lacks.
 
-use super::desired::{annotation, is_equal, is_replaced};
+use super::desired::{is_equal, is_replaced};
 use super::{Decision, RETRY, Scene, test_runs};
 use crate::api::mark;
 use crate::content::object::dependencies::{Dependency, claim_templates, dependencies};
 use crate::content::object::makers::may_create;
+use crate::content::object::metadata::annotation;
 use crate::content::object::references::{Need, secrets};
 use crate::content::object::templates::complete_pod_template;
 use crate::content::{Desired, ObjectKey, Plan};

@@ -9,12 +9,12 @@
 //! lane deletes it.
 
 use super::delay::retry_at;
-use super::desired::annotation;
 use super::dropped::removal;
 use super::terminating::{AGAIN, is_terminating, waits_for};
 use super::{Decision, Scene, hooks};
 use crate::api::{Change, ChangeAction, PromotionPhase, PromotionStatus, Reason, Removal, mark};
 use crate::content::ObjectKey;
+use crate::content::object::metadata::annotation;
 use crate::content::ownership::removal::kept;
 use crate::decide::conditions::cut;
 use crate::decide::decision::Action;

@@ -226,7 +226,7 @@ fn rolled_out(scene: &Scene<'_>, wanted: &[Desired]) -> Turn {
 /// The time when the last pod became ready: a function of the pods, so that every replica computes the same. Pods report whole
 /// seconds, so the next second is used.
 fn last_ready(scene: &Scene<'_>, wanted: &[Desired]) -> Timestamp {
-    let started = scene.status.started_at.as_ref().map_or(scene.now, |time| time.0);
+    let started = scene.started();
     // Pods tell nothing about the end of a Job or the state of a custom object.
     let is_told_by_pods = |item: &Desired| item.hook.is_none() && item.key.kind() != "Job";
     if !scene.world.customs.is_empty() || !wanted.iter().all(is_told_by_pods) {

@@ -3,10 +3,9 @@
 //! Invariant: the times of the runs, of the write and of the promotion are those of the API server. The write is in the live object, which
 //! is read only when a run failed or was disrupted.
 
-use super::desired::written_by;
 use crate::api::{FIELD_MANAGER, Meta};
 use crate::content::ObjectKey;
-use crate::content::ownership::fields::applied_at;
+use crate::content::ownership::fields::{applied_at, written_by};
 use crate::decide::health::is_cron_job;
 use crate::decide::world::{Live, PromotionWorld, Run, Workload};
 use jiff::{SignedDuration, Timestamp};

@@ -1,12 +1,14 @@
 //! The facts that the intent of a promotion records: the objects that change.
 
 use super::Scene;
-use super::desired::{annotation, is_equal, is_replaced, written_by};
+use super::desired::{is_equal, is_replaced};
 use super::dropped::{left_behind, removal};
 use super::terminating::is_terminating;
 use crate::api::{Change, ChangeAction, Had, ObjectRef, Removal, mark};
 use crate::content::object::kinds::is_default;
+use crate::content::object::metadata::annotation;
 use crate::content::object::templates::pod_template;
+use crate::content::ownership::fields::written_by;
 use crate::content::ownership::removal::is_never_deleted;
 use crate::content::ownership::restored::had;
 use crate::content::{Desired, ObjectKey, ownership};

@@ -32,7 +32,7 @@ pub fn failed(choices: &mut Choices<'_>) -> FailedWrite {
     }
 }
 
-/// The writes that the API server refused finally, and why.
+/// The writes that the API server rejected and would reject again, and why.
 pub fn refused(choices: &mut Choices<'_>) -> BTreeMap<ObjectKey, String> {
     keys().into_iter().filter_map(|key| choices.one_in(20).then(|| (key, choices.text()))).collect()
 }
