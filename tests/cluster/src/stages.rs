@@ -86,8 +86,13 @@ fn stage(entry: &Entry, fates: &str) -> Result<Value> {
             ));
         }
     }
-    let template = format!("{{{{- $act := {:?} }}}}{{{{- $fates := {fates:?} }}}}\n{STATUS}", entry.act);
-    let patch = json!({ "patch": { "subresource": "status", "root": "status", "template": template } });
+    // The UID is a precondition, as in what a kubelet sends: the pod may be gone, and another one have its name.
+    let status = STATUS.lines().map(|line| format!("  {line}\n")).collect::<String>();
+    let template = format!(
+        "{{{{- $act := {:?} }}}}{{{{- $fates := {fates:?} }}}}\nmetadata: {{ uid: {{{{ .metadata.uid | Quote }}}} }}\nstatus:\n{status}",
+        entry.act
+    );
+    let patch = json!({ "patch": { "subresource": "status", "template": template } });
     let mut steps = vec![patch];
     if let Some(event) = &entry.event {
         steps.push(json!({ "event": warning(event)? }));
