@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "it is how a test fails")]
 
 use std::os::unix::process::ExitStatusExt;
-use support::terminal::{CTRL_C, CTRL_D, Command, Terminal};
+use std::process::Command;
+use support::terminal::{CTRL_C, CTRL_D, Terminal, interruptible};
 
 /// `cut` at a terminal.
 fn cut() -> Terminal {
-    let plugin = Command::new(env!("CARGO_BIN_EXE_kubectl-towpath"));
-    Terminal::start(plugin.args(["cut", "shop", "1.0.0", "--from", "dev"])).unwrap()
+    let mut plugin = Command::new(env!("CARGO_BIN_EXE_kubectl-towpath"));
+    plugin.args(["cut", "shop", "1.0.0", "--from", "dev"]);
+    Terminal::start(interruptible(&plugin)).unwrap()
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::{command, environment, promotion, text};
 use serde_json::json;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Stdio};
-use support::terminal::{CTRL_C, Terminal};
+use support::terminal::{CTRL_C, Terminal, interruptible};
 
 /// Starts the program with a pipe, reads one line of it, and closes the pipe.
 fn head(child: &mut Child) -> String {
@@ -66,7 +66,7 @@ fn a_wait_whose_output_is_closed_is_no_success() {
 fn a_wait_goes_on_in_a_terminal_that_becomes_narrow() {
     let server = moving();
     let (_folder, command) = command(&server, &["status", "dev-shop-1.0.0", "--wait", "--timeout", "40s"]);
-    let mut terminal = Terminal::start(command).unwrap();
+    let mut terminal = Terminal::start(interruptible(&command)).unwrap();
     terminal.resize(40).unwrap();
     terminal.reads("pods are").unwrap();
     terminal.resize(20).unwrap();

@@ -8,7 +8,7 @@ use std::process::{ExitStatus, Stdio};
 use support::objects::deployment;
 use support::people::Person;
 use support::project::Project;
-use support::terminal::{CTRL_C, CTRL_D, Command, Terminal};
+use support::terminal::{CTRL_C, CTRL_D, Command, Terminal, interruptible};
 use support::{in_project, same};
 
 support::stories![
@@ -37,7 +37,7 @@ async fn waiting(project: &Project) -> Result<Person> {
 async fn answered(project: &Project, person: &Person, typed: &'static str) -> Result<(ExitStatus, String)> {
     let command = command(project, person, &["approve", "shop-v1", "-e", "prod"])?;
     tokio::task::spawn_blocking(move || {
-        let mut terminal = Terminal::start(command)?;
+        let mut terminal = Terminal::start(interruptible(&command))?;
         terminal.reads(QUESTION)?;
         terminal.types(typed)?;
         terminal.ended()

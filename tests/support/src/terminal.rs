@@ -16,6 +16,19 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub const CTRL_C: &str = "\u{3}";
 pub const CTRL_D: &str = "\u{4}";
 
+/// The same command, started so that Ctrl-C ends it even where the tests themselves ignore that signal: a shell makes what it runs in the background ignore it, and every program passes that on.
+pub fn interruptible(command: &std::process::Command) -> std::process::Command {
+    let mut all = std::process::Command::new("/usr/bin/env");
+    all.arg("--default-signal=INT").arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => all.env(name, value),
+            None => all.env_remove(name),
+        };
+    }
+    all
+}
+
 /// A program whose controlling terminal is a pseudo terminal of 120 columns.
 pub struct Terminal {
     pty: Arc<Pty>,
