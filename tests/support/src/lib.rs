@@ -27,6 +27,7 @@ pub mod schema;
 pub mod shift;
 pub mod story;
 pub mod terminal;
+mod times;
 pub mod waits;
 
 pub use installation::{LEASES, SOON, SYSTEM, installed};

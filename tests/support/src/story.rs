@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Result;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -17,14 +17,13 @@ use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 
 use crate::failed::Trace;
+use crate::times::{self, Time};
 use crate::{installation, operator};
 
 /// How many stories run at a time, unless `--test-threads` allows fewer. Measured on two cores.
 const AT_A_TIME: usize = 14;
 /// How many run beside those on a real node: its pods are processes, and starting one takes a machine's time.
 const ON_A_NODE: usize = 8;
-/// How many of the longest are named at the end.
-const NAMED: usize = 8;
 
 /// A body that has begun.
 pub type Told = Pin<Box<dyn Future<Output = Result<()>>>>;
@@ -59,11 +58,8 @@ impl Story {
         let _place = runtime.block_on(places.acquire()).map_err(|error| error.to_string())?;
         let (trace, begun) = (Trace::default(), Instant::now());
         let told = self.tell_here(runtime, &trace);
-        stage
-            .times
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push((begun.elapsed(), self.shown().to_owned()));
+        let time = Time { name: self.shown().to_owned(), begun, ended: Instant::now() };
+        stage.times.lock().unwrap_or_else(PoisonError::into_inner).push(time);
         told
     }
 
@@ -87,7 +83,7 @@ struct Stage {
     runtime: Runtime,
     played: Semaphore,
     on_a_node: Semaphore,
-    times: Mutex<Vec<(Duration, String)>>,
+    times: Mutex<Vec<Time>>,
 }
 
 /// The stories of a module, which are `async fn() -> Result<()>`, in the order in which they start.
@@ -138,17 +134,9 @@ pub fn run(program: &'static str, stories: Vec<Story>) -> ExitCode {
         trial.with_ignored_flag(!reason.is_empty()).with_kind(reason)
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
-    longest(stage.times.lock().unwrap_or_else(PoisonError::into_inner).clone());
+    times::print(&stage.times.lock().unwrap_or_else(PoisonError::into_inner));
     installation::end();
     conclusion.exit_code()
-}
-
-/// Names the stories that a shorter run would have to begin with.
-fn longest(mut times: Vec<(Duration, String)>) {
-    times.sort_unstable();
-    for (time, name) in times.iter().rev().take(NAMED) {
-        eprintln!("{:>6.1} s  {name}", time.as_secs_f64());
-    }
 }
 
 fn words(panic: &(dyn Any + Send)) -> String {
