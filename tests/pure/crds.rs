@@ -44,6 +44,19 @@ fn every_field_is_described() {
 }
 
 #[test]
+fn the_readme_names_every_kind_with_its_short_names() {
+    let readme = read(&root("README.md"));
+    let rows: Vec<&str> = readme.lines().filter(|line| line.starts_with("| `")).collect();
+    for crd in crds::definitions().expect("definitions") {
+        let names = &crd["spec"]["names"];
+        let short = names["shortNames"].as_array().into_iter().flatten().map(|it| it.as_str().unwrap());
+        let all: Vec<_> = short.chain(names["kind"].as_str()).map(|name| format!("`{name}`")).collect();
+        let row = rows.iter().find(|row| all.iter().all(|name| row.contains(name)));
+        assert!(row.is_some(), "no row of README.md names {all:?}");
+    }
+}
+
+#[test]
 fn numbers_have_formats_that_the_api_knows() {
     for (kind, schema) in schemas() {
         walk(&kind, &schema, &mut |path, schema| {
