@@ -2,7 +2,7 @@
 
 use super::objects::path;
 use super::play::LIMIT;
-use super::situation::{End, Left, Situation};
+use super::situation::{End, Left, RollbackEnd, Situation};
 use super::snapshot::{Snapshot, differences, snapshot};
 use super::timeline::Timeline;
 use crate::project::Project;
@@ -93,6 +93,10 @@ pub async fn judge(
     for fragment in situation.says.iter().filter(|fragment| !words.contains(&fragment.to_lowercase())) {
         faults.push(format!("it does not say {fragment:?}: {}", timeline.shown()));
     }
+    if let Some(wanted) = &situation.rollback {
+        let status = timeline.now(|seen| seen.status(&rollback_of(timeline)).clone());
+        faults.extend(differs_from(wanted, &status));
+    }
     if situation.ends == Some(End::RolledBack) && judged == Judged::RolledBack {
         let now = snapshot(project, "prod").await?;
         faults.extend(differences(&before.snapshot, &now, &situation.not_compared));
@@ -123,7 +127,7 @@ async fn end(timeline: &Timeline, situation: &Situation) -> Result<Judged> {
         return Ok(judged);
     }
     // A rollback is recorded in the same pass, or soon after it.
-    let rollback = format!("{}-rollback", timeline.promotion);
+    let rollback = rollback_of(timeline);
     let expected = matches!(situation.ends, Some(End::RolledBack | End::RollbackFailed));
     let begun = Duration::from_secs(if expected { 20 } else { 3 });
     let exists = |seen: &super::timeline::Seen| seen.promotions.contains_key(&rollback).then_some(());
@@ -135,8 +139,27 @@ async fn end(timeline: &Timeline, situation: &Situation) -> Result<Judged> {
     });
     Ok(match over.await {
         Ok(Judged::Verified) => Judged::RolledBack,
-        Ok(_) | Err(_) => Judged::RollbackFailed,
+        Ok(_) => Judged::RollbackFailed,
+        Err(_) => Judged::Waits,
     })
+}
+
+fn rollback_of(timeline: &Timeline) -> String {
+    format!("{}-rollback", timeline.promotion)
+}
+
+/// What the record of a rollback lacks.
+fn differs_from(wanted: &RollbackEnd, status: &Value) -> Vec<String> {
+    let text = |field: &str| status[field].as_str().unwrap_or_default();
+    let mut faults = Vec::new();
+    if !wanted.reason.iter().any(|reason| reason == text("reason")) {
+        faults.push(format!("the reason of its rollback is {}: {}", status["reason"], status["message"]));
+    }
+    let lacks = wanted.says.iter().filter(|fragment| !text("message").contains(fragment.as_str()));
+    faults.extend(
+        lacks.map(|fragment| format!("its rollback does not say {fragment:?}: {}", status["message"])),
+    );
+    faults
 }
 
 fn of(phase: &Value) -> Judged {

@@ -63,6 +63,9 @@ pub struct Situation {
     /// What the message of its end contains.
     #[serde(default)]
     pub says: Vec<String>,
+    /// How its rollback has to end, where the promotion ends as `RollbackFailed`.
+    #[serde(default)]
+    pub rollback: Option<RollbackEnd>,
     /// What is left at the end.
     #[serde(default)]
     pub leaves: Vec<Left>,
@@ -156,6 +159,17 @@ pub enum End {
     RollbackFailed,
     /// It waits or has ended, is not verified, and is not rolled back.
     NotVerified,
+}
+
+/// What the record of a rollback says.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RollbackEnd {
+    /// The reason of its end: one of these.
+    pub reason: Vec<String>,
+    /// What its message contains.
+    #[serde(default)]
+    pub says: Vec<String>,
 }
 
 /// Something that is left at the end.
