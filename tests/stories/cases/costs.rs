@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use control_plane::AuditEvent;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use support::objects::{config, deployment, hook, service, stateful_set, test};
 use support::requests::{is_write, shown};
@@ -61,19 +62,32 @@ async fn a_promotion_writes_each_object_that_differs_once_and_no_other() -> Resu
 }
 
 async fn a_promotion_writes_into_our_own_objects_seven_times() -> Result<()> {
-    with_own_controller(&[json!({ "name": "prod" })], async |project| {
+    // The window is long enough for the status to say that the release is observed.
+    let prod = json!({ "name": "prod", "rollbackPolicyRef": "observed" });
+    with_own_controller(&[prod], async |project| {
+        project.policy("observed", json!({ "observeWindow": "8s" })).await?;
         let first = project.release("1.0.0", &shop("v1")).await?;
         project.condition("releases", &first, "Verified", "True", "").await?;
         project.quiet().await?;
         let mark = project.cluster.audit()?.mark().await?;
         let second = project.release("2.0.0", &shop("v2")).await?;
+        let promotion = format!("prod-{second}");
+        let observed = project
+            .until("promotions", &promotion, "it is observed", |it| it["status"]["rolledOutAt"].is_string())
+            .await?;
+        let results = |it: &Value| Some((it["name"].as_str()?.to_owned(), it["result"].as_str()?.to_owned()));
+        let steps: BTreeMap<String, String> =
+            observed["status"]["steps"].as_array().into_iter().flatten().filter_map(results).collect();
+        same("Rollout", steps.get("Rollout").map(String::as_str), Some("Passed"))?;
+        same("Observe", steps.get("Observe").map(String::as_str), Some("Running"))?;
         project.condition("releases", &second, "Verified", "True", "").await?;
         project.quiet().await?;
         let events = project.requests(mark).await?;
         let (_, ours) = split(project, &events);
-        let counted: Vec<&AuditEvent> =
-            ours.into_iter().filter(|event| event.resource != "contents").collect();
-        // The release: captured, verified. The promotion: created, intent, outcome. The environment: start, end.
+        // The release was captured before, once for all environments.
+        let is_captured = |event: &&AuditEvent| event.resource != "promotions";
+        let counted: Vec<&AuditEvent> = ours.into_iter().skip_while(is_captured).collect();
+        // The promotion: created, intent, observed, outcome. The environment: start, end. The release: verified.
         ensure!(counted.len() <= 7, "{} writes of our own:\n{}", counted.len(), shown(counted));
         Ok(())
     })
