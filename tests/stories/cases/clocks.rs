@@ -9,6 +9,7 @@ use support::relay::Relay;
 use support::{Project, same};
 
 support::stories![
+    a_controller_whose_clock_is_a_second_ahead_judges_as_fast,
     a_controller_whose_clock_is_a_minute_ahead_judges_as_fast,
     a_controller_whose_clock_is_a_minute_behind_judges_as_fast,
 ];
@@ -19,6 +20,11 @@ const SEEN: i64 = 45;
 
 /// Seconds for which an image that cannot be pulled is tolerated: with a clock that is ahead and believed, they are over at once.
 const TOLERATED: i64 = 12;
+
+/// Times of objects are whole seconds, so that a second is a case of its own.
+async fn a_controller_whose_clock_is_a_second_ahead_judges_as_fast() -> Result<()> {
+    with_a_server_ahead_by(-1).await
+}
 
 async fn a_controller_whose_clock_is_a_minute_ahead_judges_as_fast() -> Result<()> {
     with_a_server_ahead_by(-60).await

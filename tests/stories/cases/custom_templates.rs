@@ -1,6 +1,6 @@
 //! Pod templates in objects of custom kinds: config travels with them, and their images are pinned, as in a Deployment.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use control_plane::eventually;
 use http::Method;
 use serde_json::{Value, json};
@@ -10,6 +10,7 @@ use support::{Project, SOON, in_project, same};
 support::stories![
     a_release_of_config_alone_changes_the_template_of_a_custom_kind,
     a_namespace_that_pins_images_takes_no_tag_in_a_custom_kind,
+    a_template_at_a_place_of_its_own_is_found_where_the_environment_says,
     a_secret_that_a_custom_object_of_the_release_creates_is_not_missed,
 ];
 
@@ -21,7 +22,7 @@ const BY_DIGEST: &str =
 async fn with_a_kind(body: impl AsyncFnOnce(&Project) -> Result<()>) -> Result<()> {
     in_project(&[], async |project| {
         let group = group(project);
-        let kinds = json!([{ "apiVersion": format!("{group}/v1"), "kind": "Rollout" }]);
+        let kinds = json!([kind(project)]);
         project.environment(&json!({ "name": "prod", "kinds": kinds })).await?;
         let schema =
             json!({ "openAPIV3Schema": { "type": "object", "x-kubernetes-preserve-unknown-fields": true } });
@@ -56,6 +57,11 @@ async fn with_a_kind(body: impl AsyncFnOnce(&Project) -> Result<()>) -> Result<(
         result
     })
     .await
+}
+
+/// The kind, as an environment lists it.
+fn kind(project: &Project) -> Value {
+    json!({ "apiVersion": format!("{}/v1", group(project)), "kind": "Rollout" })
 }
 
 fn group(project: &Project) -> String {
@@ -95,6 +101,8 @@ async fn a_release_of_config_alone_changes_the_template_of_a_custom_kind() -> Re
         project.ended(&format!("prod-{first}"), "Verified").await?;
         let before = template(project).await?;
         same("config", read(project, &before).await?, json!("hello"))?;
+        let captured = project.ours("releases", &first).await?;
+        same("images", captured["status"]["images"].as_array().map(Vec::len), Some(1))?;
 
         let second = project.release("2.0.0", &objects("goodbye")).await?;
         project.ended(&format!("prod-{second}"), "Verified").await?;
@@ -107,6 +115,43 @@ async fn a_release_of_config_alone_changes_the_template_of_a_custom_kind() -> Re
         project.ended("back", "Verified").await?;
         same("template", template(project).await?, before.clone())?;
         same("config", read(project, &before).await?, json!("hello"))
+    })
+    .await
+}
+
+async fn a_template_at_a_place_of_its_own_is_found_where_the_environment_says() -> Result<()> {
+    with_a_kind(async |project| {
+        let objects = |greeting: &str| {
+            let mut object = rollout(project, BY_DIGEST);
+            let template = object["spec"]["template"].take();
+            object["spec"] = json!({ "replicas": 0, "worker": { "podTemplate": template } });
+            [config("web-config", greeting), object]
+        };
+        let written = async || -> Result<Value> {
+            let path =
+                format!("/apis/{}/v1/namespaces/{}/rollouts/web", group(project), project.target("prod"));
+            let live = project.get(&path).await?.context("no Rollout")?;
+            Ok(live["spec"]["worker"]["podTemplate"].clone())
+        };
+        let first = project.release("1.0.0", &objects("hello")).await?;
+        let ended = project.ended(&format!("prod-{first}"), "Verified").await?;
+        let warnings = ended["status"]["warnings"].to_string();
+        let words = "Rollout web: its pods are not rolled out when config changes";
+        ensure!(warnings.contains(words) && warnings.contains("spec.kinds[].podTemplate"), "{warnings}");
+
+        let mut kind = kind(project);
+        kind["podTemplate"] = json!("/spec/worker/podTemplate");
+        project.change("environments", "prod", json!({ "spec": { "kinds": [kind] } })).await?;
+        let second = project.release("2.0.0", &objects("hello again")).await?;
+        let ended = project.ended(&format!("prod-{second}"), "Verified").await?;
+        let warnings = ended["status"]["warnings"].to_string();
+        ensure!(!warnings.contains(words), "{warnings}");
+        let before = written().await?;
+        same("config", read(project, &before).await?, json!("hello again"))?;
+        let third = project.release("3.0.0", &objects("goodbye")).await?;
+        project.ended(&format!("prod-{third}"), "Verified").await?;
+        same("config", read(project, &written().await?).await?, json!("goodbye"))?;
+        same("the template is another", written().await? == before, false)
     })
     .await
 }

@@ -20,6 +20,7 @@ support::stories![
     a_release_soaks_before_the_next_environment,
     a_version_that_was_created_again_with_another_content_is_refused_by_name,
     a_promotion_that_waits_is_for_the_content_that_it_was_asked_for,
+    a_release_whose_rollout_a_person_undid_goes_no_further,
 ];
 
 fn web(tag: &str) -> [Value; 2] {
@@ -248,6 +249,28 @@ async fn a_promotion_that_waits_is_for_the_content_that_it_was_asked_for() -> Re
         let ended = project.ended("asked", "Cancelled").await?;
         same("reason", ended["status"]["reason"].as_str(), Some("ReleaseDeleted"))?;
         same("prod", project.snapshot("prod").await?.len(), 0)
+    })
+    .await
+}
+
+async fn a_release_whose_rollout_a_person_undid_goes_no_further() -> Result<()> {
+    let dev = json!({ "name": "dev", "rollbackPolicyRef": "observed" });
+    in_project(&[dev, json!({ "name": "prod", "after": ["dev"] })], async |project| {
+        project.policy("observed", json!({ "observeWindow": "8s" })).await?;
+        verified(project, "1.0.0", "v1").await?;
+        let second = project.release("2.0.0", &web("v2")).await?;
+        let is_observed = |it: &Value| it["status"]["rolledOutAt"].is_string();
+        project.until("promotions", "dev-shop-2.0.0", "is observed", is_observed).await?;
+        let target = project.target("dev");
+        project.kubectl().run(&["--namespace", &target, "rollout", "undo", "deployment/web"])?;
+        let ended = project.ended("dev-shop-2.0.0", "Failed").await?;
+        same("reason", ended["status"]["reason"].as_str(), Some("TemplateChanged"))?;
+        project.condition("releases", &second, "Verified", "False", "").await?;
+        a_while().await;
+        let promotions = project.all("promotions").await?;
+        let to_prod = |it: &&Value| it["metadata"]["name"] == "prod-shop-2.0.0";
+        same("promotions to prod", promotions.iter().filter(to_prod).count(), 0)?;
+        same("image", project.image_of("prod", "deployments", "web").await?, image("v1"))
     })
     .await
 }

@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use support::objects::{deployment, image};
 use support::{Project, in_project, same};
 
-support::stories![an_environment_without_consent_takes_the_namespace_from_no_other,];
+support::stories![
+    an_environment_without_consent_takes_the_namespace_from_no_other,
+    an_environment_without_consent_takes_the_namespace_from_no_other_project,
+];
 
 fn web(tag: &str) -> [Value; 1] {
     [deployment("web", tag, None)]
@@ -55,6 +58,23 @@ async fn an_environment_without_consent_takes_the_namespace_from_no_other() -> R
         // When the owner withdraws the consent to prod, the other environment gets the namespace.
         project.withdraw("prod", "towpath-deploy").await?;
         project.condition("environments", "early", "Ready", "True", "").await.map(drop)
+    })
+    .await
+}
+
+async fn an_environment_without_consent_takes_the_namespace_from_no_other_project() -> Result<()> {
+    in_project(&[], async |project| {
+        in_project(&[], async |other| {
+            let spec = json!({ "namespace": project.target("prod"), "rollbackPolicyRef": "quick" });
+            other.create("environments", "early", spec).await?;
+            other.condition("environments", "early", "Ready", "False", "NamespaceMissing").await?;
+            project.environment(&json!({ "name": "prod" })).await?;
+            project.condition("environments", "prod", "Ready", "True", "").await?;
+            other.condition("environments", "early", "Ready", "False", "SharedNamespace").await?;
+            let release = project.release("1.0.0", &web("v1")).await?;
+            project.ended(&format!("prod-{release}"), "Verified").await.map(drop)
+        })
+        .await
     })
     .await
 }
