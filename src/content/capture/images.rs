@@ -1,4 +1,4 @@
-//! Lists, replaces and pins the images in the pod templates of a content. Images of custom kinds are not found.
+//! Lists, replaces and pins the images in the pod templates of a content, those of custom kinds included.
 //!
 //! The parser is our own: it accepts any text and keeps names as they are written. The `Reference` of oci-spec adds `latest` to a name
 //! without a tag, expands short names, and rejects what a kubelet may report.
