@@ -69,7 +69,7 @@
 //! ```text
 //!   kubelet: the status of a pod reports another restart
 //!      |
-//!      |  cluster/stores/watches.rs          start: each pod that a watch delivers becomes a Change::Workload
+//!      |  cluster/stores/watches.rs          start -> watch_workloads: each pod that a watch delivers becomes a Change::Workload
 //!      |  controller/wake.rs                 on -> target: which environments deploy here, which promotions are open
 //!      |  controller/queue.rs                push, then next: one object per environment at a time
 //!      |  controller/pass.rs                 pass: one pass, with backoff and quarantine

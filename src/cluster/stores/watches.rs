@@ -10,13 +10,14 @@ use crate::cluster::slim::Slim;
 use crate::cluster::store::{Delta, Store};
 use crate::cluster::telemetry::Telemetry;
 use crate::cluster::watch::{Watch, WatchOptions, Watched};
+use futures::future::BoxFuture;
 use kube::core::ObjectMeta;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Notify;
 
 /// The running watches; dropping it ends them.
 pub struct Watches {
-    ends: Vec<futures::future::BoxFuture<'static, ClusterError>>,
+    ends: Vec<BoxFuture<'static, ClusterError>>,
 }
 
 impl Watches {
@@ -36,24 +37,49 @@ impl Stores {
         changed: impl Fn(Change) + Clone + Send + Sync + 'static,
     ) -> Watches {
         let listed = Arc::new(Notify::new());
-        let mut watches = Watches { ends: Vec::new() };
-        let relisters: Arc<RwLock<Vec<Relister>>> = Arc::default();
-        let starter = Starter { clients, telemetry, listed: &listed };
-        let serves = {
-            let scope = scope.clone();
-            move |meta: &ObjectMeta| scope.serves(meta.namespace.as_deref().unwrap_or_default())
-        };
-        let (notify, requirements) = (changed.clone(), self.requirements.clone());
-        starter.start(&mut watches, "Release", &self.releases, serves.clone(), move |delta| {
+        let relisters = Relisters::default();
+        let mut starter =
+            Starter { clients, scope, telemetry, listed: Arc::clone(&listed), changed, ends: Vec::new() };
+        self.watch_releases(&mut starter);
+        self.watch_environments(&mut starter, &relisters);
+        self.watch_policies(&mut starter);
+        self.watch_promotions(&mut starter);
+        self.watch_consent(&mut starter);
+        self.watch_freezes(&mut starter);
+        if scope.admission {
+            self.watch_admission(&mut starter);
+        }
+        self.watch_namespaces(&mut starter);
+        // Nothing starts before the admission policies were seen.
+        let policies_are_known =
+            || !scope.admission || (self.admission_policies.is_ready() && self.admission_bindings.is_ready());
+        while !self.own_are_ready() || !policies_are_known() {
+            listed.notified().await;
+        }
+        self.watch_workloads(&mut starter, &relisters);
+        while !self.are_ready() {
+            listed.notified().await;
+        }
+        Watches { ends: starter.ends }
+    }
+
+    fn watch_releases(&self, starter: &mut Starter<'_, impl Changed>) {
+        let (notify, requirements) = (starter.changed.clone(), self.requirements.clone());
+        starter.in_projects("Release", &self.releases, move |delta| {
             requirements.track_release(&delta);
             if let Some((namespace, name)) = key(&delta) {
                 notify(Change::Release(namespace, name));
             }
         });
-        let (notify, targets, again) = (changed.clone(), self.targets.clone(), Arc::clone(&relisters));
-        starter.start(&mut watches, "Environment", &self.environments, serves.clone(), move |delta| {
+    }
+
+    /// Environments say which namespaces are targets, so a new one lists the workloads again.
+    fn watch_environments(&self, starter: &mut Starter<'_, impl Changed>, relisters: &Relisters) {
+        let (notify, targets, relisters) =
+            (starter.changed.clone(), self.targets.clone(), Arc::clone(relisters));
+        starter.in_projects("Environment", &self.environments, move |delta| {
             let relist = || {
-                for relist in again.read().unwrap_or_else(PoisonError::into_inner).iter() {
+                for relist in relisters.read().unwrap_or_else(PoisonError::into_inner).iter() {
                     (relist.0)();
                 }
             };
@@ -62,21 +88,27 @@ impl Stores {
                 notify(Change::Environment(namespace, name, matters));
             }
         });
-        let notify = changed.clone();
-        starter.start(&mut watches, "RollbackPolicy", &self.policies, serves.clone(), move |delta| {
+    }
+
+    /// Watches rollback policies and the providers of their checks.
+    fn watch_policies(&self, starter: &mut Starter<'_, impl Changed>) {
+        let notify = starter.changed.clone();
+        starter.in_projects("RollbackPolicy", &self.policies, move |delta| {
             if let Some((namespace, name)) = key(&delta) {
                 notify(Change::Policy(namespace, name));
             }
         });
-        let notify = changed.clone();
-        let every = |_: &ObjectMeta| true;
-        starter.start(&mut watches, "CheckProvider", &self.providers, every, move |delta| {
+        let notify = starter.changed.clone();
+        starter.in_cluster("CheckProvider", &self.providers, move |delta| {
             if let Some((_, name)) = key(&delta) {
                 notify(Change::Provider(name));
             }
         });
-        let (notify, requirements) = (changed.clone(), self.requirements.clone());
-        starter.start(&mut watches, "Promotion", &self.promotions, serves.clone(), move |delta| {
+    }
+
+    fn watch_promotions(&self, starter: &mut Starter<'_, impl Changed>) {
+        let (notify, requirements) = (starter.changed.clone(), self.requirements.clone());
+        starter.in_projects("Promotion", &self.promotions, move |delta| {
             requirements.track_promotion(&delta);
             if let Some((project, name)) = key(&delta) {
                 let promotion = object(&delta);
@@ -90,64 +122,12 @@ impl Stores {
                 });
             }
         });
-        self.watch_consent(&starter, &mut watches, scope, changed.clone());
-        let notify = changed.clone();
-        starter.start(
-            &mut watches,
-            "Namespace",
-            &self.namespaces,
-            |_: &ObjectMeta| true,
-            move |delta| {
-                if let Some(object) = object(&delta) {
-                    notify(Change::Namespace(object.metadata.name().to_owned()));
-                }
-            },
-        );
-        // Nothing starts before the admission policies were seen.
-        let policies_are_known =
-            || !scope.admission || (self.admission_policies.is_ready() && self.admission_bindings.is_ready());
-        while !self.own_are_ready() || !policies_are_known() {
-            listed.notified().await;
-        }
-        macro_rules! workloads {
-            ($($kind:literal => $store:ident),*) => { $(
-                let (notify, targets) = (changed.clone(), self.targets.clone());
-                let accepts = move |meta: &ObjectMeta| targets.contains(meta.namespace.as_deref().unwrap_or_default());
-                let relister = starter.start(&mut watches, $kind, &self.$store, accepts, move |delta| {
-                    if let Some(object) = object(&delta) {
-                        notify(Change::Workload(object.metadata.namespace().to_owned()));
-                    }
-                    if let Some(namespace) = news_of_fields(&delta) {
-                        notify(Change::Fields(namespace));
-                    }
-                });
-                relisters.write().unwrap_or_else(PoisonError::into_inner).push(relister);
-            )* };
-        }
-        workloads!("Deployment" => deployments, "StatefulSet" => stateful_sets, "DaemonSet" => daemon_sets,
-            "ReplicaSet" => replica_sets, "Pod" => pods, "Job" => jobs);
-        while !self.are_ready() {
-            listed.notified().await;
-        }
-        watches
     }
-}
 
-impl Stores {
-    /// Watches approvals, recalls, freezes and admission policies.
-    fn watch_consent(
-        &self,
-        starter: &Starter<'_>,
-        watches: &mut Watches,
-        scope: &Scope,
-        changed: impl Fn(Change) + Clone + Send + Sync + 'static,
-    ) {
-        let serves = {
-            let scope = scope.clone();
-            move |meta: &ObjectMeta| scope.serves(meta.namespace.as_deref().unwrap_or_default())
-        };
-        let notify = changed.clone();
-        starter.start(watches, "Approval", &self.approvals, serves.clone(), move |delta| {
+    /// Watches approvals and recalls.
+    fn watch_consent(&self, starter: &mut Starter<'_, impl Changed>) {
+        let notify = starter.changed.clone();
+        starter.in_projects("Approval", &self.approvals, move |delta| {
             if let Some((project, name)) = key(&delta) {
                 let approval = object(&delta);
                 notify(Change::Approval {
@@ -158,8 +138,8 @@ impl Stores {
                 });
             }
         });
-        let notify = changed.clone();
-        starter.start(watches, "Recall", &self.recalls, serves.clone(), move |delta| {
+        let notify = starter.changed.clone();
+        starter.in_projects("Recall", &self.recalls, move |delta| {
             if let Some((project, name)) = key(&delta) {
                 let recall = object(&delta);
                 let is_news = !matches!(&delta, Delta::Applied { old: Some(old), new }
@@ -173,37 +153,82 @@ impl Stores {
                 });
             }
         });
-        let notify = changed.clone();
-        starter.start(watches, "ChangeFreeze", &self.freezes, serves, move |delta| {
+    }
+
+    /// Watches the freezes of projects and of the cluster.
+    fn watch_freezes(&self, starter: &mut Starter<'_, impl Changed>) {
+        let notify = starter.changed.clone();
+        starter.in_projects("ChangeFreeze", &self.freezes, move |delta| {
             if let Some((project, _)) = key(&delta) {
                 notify(Change::Freeze(Some(project)));
             }
         });
-        let notify = changed.clone();
-        let every = |_: &ObjectMeta| true;
-        starter.start(watches, "ClusterChangeFreeze", &self.cluster_freezes, every, move |delta| {
+        let notify = starter.changed.clone();
+        starter.in_cluster("ClusterChangeFreeze", &self.cluster_freezes, move |delta| {
             if !matches!(delta, Delta::Listed) {
                 notify(Change::Freeze(None));
             }
         });
-        if !scope.admission {
-            return;
-        }
+    }
+
+    /// Watches the admission policies of the chart and their bindings.
+    fn watch_admission(&self, starter: &mut Starter<'_, impl Changed>) {
         let is_ours =
             |meta: &ObjectMeta| meta.name.as_deref().is_some_and(|name| name.starts_with("towpath-"));
-        let notify = changed.clone();
+        let notify = starter.changed.clone();
         let policies = &self.admission_policies;
-        starter.start(watches, "ValidatingAdmissionPolicy", policies, is_ours, move |delta| {
+        starter.start("ValidatingAdmissionPolicy", policies, is_ours, move |delta| {
             if !matches!(delta, Delta::Listed) {
                 notify(Change::Admission);
             }
         });
+        let notify = starter.changed.clone();
         let bindings = &self.admission_bindings;
-        starter.start(watches, "ValidatingAdmissionPolicyBinding", bindings, is_ours, move |delta| {
+        starter.start("ValidatingAdmissionPolicyBinding", bindings, is_ours, move |delta| {
             if !matches!(delta, Delta::Listed) {
-                changed(Change::Admission);
+                notify(Change::Admission);
             }
         });
+    }
+
+    fn watch_namespaces(&self, starter: &mut Starter<'_, impl Changed>) {
+        let notify = starter.changed.clone();
+        starter.in_cluster("Namespace", &self.namespaces, move |delta| {
+            if let Some(object) = object(&delta) {
+                notify(Change::Namespace(object.metadata.name().to_owned()));
+            }
+        });
+    }
+
+    /// Watches the workloads of target namespaces, their pods, and Jobs.
+    fn watch_workloads(&self, starter: &mut Starter<'_, impl Changed>, relisters: &Relisters) {
+        self.watch_workload(starter, relisters, "Deployment", &self.deployments);
+        self.watch_workload(starter, relisters, "StatefulSet", &self.stateful_sets);
+        self.watch_workload(starter, relisters, "DaemonSet", &self.daemon_sets);
+        self.watch_workload(starter, relisters, "ReplicaSet", &self.replica_sets);
+        self.watch_workload(starter, relisters, "Pod", &self.pods);
+        self.watch_workload(starter, relisters, "Job", &self.jobs);
+    }
+
+    fn watch_workload<K: Watched + Slim>(
+        &self,
+        starter: &mut Starter<'_, impl Changed>,
+        relisters: &Relisters,
+        kind: &'static str,
+        store: &Store<K>,
+    ) {
+        let (notify, targets) = (starter.changed.clone(), self.targets.clone());
+        let accepts =
+            move |meta: &ObjectMeta| targets.contains(meta.namespace.as_deref().unwrap_or_default());
+        let relister = starter.start(kind, store, accepts, move |delta| {
+            if let Some(object) = object(&delta) {
+                notify(Change::Workload(object.meta().namespace().to_owned()));
+            }
+            if let Some(namespace) = news_of_fields(&delta) {
+                notify(Change::Fields(namespace));
+            }
+        });
+        relisters.write().unwrap_or_else(PoisonError::into_inner).push(relister);
     }
 }
 
@@ -220,22 +245,55 @@ fn news_of_fields<K: Slim>(delta: &Delta<K>) -> Option<String> {
 /// Lists a kind again, because more of its objects are accepted than before.
 struct Relister(Box<dyn Fn() + Send + Sync>);
 
-struct Starter<'a> {
+/// The relisters of the workloads.
+type Relisters = Arc<RwLock<Vec<Relister>>>;
+
+/// A function that is told of each change.
+trait Changed: Fn(Change) + Clone + Send + Sync + 'static {}
+
+impl<F: Fn(Change) + Clone + Send + Sync + 'static> Changed for F {}
+
+/// Starts watches, and collects their ends.
+struct Starter<'a, F> {
     clients: &'a Clients,
+    scope: &'a Scope,
     telemetry: &'a Telemetry,
-    listed: &'a Arc<Notify>,
+    listed: Arc<Notify>,
+    changed: F,
+    ends: Vec<BoxFuture<'static, ClusterError>>,
 }
 
-impl Starter<'_> {
+impl<F> Starter<'_, F> {
+    /// Watches a kind in the projects that are served.
+    fn in_projects<K: Watched>(
+        &mut self,
+        kind: &'static str,
+        store: &Store<K>,
+        changed: impl Fn(Delta<K>) + Send + Sync + 'static,
+    ) {
+        let scope = self.scope.clone();
+        let serves = move |meta: &ObjectMeta| scope.serves(meta.namespace.as_deref().unwrap_or_default());
+        self.start(kind, store, serves, changed);
+    }
+
+    /// Watches all objects of a kind.
+    fn in_cluster<K: Watched>(
+        &mut self,
+        kind: &'static str,
+        store: &Store<K>,
+        changed: impl Fn(Delta<K>) + Send + Sync + 'static,
+    ) {
+        self.start(kind, store, |_: &ObjectMeta| true, changed);
+    }
+
     fn start<K: Watched>(
-        &self,
-        watches: &mut Watches,
+        &mut self,
         kind: &'static str,
         store: &Store<K>,
         accepts: impl Fn(&ObjectMeta) -> bool + Send + Sync + 'static,
         changed: impl Fn(Delta<K>) + Send + Sync + 'static,
     ) -> Relister {
-        let listed = Arc::clone(self.listed);
+        let listed = Arc::clone(&self.listed);
         let mut watch = Watch::start(
             kind,
             self.clients,
@@ -252,7 +310,7 @@ impl Starter<'_> {
             },
         );
         let relister = watch.relister();
-        watches.ends.push(Box::pin(async move { watch.ended().await }));
+        self.ends.push(Box::pin(async move { watch.ended().await }));
         Relister(Box::new(relister))
     }
 }
