@@ -24,21 +24,7 @@ impl Wake {
     /// Handles one change.
     pub fn on(&self, change: Change) {
         match change {
-            Change::Release(project, name) => {
-                self.release(&project, &name);
-                self.environments(&project);
-                let release = self.stores.releases.get(&project, &name);
-                match &release {
-                    Some(release) => self.related(&project, release.application()),
-                    // The application of a deleted release is not known any more.
-                    None => {
-                        for application in self.stores.requirements().applications(&project) {
-                            self.related(&project, &application);
-                        }
-                    }
-                }
-                self.promotions_of(&project, release.map(|release| release.application().to_owned()));
-            }
+            Change::Release(project, name) => self.on_release(&project, &name),
             Change::Environment(project, name, is_news) => {
                 self.environment(&project, &name);
                 if is_news {
@@ -47,46 +33,13 @@ impl Wake {
                     self.recalls(self.stores.recalls.list(&project));
                 }
             }
-            Change::Policy(project, name) => {
-                self.policy(&project, &name);
-                self.environments(&project);
-                self.promotions(&project, None);
-            }
-            Change::Provider(name) => {
-                self.provider(&name);
-                for policy in self.stores.policies.all() {
-                    if policy.spec.checks.iter().any(|check| check.provider() == Some(&name)) {
-                        let project = policy.namespace().unwrap_or_default();
-                        self.policy(&project, &policy.name_any());
-                        self.environments(&project);
-                        self.promotions(&project, None);
-                    }
-                }
-            }
+            Change::Policy(project, name) => self.on_policy(&project, &name),
+            Change::Provider(name) => self.on_provider(&name),
             Change::Promotion { project, name, release, environment, application, .. } => {
                 // Also when it is gone or undecodable: the latter is reported in its status.
                 self.promotion(&project, &name, environment.as_deref());
                 self.after(&project, environment.as_deref());
-                release.iter().for_each(|release| self.release(&project, release));
-                match application.as_deref() {
-                    Some(application) if !application.is_empty() => {
-                        self.releases(self.stores.releases.list_by(&project, application));
-                    }
-                    Some(_) | None => self.releases(self.stores.releases.list(&project)),
-                }
-                for approval in self.stores.approvals.list(&project) {
-                    if Some(&approval.spec.release.name) == release.as_ref() {
-                        self.approval(&project, &approval.name_any());
-                    }
-                }
-                match application.as_deref() {
-                    Some(application) if !application.is_empty() => {
-                        self.related(&project, application);
-                        self.recalls(self.stores.recalls.list_by(&project, application));
-                    }
-                    Some(_) | None => self.recalls(self.stores.recalls.list(&project)),
-                }
-                self.promotions_of(&project, application);
+                self.promoted(&project, release.as_ref(), application);
             }
             Change::Recall { project, name, application, digests, is_news } => {
                 self.recall(&project, &name);
@@ -97,11 +50,7 @@ impl Wake {
             Change::Approval { project, name, release, environment } => {
                 self.approval(&project, &name);
                 // Another decision of the same person may count instead.
-                for approval in self.stores.approvals.list(&project) {
-                    if Some(&approval.spec.release.name) == release.as_ref() {
-                        self.approval(&project, &approval.name_any());
-                    }
-                }
+                self.approvals_of(&project, release.as_ref());
                 self.after(&project, environment.as_deref());
                 let release = release.and_then(|release| self.stores.releases.get(&project, &release));
                 self.promotions_of(&project, release.map(|release| release.application().to_owned()));
@@ -120,6 +69,65 @@ impl Wake {
                 for id in self.stores.targets().of(&Location::home(namespace.into())) {
                     self.environment(id.project.as_str(), id.environment.as_str());
                 }
+            }
+        }
+    }
+
+    fn on_release(&self, project: &str, name: &str) {
+        self.release(project, name);
+        self.environments(project);
+        let release = self.stores.releases.get(project, name);
+        match &release {
+            Some(release) => self.related(project, release.application()),
+            // The application of a deleted release is not known any more.
+            None => {
+                for application in self.stores.requirements().applications(project) {
+                    self.related(project, &application);
+                }
+            }
+        }
+        self.promotions_of(project, release.map(|release| release.application().to_owned()));
+    }
+
+    fn on_policy(&self, project: &str, name: &str) {
+        self.policy(project, name);
+        self.environments(project);
+        self.promotions(project, None);
+    }
+
+    fn on_provider(&self, name: &str) {
+        self.provider(name);
+        for policy in self.stores.policies.all() {
+            if policy.spec.checks.iter().any(|check| check.provider() == Some(name)) {
+                self.on_policy(&policy.namespace().unwrap_or_default(), &policy.name_any());
+            }
+        }
+    }
+
+    /// What a promotion concerns beside its environments: its release, and other objects of the application.
+    fn promoted(&self, project: &str, release: Option<&String>, application: Option<String>) {
+        release.iter().for_each(|release| self.release(project, release));
+        match application.as_deref().filter(|application| !application.is_empty()) {
+            Some(application) => {
+                self.releases(self.stores.releases.list_by(project, application));
+                self.approvals_of(project, release);
+                self.related(project, application);
+                self.recalls(self.stores.recalls.list_by(project, application));
+            }
+            None => {
+                self.releases(self.stores.releases.list(project));
+                self.approvals_of(project, release);
+                self.recalls(self.stores.recalls.list(project));
+            }
+        }
+        self.promotions_of(project, application);
+    }
+
+    /// The approvals of a release.
+    fn approvals_of(&self, project: &str, release: Option<&String>) {
+        for approval in self.stores.approvals.list(project) {
+            if Some(&approval.spec.release.name) == release {
+                self.approval(project, &approval.name_any());
             }
         }
     }
@@ -269,30 +277,15 @@ impl Wake {
     }
 
     fn release(&self, project: &str, name: &str) {
-        self.queue.push(Key {
-            kind: Kind::Release,
-            namespace: project.into(),
-            name: name.into(),
-            group: None,
-        });
+        self.push(Kind::Release, project, name, None);
     }
 
     fn approval(&self, project: &str, name: &str) {
-        self.queue.push(Key {
-            kind: Kind::Approval,
-            namespace: project.into(),
-            name: name.into(),
-            group: None,
-        });
+        self.push(Kind::Approval, project, name, None);
     }
 
     fn policy(&self, project: &str, name: &str) {
-        self.queue.push(Key {
-            kind: Kind::Policy,
-            namespace: project.into(),
-            name: name.into(),
-            group: None,
-        });
+        self.push(Kind::Policy, project, name, None);
     }
 
     /// Releases and open promotions of the applications that require this one, or that it requires.
@@ -307,21 +300,11 @@ impl Wake {
     }
 
     fn recall(&self, project: &str, name: &str) {
-        self.queue.push(Key {
-            kind: Kind::Recall,
-            namespace: project.into(),
-            name: name.into(),
-            group: None,
-        });
+        self.push(Kind::Recall, project, name, None);
     }
 
     fn provider(&self, name: &str) {
-        self.queue.push(Key {
-            kind: Kind::Provider,
-            namespace: String::new(),
-            name: name.into(),
-            group: None,
-        });
+        self.push(Kind::Provider, "", name, None);
     }
 
     /// Queues an object because something ended that no watch reports.
@@ -363,29 +346,19 @@ impl Wake {
     }
 
     fn freezes(&self) {
-        self.queue.push(Key {
-            kind: Kind::Freezes,
-            namespace: String::new(),
-            name: String::new(),
-            group: None,
-        });
+        self.push(Kind::Freezes, "", "", None);
     }
 
     fn environment(&self, project: &str, name: &str) {
-        self.queue.push(Key {
-            kind: Kind::Environment,
-            namespace: project.into(),
-            name: name.into(),
-            group: Some(format!("{project}/{name}")),
-        });
+        self.push(Kind::Environment, project, name, Some(format!("{project}/{name}")));
     }
 
     fn promotion(&self, project: &str, name: &str, environment: Option<&str>) {
-        self.queue.push(Key {
-            kind: Kind::Promotion,
-            namespace: project.into(),
-            name: name.into(),
-            group: environment.map(|environment| format!("{project}/{environment}")),
-        });
+        let group = environment.map(|environment| format!("{project}/{environment}"));
+        self.push(Kind::Promotion, project, name, group);
+    }
+
+    fn push(&self, kind: Kind, namespace: &str, name: &str, group: Option<String>) {
+        self.queue.push(Key { kind, namespace: namespace.into(), name: name.into(), group });
     }
 }
