@@ -8,6 +8,7 @@ use super::wake::Wake;
 use crate::cluster::events::notes;
 use crate::cluster::lease;
 use crate::cluster::lease::LeaseConfig;
+use crate::cluster::stores::watches::Watches;
 use crate::cluster::{
     Change, Clients, ClusterError, Fence, OwnIdentity, Resources, Stores, Telemetry, Versions,
 };
@@ -15,10 +16,14 @@ use crate::content::object::kinds;
 use crate::probe::{Credentials, Forbidden, Prober, Resolver};
 use crate::process::probes;
 use crate::process::probes::{Part, Probes};
-use crate::process::{Caches, Clock, Handles, Memory, Metrics, ProcessError, Providers, Requeue, Settings};
+use crate::process::{
+    Caches, Clock, Due, Handles, Memory, Metrics, ProcessError, Providers, Requeue, Settings,
+};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Why the controller ended.
@@ -52,19 +57,14 @@ pub async fn run(
     };
     let wake = Wake::new(stores.clone(), queue.clone());
     let (notes, writer) = notes(telemetry.clone());
-    let (requeue, mut ended) = Requeue::new();
-    let due = wake.clone();
-    tokio::spawn(async move {
-        while let Some(object) = ended.recv().await {
-            due.due(&object);
-        }
-    });
+    let (requeue, ended) = Requeue::new();
+    tokio::spawn(forward(ended, wake.clone()));
     let handles = Handles {
         clients: clients.clone(),
-        stores: stores.clone(),
+        stores,
         versions: Versions::new(),
         notes,
-        metrics: metrics.clone(),
+        metrics,
         clock: clock.clone(),
         fence: fence.clone(),
         settings: Arc::new(settings.clone()),
@@ -82,36 +82,19 @@ pub async fn run(
     };
     let identity = lease::unique_identity(&settings.replica);
     tokio::spawn(writer.run(clients.operator(), fence.clone(), identity.clone()));
-    let ready = stores.clone();
-    let probes = Probes::new(metrics.clone(), [Part::new("watches", move || ready.are_ready())]);
-    let listener = probes::listen(settings.listen).await?;
-    let server = tokio::spawn(probes::serve(listener, probes, shutdown.clone().cancelled_owned()));
-    let lease = LeaseConfig {
-        namespace: settings.lease_namespace.clone(),
-        name: settings.lease_name.clone(),
-        identity,
-        duration: settings.lease_duration,
-        renewal: settings.lease_renewal,
-    };
+    let server = serve_probes(&handles, shutdown.clone()).await?;
     // The lease is released after the last write, so that the next leader starts from the final state.
     let drained = CancellationToken::new();
     let election = tokio::spawn(lease::run(
         clients.lease(),
-        lease,
+        own_lease(&settings, identity),
         fence.clone(),
         telemetry.clone(),
         move || clock.now(),
         drained.clone().cancelled_owned(),
     ));
-    let (on_change, memory) = (wake.clone(), handles.memory.clone());
-    let changed = move |change| {
-        if let Change::Promotion { gone: Some(uid), .. } = &change {
-            memory.forget(uid);
-        }
-        on_change.on(change);
-    };
     let mut watches = tokio::select! {
-        watches = stores.start(&clients, &settings.scope, &telemetry, changed) => watches,
+        watches = watch(&handles, &telemetry, wake.clone()) => watches,
         () = shutdown.cancelled() => { drained.cancel(); return Ok(()); }
     };
     tracing::info!(replica = settings.replica, "watches are ready");
@@ -128,6 +111,48 @@ pub async fn run(
     }
     server.abort();
     outcome
+}
+
+/// Queues objects because something ended that no watch reports.
+async fn forward(mut ended: UnboundedReceiver<Due>, wake: Wake) {
+    while let Some(object) = ended.recv().await {
+        wake.due(&object);
+    }
+}
+
+/// Serves the probes and metrics until `shutdown`.
+async fn serve_probes(
+    handles: &Handles,
+    shutdown: CancellationToken,
+) -> Result<JoinHandle<Result<(), ProcessError>>, ControllerError> {
+    let stores = handles.stores.clone();
+    let watches = Part::new("watches", move || stores.are_ready());
+    let probes = Probes::new(handles.metrics.clone(), [watches]);
+    let listener = probes::listen(handles.settings.listen).await?;
+    Ok(tokio::spawn(probes::serve(listener, probes, shutdown.cancelled_owned())))
+}
+
+/// The Lease of the controller, as this replica asks for it.
+fn own_lease(settings: &Settings, identity: String) -> LeaseConfig {
+    LeaseConfig {
+        namespace: settings.lease_namespace.clone(),
+        name: settings.lease_name.clone(),
+        identity,
+        duration: settings.lease_duration,
+        renewal: settings.lease_renewal,
+    }
+}
+
+/// Starts the watches, whose changes queue objects.
+async fn watch(handles: &Handles, telemetry: &Telemetry, wake: Wake) -> Watches {
+    let memory = handles.memory.clone();
+    let changed = move |change| {
+        if let Change::Promotion { gone: Some(uid), .. } = &change {
+            memory.forget(uid);
+        }
+        wake.on(change);
+    };
+    handles.stores.start(&handles.clients, &handles.settings.scope, telemetry, changed).await
 }
 
 /// The addresses of the API server, which no check may ask.
