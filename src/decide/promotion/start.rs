@@ -23,6 +23,23 @@ const MAX_CHANGES: usize = 400;
 const REPLACED: &str =
     "its data is immutable, so it is deleted and created again; the pods that read it are rolled out";
 
+/// The revisions that a rollback reverts.
+struct LaterRevisions {
+    /// The revision that the rollback restores; 0 for the baseline.
+    target: i64,
+    /// The last revision before them.
+    last: i64,
+    /// What the first of them did to each object.
+    touched: BTreeMap<ObjectKey, ChangeAction>,
+}
+
+impl LaterRevisions {
+    /// Whether one of them wrote the object last.
+    fn wrote(&self, live: &serde_json::Value) -> bool {
+        written_by(live).is_some_and(|revision| revision > self.last)
+    }
+}
+
 /// At most as many changes as a status may hold. Kept objects are dropped first: nothing happens to them.
 fn bounded(mut changes: Vec<Change>) -> Vec<Change> {
     changes.sort_by_key(|change| change.action == ChangeAction::Keep);
@@ -132,9 +149,21 @@ impl Scene<'_> {
     /// The changes of a rollback, which needs no dry-run: objects that later revisions than the target changed are restored, and
     /// objects that they created are removed.
     pub(super) fn reverts(&self, wanted: &[Desired], replaced: &[Desired]) -> Vec<Change> {
+        let later = self.later_revisions();
+        let objects = wanted.iter().filter(|wanted| wanted.hook.is_none());
+        let mut changes: Vec<Change> =
+            objects.filter_map(|wanted| self.restore(&later, wanted, replaced)).collect();
+        let keep: BTreeSet<&ObjectKey> = wanted.iter().map(|wanted| &wanted.key).collect();
+        let others = later.touched.iter().filter(|(key, _)| !keep.contains(key));
+        changes.extend(others.filter_map(|(key, action)| self.remove_created(&later, key, *action)));
+        changes.extend(self.remove_left(&later, &keep, replaced));
+        bounded(changes)
+    }
+
+    fn later_revisions(&self) -> LaterRevisions {
         let target = self.restored_revision().unwrap_or(0);
-        let mut touched: BTreeMap<ObjectKey, ChangeAction> = BTreeMap::new();
         let (last, reverted) = reverted(&self.lane, target);
+        let mut touched = BTreeMap::new();
         for change in
             reverted.filter_map(|promotion| promotion.status.as_ref()).flat_map(|status| &status.changes)
         {
@@ -142,74 +171,86 @@ impl Scene<'_> {
                 touched.entry(key).or_insert(change.action);
             }
         }
-        let mut changes = Vec::new();
-        let keep: BTreeSet<&ObjectKey> = wanted.iter().map(|wanted| &wanted.key).collect();
-        for wanted in wanted.iter().filter(|wanted| wanted.hook.is_none()) {
-            match self.world.live.get(&wanted.key) {
-                // A verified revision has run its Jobs. Without an object, nothing is to be restored of one, and creating it runs it again.
-                Some(Live::Absent | Live::Refused(_) | Live::Unserved(_) | Live::Unreadable(_)) | None
-                    if wanted.key.is("batch", "Job") => {}
-                Some(Live::Present(live)) if is_terminating(live) => {
-                    let is_job = wanted.key.is("batch", "Job");
-                    changes.extend((!is_job).then(|| wanted.key.change(ChangeAction::Update)));
-                }
-                Some(Live::Absent) => changes.push(wanted.key.change(ChangeAction::Create)),
-                // This rollback wrote the object before a crash, and did not record it.
-                Some(Live::Present(live)) if written_by(live) == Some(self.revision()) => {
-                    let was_there = replaced.iter().any(|old| old.key == wanted.key);
-                    let action = if was_there { ChangeAction::Update } else { ChangeAction::Create };
-                    changes.push(wanted.key.change(action));
-                }
-                // The failed revision did not write this object, so it needs no restore.
-                Some(Live::Present(live)) if written_by(live).is_some_and(|revision| revision <= last) => {}
-                // The history may no longer contain the revision that wrote it.
-                Some(Live::Present(live)) if written_by(live).is_some_and(|revision| revision > last) => {
-                    changes.push(self.reverted_change(wanted, live));
-                }
-                Some(Live::Present(live)) if touched.contains_key(&wanted.key) => {
-                    changes.push(self.reverted_change(wanted, live));
-                }
-                Some(_) | None if touched.contains_key(&wanted.key) => {
-                    changes.push(wanted.key.change(ChangeAction::Update));
-                }
-                Some(_) | None => {}
+        LaterRevisions { target, last, touched }
+    }
+
+    /// The change that restores an object of the target; none if it is as the target left it.
+    fn restore(&self, later: &LaterRevisions, wanted: &Desired, replaced: &[Desired]) -> Option<Change> {
+        let key = &wanted.key;
+        let (is_job, is_touched) = (key.is("batch", "Job"), later.touched.contains_key(key));
+        match self.world.live.get(key) {
+            // A verified revision has run its Jobs. Without an object, nothing is to be restored of one, and creating it runs it again.
+            Some(Live::Absent | Live::Refused(_) | Live::Unserved(_) | Live::Unreadable(_)) | None
+                if is_job =>
+            {
+                None
             }
+            Some(Live::Present(live)) if is_terminating(live) => {
+                (!is_job).then(|| key.change(ChangeAction::Update))
+            }
+            Some(Live::Absent) => Some(key.change(ChangeAction::Create)),
+            // This rollback wrote the object before a crash, and did not record it.
+            Some(Live::Present(live)) if written_by(live) == Some(self.revision()) => {
+                let was_there = replaced.iter().any(|old| old.key == *key);
+                Some(key.change(if was_there { ChangeAction::Update } else { ChangeAction::Create }))
+            }
+            // The failed revision did not write this object, so it needs no restore.
+            Some(Live::Present(live)) if written_by(live).is_some_and(|revision| revision <= later.last) => {
+                None
+            }
+            // The history may no longer contain the revision that wrote it.
+            Some(Live::Present(live)) if is_touched || later.wrote(live) => {
+                Some(self.reverted_change(wanted, live))
+            }
+            Some(_) | None => is_touched.then(|| key.change(ChangeAction::Update)),
         }
-        let mut known = BTreeSet::new();
-        for (key, action) in touched.iter().filter(|(key, _)| !keep.contains(key)) {
-            // Pods of the failed revision may still read copies of ConfigMaps; they are removed with the history.
-            if action.is_write() {
-                known.insert(key.clone());
-            }
-            let Some(live) = self.world.live.get(key) else { continue };
-            let is_copy = match live {
-                Live::Present(live) => target != 0 && annotation(live, mark::ORIGINAL_NAME).is_some(),
-                // It may exist: the rollback is not complete before it is known to be gone.
-                Live::Refused(_) | Live::Unreadable(_) => target != 0 && key.is("", "ConfigMap"),
-                Live::Absent | Live::Unserved(_) => continue,
-            };
-            if *action == ChangeAction::Create && !is_copy {
-                // It did not exist before the failed revision, so nothing is lost with it.
-                changes.push(match live.present() {
-                    _ if self.listed(key).is_some() => continue,
-                    Some(live) => removal(key, live, Some(Removal::AfterRollout)),
-                    None if is_never_deleted(key) => key.change(ChangeAction::Keep),
-                    None => {
-                        Change { removal: Some(Removal::AfterRollout), ..key.change(ChangeAction::Delete) }
-                    }
-                });
-            }
+    }
+
+    /// The change that removes an object that a later revision created: it did not exist before, so nothing is lost with it.
+    fn remove_created(
+        &self,
+        later: &LaterRevisions,
+        key: &ObjectKey,
+        action: ChangeAction,
+    ) -> Option<Change> {
+        let live = self.world.live.get(key)?;
+        let is_baseline = later.target == 0;
+        let is_copy = match live {
+            Live::Present(live) => !is_baseline && annotation(live, mark::ORIGINAL_NAME).is_some(),
+            // It may exist: the rollback is not complete before it is known to be gone.
+            Live::Refused(_) | Live::Unreadable(_) => !is_baseline && key.is("", "ConfigMap"),
+            Live::Absent | Live::Unserved(_) => return None,
+        };
+        // Pods of the failed revision may still read copies of ConfigMaps; they are removed with the history.
+        if action != ChangeAction::Create || is_copy || self.listed(key).is_some() {
+            return None;
         }
-        // Objects that a revision created that the history no longer contains, and those that the failed revision left.
+        Some(match live.present() {
+            Some(live) => removal(key, live, Some(Removal::AfterRollout)),
+            None if is_never_deleted(key) => key.change(ChangeAction::Keep),
+            None => Change { removal: Some(Removal::AfterRollout), ..key.change(ChangeAction::Delete) },
+        })
+    }
+
+    /// The changes that remove objects that a revision created that the history no longer contains, and those that the failed revision left.
+    fn remove_left(
+        &self,
+        later: &LaterRevisions,
+        keep: &BTreeSet<&ObjectKey>,
+        replaced: &[Desired],
+    ) -> Vec<Change> {
+        let written = later.touched.iter().filter(|(key, action)| !keep.contains(key) && action.is_write());
+        let known = written.map(|(key, _)| key.clone()).collect();
         let is_later = |key: &ObjectKey| match self.world.live.get(key) {
-            Some(Live::Present(live)) => written_by(live).is_some_and(|revision| revision > last),
+            Some(Live::Present(live)) => later.wrote(live),
             Some(_) | None => false,
         };
         let left = self.lane.current().map(left_behind).unwrap_or_default();
-        changes.extend(self.removals(replaced, &keep, &known).into_iter().filter(|change| {
+        let mut removals = self.removals(replaced, keep, &known);
+        removals.retain(|change| {
             ObjectKey::of_change(change).is_some_and(|key| is_later(&key) || left.contains(&key))
-        }));
-        bounded(changes)
+        });
+        removals
     }
 
     /// Workloads that already fail and whose template does not change: their failures are not caused by this release.
