@@ -10,8 +10,8 @@ use super::health::{
 use super::outcome::{Outcome, Turn};
 use super::{Decision, Scene, test_runs};
 use crate::api::{Delivery, ObjectRef, PromotionStatus, Reason, mark};
-use crate::content::Desired;
 use crate::content::object::metadata::annotation;
+use crate::content::{Desired, ObjectKey};
 use crate::decide::decision::Action;
 use crate::decide::health::{Health, Mode};
 use crate::decide::moments::{earliest, later, span};
@@ -21,26 +21,10 @@ use jiff::Timestamp;
 /// Checks health until the observe window ends.
 pub(super) fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -> Turn {
     let until = later(since, span(scene.policy.observe_window));
-    let is_managed = scene.environment.spec.delivery == Delivery::Managed;
-    if let Some((key, changed)) = template_change(scene, wanted).filter(|_| is_managed) {
-        let message = format!(
-            "{key} no longer runs what was written: {} changed {} before the release was verified",
-            changed.manager, changed.field
-        );
-        return Err(Outcome::Interrupted { reason: Reason::TemplateChanged, message });
+    if let Some(outcome) = rewritten(scene, wanted) {
+        return Err(outcome);
     }
-    let keys = match scene.environment.spec.delivery {
-        Delivery::Managed => workloads(wanted),
-        // Another tool deploys the objects under the names that they were captured with.
-        Delivery::Observed => match &scene.world.content {
-            Loaded::Here(content) => {
-                let is_test = |object| annotation(object, mark::TEST).is_some();
-                let objects = content.objects().iter().filter(|(_, object)| !is_test(object));
-                objects.map(|(key, _)| key.clone()).collect()
-            }
-            Loaded::NotAsked | Loaded::Missing(_) | Loaded::Broken(_) => Vec::new(),
-        },
-    };
+    let keys = judged(scene, wanted);
     let checked = unchanged(scene, wanted);
     let health = health_of(scene, &keys, Mode::Observe);
     if let Health::Failing { reason, message } = health {
@@ -64,11 +48,8 @@ pub(super) fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -
         Health::Progressing { recheck_at, .. } if is_open => {
             Decision { wake_at: earliest(recheck_at, until_then), ..Decision::default() }
         }
-        // At the end of the window, pods that were added in it must be ready too.
         Health::Healthy | Health::Progressing { .. } | Health::Failing { .. } => {
-            // As in a rollout, the time for which a person is awaited is no silence of a workload.
-            let settling = waited(scene, &scene.status).map_or(until, |at| at.max(until).min(scene.now));
-            let settled = health_of(scene, &keys, Mode::Settle(settling));
+            let settled = settled(scene, &keys, until);
             checks = checks.held(settled != Health::Healthy);
             match settled {
                 Health::Healthy => match end(scene, wanted, &checks)? {
@@ -97,6 +78,40 @@ pub(super) fn observe(scene: &Scene<'_>, wanted: &[Desired], since: Timestamp) -
     }
     Ok(checks
         .attach(scene, Decision { memory: tests.memory.or(decision.memory), actions, wake_at, ..decision }))
+}
+
+/// Ends a promotion that wrote a template which another manager changed.
+fn rewritten(scene: &Scene<'_>, wanted: &[Desired]) -> Option<Outcome> {
+    if scene.environment.spec.delivery != Delivery::Managed {
+        return None;
+    }
+    let (key, changed) = template_change(scene, wanted)?;
+    let message = format!(
+        "{key} no longer runs what was written: {} changed {} before the release was verified",
+        changed.manager, changed.field
+    );
+    Some(Outcome::Interrupted { reason: Reason::TemplateChanged, message })
+}
+
+/// The objects whose health decides.
+fn judged(scene: &Scene<'_>, wanted: &[Desired]) -> Vec<ObjectKey> {
+    match (scene.environment.spec.delivery, &scene.world.content) {
+        (Delivery::Managed, _) => workloads(wanted),
+        // Another tool deploys the objects under the names that they were captured with.
+        (Delivery::Observed, Loaded::Here(content)) => {
+            let is_test = |object| annotation(object, mark::TEST).is_some();
+            let objects = content.objects().iter().filter(|(_, object)| !is_test(object));
+            objects.map(|(key, _)| key.clone()).collect()
+        }
+        (Delivery::Observed, Loaded::NotAsked | Loaded::Missing(_) | Loaded::Broken(_)) => Vec::new(),
+    }
+}
+
+/// The health at the end of the window: pods that were added in it must be ready too.
+fn settled(scene: &Scene<'_>, keys: &[ObjectKey], until: Timestamp) -> Health {
+    // As in a rollout, the time for which a person is awaited is no silence of a workload.
+    let settling = waited(scene, &scene.status).map_or(until, |at| at.max(until).min(scene.now));
+    health_of(scene, keys, Mode::Settle(settling))
 }
 
 /// The status of a promotion that does not wait for a person any more. None if it did not.
