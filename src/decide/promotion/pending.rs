@@ -11,7 +11,7 @@ use crate::api::{Delivery, Meta, ObjectRef, PromotionPhase, Reason};
 use crate::content::plan::ingress::unchanged_hosts;
 use crate::content::{Digested, ObjectKey, Plan};
 use crate::decide::moments::later;
-use crate::decide::world::Loaded;
+use crate::decide::world::{Loaded, Trial};
 use jiff::SignedDuration;
 
 /// How long the answers of a dry-run without refusals count.
@@ -88,16 +88,8 @@ fn start_observing(scene: &Scene<'_>, content: &Digested) -> Decision {
 }
 
 fn start_promotion(scene: &Scene<'_>, content: &Digested, plan: &Plan) -> Turn {
-    let captured_elsewhere = scene.release.is_some_and(|release| release.captured_from().is_some());
-    if let Some((ingress, host)) = captured_elsewhere
-        .then(|| unchanged_hosts(content.objects(), plan.content.objects()))
-        .and_then(|mut hosts| hosts.pop())
-    {
-        let message = format!(
-            "Ingress {ingress} would serve {host}, the host of the environment where it was captured; change the host in \
-             spec.overrides.patches, or name the Ingress in spec.keeps"
-        );
-        return Err(Outcome::Refused { reason: Reason::IngressHost, message });
+    if let Some(outcome) = captured_host(scene, content, plan) {
+        return Err(outcome);
     }
     let replaced = match &scene.world.plans.replaced {
         Some(Ok(replaced)) => replaced.objects.as_slice(),
@@ -123,15 +115,7 @@ fn start_promotion(scene: &Scene<'_>, content: &Digested, plan: &Plan) -> Turn {
     let Some(trial) = scene.world.tried.as_ref().filter(|trial| trial.digest == plan.digest()) else {
         return Ok(scene.preflight(plan));
     };
-    let (crowded, _) = scene.crowded(&plan.objects, trial);
-    let refused: Vec<String> = trial
-        .results
-        .iter()
-        .filter_map(|(key, result)| result.as_ref().err().map(|message| format!("{key}: {message}")))
-        .chain(trial.refusals.iter().cloned())
-        .chain(crowded)
-        .chain(scene.missing(trial))
-        .collect();
+    let refused = refused(scene, plan, trial);
     if !refused.is_empty() {
         if scene.now < later(trial.at, RETRY) {
             return refuse(scene, Reason::Preflight, &refused.join("; "), RETRY);
@@ -153,6 +137,30 @@ fn start_promotion(scene: &Scene<'_>, content: &Digested, plan: &Plan) -> Turn {
         return Ok(scene.preflight(plan));
     }
     intend(scene, content, plan, replaced, approvals)
+}
+
+/// Refuses a release with an Ingress that would serve the host of the environment where it was captured.
+fn captured_host(scene: &Scene<'_>, content: &Digested, plan: &Plan) -> Option<Outcome> {
+    scene.release.filter(|release| release.captured_from().is_some())?;
+    let (ingress, host) = unchanged_hosts(content.objects(), plan.content.objects()).pop()?;
+    let message = format!(
+        "Ingress {ingress} would serve {host}, the host of the environment where it was captured; change the host in \
+         spec.overrides.patches, or name the Ingress in spec.keeps"
+    );
+    Some(Outcome::Refused { reason: Reason::IngressHost, message })
+}
+
+/// What the dry-run found against the objects of a plan.
+fn refused(scene: &Scene<'_>, plan: &Plan, trial: &Trial) -> Vec<String> {
+    let (crowded, _) = scene.crowded(&plan.objects, trial);
+    trial
+        .results
+        .iter()
+        .filter_map(|(key, result)| result.as_ref().err().map(|message| format!("{key}: {message}")))
+        .chain(trial.refusals.iter().cloned())
+        .chain(crowded)
+        .chain(scene.missing(trial))
+        .collect()
 }
 
 /// Whether the restored revision was verified; for the baseline, whether it was healthy when it was found.
