@@ -27,65 +27,101 @@ pub(super) fn of_custom(key: &ObjectKey, custom: &Custom, rules: &Rules<'_>) -> 
         });
     };
     let written = written_at(live, rules.started);
-    let pods: Vec<Pod> = custom.pods.iter().filter(|pod| is_new(pod, written)).cloned().collect();
-    let desired = live.pointer("/spec/replicas").and_then(Value::as_i64);
-    let workload = Workload {
-        desired: i32::try_from(desired.unwrap_or(0)).unwrap_or(i32::MAX).max(count(&pods)),
-        pods,
-        ..Workload::default()
-    };
-    if let failing @ Health::Failing { .. } = pod::of_pods(key, &workload, rules) {
+    let object = LiveObject::of(custom, live, written);
+    if let Some(failing) = object.failing(key, rules) {
         return Some(failing);
     }
-    if let (Mode::Observe | Mode::Settle(_), failing @ Health::Failing { .. }) =
-        (rules.mode, readiness(key, &workload, rules))
-    {
-        return Some(failing);
-    }
-    let since = match rules.mode {
-        Mode::Rollout(since) | Mode::Rollback(since) | Mode::Settle(since) => since,
-        Mode::Observe => rules.started,
-    };
-    let said = said(live, written);
-    if let Said::Stalled(reason, message) = &said {
-        return Some(failing(reason.as_str(), format!("{key}: {message}")));
-    }
-    if rules.mode == Mode::Observe {
-        return Some(Health::Healthy);
-    }
-    if is_paused(live) {
-        let message = format!("{key} is paused; resume it to continue");
-        return Some(Health::Progressing { obstacle: Some(Reason::Paused), message, recheck_at: None });
-    }
-    let has_template = pod_template(live).is_some();
-    let is_settled = matches!(rules.mode, Mode::Settle(_)) && workload.pods.iter().any(|pod| pod.ready);
-    if let Some(held) = held_by_gates(key, &workload.pods).filter(|_| !is_settled) {
-        return Some(held);
-    }
-    if let Some(pod) = pod::not_replaced(&workload.pods).filter(|_| said != Said::Ready) {
-        let text = format!("has a pod that ended with an error and was not replaced, {}", pod.name);
-        return Some(within_deadline(key, &text, since, rules));
-    }
-    match said {
-        Said::Nothing if has_template && desired != Some(0) && workload.pods.is_empty() => {
-            Some(within_deadline(key, "has not been observed by its controller", since, rules))
+    match rules.mode {
+        Mode::Observe => Some(Health::Healthy),
+        Mode::Rollout(since) | Mode::Rollback(since) | Mode::Settle(since) => {
+            object.rolled_out(key, since, rules)
         }
-        Said::NotObserved => {
-            Some(within_deadline(key, "has not been observed by its controller", since, rules))
+    }
+}
+
+/// A live object of a custom kind, with its pods of the newest revision.
+struct LiveObject<'a> {
+    custom: &'a Custom,
+    live: &'a Value,
+    /// `spec.replicas`.
+    desired: Option<i64>,
+    /// Its new pods, as those of any workload.
+    workload: Workload,
+    said: Said,
+}
+
+impl<'a> LiveObject<'a> {
+    fn of(custom: &'a Custom, live: &'a Value, written: Timestamp) -> Self {
+        let pods: Vec<Pod> = custom.pods.iter().filter(|pod| is_new(pod, written)).cloned().collect();
+        let desired = live.pointer("/spec/replicas").and_then(Value::as_i64);
+        let workload = Workload {
+            desired: i32::try_from(desired.unwrap_or(0)).unwrap_or(i32::MAX).max(count(&pods)),
+            pods,
+            ..Workload::default()
+        };
+        Self { custom, live, desired, workload, said: said(live, written) }
+    }
+
+    /// What has failed: a pod, or the object as its controller says. A failing pod is the cause.
+    fn failing(&self, key: &ObjectKey, rules: &Rules<'_>) -> Option<Health> {
+        if let failing @ Health::Failing { .. } = pod::of_pods(key, &self.workload, rules) {
+            return Some(failing);
         }
-        Said::InProgress(message) => Some(within_deadline(key, &message, since, rules)),
-        // Its controller has seen it and made no new pods: the pod template did not change, or see `keeps_earlier_pods`.
-        Said::Observed | Said::Ready if has_template && workload.pods.is_empty() && has_ready(custom) => {
-            Some(Health::Healthy)
+        if let (Mode::Observe | Mode::Settle(_), failing @ Health::Failing { .. }) =
+            (rules.mode, readiness(key, &self.workload, rules))
+        {
+            return Some(failing);
         }
-        // Its pods may belong to objects of another custom kind, or there are none while nothing asks for them.
-        Said::Ready if !custom.pods.iter().any(Pod::is_staying) => Some(Health::Healthy),
-        Said::Nothing | Said::Observed | Said::Ready if has_template => {
-            Some(pods_ready(key, &workload, desired, since, rules))
+        match &self.said {
+            Said::Stalled(reason, message) => Some(failing(reason.as_str(), format!("{key}: {message}"))),
+            Said::Nothing | Said::NotObserved | Said::Observed | Said::Ready | Said::InProgress(_) => None,
         }
-        Said::Nothing => None,
-        Said::Observed | Said::Ready | Said::Stalled(..) => {
-            Some(pods_ready(key, &workload, Some(0), since, rules))
+    }
+
+    /// What is in the way of its rollout; if nothing is, how far the rollout is.
+    fn rolled_out(&self, key: &ObjectKey, since: Timestamp, rules: &Rules<'_>) -> Option<Health> {
+        if is_paused(self.live) {
+            let message = format!("{key} is paused; resume it to continue");
+            return Some(Health::Progressing { obstacle: Some(Reason::Paused), message, recheck_at: None });
+        }
+        let pods = &self.workload.pods;
+        let is_settled = matches!(rules.mode, Mode::Settle(_)) && pods.iter().any(|pod| pod.ready);
+        if let Some(held) = held_by_gates(key, pods).filter(|_| !is_settled) {
+            return Some(held);
+        }
+        if let Some(pod) = pod::not_replaced(pods).filter(|_| self.said != Said::Ready) {
+            let text = format!("has a pod that ended with an error and was not replaced, {}", pod.name);
+            return Some(within_deadline(key, &text, since, rules));
+        }
+        self.progress(key, since, rules)
+    }
+
+    /// How far the rollout is, by what its controller says and by its new pods.
+    fn progress(&self, key: &ObjectKey, since: Timestamp, rules: &Rules<'_>) -> Option<Health> {
+        let Self { custom, desired, workload, .. } = self;
+        let has_template = pod_template(self.live).is_some();
+        let has_no_pods = workload.pods.is_empty();
+        match &self.said {
+            Said::Nothing if has_template && *desired != Some(0) && has_no_pods => {
+                Some(within_deadline(key, "has not been observed by its controller", since, rules))
+            }
+            Said::NotObserved => {
+                Some(within_deadline(key, "has not been observed by its controller", since, rules))
+            }
+            Said::InProgress(message) => Some(within_deadline(key, message, since, rules)),
+            // Its controller has seen it and made no new pods: the pod template did not change, or see `keeps_earlier_pods`.
+            Said::Observed | Said::Ready if has_template && has_no_pods && has_ready(custom) => {
+                Some(Health::Healthy)
+            }
+            // Its pods may belong to objects of another custom kind, or there are none while nothing asks for them.
+            Said::Ready if !custom.pods.iter().any(Pod::is_staying) => Some(Health::Healthy),
+            Said::Nothing | Said::Observed | Said::Ready if has_template => {
+                Some(pods_ready(key, workload, *desired, since, rules))
+            }
+            Said::Nothing => None,
+            Said::Observed | Said::Ready | Said::Stalled(..) => {
+                Some(pods_ready(key, workload, Some(0), since, rules))
+            }
         }
     }
 }
