@@ -168,16 +168,7 @@ fn of_one(subject: &Subject<'_>, rules: &Rules<'_>) -> Health {
         return subject.workload.map_or(Health::Healthy, |workload| of_runs(key, workload, rules));
     }
     let Some(workload) = subject.workload else {
-        return match rules.mode {
-            // A rollback restores no Job that has run.
-            Mode::Rollback(_) if key.kind() == "Job" => Health::Healthy,
-            Mode::Rollout(since) | Mode::Rollback(since) => {
-                within_deadline(key, "does not exist yet", since, rules)
-            }
-            // A Job that has finished may be removed.
-            Mode::Observe | Mode::Settle(_) if key.kind() == "Job" => Health::Healthy,
-            Mode::Observe | Mode::Settle(_) => failing(Reason::Missing, format!("{key} was deleted")),
-        };
+        return of_missing(key, rules);
     };
     if let Some(message) = &workload.failed {
         return match &workload.disrupted {
@@ -221,6 +212,20 @@ fn of_one(subject: &Subject<'_>, rules: &Rules<'_>) -> Health {
             Health::Progressing { obstacle, message, recheck_at: earliest(recheck_at, deadline) }
         }
         other @ (Health::Healthy | Health::Failing { .. }) => other,
+    }
+}
+
+/// The health of a workload that does not exist.
+fn of_missing(key: &ObjectKey, rules: &Rules<'_>) -> Health {
+    match rules.mode {
+        // A rollback restores no Job that has run.
+        Mode::Rollback(_) if key.kind() == "Job" => Health::Healthy,
+        Mode::Rollout(since) | Mode::Rollback(since) => {
+            within_deadline(key, "does not exist yet", since, rules)
+        }
+        // A Job that has finished may be removed.
+        Mode::Observe | Mode::Settle(_) if key.kind() == "Job" => Health::Healthy,
+        Mode::Observe | Mode::Settle(_) => failing(Reason::Missing, format!("{key} was deleted")),
     }
 }
 
