@@ -33,62 +33,101 @@ pub async fn check(
     secrets: BTreeSet<String>,
     needs: BTreeMap<Dependency, BTreeSet<ObjectKey>>,
 ) -> Result<Checked, ActError> {
-    let mut checked = Checked::default();
-    let mut untried = BTreeSet::new();
-    let kind = |kind, plural| {
+    let api = |kind, plural| {
         let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("", "v1", kind), plural);
-        Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &resource)
+        Api::namespaced_with(client.clone(), namespace, &resource)
     };
-    for (key, pod) in pods {
-        match create(&kind("Pod", "pods"), &pod, "pods").await? {
-            Answer::Created | Answer::Exists => {}
-            Answer::NoRight => drop(untried.insert("pods")),
-            Answer::Refused(message) if is_about_a_used_up_quota(&message) => {
-                checked.crowded.insert(key, message);
-            }
-            Answer::Refused(message) => checked.refusals.push(format!("a pod of {key}: {message}")),
-        }
-    }
-    for name in secrets {
-        let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name } });
-        match create(&kind("Secret", "secrets"), &secret, "secrets").await? {
-            Answer::Exists => {}
-            Answer::NoRight => drop(untried.insert("Secrets")),
-            Answer::Created => {
-                checked.refusals.push(format!("Secret {name} does not exist in {namespace}; create it"));
-            }
-            Answer::Refused(message) => checked.refusals.push(format!("Secret {name}: {message}")),
-        }
-    }
-    if !untried.is_empty() {
-        let what: Vec<&str> = untried.into_iter().collect();
+    let mut checked = Checked::default();
+    let pods_were_tried = checked.try_pods(&api("Pod", "pods"), pods).await?;
+    let secrets_were_tried = checked.try_secrets(&api("Secret", "secrets"), namespace, secrets).await?;
+    let untried: Vec<&str> = [(secrets_were_tried, "Secrets"), (pods_were_tried, "pods")]
+        .into_iter()
+        .filter_map(|(were_tried, what)| (!were_tried).then_some(what))
+        .collect();
+    let is_tried = untried.is_empty();
+    if !is_tried {
         checked.unchecked.push(format!(
             "{} were not tried before writing: the ClusterRole towpath-preflight is not bound in {namespace}",
-            what.join(" and "),
+            untried.join(" and "),
         ));
     }
-    let is_tried = checked.unchecked.is_empty();
     for (need, users) in needs {
         // The admission of the tried pods has looked for them.
         if is_tried && matches!(need, Dependency::PriorityClass(_) | Dependency::RuntimeClass(_)) {
             continue;
         }
-        let state = match find(client, namespace, &need).await? {
-            Found::Here => continue,
+        checked.look_for(client, namespace, &need, users).await?;
+    }
+    Ok(checked)
+}
+
+impl Checked {
+    /// Tries to create the pods of workloads. Returns false if the identity may not.
+    async fn try_pods(
+        &mut self,
+        api: &Api<DynamicObject>,
+        pods: Vec<(ObjectKey, Value)>,
+    ) -> Result<bool, ActError> {
+        let mut were_tried = true;
+        for (key, pod) in pods {
+            match create(api, &pod, "pods").await? {
+                Answer::Created | Answer::Exists => {}
+                Answer::NoRight => were_tried = false,
+                Answer::Refused(message) if is_about_a_used_up_quota(&message) => {
+                    self.crowded.insert(key, message);
+                }
+                Answer::Refused(message) => self.refusals.push(format!("a pod of {key}: {message}")),
+            }
+        }
+        Ok(were_tried)
+    }
+
+    /// Tries to create Secrets, which shows whether they exist without reading them. Returns false if the identity may not.
+    async fn try_secrets(
+        &mut self,
+        api: &Api<DynamicObject>,
+        namespace: &str,
+        names: BTreeSet<String>,
+    ) -> Result<bool, ActError> {
+        let mut were_tried = true;
+        for name in names {
+            let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name } });
+            match create(api, &secret, "secrets").await? {
+                Answer::Exists => {}
+                Answer::NoRight => were_tried = false,
+                Answer::Created => {
+                    self.refusals.push(format!("Secret {name} does not exist in {namespace}; create it"));
+                }
+                Answer::Refused(message) => self.refusals.push(format!("Secret {name}: {message}")),
+            }
+        }
+        Ok(were_tried)
+    }
+
+    /// Reads whether an object exists that these workloads need.
+    async fn look_for(
+        &mut self,
+        client: &kube::Client,
+        namespace: &str,
+        need: &Dependency,
+        users: BTreeSet<ObjectKey>,
+    ) -> Result<(), ActError> {
+        let state = match find(client, namespace, need).await? {
+            Found::Here => return Ok(()),
             Found::Unknown(why) => {
                 let (kind, name) = need.parts();
-                checked.unchecked.push(format!("{kind} {name} was not checked before writing: {why}"));
-                continue;
+                self.unchecked.push(format!("{kind} {name} was not checked before writing: {why}"));
+                return Ok(());
             }
             Found::Missing => State::Missing,
             Found::Terminating => State::Terminating,
         };
         for user in users {
-            let sentence = sentence(&user, &need, namespace, state);
-            checked.missing.entry(user).or_default().push(sentence);
+            let sentence = sentence(&user, need, namespace, state);
+            self.missing.entry(user).or_default().push(sentence);
         }
+        Ok(())
     }
-    Ok(checked)
 }
 
 /// The answer to the dry-run of a creation.
