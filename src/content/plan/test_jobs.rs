@@ -98,68 +98,83 @@ fn set_variables(container: &mut Value, variables: &[(&str, String)]) {
 
 /// How the test runs that the annotation of an object declares; none for other objects.
 pub fn settings(key: &ObjectKey, object: &Value) -> Result<Option<TestSettings>, ContentError> {
-    let given = |name| annotations(object).and_then(|all| all.get(name));
-    let Some(value) = given(mark::TEST) else {
-        let alone = [mark::TEST_TIMEOUT, mark::TEST_RETRIES, mark::TEST_KEEP_LOG, mark::TEST_WHEN];
-        return match alone.into_iter().find_map(|name| Some((name, given(name)?))) {
-            Some((name, value)) => {
-                Err(invalid(key, name, value, "it has no effect without the annotation towpath.dev/test"))
-            }
-            None => Ok(None),
-        };
+    let given = Given { key, annotations: annotations(object) };
+    let Some(value) = given.get(mark::TEST) else {
+        return given.without_test().map(|()| None);
     };
     if !key.is("batch", "Job") {
         return Err(invalid(key, mark::TEST, value, "only a Job can be a test; remove the annotation"));
     }
-    if given(mark::HOOK).is_some() {
-        return Err(invalid(
-            key,
-            mark::TEST,
-            value,
-            "a hook cannot be a test; remove one of the annotations",
-        ));
+    if given.get(mark::HOOK).is_some() {
+        let expected = "a hook cannot be a test; remove one of the annotations";
+        return Err(invalid(key, mark::TEST, value, expected));
     }
     let required = match value.as_str() {
         Some("required") => true,
         Some("optional") => false,
         Some(_) | None => return Err(invalid(key, mark::TEST, value, "write required or optional")),
     };
-    let number = |name, most: i32, expected| match given(name) {
-        None => Ok(0),
-        Some(value) => {
-            let number = value
-                .as_str()
-                .and_then(|text| text.parse().ok())
-                .filter(|number| (0..=most).contains(number));
-            number.ok_or_else(|| invalid(key, name, value, expected))
+    let timeout = given.timeout()?;
+    let when = given.when()?;
+    let retries =
+        given.number(mark::TEST_RETRIES, MOST_RETRIES, "write a whole number in quotes, \"10\" at most")?;
+    let keep_log = given.number(
+        mark::TEST_KEEP_LOG,
+        MOST_LINES,
+        "write a number of lines in quotes, \"1000\" at most",
+    )?;
+    Ok(Some(TestSettings { when, required, timeout, retries, keep_log }))
+}
+
+/// The annotations of an object.
+struct Given<'a> {
+    key: &'a ObjectKey,
+    annotations: Option<&'a Map<String, Value>>,
+}
+
+impl<'a> Given<'a> {
+    fn get(&self, name: &str) -> Option<&'a Value> {
+        self.annotations.and_then(|all| all.get(name))
+    }
+
+    /// Refuses settings of a test on an object that is none.
+    fn without_test(&self) -> Result<(), ContentError> {
+        let alone = [mark::TEST_TIMEOUT, mark::TEST_RETRIES, mark::TEST_KEEP_LOG, mark::TEST_WHEN];
+        match alone.into_iter().find_map(|name| Some((name, self.get(name)?))) {
+            Some((name, value)) => {
+                let expected = "it has no effect without the annotation towpath.dev/test";
+                Err(invalid(self.key, name, value, expected))
+            }
+            None => Ok(()),
         }
-    };
-    let timeout = match given(mark::TEST_TIMEOUT) {
-        None => TIMEOUT,
-        Some(value) => {
-            let parsed = value.as_str().and_then(|text| text.parse::<crate::api::Duration>().ok());
-            let parsed = parsed.map(Duration::from).filter(|timeout| !timeout.is_zero());
-            let expected = "write a duration such as 90s or 10m";
-            parsed.ok_or_else(|| invalid(key, mark::TEST_TIMEOUT, value, expected))?
+    }
+
+    fn timeout(&self) -> Result<Duration, ContentError> {
+        let Some(value) = self.get(mark::TEST_TIMEOUT) else { return Ok(TIMEOUT) };
+        let parsed = value.as_str().and_then(|text| text.parse::<crate::api::Duration>().ok());
+        let parsed = parsed.map(Duration::from).filter(|timeout| !timeout.is_zero());
+        let expected = "write a duration such as 90s or 10m";
+        parsed.ok_or_else(|| invalid(self.key, mark::TEST_TIMEOUT, value, expected))
+    }
+
+    /// Only a test of the environment can run before the rollout.
+    fn when(&self) -> Result<TestTime, ContentError> {
+        let is_of_environment = self.get(mark::TEST_OF_ENVIRONMENT).is_some();
+        let value = self.get(mark::TEST_WHEN);
+        match (value, value.and_then(Value::as_str)) {
+            (None, _) | (_, Some("After")) => Ok(TestTime::After),
+            (_, Some("Before")) if is_of_environment => Ok(TestTime::Before),
+            (Some(value), _) => Err(invalid(self.key, mark::TEST_WHEN, value, AFTER)),
         }
-    };
-    let is_of_environment = given(mark::TEST_OF_ENVIRONMENT).is_some();
-    let when = match (given(mark::TEST_WHEN), given(mark::TEST_WHEN).and_then(Value::as_str)) {
-        (None, _) | (_, Some("After")) => TestTime::After,
-        (_, Some("Before")) if is_of_environment => TestTime::Before,
-        (Some(value), _) => return Err(invalid(key, mark::TEST_WHEN, value, AFTER)),
-    };
-    Ok(Some(TestSettings {
-        when,
-        required,
-        timeout,
-        retries: number(mark::TEST_RETRIES, MOST_RETRIES, "write a whole number in quotes, \"10\" at most")?,
-        keep_log: number(
-            mark::TEST_KEEP_LOG,
-            MOST_LINES,
-            "write a number of lines in quotes, \"1000\" at most",
-        )?,
-    }))
+    }
+
+    /// A number up to `most`; 0 if it is not given.
+    fn number(&self, name: &'static str, most: i32, expected: &'static str) -> Result<i32, ContentError> {
+        let Some(value) = self.get(name) else { return Ok(0) };
+        let number = value.as_str().and_then(|text| text.parse().ok());
+        let number = number.filter(|number| (0..=most).contains(number));
+        number.ok_or_else(|| invalid(self.key, name, value, expected))
+    }
 }
 
 fn invalid(key: &ObjectKey, annotation: &'static str, value: &Value, expected: &'static str) -> ContentError {
