@@ -49,10 +49,7 @@ pub async fn drifts(
     let mut unknown = BTreeSet::new();
     for (key, seen) in &candidates {
         match known(handles, project, environment, key, seen) {
-            Some(known) => {
-                drifts.is_recent |= !known.is_settled;
-                drifts.found.extend(known.drifted(key));
-            }
+            Some(known) => record(&mut drifts, key, &known),
             None => _ = unknown.insert(key.clone()),
         }
     }
@@ -76,13 +73,10 @@ pub async fn drifts(
         let before = handles.caches.compared.get(&place);
         // It was read again after the time in which a change may not show.
         let is_settled = before.is_some_and(|before| before.is_of(seen) && before.at.elapsed() >= SETTLES);
+        let version = object.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or_default();
         let known = Compared {
             uid: seen.uid.clone(),
-            version: object
-                .pointer("/metadata/resourceVersion")
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .into(),
+            version: version.to_owned(),
             generation: seen.generation,
             fields: seen.owned.version(),
             application,
@@ -91,8 +85,7 @@ pub async fn drifts(
             at: Instant::now(),
             is_settled,
         };
-        drifts.is_recent |= !is_settled;
-        drifts.found.extend(known.drifted(&key));
+        record(&mut drifts, &key, &known);
         handles.caches.compared.insert(place, known);
     }
     Ok(Some(drifts))
@@ -177,6 +170,11 @@ async fn compare(
     let desired = objects.iter().find(|item| item.key == *key);
     let found = desired.map(|item| drift(object, &item.object, FIELD_MANAGER, MOST)).unwrap_or_default();
     Ok(Some((application.to_owned(), Some(*revision), found)))
+}
+
+fn record(drifts: &mut Drifts, key: &ObjectKey, compared: &Compared) {
+    drifts.is_recent |= !compared.is_settled;
+    drifts.found.extend(compared.drifted(key));
 }
 
 impl Compared {
