@@ -71,11 +71,7 @@ pub async fn run(
         own,
         resources: Resources::new(kinds::plural),
         memory: Memory::default(),
-        prober: Prober::new(
-            Credentials::below(settings.credentials.clone()),
-            api_server(&config).await,
-            Resolver::default(),
-        ),
+        prober: prober(&config, &settings).await,
         providers: Providers::default(),
         requeue,
         caches: Caches::default(),
@@ -153,6 +149,11 @@ async fn watch(handles: &Handles, telemetry: &Telemetry, wake: Wake) -> Watches 
         wake.on(change);
     };
     handles.stores.start(&handles.clients, &handles.settings.scope, telemetry, changed).await
+}
+
+async fn prober(config: &kube::Config, settings: &Settings) -> Prober {
+    let credentials = Credentials::below(settings.credentials.clone());
+    Prober::new(credentials, api_server(config).await, Resolver::default())
 }
 
 /// The addresses of the API server, which no check may ask.
