@@ -2,7 +2,7 @@
 
 use super::{
     Approvals, Condition, Disruption, DriftMode, DriftedField, Duration, Ended, EnvironmentName,
-    EnvironmentTest, Location, NamespaceName, Overrides, ReleaseName, Window, schema,
+    EnvironmentTest, Location, MissingConsent, NamespaceName, Overrides, ReleaseName, Window, schema,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
@@ -203,6 +203,9 @@ pub struct EnvironmentStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     pub message: Option<String>,
+    /// What the owner of the target namespace has not consented to, while the reason of `Ready` is `NotGranted`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing_consent: Option<MissingConsent>,
     /// Fields of Deployments, StatefulSets and DaemonSets that Towpath wrote and another manager changed or removed afterwards, at most 20.
     /// Empty while a promotion of the application is in progress, and before a revision is verified.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -228,6 +231,7 @@ impl Default for EnvironmentStatus {
             applications: Vec::new(),
             summary: None,
             message: None,
+            missing_consent: None,
             drift: Vec::new(),
             disruptions: Vec::new(),
             conditions: Vec::new(),

@@ -14,6 +14,7 @@ pub mod check;
 pub mod check_provider;
 pub mod check_report;
 pub mod condition;
+pub mod consent;
 pub mod content;
 pub mod disruption;
 pub mod drift;
@@ -54,6 +55,7 @@ pub use check_provider::{
 };
 pub use check_report::{CheckReport, Verdict};
 pub use condition::{Condition, HOLDS, READY, RECONCILING, STALLED, VERIFIED, ready};
+pub use consent::MissingConsent;
 pub use content::{Content, ContentSpec};
 pub use disruption::Disruption;
 pub use drift::{DriftMode, DriftedField};

@@ -9,6 +9,7 @@
 pub mod approval;
 pub mod checks;
 pub mod conditions;
+pub mod consent;
 pub mod decision;
 pub mod environment;
 pub mod freezes;
@@ -27,6 +28,7 @@ pub mod world;
 
 /// The objects that `observe` must read for a promotion or a release, and what of them does not count. Questions only, no decisions.
 pub mod needs {
+    pub use super::consent::{message as consent_message, missing_binding};
     pub use super::environment::after_verified::{compared, is_watched};
     pub use super::environment::drift::{Running, application_of, is_compared, running, written};
     pub use super::environment::occupant::{Contender, occupant};

@@ -9,6 +9,7 @@ use crate::cluster::slim::Pod;
 use crate::content::capture::images::{pin, replace_images};
 use crate::content::object::kinds;
 use crate::content::{ContentError, Digested, ObjectKey, ObjectSet, manifests, normalise, select};
+use crate::decide::needs::consent_message;
 use crate::decide::world::{Capture, Grant, Project, Workload};
 use crate::process::Handles;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -131,7 +132,8 @@ async fn from_environment(
             }));
         }
     }
-    if let Grant::Missing(message) = grant(handles, &project.name, environment, WHILE_WRITING).await? {
+    if let Grant::Missing(missing) = grant(handles, &project.name, environment, WHILE_WRITING).await? {
+        let message = consent_message(environment, &missing);
         return Ok(Err(Capture::Waiting { reason: Reason::NotGranted, message }));
     }
     list(handles, project, environment, release, source).await

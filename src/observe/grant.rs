@@ -2,8 +2,9 @@
 
 use super::ObserveError;
 use super::review::is_allowed;
-use crate::api::{DEPLOYER_NAMESPACE, Delivery, Environment};
+use crate::api::{Delivery, Environment, MissingConsent};
 use crate::cluster::Identity;
+use crate::decide::needs::missing_binding;
 use crate::decide::world::Grant;
 use crate::process::{Consent, Handles};
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReviewSpec};
@@ -47,10 +48,11 @@ pub async fn grant(
         .map(|(group, resource, verb)| ask(handles, &identity, namespace_name, group, resource, verb));
     let answers = futures::future::try_join_all(asked).await?;
     let missing = match answers.iter().all(|allowed| *allowed) {
-        false => Some(binding(project, environment)),
-        true => further_kinds(handles, &identity, environment)
-            .await?
-            .map(|kinds| role(project, environment, &kinds)),
+        false => Some(missing_binding(environment)),
+        true => {
+            let resources = further_kinds(handles, &identity, environment).await?;
+            (!resources.is_empty()).then_some(MissingConsent { cluster_role: None, resources })
+        }
     };
     let consent = Consent { missing: missing.clone(), asked: Instant::now(), namespace_uid };
     handles.caches.consents.insert(key, consent);
@@ -63,7 +65,7 @@ async fn further_kinds(
     handles: &Handles,
     identity: &Identity,
     environment: &Environment,
-) -> Result<Option<Vec<String>>, ObserveError> {
+) -> Result<Vec<String>, ObserveError> {
     let verb = match environment.spec.delivery {
         Delivery::Managed => "patch",
         Delivery::Observed => "list",
@@ -81,24 +83,7 @@ async fn further_kinds(
             missing.push(format!("{}.{}", found.plural, found.group).trim_end_matches('.').to_owned());
         }
     }
-    Ok((!missing.is_empty()).then_some(missing))
-}
-
-/// The commands that create the missing Role for further kinds: no role of the chart contains them.
-fn role(project: &str, environment: &Environment, kinds: &[String]) -> String {
-    let namespace = &environment.spec.namespace;
-    let name = environment.name_any();
-    let verbs = match environment.spec.delivery {
-        Delivery::Managed => "create,delete,get,list,patch,update,watch",
-        Delivery::Observed => "get,list,watch",
-    };
-    format!(
-        "the owner of namespace {namespace} has not consented to the kinds of spec.kinds; to consent:\n\
-         kubectl create role towpath-{name} --namespace {namespace} --verb {verbs} --resource {}\n\
-         kubectl create rolebinding towpath-{name} --namespace {namespace} --role towpath-{name} \
-         --serviceaccount {DEPLOYER_NAMESPACE}:{project}.{name}",
-        kinds.join(",")
-    )
+    Ok(missing)
 }
 
 async fn ask(
@@ -122,19 +107,4 @@ async fn ask(
         ..SubjectAccessReviewSpec::default()
     };
     is_allowed(handles, spec, format!("the rights of {}", identity.user_name())).await
-}
-
-/// That a RoleBinding is missing, and the command that creates it.
-pub fn binding(project: &str, environment: &Environment) -> String {
-    let role = match environment.spec.delivery {
-        Delivery::Managed => "towpath-deploy",
-        Delivery::Observed => "towpath-observe",
-    };
-    let namespace = &environment.spec.namespace;
-    let account = format!("{project}.{}", environment.name_any());
-    format!(
-        "the owner of namespace {namespace} has not consented; to consent:\n\
-         kubectl create rolebinding towpath --namespace {namespace} --clusterrole {role} \
-         --serviceaccount {DEPLOYER_NAMESPACE}:{account}"
-    )
 }

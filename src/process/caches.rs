@@ -2,7 +2,7 @@
 //!
 //! Invariant: losing an entry costs a request, never correctness. See [`super::Memory`] for what is remembered of a promotion.
 
-use crate::api::UserInfo;
+use crate::api::{MissingConsent, UserInfo};
 use crate::cluster::Cache;
 use crate::content::ownership::drift::Drift;
 use crate::content::{Digested, ObjectKey};
@@ -17,8 +17,8 @@ pub type EnvironmentKey = (String, String);
 /// Whether the owner of a target namespace consents.
 #[derive(Clone, Debug)]
 pub struct Consent {
-    /// What is missing, and how to grant it; `None` when nothing is.
-    pub missing: Option<String>,
+    /// What is missing; `None` when nothing is.
+    pub missing: Option<MissingConsent>,
     /// When the API server was asked.
     pub asked: Instant,
     /// UID of the namespace then.

@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use towpath::api::{CachedRelease, Environment, Promotion, Release};
+use towpath::decide::consent;
+use towpath::decide::consent::missing_binding;
 use towpath::decide::world::{Objects, Project};
 use towpath::view::checkup::{self, Checkup, Unseen};
 use towpath::view::screen::Layout;
@@ -209,10 +211,14 @@ pub fn checkup() -> Checkup {
         grant: Some("kubectl create role x".to_owned()),
     };
     let mut refused = environment("staging", &[], json!([]));
-    let ready = &mut refused.status.as_mut().unwrap().conditions[0];
+    let missing = missing_binding(&refused);
+    let message = consent::message(&refused, &missing);
+    let status = refused.status.as_mut().unwrap();
+    status.missing_consent = Some(missing);
+    let ready = &mut status.conditions[0];
     (ready.status, ready.reason) = ("False".to_owned(), "NotGranted".to_owned());
-    ready.message =
-        "the owner of namespace shop-staging has not consented; to consent:\nkubectl create rolebinding towpath".to_owned();
+    // An alarm is appended to the message.
+    ready.message = format!("{message}; promotions that depend on these policies do not start");
     let (policies, providers) = (Ok(Vec::new()), Ok(Vec::new()));
     let mut items = vec![
         checkup::server("v1.37.2"),
@@ -239,7 +245,8 @@ fn what_is_missing_is_followed_by_the_command_that_fixes_it() {
             "towpath crds | kubectl apply --server-side --filename -",
             "kubectl create role x",
             "kubectl create rolebinding towpath-viewer-alice@example.com --namespace shop --clusterrole towpath-viewer --user alice@example.com",
-            "kubectl create rolebinding towpath",
+            "kubectl create rolebinding towpath --namespace shop-staging --clusterrole towpath-deploy \
+             --serviceaccount towpath-deployers:shop.staging",
         ]
     );
 }

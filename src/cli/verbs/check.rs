@@ -8,7 +8,6 @@ use crate::cli::output;
 use crate::cli::reader::Reader;
 use crate::cli::rights::user;
 use crate::observe::admission::shipped_policies;
-use crate::observe::grant::binding;
 use crate::view::checkup::{self, Checkup, Item, State, Unseen, judged};
 use crate::view::right::quoted;
 use jiff::Timestamp;
@@ -88,10 +87,9 @@ async fn of_project(reader: &Reader, installation: &Installation<'_>) -> Vec<Ite
             let mut items = checkup::environments(&environments, &policies, &providers);
             let bindings = installation.bindings().await;
             let consent = |environment: &Environment| {
-                let command = binding(&reader.project, environment);
                 let account = format!("{DEPLOYER_NAMESPACE}:{}.{}", reader.project, environment.name());
                 let key = format!("{} {account}", environment.spec.namespace);
-                checkup::consent(environment, bindings.as_ref().map(|all| all.contains(&key)), &command)
+                checkup::consent(environment, bindings.as_ref().map(|all| all.contains(&key)))
             };
             items.extend(environments.iter().filter_map(consent));
             items.sort_by(|a, b| a.of.cmp(&b.of));

@@ -18,7 +18,7 @@ use super::history::housekeeping;
 use super::history::lane::Lane;
 use super::moments::{earliest, later};
 use super::world::{EnvironmentWorld, Project};
-use crate::api::{ApplicationName, EnvironmentStatus, Meta};
+use crate::api::{ApplicationName, EnvironmentStatus, Meta, Reason};
 use alarms::{After, alarms};
 use jiff::{SignedDuration, Timestamp};
 use lane_report::LaneReport;
@@ -73,6 +73,8 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision<EnvironmentS
     let alarms = alarms(world, applications.values(), &after, &status.drift, stored, now);
     let message = [vec![message], alarms.urgent].concat().join("; ");
     status.message = Some(conditions::cut(&message, 4096));
+    let missing = world.project.missing_consent(environment.name());
+    status.missing_consent = missing.filter(|_| reason == Reason::NotGranted).cloned();
     status.conditions =
         conditions::of_state(&state, &reason, &message, environment.generation(), stored, now);
     status.conditions.extend(alarms.conditions);

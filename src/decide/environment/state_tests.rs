@@ -1,7 +1,7 @@
 //! The state of an environment, its message, its alarms and its Events.
 
 use super::*;
-use crate::api::{EnvironmentId, Location};
+use crate::api::{EnvironmentId, Location, MissingConsent};
 use crate::decide::world::{Freeze, NamespaceFacts};
 use std::sync::Arc;
 
@@ -74,7 +74,7 @@ fn a_fault_that_the_namespace_owner_has_to_fix_is_never_final() {
     let facts = NamespaceFacts { uid: "uid-shop-prod".into(), terminating: true };
     terminating.namespaces.insert(Location::home("shop-prod".into()), facts);
     let mut refused = base();
-    refused.grants.insert("prod".into(), Grant::Missing("grant it".into()));
+    refused.grants.insert("prod".into(), Grant::Missing(MissingConsent::default()));
     let mut shared = base();
     let other = EnvironmentId { project: "other".into(), environment: "prod".into() };
     shared.targets.insert(Location::home("shop-prod".into()), [other].into());
@@ -204,7 +204,8 @@ fn only_the_first_sign_of_trouble_becomes_an_event() {
         assert_eq!(found, expected, "{conditions:?}: {}", said(&decision));
     }
     let mut long = project([environment("prod", json!({}))]);
-    long.grants.insert("prod".into(), Grant::Missing("x".repeat(5000)));
+    let missing = MissingConsent { cluster_role: None, resources: vec!["x".repeat(5000)] };
+    long.grants.insert("prod".into(), Grant::Missing(missing));
     let decision = decided(long);
     assert_eq!(notes(&decision)[0].2.len(), 900);
     let status = status(&decision);
@@ -225,9 +226,11 @@ fn an_unchanged_status_is_not_written_again() {
     assert!(second.report.is_none() && second.notes.is_empty(), "{second:?}");
 
     // The same for a fault: its Event is not repeated either.
-    world.project.grants.insert("prod".into(), Grant::Missing("grant it".into()));
+    let missing = missing_binding(&world.environment);
+    let message = consent::message(&world.environment, &missing);
+    world.project.grants.insert("prod".into(), Grant::Missing(missing));
     let third = decide(&world, at("13:00:00"));
-    assert_eq!(notes(&third), [(true, "NotGranted".to_owned(), "grant it".to_owned())]);
+    assert_eq!(notes(&third), [(true, "NotGranted".to_owned(), message)]);
     let mut environment = world.environment.as_ref().clone();
     environment.status = third.report;
     world.environment = Arc::new(environment);

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::api::{ApplicationStatus, RECONCILING, RevisionRef, STALLED};
+use crate::decide::consent;
+use crate::decide::consent::missing_binding;
 use crate::decide::decision::Action;
 use crate::decide::fixture_tests::{
     answer, at, digest, environment, person, project, promotion, release, stamp, the_environment,
@@ -283,16 +285,22 @@ fn a_promotion_is_created_before_its_gate_of_time_opens_if_people_have_to_approv
 #[test]
 fn no_promotion_is_created_while_the_environment_has_a_fault() {
     let mut project = project([environment("prod", json!({})), release("shop-1.1.0", json!({}))]);
-    project.grants.insert("prod".into(), Grant::Missing("grant it".into()));
+    let missing = missing_binding(&the_environment(&project, "prod"));
+    project.grants.insert("prod".into(), Grant::Missing(missing.clone()));
     let decision = decided(project.clone());
-    assert_eq!(said(&decision), "Ready=False NotGranted, Reconciling=True NotGranted: grant it");
+    let message = consent::message(&the_environment(&project, "prod"), &missing);
+    let expected = format!("Ready=False NotGranted, Reconciling=True NotGranted: {message}");
+    assert_eq!(said(&decision), expected);
+    assert_eq!(status(&decision).missing_consent, Some(missing));
     assert_eq!(
         (created_promotions(&decision), entry_of(&status(&decision), "shop").active.clone()),
         (vec![], None)
     );
 
     project.grants.insert("prod".into(), Grant::Granted);
-    assert_eq!(created_promotions(&decided(project)).len(), 1);
+    let decision = decided(project);
+    assert_eq!(created_promotions(&decision).len(), 1);
+    assert_eq!(status(&decision).missing_consent, None);
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use crate::api::{Environment, EnvironmentName, Meta, Reason, RollbackPolicySpec};
 use crate::content::template_fault;
 use crate::decide::checks;
+use crate::decide::consent;
 use crate::decide::gates::schedule::check_all;
-use crate::decide::world::{Grant, Project};
+use crate::decide::world::Project;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
@@ -40,10 +41,10 @@ pub fn target(project: &Project, environment: &Environment) -> Option<Fault> {
             reason: Reason::NamespaceTerminating,
             message: format!("the namespace {namespace} is being deleted"),
         }),
-        Some(_) => match project.grant(environment.name()) {
-            Grant::Missing(message) => Some(Fault { reason: Reason::NotGranted, message: message.clone() }),
-            Grant::Granted | Grant::NotAsked => None,
-        },
+        Some(_) => project.missing_consent(environment.name()).map(|missing| Fault {
+            reason: Reason::NotGranted,
+            message: consent::message(environment, missing),
+        }),
     }
 }
 

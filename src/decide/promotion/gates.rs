@@ -5,6 +5,7 @@ use super::{Decision, RETRY, Scene, recalled};
 use crate::api::{
     Approvals, ApprovalsReport, CachedRelease, GateName, Meta, Promotion, PromotionKind, Reason,
 };
+use crate::decide::consent;
 use crate::decide::gates::approvals::{
     Case, Tally, due, may_start_unapproved, required_approvals, tally, would_be_spared,
 };
@@ -208,7 +209,10 @@ pub(super) fn missing_consent(scene: &Scene<'_>) -> Option<(Reason, String, Opti
             "the consent of the namespace owner is being checked".to_owned(),
             Some(later(scene.now, RETRY)),
         )),
-        Grant::Missing(message) => Some((Reason::NotGranted, message.clone(), Some(later(scene.now, RETRY)))),
+        Grant::Missing(missing) => {
+            let message = consent::message(scene.environment, missing);
+            Some((Reason::NotGranted, message, Some(later(scene.now, RETRY))))
+        }
     }
 }
 

@@ -9,8 +9,8 @@ use super::outcome::{Outcome, Turn};
 use super::rollout::roll_out;
 use super::{Decision, Scene, recalled};
 use crate::api::{Delivery, Meta, Promotion, PromotionPhase, Reason};
+use crate::decide::consent;
 use crate::decide::moments::{later, span};
-use crate::decide::world::Grant;
 use jiff::Timestamp;
 
 /// Decides about a promotion whose intent is recorded.
@@ -51,10 +51,11 @@ pub(super) fn decide(scene: &Scene<'_>) -> Turn {
             });
         }
     };
-    if let Grant::Missing(message) = scene.world.project.grant(scene.environment.name()) {
+    if let Some(missing) = scene.world.project.missing_consent(scene.environment.name()) {
+        let message = consent::message(scene.environment, missing);
         let status = waits_for_a_person(scene, scene.status.clone(), true);
         let again = Some(later(scene.now, super::RETRY));
-        return Ok(scene.wait_with(status, &Reason::NotGranted, message, again));
+        return Ok(scene.wait_with(status, &Reason::NotGranted, &message, again));
     }
     match rolled_out_at(scene) {
         Some(since) => observe(scene, wanted, since),

@@ -2,8 +2,8 @@
 
 use crate::api::{
     ApplicationName, Approval, CachedRelease, ChangeFreeze, ChangeType, CheckProvider, CheckProviderSpec,
-    ClusterChangeFreeze, Environment, EnvironmentId, EnvironmentName, Location, Meta, ProjectName, Promotion,
-    Recall, ReleaseName, Requirement, RollbackPolicy, RollbackPolicySpec, UserInfo,
+    ClusterChangeFreeze, Environment, EnvironmentId, EnvironmentName, Location, Meta, MissingConsent,
+    ProjectName, Promotion, Recall, ReleaseName, Requirement, RollbackPolicy, RollbackPolicySpec, UserInfo,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -216,6 +216,14 @@ impl Project {
         self.grants.get(environment).unwrap_or(&Grant::NotAsked)
     }
 
+    /// What the owner of an environment's target namespace has not consented to, as far as it was checked.
+    pub fn missing_consent(&self, environment: &str) -> Option<&MissingConsent> {
+        match self.grant(environment) {
+            Grant::Missing(missing) => Some(missing),
+            Grant::NotAsked | Grant::Granted => None,
+        }
+    }
+
     /// Whether a user has a right on an environment. None if it was not checked.
     pub fn may(&self, verb: Verb, environment: &str, user: &UserInfo) -> Option<bool> {
         self.rights.get(&(verb, environment.into(), user.clone())).copied()
@@ -338,6 +346,6 @@ pub enum Grant {
     NotAsked,
     /// The deployer identity has the required rights there.
     Granted,
-    /// Rights are missing; which ones.
-    Missing(String),
+    /// Rights are missing.
+    Missing(MissingConsent),
 }

@@ -6,6 +6,7 @@ use crate::api::{
     ApplicationName, CachedRelease, ChangeType, Condition, Environment, EnvironmentId, Meta, READY, Reason,
     Requirement,
 };
+use crate::decide::consent::missing_binding;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -31,9 +32,11 @@ impl Project {
             };
             let occupant = occupant.map_or_else(unknown_occupant, |occupant| self.id(occupant));
             self.targets.entry(target).or_default().insert(occupant);
-            let grant = match ready.filter(|_| is(Reason::NotGranted)) {
-                Some(ready) => Grant::Missing(ready.message.clone()),
-                None => Grant::Granted,
+            let reported = environment.status.as_ref().and_then(|status| status.missing_consent.clone());
+            let grant = match is(Reason::NotGranted) {
+                // Controllers before the field did not report what is missing.
+                true => Grant::Missing(reported.unwrap_or_else(|| missing_binding(environment))),
+                false => Grant::Granted,
             };
             self.grants.insert(environment.name().into(), grant);
         }

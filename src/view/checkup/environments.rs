@@ -1,7 +1,8 @@
 //! What the environments of a project need: the owner's consent, and providers for their checks.
 
 use super::{Item, Seen, State, Unseen, item, judged};
-use crate::api::{CheckProvider, Condition, Environment, Meta, RollbackPolicy, ready};
+use crate::api::{CheckProvider, Condition, Environment, Meta, Reason, RollbackPolicy, ready};
+use crate::decide::consent::{commands, missing_binding, sentence};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The environments of a project, and the providers that their checks ask.
@@ -57,23 +58,22 @@ fn of_environment(of: &str, environment: &Environment) -> Vec<Item> {
     let degraded = conditions.iter().find(|it| it.type_ == "SecurityDegraded" && it.status == "True");
     let is_fine = ready.status == "True"
         || environment.status.iter().any(|it| it.applications.iter().any(|it| it.active.is_some()));
-    let namespace = &environment.spec.namespace;
     let mut items = vec![match is_fine {
         true => item(of, "ready", State::Fine, "the controller reports no fault"),
-        false => faulty(of, "ready", ready, namespace),
+        false => faulty(of, "ready", ready, environment),
     }];
-    items.extend(degraded.map(|condition| faulty(of, "policies", condition, namespace)));
+    items.extend(degraded.map(|condition| faulty(of, "policies", condition, environment)));
     items
 }
 
 /// Whether the owner of the target namespace has consented. `bound` is whether a RoleBinding there names the identity of the environment.
-/// `missing` says that none does, and how to create it. None if the environment reports it itself.
-pub fn consent(environment: &Environment, bound: Result<bool, &Unseen>, missing: &str) -> Option<Item> {
+/// None if the environment reports it itself.
+pub fn consent(environment: &Environment, bound: Result<bool, &Unseen>) -> Option<Item> {
     let of = format!("environment/{}", environment.name());
     let conditions =
         environment.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let reason = ready(conditions).map(|ready| ready.reason.as_str());
-    if reason == Some("NotGranted") {
+    if reason == Some(Reason::NotGranted.as_str()) {
         return None;
     }
     let has_run = environment.status.iter().any(|it| it.applications.iter().any(|it| it.current.is_some()));
@@ -83,9 +83,9 @@ pub fn consent(environment: &Environment, bound: Result<bool, &Unseen>, missing:
             item(&of, "consent", State::Fine, format!("a RoleBinding in {namespace} names its identity"))
         }
         Ok(false) => {
-            let (first, commands) = missing.split_once('\n').unwrap_or((missing, ""));
-            let first = first.split("; to consent").next().unwrap_or(first);
-            item(&of, "consent", State::Missing, first).fixed_by(commands)
+            let missing = missing_binding(environment);
+            item(&of, "consent", State::Missing, sentence(environment, &missing))
+                .fixed_by(commands(environment, &missing).join("\n"))
         }
         Err(_) if has_run => item(
             &of,
@@ -99,17 +99,21 @@ pub fn consent(environment: &Environment, bound: Result<bool, &Unseen>, missing:
     })
 }
 
-/// The first line of a message says what is wrong; further lines are commands.
-fn faulty(of: &str, name: &str, condition: &Condition, namespace: &str) -> Item {
-    let (first, commands) = condition.message.split_once('\n').unwrap_or((&condition.message, ""));
-    let first = first.split("; to consent").next().unwrap_or(first);
-    let fix = match (commands, condition.reason.as_str()) {
-        ("", "NamespaceMissing") => Some(format!("kubectl create namespace {namespace}")),
-        // Other messages may hold what a container wrote.
-        (commands, "NotGranted") if !commands.is_empty() => Some(commands.to_owned()),
-        (_, _) => None,
-    };
-    Item { fix, ..item(of, name, State::Missing, format!("{}: {first}", condition.reason)) }
+/// What a condition reports, and the commands that fix it, as far as they are known.
+fn faulty(of: &str, name: &str, condition: &Condition, environment: &Environment) -> Item {
+    let reason = condition.reason.as_str();
+    let missing = environment.status.as_ref().and_then(|status| status.missing_consent.as_ref());
+    if let Some(missing) = missing.filter(|_| reason == Reason::NotGranted.as_str()) {
+        let message = format!("{reason}: {}", sentence(environment, missing));
+        return item(of, name, State::Missing, message).fixed_by(commands(environment, missing).join("\n"));
+    }
+    // Further lines may be what a container wrote.
+    let first = condition.message.lines().next().unwrap_or_default();
+    let found = item(of, name, State::Missing, format!("{reason}: {first}"));
+    match reason == Reason::NamespaceMissing.as_str() {
+        true => found.fixed_by(format!("kubectl create namespace {}", environment.spec.namespace)),
+        false => found,
+    }
 }
 
 fn provider(of: &str, name: &str, found: Option<&CheckProvider>) -> Item {

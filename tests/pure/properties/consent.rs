@@ -4,7 +4,7 @@ use super::worlds::Choices;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use towpath::api::{Approval, ChangeType, GateName, Recall, UserInfo};
+use towpath::api::{Approval, ChangeType, GateName, MissingConsent, Recall, UserInfo};
 use towpath::decide::world::{Admission, Freeze, Project, Verb};
 
 const PEOPLE: [&str; 4] = ["alice", "bob", "carol", "system:serviceaccount:a:b"];
@@ -12,6 +12,12 @@ const PEOPLE: [&str; 4] = ["alice", "bob", "carol", "system:serviceaccount:a:b"]
 pub fn user(choices: &mut Choices<'_>) -> UserInfo {
     let groups = if choices.one_in(2) { vec!["leads".to_owned()] } else { vec![] };
     UserInfo { username: choices.of(&PEOPLE).into(), uid: None, groups }
+}
+
+/// Rights on the kinds of `spec.kinds` that the owner of a namespace has not granted.
+pub fn missing(choices: &mut Choices<'_>) -> MissingConsent {
+    let resource = choices.text().chars().take(317).collect();
+    MissingConsent { cluster_role: None, resources: vec![resource] }
 }
 
 /// Approvals, recalls, freezes, rights and policies. Digests are of what the worlds would write, so that some do count.

@@ -274,7 +274,7 @@ fn promotion_status(choices: &mut Choices<'_>) -> PromotionStatus {
 fn grant(choices: &mut Choices<'_>) -> Grant {
     match choices.number(8) {
         6 => Grant::NotAsked,
-        7 => Grant::Missing(choices.text()),
+        7 => Grant::Missing(consent::missing(choices)),
         _ => Grant::Granted,
     }
 }
