@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use judge::{Judge, Linted};
 use meaning::written;
 use schema::Problem;
-use yaml::{Node, Place};
+use yaml::{Node, Position};
 
 /// A file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,7 +82,7 @@ pub fn lint(files: &[File], now: Timestamp) -> anyhow::Result<Report> {
 impl Report {
     fn take(&mut self, object: &Linted, severity: Severity, problems: Vec<Problem>) {
         for problem in problems {
-            let at = object.node.place(&problem.path);
+            let at = object.node.position(&problem.path);
             let field = written(&problem.path);
             // Messages that name a field themselves need not name it twice.
             let message = problem.message.strip_prefix(&format!("{field}: ")).unwrap_or(&problem.message);
@@ -90,7 +90,15 @@ impl Report {
         }
     }
 
-    fn add(&mut self, file: &str, at: Place, severity: Severity, object: &str, field: &str, message: String) {
+    fn add(
+        &mut self,
+        file: &str,
+        at: Position,
+        severity: Severity,
+        object: &str,
+        field: &str,
+        message: String,
+    ) {
         self.findings.findings.push(Finding {
             file: file.to_owned(),
             line: at.line,

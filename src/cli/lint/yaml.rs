@@ -12,9 +12,9 @@ const MAX_DEPTH: usize = 100;
 /// Values of a document, with those that aliases repeat.
 const MAX_VALUES: usize = 200_000;
 
-/// A place in a file, from 1.
+/// A position in a file, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct Position {
     pub line: usize,
     pub column: usize,
 }
@@ -22,14 +22,14 @@ pub struct Place {
 /// What is wrong with the text, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    pub at: Place,
+    pub at: Position,
     pub message: String,
 }
 
 /// A value, and where it starts.
 #[derive(Clone, Debug)]
 pub struct Node {
-    pub at: Place,
+    pub at: Position,
     pub content: Content,
 }
 
@@ -37,8 +37,8 @@ pub struct Node {
 pub enum Content {
     Scalar(Value),
     List(Vec<Node>),
-    /// Keys in their order, with their places.
-    Map(Vec<(String, Place, Node)>),
+    /// Keys in their order, with their positions.
+    Map(Vec<(String, Position, Node)>),
 }
 
 /// A step of a path.
@@ -49,7 +49,7 @@ pub enum Step {
 }
 
 impl Node {
-    /// The value without its places.
+    /// The value without its positions.
     pub fn value(&self) -> Value {
         match &self.content {
             Content::Scalar(value) => value.clone(),
@@ -62,7 +62,7 @@ impl Node {
     }
 
     /// Where a path leads to; if a part of it is missing, where its parent is.
-    pub fn place(&self, path: &[Step]) -> Place {
+    pub fn position(&self, path: &[Step]) -> Position {
         let (mut node, mut at) = (self, self.at);
         for step in path {
             let next = match (step, &node.content) {
@@ -113,20 +113,20 @@ struct Composer<'a> {
     values: usize,
 }
 
-fn place(span: &Span) -> Place {
-    Place { line: span.start.line(), column: span.start.col() + 1 }
+fn position(span: &Span) -> Position {
+    Position { line: span.start.line(), column: span.start.col() + 1 }
 }
 
 impl<'a> Composer<'a> {
-    fn next(&mut self) -> Result<(Event<'a>, Place), Fault> {
+    fn next(&mut self) -> Result<(Event<'a>, Position), Fault> {
         let unexpected = |error: &ScanError| Fault {
-            at: Place { line: error.marker().line(), column: error.marker().col() + 1 },
+            at: Position { line: error.marker().line(), column: error.marker().col() + 1 },
             message: format!("this is not YAML: {}", error.info()),
         };
         match self.parser.next() {
-            Some(Ok((event, span))) => Ok((event, place(&span))),
+            Some(Ok((event, span))) => Ok((event, position(&span))),
             Some(Err(error)) => Err(unexpected(&error)),
-            None => Ok((Event::StreamEnd, Place { line: 1, column: 1 })),
+            None => Ok((Event::StreamEnd, Position { line: 1, column: 1 })),
         }
     }
 
@@ -155,7 +155,7 @@ impl<'a> Composer<'a> {
         }
     }
 
-    fn node(&mut self, event: Event<'a>, at: Place, depth: usize) -> Result<Node, Fault> {
+    fn node(&mut self, event: Event<'a>, at: Position, depth: usize) -> Result<Node, Fault> {
         self.values += 1;
         if self.values > MAX_VALUES {
             return Err(fault(at, format!("the document has more than {MAX_VALUES} values")));
@@ -205,7 +205,7 @@ impl<'a> Composer<'a> {
     }
 
     fn map(&mut self, depth: usize) -> Result<Content, Fault> {
-        let mut fields: Vec<(String, Place, Node)> = Vec::new();
+        let mut fields: Vec<(String, Position, Node)> = Vec::new();
         let mut merged = Vec::new();
         loop {
             let (event, at) = self.next()?;
@@ -239,7 +239,7 @@ impl<'a> Composer<'a> {
 }
 
 /// Adds the fields of `<<` that are not there.
-fn merge(fields: &mut Vec<(String, Place, Node)>, node: Node) {
+fn merge(fields: &mut Vec<(String, Position, Node)>, node: Node) {
     match node.content {
         Content::Map(more) => {
             for field in more {
@@ -261,7 +261,7 @@ fn size(node: &Node) -> usize {
     }
 }
 
-fn fault(at: Place, message: impl Into<String>) -> Fault {
+fn fault(at: Position, message: impl Into<String>) -> Fault {
     Fault { at, message: message.into() }
 }
 

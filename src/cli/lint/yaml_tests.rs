@@ -1,8 +1,8 @@
 use super::*;
 use serde_json::json;
 
-fn at(line: usize, column: usize) -> Place {
-    Place { line, column }
+fn at(line: usize, column: usize) -> Position {
+    Position { line, column }
 }
 
 #[test]
@@ -18,7 +18,7 @@ fn documents_have_values_and_places() {
             json!({ "kind": "B" })
         ]
     );
-    for (path, place) in [
+    for (path, position) in [
         ("", at(2, 1)),
         ("spec.list", at(4, 3)),
         ("spec.list[0].on", at(6, 5)),
@@ -26,9 +26,9 @@ fn documents_have_values_and_places() {
         ("spec.list[1]", at(7, 5)),
         ("spec.list[7].name", at(4, 3)),
     ] {
-        assert_eq!(documents[0].place(&steps(path)), place, "{path}");
+        assert_eq!(documents[0].position(&steps(path)), position, "{path}");
     }
-    assert_eq!(documents[1].place(&steps("kind")), at(10, 2));
+    assert_eq!(documents[1].position(&steps("kind")), at(10, 2));
 }
 
 #[test]
