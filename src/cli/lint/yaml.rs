@@ -21,7 +21,7 @@ pub struct Position {
 
 /// What is wrong with the text, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct YamlError {
     pub at: Position,
     pub message: String,
 }
@@ -93,8 +93,8 @@ impl Node {
     }
 }
 
-/// The documents of a text that hold something, and the fault at which reading ended.
-pub fn documents(text: &str) -> (Vec<Node>, Option<Fault>) {
+/// The documents of a text that hold something, and the error at which reading ended.
+pub fn documents(text: &str) -> (Vec<Node>, Option<YamlError>) {
     let mut composer = Composer { parser: Parser::new_from_str(text), anchors: BTreeMap::new(), values: 0 };
     let mut documents = Vec::new();
     loop {
@@ -102,7 +102,7 @@ pub fn documents(text: &str) -> (Vec<Node>, Option<Fault>) {
             Ok(Some(node)) if matches!(node.content, Content::Scalar(Value::Null)) => {}
             Ok(Some(node)) => documents.push(node),
             Ok(None) => return (documents, None),
-            Err(fault) => return (documents, Some(fault)),
+            Err(error) => return (documents, Some(error)),
         }
     }
 }
@@ -118,8 +118,8 @@ fn position(span: &Span) -> Position {
 }
 
 impl<'a> Composer<'a> {
-    fn next(&mut self) -> Result<(Event<'a>, Position), Fault> {
-        let unexpected = |error: &ScanError| Fault {
+    fn next(&mut self) -> Result<(Event<'a>, Position), YamlError> {
+        let unexpected = |error: &ScanError| YamlError {
             at: Position { line: error.marker().line(), column: error.marker().col() + 1 },
             message: format!("this is not YAML: {}", error.info()),
         };
@@ -131,7 +131,7 @@ impl<'a> Composer<'a> {
     }
 
     /// The next document. None at the end.
-    fn document(&mut self) -> Result<Option<Node>, Fault> {
+    fn document(&mut self) -> Result<Option<Node>, YamlError> {
         loop {
             let (event, at) = self.next()?;
             match event {
@@ -149,24 +149,25 @@ impl<'a> Composer<'a> {
                 | Event::SequenceEnd
                 | Event::MappingStart(..)
                 | Event::MappingEnd => {
-                    return Err(fault(at, "this is not YAML: a value outside of a document"));
+                    return Err(yaml_error(at, "this is not YAML: a value outside of a document"));
                 }
             }
         }
     }
 
-    fn node(&mut self, event: Event<'a>, at: Position, depth: usize) -> Result<Node, Fault> {
+    fn node(&mut self, event: Event<'a>, at: Position, depth: usize) -> Result<Node, YamlError> {
         self.values += 1;
         if self.values > MAX_VALUES {
-            return Err(fault(at, format!("the document has more than {MAX_VALUES} values")));
+            return Err(yaml_error(at, format!("the document has more than {MAX_VALUES} values")));
         }
         if depth > MAX_DEPTH {
-            return Err(fault(at, format!("the document has more than {MAX_DEPTH} levels")));
+            return Err(yaml_error(at, format!("the document has more than {MAX_DEPTH} levels")));
         }
         let (anchor, content) = match event {
             Event::Alias(anchor) => {
                 let found = self.anchors.get(&anchor).cloned();
-                let node = found.ok_or_else(|| fault(at, "the alias refers to a value that contains it"))?;
+                let node =
+                    found.ok_or_else(|| yaml_error(at, "the alias refers to a value that contains it"))?;
                 self.values += size(&node);
                 return Ok(Node { at, content: node.content });
             }
@@ -193,7 +194,7 @@ impl<'a> Composer<'a> {
         Ok(node)
     }
 
-    fn list(&mut self, depth: usize) -> Result<Content, Fault> {
+    fn list(&mut self, depth: usize) -> Result<Content, YamlError> {
         let mut items = Vec::new();
         loop {
             let (event, at) = self.next()?;
@@ -204,7 +205,7 @@ impl<'a> Composer<'a> {
         }
     }
 
-    fn map(&mut self, depth: usize) -> Result<Content, Fault> {
+    fn map(&mut self, depth: usize) -> Result<Content, YamlError> {
         let mut fields: Vec<(String, Position, Node)> = Vec::new();
         let mut merged = Vec::new();
         loop {
@@ -218,7 +219,7 @@ impl<'a> Composer<'a> {
                 (_, Content::Scalar(Value::String(text))) => text,
                 (_, Content::Scalar(other)) => other.to_string(),
                 (_, Content::List(_) | Content::Map(_)) => {
-                    return Err(fault(at, "a key must be text, not a list or an object"));
+                    return Err(yaml_error(at, "a key must be text, not a list or an object"));
                 }
             };
             let (event, value_at) = self.next()?;
@@ -226,7 +227,7 @@ impl<'a> Composer<'a> {
             if is_merge {
                 merged.push(node);
             } else if fields.iter().any(|(other, ..)| *other == key) {
-                return Err(fault(at, format!("the key {key:?} occurs twice")));
+                return Err(yaml_error(at, format!("the key {key:?} occurs twice")));
             } else {
                 fields.push((key, at, node));
             }
@@ -261,8 +262,8 @@ fn size(node: &Node) -> usize {
     }
 }
 
-fn fault(at: Position, message: impl Into<String>) -> Fault {
-    Fault { at, message: message.into() }
+fn yaml_error(at: Position, message: impl Into<String>) -> YamlError {
+    YamlError { at, message: message.into() }
 }
 
 /// The steps of a path such as `spec.windows[2].schedule`.
