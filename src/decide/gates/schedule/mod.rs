@@ -67,29 +67,29 @@ pub enum Opening {
 
 /// A window that cannot be evaluated, or windows that together never open.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct WindowFault {
     /// The field: `schedule` of one window, `windows[2].schedule` of several.
     pub field: String,
     /// What is wrong with it, and what to do.
     pub message: String,
 }
 
-impl std::fmt::Display for Fault {
+impl std::fmt::Display for WindowFault {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(out, "{}: {}", self.field, self.message)
     }
 }
 
 /// Whether a window can be evaluated: its time zone, cron expression and duration are valid.
-pub fn check(window: &Window) -> Result<(), Fault> {
+pub fn check(window: &Window) -> Result<(), WindowFault> {
     Recurrence::of(window).map(|_| ())
 }
 
 /// The first fault of the windows: of one of them, or that promotions may not start at any time within four years.
-pub fn check_all(windows: &[Window], now: Timestamp) -> Result<(), Fault> {
+pub fn check_all(windows: &[Window], now: Timestamp) -> Result<(), WindowFault> {
     let schedule = Schedule::of(windows)?;
     match schedule.until(minute(now), FOUR_YEARS) {
-        None if !schedule.is_open(minute(now)) => Err(Fault {
+        None if !schedule.is_open(minute(now)) => Err(WindowFault {
             field: "windows".to_owned(),
             message:
                 "Deny windows cover every time at which a promotion could start in the next four years; shorten or \
@@ -120,16 +120,16 @@ struct Schedule<'a> {
 }
 
 impl<'a> Schedule<'a> {
-    fn of(windows: &'a [Window]) -> Result<Self, Fault> {
+    fn of(windows: &'a [Window]) -> Result<Self, WindowFault> {
         if windows.len() > MOST {
-            return Err(Fault {
+            return Err(WindowFault {
                 field: "windows".to_owned(),
                 message: format!("has {} entries, and {MOST} are allowed; merge some of them", windows.len()),
             });
         }
         let parsed = windows.iter().enumerate().map(|(index, window)| {
             Recurrence::of(window)
-                .map_err(|fault| Fault { field: format!("windows[{index}].{}", fault.field), ..fault })
+                .map_err(|fault| WindowFault { field: format!("windows[{index}].{}", fault.field), ..fault })
         });
         parsed.collect::<Result<_, _>>().map(|windows| Self { windows })
     }

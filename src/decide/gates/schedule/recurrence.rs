@@ -4,7 +4,7 @@ use super::cron::Cron;
 use super::minutes::{DAY, DayBits, Minutes};
 use super::zone;
 use super::zone::{Stretch, stretches};
-use super::{Fault, change};
+use super::{WindowFault, change};
 use crate::api::Window;
 use jiff::SignedDuration;
 use jiff::civil::{Date, date};
@@ -38,8 +38,8 @@ struct OpenDay {
 
 impl<'a> Recurrence<'a> {
     /// Parses a window.
-    pub fn of(window: &'a Window) -> Result<Self, Fault> {
-        let fault = |field: &'static str| move |message| Fault { field: field.to_owned(), message };
+    pub fn of(window: &'a Window) -> Result<Self, WindowFault> {
+        let fault = |field: &'static str| move |message| WindowFault { field: field.to_owned(), message };
         let cron = Cron::parse(&window.schedule).map_err(fault("schedule"))?;
         let duration = whole_minutes(window).map_err(fault("duration"))?;
         let zone = zone::find(&window.time_zone).map_err(fault("timeZone"))?;
