@@ -73,7 +73,7 @@ pub use names::{
     ApplicationName, ClusterName, EnvironmentId, EnvironmentName, Location, NamespaceName, ProjectName,
     ReleaseName,
 };
-pub use object_change::{Change, ChangeAction, FieldChange, Had, NodePort, Removal};
+pub use object_change::{ChangeAction, FieldChange, Had, NodePort, ObjectChange, Removal};
 pub use overrides::{
     EnvironmentVariable, Overrides, Patch, PatchOperation, ReplicaOverride, VariableOverride,
 };

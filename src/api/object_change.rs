@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// One object that a promotion changes, or that it leaves although the content no longer contains it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Change {
+pub struct ObjectChange {
     /// API group and version of the object.
     #[schemars(length(max = 253))]
     pub api_version: String,
@@ -46,7 +46,7 @@ pub struct Change {
     pub had: Option<Box<Had>>,
 }
 
-impl Change {
+impl ObjectChange {
     /// A change without details.
     pub fn new(api_version: &str, kind: &str, name: &str, action: ChangeAction) -> Self {
         Self {

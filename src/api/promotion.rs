@@ -1,9 +1,9 @@
 //! Promotion: the promotion of one release to one environment, or a rollback, and the record of it.
 
 use super::{
-    ApplicationName, ApprovalsReport, Change, ChangeRecord, CheckReport, Condition, Disruption,
-    EnvironmentName, ObjectRef, Override, PromotionKind, PromotionPhase, ReleaseName, Requirement,
-    TestStatus, UserInfo, mark, schema,
+    ApplicationName, ApprovalsReport, ChangeRecord, CheckReport, Condition, Disruption, EnvironmentName,
+    ObjectChange, ObjectRef, Override, PromotionKind, PromotionPhase, ReleaseName, Requirement, TestStatus,
+    UserInfo, mark, schema,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
@@ -166,7 +166,7 @@ pub struct PromotionStatus {
     /// need no change are not listed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 400))]
-    pub changes: Vec<Change>,
+    pub changes: Vec<ObjectChange>,
     /// For a dry run: what would keep the promotion from starting, such as an object that the API server refuses, in its words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50), inner(length(max = 1024)))]
@@ -241,8 +241,9 @@ pub struct PromotionStatus {
 impl PromotionStatus {
     /// Whether the promotion changes this object.
     pub fn changes_object(&self, api_version: &str, kind: &str, name: &str) -> bool {
-        let is_it =
-            |change: &Change| change.api_version == api_version && change.kind == kind && change.name == name;
+        let is_it = |change: &ObjectChange| {
+            change.api_version == api_version && change.kind == kind && change.name == name
+        };
         self.changes.iter().any(is_it)
     }
 }

@@ -4,7 +4,7 @@
 
 use super::screen::{Branch, Cell, Layout};
 use super::tone::Tone;
-use crate::api::{Change, ChangeAction, Environment, FieldChange, Meta, Promotion, Removal};
+use crate::api::{ChangeAction, Environment, FieldChange, Meta, ObjectChange, Promotion, Removal};
 use crate::content::object::comparison::hash;
 use semver::Version;
 use serde::Serialize;
@@ -115,7 +115,7 @@ pub fn between(from: &Promotion, to: &Promotion) -> Diff {
     framed(to, Some(from.spec.release.to_string()), both.collect())
 }
 
-fn framed(dry_run: &Promotion, from: Option<String>, changes: Vec<Change>) -> Diff {
+fn framed(dry_run: &Promotion, from: Option<String>, changes: Vec<ObjectChange>) -> Diff {
     let status = dry_run.status.clone().unwrap_or_default();
     Diff {
         environment: dry_run.spec.environment.to_string(),
@@ -128,7 +128,7 @@ fn framed(dry_run: &Promotion, from: Option<String>, changes: Vec<Change>) -> Di
     }
 }
 
-fn object(change: Change) -> Object {
+fn object(change: ObjectChange) -> Object {
     let when = change.removal.map(|removal| match removal {
         Removal::AfterRollout => "after the rollout".to_owned(),
         Removal::AfterVerification => "after the observe window".to_owned(),
@@ -154,20 +154,20 @@ fn object(change: Change) -> Object {
 /// What identifies an object.
 type Key<'a> = (&'a str, &'a str, &'a str);
 
-fn changes(dry_run: &Promotion) -> Vec<&Change> {
+fn changes(dry_run: &Promotion) -> Vec<&ObjectChange> {
     dry_run.status.iter().flat_map(|status| &status.changes).collect()
 }
 
-fn by_key(dry_run: &Promotion) -> BTreeMap<Key<'_>, &Change> {
+fn by_key(dry_run: &Promotion) -> BTreeMap<Key<'_>, &ObjectChange> {
     let keyed = changes(dry_run).into_iter();
     keyed.map(|it| ((it.api_version.as_str(), it.kind.as_str(), it.name.as_str()), it)).collect()
 }
 
 /// The change of an object from one release to another. Both were compared with what is there, which is what neither of them changes.
-fn combined(before: Option<&Change>, after: Option<&Change>) -> Option<Change> {
+fn combined(before: Option<&ObjectChange>, after: Option<&ObjectChange>) -> Option<ObjectChange> {
     let one = after.or(before)?;
     let exists = [before, after].into_iter().flatten().all(|change| change.action != ChangeAction::Create);
-    let present = |change: Option<&Change>| match change.map(|change| change.action) {
+    let present = |change: Option<&ObjectChange>| match change.map(|change| change.action) {
         None => exists,
         Some(ChangeAction::Create | ChangeAction::Update | ChangeAction::Replace | ChangeAction::Keep) => {
             true
@@ -180,7 +180,7 @@ fn combined(before: Option<&Change>, after: Option<&Change>) -> Option<Change> {
         (true, false) => ChangeAction::Delete,
         (true, true) => ChangeAction::Update,
     };
-    let mut change = Change::new(&one.api_version, &one.kind, &one.name, action);
+    let mut change = ObjectChange::new(&one.api_version, &one.kind, &one.name, action);
     if action == ChangeAction::Delete {
         change.removal = before.and_then(|change| change.removal);
         return Some(change);
@@ -191,8 +191,8 @@ fn combined(before: Option<&Change>, after: Option<&Change>) -> Option<Change> {
     (action == ChangeAction::Create || !change.fields.is_empty() || more.is_some()).then_some(change)
 }
 
-fn fields(before: Option<&Change>, after: Option<&Change>) -> Vec<FieldChange> {
-    fn of(change: Option<&Change>) -> BTreeMap<&str, &FieldChange> {
+fn fields(before: Option<&ObjectChange>, after: Option<&ObjectChange>) -> Vec<FieldChange> {
+    fn of(change: Option<&ObjectChange>) -> BTreeMap<&str, &FieldChange> {
         change.into_iter().flat_map(|it| &it.fields).map(|it| (it.field.as_str(), it)).collect()
     }
     let (before, after) = (of(before), of(after));

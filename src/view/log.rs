@@ -3,7 +3,7 @@
 use super::screen::{Branch, Cell, Layout, Table};
 use super::tone::{Tone, of_state};
 use crate::api::{
-    Change, ChangeAction, CheckReport, Meta, Promotion, PromotionKind, PromotionStatus, Removal, Step,
+    ChangeAction, CheckReport, Meta, ObjectChange, Promotion, PromotionKind, PromotionStatus, Removal, Step,
     TestStatus,
 };
 use jiff::Timestamp;
@@ -206,7 +206,7 @@ fn progress(status: &PromotionStatus) -> impl Iterator<Item = Entry> {
     .flatten()
 }
 
-fn write(change: &Change) -> Entry {
+fn write(change: &ObjectChange) -> Entry {
     let when = change.removal.map(|removal| match removal {
         Removal::AfterRollout => "deleted after the rollout",
         Removal::AfterVerification => "deleted after the observe window",

@@ -2,7 +2,7 @@
 
 use super::defaults::{group_of, is_of_usual_group};
 use super::names;
-use crate::api::{Change, ChangeAction, ObjectRef};
+use crate::api::{ChangeAction, ObjectChange, ObjectRef};
 use crate::content::error::{ContentError, quoted};
 use serde_json::Value;
 use std::fmt;
@@ -31,13 +31,13 @@ impl ObjectKey {
     }
 
     /// The object that a change in a status is about; none if a hand wrote what is no key.
-    pub fn of_change(change: &Change) -> Option<Self> {
+    pub fn of_change(change: &ObjectChange) -> Option<Self> {
         Self::new(&change.api_version, &change.kind, &change.name).ok()
     }
 
     /// The change of this object for a status.
-    pub fn change(&self, action: ChangeAction) -> Change {
-        Change::new(&self.api_version, &self.kind, &self.name, action)
+    pub fn change(&self, action: ChangeAction) -> ObjectChange {
+        ObjectChange::new(&self.api_version, &self.kind, &self.name, action)
     }
 
     /// Parses the three parts by the API server's rules for the kind.

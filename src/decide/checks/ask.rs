@@ -2,7 +2,7 @@
 
 use super::parameters::{Parameters, resolve, resolve_value};
 use super::tally::window;
-use crate::api::{Change, Check, HttpCheck, ServicePort};
+use crate::api::{Check, HttpCheck, ObjectChange, ServicePort};
 use crate::content::object::templates::pod_template;
 use crate::content::{Desired, ObjectKey};
 use crate::decide::decision::{Question, Which};
@@ -24,7 +24,7 @@ pub struct Asker<'a> {
     /// The workloads in the target namespace.
     pub workloads: &'a BTreeMap<ObjectKey, Workload>,
     /// What the promotion changes.
-    pub changed: &'a [Change],
+    pub changed: &'a [ObjectChange],
     /// When the promotion started.
     pub started: Timestamp,
     /// When everything was rolled out. None before the first write.

@@ -1,7 +1,7 @@
 //! The objects that the content no longer contains: when each is deleted and what it had, or why it is kept.
 
 use super::Scene;
-use crate::api::{Change, ChangeAction, Promotion, PromotionPhase, Removal, mark};
+use crate::api::{ChangeAction, ObjectChange, Promotion, PromotionPhase, Removal, mark};
 use crate::content::object::metadata::annotation;
 use crate::content::ownership::removal::{Fate, fate, is_never_deleted};
 use crate::content::ownership::restored::had;
@@ -10,10 +10,12 @@ use crate::decide::world::Live;
 use std::collections::BTreeSet;
 
 /// The removal of a live object: when it is deleted and what it had, or why it is kept.
-pub(super) fn removal(key: &ObjectKey, live: &serde_json::Value, at: Option<Removal>) -> Change {
+pub(super) fn removal(key: &ObjectKey, live: &serde_json::Value, at: Option<Removal>) -> ObjectChange {
     match fate(live) {
-        Fate::Kept(reason) => Change { message: Some(reason.to_owned()), ..key.change(ChangeAction::Keep) },
-        Fate::Deleted(removal) => Change {
+        Fate::Kept(reason) => {
+            ObjectChange { message: Some(reason.to_owned()), ..key.change(ChangeAction::Keep) }
+        }
+        Fate::Deleted(removal) => ObjectChange {
             removal: Some(at.unwrap_or(removal)),
             had: had(live).map(Box::new),
             ..key.change(ChangeAction::Delete)
@@ -22,10 +24,12 @@ pub(super) fn removal(key: &ObjectKey, live: &serde_json::Value, at: Option<Remo
 }
 
 /// The removal of an object that cannot be read: whether it can be restored is not known.
-fn unread_removal(key: &ObjectKey) -> Change {
+fn unread_removal(key: &ObjectKey) -> ObjectChange {
     match is_never_deleted(key) {
         true => key.change(ChangeAction::Keep),
-        false => Change { removal: Some(Removal::AfterVerification), ..key.change(ChangeAction::Delete) },
+        false => {
+            ObjectChange { removal: Some(Removal::AfterVerification), ..key.change(ChangeAction::Delete) }
+        }
     }
 }
 
@@ -33,7 +37,7 @@ fn unread_removal(key: &ObjectKey) -> Change {
 pub(super) fn left_behind(promotion: &Promotion) -> Vec<ObjectKey> {
     let is_verified = promotion.phase() == PromotionPhase::Verified;
     let changes = promotion.status.iter().flat_map(|status| &status.changes);
-    let is_left = |change: &&Change| match change.action {
+    let is_left = |change: &&ObjectChange| match change.action {
         ChangeAction::Keep => true,
         ChangeAction::Delete => change.remaining || !is_verified,
         ChangeAction::Create | ChangeAction::Update | ChangeAction::Replace => false,
@@ -48,7 +52,7 @@ impl Scene<'_> {
         replaced: &[Desired],
         keep: &BTreeSet<&ObjectKey>,
         known: &BTreeSet<ObjectKey>,
-    ) -> Vec<Change> {
+    ) -> Vec<ObjectChange> {
         let of_content =
             replaced.iter().filter(|old| old.hook.is_none() && !old.is_copy()).map(|old| &old.key);
         let left: Vec<ObjectKey> = self.lane.current().map(left_behind).unwrap_or_default();
@@ -71,10 +75,10 @@ impl Scene<'_> {
     }
 
     /// The change of an object that `spec.keeps` lists, and that an earlier revision wrote.
-    pub(super) fn listed(&self, key: &ObjectKey) -> Option<Change> {
+    pub(super) fn listed(&self, key: &ObjectKey) -> Option<ObjectChange> {
         let keeps = &self.environment.spec.keeps;
         let is_listed = keeps.iter().any(|keep| key.is_named_by(keep));
         let message = Some("spec.keeps of the environment lists it".to_owned());
-        is_listed.then(|| Change { message, ..key.change(ChangeAction::Keep) })
+        is_listed.then(|| ObjectChange { message, ..key.change(ChangeAction::Keep) })
     }
 }

@@ -18,7 +18,7 @@ use super::desired::is_replaced;
 use super::gates::{missing_consent, missing_right};
 use super::outcome::{Outcome, Turn};
 use super::{Decision, Scene, note};
-use crate::api::{Change, ChangeAction, Delivery, Meta, PromotionPhase, PromotionStatus, Reason};
+use crate::api::{ChangeAction, Delivery, Meta, ObjectChange, PromotionPhase, PromotionStatus, Reason};
 use crate::content::object::comparison::differences;
 use crate::content::plan::ingress::unchanged_hosts;
 use crate::content::plan::overrides::unmatched;
@@ -32,7 +32,7 @@ use jiff::{SignedDuration, Timestamp};
 
 /// How long a dry run may take, from its creation.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(5);
-/// Fields of one object in the record. `Change::fields` has the same limit.
+/// Fields of one object in the record. `ObjectChange::fields` has the same limit.
 const MOST_FIELDS: usize = 100;
 /// Fields of all objects in the record, which has to fit into one object.
 const MOST_FIELDS_OF_ALL: usize = 1_000;
@@ -194,10 +194,10 @@ fn refusals(
 }
 
 /// The changes with the fields that differ, and without what objects had.
-fn with_fields(scene: &Scene<'_>, wanted: &[Desired], changes: Vec<Change>) -> Vec<Change> {
+fn with_fields(scene: &Scene<'_>, wanted: &[Desired], changes: Vec<ObjectChange>) -> Vec<ObjectChange> {
     let mut left = MOST_FIELDS_OF_ALL;
     let salt = scene.environment.uid();
-    let fields = |change: &Change| {
+    let fields = |change: &ObjectChange| {
         let key = ObjectKey::of_change(change)?;
         let item = wanted.iter().find(|item| item.key == key).filter(|_| change.action.is_write())?;
         let live = scene.world.live.get(&key).and_then(Live::present);
@@ -215,7 +215,7 @@ fn with_fields(scene: &Scene<'_>, wanted: &[Desired], changes: Vec<Change>) -> V
             (None, _) => differences(None, &item.object, salt),
         })
     };
-    let mut record = |mut change: Change| {
+    let mut record = |mut change: ObjectChange| {
         let mut found = fields(&change).unwrap_or_default();
         let most = MOST_FIELDS.min(left);
         let more = found.len().saturating_sub(most);
@@ -223,7 +223,7 @@ fn with_fields(scene: &Scene<'_>, wanted: &[Desired], changes: Vec<Change>) -> V
         left -= found.len();
         change.fields = found;
         change.more_fields = i32::try_from(more).ok().filter(|more| *more > 0);
-        Change { had: None, ..change }
+        ObjectChange { had: None, ..change }
     };
     changes.into_iter().map(&mut record).collect()
 }

@@ -7,7 +7,8 @@ use super::removals::due_after_window;
 use super::schedules::with_a_bad_run;
 use super::test_runs;
 use crate::api::{
-    Change, ChangeAction, Delivery, Environment, Meta, ObjectRef, Promotion, PromotionKind, PromotionPhase,
+    ChangeAction, Delivery, Environment, Meta, ObjectChange, ObjectRef, Promotion, PromotionKind,
+    PromotionPhase,
 };
 use crate::content::object::defaults::DEFAULT_KINDS;
 use crate::content::ownership::owner;
@@ -160,7 +161,9 @@ fn changed_workloads(world: &PromotionWorld) -> BTreeSet<ObjectKey> {
         .collect()
 }
 
-fn changed_keys<'a>(changes: impl Iterator<Item = &'a Change> + 'a) -> impl Iterator<Item = ObjectKey> + 'a {
+fn changed_keys<'a>(
+    changes: impl Iterator<Item = &'a ObjectChange> + 'a,
+) -> impl Iterator<Item = ObjectKey> + 'a {
     changes.filter_map(ObjectKey::of_change)
 }
 

@@ -12,7 +12,7 @@ use super::delay::retry_at;
 use super::dropped::removal;
 use super::terminating::{AGAIN, is_terminating, waits_for};
 use super::{Decision, Scene, hooks};
-use crate::api::{Change, ChangeAction, PromotionPhase, PromotionStatus, Reason, Removal, mark};
+use crate::api::{ChangeAction, ObjectChange, PromotionPhase, PromotionStatus, Reason, Removal, mark};
 use crate::content::ObjectKey;
 use crate::content::object::metadata::annotation;
 use crate::content::ownership::removal::kept;
@@ -77,7 +77,7 @@ pub(super) fn step(scene: &Scene<'_>, at: Removal) -> Option<Decision> {
     Some(Decision { memory, actions, wake_at, ..Decision::default() })
 }
 
-fn is_removal(change: &Change, at: Removal) -> bool {
+fn is_removal(change: &ObjectChange, at: Removal) -> bool {
     change.action == ChangeAction::Delete && change.removal.unwrap_or(Removal::AfterRollout) == at
 }
 

@@ -9,7 +9,7 @@ use super::removals::is_removed;
 use super::rolling::{rolling_message, rolling_reason};
 use super::writes::stuck_pods;
 use super::{Decision, Scene, warning};
-use crate::api::{Change, ChangeAction, Meta, PromotionStatus, Reason, Removal};
+use crate::api::{ChangeAction, Meta, ObjectChange, PromotionStatus, Reason, Removal};
 use crate::content::ObjectKey;
 use crate::content::object::references::refers_to;
 use crate::decide::conditions::{cut, seconds};
@@ -121,7 +121,7 @@ pub(super) fn hold_back(scene: &Scene<'_>, mut decision: Decision) -> Decision {
 
 /// Objects that a rollback removes of which it is not known whether they are gone. A promotion leaves them to the next one.
 fn unremoved(scene: &Scene<'_>, status: &PromotionStatus) -> BTreeMap<ObjectKey, String> {
-    let is_at_once = |change: &&Change| change.removal != Some(Removal::AfterVerification);
+    let is_at_once = |change: &&ObjectChange| change.removal != Some(Removal::AfterVerification);
     let deletes = status.changes.iter().filter(|change| change.action == ChangeAction::Delete);
     let deletes = deletes.filter(|_| scene.is_rollback()).filter(is_at_once);
     deletes

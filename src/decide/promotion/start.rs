@@ -4,7 +4,7 @@ use super::Scene;
 use super::desired::{is_equal, is_replaced};
 use super::dropped::{left_behind, removal};
 use super::terminating::is_terminating;
-use crate::api::{Change, ChangeAction, Had, ObjectRef, Removal, mark};
+use crate::api::{ChangeAction, Had, ObjectChange, ObjectRef, Removal, mark};
 use crate::content::object::kinds::is_default;
 use crate::content::object::metadata::annotation;
 use crate::content::object::templates::pod_template;
@@ -41,7 +41,7 @@ impl LaterRevisions {
 }
 
 /// At most as many changes as a status may hold. Kept objects are dropped first: nothing happens to them.
-fn bounded(mut changes: Vec<Change>) -> Vec<Change> {
+fn bounded(mut changes: Vec<ObjectChange>) -> Vec<ObjectChange> {
     changes.sort_by_key(|change| change.action == ChangeAction::Keep);
     changes.truncate(MAX_CHANGES);
     changes
@@ -116,7 +116,7 @@ impl Scene<'_> {
     }
 
     /// The changes of a promotion: objects that the dry-run would change, and objects that the content no longer contains.
-    pub(super) fn changes(&self, wanted: &[Desired], replaced: &[Desired]) -> Vec<Change> {
+    pub(super) fn changes(&self, wanted: &[Desired], replaced: &[Desired]) -> Vec<ObjectChange> {
         let mut changes = Vec::new();
         for wanted in wanted.iter().filter(|wanted| wanted.hook.is_none()) {
             let action = match self.world.live.get(&wanted.key) {
@@ -148,10 +148,10 @@ impl Scene<'_> {
 
     /// The changes of a rollback, which needs no dry-run: objects that later revisions than the target changed are restored, and
     /// objects that they created are removed.
-    pub(super) fn reverts(&self, wanted: &[Desired], replaced: &[Desired]) -> Vec<Change> {
+    pub(super) fn reverts(&self, wanted: &[Desired], replaced: &[Desired]) -> Vec<ObjectChange> {
         let later = self.later_revisions();
         let objects = wanted.iter().filter(|wanted| wanted.hook.is_none());
-        let mut changes: Vec<Change> =
+        let mut changes: Vec<ObjectChange> =
             objects.filter_map(|wanted| self.restore(&later, wanted, replaced)).collect();
         let keep: BTreeSet<&ObjectKey> = wanted.iter().map(|wanted| &wanted.key).collect();
         let others = later.touched.iter().filter(|(key, _)| !keep.contains(key));
@@ -175,7 +175,12 @@ impl Scene<'_> {
     }
 
     /// The change that restores an object of the target; none if it is as the target left it.
-    fn restore(&self, later: &LaterRevisions, wanted: &Desired, replaced: &[Desired]) -> Option<Change> {
+    fn restore(
+        &self,
+        later: &LaterRevisions,
+        wanted: &Desired,
+        replaced: &[Desired],
+    ) -> Option<ObjectChange> {
         let key = &wanted.key;
         let (is_job, is_touched) = (key.is("batch", "Job"), later.touched.contains_key(key));
         match self.world.live.get(key) {
@@ -212,7 +217,7 @@ impl Scene<'_> {
         later: &LaterRevisions,
         key: &ObjectKey,
         action: ChangeAction,
-    ) -> Option<Change> {
+    ) -> Option<ObjectChange> {
         let live = self.world.live.get(key)?;
         let is_baseline = later.target == 0;
         let is_copy = match live {
@@ -228,7 +233,7 @@ impl Scene<'_> {
         Some(match live.present() {
             Some(live) => removal(key, live, Some(Removal::AfterRollout)),
             None if is_never_deleted(key) => key.change(ChangeAction::Keep),
-            None => Change { removal: Some(Removal::AfterRollout), ..key.change(ChangeAction::Delete) },
+            None => ObjectChange { removal: Some(Removal::AfterRollout), ..key.change(ChangeAction::Delete) },
         })
     }
 
@@ -238,7 +243,7 @@ impl Scene<'_> {
         later: &LaterRevisions,
         keep: &BTreeSet<&ObjectKey>,
         replaced: &[Desired],
-    ) -> Vec<Change> {
+    ) -> Vec<ObjectChange> {
         let written = later.touched.iter().filter(|(key, action)| !keep.contains(key) && action.is_write());
         let known = written.map(|(key, _)| key.clone()).collect();
         let is_later = |key: &ObjectKey| match self.world.live.get(key) {
@@ -254,7 +259,7 @@ impl Scene<'_> {
     }
 
     /// Workloads that already fail and whose template does not change: their failures are not caused by this release.
-    pub(super) fn failing_before(&self, wanted: &[Desired], changes: &[Change]) -> Vec<ObjectRef> {
+    pub(super) fn failing_before(&self, wanted: &[Desired], changes: &[ObjectChange]) -> Vec<ObjectRef> {
         let template = |object: &serde_json::Value| object.pointer("/spec/template").cloned();
         let is_changed =
             |key: &ObjectKey| changes.iter().any(|change| ObjectKey::of_change(change).as_ref() == Some(key));
@@ -279,7 +284,7 @@ impl Scene<'_> {
     }
 
     /// A change of a promotion, with what the object loses by it.
-    fn written_change(&self, key: &ObjectKey, action: ChangeAction) -> Change {
+    fn written_change(&self, key: &ObjectKey, action: ChangeAction) -> ObjectChange {
         let mut change = key.change(action);
         match (action, self.world.live.get(key), self.tried(key)) {
             (ChangeAction::Replace, _, _) => change.message = Some(REPLACED.to_owned()),
@@ -308,7 +313,7 @@ impl Scene<'_> {
         change
     }
 
-    fn reverted_change(&self, wanted: &Desired, live: &serde_json::Value) -> Change {
+    fn reverted_change(&self, wanted: &Desired, live: &serde_json::Value) -> ObjectChange {
         let is_replaced = is_replaced(&wanted.object, live);
         let action = if is_replaced { ChangeAction::Replace } else { ChangeAction::Update };
         let mut change = wanted.key.change(action);

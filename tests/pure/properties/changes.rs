@@ -3,11 +3,11 @@
 use super::facts::keys;
 use super::worlds::Choices;
 use std::collections::BTreeMap;
-use towpath::api::{Change, ChangeAction, Removal};
+use towpath::api::{ChangeAction, ObjectChange, Removal};
 use towpath::content::ObjectKey;
 use towpath::decide::world::FailedWrite;
 
-pub fn change(key: &ObjectKey, choices: &mut Choices<'_>) -> Change {
+pub fn change(key: &ObjectKey, choices: &mut Choices<'_>) -> ObjectChange {
     let action = choices.of(&[
         ChangeAction::Create,
         ChangeAction::Update,
@@ -16,10 +16,10 @@ pub fn change(key: &ObjectKey, choices: &mut Choices<'_>) -> Change {
         ChangeAction::Keep,
     ]);
     let removal = choices.of(&[None, Some(Removal::AfterRollout), Some(Removal::AfterVerification)]);
-    Change {
+    ObjectChange {
         removal: removal.filter(|_| action == ChangeAction::Delete),
         remaining: choices.one_in(4),
-        ..Change::new(key.api_version(), key.kind(), key.name(), action)
+        ..ObjectChange::new(key.api_version(), key.kind(), key.name(), action)
     }
 }
 

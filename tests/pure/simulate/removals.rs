@@ -7,7 +7,7 @@ use super::scenarios::{app, deployment, environment, release, settled};
 use super::store::Store;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use towpath::api::{Change, ChangeAction, FailureAction, PromotionPhase, Removal, RollbackPolicySpec};
+use towpath::api::{ChangeAction, FailureAction, ObjectChange, PromotionPhase, Removal, RollbackPolicySpec};
 use towpath::content::ObjectKey;
 
 pub fn plain(api_version: &str, kind: &str, name: &str, spec: Value) -> Value {
@@ -63,12 +63,12 @@ const FEWER_FADES: Event = (1000, "release 2.0.0, whose pods crash after a minut
     release(store, "2.0.0", app("2.0.0", "fade"), now);
 });
 
-pub fn changes(run: &Run, name: &str) -> Vec<Change> {
+pub fn changes(run: &Run, name: &str) -> Vec<ObjectChange> {
     run.store.promotions[name].status.clone().unwrap().changes
 }
 
 /// The change of an object in a promotion.
-pub fn change(run: &Run, name: &str, object: &str) -> Option<Change> {
+pub fn change(run: &Run, name: &str, object: &str) -> Option<ObjectChange> {
     changes(run, name).into_iter().find(|change| format!("{} {}", change.kind, change.name) == object)
 }
 
