@@ -5,7 +5,7 @@ use crate::decide::fixture_tests::recall;
 
 #[test]
 fn a_failure_counts_for_a_time_in_a_managed_environment_while_nothing_else_is_in_progress() {
-    let cases: [(&str, Change, bool); 12] = [
+    let cases: [(&str, Alteration, bool); 12] = [
         ("in time", |_| {}, true),
         ("ignored", |case| case.policy(json!({ "afterVerified": { "action": "Ignore" } })), false),
         ("at the end", |case| case.now = at("12:49:59"), true),
@@ -67,7 +67,7 @@ fn a_failure_counts_for_a_time_in_a_managed_environment_while_nothing_else_is_in
 
 #[test]
 fn what_holds_the_rollback_of_a_failed_promotion_holds_this_one_and_is_said() {
-    let cases: [(&str, Change, &str); 12] = [
+    let cases: [(&str, Alteration, &str); 12] = [
         (
             "Notify",
             |case| case.policy(json!({ "afterVerified": { "action": "Notify" } })),
@@ -180,7 +180,7 @@ fn rollback(status: Value) -> Value {
 
 #[test]
 fn nothing_is_rolled_back_twice_and_nothing_newer_is_rolled_back() {
-    let cases: [(&str, Change, Option<&str>); 7] = [
+    let cases: [(&str, Alteration, Option<&str>); 7] = [
         (
             "its rollback was just created",
             |case| case.revisions.push(rollback(Value::Null)),

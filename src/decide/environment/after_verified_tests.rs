@@ -156,7 +156,7 @@ impl Case {
     }
 }
 
-type Change = fn(&mut Case);
+type Alteration = fn(&mut Case);
 
 fn crashes(case: &mut Case) {
     exits(case.pod(), 3);
@@ -164,7 +164,7 @@ fn crashes(case: &mut Case) {
 
 #[test]
 fn only_what_began_after_the_verification_fails_a_verified_release() {
-    let cases: [(&str, Change, bool); 18] = [
+    let cases: [(&str, Alteration, bool); 18] = [
         ("healthy", |_| {}, false),
         ("a container crashes", crashes, true),
         ("as often as is tolerated", |case| exits(case.pod(), 1), false),
