@@ -36,7 +36,7 @@ pub struct Item {
     /// What was checked, in one word.
     pub name: String,
     /// How it is.
-    pub state: State,
+    pub state: ItemState,
     /// What was found.
     pub message: String,
     /// The commands that fix it, one per line, or that grant the right to see it.
@@ -46,7 +46,7 @@ pub struct Item {
 
 /// How something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum State {
+pub enum ItemState {
     /// It is as it should be.
     Fine,
     /// Something is missing.
@@ -78,7 +78,7 @@ pub struct Leadership {
     pub duration: SignedDuration,
 }
 
-fn item(of: &str, name: &str, state: State, message: impl Into<String>) -> Item {
+fn item(of: &str, name: &str, state: ItemState, message: impl Into<String>) -> Item {
     Item { of: of.to_owned(), name: name.to_owned(), state, message: message.into(), fix: None }
 }
 
@@ -92,7 +92,7 @@ impl Item {
 pub fn judged<T>(of: &str, name: &str, seen: Seen<T>, judge: impl FnOnce(T) -> Item) -> Item {
     match seen {
         Ok(found) => judge(found),
-        Err(unseen) => Item { fix: unseen.grant, ..item(of, name, State::Unknown, unseen.message) },
+        Err(unseen) => Item { fix: unseen.grant, ..item(of, name, ItemState::Unknown, unseen.message) },
     }
 }
 
@@ -103,10 +103,10 @@ pub fn server(version: &str) -> Item {
         Some(minor) if minor < OLDEST => item(
             "cluster",
             "server",
-            State::Missing,
+            ItemState::Missing,
             format!("Kubernetes {version}; Towpath needs 1.{OLDEST} or later"),
         ),
-        Some(_) | None => item("cluster", "server", State::Fine, format!("Kubernetes {version}")),
+        Some(_) | None => item("cluster", "server", ItemState::Fine, format!("Kubernetes {version}")),
     }
 }
 
@@ -117,7 +117,7 @@ pub fn clock(server: Timestamp, own: Timestamp) -> Item {
         return item(
             "cluster",
             "clock",
-            State::Fine,
+            ItemState::Fine,
             "the clocks of the API server and of this computer agree",
         );
     }
@@ -126,7 +126,7 @@ pub fn clock(server: Timestamp, own: Timestamp) -> Item {
         "this computer is {} {word} of the API server, so the ages that it shows are wrong",
         length(ahead.abs())
     );
-    item("cluster", "clock", State::Missing, message).fixed_by("set the clock of this computer")
+    item("cluster", "clock", ItemState::Missing, message).fixed_by("set the clock of this computer")
 }
 
 /// The kinds that the API server serves. `older` and `newer` are fields that only this program or only the server knows.
@@ -138,12 +138,12 @@ pub fn kinds(version: &str, older: &[String], newer: &[String]) -> Item {
     };
     if !older.is_empty() {
         let message = format!("{version} is older than this program: it lacks {}", few(older));
-        return item("cluster", "kinds", State::Missing, message)
+        return item("cluster", "kinds", ItemState::Missing, message)
             .fixed_by("towpath crds | kubectl apply --server-side --filename -");
     }
     let newer =
         if newer.is_empty() { String::new() } else { format!("; this program does not know {}", few(newer)) };
-    item("cluster", "kinds", State::Fine, format!("{version} is served{newer}"))
+    item("cluster", "kinds", ItemState::Fine, format!("{version} is served{newer}"))
 }
 
 /// The controller, by its Lease.
@@ -151,14 +151,14 @@ pub fn controller(namespace: &str, leadership: Option<&Leadership>, now: Timesta
     let look = format!("kubectl get pods --namespace {namespace} --selector app.kubernetes.io/name=towpath");
     let Some(Leadership { holder, renewed, duration }) = leadership else {
         let message = format!("no replica of the controller ever held a Lease in namespace {namespace}");
-        return item("cluster", "controller", State::Missing, message).fixed_by(look);
+        return item("cluster", "controller", ItemState::Missing, message).fixed_by(look);
     };
     let age = now.duration_since(*renewed);
     if age > *duration * MISSED {
         let message = format!("{holder} renewed its Lease {} ago: the controller does not run", length(age));
-        return item("cluster", "controller", State::Missing, message).fixed_by(look);
+        return item("cluster", "controller", ItemState::Missing, message).fixed_by(look);
     }
-    item("cluster", "controller", State::Fine, format!("{holder} acts"))
+    item("cluster", "controller", ItemState::Fine, format!("{holder} acts"))
 }
 
 /// The admission policies: those that are expected, and those that there are, each as `Kind name`.
@@ -168,7 +168,7 @@ pub fn policies(expected: &BTreeSet<String>, found: &BTreeSet<String>) -> Item {
         return item(
             "cluster",
             "policies",
-            State::Fine,
+            ItemState::Fine,
             format!("all {} policies are there and bound", expected.len() / 2),
         );
     }
@@ -176,7 +176,7 @@ pub fn policies(expected: &BTreeSet<String>, found: &BTreeSet<String>) -> Item {
         "missing: {}; without them, users may approve and override more than their roles say",
         missing.join(", ")
     );
-    item("cluster", "policies", State::Missing, message)
+    item("cluster", "policies", ItemState::Missing, message)
         .fixed_by("helm upgrade towpath charts/towpath --namespace towpath-system --reuse-values --set admission.enabled=true")
 }
 
@@ -192,17 +192,17 @@ pub fn rights(user: &str, project: &str, allowed: &BTreeSet<String>) -> Item {
         may.insert(0, "release");
     }
     if !is_reader {
-        return item("user", "rights", State::Missing, format!("{user} may not read this project"))
+        return item("user", "rights", ItemState::Missing, format!("{user} may not read this project"))
             .fixed_by(command(Role::Viewer, project, user));
     }
     let may = if may.is_empty() { "read".to_owned() } else { format!("read, {}", may.join(", ")) };
-    item("user", "rights", State::Fine, format!("{user} may {may}"))
+    item("user", "rights", ItemState::Fine, format!("{user} may {may}"))
 }
 
 impl Checkup {
     /// Whether nothing is missing.
     pub fn is_fine(&self) -> bool {
-        self.items.iter().all(|item| item.state != State::Missing)
+        self.items.iter().all(|item| item.state != ItemState::Missing)
     }
 
     /// The checkup as a table.
@@ -210,9 +210,9 @@ impl Checkup {
         let mut table = Table::new(&["OF", "CHECK", "STATE"], "WHAT WAS FOUND");
         for item in &self.items {
             let (word, tone) = match item.state {
-                State::Fine => ("Fine", Tone::Good),
-                State::Missing => ("Missing", Tone::Bad),
-                State::Unknown => ("Unknown", Tone::Waits),
+                ItemState::Fine => ("Fine", Tone::Good),
+                ItemState::Missing => ("Missing", Tone::Bad),
+                ItemState::Unknown => ("Unknown", Tone::Waits),
             };
             let cells = vec![Cell::plain(&item.of), Cell::plain(&item.name), Cell::toned(word, tone)];
             table.row(cells, &item.message);
@@ -242,31 +242,33 @@ mod tests {
         let renewed: Timestamp = "2026-11-02T15:00:00Z".parse().unwrap();
         let leadership =
             Leadership { holder: "towpath-0".to_owned(), renewed, duration: SignedDuration::from_secs(15) };
-        for (age, state) in [(0, State::Fine), (30, State::Fine), (31, State::Missing), (-40, State::Fine)] {
+        for (age, state) in
+            [(0, ItemState::Fine), (30, ItemState::Fine), (31, ItemState::Missing), (-40, ItemState::Fine)]
+        {
             let found =
                 controller("towpath-system", Some(&leadership), renewed + SignedDuration::from_secs(age));
             assert_eq!(found.state, state, "{age}");
         }
-        assert_eq!(controller("towpath-system", None, renewed).state, State::Missing);
+        assert_eq!(controller("towpath-system", None, renewed).state, ItemState::Missing);
     }
 
     #[test]
     fn versions_clocks_and_policies_have_limits() {
         for (version, state) in [
-            ("v1.31.9", State::Missing),
-            ("v1.32.0", State::Fine),
-            ("v1.37.2+k3s1", State::Fine),
-            ("what", State::Fine),
+            ("v1.31.9", ItemState::Missing),
+            ("v1.32.0", ItemState::Fine),
+            ("v1.37.2+k3s1", ItemState::Fine),
+            ("what", ItemState::Fine),
         ] {
             assert_eq!(server(version).state, state, "{version}");
         }
         let now: Timestamp = "2026-11-02T15:00:00Z".parse().unwrap();
-        for (seconds, state) in [(60, State::Fine), (-61, State::Missing), (61, State::Missing)] {
+        for (seconds, state) in [(60, ItemState::Fine), (-61, ItemState::Missing), (61, ItemState::Missing)] {
             assert_eq!(clock(now, now + SignedDuration::from_secs(seconds)).state, state, "{seconds}");
         }
         let of = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
-        assert_eq!(policies(&of(&["P a", "B a"]), &of(&["P a", "B a", "P b"])).state, State::Fine);
+        assert_eq!(policies(&of(&["P a", "B a"]), &of(&["P a", "B a", "P b"])).state, ItemState::Fine);
         let missing = policies(&of(&["P a", "B a"]), &of(&["P a"]));
-        assert!(missing.state == State::Missing && missing.message.contains("B a"), "{missing:?}");
+        assert!(missing.state == ItemState::Missing && missing.message.contains("B a"), "{missing:?}");
     }
 }

@@ -8,7 +8,7 @@ use crate::cli::output;
 use crate::cli::reader::Reader;
 use crate::cli::rights::user;
 use crate::observe::admission::shipped_policies;
-use crate::view::checkup::{self, Checkup, Item, State, Unseen, judged};
+use crate::view::checkup::{self, Checkup, Item, ItemState, Unseen, judged};
 use crate::view::right::quoted;
 use jiff::Timestamp;
 use std::io::Write;
@@ -106,7 +106,7 @@ fn without_kinds() -> Item {
     Item {
         of: "cluster".to_owned(),
         name: "kinds".to_owned(),
-        state: State::Missing,
+        state: ItemState::Missing,
         message: format!("{API_VERSION} is not served: Towpath is not installed in this cluster"),
         fix: Some(
             "helm install towpath charts/towpath --namespace towpath-system --create-namespace".to_owned(),

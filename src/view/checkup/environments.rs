@@ -1,6 +1,6 @@
 //! What the environments of a project need: the owner's consent, and providers for their checks.
 
-use super::{Item, Seen, State, Unseen, item, judged};
+use super::{Item, ItemState, Seen, Unseen, item, judged};
 use crate::api::{CheckProvider, Condition, Environment, Meta, Reason, RollbackPolicy, ready};
 use crate::decide::consent::{commands, missing_binding, sentence};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +19,7 @@ pub fn environments(
             Ok(policies) => policies,
             Err(unseen) => {
                 items.push(judged(&of, "checks", Err::<(), _>(unseen.clone()), |()| {
-                    item(&of, "checks", State::Fine, "")
+                    item(&of, "checks", ItemState::Fine, "")
                 }));
                 continue;
             }
@@ -53,13 +53,13 @@ fn of_environment(of: &str, environment: &Environment) -> Vec<Item> {
     let observed = environment.status.as_ref().map_or(-1, |status| status.observed_generation);
     let Some(ready) = ready(conditions).filter(|_| observed >= environment.generation()) else {
         let message = "the controller has not observed it: does it run, and does it serve this project?";
-        return vec![item(of, "ready", State::Missing, message)];
+        return vec![item(of, "ready", ItemState::Missing, message)];
     };
     let degraded = conditions.iter().find(|it| it.type_ == "SecurityDegraded" && it.status == "True");
     let is_fine = ready.status == "True"
         || environment.status.iter().any(|it| it.applications.iter().any(|it| it.active.is_some()));
     let mut items = vec![match is_fine {
-        true => item(of, "ready", State::Fine, "the controller reports no fault"),
+        true => item(of, "ready", ItemState::Fine, "the controller reports no fault"),
         false => faulty(of, "ready", ready, environment),
     }];
     items.extend(degraded.map(|condition| faulty(of, "policies", condition, environment)));
@@ -80,21 +80,21 @@ pub fn consent(environment: &Environment, bound: Result<bool, &Unseen>) -> Optio
     let namespace = &environment.spec.namespace;
     Some(match bound {
         Ok(true) => {
-            item(&of, "consent", State::Fine, format!("a RoleBinding in {namespace} names its identity"))
+            item(&of, "consent", ItemState::Fine, format!("a RoleBinding in {namespace} names its identity"))
         }
         Ok(false) => {
             let missing = missing_binding(environment);
-            item(&of, "consent", State::Missing, sentence(environment, &missing))
+            item(&of, "consent", ItemState::Missing, sentence(environment, &missing))
                 .fixed_by(commands(environment, &missing).join("\n"))
         }
         Err(_) if has_run => item(
             &of,
             "consent",
-            State::Fine,
+            ItemState::Fine,
             "releases were promoted here, and the controller reports no fault",
         ),
         Err(unseen) => {
-            Item { fix: unseen.grant.clone(), ..item(&of, "consent", State::Unknown, &unseen.message) }
+            Item { fix: unseen.grant.clone(), ..item(&of, "consent", ItemState::Unknown, &unseen.message) }
         }
     })
 }
@@ -105,11 +105,12 @@ fn faulty(of: &str, name: &str, condition: &Condition, environment: &Environment
     let missing = environment.status.as_ref().and_then(|status| status.missing_consent.as_ref());
     if let Some(missing) = missing.filter(|_| reason == Reason::NotGranted.as_str()) {
         let message = format!("{reason}: {}", sentence(environment, missing));
-        return item(of, name, State::Missing, message).fixed_by(commands(environment, missing).join("\n"));
+        return item(of, name, ItemState::Missing, message)
+            .fixed_by(commands(environment, missing).join("\n"));
     }
     // Further lines may be what a container wrote.
     let first = condition.message.lines().next().unwrap_or_default();
-    let found = item(of, name, State::Missing, format!("{reason}: {first}"));
+    let found = item(of, name, ItemState::Missing, format!("{reason}: {first}"));
     match reason == Reason::NamespaceMissing.as_str() {
         true => found.fixed_by(format!("kubectl create namespace {}", environment.spec.namespace)),
         false => found,
@@ -118,18 +119,18 @@ fn faulty(of: &str, name: &str, condition: &Condition, environment: &Environment
 
 fn provider(of: &str, name: &str, found: Option<&CheckProvider>) -> Item {
     let Some(found) = found else {
-        return item(of, "provider", State::Missing, format!("there is no CheckProvider {name}"))
+        return item(of, "provider", ItemState::Missing, format!("there is no CheckProvider {name}"))
             .fixed_by("the platform team creates it: kubectl explain checkprovider.spec");
     };
     let conditions = found.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     match ready(conditions) {
         Some(ready) if ready.status == "True" => {
-            item(of, "provider", State::Fine, format!("CheckProvider {name} answers"))
+            item(of, "provider", ItemState::Fine, format!("CheckProvider {name} answers"))
         }
         Some(ready) => {
-            item(of, "provider", State::Missing, format!("CheckProvider {name}: {}", ready.message))
+            item(of, "provider", ItemState::Missing, format!("CheckProvider {name}: {}", ready.message))
                 .fixed_by(format!("kubectl describe checkprovider {name}"))
         }
-        None => item(of, "provider", State::Unknown, format!("CheckProvider {name} was not asked yet")),
+        None => item(of, "provider", ItemState::Unknown, format!("CheckProvider {name} was not asked yet")),
     }
 }
