@@ -112,18 +112,18 @@ impl Checked {
         need: &Dependency,
         users: BTreeSet<ObjectKey>,
     ) -> Result<(), ActError> {
-        let state = match find(client, namespace, need).await? {
+        let absence = match find(client, namespace, need).await? {
             Found::Here => return Ok(()),
             Found::Unknown(why) => {
                 let (kind, name) = need.parts();
                 self.unchecked.push(format!("{kind} {name} was not checked before writing: {why}"));
                 return Ok(());
             }
-            Found::Missing => State::Missing,
-            Found::Terminating => State::Terminating,
+            Found::Missing => Absence::Missing,
+            Found::Terminating => Absence::Terminating,
         };
         for user in users {
-            let sentence = sentence(&user, need, namespace, state);
+            let sentence = sentence(&user, need, namespace, absence);
             self.missing.entry(user).or_default().push(sentence);
         }
         Ok(())
@@ -200,13 +200,13 @@ async fn find(client: &kube::Client, namespace: &str, need: &Dependency) -> Resu
 
 /// Why an object that is named is of no use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum Absence {
     Missing,
     Terminating,
 }
 
 /// What a workload misses, and what to do.
-fn sentence(user: &ObjectKey, need: &Dependency, namespace: &str, state: State) -> String {
+fn sentence(user: &ObjectKey, need: &Dependency, namespace: &str, absence: Absence) -> String {
     let (kind, name) = need.parts();
     let place = if need.is_namespaced() { format!(" in {namespace}") } else { String::new() };
     let verb = match need {
@@ -225,9 +225,9 @@ fn sentence(user: &ObjectKey, need: &Dependency, namespace: &str, state: State) 
             "create it, or change the name in spec.overrides.patches"
         }
     };
-    match state {
-        State::Missing => format!("{user} {verb} {kind} {name}, which does not exist{place}: {remedy}"),
-        State::Terminating => {
+    match absence {
+        Absence::Missing => format!("{user} {verb} {kind} {name}, which does not exist{place}: {remedy}"),
+        Absence::Terminating => {
             format!(
                 "{user} {verb} {kind} {name}, which is being deleted{place}: wait until it is gone, then {remedy}"
             )
@@ -257,18 +257,18 @@ mod tests {
     #[test]
     fn what_is_missing_is_named_with_what_to_do() {
         let web = ObjectKey::new("apps/v1", "Deployment", "web").unwrap();
-        let said = |need, state| sentence(&web, &need, "shop-prod", state);
+        let said = |need, absence| sentence(&web, &need, "shop-prod", absence);
         assert_eq!(
-            said(Dependency::Claim("uploads".into()), State::Missing),
+            said(Dependency::Claim("uploads".into()), Absence::Missing),
             "Deployment web mounts PersistentVolumeClaim uploads, which does not exist in shop-prod: create it, or name the kind in \
              spec.kinds"
         );
         assert_eq!(
-            said(Dependency::PriorityClass("high".into()), State::Missing),
+            said(Dependency::PriorityClass("high".into()), Absence::Missing),
             "Deployment web names PriorityClass high, which does not exist: create it, or change the name in spec.overrides.patches"
         );
         assert_eq!(
-            said(Dependency::ServiceAccount("runner".into()), State::Terminating),
+            said(Dependency::ServiceAccount("runner".into()), Absence::Terminating),
             "Deployment web runs as ServiceAccount runner, which is being deleted in shop-prod: wait until it is gone, then create it, \
              or add it to the release"
         );
