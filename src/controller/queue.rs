@@ -70,12 +70,12 @@ impl Kind {
 /// The queue. Clones share it.
 #[derive(Clone, Default)]
 pub struct Queue {
-    state: Arc<Mutex<State>>,
+    entries: Arc<Mutex<Entries>>,
     changed: Arc<Notify>,
 }
 
 #[derive(Default)]
-struct State {
+struct Entries {
     /// Waiting, per project; a project moves to the end when one of its objects was taken.
     projects: VecDeque<String>,
     waiting: BTreeMap<String, BTreeSet<Key>>,
@@ -88,18 +88,18 @@ struct State {
 }
 
 impl Queue {
-    fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with<T>(&self, change: impl FnOnce(&mut Entries) -> T) -> T {
+        change(&mut self.entries.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Queues an object now.
     pub fn push(&self, key: Key) {
-        self.with(|state| {
-            state.cancel_delay(&key);
-            if state.running.contains(&key) {
-                state.dirty.insert(key);
+        self.with(|entries| {
+            entries.cancel_delay(&key);
+            if entries.running.contains(&key) {
+                entries.dirty.insert(key);
             } else {
-                state.enqueue(key);
+                entries.enqueue(key);
             }
         });
         self.changed.notify_one();
@@ -108,12 +108,12 @@ impl Queue {
     /// Queues an object at a time, unless it is delayed until an earlier one.
     pub fn push_at(&self, key: Key, at: Instant) {
         let at = at.min(Instant::now() + LONGEST);
-        self.with(|state| match state.timers.get(&key) {
-            Some(timer) if at < state.delayed.deadline(timer) => state.delayed.reset_at(timer, at),
+        self.with(|entries| match entries.timers.get(&key) {
+            Some(timer) if at < entries.delayed.deadline(timer) => entries.delayed.reset_at(timer, at),
             Some(_) => {}
             None => {
-                let timer = state.delayed.insert_at(key.clone(), at);
-                state.timers.insert(key, timer);
+                let timer = entries.delayed.insert_at(key.clone(), at);
+                entries.timers.insert(key, timer);
             }
         });
     }
@@ -123,7 +123,7 @@ impl Queue {
         loop {
             let changed = self.changed.notified();
             tokio::select! {
-                key = poll_fn(|context| self.with(|state| state.poll_next(context))) => return key,
+                key = poll_fn(|context| self.with(|entries| entries.poll_next(context))) => return key,
                 () = changed => {}
             }
         }
@@ -131,13 +131,13 @@ impl Queue {
 
     /// The object was reconciled.
     pub fn done(&self, key: &Key) {
-        self.with(|state| {
-            state.running.remove(key);
+        self.with(|entries| {
+            entries.running.remove(key);
             if let Some(group) = &key.group {
-                state.groups.remove(group);
+                entries.groups.remove(group);
             }
-            if state.dirty.remove(key) {
-                state.enqueue(key.clone());
+            if entries.dirty.remove(key) {
+                entries.enqueue(key.clone());
             }
         });
         self.changed.notify_one();
@@ -145,17 +145,17 @@ impl Queue {
 
     /// Removes all waiting objects.
     pub fn clear(&self) {
-        self.with(|state| {
-            state.projects.clear();
-            state.waiting.clear();
-            state.dirty.clear();
-            state.delayed.clear();
-            state.timers.clear();
+        self.with(|entries| {
+            entries.projects.clear();
+            entries.waiting.clear();
+            entries.dirty.clear();
+            entries.delayed.clear();
+            entries.timers.clear();
         });
     }
 }
 
-impl State {
+impl Entries {
     fn enqueue(&mut self, key: Key) {
         let project = key.namespace.clone();
         let keys = self.waiting.entry(project.clone()).or_default();
