@@ -21,7 +21,7 @@ use freezes::publish_freezes;
 pub use status::{Status, Subject, reject};
 
 use crate::api::PromotionStatus;
-use crate::cluster::{Note, NoteType};
+use crate::cluster::{EventType, NewEvent};
 use crate::content::ObjectKey;
 use crate::content::object::kinds;
 use crate::content::object::references::refers_to;
@@ -64,14 +64,14 @@ pub async fn act<S: Status>(
         status::write(handles, subject, version.as_deref(), report).await?;
     }
     for note in decision.notes {
-        let note = Note {
+        let event = NewEvent {
             object_ref: reference(subject),
-            type_: if note.warning { NoteType::Warning } else { NoteType::Normal },
+            type_: if note.warning { EventType::Warning } else { EventType::Normal },
             reason: note.reason.to_string(),
             message: note.message,
             action: "Reconcile",
         };
-        handles.notes.push(handles.clock.now(), note);
+        handles.events.push(handles.clock.now(), event);
     }
     Ok(again)
 }

@@ -1,7 +1,7 @@
 //! Writes Events from a bounded queue, in a task of its own.
 //!
-//! Invariants: pushing a note never waits and never fails; when the queue is full, or this replica does not lead, the
-//! note is dropped and counted. Events are best effort: the record is in the status of the
+//! Invariants: pushing an event never waits and never fails; when the queue is full, or this replica does not lead, the
+//! event is dropped and counted. Events are best effort: the record is in the status of the
 //! Promotion.
 
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use super::error::{brief, code_of};
 use super::fence::Fence;
 use super::telemetry::Telemetry;
 
-/// Maximum number of notes in the queue.
+/// Maximum number of events in the queue.
 const QUEUE: usize = 256;
 /// Maximum bytes of a message (the API server's limit for `note`).
 const MESSAGE: usize = 1024;
@@ -29,7 +29,7 @@ const CONTROLLER: &str = "towpath.dev/controller";
 
 /// The two types of Event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoteType {
+pub enum EventType {
     /// An expected transition.
     Normal,
     /// A transition that may need attention.
@@ -38,11 +38,11 @@ pub enum NoteType {
 
 /// One transition to report as an Event.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Note {
+pub struct NewEvent {
     /// The object that it is about.
     pub object_ref: ObjectReference,
     /// Normal or Warning.
-    pub type_: NoteType,
+    pub type_: EventType,
     /// A constant, in CamelCase.
     pub reason: String,
     /// A sentence; truncated to 1 KiB.
@@ -51,48 +51,48 @@ pub struct Note {
     pub action: &'static str,
 }
 
-/// Queues notes. Cloned handles share the queue.
+/// Queues events. Cloned handles share the queue.
 #[derive(Debug, Clone)]
-pub struct Notes {
-    queue: mpsc::Sender<(Timestamp, Note)>,
+pub struct EventQueue {
+    queue: mpsc::Sender<(Timestamp, NewEvent)>,
     telemetry: Telemetry,
 }
 
-/// Writes the notes that [`Notes`] queues.
+/// Writes the events that [`EventQueue`] queues.
 #[derive(Debug)]
-pub struct NoteWriter {
-    queue: mpsc::Receiver<(Timestamp, Note)>,
+pub struct EventWriter {
+    queue: mpsc::Receiver<(Timestamp, NewEvent)>,
     telemetry: Telemetry,
 }
 
 /// A queue, and the writer that empties it.
-pub fn notes(telemetry: Telemetry) -> (Notes, NoteWriter) {
+pub fn event_queue(telemetry: Telemetry) -> (EventQueue, EventWriter) {
     let (sender, receiver) = mpsc::channel(QUEUE);
-    (Notes { queue: sender, telemetry: telemetry.clone() }, NoteWriter { queue: receiver, telemetry })
+    (EventQueue { queue: sender, telemetry: telemetry.clone() }, EventWriter { queue: receiver, telemetry })
 }
 
-impl Notes {
-    /// Queues a note about a transition at `at`. Call this after the write that it reports succeeded.
-    pub fn push(&self, at: Timestamp, note: Note) {
-        if self.queue.try_send((at, note)).is_err() {
+impl EventQueue {
+    /// Queues an event about a transition at `at`. Call this after the write that it reports succeeded.
+    pub fn push(&self, at: Timestamp, new: NewEvent) {
+        if self.queue.try_send((at, new)).is_err() {
             self.telemetry.event_dropped();
         }
     }
 }
 
-impl NoteWriter {
-    /// Writes notes one after the other as `replica`, until every [`Notes`] is dropped.
+impl EventWriter {
+    /// Writes events one after the other as `replica`, until every [`EventQueue`] is dropped.
     pub async fn run(mut self, client: kube::Client, fence: Fence, replica: String) {
-        while let Some((at, note)) = self.queue.recv().await {
+        while let Some((at, new)) = self.queue.recv().await {
             if fence.epoch().is_none() {
                 self.telemetry.event_dropped();
                 continue;
             }
-            let namespace = note.object_ref.namespace.clone().unwrap_or_else(|| CLUSTER.to_owned());
+            let namespace = new.object_ref.namespace.clone().unwrap_or_else(|| CLUSTER.to_owned());
             let events: Api<Event> = Api::namespaced(client.clone(), &namespace);
-            let reason = note.reason.clone();
+            let reason = new.reason.clone();
             if let Err(error) =
-                events.create(&PostParams::default(), &event(at, note, namespace, &replica)).await
+                events.create(&PostParams::default(), &event(at, new, namespace, &replica)).await
             {
                 self.telemetry.event_dropped();
                 match code_of(&error) {
@@ -108,8 +108,8 @@ impl NoteWriter {
     }
 }
 
-fn event(at: Timestamp, note: Note, namespace: String, replica: &str) -> Event {
-    let about = note.object_ref.name.as_deref().unwrap_or("towpath");
+fn event(at: Timestamp, new: NewEvent, namespace: String, replica: &str) -> Event {
+    let about = new.object_ref.name.as_deref().unwrap_or("towpath");
     Event {
         metadata: ObjectMeta {
             generate_name: Some(generate_name(about)),
@@ -117,17 +117,17 @@ fn event(at: Timestamp, note: Note, namespace: String, replica: &str) -> Event {
             ..ObjectMeta::default()
         },
         event_time: Some(MicroTime(at)),
-        action: Some(cut(note.action, WORD).to_owned()),
-        reason: Some(cut(&note.reason, WORD).to_owned()),
-        note: Some(cut(&note.message, MESSAGE).to_owned()),
+        action: Some(cut(new.action, WORD).to_owned()),
+        reason: Some(cut(&new.reason, WORD).to_owned()),
+        note: Some(cut(&new.message, MESSAGE).to_owned()),
         type_: Some(
-            match note.type_ {
-                NoteType::Normal => "Normal",
-                NoteType::Warning => "Warning",
+            match new.type_ {
+                EventType::Normal => "Normal",
+                EventType::Warning => "Warning",
             }
             .to_owned(),
         ),
-        regarding: Some(note.object_ref),
+        regarding: Some(new.object_ref),
         reporting_controller: Some(CONTROLLER.to_owned()),
         reporting_instance: Some(cut(replica, WORD).to_owned()),
         ..Event::default()
@@ -151,15 +151,15 @@ mod tests {
 
     use super::*;
 
-    fn note(message: String) -> Note {
+    fn new_event(message: String) -> NewEvent {
         let object_ref = ObjectReference {
             name: Some("web-1.2.0".to_owned()),
             namespace: Some("shop".to_owned()),
             ..ObjectReference::default()
         };
-        Note {
+        NewEvent {
             object_ref,
-            type_: NoteType::Warning,
+            type_: EventType::Warning,
             reason: "RolledBack".into(),
             message,
             action: "Rollback",
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_message_is_truncated_between_characters() {
-        let event = event(Timestamp::UNIX_EPOCH, note("ä".repeat(MESSAGE)), "shop".to_owned(), "pod-0");
+        let event = event(Timestamp::UNIX_EPOCH, new_event("ä".repeat(MESSAGE)), "shop".to_owned(), "pod-0");
         assert_eq!(event.note.unwrap().len(), MESSAGE);
         assert_eq!(event.metadata.generate_name.as_deref(), Some("web-1.2.0-"));
         assert_eq!(event.type_.as_deref(), Some("Warning"));
@@ -183,9 +183,9 @@ mod tests {
     #[test]
     fn a_full_queue_drops_and_counts() {
         let telemetry = Telemetry::default();
-        let (notes, _writer) = notes(telemetry.clone());
+        let (events, _writer) = event_queue(telemetry.clone());
         for _ in 0..(QUEUE + 3) {
-            notes.push(Timestamp::UNIX_EPOCH, note(String::new()));
+            events.push(Timestamp::UNIX_EPOCH, new_event(String::new()));
         }
         let mut text = String::new();
         let mut registry = Registry::default();

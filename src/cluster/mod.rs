@@ -26,7 +26,7 @@ pub use cache::Cache;
 pub use client::{ClientOptions, Clients, Identity, Warnings};
 pub use discovery::{Resources, is_unserved};
 pub use error::{ClusterError, Refusal, brief, code_of, refusal, status_of, words};
-pub use events::{Note, NoteType, Notes};
+pub use events::{EventQueue, EventType, NewEvent};
 pub use fence::Fence;
 pub use pulse::Pulse;
 pub use server_time::ServerTime;

@@ -5,7 +5,7 @@
 use super::pass::Passes;
 use super::queue::Queue;
 use super::wake::Wake;
-use crate::cluster::events::notes;
+use crate::cluster::events::event_queue;
 use crate::cluster::lease;
 use crate::cluster::lease::LeaseConfig;
 use crate::cluster::stores::watches::Watches;
@@ -56,14 +56,14 @@ pub async fn run(
         () = shutdown.cancelled() => return Ok(()),
     };
     let wake = Wake::new(stores.clone(), queue.clone());
-    let (notes, writer) = notes(telemetry.clone());
+    let (events, writer) = event_queue(telemetry.clone());
     let (requeue, ended) = Requeue::new();
     tokio::spawn(forward(ended, wake.clone()));
     let handles = Handles {
         clients: clients.clone(),
         stores,
         versions: Versions::new(),
-        notes,
+        events,
         metrics,
         clock: clock.clone(),
         fence: fence.clone(),

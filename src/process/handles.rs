@@ -2,7 +2,7 @@
 
 use super::{Caches, Clock, Memory, Metrics, Providers, Requeue, Settings};
 use crate::cluster::whoami::OwnIdentity;
-use crate::cluster::{Clients, Fence, Notes, Resources, Stores, Versions};
+use crate::cluster::{Clients, EventQueue, Fence, Resources, Stores, Versions};
 use crate::probe::Prober;
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub struct Handles {
     /// Versions of the own writes.
     pub versions: Versions,
     /// Events.
-    pub notes: Notes,
+    pub events: EventQueue,
     /// Metrics.
     pub metrics: Metrics,
     /// Time.
