@@ -4,7 +4,7 @@
 //! answer that never came is an error.
 
 use super::alerts::new_names;
-use super::path::{Compared, compare, printable, wanted};
+use super::path::{Compared, compare, failure, printable};
 use crate::api::{Check, HttpCheck, ObjectCheck, PrometheusCheck, Series, Verdict};
 use crate::decide::health::{Kstatus, kstatus};
 use crate::decide::moments::{later, span};
@@ -261,7 +261,7 @@ fn of_reply(http: &HttpCheck, reply: &Replied) -> Said {
             measured(Verdict::Passed, &value, format!("{from}: {} is {value}", comparison.path))
         }
         Compared::Failed(value) => {
-            let message = format!("{from}: {} is {value}, not {}", comparison.path, wanted(comparison));
+            let message = format!("{from}: {}", failure(comparison, &value));
             measured(Verdict::Failed, value, message)
         }
         Compared::Unknown(message) => said(Verdict::Inconclusive, format!("{from}: {message}")),
@@ -308,7 +308,7 @@ fn of_object(check: &ObjectCheck, object: &Value, now: Timestamp) -> Said {
             measured(Verdict::Passed, &value, format!("{key}: {} is {value}", comparison.path))
         }
         Compared::Failed(value) => {
-            let message = format!("{key}: {} is {value}, not {}", comparison.path, wanted(comparison));
+            let message = format!("{key}: {}", failure(comparison, &value));
             measured(Verdict::Failed, value, message)
         }
         Compared::Unknown(message) => said(Verdict::Inconclusive, format!("{key}: {message}")),

@@ -67,17 +67,19 @@ pub fn compare(comparison: &Comparison, document: &Value) -> Compared {
     first.map_or_else(|| Compared::Unknown(format!("{path} finds no value")), Compared::Passed)
 }
 
-/// The comparison as text, such as `at most 3`.
-pub fn wanted(comparison: &Comparison) -> String {
-    let value = shown(&comparison.value);
-    match comparison.op {
+/// Why a value does not pass, such as `$.spec.replicas is 5, not at most 3`.
+pub fn failure(comparison: &Comparison, found: &str) -> String {
+    let Comparison { path, op, value } = comparison;
+    let value = shown(value);
+    let wanted = match op {
         Operator::Equal => value,
-        Operator::NotEqual => format!("not {value}"),
+        Operator::NotEqual => return format!("{path} is {found}, and has to be another value"),
         Operator::Less => format!("less than {value}"),
         Operator::AtMost => format!("at most {value}"),
         Operator::Greater => format!("greater than {value}"),
         Operator::AtLeast => format!("at least {value}"),
-    }
+    };
+    format!("{path} is {found}, not {wanted}")
 }
 
 /// A value as text, cut to a length that fits into a sentence, without control characters.
@@ -157,6 +159,21 @@ mod tests {
         ] {
             let comparison = Comparison { path: path.into(), op, value };
             assert_eq!(compare(&comparison, &document), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_failure_is_a_sentence() {
+        for (op, sentence) in [
+            (Operator::Equal, "$.n is 4, not 3"),
+            (Operator::NotEqual, "$.n is 4, and has to be another value"),
+            (Operator::Less, "$.n is 4, not less than 3"),
+            (Operator::AtMost, "$.n is 4, not at most 3"),
+            (Operator::Greater, "$.n is 4, not greater than 3"),
+            (Operator::AtLeast, "$.n is 4, not at least 3"),
+        ] {
+            let comparison = Comparison { path: "$.n".into(), op, value: json!(3) };
+            assert_eq!(failure(&comparison, "4"), sentence);
         }
     }
 
