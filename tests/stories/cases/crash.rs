@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::env;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
-use support::objects::{Object, config, deployment, test};
+use support::objects::{Object, config, deployment, image, test};
 use support::operator::{Flags, Operator};
 use support::relay::{Kill, Relay, Side};
 use support::waits::condition;
@@ -25,6 +25,7 @@ support::stories![
     a_crash_at_any_write_of_a_rollback_changes_nothing,
     a_crash_at_any_write_of_a_recall_changes_nothing,
     a_crash_at_any_write_of_a_failed_test_changes_nothing,
+    a_crash_at_any_write_of_a_failed_check_changes_nothing,
 ];
 
 /// Stories that are told side by side.
@@ -45,6 +46,8 @@ struct Story {
     recalled: bool,
     /// The image of its test, if it has one.
     test: Option<&'static str>,
+    /// The image that a check of its policy tells from any other, if it has one.
+    check: Option<&'static str>,
     /// The promotions that must end, and how.
     ends: &'static [(&'static str, &'static str)],
     /// One in so many points is tried by default.
@@ -57,6 +60,7 @@ async fn a_crash_at_any_write_of_a_healthy_release_changes_nothing() -> Result<(
         tag: "v2",
         recalled: false,
         test: None,
+        check: None,
         ends: &[("staging-shop-2.0.0", "Verified"), ("prod-shop-2.0.0", "Verified")],
         part: 6,
     })
@@ -69,6 +73,7 @@ async fn a_crash_at_any_write_of_a_rollback_changes_nothing() -> Result<()> {
         tag: "v2-crash-loop",
         recalled: false,
         test: None,
+        check: None,
         ends: &[("staging-shop-2.0.0", "Failed"), ("staging-shop-2.0.0-rollback", "Verified")],
         part: 6,
     })
@@ -81,6 +86,20 @@ async fn a_crash_at_any_write_of_a_failed_test_changes_nothing() -> Result<()> {
         tag: "v2",
         recalled: false,
         test: Some("t-job-failure"),
+        check: None,
+        ends: &[("staging-shop-2.0.0", "Failed"), ("staging-shop-2.0.0-rollback", "Verified")],
+        part: 6,
+    })
+    .await
+}
+
+async fn a_crash_at_any_write_of_a_failed_check_changes_nothing() -> Result<()> {
+    compare(&Story {
+        name: "failed check",
+        tag: "v2",
+        recalled: false,
+        test: None,
+        check: Some("v2"),
         ends: &[("staging-shop-2.0.0", "Failed"), ("staging-shop-2.0.0-rollback", "Verified")],
         part: 6,
     })
@@ -93,6 +112,7 @@ async fn a_crash_at_any_write_of_a_recall_changes_nothing() -> Result<()> {
         tag: "v2",
         recalled: true,
         test: None,
+        check: None,
         ends: &[("staging-shop-2.0.0-recalled", "Verified"), ("prod-shop-2.0.0-recalled", "Verified")],
         part: 4,
     })
@@ -184,11 +204,22 @@ fn shop(tag: &str, greeting: &str) -> Vec<Object> {
     vec![config("web-config", greeting), deployment("web", tag, Some("web-config"))]
 }
 
+/// A check that passes as long as the Deployment has another image.
+fn has_another_image(tag: &str) -> Value {
+    let path = "$.spec.template.spec.containers[0].image";
+    json!({ "name": "image", "interval": "5s", "object": {
+        "apiVersion": "apps/v1", "kind": "Deployment", "name": "web",
+        "compare": { "path": path, "op": "NotEqual", "value": image(tag) },
+    } })
+}
+
 /// A project, and a controller behind the relay that has verified release 1 everywhere and come to rest.
-async fn prepared(relay: &Relay, flags: &Flags) -> Result<Project> {
+async fn prepared(story: &Story, relay: &Relay, flags: &Flags) -> Result<Project> {
     let environments = [json!({ "name": "staging" }), json!({ "name": "prod", "after": ["staging"] })];
     let project = Project::without_controller(&environments).await?;
-    project.change("rollbackpolicies", "quick", json!({ "spec": { "observeWindow": "1s" } })).await?;
+    let checks: Vec<Value> = story.check.map(has_another_image).into_iter().collect();
+    let policy = json!({ "spec": { "observeWindow": "1s", "checks": checks } });
+    project.change("rollbackpolicies", "quick", policy).await?;
     project.release("1.0.0", &shop("v1", "hello")).await?;
     project.start_as(&Flags { lease: project.name.clone(), ..flags.clone() }).await?;
     verified(&project, relay, "1.0.0").await?;
@@ -222,7 +253,7 @@ async fn tell(story: &Story, kill: Option<Kill>, wanted: Option<&Value>) -> Resu
     let config = &installed().await?.admin().config.clone();
     let relay = Relay::start(config).await?;
     let mut flags = Flags { server: Some(relay.url().to_owned()), ..Flags::own_lease("") };
-    let project = prepared(&relay, &flags).await?;
+    let project = prepared(story, &relay, &flags).await?;
     flags.lease.clone_from(&project.name);
     let mut objects = shop(story.tag, "good day");
     objects.extend(story.test.map(|tag| test("checkout", tag)));
