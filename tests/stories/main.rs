@@ -50,6 +50,7 @@ fn main() -> ExitCode {
         cases::takeover::stories(),
         cases::checks::stories(),
         cases::credentials::stories(),
+        cases::hostile_providers::stories(),
         cases::documented_checks::stories(),
         cases::clocks::stories(),
         cases::bad_objects::stories(),

@@ -26,6 +26,7 @@ pub mod failing_releases;
 pub mod first_promotion;
 pub mod grants;
 pub mod hooks;
+pub mod hostile_providers;
 pub mod irreversible;
 pub mod lost_jobs;
 pub mod missing_policies;

@@ -9,6 +9,7 @@ pub mod effective_rights;
 pub mod failed;
 pub mod figures;
 pub mod helm;
+pub mod hostile;
 pub mod installation;
 pub mod installed_controller;
 pub mod judgement;

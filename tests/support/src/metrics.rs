@@ -67,6 +67,7 @@ async fn start() -> Result<Metrics> {
     let rules = json!([
         { "alert": "ErrorsHigh", "expr": "errors > 0.5", "labels": { "severity": "page" } },
         { "alert": "SlowAnswers", "expr": "latency > 0.5", "labels": { "severity": "page" } },
+        { "alert": "QueueGrows", "expr": "queue > 0.5", "for": "10m", "labels": { "severity": "ticket" } },
     ]);
     let prometheus = Prometheus::start(control_plane().await?.as_ref(), &[address], &rules).await?;
     Ok(Metrics { values, counters, prometheus })
@@ -103,7 +104,18 @@ impl Metrics {
 
     /// The same for any gauge.
     pub async fn gauge(&self, project: &Project, gauge: &str, value: f64) -> Result<()> {
-        self.known(format!("{gauge}{{namespace=\"{}\"}}", project.target("prod")), value).await
+        self.gauge_in(project, "prod", gauge, value).await
+    }
+
+    /// The same for any gauge of any environment.
+    pub async fn gauge_in(
+        &self,
+        project: &Project,
+        environment: &str,
+        gauge: &str,
+        value: f64,
+    ) -> Result<()> {
+        self.known(format!("{gauge}{{namespace=\"{}\"}}", project.target(environment)), value).await
     }
 
     /// The same for any gauge of one application.
@@ -163,7 +175,12 @@ impl Metrics {
 
 /// Creates a CheckProvider that serves a project.
 pub async fn provider(project: &Project, kind: &str, url: &str) -> Result<String> {
-    let name = format!("{}-{kind}", project.name);
+    provider_called(project, kind, kind, url).await
+}
+
+/// The same for one of several of a kind. Its name begins with that of the project.
+pub async fn provider_called(project: &Project, name: &str, kind: &str, url: &str) -> Result<String> {
+    let name = format!("{}-{name}", project.name);
     let provider = json!({
         "apiVersion": "towpath.dev/v1alpha1", "kind": "CheckProvider",
         "metadata": { "name": name },
