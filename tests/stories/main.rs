@@ -51,6 +51,7 @@ fn main() -> ExitCode {
         cases::checks::stories(),
         cases::credentials::stories(),
         cases::hostile_providers::stories(),
+        cases::verdicts_of_checks::stories(),
         cases::documented_checks::stories(),
         cases::clocks::stories(),
         cases::bad_objects::stories(),

@@ -46,4 +46,5 @@ pub mod terminating;
 pub mod tests_before;
 pub mod tests_of_releases;
 pub mod undecodable;
+pub mod verdicts_of_checks;
 pub mod withdrawn_consent;
