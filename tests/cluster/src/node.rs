@@ -65,6 +65,8 @@ pub struct RealNode {
     programs: PathBuf,
     /// Process 1 of the node, as this machine numbers it.
     init: u32,
+    /// What its cgroups are named after.
+    dir: PathBuf,
     _relay: Relay,
 }
 
@@ -89,7 +91,7 @@ impl RealNode {
         let relay =
             ending_early(guard, "its network", async || Relay::start(&network, port).map(Some)).await?;
         let binary = Arc::new(Binary::read(&programs.join("app"))?);
-        let node = Self { network, binary, programs, init, _relay: relay };
+        let node = Self { network, binary, programs, init, dir: dir.into(), _relay: relay };
         let pause = Image::of("pause", "1").running(&["pause"]);
         ending_early(guard, "its registry", async || node.push(&pause).await.map(Some)).await?;
         permit(admin).await?;
@@ -136,6 +138,26 @@ impl RealNode {
         let sent = Command::new("kill").arg(format!("-{signal}")).arg(kubelet.to_string()).status()?;
         anyhow::ensure!(sent.success(), "kill -{signal} of the kubelet failed");
         Ok(())
+    }
+
+    /// Allows a container so many processes and threads, as `podPidsLimit` of a kubelet does. `container` is the id that its pod reports.
+    pub fn limit_processes(&self, container: &str, most: u32) -> Result<()> {
+        let cgroup = self.cgroup(container).with_context(|| format!("{container} has no cgroup"))?;
+        fs::write(cgroup.join("pids.max"), most.to_string()).context("the limit cannot be set")
+    }
+
+    /// The processes and threads of a container; none if it has ended.
+    pub fn processes(&self, container: &str) -> Option<u32> {
+        let count = fs::read_to_string(self.cgroup(container)?.join("pids.current")).ok()?;
+        count.trim().parse().ok()
+    }
+
+    /// The cgroup of a container that counts its processes.
+    fn cgroup(&self, container: &str) -> Option<PathBuf> {
+        let (_, id) = container.split_once("://")?;
+        let hierarchies = ["/sys/fs/cgroup/pids", "/sys/fs/cgroup"];
+        let of = |root: &str| Some(Path::new(root).join(self.dir.file_name()?).join("k8s.io").join(id));
+        hierarchies.into_iter().filter_map(of).find(|cgroup| cgroup.join("pids.max").is_file())
     }
 }
 

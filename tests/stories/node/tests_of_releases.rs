@@ -1,10 +1,11 @@
 //! Tests that are real processes: their exit codes and last words.
 
 use anyhow::{Context, Result, ensure};
+use control_plane::eventually;
 use serde_json::{Value, json};
 
 use super::bad_releases::tells;
-use super::shop::{in_shops, template, web};
+use super::shop::{LONG, in_shops, template, web};
 use support::merge;
 use support::objects::{Object, config, with};
 use support::same;
@@ -13,6 +14,7 @@ support::node_stories![
     a_test_of_the_environment_is_told_with_its_exit_code_and_last_words,
     a_test_of_the_last_verified_release_fails_where_a_feature_is_gone,
     a_test_before_the_first_write_lets_a_release_pass_and_stops_another,
+    a_test_that_starts_processes_without_end_is_stopped_and_its_node_goes_on,
 ];
 
 /// The template of a test that ends as its variables say.
@@ -131,6 +133,54 @@ async fn a_test_before_the_first_write_lets_a_release_pass_and_stops_another() -
         );
         same("the pods and the generation", after, before)?;
         shop.answers("prod", "web", &json!({ "version": "v1" })).await
+    })
+    .await
+}
+
+/// A node allows a pod a number of processes. With its limit set by the story, as `podPidsLimit` of its kubelet would, the test goes on
+/// for as long as it may: it does not end.
+async fn a_test_that_starts_processes_without_end_is_stopped_and_its_node_goes_on() -> Result<()> {
+    const ALLOWED: u32 = 48;
+    in_shops(&[json!({ "name": "prod" })], "3s", async |shop| {
+        let (first, second) = (shop.image("v1", &[]).await?, shop.image("v2", &[]).await?);
+        shop.verified("1.0.0", &[web(&first)]).await?;
+        let mut template = test_template(&first, json!([variable("FORK", "1")]));
+        let limits = json!({ "limits": { "cpu": "200m", "memory": "256Mi" } });
+        template["spec"]["containers"][0]["resources"] = limits;
+        let test = json!({ "name": "smoke", "timeout": "45s", "template": template });
+        shop.project.change("environments", "prod", json!({ "spec": { "tests": [test] } })).await?;
+        let release = shop.project.release("2.0.0", &[web(&second)]).await?;
+        let container = eventually("the container of the test", LONG, async || {
+            let pods = shop.project.pods("prod", "smoke").await?;
+            let id =
+                pods.iter().find_map(|pod| pod["status"]["containerStatuses"][0]["containerID"].as_str());
+            Ok(id.map(str::to_owned))
+        })
+        .await?;
+        shop.node.limit_processes(&container, ALLOWED)?;
+        eventually("the test to have as many processes as it may", LONG, async || {
+            Ok(shop.node.processes(&container).filter(|count| *count + 4 >= ALLOWED))
+        })
+        .await?;
+
+        let promotion = format!("prod-{release}");
+        let ended = shop.ended(&promotion, "Inconclusive").await?;
+        let words = ["test smoke has no result: Timeout", "it did not end within 45s"];
+        tells(&ended["status"], "TestErrored", &words)?;
+        eventually("its processes to end", LONG, async || {
+            Ok(shop.node.processes(&container).is_none().then_some(()))
+        })
+        .await?;
+        same("pods of the test", shop.project.pods("prod", "smoke").await?.len(), 0)?;
+        same("promotions", shop.project.all("promotions").await?.len(), 2)?;
+        shop.answers("prod", "web", &json!({ "version": "v2" })).await?;
+
+        // The node starts pods, and ends them.
+        shop.project.change("environments", "prod", json!({ "spec": { "tests": null } })).await?;
+        let third = shop.project.release("3.0.0", &[web(&shop.image("v3", &[]).await?)]).await?;
+        shop.project.promotion("next", json!({ "release": third, "environment": "prod" })).await?;
+        shop.ended("next", "Verified").await?;
+        shop.answers("prod", "web", &json!({ "version": "v3" })).await
     })
     .await
 }

@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -19,6 +21,8 @@ import (
 //	EXIT_AFTER=1           a job ends then,
 //	EXIT_CODE=3            with this code
 //	EXIT_MESSAGE=text      and this termination message
+//	FORK=1                 a job does not end, and starts processes without end that do the same; not before its cgroup has a
+//	                       limit of processes, for the sake of the machine
 
 // The kubelet reads the message of a container's end from here.
 const terminationLog = "/dev/termination-log"
@@ -78,4 +82,40 @@ func eatMemory() {
 		}
 		eaten = append(eaten, block)
 	}
+}
+
+// Where a container sees its own limit of processes: cgroup v1, v2.
+var processLimits = []string{"/sys/fs/cgroup/pids/pids.max", "/sys/fs/cgroup/pids.max"}
+
+func hasLimitOfProcesses() bool {
+	for _, file := range processLimits {
+		if limit, err := os.ReadFile(file); err == nil {
+			return strings.TrimSpace(string(limit)) != "max"
+		}
+	}
+	return false
+}
+
+// The first process only starts one that forks: where no process can be started any more, Go programs may end.
+func startForks() {
+	for !hasLimitOfProcesses() {
+		time.Sleep(100 * time.Millisecond)
+	}
+	if err := startFork(); err != nil {
+		die(1, err.Error())
+	}
+	select {}
+}
+
+func forkWithoutEnd() {
+	for {
+		if startFork() != nil {
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+}
+
+// Nothing waits for it: a process that has ended still counts.
+func startFork() error {
+	return exec.Command("/proc/self/exe", "fork").Start()
 }

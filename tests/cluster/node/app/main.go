@@ -31,11 +31,16 @@ func main() {
 		// The signal's goroutine keeps this from being a deadlock.
 		select {}
 	case "job":
+		if os.Getenv("FORK") != "" {
+			startForks()
+		}
 		finish()
+	case "fork":
+		forkWithoutEnd()
 	case "serve":
 		serve()
 	default:
-		fmt.Fprintln(os.Stderr, "usage: app pause|job|serve")
+		fmt.Fprintln(os.Stderr, "usage: app pause|job|serve|fork")
 		os.Exit(2)
 	}
 }
