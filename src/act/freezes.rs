@@ -1,7 +1,7 @@
 //! The ConfigMap of frozen target namespaces, the only one that the controller writes with its own identity.
 
 use super::ActError;
-use crate::api::FREEZES;
+use crate::api::{FREEZES, NamespaceName};
 use crate::process::Handles;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 /// Publishes which namespaces are frozen. Replaces the observed version, also if a user edited it while the controller was down.
 pub async fn publish_freezes(
     handles: &Handles,
-    frozen: BTreeMap<String, String>,
+    frozen: BTreeMap<NamespaceName, String>,
     version: Option<String>,
 ) -> Result<(), ActError> {
     let namespace = &handles.own.namespace;
@@ -24,7 +24,7 @@ pub async fn publish_freezes(
             resource_version: version.clone(),
             ..ObjectMeta::default()
         },
-        data: Some(frozen),
+        data: Some(frozen.into_iter().map(|(namespace, line)| (namespace.to_string(), line)).collect()),
         ..ConfigMap::default()
     };
     let answer = match version {

@@ -47,8 +47,7 @@ pub fn measure(handles: &Handles, measurement: Measurement) {
         let answer = ask(&handles, &target, question).await;
         let answered = Answered { at: handles.clock.now(), answer };
         handles.memory.answered(&uid, phase, &check, answered);
-        let (project, environment) = (target.project, target.environment);
-        handles.requeue.push(Due::Promotion { project, environment, name: promotion });
+        handles.requeue.push(Due::Promotion { environment: target.environment, name: promotion });
     });
 }
 
@@ -109,7 +108,8 @@ async fn provided(
     name: &str,
     ask: impl AsyncFnOnce(Endpoint) -> Result<Answer, ProbeError>,
 ) -> Result<Answer, Unmeasured> {
-    let provider = handles.stores.providers.get("", name).filter(|it| it.spec.serves(&target.project));
+    let provider =
+        handles.stores.providers.get("", name).filter(|it| it.spec.serves(&target.environment.project));
     let Some(provider) = provider else {
         let message = format!("the CheckProvider {name} does not exist, or is not for this project");
         return Err(Unmeasured { message, ..Unmeasured::default() });

@@ -20,7 +20,7 @@ pub use error::ActError;
 use freezes::publish_freezes;
 pub use status::{Status, Subject, reject};
 
-use crate::api::PromotionStatus;
+use crate::api::{EnvironmentId, ProjectName, PromotionStatus};
 use crate::cluster::{EventType, NewEvent};
 use crate::content::ObjectKey;
 use crate::content::object::kinds;
@@ -41,7 +41,7 @@ pub async fn act<S: Status>(
     decision: Decision<S>,
 ) -> Result<bool, ActError> {
     let identity = &subject.identity;
-    let project = identity.namespace.clone().unwrap_or_default();
+    let project = ProjectName::from(identity.namespace.as_deref().unwrap_or_default());
     for record in &decision.records {
         records::create_content(handles, &project, record).await?;
     }
@@ -81,7 +81,7 @@ pub async fn act<S: Status>(
 async fn carry_out(
     handles: &Handles,
     memory: Option<&Memory>,
-    project: &str,
+    project: &ProjectName,
     uid: &str,
     actions: Vec<Action>,
 ) -> Result<bool, ActError> {
@@ -159,7 +159,7 @@ fn turn(action: &Action) -> u8 {
     }
 }
 
-async fn one(handles: &Handles, project: &str, uid: &str, action: Action) -> Result<bool, ActError> {
+async fn one(handles: &Handles, project: &ProjectName, uid: &str, action: Action) -> Result<bool, ActError> {
     match action {
         Action::CreatePromotion { name, spec, application, owner } => {
             records::create_promotion(handles, project, &name, *spec, &application, &owner)
@@ -170,7 +170,7 @@ async fn one(handles: &Handles, project: &str, uid: &str, action: Action) -> Res
             publish_freezes(handles, frozen, version).await.map(|()| false)
         }
         Action::DeletePromotion { environment, name, uid } => {
-            handles.caches.trimmed.insert((project.to_owned(), environment), ());
+            handles.caches.trimmed.insert(EnvironmentId { project: project.clone(), environment }, ());
             records::delete_promotion(handles, project, &name, &uid).await.map(|()| false)
         }
         Action::DeleteContent { name } => {

@@ -62,8 +62,7 @@ pub async fn preflight(
         .collect()
         .await;
     let results = results.into_iter().collect::<Result<BTreeMap<_, _>, _>>()?;
-    let namespace = &target.location.namespace;
-    let checked = check(&client, namespace, tries.pods, tries.secrets, tries.needs).await?;
+    let checked = check(&client, &target.location, tries.pods, tries.secrets, tries.needs).await?;
     let Checked { refusals, crowded, missing, unchecked } = checked;
     let mut collected = warnings.take();
     collected.extend(unchecked);

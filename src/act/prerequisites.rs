@@ -3,6 +3,7 @@
 //! Invariant: what the identity may not check is reported as unchecked. It never counts as missing.
 
 use super::ActError;
+use crate::api::Location;
 use crate::cluster::is_unserved;
 use crate::content::ObjectKey;
 use crate::content::object::dependencies::Dependency;
@@ -28,11 +29,12 @@ pub struct Checked {
 /// Tries the pods, and looks for everything that they need.
 pub async fn check(
     client: &kube::Client,
-    namespace: &str,
+    target: &Location,
     pods: Vec<(ObjectKey, Value)>,
     secrets: BTreeSet<String>,
     needs: BTreeMap<Dependency, BTreeSet<ObjectKey>>,
 ) -> Result<Checked, ActError> {
+    let namespace = &target.namespace;
     let api = |kind, plural| {
         let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("", "v1", kind), plural);
         Api::namespaced_with(client.clone(), namespace, &resource)

@@ -1,7 +1,7 @@
 //! Creates and deletes Contents and Promotions. Their names follow from what they hold, so creating one twice creates it once.
 
 use super::ActError;
-use crate::api::{Content, Promotion, PromotionSpec, mark};
+use crate::api::{ApplicationName, Content, ProjectName, Promotion, PromotionSpec, mark};
 use crate::decide::decision::{Owner, Record};
 use crate::process::Handles;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -25,11 +25,15 @@ fn reference(owner: &Owner) -> OwnerReference {
 }
 
 /// Creates a Content. An existing one of the same name has the same digest.
-pub async fn create_content(handles: &Handles, project: &str, record: &Record) -> Result<(), ActError> {
+pub async fn create_content(
+    handles: &Handles,
+    project: &ProjectName,
+    record: &Record,
+) -> Result<(), ActError> {
     let content = Content {
         metadata: ObjectMeta {
             name: Some(record.sealed.name.clone()),
-            namespace: Some(project.to_owned()),
+            namespace: Some(project.to_string()),
             owner_references: Some(record.owners.iter().map(reference).collect()),
             ..ObjectMeta::default()
         },
@@ -44,9 +48,9 @@ pub async fn create_content(handles: &Handles, project: &str, record: &Record) -
 }
 
 /// Deletes a Content.
-pub async fn delete_content(handles: &Handles, project: &str, name: &str) -> Result<(), ActError> {
+pub async fn delete_content(handles: &Handles, project: &ProjectName, name: &str) -> Result<(), ActError> {
     let api: Api<Content> = Api::namespaced(handles.clients.operator(), project);
-    handles.caches.contents.remove(&(project.to_owned(), name.to_owned()));
+    handles.caches.contents.remove(&(project.clone(), name.to_owned()));
     match api.delete(name, &DeleteParams::default()).await {
         Ok(_) => Ok(()),
         Err(error) if is(&error, 404) => Ok(()),
@@ -57,23 +61,23 @@ pub async fn delete_content(handles: &Handles, project: &str, name: &str) -> Res
 /// Creates a promotion.
 pub async fn create_promotion(
     handles: &Handles,
-    project: &str,
+    project: &ProjectName,
     name: &str,
     mut spec: PromotionSpec,
-    application: &str,
+    application: &ApplicationName,
     owner: &Owner,
 ) -> Result<(), ActError> {
     // Set here because a policy requires it even if no policy fills it in.
     spec.requested_by = Some(handles.own.user.clone());
     let labels = [
         (mark::ENVIRONMENT, spec.environment.as_str()),
-        (mark::APPLICATION, application),
+        (mark::APPLICATION, application.as_str()),
         (mark::AUTOMATIC, "true"),
     ];
     let promotion = Promotion {
         metadata: ObjectMeta {
             name: Some(name.to_owned()),
-            namespace: Some(project.to_owned()),
+            namespace: Some(project.to_string()),
             labels: Some(labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()),
             owner_references: Some(vec![reference(owner)]),
             ..ObjectMeta::default()
@@ -100,7 +104,7 @@ pub async fn create_promotion(
 /// Deletes a promotion that is no longer part of the history.
 pub async fn delete_promotion(
     handles: &Handles,
-    project: &str,
+    project: &ProjectName,
     name: &str,
     uid: &str,
 ) -> Result<(), ActError> {

@@ -30,7 +30,7 @@ pub(super) async fn api(
 
 /// The identity of the environment.
 pub(super) fn identity(target: &Target) -> Result<Identity, ActError> {
-    Ok(Identity::new(&target.project, &target.environment)?)
+    Ok(Identity::new(target.environment.clone())?)
 }
 
 /// Server-side apply, never forced. If the API server rejects the first body itself, the second one is applied, if there is one.
@@ -63,7 +63,7 @@ pub async fn apply(
         let version = written.metadata.resource_version.clone().unwrap_or_default();
         handles.versions.wrote(kind, &target.location.namespace, key.name(), &version);
     }
-    handles.caches.customs.remove(&(target.location.namespace.to_string(), key.clone()));
+    handles.caches.customs.remove(&(target.location.clone(), key.clone()));
     if let Some(generation) = written.metadata.generation {
         handles.memory.unchanged(promotion, BTreeMap::from([(key.clone(), generation)]));
     }
@@ -87,7 +87,7 @@ fn rejected(
 }
 
 fn forget_consent(handles: &Handles, target: &Target) {
-    handles.caches.consents.remove(&(target.project.to_string(), target.environment.to_string()));
+    handles.caches.consents.remove(&target.environment);
 }
 
 /// Deletes the object with this UID and creates it again. After a crash between the two, the object is missing and is created.

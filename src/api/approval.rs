@@ -1,7 +1,7 @@
 //! Approval: a person's decision about one release in one environment, the approvals that an environment requires, and the
 //! approvals that a promotion has received.
 
-use super::{ChangeType, Condition, Duration, UserInfo, schema};
+use super::{ChangeType, Condition, Duration, EnvironmentName, ReleaseName, UserInfo, schema};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -44,9 +44,9 @@ use serde::{Deserialize, Serialize};
 pub struct ApprovalSpec {
     /// The release that is approved or rejected. Copy `release`, `environment` and `digest` from `status.approvals.of` of the
     /// pending Promotion.
-    pub release: ObjectIdentity,
+    pub release: ObjectIdentity<ReleaseName>,
     /// The environment that the decision applies to.
-    pub environment: ObjectIdentity,
+    pub environment: ObjectIdentity<EnvironmentName>,
     /// SHA-256, in hexadecimal, of what would be written: the content of the release with the overrides of the environment
     /// applied. If the overrides change, the digest changes and new approvals are needed.
     #[schemars(length(min = 64, max = 64), regex(pattern = "^[0-9a-f]{64}$"))]
@@ -69,10 +69,10 @@ pub struct ApprovalSpec {
 /// Reference to one object of Towpath by name and UID. An object that is recreated under the same name has another UID and does
 /// not match.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ObjectIdentity {
+pub struct ObjectIdentity<N> {
     /// Name of the object.
     #[schemars(length(min = 1, max = 253), regex(pattern = schema::SUBDOMAIN))]
-    pub name: String,
+    pub name: N,
     /// `metadata.uid` of the object.
     #[schemars(length(min = 1, max = 64))]
     pub uid: String,
@@ -184,9 +184,9 @@ pub struct ApprovalsReport {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ApprovalOf {
     /// The release, by name and UID.
-    pub release: ObjectIdentity,
+    pub release: ObjectIdentity<ReleaseName>,
     /// The environment, by name and UID.
-    pub environment: ObjectIdentity,
+    pub environment: ObjectIdentity<EnvironmentName>,
     /// SHA-256 of what would be written, in hexadecimal.
     #[schemars(length(max = 64))]
     pub digest: String,

@@ -5,8 +5,8 @@
 //! because from then on the Content replaces it.
 
 use super::{
-    ChangeDescription, ChangeRecord, ChangeType, ImageOverride, Release, ReleaseChange, ReleasePhase,
-    ReleaseStatus, Requirement, Source, UserInfo,
+    ChangeDescription, ChangeRecord, ChangeType, EnvironmentName, ImageOverride, Release, ReleaseChange,
+    ReleasePhase, ReleaseStatus, Requirement, Source, UserInfo,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -101,13 +101,13 @@ impl CachedRelease {
     }
 
     /// `spec.until`.
-    pub fn until(&self) -> Option<&str> {
-        self.present(Field::Until)
+    pub fn until(&self) -> Option<EnvironmentName> {
+        self.present(Field::Until).map(EnvironmentName::from)
     }
 
     /// The environment that `spec.source` names, if it names one.
-    pub fn captured_from(&self) -> Option<&str> {
-        self.present(Field::CapturedFrom)
+    pub fn captured_from(&self) -> Option<EnvironmentName> {
+        self.present(Field::CapturedFrom).map(EnvironmentName::from)
     }
 
     /// `status.content`: the name of the Content.
@@ -361,7 +361,7 @@ mod tests {
                     cached.version(),
                     cached.captured_from()
                 ),
-                ("shop", "shop-1.4.0", "shop", "1.4.0", Some("dev"))
+                ("shop", "shop-1.4.0", "shop", "1.4.0", Some("dev".into()))
             );
             assert_eq!(
                 (cached.until(), cached.content(), cached.phase()),

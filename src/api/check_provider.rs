@@ -1,6 +1,6 @@
 //! CheckProvider: an address that checks may ask, and how.
 
-use super::{Condition, schema};
+use super::{Condition, ProjectName, schema};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -147,8 +147,8 @@ impl Default for CheckProviderStatus {
 
 impl CheckProviderSpec {
     /// Whether checks of this project may use the provider.
-    pub fn serves(&self, project: &str) -> bool {
-        self.projects.iter().any(|name| name == "*" || name == project)
+    pub fn serves(&self, project: &ProjectName) -> bool {
+        self.projects.iter().any(|name| name == "*" || project == name)
     }
 
     /// The address.

@@ -1,5 +1,6 @@
 //! Content: the objects of a release, as one immutable compressed string.
 
+use super::ApplicationName;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +26,7 @@ use serde::{Deserialize, Serialize};
 pub struct ContentSpec {
     /// The application that the objects belong to.
     #[schemars(length(min = 1, max = 50))]
-    pub application: String,
+    pub application: ApplicationName,
     /// SHA-256, in hexadecimal, over the RFC 8785 canonical JSON of the list of objects, which is `data` without base64 and gzip.
     #[schemars(length(min = 64, max = 64))]
     pub digest: String,

@@ -1,8 +1,9 @@
 //! Environment: a target namespace, its position in the promotion order, and its rules.
 
 use super::{
-    Approvals, Condition, Disruption, DriftMode, DriftedField, Duration, Ended, EnvironmentName,
-    EnvironmentTest, Location, MissingConsent, NamespaceName, Overrides, ReleaseName, Window, schema,
+    ApplicationName, Approvals, Condition, Disruption, DriftMode, DriftedField, Duration, Ended,
+    EnvironmentName, EnvironmentTest, Location, MissingConsent, NamespaceName, Overrides, ReleaseName,
+    Window, schema,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
@@ -245,7 +246,7 @@ impl Default for EnvironmentStatus {
 pub struct ApplicationStatus {
     /// Name of the application.
     #[schemars(length(max = 63))]
-    pub name: String,
+    pub name: ApplicationName,
     /// The newest finished revision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current: Option<RevisionRef>,

@@ -1,12 +1,17 @@
 //! The object metadata that decisions read: name, UID, generation, creation, deletion.
 
-use super::{Approval, CachedRelease, CheckProvider, Environment, Promotion, Recall, RollbackPolicy};
+use super::{
+    ApplicationName, Approval, CachedRelease, CheckProvider, Environment, EnvironmentName, ProjectName,
+    Promotion, Recall, ReleaseName, RollbackPolicy,
+};
 use jiff::Timestamp;
 
 /// Metadata of an object of Towpath.
 pub trait Meta {
     /// The name. Empty before the API server has assigned one.
     fn name(&self) -> &str;
+    /// The project: its namespace. Empty for an object without a namespace.
+    fn project(&self) -> ProjectName;
     /// The UID. Empty before the API server has assigned one.
     fn uid(&self) -> &str;
     /// The generation of the spec.
@@ -22,6 +27,10 @@ macro_rules! meta {
         impl Meta for $kind {
             fn name(&self) -> &str {
                 self.metadata.name.as_deref().unwrap_or_default()
+            }
+
+            fn project(&self) -> ProjectName {
+                self.metadata.namespace.as_deref().unwrap_or_default().into()
             }
 
             fn uid(&self) -> &str {
@@ -45,9 +54,32 @@ macro_rules! meta {
 
 meta!(Environment, Promotion, Approval, Recall, RollbackPolicy, CheckProvider);
 
+impl Environment {
+    /// Its name, as a type. Empty before the API server has assigned one.
+    pub fn environment_name(&self) -> EnvironmentName {
+        self.name().into()
+    }
+}
+
+impl CachedRelease {
+    /// Its name, as a type. Empty before the API server has assigned one.
+    pub fn release_name(&self) -> ReleaseName {
+        self.name().into()
+    }
+
+    /// `spec.application`, as a type.
+    pub fn application_name(&self) -> ApplicationName {
+        self.application().into()
+    }
+}
+
 impl Meta for CachedRelease {
     fn name(&self) -> &str {
         self.name()
+    }
+
+    fn project(&self) -> ProjectName {
+        self.namespace().into()
     }
 
     fn uid(&self) -> &str {

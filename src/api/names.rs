@@ -33,6 +33,12 @@ macro_rules! names {
             }
         }
 
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
         impl Borrow<str> for $name {
             fn borrow(&self) -> &str {
                 &self.0
@@ -142,6 +148,13 @@ pub struct EnvironmentId {
     pub project: ProjectName,
     /// The environment, in the project.
     pub environment: EnvironmentName,
+}
+
+impl EnvironmentId {
+    /// The name of the ServiceAccount that the environment acts as. A project has no dot, so it splits in one way only.
+    pub fn account(&self) -> String {
+        format!("{}.{}", self.project, self.environment)
+    }
 }
 
 impl fmt::Display for EnvironmentId {

@@ -256,7 +256,7 @@ pub struct PinnedImage {
 pub struct StageStatus {
     /// Name of the environment.
     #[schemars(length(max = 63))]
-    pub name: String,
+    pub name: EnvironmentName,
     /// Phase of the promotion, or the closed gate that the release waits at. `NotAStage` if the release is never promoted to this
     /// environment.
     #[schemars(length(max = 64))]

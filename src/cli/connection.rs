@@ -81,7 +81,7 @@ impl Connection {
             0 => client.build(),
             _ => client.with_layer(&BufferLayer::new(REQUESTS)).with_layer(&verbose).build(),
         };
-        Ok(Reader::new(client, namespace))
+        Ok(Reader::new(client, namespace.into()))
     }
 
     async fn config(&self) -> anyhow::Result<kube::Config> {

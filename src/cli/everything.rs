@@ -73,7 +73,7 @@ impl Reader {
         }
         let holds = holds(&releases.found);
         let project = Project::from_objects(Objects {
-            name: self.project.as_str().into(),
+            name: self.project.clone(),
             environments: shared(environments.found),
             policies: shared(policies),
             providers: shared(providers),

@@ -5,6 +5,7 @@
 
 use super::reader::{Reader, explained};
 use super::unreadable::{self, Unreadable};
+use crate::api::NamespaceName;
 use crate::cluster::backoff::Backoff;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
@@ -88,7 +89,7 @@ impl<'a> Live<'a> {
 
     /// Watches the objects of a kind that a field selector selects. An empty selector selects all.
     pub fn watch<K: Resource<DynamicType = ()>>(&mut self, selector: &str) {
-        let namespace = self.reader.project.clone();
+        let namespace = self.reader.project.to_string();
         self.start::<K>(namespace, selector, false);
     }
 
@@ -111,12 +112,13 @@ impl<'a> Live<'a> {
     }
 
     /// Watches the pods of just these namespaces.
-    pub fn watch_pods(&mut self, namespaces: &[String]) {
+    pub fn watch_pods(&mut self, namespaces: &[NamespaceName]) {
         let pods = Pod::plural(&());
-        self.watches.retain(|(plural, namespace), _| *plural != pods || namespaces.contains(namespace));
+        let is_named = |namespace: &String| namespaces.iter().any(|named| named == namespace);
+        self.watches.retain(|(plural, namespace), _| *plural != pods || is_named(namespace));
         for namespace in namespaces {
-            if !self.watches.contains_key(&(pods.to_string(), namespace.clone())) {
-                self.start::<Pod>(namespace.clone(), "", true);
+            if !self.watches.contains_key(&(pods.to_string(), namespace.to_string())) {
+                self.start::<Pod>(namespace.to_string(), "", true);
             }
         }
     }
@@ -163,7 +165,7 @@ impl<'a> Live<'a> {
 
     /// Why an object could not be decoded when the objects of its kind were last asked for. None if it was.
     pub fn unreadable<K: Resource<DynamicType = ()>>(&self, name: &str) -> Option<String> {
-        let watch = self.watches.get(&(K::plural(&()).to_string(), self.reader.project.clone()))?;
+        let watch = self.watches.get(&(K::plural(&()).to_string(), self.reader.project.to_string()))?;
         let seen = watch.seen();
         let (_, error) = seen.undecodable.iter().find(|(other, _)| other == name)?;
         Some(unreadable::one(&watch.kind, name, error))

@@ -70,7 +70,7 @@ fn reader(asked: &Asked, script: impl Fn(&str, usize) -> Answer + Send + Sync + 
         let answer = script(asking, all.iter().filter(|other| **other == asking).count());
         async move { body(answer) }
     });
-    Reader::new(Client::new(service, "shop"), "shop".to_owned())
+    Reader::new(Client::new(service, "shop"), "shop".into())
 }
 
 fn names(live: &Live<'_>) -> Vec<String> {

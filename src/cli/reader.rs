@@ -5,7 +5,9 @@
 use super::server::dated;
 use super::unreadable::{self, Notes, Unreadable};
 use crate::api::names::{SUBDOMAIN_RULE, is_subdomain};
-use crate::api::{CachedRelease, Environment, Promotion, Release};
+use crate::api::{
+    ApplicationName, CachedRelease, Environment, NamespaceName, ProjectName, Promotion, Release,
+};
 use crate::cluster::ServerTime;
 use crate::decide::world::{Objects, Project};
 use anyhow::{Context, anyhow, bail};
@@ -24,8 +26,8 @@ pub struct Reader {
     client: Client,
     time: ServerTime,
     notes: Notes,
-    /// The namespace of the project. Empty for objects of the cluster.
-    pub project: String,
+    /// The project. Empty for objects of the cluster.
+    pub project: ProjectName,
 }
 
 /// The objects of a list.
@@ -52,7 +54,7 @@ const ROLE: &str = "towpath-viewer";
 
 impl Reader {
     /// A reader of this project.
-    pub fn new(client: Client, project: String) -> Self {
+    pub fn new(client: Client, project: ProjectName) -> Self {
         let time = ServerTime::default();
         Self { client: dated(client, &project, &time), time, notes: Notes::default(), project }
     }
@@ -63,7 +65,7 @@ impl Reader {
             client: self.client.clone(),
             time: self.time.clone(),
             notes: self.notes.clone(),
-            project: String::new(),
+            project: ProjectName::default(),
         }
     }
 
@@ -115,7 +117,7 @@ impl Reader {
         releases: Vec<Arc<CachedRelease>>,
     ) -> Project {
         Project::from_objects(Objects {
-            name: self.project.as_str().into(),
+            name: self.project.clone(),
             environments: environments.into_iter().map(Arc::new).collect(),
             promotions: promotions.into_iter().map(Arc::new).collect(),
             releases,
@@ -129,7 +131,10 @@ impl Reader {
     }
 
     /// The releases of an application.
-    pub async fn releases_of(&self, application: &str) -> anyhow::Result<Vec<Arc<CachedRelease>>> {
+    pub async fn releases_of(
+        &self,
+        application: &ApplicationName,
+    ) -> anyhow::Result<Vec<Arc<CachedRelease>>> {
         let releases = self.list::<Release>(&format!("spec.application={application}")).await?;
         Ok(releases.into_iter().map(cached).collect())
     }
@@ -174,7 +179,7 @@ impl Reader {
     }
 
     /// The pods of target namespaces, in the order of the namespaces. One that may not be read has a sentence instead.
-    pub async fn pods(&self, namespaces: &[String]) -> Vec<Result<Vec<Pod>, String>> {
+    pub async fn pods(&self, namespaces: &[NamespaceName]) -> Vec<Result<Vec<Pod>, String>> {
         let read = namespaces.iter().map(|namespace| async move {
             let list: Result<Value, kube::Error> = self.ask(&Pod::url_path(&(), Some(namespace))).await;
             Ok::<_, anyhow::Error>(match list {

@@ -90,7 +90,8 @@ impl Writer {
     pub fn request<'a>(&'a self, reason: Option<&'a str>) -> Request<'a> {
         // Another user may apply what is only shown.
         let by = self.user.as_ref().filter(|_| self.dry_run != DryRun::Client);
-        Request { project: &self.reader.project, by, reason }
+        let project = Some(&self.reader.project).filter(|project| !project.is_empty());
+        Request { project, by, reason }
     }
 
     /// The name of the user. Empty if it is not known.

@@ -3,6 +3,7 @@
 //! Invariant: an error never carries the body of an object; a [`Refusal`] comes from the client stack and is distinct
 //! from an answer of the API server, so that "the request was not sent" is never taken for "the server refused".
 
+use crate::api::EnvironmentId;
 use std::time::Duration;
 
 /// A failure of one of the handles in this layer.
@@ -15,8 +16,8 @@ pub enum ClusterError {
     #[error("the client configuration is not supported: {0}")]
     UnsupportedConfig(&'static str),
     /// Project and environment do not form the name of a ServiceAccount.
-    #[error("{project:?} and {environment:?} do not form a deployer identity: {reason}")]
-    InvalidIdentity { project: String, environment: String, reason: &'static str },
+    #[error("{:?} and {:?} do not form a deployer identity: {reason}", .of.project.as_str(), .of.environment.as_str())]
+    InvalidIdentity { of: EnvironmentId, reason: &'static str },
     /// The lease settings contradict each other.
     #[error("the lease settings are not usable: {0}")]
     InvalidLease(&'static str),

@@ -166,7 +166,7 @@ fn captured_written_and_captured_again_is_the_same_content() {
     let second = captured(live);
     assert_eq!(second.objects(), first.objects());
     assert_eq!(second.digest(), first.digest());
-    let stored = Digested::open(&second.seal("shop").unwrap().spec("shop")).unwrap();
+    let stored = Digested::open(&second.seal("shop").unwrap().spec(&"shop".into())).unwrap();
     assert_eq!(stored.objects(), first.objects());
 }
 

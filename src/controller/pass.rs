@@ -118,7 +118,12 @@ impl Failures {
         if self.quarantined().insert(key.clone()) {
             self.metrics.quarantined(kind, true);
         }
-        tracing::error!(kind, namespace = key.namespace, name = key.name, "quarantined after a panic");
+        tracing::error!(
+            kind,
+            namespace = key.namespace.as_str(),
+            name = key.name,
+            "quarantined after a panic"
+        );
         QUARANTINE
     }
 
@@ -132,7 +137,7 @@ impl Failures {
         });
         // Conflicts are common while other controllers write, so the first two are not logged.
         if count > 2 || !conflict {
-            tracing::warn!(kind = key.kind.as_str(), namespace = key.namespace, name = key.name, error = %error, "pass failed");
+            tracing::warn!(kind = key.kind.as_str(), namespace = key.namespace.as_str(), name = key.name, error = %error, "pass failed");
         }
         // A workload's controller may write its status between the read and the write: the next pass succeeds.
         if conflict && count == 1 {

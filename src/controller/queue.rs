@@ -5,6 +5,7 @@
 //!   change, wake-up -> waiting (by project) -> running (bounded) -> done, or requeued
 //! ```
 
+use crate::api::{EnvironmentId, ProjectName};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,12 +23,12 @@ const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 pub struct Key {
     /// Its kind.
     pub kind: Kind,
-    /// Its project.
-    pub namespace: String,
+    /// Its project. Empty for an object without a namespace.
+    pub namespace: ProjectName,
     /// Its name.
     pub name: String,
-    /// Objects of one group are reconciled one after the other: `project/environment`.
-    pub group: Option<String>,
+    /// Objects of one environment are reconciled one after the other.
+    pub group: Option<EnvironmentId>,
 }
 
 /// The reconciled kinds, by priority. Promotions are first, so that a failing one is seen before other work, then recalls.
@@ -77,10 +78,10 @@ pub struct Queue {
 #[derive(Default)]
 struct Entries {
     /// Waiting, per project; a project moves to the end when one of its objects was taken.
-    projects: VecDeque<String>,
-    waiting: BTreeMap<String, BTreeSet<Key>>,
+    projects: VecDeque<ProjectName>,
+    waiting: BTreeMap<ProjectName, BTreeSet<Key>>,
     running: BTreeSet<Key>,
-    groups: BTreeSet<String>,
+    groups: BTreeSet<EnvironmentId>,
     /// Changed while running: requeued when done.
     dirty: BTreeSet<Key>,
     delayed: DelayQueue<Key>,
@@ -217,12 +218,13 @@ impl Entries {
 mod tests {
     use super::*;
 
-    fn key(namespace: &str, name: &str, group: Option<&str>) -> Key {
+    fn key(namespace: &str, name: &str, environment: Option<&str>) -> Key {
         Key {
             kind: Kind::Promotion,
             namespace: namespace.into(),
             name: name.into(),
-            group: group.map(str::to_owned),
+            group: environment
+                .map(|name| EnvironmentId { project: namespace.into(), environment: name.into() }),
         }
     }
 
@@ -234,14 +236,14 @@ mod tests {
         }
         queue.push(key("quiet", "1", None));
         let order = [queue.next().await, queue.next().await];
-        assert_eq!(order.map(|key| key.namespace), ["busy".to_owned(), "quiet".to_owned()]);
+        assert_eq!(order.map(|key| key.namespace), ["busy", "quiet"]);
     }
 
     #[tokio::test]
     async fn two_of_one_environment_never_run_concurrently() {
         let queue = Queue::default();
-        queue.push(key("shop", "a", Some("shop/prod")));
-        queue.push(key("shop", "b", Some("shop/prod")));
+        queue.push(key("shop", "a", Some("prod")));
+        queue.push(key("shop", "b", Some("prod")));
         let first = queue.next().await;
         let second = tokio::time::timeout(Duration::from_millis(20), queue.next()).await;
         assert!(second.is_err(), "the second had to wait");

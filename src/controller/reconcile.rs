@@ -63,7 +63,7 @@ trait Reconciled: Resource<DynamicType = ()> {
     fn decide(world: &Self::World, now: Timestamp) -> Decision<Self::Status>;
 
     /// What this process need not remember once the world was observed.
-    fn forget(_handles: &Handles, _key: &Key, _world: &Self::World) {}
+    fn forget(_handles: &Handles, _world: &Self::World) {}
 }
 
 macro_rules! reconciled {
@@ -103,9 +103,9 @@ reconciled!(
     EnvironmentWorld,
     EnvironmentStatus,
     |world: &EnvironmentWorld| { world.environment.metadata.clone() },
-    fn forget(handles: &Handles, key: &Key, world: &EnvironmentWorld) {
+    fn forget(handles: &Handles, world: &EnvironmentWorld) {
         if world.contents.is_some() {
-            handles.caches.trimmed.remove(&(key.namespace.clone(), key.name.clone()));
+            handles.caches.trimmed.remove(&world.project.id(&world.environment));
         }
     }
 );
@@ -172,19 +172,19 @@ async fn pass<K: Reconciled>(handles: &Handles, key: &Key) -> Result<Again, Reco
     let Some(world) = K::observe(handles, key).await? else {
         let identity = ObjectMeta {
             name: Some(key.name.clone()),
-            namespace: Some(key.namespace.clone()),
+            namespace: Some(key.namespace.to_string()),
             ..ObjectMeta::default()
         };
         reject(handles, &Subject::of::<K>(identity), K::undecodable(handles, key)).await?;
         return Ok(Again::OnChange);
     };
-    K::forget(handles, key, &world);
+    K::forget(handles, &world);
     let decision = K::decide(&world, handles.clock.now());
     handles.metrics.decision(key.kind.as_str());
     let wake_at = decision.wake_at;
     tracing::debug!(
         kind = key.kind.as_str(),
-        namespace = key.namespace,
+        namespace = key.namespace.as_str(),
         name = key.name,
         memory = decision.memory.is_some(),
         actions = decision.actions.len(),

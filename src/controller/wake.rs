@@ -1,11 +1,13 @@
 //! Queues the objects that a change concerns.
 
 use super::queue::{Key, Kind, Queue};
-use crate::api::{AfterVerifiedAction, CachedRelease, Location, Promotion, Recall, ReleasePhase};
+use crate::api::{
+    AfterVerifiedAction, ApplicationName, CachedRelease, EnvironmentId, EnvironmentName, Location, Meta,
+    ProjectName, Promotion, Recall, ReleaseName, ReleasePhase,
+};
 use crate::cluster::{Change, Stores};
 use crate::process::Due;
 
-use kube::ResourceExt;
 use std::sync::Arc;
 
 /// Queues the objects that a change concerns.
@@ -25,20 +27,20 @@ impl Wake {
     pub fn on(&self, change: Change) {
         match change {
             Change::Release(project, name) => self.on_release(&project, &name),
-            Change::Environment(project, name, is_news) => {
-                self.environment(&project, &name);
+            Change::Environment(id, is_news) => {
+                self.environment(&id.project, &id.environment);
                 if is_news {
                     self.freezes();
-                    self.everything_of(&project);
-                    self.recalls(self.stores.recalls.list(&project));
+                    self.everything_of(&id.project);
+                    self.recalls(self.stores.recalls.list(&id.project));
                 }
             }
             Change::Policy(project, name) => self.on_policy(&project, &name),
             Change::Provider(name) => self.on_provider(&name),
             Change::Promotion { project, name, release, environment, application, .. } => {
                 // Also when it is gone or undecodable: the latter is reported in its status.
-                self.promotion(&project, &name, environment.as_deref());
-                self.after(&project, environment.as_deref());
+                self.promotion(&project, &name, environment.as_ref());
+                self.after(&project, environment.as_ref());
                 self.promoted(&project, release.as_ref(), application);
             }
             Change::Recall { project, name, application, digests, is_news } => {
@@ -51,9 +53,9 @@ impl Wake {
                 self.approval(&project, &name);
                 // Another decision of the same person may count instead.
                 self.approvals_of(&project, release.as_ref());
-                self.after(&project, environment.as_deref());
+                self.after(&project, environment.as_ref());
                 let release = release.and_then(|release| self.stores.releases.get(&project, &release));
-                self.promotions_of(&project, release.map(|release| release.application().to_owned()));
+                self.promotions_of(&project, release.map(|release| release.application_name()));
             }
             Change::Freeze(project) => {
                 self.freezes();
@@ -63,22 +65,22 @@ impl Wake {
                 }
             }
             Change::Admission => self.every_project(),
-            Change::Namespace(namespace) => self.target(&namespace, true),
-            Change::Workload(namespace) => self.target(&namespace, false),
-            Change::Fields(namespace) => {
-                for id in self.stores.targets().of(&Location::home(namespace.into())) {
-                    self.environment(id.project.as_str(), id.environment.as_str());
+            Change::Namespace(target) => self.target(&target, true),
+            Change::Workload(target) => self.target(&target, false),
+            Change::Fields(target) => {
+                for id in self.stores.targets().of(&target) {
+                    self.environment(&id.project, &id.environment);
                 }
             }
         }
     }
 
-    fn on_release(&self, project: &str, name: &str) {
+    fn on_release(&self, project: &ProjectName, name: &ReleaseName) {
         self.release(project, name);
         self.environments(project);
         let release = self.stores.releases.get(project, name);
         match &release {
-            Some(release) => self.related(project, release.application()),
+            Some(release) => self.related(project, &release.application_name()),
             // The application of a deleted release is not known any more.
             None => {
                 for application in self.stores.requirements().applications(project) {
@@ -86,10 +88,10 @@ impl Wake {
                 }
             }
         }
-        self.promotions_of(project, release.map(|release| release.application().to_owned()));
+        self.promotions_of(project, release.map(|release| release.application_name()));
     }
 
-    fn on_policy(&self, project: &str, name: &str) {
+    fn on_policy(&self, project: &ProjectName, name: &str) {
         self.policy(project, name);
         self.environments(project);
         self.promotions(project, None);
@@ -99,15 +101,20 @@ impl Wake {
         self.provider(name);
         for policy in self.stores.policies.all() {
             if policy.spec.checks.iter().any(|check| check.provider() == Some(name)) {
-                self.on_policy(&policy.namespace().unwrap_or_default(), &policy.name_any());
+                self.on_policy(&policy.project(), policy.name());
             }
         }
     }
 
     /// What a promotion concerns beside its environments: its release, and other objects of the application.
-    fn promoted(&self, project: &str, release: Option<&String>, application: Option<String>) {
+    fn promoted(
+        &self,
+        project: &ProjectName,
+        release: Option<&ReleaseName>,
+        application: Option<ApplicationName>,
+    ) {
         release.iter().for_each(|release| self.release(project, release));
-        match application.as_deref().filter(|application| !application.is_empty()) {
+        match application.as_ref().filter(|application| !application.is_empty()) {
             Some(application) => {
                 self.releases(self.stores.releases.list_by(project, application));
                 self.approvals_of(project, release);
@@ -124,10 +131,10 @@ impl Wake {
     }
 
     /// The approvals of a release.
-    fn approvals_of(&self, project: &str, release: Option<&String>) {
+    fn approvals_of(&self, project: &ProjectName, release: Option<&ReleaseName>) {
         for approval in self.stores.approvals.list(project) {
             if Some(&approval.spec.release.name) == release {
-                self.approval(project, &approval.name_any());
+                self.approval(project, approval.name());
             }
         }
     }
@@ -136,26 +143,25 @@ impl Wake {
     pub fn all(&self) {
         self.freezes();
         for approval in self.stores.approvals.all() {
-            self.approval(&approval.namespace().unwrap_or_default(), &approval.name_any());
+            self.approval(&approval.project(), approval.name());
         }
         for provider in self.stores.providers.all() {
-            self.provider(&provider.name_any());
+            self.provider(provider.name());
         }
         for policy in self.stores.policies.all() {
-            self.policy(&policy.namespace().unwrap_or_default(), &policy.name_any());
+            self.policy(&policy.project(), policy.name());
         }
         self.recalls(self.stores.recalls.all());
         for environment in self.stores.environments.all() {
-            self.environment(&environment.namespace().unwrap_or_default(), &environment.name_any());
+            self.environment(&environment.project(), &environment.environment_name());
         }
         for promotion in self.stores.promotions.all() {
             if !promotion.phase().is_final() {
-                let project = promotion.namespace().unwrap_or_default();
-                self.promotion(&project, &promotion.name_any(), Some(&promotion.spec.environment));
+                self.promotion(&promotion.project(), promotion.name(), Some(&promotion.spec.environment));
             }
         }
         for release in self.stores.releases.all() {
-            self.release(release.namespace(), release.name());
+            self.release(&release.project(), &release.release_name());
         }
         self.undecodable();
     }
@@ -163,35 +169,35 @@ impl Wake {
     /// Undecodable objects, whose status reports it.
     fn undecodable(&self) {
         for lost in self.stores.environments.undecodable_everywhere() {
-            self.environment(&lost.namespace, &lost.name);
+            self.environment(&lost.namespace.into(), &lost.name.into());
         }
         for lost in self.stores.recalls.undecodable_everywhere() {
-            self.recall(&lost.namespace, &lost.name);
+            self.recall(&lost.namespace.into(), &lost.name);
         }
         for lost in self.stores.promotions.undecodable_everywhere() {
-            self.promotion(&lost.namespace, &lost.name, None);
+            self.promotion(&lost.namespace.into(), &lost.name, None);
         }
         for lost in self.stores.releases.undecodable_everywhere() {
-            self.release(&lost.namespace, &lost.name);
+            self.release(&lost.namespace.into(), &lost.name.into());
         }
     }
 
     /// Every project, after a rule that applies to all of them changed.
     fn every_project(&self) {
-        for project in self.stores.environments.namespaces() {
+        for project in self.stores.projects() {
             self.everything_of(&project);
         }
     }
 
-    fn everything_of(&self, project: &str) {
+    fn everything_of(&self, project: &ProjectName) {
         self.environments(project);
         self.releases(self.stores.releases.list(project));
         self.promotions(project, None);
     }
 
-    fn target(&self, namespace: &str, is_namespace: bool) {
-        for id in self.stores.targets().of(&Location::home(namespace.into())) {
-            let (project, environment) = (id.project.as_str(), id.environment.as_str());
+    fn target(&self, target: &Location, is_namespace: bool) {
+        for id in self.stores.targets().of(target) {
+            let (project, environment) = (&id.project, &id.environment);
             self.promotions(project, Some(environment));
             if !is_namespace && self.watches_verified(project, environment) {
                 self.environment(project, environment);
@@ -203,14 +209,14 @@ impl Wake {
             // A capture waits until workloads have settled.
             for release in self.stores.releases.list(project) {
                 if release.content().is_none() {
-                    self.release(project, release.name());
+                    self.release(project, &release.release_name());
                 }
             }
         }
     }
 
     /// Whether the rollback policy of an environment asks for its workloads after the verification of a release.
-    fn watches_verified(&self, project: &str, environment: &str) -> bool {
+    fn watches_verified(&self, project: &ProjectName, environment: &EnvironmentName) -> bool {
         let environment = self.stores.environments.get(project, environment);
         let policy = environment.and_then(|environment| {
             self.stores.policies.get(project, environment.spec.rollback_policy_ref.as_deref()?)
@@ -218,18 +224,18 @@ impl Wake {
         policy.is_some_and(|policy| policy.spec.after_verified.action != AfterVerifiedAction::Ignore)
     }
 
-    fn environments(&self, project: &str) {
+    fn environments(&self, project: &ProjectName) {
         for environment in self.stores.environments.list(project) {
-            self.environment(project, &environment.name_any());
+            self.environment(project, &environment.environment_name());
         }
     }
 
     /// An environment, and those that are after it.
-    fn after(&self, project: &str, environment: Option<&str>) {
+    fn after(&self, project: &ProjectName, environment: Option<&EnvironmentName>) {
         for other in self.stores.environments.list(project) {
-            let waits = |name: &str| other.name_any() == name || other.spec.after.iter().any(|it| it == name);
+            let waits = |name: &EnvironmentName| other.name() == name || other.spec.after.contains(name);
             if environment.is_none_or(waits) {
-                self.environment(project, &other.name_any());
+                self.environment(project, &other.environment_name());
             }
         }
     }
@@ -249,13 +255,13 @@ impl Wake {
                 | ReleasePhase::Invalid => false,
             };
             if !settled {
-                self.release(release.namespace(), release.name());
+                self.release(&release.project(), &release.release_name());
             }
         }
     }
 
     /// Open promotions of an application, and those whose application is unknown.
-    fn promotions_of(&self, project: &str, application: Option<String>) {
+    fn promotions_of(&self, project: &ProjectName, application: Option<ApplicationName>) {
         let Some(application) = application.filter(|application| !application.is_empty()) else {
             return self.promotions(project, None);
         };
@@ -264,32 +270,32 @@ impl Wake {
         }
     }
 
-    fn promotions(&self, project: &str, environment: Option<&str>) {
+    fn promotions(&self, project: &ProjectName, environment: Option<&EnvironmentName>) {
         let mut promotions = self.stores.promotions.list(project);
-        promotions.retain(|promotion| environment.is_none_or(|name| name == promotion.spec.environment));
+        promotions.retain(|promotion| environment.is_none_or(|name| *name == promotion.spec.environment));
         self.open(project, promotions);
     }
 
-    fn open(&self, project: &str, promotions: Vec<Arc<Promotion>>) {
+    fn open(&self, project: &ProjectName, promotions: Vec<Arc<Promotion>>) {
         for promotion in promotions.iter().filter(|promotion| !promotion.phase().is_final()) {
-            self.promotion(project, &promotion.name_any(), Some(&promotion.spec.environment));
+            self.promotion(project, promotion.name(), Some(&promotion.spec.environment));
         }
     }
 
-    fn release(&self, project: &str, name: &str) {
+    fn release(&self, project: &ProjectName, name: &ReleaseName) {
         self.push(Kind::Release, project, name, None);
     }
 
-    fn approval(&self, project: &str, name: &str) {
+    fn approval(&self, project: &ProjectName, name: &str) {
         self.push(Kind::Approval, project, name, None);
     }
 
-    fn policy(&self, project: &str, name: &str) {
+    fn policy(&self, project: &ProjectName, name: &str) {
         self.push(Kind::Policy, project, name, None);
     }
 
     /// Releases and open promotions of the applications that require this one, or that it requires.
-    fn related(&self, project: &str, application: &str) {
+    fn related(&self, project: &ProjectName, application: &ApplicationName) {
         let requirements = self.stores.requirements();
         let related = &requirements.dependants_of(project, application)
             | &requirements.required_by(project, application);
@@ -299,30 +305,32 @@ impl Wake {
         }
     }
 
-    fn recall(&self, project: &str, name: &str) {
+    fn recall(&self, project: &ProjectName, name: &str) {
         self.push(Kind::Recall, project, name, None);
     }
 
     fn provider(&self, name: &str) {
-        self.push(Kind::Provider, "", name, None);
+        self.push(Kind::Provider, &ProjectName::default(), name, None);
     }
 
     /// Queues an object because something ended that no watch reports.
     pub fn due(&self, due: &Due) {
         match due {
-            Due::Promotion { project, environment, name } => self.promotion(project, name, Some(environment)),
+            Due::Promotion { environment: of, name } => {
+                self.promotion(&of.project, name, Some(&of.environment));
+            }
             Due::Provider(name) => self.provider(name),
         }
     }
 
     fn recalls(&self, recalls: Vec<Arc<Recall>>) {
         for recall in recalls {
-            self.recall(&recall.namespace().unwrap_or_default(), &recall.name_any());
+            self.recall(&recall.project(), recall.name());
         }
     }
 
     /// What a new or lifted recall concerns: its application, with the settled releases that it names.
-    fn recalled(&self, project: &str, application: Option<String>, digests: &[String]) {
+    fn recalled(&self, project: &ProjectName, application: Option<ApplicationName>, digests: &[String]) {
         self.environments(project);
         match application.as_deref() {
             None => {
@@ -335,7 +343,7 @@ impl Wake {
                     release.digest().is_some_and(|digest| digests.iter().any(|named| named == digest))
                 };
                 for release in releases.iter().filter(is_named) {
-                    self.release(project, release.name());
+                    self.release(project, &release.release_name());
                 }
                 self.releases(releases);
                 // Another recall may have lost or regained the revision that it restores.
@@ -346,19 +354,20 @@ impl Wake {
     }
 
     fn freezes(&self) {
-        self.push(Kind::Freezes, "", "", None);
+        self.push(Kind::Freezes, &ProjectName::default(), "", None);
     }
 
-    fn environment(&self, project: &str, name: &str) {
-        self.push(Kind::Environment, project, name, Some(format!("{project}/{name}")));
+    fn environment(&self, project: &ProjectName, name: &EnvironmentName) {
+        self.push(Kind::Environment, project, name, Some(name));
     }
 
-    fn promotion(&self, project: &str, name: &str, environment: Option<&str>) {
-        let group = environment.map(|environment| format!("{project}/{environment}"));
-        self.push(Kind::Promotion, project, name, group);
+    fn promotion(&self, project: &ProjectName, name: &str, environment: Option<&EnvironmentName>) {
+        self.push(Kind::Promotion, project, name, environment);
     }
 
-    fn push(&self, kind: Kind, namespace: &str, name: &str, group: Option<String>) {
-        self.queue.push(Key { kind, namespace: namespace.into(), name: name.into(), group });
+    fn push(&self, kind: Kind, project: &ProjectName, name: &str, environment: Option<&EnvironmentName>) {
+        let group = environment
+            .map(|environment| EnvironmentId { project: project.clone(), environment: environment.clone() });
+        self.queue.push(Key { kind, namespace: project.clone(), name: name.into(), group });
     }
 }

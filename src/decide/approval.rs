@@ -63,10 +63,10 @@ fn counts_until(
     now: Timestamp,
 ) -> Result<Option<Timestamp>, String> {
     let (project, spec) = (&world.project, &world.approval.spec);
-    let Some(environment) = project.environments.get(spec.environment.name.as_str()) else {
+    let Some(environment) = project.environments.get(&spec.environment.name) else {
         return Err(format!("spec.environment.name: there is no environment {}", spec.environment.name));
     };
-    let Some(release) = project.releases.get(spec.release.name.as_str()) else {
+    let Some(release) = project.releases.get(&spec.release.name) else {
         return Err(format!("spec.release.name: there is no release {}", spec.release.name));
     };
     let Some(rules) = required_approvals(project, environment, release) else {

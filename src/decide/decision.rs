@@ -5,7 +5,10 @@ mod question;
 pub use question::{Question, Which};
 
 use super::world::{Passed, Phase, Tally};
-use crate::api::{Environment, EnvironmentName, Location, Meta, ProjectName, PromotionSpec, Reason};
+use crate::api::{
+    ApplicationName, Environment, EnvironmentId, EnvironmentName, Location, Meta, NamespaceName,
+    PromotionSpec, Reason,
+};
 use crate::content::object::dependencies::Dependency;
 use crate::content::{ObjectKey, Sealed};
 use jiff::Timestamp;
@@ -65,7 +68,7 @@ pub struct Record {
     /// The content.
     pub sealed: Sealed,
     /// The application.
-    pub application: String,
+    pub application: ApplicationName,
     /// The owners of the Content.
     pub owners: Vec<Owner>,
 }
@@ -98,21 +101,21 @@ pub enum Action {
         /// Its spec.
         spec: Box<PromotionSpec>,
         /// The application, for its label.
-        application: String,
+        application: ApplicationName,
         /// The environment that owns it.
         owner: Owner,
     },
     /// Publishes the frozen target namespaces for the admission policy.
     PublishFreezes {
         /// By namespace: environment, end and reason of the freeze.
-        frozen: BTreeMap<String, String>,
+        frozen: BTreeMap<NamespaceName, String>,
         /// The resourceVersion that it replaces.
         version: Option<String>,
     },
     /// Deletes a promotion that is no longer part of the history.
     DeletePromotion {
         /// The environment of the promotion.
-        environment: String,
+        environment: EnvironmentName,
         /// Its name.
         name: String,
         /// Its UID.
@@ -306,10 +309,8 @@ impl Action {
 /// The environment that is written to. It determines the identity that writes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Target {
-    /// The project.
-    pub project: ProjectName,
-    /// The environment.
-    pub environment: EnvironmentName,
+    /// The environment, in its project.
+    pub environment: EnvironmentId,
     /// The target namespace, and its cluster.
     pub location: Location,
 }

@@ -6,7 +6,7 @@ use super::decision::{Action, Decision, NoStatus};
 use super::gates::calendar::{freeze_in_force, next_freeze};
 use super::moments::earliest;
 use super::world::{Freeze, FreezesWorld};
-use crate::api::{Environment, EnvironmentId, Meta};
+use crate::api::{Environment, EnvironmentId, Meta, NamespaceName};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// Decides what is published.
 pub fn decide(world: &FreezesWorld, now: Timestamp) -> Decision<NoStatus> {
     let published = world.published.iter().flatten();
-    let mut frozen: BTreeMap<String, String> = published
+    let mut frozen: BTreeMap<NamespaceName, String> = published
         .filter(|(namespace, _)| world.foreign.contains(*namespace))
         .map(|(namespace, line)| (namespace.clone(), line.clone()))
         .collect();
@@ -27,9 +27,9 @@ pub fn decide(world: &FreezesWorld, now: Timestamp) -> Decision<NoStatus> {
         };
         let environments = project.environments.values().filter(|environment| !environment.deleting());
         for environment in environments.filter(owns) {
-            wake_at = earliest(wake_at, next_freeze(project, environment.name(), now));
-            if let Some(freeze) = freeze_in_force(project, environment.name(), None, now) {
-                frozen.insert(environment.spec.namespace.to_string(), line(&project.id(environment), freeze));
+            wake_at = earliest(wake_at, next_freeze(project, environment, now));
+            if let Some(freeze) = freeze_in_force(project, environment, None, now) {
+                frozen.insert(environment.spec.namespace.clone(), line(&project.id(environment), freeze));
             }
         }
     }

@@ -30,7 +30,7 @@ pub mod world;
 pub mod needs {
     pub use super::consent::{message as consent_message, missing_binding};
     pub use super::environment::after_verified::{compared, is_watched};
-    pub use super::environment::drift::{Running, application_of, is_compared, running, written};
+    pub use super::environment::drift::{Running, is_compared, running, written};
     pub use super::environment::occupant::{Contender, occupant};
     pub use super::health::stands_still;
     pub use super::history::housekeeping::is_trimmed;

@@ -3,7 +3,9 @@
 use super::grant::{WHILE_WRITING, grant};
 use super::settling::{Obstacle, failure, wait};
 use super::{ObserveError, health, live, pins};
-use crate::api::{CachedRelease, ConfigMapSource, Environment, EnvironmentSource, Reason, Uncaptured};
+use crate::api::{
+    ApplicationName, CachedRelease, ConfigMapSource, Environment, EnvironmentSource, Reason, Uncaptured,
+};
 use crate::cluster::Identity;
 use crate::cluster::slim::Pod;
 use crate::content::capture::images::{pin, replace_images};
@@ -13,7 +15,7 @@ use crate::decide::needs::consent_message;
 use crate::decide::world::{Capture, Grant, Project, Workload};
 use crate::process::Handles;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::{Api, ResourceExt};
+use kube::Api;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -41,7 +43,7 @@ pub async fn capture(
     };
     let capture = read.and_then(|(content, pods)| {
         let content = replace_images(&content, &wanted.images).map_err(invalid)?;
-        finish(release.application(), &content, &pods)
+        finish(&release.application_name(), &content, &pods)
     });
     Ok(capture.unwrap_or_else(|stopped| stopped))
 }
@@ -66,7 +68,7 @@ fn parsed(
 }
 
 /// Pins the images whose digests the pods report, and computes digest and data, once.
-fn finish(application: &str, content: &ObjectSet, pods: &[Arc<Pod>]) -> Read<Capture> {
+fn finish(application: &ApplicationName, content: &ObjectSet, pods: &[Arc<Pod>]) -> Read<Capture> {
     let images = pins::pins(content, pods);
     let known: BTreeMap<String, String> =
         images.iter().filter_map(|image| Some((image.image.clone(), image.pinned.clone()?))).collect();
@@ -147,12 +149,11 @@ async fn list(
     release: &CachedRelease,
     source: &EnvironmentSource,
 ) -> Result<Read<(ObjectSet, Vec<Arc<Pod>>)>, ObserveError> {
-    let namespace = environment.spec.namespace.as_str();
-    let workloads = health::workloads(handles, namespace, &[]);
-    let client = handles.clients.identity(&Identity::new(&project.name, &environment.name_any())?)?;
+    let target = environment.location();
+    let workloads = health::workloads(handles, &target, &[]);
+    let client = handles.clients.identity(&Identity::new(project.id(environment))?)?;
     let kinds = kinds::capture_kinds(&environment.spec.kinds);
-    let lists =
-        kinds.iter().map(|kind| live::list(handles, &client, namespace, &kind.api_version, &kind.kind));
+    let lists = kinds.iter().map(|kind| live::list(handles, &client, &target, &kind.api_version, &kind.kind));
     let lists: Result<Vec<_>, String> = futures::future::try_join_all(lists).await?.into_iter().collect();
     let objects: Vec<_> = match lists {
         Ok(lists) => lists.into_iter().flatten().collect(),
@@ -162,7 +163,7 @@ async fn list(
     };
     let selected = select(objects, &source.selector);
     let content = normalise(selected)
-        .and_then(|objects| ObjectSet::new(objects, &environment.spec.kinds, Some(namespace)));
+        .and_then(|objects| ObjectSet::new(objects, &environment.spec.kinds, Some(&target.namespace)));
     let content = match content {
         Ok(content) => content,
         Err(error) => return Ok(Err(invalid(error))),
@@ -177,7 +178,7 @@ async fn list(
         };
         return Ok(Err(wait(handles, project, environment, release, obstacle)));
     }
-    Ok(Ok((content, handles.stores.pods.list(namespace))))
+    Ok(Ok((content, handles.stores.pods.list(&target.namespace))))
 }
 
 /// Whether a workload is rolled out, as far as the watches show. They are independent: right after a namespace became a target they

@@ -1,7 +1,7 @@
 //! Loads Contents. They are immutable, so each is read once.
 
 use super::ObserveError;
-use crate::api::Content;
+use crate::api::{Content, ProjectName};
 use crate::content::Digested;
 use crate::decide::world::Loaded;
 use crate::process::Handles;
@@ -9,9 +9,13 @@ use kube::Api;
 use std::sync::Arc;
 
 /// Loads a Content by name, and verifies its digest.
-pub async fn load(handles: &Handles, project: &str, name: Option<String>) -> Result<Loaded, ObserveError> {
+pub async fn load(
+    handles: &Handles,
+    project: &ProjectName,
+    name: Option<String>,
+) -> Result<Loaded, ObserveError> {
     let Some(name) = name else { return Ok(Loaded::NotAsked) };
-    let key = (project.to_owned(), name.clone());
+    let key = (project.clone(), name.clone());
     if let Some(known) = handles.caches.contents.get(&key) {
         return Ok(Loaded::Here(known));
     }

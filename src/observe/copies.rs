@@ -4,15 +4,15 @@
 //! Searched only after history was trimmed: that is when a copy can lose its last reference.
 
 use super::{ObserveError, contents, live};
-use crate::api::{Environment, mark};
+use crate::api::{Environment, EnvironmentId, Meta, mark};
 use crate::cluster::Identity;
 use crate::content::object::copies::original_name;
 use crate::content::object::references::all_config_maps;
 use crate::content::object::templates::pod_templates;
+use crate::content::ownership::is_of;
 use crate::content::{Destination, ObjectKey, materialise};
 use crate::decide::world::{Loaded, Project};
 use crate::process::Handles;
-use kube::ResourceExt;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -32,17 +32,16 @@ pub async fn unreferenced(
     project: &Project,
     environment: &Environment,
 ) -> Result<Vec<(ObjectKey, String)>, ObserveError> {
-    let namespace = environment.spec.namespace.as_str();
-    let client = handles.clients.identity(&Identity::new(&project.name, &environment.name_any())?)?;
-    let owner = format!("{}.{}.", project.name, environment.name_any());
+    let (target, id) = (environment.location(), project.id(environment));
+    let client = handles.clients.identity(&Identity::new(id.clone())?)?;
     let is_ours = |object: &Value| {
         let marked = object
             .pointer("/metadata/annotations")
             .and_then(|all| all.get(mark::OWNER))
             .and_then(Value::as_str);
-        marked.is_some_and(|mark| mark.starts_with(&owner)) && original_name(object).is_some()
+        marked.is_some_and(|mark| is_of(&id, mark)) && original_name(object).is_some()
     };
-    let Ok(maps) = live::list(handles, &client, namespace, "v1", "ConfigMap").await? else {
+    let Ok(maps) = live::list(handles, &client, &target, "v1", "ConfigMap").await? else {
         return Ok(Vec::new());
     };
     let with_uid = |object: &Value| {
@@ -54,19 +53,19 @@ pub async fn unreferenced(
     let (mut named, mut forgotten) = (BTreeSet::new(), Vec::new());
     for (api_version, kind) in READERS {
         // Objects that cannot be listed may refer to any of them.
-        let Ok(readers) = live::list(handles, &client, namespace, api_version, kind).await? else {
+        let Ok(readers) = live::list(handles, &client, &target, api_version, kind).await? else {
             return Ok(Vec::new());
         };
         named.extend(all_config_maps(pod_templates(&readers)));
-        let tests = readers.iter().filter(|object| is_forgotten(project, &owner, object));
+        let tests = readers.iter().filter(|object| is_forgotten(project, &id, object));
         forgotten.extend(tests.filter_map(with_uid));
     }
-    for name in retained_contents(project, &environment.name_any()) {
+    for name in retained_contents(project, environment) {
         let Loaded::Here(content) = contents::load(handles, &project.name, Some(name)).await? else {
             // A Content that cannot be read may refer to any of them.
             return Ok(Vec::new());
         };
-        let destination = Destination { namespace, owner: "", run: "" };
+        let destination = Destination { namespace: &target.namespace, owner: "", run: "" };
         named.extend(
             materialise(&content, &destination)
                 .unwrap_or_default()
@@ -79,18 +78,18 @@ pub async fn unreferenced(
 }
 
 /// Whether an object is the Job of a test whose promotion does not exist any more.
-fn is_forgotten(project: &Project, owner: &str, object: &Value) -> bool {
+fn is_forgotten(project: &Project, id: &EnvironmentId, object: &Value) -> bool {
     let mark = |name| object.pointer("/metadata/annotations")?.get(name)?.as_str();
-    let is_ours = mark(mark::OWNER).is_some_and(|found| found.starts_with(owner));
+    let is_ours = mark(mark::OWNER).is_some_and(|found| is_of(id, found));
     is_ours && mark(mark::PROMOTION).is_some_and(|name| !project.promotions.contains_key(name))
 }
 
 /// Contents of the revisions that the environment retains.
-fn retained_contents(project: &Project, environment: &str) -> BTreeSet<String> {
+fn retained_contents(project: &Project, environment: &Environment) -> BTreeSet<String> {
     project
         .promotions
         .values()
-        .filter(|promotion| promotion.spec.environment == environment)
+        .filter(|promotion| promotion.spec.environment == environment.name())
         .filter_map(|promotion| promotion.status.as_ref()?.content.clone())
         .collect()
 }

@@ -1,6 +1,7 @@
 //! Objects of custom kinds that a promotion changes: read again while their health counts, because nothing watches them.
 
 use super::{ObserveError, health, live};
+use crate::api::Location;
 use crate::content::ObjectKey;
 use crate::content::object::kinds::is_default;
 use crate::decide::world::{Custom, Live, PromotionWorld};
@@ -15,7 +16,7 @@ const FRESH: Duration = Duration::from_secs(5);
 pub async fn customs(
     handles: &Handles,
     client: &kube::Client,
-    namespace: &str,
+    target: &Location,
     seen: &PromotionWorld,
 ) -> Result<BTreeMap<ObjectKey, Custom>, ObserveError> {
     let changes = seen.promotion.status.iter().flat_map(|status| &status.changes);
@@ -25,14 +26,14 @@ pub async fn customs(
         .filter_map(ObjectKey::of_change);
     let mut customs = BTreeMap::new();
     for key in keys {
-        let cached = handles.caches.customs.get(&(namespace.to_owned(), key.clone()));
+        let cached = handles.caches.customs.get(&(target.clone(), key.clone()));
         let found = match cached.filter(|(at, _)| at.elapsed() < FRESH) {
             Some((_, found)) => found,
             None => {
-                let mut read = live::read(handles, client, namespace, [key.clone()]).await?;
+                let mut read = live::read(handles, client, target, [key.clone()]).await?;
                 let Some(found) = read.remove(&key) else { continue };
                 let entry = (Instant::now(), found.clone());
-                handles.caches.customs.insert((namespace.to_owned(), key.clone()), entry);
+                handles.caches.customs.insert((target.clone(), key.clone()), entry);
                 found
             }
         };
@@ -42,7 +43,7 @@ pub async fn customs(
             Live::Refused(why) | Live::Unserved(why) | Live::Unreadable(why) => (None, Some(why)),
         };
         let uid = live.as_ref().and_then(|object| object.pointer("/metadata/uid")?.as_str());
-        let pods = uid.map(|uid| health::descendants(&handles.stores, namespace, uid)).unwrap_or_default();
+        let pods = uid.map(|uid| health::descendants(&handles.stores, target, uid)).unwrap_or_default();
         customs.insert(key, Custom { live, unread, pods });
     }
     Ok(customs)

@@ -6,14 +6,14 @@
 //! Invariant: without drift, and while drift stays as it is, nothing is read.
 
 use super::{ObserveError, contents, live};
-use crate::api::{Environment, FIELD_MANAGER, mark};
+use crate::api::{ApplicationName, Environment, FIELD_MANAGER, mark};
 use crate::cluster::{Identity, slim::Owned, slim::OwnedMeta};
+use crate::content::ownership::application_of;
 use crate::content::ownership::drift::{Drift, drift};
 use crate::content::{Desired, ObjectKey};
-use crate::decide::needs::{application_of, is_compared, running, written};
+use crate::decide::needs::{is_compared, running, written};
 use crate::decide::world::{Drifted, Drifts, Loaded, Project};
 use crate::process::{Compared, Handles};
-use kube::ResourceExt;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ struct Seen {
 }
 
 /// What an application wrote, by application.
-type Written = BTreeMap<String, Option<(i64, Vec<Desired>)>>;
+type Written = BTreeMap<ApplicationName, Option<(i64, Vec<Desired>)>>;
 
 /// Compares the workloads that may have drifted; none while they are not compared.
 pub async fn drifts(
@@ -43,7 +43,7 @@ pub async fn drifts(
     if !is_compared(project, environment) {
         return Ok(None);
     }
-    let namespace = environment.spec.namespace.as_str();
+    let target = environment.location();
     let candidates = candidates(handles, environment);
     let mut drifts = Drifts::default();
     let mut unknown = BTreeSet::new();
@@ -56,9 +56,9 @@ pub async fn drifts(
     if unknown.is_empty() {
         return Ok(Some(drifts));
     }
-    let client = handles.clients.identity(&Identity::new(&project.name, &environment.name_any())?)?;
+    let client = handles.clients.identity(&Identity::new(project.id(environment))?)?;
     let mut all = Written::new();
-    for (key, object) in live::read(handles, &client, namespace, unknown).await? {
+    for (key, object) in live::read(handles, &client, &target, unknown).await? {
         let (Some(object), Some(seen)) = (object.present(), candidates.get(&key)) else {
             drifts.unread.extend(object.unknown().map(|_| key));
             continue;
@@ -69,7 +69,7 @@ pub async fn drifts(
             drifts.unread.insert(key);
             continue;
         };
-        let place = (namespace.to_owned(), key.clone());
+        let place = (target.clone(), key.clone());
         let before = handles.caches.compared.get(&place);
         // It was read again after the time in which a change may not show.
         let is_settled = before.is_some_and(|before| before.is_of(seen) && before.at.elapsed() >= SETTLES);
@@ -123,7 +123,7 @@ fn known(
     key: &ObjectKey,
     seen: &Seen,
 ) -> Option<Compared> {
-    let place = (environment.spec.namespace.to_string(), key.clone());
+    let place = (environment.location(), key.clone());
     let mut known = handles.caches.compared.get(&place).filter(|known| known.is_of(seen))?;
     let now = running(project, environment, &known.application).map(|running| running.revision);
     if now != known.revision {
@@ -145,31 +145,31 @@ async fn compare(
     key: &ObjectKey,
     object: &Value,
     all: &mut Written,
-) -> Result<Option<(String, Option<i64>, Vec<Drift>)>, ObserveError> {
+) -> Result<Option<(ApplicationName, Option<i64>, Vec<Drift>)>, ObserveError> {
     let annotations = object.pointer("/metadata/annotations");
     let owner = annotations.and_then(|all| all.get(mark::OWNER)?.as_str()).unwrap_or_default();
-    let Some(application) = application_of(project, environment, owner) else {
-        return Ok(Some((String::new(), None, Vec::new())));
+    let Some(application) = application_of(&project.id(environment), owner) else {
+        return Ok(Some((ApplicationName::default(), None, Vec::new())));
     };
-    if !all.contains_key(application) {
-        let wrote = match running(project, environment, application) {
+    if !all.contains_key(&application) {
+        let wrote = match running(project, environment, &application) {
             None => None,
             Some(running) => match contents::load(handles, &project.name, Some(running.content)).await? {
                 Loaded::Here(content) => {
-                    let objects = written(project, environment, application, running.revision, &content);
+                    let objects = written(project, environment, &application, running.revision, &content);
                     Some((running.revision, objects))
                 }
                 Loaded::NotAsked | Loaded::Missing(_) | Loaded::Broken(_) => return Ok(None),
             },
         };
-        all.insert(application.to_owned(), wrote);
+        all.insert(application.clone(), wrote);
     }
-    let Some(Some((revision, objects))) = all.get(application) else {
-        return Ok(Some((application.to_owned(), None, Vec::new())));
+    let Some(Some((revision, objects))) = all.get(&application) else {
+        return Ok(Some((application, None, Vec::new())));
     };
     let desired = objects.iter().find(|item| item.key == *key);
     let found = desired.map(|item| drift(object, &item.object, FIELD_MANAGER, MOST)).unwrap_or_default();
-    Ok(Some((application.to_owned(), Some(*revision), found)))
+    Ok(Some((application, Some(*revision), found)))
 }
 
 fn record(drifts: &mut Drifts, key: &ObjectKey, compared: &Compared) {

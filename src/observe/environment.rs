@@ -4,7 +4,7 @@ use super::grant::{WHILE_SETTLED, WHILE_WRITING, grant};
 use super::rights::{Questions, TO_OFFER, ask};
 use super::{ObserveError, copies, drift, health, live, project};
 use crate::api::{
-    Approval, Content, Delivery, Environment, EnvironmentName, PromotionMode, requesters as distinct,
+    Approval, Content, Delivery, Environment, Location, ProjectName, PromotionMode, requesters as distinct,
 };
 use crate::cluster::Identity;
 use crate::content::ObjectKey;
@@ -20,11 +20,12 @@ use std::sync::Arc;
 /// Observes an environment; `None` when it does not exist.
 pub async fn observe(
     handles: &Handles,
-    namespace: &str,
+    namespace: &ProjectName,
     name: &str,
 ) -> Result<Option<EnvironmentWorld>, ObserveError> {
     let mut project = project::project(handles, namespace)?;
     let Some(environment) = project.environments.get(name).cloned() else { return Ok(None) };
+    let id = project.id(&environment);
     let exists = project.namespace(&environment).is_some_and(|facts| !facts.terminating);
     let busy = project
         .promotions
@@ -33,18 +34,17 @@ pub async fn observe(
     let age = if busy { WHILE_WRITING } else { WHILE_SETTLED };
     if exists {
         let answer = grant(handles, namespace, &environment, age).await?;
-        project.grants.insert(name.into(), answer);
+        project.grants.insert(id.environment.clone(), answer);
         project::occupy(handles, &mut project, &environment).await?;
     }
-    let is_granted = exists && *project.grant(name) == Grant::Granted;
+    let is_granted = exists && *project.grant(&environment) == Grant::Granted;
     let drift = if is_granted { drift::drifts(handles, &project, &environment).await? } else { None };
     let questions = questions(&project, &environment);
     ask(handles, &mut project, questions, TO_OFFER).await?;
     // Contents are searched only once history was trimmed.
-    let key = (namespace.to_owned(), name.to_owned());
-    let trimmed = handles.caches.trimmed.get(&key).is_some()
+    let trimmed = handles.caches.trimmed.get(&id).is_some()
         && !busy
-        && *project.grant(name) == Grant::Granted
+        && *project.grant(&environment) == Grant::Granted
         && is_trimmed(&project, &environment);
     let (mut contents, mut unnamed_copies) = (None, Vec::new());
     if trimmed {
@@ -62,21 +62,22 @@ pub async fn observe(
 /// Adds what a verified release is judged by, if the rollback policy asks for it and the owner of the namespace consents.
 async fn watch(handles: &Handles, world: &mut EnvironmentWorld) -> Result<(), ObserveError> {
     let (environment, now) = (Arc::clone(&world.environment), handles.clock.now());
-    let name = environment.name_any();
-    if *world.project.grant(&name) != Grant::Granted || !is_watched(&world.project, &environment, now) {
+    let id = world.project.id(&environment);
+    if *world.project.grant(&environment) != Grant::Granted || !is_watched(&world.project, &environment, now)
+    {
         return Ok(());
     }
-    let namespace = &environment.spec.namespace;
+    let target = environment.location();
     let recorded = environment.status.as_ref().map(|status| status.disruptions.as_slice());
-    world.watched.workloads = health::workloads(handles, namespace, recorded.unwrap_or_default());
+    world.watched.workloads = health::workloads(handles, &target, recorded.unwrap_or_default());
     let keys = compared(world, now);
     if keys.is_empty() {
         return Ok(());
     }
-    let client = handles.clients.identity(&Identity::new(&world.project.name, &name)?)?;
+    let client = handles.clients.identity(&Identity::new(id)?)?;
     for key in keys {
         let Some(workload) = world.watched.workloads.get(&key) else { continue };
-        let live = as_of(handles, &client, namespace, &key, workload).await?;
+        let live = as_of(handles, &client, &target, &key, workload).await?;
         world.watched.live.insert(key, live);
     }
     Ok(())
@@ -86,16 +87,16 @@ async fn watch(handles: &Handles, world: &mut EnvironmentWorld) -> Result<(), Ob
 async fn as_of(
     handles: &Handles,
     client: &kube::Client,
-    namespace: &str,
+    target: &Location,
     key: &ObjectKey,
     workload: &Workload,
 ) -> Result<Live, ObserveError> {
-    let place = (namespace.to_owned(), key.clone());
+    let place = (target.clone(), key.clone());
     let of = (workload.uid.clone(), workload.generation);
     if let Some((_, live)) = handles.caches.suspected.get(&place).filter(|(known, _)| *known == of) {
         return Ok(live);
     }
-    let live = live::read(handles, client, namespace, [key.clone()]).await?.remove(key);
+    let live = live::read(handles, client, target, [key.clone()]).await?.remove(key);
     let live = live.unwrap_or(Live::Absent);
     let metadata = live.present().map(|object| &object["metadata"]);
     if metadata.is_some_and(|it| it["uid"] == *of.0 && it["generation"] == of.1) {
@@ -107,7 +108,7 @@ async fn as_of(
 /// Requesters of releases that automation could promote here, requesters who declare a type of change, and approvers of Emergency changes
 /// whose approval is due.
 fn questions(project: &Project, environment: &Environment) -> Questions {
-    let name = EnvironmentName::from(environment.name_any());
+    let name = environment.environment_name();
     let automatic = environment.spec.promotion == PromotionMode::Automatic;
     let releases = project.releases.values().filter(|_| automatic).map(Arc::as_ref);
     let requesters = distinct(releases).into_iter().map(|user| (Verb::Promote, name.clone(), user));
@@ -133,7 +134,7 @@ fn questions(project: &Project, environment: &Environment) -> Questions {
 }
 
 /// Names of the Contents of a project, without recent ones, which nothing may refer to yet.
-async fn old_contents(handles: &Handles, project: &str) -> Result<BTreeSet<String>, ObserveError> {
+async fn old_contents(handles: &Handles, project: &ProjectName) -> Result<BTreeSet<String>, ObserveError> {
     let api: Api<Content> = Api::namespaced(handles.clients.operator(), project);
     let list = api.list_metadata(&ListParams::default()).await.map_err(ObserveError::read("Contents"))?;
     let young = handles.clock.now().checked_sub(SignedDuration::from_mins(10)).unwrap_or_default();

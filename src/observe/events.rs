@@ -2,17 +2,18 @@
 //!
 //! Invariant: nothing watches Events. They are read when an object stands still or is missing, and not while all is well.
 
+use crate::api::Location;
 use kube::Api;
 use kube::api::{DynamicObject, ListParams};
 use kube::core::{ApiResource, GroupVersionKind};
 
-/// The Events of a namespace that these parameters select. None if the identity may not read Events.
+/// The Events of a target namespace that these parameters select. None if the identity may not read Events.
 pub async fn events(
     client: &kube::Client,
-    namespace: &str,
+    target: &Location,
     selected: &ListParams,
 ) -> Option<Vec<DynamicObject>> {
     let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("", "v1", "Event"), "events");
-    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &target.namespace, &resource);
     Some(api.list(selected).await.ok()?.items)
 }

@@ -2,7 +2,7 @@
 
 use super::disruption::{disruption, disruptions};
 use super::pods::facts;
-use crate::api::Disruption;
+use crate::api::{Disruption, Location};
 use crate::cluster::Stores;
 use crate::cluster::slim;
 use crate::content::{Desired, ObjectKey};
@@ -14,10 +14,10 @@ use std::sync::Arc;
 /// Every workload and Job of a namespace. Disrupted pods that were recorded count as if they were seen.
 pub fn workloads(
     handles: &Handles,
-    namespace: &str,
+    target: &Location,
     recorded: &[Disruption],
 ) -> BTreeMap<ObjectKey, Workload> {
-    let stores = &handles.stores;
+    let (stores, namespace) = (&handles.stores, target.namespace.as_str());
     let pods = stores.pods.list(namespace);
     let mut facts = BTreeMap::new();
     let mut add = |api_version: &str, kind: &'static str, meta: &slim::Meta, mut workload: Workload| {
@@ -29,7 +29,7 @@ pub fn workloads(
         }
     };
     for object in stores.deployments.list(namespace) {
-        add("apps/v1", "Deployment", &object.metadata, deployment(stores, namespace, &object, &pods));
+        add("apps/v1", "Deployment", &object.metadata, deployment(stores, target, &object, &pods));
     }
     for object in stores.stateful_sets.list(namespace) {
         add("apps/v1", "StatefulSet", &object.metadata, stateful_set(&object, &pods));
@@ -87,7 +87,8 @@ fn runs_of_cron_jobs(
 }
 
 /// The pods that descend from the object with this UID through owner references.
-pub fn descendants(stores: &Stores, namespace: &str, uid: &str) -> Vec<Pod> {
+pub fn descendants(stores: &Stores, target: &Location, uid: &str) -> Vec<Pod> {
+    let namespace = target.namespace.as_str();
     let mut owners: BTreeMap<String, String> = BTreeMap::new();
     let mut add =
         |meta: &slim::Meta| drop(owners.insert(meta.uid().to_owned(), meta.controller().to_owned()));
@@ -136,7 +137,7 @@ fn base(meta: &slim::Meta, observed_generation: i64) -> Workload {
 
 fn deployment(
     stores: &Stores,
-    namespace: &str,
+    target: &Location,
     object: &slim::Deployment,
     pods: &[Arc<slim::Pod>],
 ) -> Workload {
@@ -158,7 +159,7 @@ fn deployment(
         object.condition("Progressing").and_then(|condition| condition.last_update_time.get());
     let own: Vec<Arc<slim::ReplicaSet>> = stores
         .replica_sets
-        .list(namespace)
+        .list(&target.namespace)
         .into_iter()
         .filter(|set| set.metadata.is_controlled_by(meta.uid()))
         .collect();

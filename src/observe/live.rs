@@ -5,6 +5,7 @@
 //! is known about anything, and the observation fails.
 
 use super::ObserveError;
+use crate::api::Location;
 use crate::cluster::{Refusal, is_unserved, refusal, status_of, words};
 use crate::content::ObjectKey;
 use crate::decide::world::Live;
@@ -28,12 +29,12 @@ const PAUSE: Duration = Duration::from_secs(8);
 pub async fn read(
     handles: &Handles,
     client: &kube::Client,
-    namespace: &str,
+    target: &Location,
     keys: impl IntoIterator<Item = ObjectKey>,
 ) -> Result<BTreeMap<ObjectKey, Live>, ObserveError> {
     let read: Vec<_> = futures::stream::iter(keys)
         .map(|key| async move {
-            let live = unless_unreadable(handles, client, namespace, &key).await?;
+            let live = unless_unreadable(handles, client, target, &key).await?;
             Ok::<_, ObserveError>((key, live))
         })
         .buffer_unordered(CONCURRENCY)
@@ -46,14 +47,14 @@ pub async fn read(
 async fn unless_unreadable(
     handles: &Handles,
     client: &kube::Client,
-    namespace: &str,
+    target: &Location,
     key: &ObjectKey,
 ) -> Result<Live, ObserveError> {
-    let place = (namespace.to_owned(), key.clone());
+    let place = (target.clone(), key.clone());
     if let Some(known) = handles.caches.unreadable.get(&place).filter(|known| known.at.elapsed() < PAUSE) {
         return Ok(Live::Unreadable(known.message));
     }
-    let live = match tokio::time::timeout(LIMIT, one(handles, client, namespace, key)).await {
+    let live = match tokio::time::timeout(LIMIT, one(handles, client, target, key)).await {
         Ok(live) => live?,
         Err(_) => Live::Unreadable(format!("no complete answer within {} s", LIMIT.as_secs())),
     };
@@ -72,7 +73,7 @@ async fn unless_unreadable(
 async fn one(
     handles: &Handles,
     client: &kube::Client,
-    namespace: &str,
+    target: &Location,
     key: &ObjectKey,
 ) -> Result<Live, ObserveError> {
     let (api_version, kind) = (key.api_version(), key.kind());
@@ -85,28 +86,28 @@ async fn one(
                     "{api_version} {kind} is not served as a namespaced kind"
                 )));
             }
-            Err(error) => return unreadable(key, namespace, error),
+            Err(error) => return unreadable(key, target, error),
         };
-        let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
+        let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &target.namespace, &resource);
         match api.get(key.name()).await {
             Ok(object) => return Ok(Live::Present(Arc::new(with_type(object, api_version, kind)))),
             Err(error) if is_unserved(&error) && !is_last => handles.resources.forget(api_version, kind),
-            Err(error) if is_unserved(&error) => return unreadable(key, namespace, error),
+            Err(error) if is_unserved(&error) => return unreadable(key, target, error),
             Err(kube::Error::Api(status)) if status.code == 404 => return Ok(Live::Absent),
             Err(kube::Error::Api(status)) if status.code == 403 => {
                 return Ok(Live::Refused(status.message.clone()));
             }
-            Err(error) => return unreadable(key, namespace, error),
+            Err(error) => return unreadable(key, target, error),
         }
     }
     Ok(Live::Absent)
 }
 
 /// The fact about an object whose read failed.
-fn unreadable(key: &ObjectKey, namespace: &str, error: kube::Error) -> Result<Live, ObserveError> {
+fn unreadable(key: &ObjectKey, target: &Location, error: kube::Error) -> Result<Live, ObserveError> {
     match is_about_the_object(&error) {
         true => Ok(Live::Unreadable(words(&error))),
-        false => Err(ObserveError::read(format!("{key} in {namespace}"))(error)),
+        false => Err(ObserveError::read(format!("{key} in {target}"))(error)),
     }
 }
 
@@ -119,15 +120,15 @@ fn is_about_the_object(error: &kube::Error) -> bool {
 pub async fn list(
     handles: &Handles,
     client: &kube::Client,
-    namespace: &str,
+    target: &Location,
     api_version: &str,
     kind: &str,
 ) -> Result<Result<Vec<Value>, String>, ObserveError> {
     let failed = |error: kube::Error| match is_about_the_object(&error) {
         true => {
-            Ok(Err(format!("the objects of kind {kind} in {namespace} cannot be listed: {}", words(&error))))
+            Ok(Err(format!("the objects of kind {kind} in {target} cannot be listed: {}", words(&error))))
         }
-        false => Err(ObserveError::read(format!("every {kind} in {namespace}"))(error)),
+        false => Err(ObserveError::read(format!("every {kind} in {target}"))(error)),
     };
     let Some(resource) = (match handles.resources.find(client, api_version, kind).await {
         Ok(found) => found,
@@ -135,7 +136,7 @@ pub async fn list(
     }) else {
         return Ok(Ok(Vec::new()));
     };
-    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &target.namespace, &resource);
     match api.list(&ListParams::default()).await {
         Ok(objects) => {
             Ok(Ok(objects.items.into_iter().map(|object| with_type(object, api_version, kind)).collect()))

@@ -1,13 +1,14 @@
 //! The world of a rollback policy.
 
 use super::{ObserveError, project};
+use crate::api::ProjectName;
 use crate::decide::world::PolicyWorld;
 use crate::process::Handles;
 
 /// Observes a policy; `None` when it does not exist.
 pub async fn observe(
     handles: &Handles,
-    namespace: &str,
+    namespace: &ProjectName,
     name: &str,
 ) -> Result<Option<PolicyWorld>, ObserveError> {
     let Some(policy) = handles.stores.policies.get(namespace, name) else { return Ok(None) };

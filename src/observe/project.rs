@@ -3,7 +3,9 @@
 use super::ObserveError;
 use super::admission::admission;
 use super::grant::{WHILE_WRITING, grant};
-use crate::api::{CachedRelease, Environment, EnvironmentId, Location, Promotion};
+use crate::api::{
+    ApplicationName, CachedRelease, Environment, EnvironmentId, Location, ProjectName, Promotion,
+};
 use crate::cluster::{Undecodable, Watched};
 use crate::decide::needs::{Contender, occupant};
 use crate::decide::world::{NamespaceFacts, Objects, Project};
@@ -11,13 +13,17 @@ use crate::process::Handles;
 use std::sync::Arc;
 
 /// The whole project; an error if the view is older than an own write.
-pub fn project(handles: &Handles, name: &str) -> Result<Project, ObserveError> {
+pub fn project(handles: &Handles, name: &ProjectName) -> Result<Project, ObserveError> {
     let stores = &handles.stores;
     with(handles, name, stores.releases.list(name), stores.promotions.list(name))
 }
 
 /// One application of a project, and the promotions whose application is unknown.
-pub fn application(handles: &Handles, name: &str, application: &str) -> Result<Project, ObserveError> {
+pub fn application(
+    handles: &Handles,
+    name: &ProjectName,
+    application: &ApplicationName,
+) -> Result<Project, ObserveError> {
     let stores = &handles.stores;
     let mut promotions = stores.promotions.list_by(name, application);
     if !application.is_empty() {
@@ -29,8 +35,8 @@ pub fn application(handles: &Handles, name: &str, application: &str) -> Result<P
 /// The promotions of another application, without dry runs.
 pub(super) fn promotions_of(
     handles: &Handles,
-    name: &str,
-    application: &str,
+    name: &ProjectName,
+    application: &ApplicationName,
 ) -> Result<Vec<Arc<Promotion>>, ObserveError> {
     let mut promotions =
         fresh(handles, "Promotion", handles.stores.promotions.list_by(name, application), name)?;
@@ -39,13 +45,13 @@ pub(super) fn promotions_of(
 }
 
 /// A project without its releases and promotions: environments, policies, freezes.
-pub fn frame(handles: &Handles, name: &str) -> Result<Project, ObserveError> {
+pub fn frame(handles: &Handles, name: &ProjectName) -> Result<Project, ObserveError> {
     with(handles, name, Vec::new(), Vec::new())
 }
 
 fn with(
     handles: &Handles,
-    name: &str,
+    name: &ProjectName,
     releases: Vec<Arc<CachedRelease>>,
     promotions: Vec<Arc<Promotion>>,
 ) -> Result<Project, ObserveError> {
@@ -61,7 +67,7 @@ fn with(
     lost("ChangeFreeze", stores.freezes.all_undecodable(name));
     lost("ClusterChangeFreeze", stores.cluster_freezes.undecodable_everywhere());
     let mut project = Project::from_objects(Objects {
-        name: name.into(),
+        name: name.clone(),
         environments: fresh(handles, "Environment", stores.environments.list(name), name)?,
         policies: stores.policies.list(name),
         providers: stores.providers.list(""),
@@ -117,7 +123,7 @@ fn occupant_of(handles: &Handles, target: &Location) -> Option<EnvironmentId> {
     let is_contended = contenders.len() > 1;
     let contender = |id: EnvironmentId| {
         let found = stores.environments.get(&id.project, &id.environment);
-        let consent = handles.caches.consents.get(&(id.project.to_string(), id.environment.to_string()));
+        let consent = handles.caches.consents.get(&id);
         let ran_here = |promotion: &Arc<Promotion>| {
             let status = promotion.status.as_ref().filter(|status| status.revision.is_some());
             promotion.spec.environment == id.environment
@@ -141,7 +147,7 @@ fn fresh<K: Watched>(
     handles: &Handles,
     kind: &'static str,
     found: Vec<Arc<K>>,
-    project: &str,
+    project: &ProjectName,
 ) -> Result<Vec<Arc<K>>, ObserveError> {
     let stale = found
         .iter()

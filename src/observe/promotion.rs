@@ -3,7 +3,7 @@
 use super::grant::{WHILE_WRITING, grant};
 use super::rights::{Questions, TO_START, ask};
 use super::{ObserveError, contents, custom, health, live, project, requires, standstill, test_runs};
-use crate::api::{Delivery, Environment, Promotion, PromotionKind, PromotionPhase};
+use crate::api::{Delivery, Environment, ProjectName, Promotion, PromotionKind, PromotionPhase};
 use crate::cluster::{Identity, application_of};
 use crate::content::ObjectKey;
 
@@ -19,7 +19,7 @@ use std::sync::Arc;
 /// Observes a promotion; `None` when it does not exist or has ended.
 pub async fn observe(
     handles: &Handles,
-    namespace: &str,
+    namespace: &ProjectName,
     name: &str,
 ) -> Result<Option<PromotionWorld>, ObserveError> {
     let Some(promotion) = handles.stores.promotions.get(namespace, name) else { return Ok(None) };
@@ -45,31 +45,31 @@ pub async fn observe(
     let content = contents::load(handles, namespace, wanted).await?;
     let replaced = contents::load(handles, namespace, replaced).await?;
     let tested = contents::load(handles, namespace, regression(&project, &promotion)).await?;
+    let (id, target) = (project.id(&environment), environment.location());
     let mut seen = world(handles, project, promotion);
     seen.tests.regression = tested;
-    seen.project.grants.insert(environment.name_any().into(), granted);
+    seen.project.grants.insert(id.environment.clone(), granted);
     project::occupy(handles, &mut seen.project, &environment).await?;
     seen.content = content;
     seen.replaced = replaced;
     seen.plans = plans(&seen);
     // Contents are own objects; nothing in the target is read without consent.
-    if *seen.project.grant(&environment.name_any()) != Grant::Granted {
+    if *seen.project.grant(&environment) != Grant::Granted {
         return Ok(Some(seen));
     }
     let recorded = seen.promotion.status.as_ref().map(|status| status.disruptions.as_slice());
-    seen.workloads = health::workloads(handles, &environment.spec.namespace, recorded.unwrap_or_default());
+    seen.workloads = health::workloads(handles, &target, recorded.unwrap_or_default());
     if let Some(Ok(plan)) = &seen.plans.content {
         health::compare(&mut seen.workloads, &plan.objects);
     }
     if environment.spec.delivery == Delivery::Managed {
-        let client =
-            handles.clients.identity(&Identity::new(&seen.project.name, &environment.name_any())?)?;
+        let client = handles.clients.identity(&Identity::new(id)?)?;
         if seen.promotion.phase().is_running() {
-            standstill::explain(handles, &client, &environment.spec.namespace, &mut seen).await;
-            seen.customs = custom::customs(handles, &client, &environment.spec.namespace, &seen).await?;
+            standstill::explain(handles, &client, &target, &mut seen).await;
+            seen.customs = custom::customs(handles, &client, &target, &seen).await?;
         }
         // Some tests run before the start.
-        test_runs::add(handles, &client, &environment.spec.namespace, &mut seen).await;
+        test_runs::add(handles, &client, &target, &mut seen).await;
     }
     seen.live = read_live(handles, &seen.project, &seen, &environment).await?;
     date_schedules(&mut seen);
@@ -79,13 +79,13 @@ pub async fn observe(
 /// The application of a promotion, and any promotion that already has the name of its rollback.
 fn of_application(
     handles: &Handles,
-    namespace: &str,
+    namespace: &ProjectName,
     promotion: &Promotion,
 ) -> Result<Project, ObserveError> {
     let stores = &handles.stores;
     let project = match (application_of(promotion), stores.releases.get(namespace, &promotion.spec.release)) {
-        ("", Some(release)) => project::application(handles, namespace, release.application()),
-        (application, _) => project::application(handles, namespace, application),
+        ("", Some(release)) => project::application(handles, namespace, &release.application_name()),
+        (application, _) => project::application(handles, namespace, &application.into()),
     };
     let mut project = project?;
     for name in rollback_names(promotion) {
@@ -163,6 +163,6 @@ async fn read_live(
     if keys.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let client = handles.clients.identity(&Identity::new(&project.name, &environment.name_any())?)?;
-    live::read(handles, &client, &environment.spec.namespace, keys).await
+    let client = handles.clients.identity(&Identity::new(project.id(environment))?)?;
+    live::read(handles, &client, &environment.location(), keys).await
 }

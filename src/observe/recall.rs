@@ -1,6 +1,7 @@
 //! The world of a recall.
 
 use super::{ObserveError, project};
+use crate::api::ProjectName;
 use crate::decide::needs::recall_names;
 use crate::decide::world::RecallWorld;
 use crate::process::Handles;
@@ -8,7 +9,7 @@ use crate::process::Handles;
 /// Observes a recall; `None` when it does not exist.
 pub async fn observe(
     handles: &Handles,
-    namespace: &str,
+    namespace: &ProjectName,
     name: &str,
 ) -> Result<Option<RecallWorld>, ObserveError> {
     let stores = &handles.stores;

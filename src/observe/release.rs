@@ -3,21 +3,20 @@
 use super::grant::{WHILE_SETTLED, grant};
 use super::rights::{Questions, TO_OFFER, ask};
 use super::{ObserveError, capture, project, requires};
-use crate::api::{CachedRelease, Environment, PromotionMode, Reason, ReleasePhase};
+use crate::api::{CachedRelease, Environment, ProjectName, PromotionMode, Reason, ReleasePhase};
 use crate::decide::needs;
 use crate::decide::world::{Capture, Project, ReleaseWorld, Verb};
 use crate::process::Handles;
-use kube::ResourceExt;
 use std::sync::Arc;
 
 /// Observes a release; `None` when it does not exist.
 pub async fn observe(
     handles: &Handles,
-    namespace: &str,
+    namespace: &ProjectName,
     name: &str,
 ) -> Result<Option<ReleaseWorld>, ObserveError> {
     let Some(release) = handles.stores.releases.get(namespace, name) else { return Ok(None) };
-    let mut project = project::application(handles, namespace, release.application())?;
+    let mut project = project::application(handles, namespace, &release.application_name())?;
     let Some(release) = project.releases.get(name).cloned() else { return Ok(None) };
     requires::of_release(handles, &mut project, &release)?;
     let questions = questions(&project, &release);
@@ -27,7 +26,7 @@ pub async fn observe(
         needs::consent(&project, &release, handles.clock.now()).into_iter().map(Arc::clone).collect();
     for environment in waiting {
         let answer = grant(handles, namespace, &environment, WHILE_SETTLED).await?;
-        project.grants.insert(environment.name_any().into(), answer);
+        project.grants.insert(environment.environment_name(), answer);
     }
     let capture = match release.uncaptured().filter(|_| !release.deleting) {
         None => Capture::NotNeeded,

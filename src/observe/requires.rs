@@ -2,7 +2,7 @@
 
 use super::ObserveError;
 use super::project::promotions_of;
-use crate::api::{CachedRelease, Promotion, PromotionKind, PromotionPhase};
+use crate::api::{ApplicationName, CachedRelease, Promotion, PromotionKind, PromotionPhase};
 use crate::decide::world::Project;
 use crate::process::Handles;
 use std::collections::BTreeSet;
@@ -24,7 +24,7 @@ pub(super) fn of_promotion(
         PromotionKind::Promote => required(project.releases.values().map(AsRef::as_ref)),
         PromotionKind::Rollback => {
             let application = project.application_of(promotion).unwrap_or_default();
-            handles.stores.requirements().dependants_of(&project.name, application)
+            handles.stores.requirements().dependants_of(&project.name, &application)
         }
     };
     load(handles, project, names)
@@ -48,16 +48,20 @@ pub(super) fn of_release(
     load(handles, project, required([release].into_iter()))
 }
 
-fn required<'a>(releases: impl Iterator<Item = &'a CachedRelease>) -> BTreeSet<String> {
+fn required<'a>(releases: impl Iterator<Item = &'a CachedRelease>) -> BTreeSet<ApplicationName> {
     let with_any = releases.filter(|release| release.requires_any());
-    with_any.flat_map(CachedRelease::requires).map(|required| required.application.to_string()).collect()
+    with_any.flat_map(CachedRelease::requires).map(|required| required.application).collect()
 }
 
-fn load(handles: &Handles, project: &mut Project, names: BTreeSet<String>) -> Result<(), ObserveError> {
+fn load(
+    handles: &Handles,
+    project: &mut Project,
+    names: BTreeSet<ApplicationName>,
+) -> Result<(), ObserveError> {
     let mut others = std::collections::BTreeMap::new();
     for name in names {
         let promotions = promotions_of(handles, &project.name, &name)?;
-        others.insert(name.into(), promotions);
+        others.insert(name, promotions);
     }
     project.others = Arc::new(others);
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::ObserveError;
 use super::review::is_allowed;
-use crate::api::{EnvironmentName, UserInfo};
+use crate::api::{EnvironmentId, EnvironmentName, ProjectName, UserInfo};
 use crate::decide::world::{Admission, Project, Verb};
 use crate::process::{Handles, RightKey};
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReviewSpec};
@@ -41,14 +41,13 @@ pub async fn ask(
 
 async fn may(
     handles: &Handles,
-    project: &str,
+    project: &ProjectName,
     (verb, environment, user): &(Verb, EnvironmentName, UserInfo),
     age: Duration,
 ) -> Result<bool, ObserveError> {
     let key = RightKey {
         verb: verb.as_str(),
-        project: project.to_owned(),
-        environment: environment.to_string(),
+        environment: EnvironmentId { project: project.clone(), environment: environment.clone() },
         user: user.clone(),
     };
     if let Some((answer, at)) = handles.caches.rights.get(&key)
@@ -61,7 +60,7 @@ async fn may(
         uid: user.uid.clone(),
         groups: Some(user.groups.clone()),
         resource_attributes: Some(ResourceAttributes {
-            namespace: Some(project.to_owned()),
+            namespace: Some(project.to_string()),
             group: Some(crate::api::GROUP.to_owned()),
             resource: Some("environments".to_owned()),
             name: Some(environment.to_string()),

@@ -3,7 +3,7 @@
 //! Invariant: the wait ends. It counts from the first time that this process found the source unsettled, so that time in which consent was
 //! missing does not count; a new process waits again.
 
-use crate::api::{CachedRelease, Environment, Meta, Reason};
+use crate::api::{CachedRelease, Environment, EnvironmentName, Reason};
 use crate::content::ObjectKey;
 use crate::decide::world::{Capture, Container, Pod, Project, Workload};
 use crate::process::{CaptureWait, Handles};
@@ -51,7 +51,7 @@ pub fn wait(
         Obstacle::RollingOut(_) | Obstacle::Unreadable(_) => None,
     };
     handles.caches.captures.insert(release.uid().to_owned(), wait.clone());
-    answer(environment.name(), &obstacle, &wait, limit, now)
+    answer(&environment.environment_name(), &obstacle, &wait, limit, now)
 }
 
 fn progress_deadline(project: &Project, environment: &Environment) -> SignedDuration {
@@ -61,7 +61,7 @@ fn progress_deadline(project: &Project, environment: &Environment) -> SignedDura
 }
 
 fn answer(
-    environment: &str,
+    environment: &EnvironmentName,
     obstacle: &Obstacle,
     wait: &CaptureWait,
     limit: SignedDuration,
@@ -203,7 +203,7 @@ mod tests {
             |message: &str| Obstacle::Failing(key(), Failure { since: None, message: message.into() });
         let wait = CaptureWait { since: at("10:00:00"), failing_since: Some(at("09:00:00")) };
         let said = |obstacle: Obstacle, now: &str| match answer(
-            "dev",
+            &"dev".into(),
             &obstacle,
             &wait,
             SignedDuration::from_secs(600),

@@ -4,7 +4,7 @@
 //! Invariant: they are read only while a promotion is running and a workload that it changes stands still.
 
 use super::events::events;
-use crate::api::ChangeAction;
+use crate::api::{ChangeAction, Location};
 use crate::content::ObjectKey;
 use crate::decide::needs::stands_still;
 use crate::decide::world::PromotionWorld;
@@ -19,14 +19,14 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const FRESH: Duration = Duration::from_secs(5);
 
 /// Adds to the workloads that the promotion changes why their controllers do nothing.
-pub async fn explain(handles: &Handles, client: &kube::Client, namespace: &str, seen: &mut PromotionWorld) {
+pub async fn explain(handles: &Handles, client: &kube::Client, target: &Location, seen: &mut PromotionWorld) {
     let now = handles.clock.now();
     let status = seen.promotion.status.iter();
     let changes = status.flat_map(|status| &status.changes).filter(|it| it.action != ChangeAction::Delete);
     for change in changes {
         let Some(key) = ObjectKey::of_change(change) else { continue };
         let Some(workload) = seen.workloads.get_mut(&key) else { continue };
-        let place = (namespace.to_owned(), key.clone());
+        let place = (target.clone(), key.clone());
         if !stands_still(&key, workload, now) {
             handles.caches.standstills.remove(&place);
             continue;
@@ -35,7 +35,7 @@ pub async fn explain(handles: &Handles, client: &kube::Client, namespace: &str, 
         let mut known = handles.caches.standstills.get(&place).unwrap_or_else(begun);
         let is_due = known.read.is_none_or(|at| at.elapsed() >= FRESH);
         if known.since.elapsed() >= PATIENCE && is_due {
-            known.words = words(client, namespace, &workload.uid, key.name()).await;
+            known.words = words(client, target, &workload.uid, key.name()).await;
             known.read = Some(Instant::now());
         }
         workload.blocked.clone_from(&known.words);
@@ -45,9 +45,9 @@ pub async fn explain(handles: &Handles, client: &kube::Client, namespace: &str, 
 
 /// Reason and message of the newest Event of a workload, if it is about a pod that could not be created or deleted. None if the identity
 /// may not read Events.
-async fn words(client: &kube::Client, namespace: &str, uid: &str, name: &str) -> Option<(String, String)> {
+async fn words(client: &kube::Client, target: &Location, uid: &str, name: &str) -> Option<(String, String)> {
     let selected = ListParams::default().fields(&format!("involvedObject.uid={uid}"));
-    let events: Vec<(String, Value)> = events(client, namespace, &selected)
+    let events: Vec<(String, Value)> = events(client, target, &selected)
         .await?
         .into_iter()
         .map(|event| (event.metadata.resource_version.unwrap_or_default(), event.data))

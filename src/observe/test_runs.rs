@@ -2,7 +2,7 @@
 
 use super::events::events;
 use super::pods::facts;
-use crate::api::TestResult;
+use crate::api::{Location, TestResult};
 use crate::cluster::Stores;
 use crate::cluster::slim;
 use crate::content::ObjectKey;
@@ -20,32 +20,32 @@ const MOST_EVENTS: u32 = 500;
 const LONGEST_BASE: usize = 58;
 
 /// Adds the Jobs that the status names. Events are read of those without a pod, and of those that do not exist although they should.
-pub async fn add(handles: &Handles, client: &kube::Client, namespace: &str, world: &mut PromotionWorld) {
+pub async fn add(handles: &Handles, client: &kube::Client, target: &Location, world: &mut PromotionWorld) {
     let PromotionWorld { promotion, tests: Tests { runs, have_run, .. }, written, .. } = world;
     let tests = promotion.status.iter().flat_map(|status| &status.tests);
     for (test, name) in tests.filter_map(|test| Some((test, test.job.as_deref()?))) {
         let Ok(key) = ObjectKey::new("batch/v1", "Job", name) else { continue };
-        if let Some(job) = handles.stores.jobs.get(namespace, name) {
-            let mut run = of_job(&handles.stores, namespace, &job);
+        if let Some(job) = handles.stores.jobs.get(&target.namespace, name) {
+            let mut run = of_job(&handles.stores, target, &job);
             match run.pods.is_empty() {
-                true if !run.is_over() => run.refused = why_no_pod(client, namespace, &run.uid).await,
+                true if !run.is_over() => run.refused = why_no_pod(client, target, &run.uid).await,
                 true if test.result == TestResult::Running && run.has_ended() => {
-                    search(client, namespace, name, &mut run).await;
+                    search(client, target, name, &mut run).await;
                 }
                 true | false => {}
             }
             runs.insert(key, run);
         } else if test.result == TestResult::Running
             && !written.contains(&key)
-            && had_a_pod(client, namespace, name).await
+            && had_a_pod(client, target, name).await
         {
             have_run.insert(key);
         }
     }
 }
 
-fn of_job(stores: &Stores, namespace: &str, job: &slim::Job) -> TestRun {
-    let pods = stores.pods.list(namespace);
+fn of_job(stores: &Stores, target: &Location, job: &slim::Job) -> TestRun {
+    let pods = stores.pods.list(&target.namespace);
     let own = pods.iter().filter(|pod| pod.metadata.is_controlled_by(job.metadata.uid()));
     TestRun {
         uid: job.metadata.uid().to_owned(),
@@ -76,16 +76,16 @@ fn words(condition: &slim::Condition) -> (String, String) {
 }
 
 /// Whether an Event says that the controller created a pod of a Job. False if the Events cannot be read.
-async fn had_a_pod(client: &kube::Client, namespace: &str, job: &str) -> bool {
+async fn had_a_pod(client: &kube::Client, target: &Location, job: &str) -> bool {
     let fields = format!("involvedObject.kind=Job,involvedObject.name={job},reason=SuccessfulCreate");
-    with(client, namespace, &fields).await.is_some_and(|events| !events.is_empty())
+    with(client, target, &fields).await.is_some_and(|events| !events.is_empty())
 }
 
 /// Asks for the pods of a Job that has ended and of which the watch shows none: pods and Jobs are watched apart, and no two clocks tell which
 /// watch is behind. Without the right to list pods, those of the watch have to do.
-async fn search(client: &kube::Client, namespace: &str, job: &str, run: &mut TestRun) {
+async fn search(client: &kube::Client, target: &Location, job: &str, run: &mut TestRun) {
     let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("", "v1", "Pod"), "pods");
-    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &target.namespace, &resource);
     let params = ListParams::default().labels(&format!("batch.kubernetes.io/controller-uid={}", run.uid));
     let found = match api.list(&params).await {
         Ok(list) => list.items,
@@ -97,14 +97,14 @@ async fn search(client: &kube::Client, namespace: &str, job: &str, run: &mut Tes
     run.pods = pods.map(|pod: slim::Pod| of_pod(&Arc::new(pod))).collect();
     run.searched = true;
     if run.pods.is_empty() && run.succeeded {
-        run.stopped = why_stopped(client, namespace, job).await;
+        run.stopped = why_stopped(client, target, job).await;
     }
 }
 
 /// The Event of a pod of a Job whose container was stopped from outside: it may have ended with 0 then. The Job does not say it. None if the identity may
 /// not read Events.
-async fn why_stopped(client: &kube::Client, namespace: &str, job: &str) -> Option<String> {
-    let events = with(client, namespace, "involvedObject.kind=Pod,reason=Killing").await?;
+async fn why_stopped(client: &kube::Client, target: &Location, job: &str) -> Option<String> {
+    let events = with(client, target, "involvedObject.kind=Pod,reason=Killing").await?;
     events.iter().find_map(|event| stopped(&event.data, job))
 }
 
@@ -120,13 +120,13 @@ fn stopped(event: &Value, job: &str) -> Option<String> {
 }
 
 /// The first Events with these fields. None if the identity may not read Events.
-async fn with(client: &kube::Client, namespace: &str, fields: &str) -> Option<Vec<DynamicObject>> {
-    events(client, namespace, &ListParams::default().fields(fields).limit(MOST_EVENTS)).await
+async fn with(client: &kube::Client, target: &Location, fields: &str) -> Option<Vec<DynamicObject>> {
+    events(client, target, &ListParams::default().fields(fields).limit(MOST_EVENTS)).await
 }
 
 /// The last Event that says why no pod of a Job can be created. The Job itself does not say it. None if the identity may not read Events.
-async fn why_no_pod(client: &kube::Client, namespace: &str, uid: &str) -> Option<String> {
-    let events = with(client, namespace, &format!("involvedObject.uid={uid},reason=FailedCreate")).await?;
+async fn why_no_pod(client: &kube::Client, target: &Location, uid: &str) -> Option<String> {
+    let events = with(client, target, &format!("involvedObject.uid={uid},reason=FailedCreate")).await?;
     let message = events.last()?.data.get("message")?.as_str()?;
     Some(message.to_owned())
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: losing an entry costs a request, never correctness. See [`super::Memory`] for what is remembered of a promotion.
 
-use crate::api::{MissingConsent, UserInfo};
+use crate::api::{ApplicationName, EnvironmentId, Location, MissingConsent, ProjectName, UserInfo};
 use crate::cluster::Cache;
 use crate::content::ownership::drift::Drift;
 use crate::content::{Digested, ObjectKey};
@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Project and environment.
-pub type EnvironmentKey = (String, String);
+/// An object in a target namespace.
+pub type Place = (Location, ObjectKey);
 
 /// Whether the owner of a target namespace consents.
 #[derive(Clone, Debug)]
@@ -66,7 +66,7 @@ pub struct Compared {
     /// The version of its managedFields that the watch showed.
     pub fields: u32,
     /// The application that it belongs to; empty if it belongs to none of the environment.
-    pub application: String,
+    pub application: ApplicationName,
     /// The revision that it was compared with; none if no verified revision runs.
     pub revision: Option<i64>,
     /// The fields that drifted.
@@ -82,10 +82,8 @@ pub struct Compared {
 pub struct RightKey {
     /// The verb on the environment.
     pub verb: &'static str,
-    /// The project.
-    pub project: String,
-    /// The environment.
-    pub environment: String,
+    /// The environment, in its project.
+    pub environment: EnvironmentId,
     /// The user.
     pub user: UserInfo,
 }
@@ -94,29 +92,29 @@ pub struct RightKey {
 #[derive(Clone, Debug)]
 pub struct Caches {
     /// Contents, by project and name: immutable, so never read twice.
-    pub contents: Cache<(String, String), Arc<Digested>>,
+    pub contents: Cache<(ProjectName, String), Arc<Digested>>,
     /// Consent, by environment.
-    pub consents: Cache<EnvironmentKey, Consent>,
+    pub consents: Cache<EnvironmentId, Consent>,
     /// Rights of users: the answer, and when the API server was asked.
     pub rights: Cache<RightKey, (bool, Instant)>,
-    /// Objects of custom kinds whose health counts, by namespace, and when they were read.
-    pub customs: Cache<(String, ObjectKey), (Instant, Live)>,
-    /// Workloads of releases that fail after their verification, by namespace: UID and generation, and the object.
-    pub suspected: Cache<(String, ObjectKey), ((String, i64), Live)>,
-    /// Workloads that were compared with what Towpath wrote, by namespace.
-    pub compared: Cache<(String, ObjectKey), Compared>,
+    /// Objects of custom kinds whose health counts, and when they were read.
+    pub customs: Cache<Place, (Instant, Live)>,
+    /// Workloads of releases that fail after their verification: UID and generation, and the object.
+    pub suspected: Cache<Place, ((String, i64), Live)>,
+    /// Workloads that were compared with what Towpath wrote.
+    pub compared: Cache<Place, Compared>,
     /// Differences between the admission policies and the shipped ones, by the versions that were compared.
     pub policy_faults: Cache<String, Vec<String>>,
     /// Undecodable objects whose status reports the error: by kind, namespace and name.
     pub reported_undecodable: Cache<(String, String, String), String>,
-    /// Objects that could not be read, by namespace and key.
-    pub unreadable: Cache<(String, ObjectKey), Unread>,
-    /// Workloads that stand still, by namespace and key.
-    pub standstills: Cache<(String, ObjectKey), Standstill>,
+    /// Objects that could not be read.
+    pub unreadable: Cache<Place, Unread>,
+    /// Workloads that stand still.
+    pub standstills: Cache<Place, Standstill>,
     /// Captures that wait, by the UID of the release.
     pub captures: Cache<String, CaptureWait>,
     /// Environments whose history was trimmed after the last search for unused Contents.
-    pub trimmed: Cache<EnvironmentKey, ()>,
+    pub trimmed: Cache<EnvironmentId, ()>,
 }
 
 impl Default for Caches {

@@ -1,6 +1,6 @@
 //! Objects to reconcile again because something ended that no watch reports, such as a measurement.
 
-use crate::api::{EnvironmentName, ProjectName};
+use crate::api::EnvironmentId;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// An object to reconcile again.
@@ -8,10 +8,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 pub enum Due {
     /// A promotion.
     Promotion {
-        /// Its project.
-        project: ProjectName,
-        /// Its environment.
-        environment: EnvironmentName,
+        /// Its environment, in its project.
+        environment: EnvironmentId,
         /// Its name.
         name: String,
     },

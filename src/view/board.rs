@@ -3,7 +3,10 @@
 use super::screen::{Cell, Table};
 use super::times::{since, until};
 use super::tone::{Tone, of_state};
-use crate::api::{ApplicationStatus, Environment, RevisionRecord, RevisionRef, ready};
+use crate::api::{
+    ApplicationName, ApplicationStatus, Environment, EnvironmentName, NamespaceName, ReleaseName,
+    RevisionRecord, RevisionRef, ready,
+};
 use crate::decide::environment::validate::in_order;
 use crate::decide::world::Project;
 use jiff::Timestamp;
@@ -22,11 +25,11 @@ pub struct Board {
 #[serde(rename_all = "camelCase")]
 pub struct Row {
     /// Name of the application.
-    pub application: String,
+    pub application: ApplicationName,
     /// Name of the environment.
-    pub environment: String,
+    pub environment: EnvironmentName,
     /// Namespace that it is promoted to.
-    pub namespace: String,
+    pub namespace: NamespaceName,
     /// What runs there. Absent before the first promotion.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runs: Option<Runs>,
@@ -50,7 +53,7 @@ pub struct Runs {
     pub version: Option<String>,
     /// Name of the release.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub release: Option<String>,
+    pub release: Option<ReleaseName>,
     /// Number of the revision.
     pub revision: i64,
     /// When its promotion started.
@@ -68,7 +71,7 @@ pub struct Moves {
     pub promotion: String,
     /// Name of the release that it promotes or rolls back.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub release: Option<String>,
+    pub release: Option<ReleaseName>,
     /// Its phase.
     pub phase: String,
     /// What it does now.
@@ -80,7 +83,7 @@ pub struct Moves {
 #[serde(rename_all = "camelCase")]
 pub struct Waits {
     /// Name of the release.
-    pub release: String,
+    pub release: ReleaseName,
     /// The closed gate.
     pub gate: String,
     /// Why it is closed, and what opens it.
@@ -97,14 +100,12 @@ pub fn board(project: &Project) -> Board {
         let Some(environment) = project.environments.get(name) else { continue };
         let applications =
             environment.status.as_ref().map(|status| status.applications.as_slice()).unwrap_or_default();
-        rows.extend(
-            applications.iter().map(|application| (place, row(project, environment, name, application))),
-        );
+        rows.extend(applications.iter().map(|application| (place, row(project, environment, application))));
         if let (true, Some(fault)) = (applications.is_empty(), fault(environment)) {
             let row = Row {
-                application: String::new(),
-                environment: name.to_owned(),
-                namespace: environment.spec.namespace.to_string(),
+                application: ApplicationName::default(),
+                environment: name.clone(),
+                namespace: environment.spec.namespace.clone(),
                 runs: None,
                 moves: None,
                 waits: None,
@@ -117,27 +118,27 @@ pub fn board(project: &Project) -> Board {
     Board { rows: rows.into_iter().map(|(_, row)| row).collect() }
 }
 
-fn row(project: &Project, environment: &Environment, name: &str, application: &ApplicationStatus) -> Row {
+fn row(project: &Project, environment: &Environment, application: &ApplicationStatus) -> Row {
     let moves = application.active.as_ref().map(|active| {
         let promotion = project.promotions.get(active);
         let status = promotion.and_then(|promotion| promotion.status.as_ref());
         Moves {
             promotion: active.clone(),
-            release: promotion.map(|promotion| promotion.spec.release.to_string()),
+            release: promotion.map(|promotion| promotion.spec.release.clone()),
             phase: status.map_or("Pending", |status| status.phase.as_str()).to_owned(),
             message: status.and_then(|status| status.message.clone()).unwrap_or_default(),
         }
     });
     let waits = application.waiting.as_ref().map(|waiting| Waits {
-        release: waiting.release.to_string(),
+        release: waiting.release.clone(),
         gate: waiting.gate.clone(),
         message: waiting.message.clone(),
         until: waiting.until.as_ref().map(|time| time.0),
     });
     Row {
         application: application.name.clone(),
-        environment: name.to_owned(),
-        namespace: environment.spec.namespace.to_string(),
+        environment: environment.environment_name(),
+        namespace: environment.spec.namespace.clone(),
         runs: application.current.as_ref().map(|current| runs(application, current)),
         moves,
         waits,
@@ -150,7 +151,7 @@ fn runs(application: &ApplicationStatus, current: &RevisionRef) -> Runs {
     let record = application.history.iter().find(is_current);
     Runs {
         version: current.version.clone(),
-        release: current.release.as_ref().map(ToString::to_string),
+        release: current.release.clone(),
         revision: current.revision,
         since: record.and_then(|record| record.started_at.as_ref()).map(|time| time.0),
         state: record.map(|record| record.outcome.clone()).unwrap_or_default(),
@@ -193,7 +194,7 @@ impl Board {
                 let revision = runs.map(|runs| runs.revision.to_string()).unwrap_or_default();
                 let release = runs.and_then(|runs| runs.release.as_deref()).unwrap_or_default();
                 let promotion = row.moves.as_ref().map(|moves| moves.promotion.as_str()).unwrap_or_default();
-                cells.extend([&row.namespace, release, &revision, promotion].map(Cell::plain));
+                cells.extend([row.namespace.as_str(), release, &revision, promotion].map(Cell::plain));
             }
             table.row(cells, row.why(now));
         }
@@ -206,9 +207,9 @@ impl Row {
         let runs = self.runs.as_ref();
         let version = |version: &Option<String>| version.clone().unwrap_or_else(|| "?".to_owned());
         let next = match (&self.moves, &self.waits) {
-            (Some(moves), _) => moves.release.clone().unwrap_or_else(|| moves.promotion.clone()),
-            (None, Some(waits)) => waits.release.clone(),
-            (None, None) => String::new(),
+            (Some(moves), _) => moves.release.as_deref().unwrap_or(&moves.promotion),
+            (None, Some(waits)) => &waits.release,
+            (None, None) => "",
         };
         let state = match (&self.moves, runs) {
             (Some(moves), _) => moves.phase.clone(),

@@ -6,7 +6,7 @@ mod month;
 use super::plan::plan_of;
 use super::screen::{Cell, Table};
 use super::tone::{Tone, of_state};
-use crate::api::{Meta, PromotionPhase, ReleasePhase};
+use crate::api::{EnvironmentName, Meta, ProjectName, PromotionPhase, ReleasePhase};
 use crate::decide::gates::schedule::{Opening, opening};
 use crate::decide::world::Project;
 use jiff::Timestamp;
@@ -21,7 +21,7 @@ const MOST_OPENINGS: usize = 2_000;
 #[serde(rename_all = "camelCase")]
 pub struct Calendar {
     /// Name of the project.
-    pub project: String,
+    pub project: ProjectName,
     /// Start of the period.
     pub from: Timestamp,
     /// End of the period.
@@ -41,7 +41,7 @@ pub struct Entry {
     /// What it is.
     pub kind: Kind,
     /// Name of the environment. Empty for a freeze of every environment.
-    pub environment: String,
+    pub environment: EnvironmentName,
     /// The name of the freeze, or of the release.
     pub name: String,
     /// The reason of the freeze, the phase of the promotion, or what a planned promotion needs.
@@ -81,7 +81,7 @@ pub fn calendar(project: &Project, from: Timestamp, to: Timestamp, now: Timestam
     entries.extend(planned(project, now));
     entries.retain(|entry| entry.from < to && entry.to >= from);
     entries.sort();
-    Calendar { project: project.name.to_string(), from, to, entries }
+    Calendar { project: project.name.clone(), from, to, entries }
 }
 
 /// The times at which the windows of the environments are open.
@@ -97,7 +97,7 @@ fn windows(project: &Project, from: Timestamp, to: Timestamp) -> Vec<Entry> {
                         from: at,
                         to: until,
                         kind: Kind::Window,
-                        environment: environment.name().to_owned(),
+                        environment: environment.environment_name(),
                         name: String::new(),
                         details: String::new(),
                     });
@@ -117,9 +117,8 @@ fn windows(project: &Project, from: Timestamp, to: Timestamp) -> Vec<Entry> {
 fn freezes(project: &Project, from: Timestamp, to: Timestamp) -> Vec<Entry> {
     let mut entries = Vec::new();
     for freeze in &project.freezes {
-        let all = [String::new()];
-        let named: Vec<String> = freeze.environments.iter().map(ToString::to_string).collect();
-        for environment in if named.is_empty() { all.as_slice() } else { named.as_slice() } {
+        let (all, named) = ([EnvironmentName::default()], freeze.environments.as_slice());
+        for environment in if named.is_empty() { all.as_slice() } else { named } {
             entries.push(Entry {
                 from: freeze.from.max(from),
                 to: freeze.to.min(to),
@@ -141,7 +140,7 @@ fn promotions(project: &Project) -> impl Iterator<Item = Entry> {
             from,
             to: status.finished_at.as_ref().map_or(from, |time| time.0),
             kind: Kind::Promotion,
-            environment: promotion.spec.environment.to_string(),
+            environment: promotion.spec.environment.clone(),
             name: promotion.name().to_owned(),
             details: status.phase.as_str().to_owned(),
         })

@@ -4,7 +4,10 @@
 
 use super::screen::{Branch, Cell, Layout};
 use super::tone::Tone;
-use crate::api::{ChangeAction, Environment, FieldChange, Meta, ObjectChange, Promotion, Removal};
+use crate::api::{
+    ChangeAction, Environment, EnvironmentName, FieldChange, Meta, ObjectChange, Promotion, ReleaseName,
+    Removal,
+};
 use crate::content::object::comparison::hash;
 use semver::Version;
 use serde::Serialize;
@@ -18,12 +21,12 @@ const SINCE: Version = Version::new(0, 1, 0);
 #[serde(rename_all = "camelCase")]
 pub struct Diff {
     /// Name of the environment.
-    pub environment: String,
+    pub environment: EnvironmentName,
     /// The release that is compared with. Absent if the release is compared with what is there.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
+    pub from: Option<ReleaseName>,
     /// The release.
-    pub to: String,
+    pub to: ReleaseName,
     /// The objects that would change.
     pub objects: Vec<Object>,
     /// What would keep the promotion of the release from starting, in the words of the API server.
@@ -112,15 +115,15 @@ pub fn between(from: &Promotion, to: &Promotion) -> Diff {
     let (before, after) = (by_key(from), by_key(to));
     let keys: BTreeSet<&Key<'_>> = before.keys().chain(after.keys()).collect();
     let both = keys.into_iter().filter_map(|key| combined(before.get(key).copied(), after.get(key).copied()));
-    framed(to, Some(from.spec.release.to_string()), both.collect())
+    framed(to, Some(from.spec.release.clone()), both.collect())
 }
 
-fn framed(dry_run: &Promotion, from: Option<String>, changes: Vec<ObjectChange>) -> Diff {
+fn framed(dry_run: &Promotion, from: Option<ReleaseName>, changes: Vec<ObjectChange>) -> Diff {
     let status = dry_run.status.clone().unwrap_or_default();
     Diff {
-        environment: dry_run.spec.environment.to_string(),
+        environment: dry_run.spec.environment.clone(),
         from,
-        to: dry_run.spec.release.to_string(),
+        to: dry_run.spec.release.clone(),
         objects: changes.into_iter().map(object).collect(),
         refusals: status.refusals,
         warnings: status.warnings,

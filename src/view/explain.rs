@@ -8,7 +8,8 @@ use super::screen::{Branch, Cell, Table};
 use super::times::until;
 use super::tone::{Tone, of_state};
 use crate::api::{
-    CachedRelease, DriftMode, Environment, Meta, Promotion, PromotionPhase, Reason, ReleaseName,
+    CachedRelease, DriftMode, Environment, EnvironmentName, Meta, Promotion, PromotionPhase, Reason,
+    ReleaseName,
 };
 use crate::decide::environment::validate;
 use crate::decide::gates::gate::Gate;
@@ -27,7 +28,7 @@ pub struct Explanation {
     /// Name of the release.
     pub release: ReleaseName,
     /// Name of the environment.
-    pub environment: String,
+    pub environment: EnvironmentName,
     /// The state of the release there, as in its status.
     pub state: String,
     /// Why it is in this state.
@@ -77,15 +78,16 @@ pub enum RowState {
 pub fn explain(
     project: &Project,
     release: &CachedRelease,
-    environment: &str,
+    environment: &EnvironmentName,
     is_whole: bool,
     now: Timestamp,
 ) -> Option<Explanation> {
     let environment = project.environments.get(environment)?;
-    let of_application = project.part(release.application());
+    let application = release.application_name();
+    let of_application = project.part(&application);
     let status = release.status().unwrap_or_default();
     let stage = stage(&of_application, environment, release, &status, now);
-    let lane = Lane::of(&of_application, environment, release.application());
+    let lane = Lane::of(&of_application, environment, &application);
     let promotion = lane.latest(release);
     let is_pending = promotion.is_none_or(|promotion| promotion.phase() == PromotionPhase::Pending);
     let gates = match is_pending && has_not_started(&stage.at) {
@@ -93,8 +95,8 @@ pub fn explain(
         false => Vec::new(),
     };
     let explanation = Explanation {
-        release: release.name().into(),
-        environment: environment.name().to_owned(),
+        release: release.release_name(),
+        environment: environment.environment_name(),
         state: stage.state().to_string(),
         message: message(&stage, promotion),
         until: stage.until,
@@ -134,12 +136,11 @@ fn message(stage: &Stage, promotion: Option<&Promotion>) -> String {
 }
 
 fn next(stage: &Stage, environment: &Environment, promotion: Option<&Promotion>, now: Timestamp) -> String {
-    let name = environment.name();
     match &stage.at {
         At::Skipped(_) => "none: the release is never promoted to this environment".to_owned(),
         At::InProgress if promotion.is_none() => "the controller creates its Promotion now".to_owned(),
         At::InProgress => "no action is needed: the promotion proceeds by itself".to_owned(),
-        At::Gate(gate) if needs_a_person(gate) => format!("an action is needed: {}", who(gate, name)),
+        At::Gate(gate) if needs_a_person(gate) => format!("an action is needed: {}", who(gate, environment)),
         At::Gate(gate) => match stage.until {
             Some(at) => format!("the gate {gate} opens by itself {}", until(at, now)),
             None => format!("it waits until the gate {gate} opens; no time is known"),
@@ -179,8 +180,8 @@ fn other_actions(stage: &Stage, gates: &[Row]) -> Option<String> {
 }
 
 /// Who opens a gate, and how.
-fn who(gate: &Reason, environment: &str) -> String {
-    let holder = |verb: &str| format!("a user with the verb {verb} on environments/{environment}");
+fn who(gate: &Reason, environment: &Environment) -> String {
+    let holder = |verb: &str| format!("a user with the verb {verb} on environments/{}", environment.name());
     if *gate == Reason::Approval {
         return format!("{} approves it", holder("approve"));
     }

@@ -3,7 +3,7 @@
 use super::screen::{Cell, Table};
 use super::times::{length, since};
 use super::tone::of_state;
-use crate::api::{Meta, Promotion, PromotionKind};
+use crate::api::{EnvironmentName, Meta, Promotion, PromotionKind, ReleaseName};
 use crate::decide::environment::validate::in_order;
 use crate::decide::world::Project;
 use jiff::Timestamp;
@@ -22,8 +22,8 @@ pub struct History {
 #[serde(rename_all = "camelCase")]
 pub struct Row {
     /// Name of the environment.
-    pub environment: String,
-    /// Name of the application.
+    pub environment: EnvironmentName,
+    /// Name of the application; `?` if it is not known.
     pub application: String,
     /// Number of the revision.
     pub revision: i64,
@@ -31,7 +31,7 @@ pub struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// Name of the release.
-    pub release: String,
+    pub release: ReleaseName,
     /// Whether it is a rollback.
     pub rollback: bool,
     /// Name of the promotion.
@@ -51,12 +51,16 @@ pub struct Row {
 }
 
 /// The revisions of an environment, or of a release in all environments.
-pub fn history(project: &Project, environment: Option<&str>, release: Option<&str>) -> History {
+pub fn history(
+    project: &Project,
+    environment: Option<&EnvironmentName>,
+    release: Option<&ReleaseName>,
+) -> History {
     let order = in_order(project);
-    let place = |name: &str| order.iter().position(|other| *other == name);
+    let place = |name: &EnvironmentName| order.iter().position(|other| *other == name);
     let is_asked = |promotion: &&Promotion| {
-        environment.is_none_or(|name| promotion.spec.environment == name)
-            && release.is_none_or(|name| promotion.spec.release.as_str() == name)
+        environment.is_none_or(|name| promotion.spec.environment == *name)
+            && release.is_none_or(|name| promotion.spec.release == *name)
     };
     let promotions = project.promotions.values().map(AsRef::as_ref).filter(is_asked);
     let mut rows: Vec<Row> = promotions.filter_map(|promotion| row(project, promotion)).collect();
@@ -70,11 +74,13 @@ pub fn history(project: &Project, environment: Option<&str>, release: Option<&st
 fn row(project: &Project, promotion: &Promotion) -> Option<Row> {
     let status = promotion.status.as_ref()?;
     Some(Row {
-        environment: promotion.spec.environment.to_string(),
-        application: project.application_of(promotion).unwrap_or("?").to_owned(),
+        environment: promotion.spec.environment.clone(),
+        application: project
+            .application_of(promotion)
+            .map_or_else(|| "?".to_owned(), |name| name.to_string()),
         revision: status.revision?,
         version: status.version.clone(),
-        release: promotion.spec.release.to_string(),
+        release: promotion.spec.release.clone(),
         rollback: promotion.spec.kind == PromotionKind::Rollback,
         promotion: promotion.name().to_owned(),
         started_at: status.started_at.as_ref().map(|time| time.0),
@@ -117,7 +123,7 @@ impl History {
             if wide {
                 let took = row.started_at.zip(row.finished_at);
                 let took = took.map(|(start, end)| length(end.duration_since(start))).unwrap_or_default();
-                cells.extend([&took, &row.release, &row.promotion].map(Cell::plain));
+                cells.extend([took.as_str(), &row.release, &row.promotion].map(Cell::plain));
             }
             table.row(cells, &row.message);
         }

@@ -8,8 +8,9 @@ pub use freezes::{freeze, freeze_cluster, unfreeze, unfreeze_cluster};
 
 use super::right::{Right, Role};
 use crate::api::{
-    ApplicationName, Approval, ApprovalDecision, ApprovalOf, ApprovalSpec, GateName, Meta, Override,
-    Promotion, PromotionKind, PromotionSpec, Recall, RecallSpec, Release, UserInfo, mark,
+    ApplicationName, Approval, ApprovalDecision, ApprovalOf, ApprovalSpec, EnvironmentName, GateName, Meta,
+    Override, ProjectName, Promotion, PromotionKind, PromotionSpec, Recall, RecallSpec, Release, ReleaseName,
+    UserInfo, mark,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -120,8 +121,8 @@ pub enum Write {
 /// Where something is written, by whom, and why.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Request<'a> {
-    /// Namespace of the project. Empty for an object of the cluster.
-    pub project: &'a str,
+    /// The project. None for an object of the cluster.
+    pub project: Option<&'a ProjectName>,
     /// The user. None leaves it to the API server to fill the user in.
     pub by: Option<&'a UserInfo>,
     /// Reason, in a sentence.
@@ -143,15 +144,15 @@ pub fn cut(request: Request<'_>, mut release: Release) -> Intent {
 }
 
 /// The dry run of the promotion of a release to an environment.
-pub fn compare(request: Request<'_>, release: &Release, environment: &str) -> Intent {
-    let name = release.metadata.name.as_deref().unwrap_or_default();
+pub fn compare(request: Request<'_>, release: &Release, environment: &EnvironmentName) -> Intent {
+    let name = ReleaseName::from(release.metadata.name.as_deref().unwrap_or_default());
     let application = Some(release.spec.application.clone());
-    let spec = PromotionSpec { application, dry_run: true, ..bare(request, name, environment) };
+    let spec = PromotionSpec { application, dry_run: true, ..bare(request, &name, environment) };
     promotion(request, &format!("{}{environment}-", mark::DRY_RUN), spec)
 }
 
 /// The promotion of a release to an environment.
-pub fn promote(request: Request<'_>, release: &str, environment: &str) -> Intent {
+pub fn promote(request: Request<'_>, release: &ReleaseName, environment: &EnvironmentName) -> Intent {
     let spec =
         PromotionSpec { reason: request.reason.map(str::to_owned), ..bare(request, release, environment) };
     promotion(request, &format!("{environment}-{release}-"), spec)
@@ -164,7 +165,12 @@ fn promotion(request: Request<'_>, name: &str, spec: PromotionSpec) -> Intent {
 }
 
 /// The promotion of a release past closed gates. The reason is that of the override.
-pub fn override_gates(request: Request<'_>, release: &str, environment: &str, gates: &[GateName]) -> Intent {
+pub fn override_gates(
+    request: Request<'_>,
+    release: &ReleaseName,
+    environment: &EnvironmentName,
+    gates: &[GateName],
+) -> Intent {
     let reason = request.reason.unwrap_or_default().to_owned();
     let override_ = Some(Override { gates: gates.to_vec(), reason });
     let spec = PromotionSpec { override_, ..bare(request, release, environment) };
@@ -186,8 +192,8 @@ pub fn override_gates(request: Request<'_>, release: &str, environment: &str, ga
 /// The rollback of an application in an environment. `release` is what runs or is being promoted there.
 pub fn roll_back(
     request: Request<'_>,
-    release: &str,
-    environment: &str,
+    release: &ReleaseName,
+    environment: &EnvironmentName,
     application: &ApplicationName,
     to: Option<i64>,
 ) -> Intent {
@@ -221,7 +227,7 @@ pub fn withdraw(request: Request<'_>, promotion: &Promotion) -> Intent {
 
 /// An approval, or a rejection, of what a promotion would write.
 pub fn decide(request: Request<'_>, of: &ApprovalOf, decision: ApprovalDecision) -> Intent {
-    let environment = of.environment.name.as_str();
+    let environment = &of.environment.name;
     let spec = ApprovalSpec {
         release: of.release.clone(),
         environment: of.environment.clone(),
@@ -324,10 +330,10 @@ fn is_by(request: Request<'_>, user: Option<&UserInfo>) -> bool {
     request.by.zip(user).is_some_and(|(by, user)| by.username == user.username)
 }
 
-fn bare(request: Request<'_>, release: &str, environment: &str) -> PromotionSpec {
+fn bare(request: Request<'_>, release: &ReleaseName, environment: &EnvironmentName) -> PromotionSpec {
     PromotionSpec {
-        release: release.into(),
-        environment: environment.into(),
+        release: release.clone(),
+        environment: environment.clone(),
         application: None,
         kind: PromotionKind::Promote,
         to_revision: None,
@@ -356,8 +362,8 @@ fn created(
     if !annotations.is_null() {
         manifest["metadata"]["annotations"] = annotations;
     }
-    if !request.project.is_empty() {
-        manifest["metadata"]["namespace"] = json!(request.project);
+    if let Some(project) = request.project {
+        manifest["metadata"]["namespace"] = json!(project);
     }
     of(kind, Write::Create(manifest), "created", role, rights)
 }

@@ -1,12 +1,15 @@
 use super::*;
 use crate::api::{ChangeFreezeSpec, ClusterChangeFreezeSpec, ObjectIdentity};
+use std::sync::LazyLock;
 
 fn ann() -> UserInfo {
     UserInfo { username: "ann".to_owned(), uid: None, groups: vec!["system:authenticated".to_owned()] }
 }
 
+static SHOP: LazyLock<ProjectName> = LazyLock::new(|| "shop".into());
+
 fn request(by: &UserInfo) -> Request<'_> {
-    Request { project: "shop", by: Some(by), reason: Some("checkout is slow") }
+    Request { project: Some(&SHOP), by: Some(by), reason: Some("checkout is slow") }
 }
 
 fn written(intent: &Intent) -> Value {
@@ -53,13 +56,18 @@ fn each_promotion_is_the_manifest_that_the_pages_show() {
     let shop: ApplicationName = "shop".into();
     for (intent, name, spec, needed) in [
         (
-            promote(request(&ann), "shop-1.3.0", "prod"),
+            promote(request(&ann), &"shop-1.3.0".into(), &"prod".into()),
             "prod-shop-1.3.0-",
             json!({ "kind": "Promote", "reason": "checkout is slow" }),
             vec!["create promotions", "promote environments/prod"],
         ),
         (
-            override_gates(request(&ann), "shop-1.3.0", "prod", &[GateName::Window, GateName::Freeze]),
+            override_gates(
+                request(&ann),
+                &"shop-1.3.0".into(),
+                &"prod".into(),
+                &[GateName::Window, GateName::Freeze],
+            ),
             "prod-shop-1.3.0-override-",
             json!({
                 "kind": "Promote",
@@ -68,13 +76,13 @@ fn each_promotion_is_the_manifest_that_the_pages_show() {
             vec!["create promotions", "promote environments/prod", "override environments/prod"],
         ),
         (
-            roll_back(request(&ann), "shop-1.3.0", "prod", &shop, None),
+            roll_back(request(&ann), &"shop-1.3.0".into(), &"prod".into(), &shop, None),
             "prod-shop-1.3.0-rollback-",
             json!({ "kind": "Rollback", "application": "shop", "reason": "checkout is slow" }),
             vec!["create promotions", "rollback environments/prod"],
         ),
         (
-            roll_back(request(&ann), "shop-1.3.0", "prod", &shop, Some(0)),
+            roll_back(request(&ann), &"shop-1.3.0".into(), &"prod".into(), &shop, Some(0)),
             "prod-shop-1.3.0-rollback-",
             json!({
                 "kind": "Rollback", "application": "shop", "toRevision": 0, "reason": "checkout is slow",
@@ -111,7 +119,7 @@ fn a_release_on_hold_is_held_by_who_creates_it() {
 #[test]
 fn a_dry_run_has_a_name_of_its_own_and_needs_the_rights_of_a_promotion() {
     let ann = ann();
-    let intent = compare(request(&ann), &release("ben", json!({})), "prod");
+    let intent = compare(request(&ann), &release("ben", json!({})), &"prod".into());
     let manifest = written(&intent);
     assert_eq!(manifest["metadata"], json!({ "generateName": "dry-run.prod-", "namespace": "shop" }));
     assert_eq!(
@@ -121,15 +129,15 @@ fn a_dry_run_has_a_name_of_its_own_and_needs_the_rights_of_a_promotion() {
             "requestedBy": { "username": "ann", "groups": ["system:authenticated"] },
         })
     );
-    assert_eq!(rights(&intent), rights(&promote(request(&ann), "shop-1.3.0", "prod")));
+    assert_eq!(rights(&intent), rights(&promote(request(&ann), &"shop-1.3.0".into(), &"prod".into())));
     assert_eq!(intent.object(), "promotion dry-run.prod-");
 }
 
 #[test]
 fn an_approval_names_exactly_what_the_promotion_shows() {
     let of = ApprovalOf {
-        release: ObjectIdentity { name: "shop-1.3.0".to_owned(), uid: "r".to_owned() },
-        environment: ObjectIdentity { name: "prod".to_owned(), uid: "e".to_owned() },
+        release: ObjectIdentity { name: "shop-1.3.0".into(), uid: "r".to_owned() },
+        environment: ObjectIdentity { name: "prod".into(), uid: "e".to_owned() },
         digest: "d".repeat(64),
     };
     for (decision, word) in [(ApprovalDecision::Approve, "Approve"), (ApprovalDecision::Reject, "Reject")] {
@@ -278,7 +286,7 @@ fn a_freeze_of_the_cluster_is_in_no_namespace() {
 
 #[test]
 fn without_a_user_the_api_server_fills_the_user_in() {
-    let manifest = written(&promote(Request::default(), "shop-1.3.0", "prod"));
+    let manifest = written(&promote(Request::default(), &"shop-1.3.0".into(), &"prod".into()));
     assert_eq!(manifest["spec"]["requestedBy"], Value::Null);
     assert_eq!(manifest["metadata"], json!({ "generateName": "prod-shop-1.3.0-" }));
 }

@@ -3,8 +3,8 @@
 use super::screen::{Branch, Cell, Layout, Table};
 use super::tone::{Tone, of_state};
 use crate::api::{
-    ChangeAction, CheckReport, Meta, ObjectChange, Promotion, PromotionKind, PromotionStatus, Removal, Step,
-    TestStatus,
+    ChangeAction, CheckReport, EnvironmentName, Meta, ObjectChange, Promotion, PromotionKind,
+    PromotionStatus, ReleaseName, Removal, Step, TestStatus,
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -17,9 +17,9 @@ pub struct Log {
     /// Name of the promotion.
     pub promotion: String,
     /// Name of the environment.
-    pub environment: String,
+    pub environment: EnvironmentName,
     /// Name of the release; of a rollback, the release that it rolls back.
-    pub release: String,
+    pub release: ReleaseName,
     /// Whether it is a rollback.
     pub rollback: bool,
     /// Number of the revision. Absent if it has not started.
@@ -116,8 +116,8 @@ pub fn log(promotion: &Promotion) -> Log {
     entries.sort_by_key(|entry| (order(entry), entry.what == What::End));
     Log {
         promotion: promotion.name().to_owned(),
-        environment: promotion.spec.environment.to_string(),
-        release: promotion.spec.release.to_string(),
+        environment: promotion.spec.environment.clone(),
+        release: promotion.spec.release.clone(),
         rollback: promotion.spec.kind == PromotionKind::Rollback,
         revision: status.revision,
         phase: status.phase.as_str().to_owned(),

@@ -7,7 +7,7 @@ use super::approvals::{ApprovalState, approval_state};
 use super::screen::{Cell, Table};
 use super::times::minute;
 use super::tone::of_state;
-use crate::api::{CachedRelease, Environment, Meta, PromotionPhase, Reason, ReleaseName};
+use crate::api::{CachedRelease, Environment, EnvironmentName, PromotionPhase, Reason, ReleaseName};
 use crate::decide::environment::validate::policy;
 use crate::decide::gates::gate::Gate;
 use crate::decide::gates::{list, opens_after};
@@ -38,7 +38,7 @@ pub struct Plan {
 #[serde(rename_all = "camelCase")]
 pub struct Step {
     /// Name of the environment.
-    pub environment: String,
+    pub environment: EnvironmentName,
     /// The state of the release there now.
     pub state: String,
     /// The earliest time at which its promotion starts; of one that has started, when it did. Absent if it cannot start.
@@ -55,24 +55,24 @@ pub struct Step {
 
 /// The plan of a release.
 pub fn plan(project: &Project, release: &CachedRelease, now: Timestamp) -> Plan {
-    plan_of(&project.part(release.application()), release, now)
+    plan_of(&project.part(&release.application_name()), release, now)
 }
 
 /// The plan of a release. The project has only the application of the release.
 pub(super) fn plan_of(project: &Project, release: &CachedRelease, now: Timestamp) -> Plan {
-    let mut ends: BTreeMap<&str, Option<Timestamp>> = BTreeMap::new();
+    let mut ends: BTreeMap<&EnvironmentName, Option<Timestamp>> = BTreeMap::new();
     let mut steps = Vec::new();
     let status = release.status().unwrap_or_default();
     let stages = stages(project, release, &status, now);
     for stage in stages.iter().filter(|stage| !stage.is_skipped()) {
-        let Some((name, environment)) = project.environments.get_key_value(stage.name.as_str()) else {
+        let Some((name, environment)) = project.environments.get_key_value(&stage.name) else {
             continue;
         };
         let step = step(project, release, environment, stage, &ends, now);
-        ends.insert(name.as_str(), step.verified);
+        ends.insert(name, step.verified);
         steps.push(step);
     }
-    Plan { release: release.name().into(), steps }
+    Plan { release: release.release_name(), steps }
 }
 
 fn step(
@@ -80,15 +80,15 @@ fn step(
     release: &CachedRelease,
     environment: &Environment,
     stage: &Stage,
-    ends: &BTreeMap<&str, Option<Timestamp>>,
+    ends: &BTreeMap<&EnvironmentName, Option<Timestamp>>,
     now: Timestamp,
 ) -> Step {
-    let lane = Lane::of(project, environment, release.application());
+    let lane = Lane::of(project, environment, &release.application_name());
     let takes = usual_length(project, environment, &lane);
     let started = lane.latest(release).and_then(|promotion| promotion.status.as_ref()?.started_at.as_ref());
     let started = started.map(|time| time.0);
     let step = Step {
-        environment: environment.name().to_owned(),
+        environment: environment.environment_name(),
         state: stage.state().to_string(),
         starts: started,
         verified: None,
@@ -132,13 +132,13 @@ fn earliest_start(
     project: &Project,
     environment: &Environment,
     release: &CachedRelease,
-    ends: &BTreeMap<&str, Option<Timestamp>>,
+    ends: &BTreeMap<&EnvironmentName, Option<Timestamp>>,
     now: Timestamp,
 ) -> Result<(Timestamp, String), String> {
     let soak = environment.spec.soak.map(span).unwrap_or_default();
     let (mut from, mut why) = (now, "as soon as nothing else is missing".to_owned());
     for before in &environment.spec.after {
-        let end = ends.get(before.as_str()).copied().flatten();
+        let end = ends.get(before).copied().flatten();
         let Some(end) = end else { return Err(format!("it is not known when it is verified in {before}")) };
         let soaked = later(end, soak);
         if soaked > from {
@@ -174,7 +174,7 @@ fn people(
     release: &CachedRelease,
     now: Timestamp,
 ) -> Vec<String> {
-    let lane = Lane::of(project, environment, release.application());
+    let lane = Lane::of(project, environment, &release.application_name());
     let promotion = lane.latest(release).filter(|promotion| promotion.phase() == PromotionPhase::Pending);
     let closed = list(project, environment, release, promotion, now).into_iter();
     let mut needed: Vec<String> = closed

@@ -3,7 +3,10 @@
 use super::screen::{Branch, Cell};
 use super::times::since;
 use super::tone::Tone;
-use crate::api::{Approved, ChangeRecord, Environment, Meta, Promotion, Release};
+use crate::api::{
+    ApplicationName, Approved, ChangeRecord, Environment, EnvironmentName, Meta, NamespaceName, Promotion,
+    Release, ReleaseName,
+};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -14,15 +17,15 @@ pub struct Review {
     /// Name of the promotion that waits.
     pub promotion: String,
     /// Name of the release.
-    pub release: String,
+    pub release: ReleaseName,
     /// Name of the application.
-    pub application: String,
+    pub application: ApplicationName,
     /// Version of the release.
     pub version: String,
     /// Name of the environment.
-    pub environment: String,
+    pub environment: EnvironmentName,
     /// Namespace that is written to.
-    pub namespace: String,
+    pub namespace: NamespaceName,
     /// SHA-256 of what would be written.
     pub digest: String,
     /// Version that runs there, if one was promoted.
@@ -86,10 +89,10 @@ pub fn review(promotion: &Promotion, release: &Release, environment: &Environmen
     Some(Review {
         promotion: promotion.name().to_owned(),
         release: report.of.release.name.clone(),
-        application: release.spec.application.to_string(),
+        application: release.spec.application.clone(),
         version: release.spec.version.clone(),
         environment: report.of.environment.name.clone(),
-        namespace: environment.spec.namespace.to_string(),
+        namespace: environment.spec.namespace.clone(),
         digest: report.of.digest.clone(),
         runs: lane.and_then(|lane| lane.current.as_ref()?.version.clone()),
         requesters,

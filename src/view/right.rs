@@ -1,7 +1,7 @@
 //! Rights: what a user needs in order to write an intent, and the command of the person who grants it.
 
 use super::screen::printable;
-use crate::api::GROUP;
+use crate::api::{EnvironmentName, GROUP};
 
 /// One right in the namespace of a project.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -10,8 +10,8 @@ pub struct Right {
     pub verb: &'static str,
     /// Plural name of the kind.
     pub resource: &'static str,
-    /// Name of the object. None stands for all.
-    pub name: Option<String>,
+    /// Name of the environment. None stands for all objects of the kind.
+    pub name: Option<EnvironmentName>,
 }
 
 impl Right {
@@ -21,8 +21,8 @@ impl Right {
     }
 
     /// A verb on one environment.
-    pub fn on(environment: &str, verb: &'static str) -> Self {
-        Self { verb, resource: "environments", name: Some(environment.to_owned()) }
+    pub fn on(environment: &EnvironmentName, verb: &'static str) -> Self {
+        Self { verb, resource: "environments", name: Some(environment.clone()) }
     }
 
     /// A verb on all environments of the project.
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_missing_right_is_named_with_the_command_that_grants_it() {
-        let (create, promote) = (Right::to("create", "promotions"), Right::on("prod", "promote"));
+        let (create, promote) = (Right::to("create", "promotions"), Right::on(&"prod".into(), "promote"));
         let recall = Right::on_all("rollback");
         for (rights, role, user, text) in [
             (

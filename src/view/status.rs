@@ -6,8 +6,8 @@ use super::screen::{Branch, Cell};
 use super::times::{since, until};
 use super::tone::{Tone, of_state};
 use crate::api::{
-    ApplicationStatus, CachedRelease, CheckReport, Condition, Environment, Meta, Promotion, PromotionKind,
-    PromotionStatus, StageStatus, Step, StepResult, TestResult, TestStatus, ready,
+    ApplicationStatus, CachedRelease, CheckReport, Condition, Environment, EnvironmentName, Meta, Promotion,
+    PromotionKind, PromotionStatus, StageStatus, Step, StepResult, TestResult, TestStatus, ready,
 };
 use crate::decide::world::Project;
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// The pods that a reader may see, by environment. A namespace that they may not read has a sentence instead.
-pub type Pods = BTreeMap<String, Result<Vec<Pod>, String>>;
+pub type Pods = BTreeMap<EnvironmentName, Result<Vec<Pod>, String>>;
 
 /// The tree of a release.
 pub fn of_release(project: &Project, release: &CachedRelease, pods: &Pods, now: Timestamp) -> Branch {
@@ -43,7 +43,7 @@ fn of_stage(project: &Project, stage: &StageStatus, pods: &Pods, now: Timestamp)
 /// The promotion that a stage is about: while one is in progress, the stage does not name it.
 fn promotion_of<'a>(project: &'a Project, stage: &StageStatus) -> Option<&'a Promotion> {
     let active = || {
-        let status = project.environments.get(stage.name.as_str())?.status.as_ref()?;
+        let status = project.environments.get(&stage.name)?.status.as_ref()?;
         status
             .applications
             .iter()

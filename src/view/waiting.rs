@@ -6,7 +6,7 @@ use super::right::Right;
 use super::screen::{Cell, Table};
 use super::times::since;
 use super::tone::of_state;
-use crate::api::{Environment, HOLDS, Meta, Promotion, Reason};
+use crate::api::{Environment, EnvironmentName, HOLDS, Meta, Promotion, Reason};
 use crate::decide::environment::validate::in_order;
 use crate::decide::world::Project;
 use jiff::Timestamp;
@@ -26,7 +26,7 @@ pub struct Waiting {
 #[serde(rename_all = "camelCase")]
 pub struct Row {
     /// Name of the environment.
-    pub environment: String,
+    pub environment: EnvironmentName,
     /// Name of the release or, for a promotion that stopped, of the promotion.
     pub name: String,
     /// `release` or `promotion`: what the name is of.
@@ -66,7 +66,7 @@ pub fn waiting(project: &Project) -> Waiting {
         rows.extend(promoted);
         let is_newest = |promotion: &&Promotion| {
             let application = project.application_of(promotion).unwrap_or_default();
-            let lane = here().filter(|other| project.application_of(other) == Some(application));
+            let lane = here().filter(|other| project.is_of(other, &application));
             lane.filter_map(Promotion::revision).max() == promotion.revision()
         };
         rows.extend(here().filter(is_newest).filter_map(stopped));
@@ -132,10 +132,10 @@ fn gates(environment: &Environment) -> Vec<Row> {
     let applications = environment.status.iter().flat_map(|status| &status.applications);
     let waiting = applications.filter_map(|application| application.waiting.as_ref());
     let is_for_a_person = |gate: &str| needs_a_person(&Reason::from(gate));
-    let row = |environment: &str, release: &str, gate: &str, message: &str| {
+    let row = |environment: &Environment, release: &str, gate: &str, message: &str| {
         let (verb, on_all) = verb(&Reason::from(gate));
         Row {
-            environment: environment.to_owned(),
+            environment: environment.environment_name(),
             name: release.to_owned(),
             kind: "release".to_owned(),
             gate: gate.to_owned(),
@@ -148,7 +148,7 @@ fn gates(environment: &Environment) -> Vec<Row> {
     };
     waiting
         .filter(|waiting| is_for_a_person(&waiting.gate))
-        .map(|waiting| row(environment.name(), &waiting.release, &waiting.gate, &waiting.message))
+        .map(|waiting| row(environment, &waiting.release, &waiting.gate, &waiting.message))
         .collect()
 }
 
@@ -174,7 +174,7 @@ fn pending(project: &Project, environment: &Environment, promotion: &Promotion) 
     let except = requesters.chain(decided.map(|decision| decision.by.clone()));
     let (verb, on_all) = verb(&gate);
     Some(Row {
-        environment: promotion.spec.environment.to_string(),
+        environment: promotion.spec.environment.clone(),
         name: promotion.spec.release.to_string(),
         kind: "release".to_owned(),
         since: promotion.metadata.creation_timestamp.as_ref().map(|time| time.0),
@@ -193,7 +193,7 @@ fn stopped(promotion: &Promotion) -> Option<Row> {
     let row = |gate: &str, since: Option<Timestamp>, message: &str| {
         let (verb, on_all) = verb(&Reason::from(gate));
         Row {
-            environment: promotion.spec.environment.to_string(),
+            environment: promotion.spec.environment.clone(),
             name: promotion.name().to_owned(),
             kind: "promotion".to_owned(),
             gate: gate.to_owned(),
@@ -285,7 +285,7 @@ mod tests {
     /// As the admission policy for requests judges it.
     #[test]
     fn a_hold_is_shown_to_those_who_may_lift_it() {
-        let (on_prod, on_all) = (Right::on("prod", "override"), Right::on_all("override"));
+        let (on_prod, on_all) = (Right::on(&"prod".into(), "override"), Right::on_all("override"));
         let roll_back = Right::on_all("rollback");
         let (ann, ben) = (Some("ann"), Some("ben"));
         for (gate, by, requester, rights, shown) in [

@@ -97,7 +97,9 @@ fn what_was_reported_is_not_reported_again() {
             };
             let mut next = world.clone();
             Arc::make_mut(&mut next.environment).status = Some(status);
-            next.project.environments.insert(world.environment.name().into(), Arc::clone(&next.environment));
+            next.project
+                .environments
+                .insert(world.environment.environment_name(), Arc::clone(&next.environment));
             silent(environment::decide(&next, now()), &next)?;
         }
         for world in promotions {
@@ -177,7 +179,7 @@ fn a_closed_gate_lets_nothing_through() {
                     passed,
                     now(),
                 );
-                let grant = world.project.grant(world.environment.name());
+                let grant = world.project.grant(&world.environment);
                 hold(gate == Gate::Open && !matches!(grant, Grant::Missing(_)), || {
                     format!("{gate:?}: {world:#?}")
                 })?;
@@ -197,7 +199,7 @@ fn a_closed_gate_lets_nothing_through() {
             let decision = promotion::decide(world, now());
             let starts =
                 started(&decision).is_some() || !decision.actions.is_empty() || !decision.records.is_empty();
-            hold(may && *world.project.grant(&spec.environment) == Grant::Granted || !starts, || {
+            hold(may && *world.project.grant(environment) == Grant::Granted || !starts, || {
                 format!("{gate:?}: {world:#?}\n{decision:#?}")
             })?;
         }
@@ -260,7 +262,7 @@ fn only_an_override_and_what_runs_pass_drift_that_blocks() {
             let overridden =
                 spec.override_.as_ref().is_some_and(|said| said.gates.contains(&GateName::Drift));
             let application = world.project.application_of(&world.promotion).unwrap();
-            let lane = Lane::of(&world.project, environment, application);
+            let lane = Lane::of(&world.project, environment, &application);
             let running = lane.current().and_then(|current| current.status.as_ref()?.digest.as_ref());
             let drifted = status.warnings.iter().any(|text| text.starts_with("drift before the promotion"));
             hold(!drifted || overridden || running == status.digest.as_ref(), || {
@@ -321,7 +323,7 @@ fn a_rollback_restores_only_what_was_verified() {
 
 fn goes_to_sound(project: &Project, world: &PromotionWorld, revision: Option<i64>) -> bool {
     let environment = &project.environments[&world.promotion.spec.environment];
-    let lane = Lane::of(project, environment, project.application_of(&world.promotion).unwrap());
+    let lane = Lane::of(project, environment, &project.application_of(&world.promotion).unwrap());
     let is_verified = |number| {
         let named = lane.revisions.iter().filter(|promotion| promotion.revision() == Some(number));
         named.into_iter().any(|promotion| promotion.phase() == PromotionPhase::Verified)
@@ -337,14 +339,14 @@ fn deleting_a_release_changes_nothing_of_what_has_started_and_starts_nothing() {
     over_worlds(|_, _, promotions| {
         for world in promotions.iter().filter(|world| world.promotion.spec.kind == PromotionKind::Promote) {
             let spec = &world.promotion.spec;
-            let Some(application) = world.project.application_of(&world.promotion).map(str::to_owned) else {
+            let Some(application) = world.project.application_of(&world.promotion) else {
                 continue;
             };
             let mut before = world.clone();
             // Promotions say which application they are of; the worlds leave it to the release.
             let of_it = before.project.promotions.values_mut().filter(|one| one.spec.release == spec.release);
             for promotion in of_it.chain([&mut before.promotion]) {
-                Arc::make_mut(promotion).spec.application = Some(application.as_str().into());
+                Arc::make_mut(promotion).spec.application = Some(application.clone());
             }
             let mut after = before.clone();
             after.project.releases.remove(&spec.release);

@@ -200,7 +200,7 @@ pub fn pods() -> Pods {
         pod("web-5f6-def", "web-5f6", Value::Null),
         pod("api-1a2-xyz", "api-1a2", crash),
     ];
-    Pods::from([("qa".to_owned(), Ok(pods))])
+    Pods::from([("qa".into(), Ok(pods))])
 }
 
 /// A viewer looks at a cluster in which the owner of a namespace has not consented.
@@ -257,7 +257,7 @@ fn every_screen_is_as_it_was() {
     let (now, pods) = (NOW.parse().unwrap(), pods());
     let environment = &project.environments["production-europe"];
     let refused = Pods::from([(
-        "qa".to_owned(),
+        "qa".into(),
         Err("not shown: it needs the right to list pods in namespace shop-qa".to_owned()),
     )]);
     let screens: [Screen<'_>; 11] = [

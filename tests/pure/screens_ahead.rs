@@ -107,7 +107,7 @@ fn now() -> Timestamp {
 
 fn explained(release: &str, environment: &str) -> Explanation {
     let project = shop();
-    explain(&project, &project.releases[release], environment, true, now()).unwrap()
+    explain(&project, &project.releases[release], &environment.into(), true, now()).unwrap()
 }
 
 fn november() -> Calendar {

@@ -1,7 +1,7 @@
 //! `changelog`: everything between what runs in an environment and a release.
 
 use super::promote::OfRelease;
-use crate::api::{Environment, Release};
+use crate::api::{Environment, EnvironmentName, Release, ReleaseName};
 use crate::cli::connection::Connection;
 use crate::cli::output::{self, Format};
 use crate::cli::reader::Reader;
@@ -55,7 +55,11 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
 }
 
 /// Everything between what runs in an environment and a release.
-pub async fn changes(reader: &Reader, name: &str, place: &str) -> anyhow::Result<Changelog> {
+pub async fn changes(
+    reader: &Reader,
+    name: &ReleaseName,
+    place: &EnvironmentName,
+) -> anyhow::Result<Changelog> {
     let (release, environment) =
         tokio::try_join!(reader.existing::<Release>(name), reader.existing::<Environment>(place))?;
     let releases = reader.releases_of(&release.spec.application).await?;

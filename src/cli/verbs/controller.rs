@@ -1,5 +1,6 @@
 //! `towpath controller`: runs the controller. Logs are written to stderr.
 
+use crate::api::ProjectName;
 use crate::cluster::{ClientOptions, Scope};
 use crate::controller;
 use crate::process::Settings;
@@ -108,8 +109,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 fn settings(arguments: &Arguments) -> Settings {
-    let projects: BTreeSet<String> =
-        arguments.projects.iter().filter(|name| !name.is_empty()).cloned().collect();
+    let named = arguments.projects.iter().filter(|name| !name.is_empty());
+    let projects: BTreeSet<ProjectName> = named.map(|name| name.as_str().into()).collect();
     Settings {
         lease_name: arguments.lease_name.clone(),
         lease_namespace: arguments.lease_namespace.clone(),

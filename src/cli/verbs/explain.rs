@@ -31,7 +31,7 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
     let all = reader.everything().await?;
     let found = all.release(release)?;
     let now = reader.now();
-    let Some(view) = explain(&all.project, found, environment, all.is_whole, now) else {
+    let Some(view) = explain(&all.project, found, &arguments.of.environment, all.is_whole, now) else {
         bail!("{}", missing("environment", environment, &all.project.name, all.project.environments.keys()));
     };
     let lines = |layout| {

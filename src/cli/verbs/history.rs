@@ -31,8 +31,10 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
     let is_environment = reader.get::<Environment>(name).await?.is_some();
     let field = if is_environment { "environment" } else { "release" };
     let found = reader.project(&format!("spec.{field}={name}"), Vec::new()).await?;
-    let asked = |is_it: bool| is_it.then_some(name);
-    let view = history(&found, asked(is_environment), asked(!is_environment));
+    let view = match is_environment {
+        true => history(&found, Some(&name.into()), None),
+        false => history(&found, None, Some(&name.into())),
+    };
     if view.rows.is_empty() && !is_environment && reader.get::<Release>(name).await?.is_none() {
         let names = [reader.names::<Environment>().await?, reader.names::<Release>().await?].concat();
         let like = suggestion(name, &names);

@@ -1,6 +1,6 @@
 //! `promote`, `override` and `retry`: a promotion of a release to an environment.
 
-use crate::api::{Environment, GateName, Meta, Promotion, Release};
+use crate::api::{Environment, EnvironmentName, GateName, Meta, Promotion, Release, ReleaseName};
 use crate::cli::reader::Reader;
 use crate::cli::writer::Writing;
 use crate::view::intent::{override_gates, promote};
@@ -26,10 +26,10 @@ pub struct Arguments {
 #[derive(Debug, clap::Args)]
 pub struct OfRelease {
     /// Name of the release.
-    pub release: String,
+    pub release: ReleaseName,
     /// Name of the environment.
     #[arg(short, long)]
-    pub environment: String,
+    pub environment: EnvironmentName,
 }
 
 impl OfRelease {

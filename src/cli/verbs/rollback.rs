@@ -1,8 +1,8 @@
 //! `rollback` and `abort`: restore a revision that was verified, or end what is in progress.
 
 use crate::api::{
-    ApplicationName, ApplicationStatus, Environment, Meta, Promotion, PromotionKind, PromotionPhase,
-    ReleaseName, RevisionRecord,
+    ApplicationName, ApplicationStatus, Environment, EnvironmentName, Meta, Promotion, PromotionKind,
+    PromotionPhase, ReleaseName, RevisionRecord,
 };
 use crate::cli::reader::{Reader, checked, suggestion};
 use crate::cli::writer::Writing;
@@ -18,10 +18,10 @@ use std::process::ExitCode;
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Name of the environment.
-    environment: String,
+    environment: EnvironmentName,
     /// Name of the application. Required if the environment has more than one.
     #[arg(short, long)]
-    app: Option<String>,
+    app: Option<ApplicationName>,
     /// Revision to restore; 0 restores what existed before Towpath first wrote. See: kubectl towpath history ENVIRONMENT.
     #[arg(long, value_name = "REVISION", value_parser = clap::value_parser!(i64).range(0..))]
     to: Option<i64>,
@@ -36,7 +36,7 @@ pub struct Arguments {
 pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let writer = arguments.writing.open().await?;
     let environment = writer.reader.existing::<Environment>(&arguments.environment).await?;
-    let lane = lane(&environment, arguments.app.as_deref())?;
+    let lane = lane(&environment, arguments.app.as_ref())?;
     if let Some(to) = arguments.to {
         is_revision(&environment, lane, to)?;
     }
@@ -53,9 +53,8 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
             environment.name()
         );
     };
-    let application = ApplicationName::from(lane.name.as_str());
     let request = writer.request(arguments.reason.as_deref());
-    let intent = roll_back(request, &release, environment.name(), &application, arguments.to);
+    let intent = roll_back(request, &release, &environment.environment_name(), &lane.name, arguments.to);
     writer.write(&intent, out).await?;
     Ok(ExitCode::SUCCESS)
 }
@@ -63,13 +62,13 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
 /// The lane of the application, or the only one.
 fn lane<'a>(
     environment: &'a Environment,
-    application: Option<&str>,
+    application: Option<&ApplicationName>,
 ) -> anyhow::Result<&'a ApplicationStatus> {
     let name = environment.name();
     let lanes = environment.status.as_ref().map(|status| status.applications.as_slice()).unwrap_or_default();
-    let names: Vec<String> = lanes.iter().map(|lane| lane.name.clone()).collect();
+    let names: Vec<String> = lanes.iter().map(|lane| lane.name.to_string()).collect();
     match (application, lanes) {
-        (Some(wanted), _) => match lanes.iter().find(|lane| lane.name == wanted) {
+        (Some(wanted), _) => match lanes.iter().find(|lane| lane.name == *wanted) {
             Some(lane) => Ok(lane),
             None => bail!("environment {name} has no application {wanted}{}", suggestion(wanted, &names)),
         },
@@ -110,7 +109,7 @@ pub struct Aborting {
     name: String,
     /// Name of the application, if the environment has more than one.
     #[arg(short, long)]
-    app: Option<String>,
+    app: Option<ApplicationName>,
     /// Reason, in a sentence.
     #[arg(long)]
     reason: Option<String>,
@@ -122,16 +121,16 @@ pub struct Aborting {
 pub async fn run_abort(arguments: &Aborting, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let writer = arguments.writing.open().await?;
     let (promotion, application) =
-        in_progress(&writer.reader, &arguments.name, arguments.app.as_deref()).await?;
+        in_progress(&writer.reader, &arguments.name, arguments.app.as_ref()).await?;
     let request = writer.request(arguments.reason.as_deref());
     writer.write(&end(request, &promotion, &application)?, out).await?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// What ends a promotion.
-fn end(request: Request<'_>, promotion: &Promotion, application: &str) -> anyhow::Result<Intent> {
+fn end(request: Request<'_>, promotion: &Promotion, application: &ApplicationName) -> anyhow::Result<Intent> {
     let (name, release, environment) =
-        (promotion.name(), &promotion.spec.release, promotion.spec.environment.as_str());
+        (promotion.name(), &promotion.spec.release, &promotion.spec.environment);
     match (promotion.phase(), promotion.spec.kind) {
         (PromotionPhase::Pending, PromotionKind::Promote) if promotion.is_automatic() => bail!(
             "Towpath created {name} and would create it again: hold the release with: kubectl towpath hold {release}"
@@ -144,7 +143,7 @@ fn end(request: Request<'_>, promotion: &Promotion, application: &str) -> anyhow
             bail!("{name} is a rollback and is not aborted; a later promotion replaces it")
         }
         (PromotionPhase::Promoting, PromotionKind::Promote) => {
-            Ok(roll_back(request, release, environment, &ApplicationName::from(application), None))
+            Ok(roll_back(request, release, environment, application, None))
         }
         (PromotionPhase::Compared, _) => bail!("{name} is a dry run that has ended: it wrote nothing"),
         (
@@ -164,8 +163,8 @@ fn end(request: Request<'_>, promotion: &Promotion, application: &str) -> anyhow
 async fn in_progress(
     reader: &Reader,
     name: &str,
-    application: Option<&str>,
-) -> anyhow::Result<(Promotion, String)> {
+    application: Option<&ApplicationName>,
+) -> anyhow::Result<(Promotion, ApplicationName)> {
     let name = checked(name)?;
     let (environment, promotion) =
         tokio::try_join!(reader.get::<Environment>(name), reader.get::<Promotion>(name))?;
@@ -180,15 +179,15 @@ async fn in_progress(
         }
     };
     let project = reader.project(&selector, Vec::new()).await?;
-    let of = |promotion: &Promotion| project.application_of(promotion).unwrap_or_default().to_owned();
+    let of = |promotion: &Promotion| project.application_of(promotion).unwrap_or_default();
     let all = project.promotions.values().map(AsRef::as_ref);
     let mut open: Vec<&Promotion> = all
         .filter(|promotion: &&Promotion| !is_environment || !promotion.phase().is_final())
-        .filter(|promotion| application.is_none_or(|wanted| of(promotion) == wanted))
+        .filter(|promotion| application.is_none_or(|wanted| of(promotion) == *wanted))
         .collect();
-    let applications: BTreeSet<String> = open.iter().map(|promotion| of(promotion)).collect();
+    let applications: BTreeSet<ApplicationName> = open.iter().map(|promotion| of(promotion)).collect();
     if applications.len() > 1 {
-        let names: Vec<&str> = applications.iter().map(String::as_str).collect();
+        let names: Vec<&str> = applications.iter().map(ApplicationName::as_str).collect();
         bail!("several applications are in progress in {name} ({}): name one with --app", names.join(", "))
     }
     // What has started comes before what waits behind it.

@@ -2,7 +2,7 @@
 
 mod wait;
 
-use crate::api::{CachedRelease, Duration, Environment, Meta, Promotion, Release};
+use crate::api::{CachedRelease, Duration, Environment, EnvironmentName, NamespaceName, Promotion, Release};
 use crate::cli::connection::Connection;
 use crate::cli::names;
 use crate::cli::output::{self, Format};
@@ -213,14 +213,14 @@ async fn existing(reader: &Reader, kind: Kind, name: &str) -> anyhow::Result<Kin
 /// The pods of the environments in which something moves or has failed.
 async fn pods(reader: &Reader, project: &Project) -> Pods {
     let shown = with_pods(project);
-    let namespaces: Vec<String> = shown.values().cloned().collect();
+    let namespaces: Vec<NamespaceName> = shown.values().cloned().collect();
     shown.into_keys().zip(reader.pods(&namespaces).await).collect()
 }
 
 /// The environments whose pods are shown, because something moves there or has failed, with their namespaces.
-fn with_pods(project: &Project) -> BTreeMap<String, String> {
+fn with_pods(project: &Project) -> BTreeMap<EnvironmentName, NamespaceName> {
     let promotions = project.promotions.values();
     let shown = promotions.filter(|it| it.phase().is_running() || it.phase().has_failed());
     let environments = shown.filter_map(|promotion| project.environments.get(&promotion.spec.environment));
-    environments.map(|it| (it.name().to_owned(), it.spec.namespace.to_string())).collect()
+    environments.map(|it| (it.environment_name(), it.spec.namespace.clone())).collect()
 }

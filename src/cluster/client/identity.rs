@@ -8,41 +8,37 @@ use std::fmt;
 
 use http::HeaderValue;
 
-use crate::api::DEPLOYER_NAMESPACE;
 use crate::api::names::{is_label, is_subdomain};
+use crate::api::{DEPLOYER_NAMESPACE, EnvironmentId};
 use crate::cluster::error::ClusterError;
 
 /// The derived identity of one environment.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identity {
-    project: String,
-    environment: String,
+    of: EnvironmentId,
 }
 
 impl Identity {
-    /// The identity of `environment` in the namespace `project`; rejects invalid names.
-    pub fn new(project: &str, environment: &str) -> Result<Self, ClusterError> {
-        let refused = |reason| ClusterError::InvalidIdentity {
-            project: project.to_owned(),
-            environment: environment.to_owned(),
-            reason,
-        };
+    /// The identity of an environment; rejects invalid names.
+    pub fn new(of: EnvironmentId) -> Result<Self, ClusterError> {
+        let EnvironmentId { project, environment } = &of;
+        let refused = |reason| Err(ClusterError::InvalidIdentity { of: of.clone(), reason });
         // https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
         if !is_label(project) {
-            return Err(refused("a project is a namespace: at most 63 of a-z, 0-9 and '-'"));
+            return refused("a project is a namespace: at most 63 of a-z, 0-9 and '-'");
         }
         if !is_subdomain(environment) {
-            return Err(refused("the environment's name is not a DNS subdomain"));
+            return refused("the environment's name is not a DNS subdomain");
         }
         if project.len() + 1 + environment.len() > 253 {
-            return Err(refused("together they exceed the 253 characters of a ServiceAccount's name"));
+            return refused("together they exceed the 253 characters of a ServiceAccount's name");
         }
-        Ok(Self { project: project.to_owned(), environment: environment.to_owned() })
+        Ok(Self { of })
     }
 
     /// The user name to impersonate, and to name in a SubjectAccessReview.
     pub fn user_name(&self) -> String {
-        format!("system:serviceaccount:{DEPLOYER_NAMESPACE}:{}.{}", self.project, self.environment)
+        format!("system:serviceaccount:{DEPLOYER_NAMESPACE}:{}", self.of.account())
     }
 
     /// The groups that the API server adds to that user, to name in a SubjectAccessReview.
@@ -55,11 +51,8 @@ impl Identity {
     }
 
     pub(super) fn header(&self) -> Result<HeaderValue, ClusterError> {
-        HeaderValue::from_str(&self.user_name()).map_err(|_| ClusterError::InvalidIdentity {
-            project: self.project.clone(),
-            environment: self.environment.clone(),
-            reason: "not a header value",
-        })
+        HeaderValue::from_str(&self.user_name())
+            .map_err(|_| ClusterError::InvalidIdentity { of: self.of.clone(), reason: "not a header value" })
     }
 }
 
@@ -73,9 +66,13 @@ impl fmt::Display for Identity {
 mod tests {
     use super::*;
 
+    fn id(project: &str, environment: &str) -> EnvironmentId {
+        EnvironmentId { project: project.into(), environment: environment.into() }
+    }
+
     #[test]
     fn the_name_is_derived_from_project_and_environment() {
-        let identity = Identity::new("shop", "prod").unwrap();
+        let identity = Identity::new(id("shop", "prod")).unwrap();
         assert_eq!(identity.user_name(), "system:serviceaccount:towpath-deployers:shop.prod");
         assert_eq!(identity.groups()[1], "system:serviceaccounts:towpath-deployers");
     }
@@ -95,9 +92,9 @@ mod tests {
             ("shop\n", "prod"),
             (long.as_str(), "prod"),
         ] {
-            assert!(Identity::new(project, environment).is_err(), "{project:?} {environment:?}");
+            assert!(Identity::new(id(project, environment)).is_err(), "{project:?} {environment:?}");
         }
-        assert!(Identity::new("shop", &"a".repeat(248)).is_ok());
-        assert!(Identity::new("shop", &"a".repeat(249)).is_err());
+        assert!(Identity::new(id("shop", &"a".repeat(248))).is_ok());
+        assert!(Identity::new(id("shop", &"a".repeat(249))).is_err());
     }
 }

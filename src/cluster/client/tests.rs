@@ -17,6 +17,7 @@ use tokio::time::{Instant, advance, sleep};
 use tower::{ServiceExt, service_fn};
 
 use super::*;
+use crate::api::EnvironmentId;
 use crate::cluster::error::{Refusal, refusal};
 use crate::cluster::fence::Term;
 
@@ -73,6 +74,10 @@ fn maps(client: kube::Client) -> Api<ConfigMap> {
     Api::namespaced(client, "shop")
 }
 
+fn prod() -> EnvironmentId {
+    EnvironmentId { project: "shop".into(), environment: "prod".into() }
+}
+
 async fn write(client: kube::Client) -> kube::Result<ConfigMap> {
     maps(client).patch("x", &PatchParams::apply("towpath"), &Patch::Apply(json!({}))).await
 }
@@ -81,7 +86,7 @@ async fn write(client: kube::Client) -> kube::Result<ConfigMap> {
 async fn without_a_term_only_what_changes_nothing_is_sent() {
     let (fence, seen) = (Fence::new(), Seen::default());
     let clients = clients(ClientOptions::default(), &fence, &seen, |_| async { object() });
-    let identity = Identity::new("shop", "prod").unwrap();
+    let identity = Identity::new(prod()).unwrap();
     for client in [clients.operator(), clients.identity(&identity).unwrap(), clients.lease()] {
         assert_eq!(refusal(&write(client.clone()).await.unwrap_err()), Some(Refusal::NotLeading));
         let deleted = maps(client).delete("x", &DeleteParams::default()).await;
@@ -223,7 +228,7 @@ async fn a_request_cannot_change_the_identity_of_its_client() {
     };
     clients.operator().request_text(forged()).await.unwrap();
     assert_eq!(seen.header("impersonate-user"), None);
-    let identity = Identity::new("shop", "prod").unwrap();
+    let identity = Identity::new(prod()).unwrap();
     clients.identity_noting(&identity, &warnings).unwrap().request_text(forged()).await.unwrap();
     assert_eq!(
         seen.header("impersonate-user").as_deref(),
@@ -296,7 +301,7 @@ async fn the_whole_stack_works_over_a_real_connection() {
         Clients::new(&config, ClientOptions::default(), fence.clone(), Telemetry::default()).unwrap();
     lead(&fence, 600);
     maps(clients.operator()).create(&PostParams::default(), &ConfigMap::default()).await.unwrap();
-    write(clients.identity(&Identity::new("shop", "prod").unwrap()).unwrap()).await.unwrap();
+    write(clients.identity(&Identity::new(prod()).unwrap()).unwrap()).await.unwrap();
     assert_eq!(whole.load(Ordering::SeqCst), 2);
     let dead = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
     let clients = Clients::new(&dead, ClientOptions::default(), fence, Telemetry::default()).unwrap();

@@ -1,6 +1,8 @@
 //! Changes that the watches report.
 
-use crate::api::Promotion;
+use crate::api::{
+    ApplicationName, EnvironmentId, EnvironmentName, Location, ProjectName, Promotion, ReleaseName,
+};
 use crate::cluster::store::Delta;
 use crate::cluster::watch::Watched;
 use std::sync::Arc;
@@ -8,63 +10,63 @@ use std::sync::Arc;
 /// A change after which objects have to be reconciled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// A release: namespace and name.
-    Release(String, String),
-    /// An environment: namespace, name, and whether others have to react.
-    Environment(String, String, bool),
-    /// A rollback policy: namespace and name.
-    Policy(String, String),
+    /// A release: project and name.
+    Release(ProjectName, ReleaseName),
+    /// An environment, and whether others have to react.
+    Environment(EnvironmentId, bool),
+    /// A rollback policy: project and name.
+    Policy(ProjectName, String),
     /// A check provider, by name.
     Provider(String),
-    /// A promotion: namespace, name, and, if it could be decoded, what it is about.
+    /// A promotion: project, name, and, if it could be decoded, what it is about.
     Promotion {
         /// Its project.
-        project: String,
+        project: ProjectName,
         /// Its name.
         name: String,
         /// Its release.
-        release: Option<String>,
+        release: Option<ReleaseName>,
         /// Its environment.
-        environment: Option<String>,
+        environment: Option<EnvironmentName>,
         /// Its application; empty while it is unknown.
-        application: Option<String>,
+        application: Option<ApplicationName>,
         /// Its UID, when it is gone.
         gone: Option<String>,
     },
-    /// An approval: namespace and name, and, if it could be decoded, its release and environment.
+    /// An approval: project and name, and, if it could be decoded, its release and environment.
     Approval {
         /// Its project.
-        project: String,
+        project: ProjectName,
         /// Its name.
         name: String,
         /// Its release.
-        release: Option<String>,
+        release: Option<ReleaseName>,
         /// Its environment.
-        environment: Option<String>,
+        environment: Option<EnvironmentName>,
     },
-    /// A recall: namespace and name, and, if it could be decoded, its application and digests.
+    /// A recall: project and name, and, if it could be decoded, its application and digests.
     Recall {
         /// Its project.
-        project: String,
+        project: ProjectName,
         /// Its name.
         name: String,
         /// Its application.
-        application: Option<String>,
+        application: Option<ApplicationName>,
         /// The recalled digests.
         digests: Vec<String>,
         /// Whether it is new, is being deleted, is gone, or cannot be decoded.
         is_news: bool,
     },
     /// A freeze of this project, or of all projects.
-    Freeze(Option<String>),
+    Freeze(Option<ProjectName>),
     /// An admission policy.
     Admission,
     /// A namespace.
-    Namespace(String),
-    /// A workload, pod or Job in this namespace.
-    Workload(String),
-    /// The fields of a workload in this namespace have to be compared with what Towpath wrote.
-    Fields(String),
+    Namespace(Location),
+    /// A workload, pod or Job in this target.
+    Workload(Location),
+    /// The fields of a workload in this target have to be compared with what Towpath wrote.
+    Fields(Location),
 }
 
 /// Returns the application of a promotion, from its status or its spec; empty when neither names it.
@@ -92,10 +94,11 @@ pub(super) fn object<K>(delta: &Delta<K>) -> Option<&Arc<K>> {
     }
 }
 
-pub(super) fn key<K: Watched>(delta: &Delta<K>) -> Option<(String, String)> {
+/// The project of an object, and its name. The project of a cluster-scoped object is empty.
+pub(super) fn key<K: Watched>(delta: &Delta<K>) -> Option<(ProjectName, String)> {
     if let Delta::Undecodable { new } | Delta::UndecodableGone { old: new } = delta {
-        return Some((new.namespace.to_string(), new.name.to_string()));
+        return Some((new.namespace.as_str().into(), new.name.clone()));
     }
     let (namespace, name) = object(delta)?.key();
-    Some((namespace.to_owned(), name.to_owned()))
+    Some((namespace.into(), name.to_owned()))
 }

@@ -13,8 +13,8 @@ use super::slim;
 use super::store::Store;
 use super::watch::Whole;
 use crate::api::{
-    Approval, CachedRelease, ChangeFreeze, CheckProvider, ClusterChangeFreeze, Environment, Promotion,
-    Recall, RollbackPolicy,
+    Approval, CachedRelease, ChangeFreeze, CheckProvider, ClusterChangeFreeze, Environment, ProjectName,
+    Promotion, Recall, RollbackPolicy,
 };
 pub use change::{Change, application_of};
 use k8s_openapi::api::admissionregistration::v1::{
@@ -98,6 +98,11 @@ impl Stores {
     /// The target namespaces.
     pub fn targets(&self) -> &Targets {
         &self.targets
+    }
+
+    /// The projects that have environments.
+    pub fn projects(&self) -> Vec<ProjectName> {
+        self.environments.namespaces().into_iter().map(ProjectName::from).collect()
     }
 
     /// Which applications require which.

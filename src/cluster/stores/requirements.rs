@@ -2,7 +2,7 @@
 //!
 //! Invariant: the cost depends on the releases and promotions that require something, not on the others.
 
-use crate::api::{CachedRelease, Promotion, Requirement};
+use crate::api::{ApplicationName, CachedRelease, Meta, ProjectName, Promotion, Requirement};
 use crate::cluster::store::Delta;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -14,39 +14,55 @@ pub struct Requirements(Arc<RwLock<Known>>);
 #[derive(Debug, Default)]
 struct Known {
     /// By project, dependant and required application: how many objects say so.
-    pairs: BTreeMap<String, BTreeMap<(String, String), usize>>,
+    pairs: BTreeMap<ProjectName, BTreeMap<Pair, usize>>,
     /// By project, application and version.
-    releases: BTreeMap<(String, String, String), Vec<Requirement>>,
+    releases: BTreeMap<(ProjectName, ApplicationName, String), Vec<Requirement>>,
 }
+
+/// A dependant, and what it requires.
+type Pair = (ApplicationName, ApplicationName);
 
 impl Requirements {
     /// The applications that require this one.
-    pub fn dependants_of(&self, project: &str, application: &str) -> BTreeSet<String> {
+    pub fn dependants_of(
+        &self,
+        project: &ProjectName,
+        application: &ApplicationName,
+    ) -> BTreeSet<ApplicationName> {
         self.pairs(project, |(_, required)| required == application, |(dependant, _)| dependant.clone())
     }
 
     /// The applications that this one requires.
-    pub fn required_by(&self, project: &str, application: &str) -> BTreeSet<String> {
+    pub fn required_by(
+        &self,
+        project: &ProjectName,
+        application: &ApplicationName,
+    ) -> BTreeSet<ApplicationName> {
         self.pairs(project, |(dependant, _)| dependant == application, |(_, required)| required.clone())
     }
 
     /// The applications that require others.
-    pub fn applications(&self, project: &str) -> BTreeSet<String> {
+    pub fn applications(&self, project: &ProjectName) -> BTreeSet<ApplicationName> {
         self.pairs(project, |_| true, |(dependant, _)| dependant.clone())
     }
 
     /// What the release with this version requires.
-    pub fn of_release(&self, project: &str, application: &str, version: &str) -> Vec<Requirement> {
-        let key = (project.to_owned(), application.to_owned(), version.to_owned());
+    pub fn of_release(
+        &self,
+        project: &ProjectName,
+        application: &ApplicationName,
+        version: &str,
+    ) -> Vec<Requirement> {
+        let key = (project.clone(), application.clone(), version.to_owned());
         self.0.read().unwrap_or_else(PoisonError::into_inner).releases.get(&key).cloned().unwrap_or_default()
     }
 
     fn pairs(
         &self,
-        project: &str,
-        wanted: impl Fn(&(String, String)) -> bool,
-        named: impl Fn(&(String, String)) -> String,
-    ) -> BTreeSet<String> {
+        project: &ProjectName,
+        wanted: impl Fn(&Pair) -> bool,
+        named: impl Fn(&Pair) -> ApplicationName,
+    ) -> BTreeSet<ApplicationName> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let pairs = known.pairs.get(project).into_iter().flat_map(BTreeMap::keys);
         pairs.filter(|pair| wanted(pair)).map(named).collect()
@@ -56,14 +72,14 @@ impl Requirements {
         let (gone, new) = changed(delta);
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let key = |release: &CachedRelease| {
-            (release.namespace().to_owned(), release.application().to_owned(), release.version().to_owned())
+            (release.project(), release.application_name(), release.version().to_owned())
         };
         if let Some(release) = gone.filter(|release| release.requires_any()) {
-            known.count(release.namespace(), release.application(), &release.requires(), false);
+            known.count(&release.project(), &release.application_name(), &release.requires(), false);
             known.releases.remove(&key(release));
         }
         if let Some(release) = new.filter(|release| release.requires_any()) {
-            known.count(release.namespace(), release.application(), &release.requires(), true);
+            known.count(&release.project(), &release.application_name(), &release.requires(), true);
             known.releases.insert(key(release), release.requires());
         }
     }
@@ -75,18 +91,23 @@ impl Requirements {
             let Some(status) = promotion.status.as_ref().filter(|status| !status.requires.is_empty()) else {
                 continue;
             };
-            let project = promotion.metadata.namespace.as_deref().unwrap_or_default();
-            let application = status.application.as_deref().unwrap_or_default();
-            known.count(project, application, &status.requires, is_new);
+            let application = status.application.clone().unwrap_or_default();
+            known.count(&promotion.project(), &application, &status.requires, is_new);
         }
     }
 }
 
 impl Known {
-    fn count(&mut self, project: &str, dependant: &str, requires: &[Requirement], is_new: bool) {
-        let pairs = self.pairs.entry(project.to_owned()).or_default();
+    fn count(
+        &mut self,
+        project: &ProjectName,
+        dependant: &ApplicationName,
+        requires: &[Requirement],
+        is_new: bool,
+    ) {
+        let pairs = self.pairs.entry(project.clone()).or_default();
         for required in requires {
-            let pair = (dependant.to_owned(), required.application.to_string());
+            let pair = (dependant.clone(), required.application.clone());
             let count = pairs.entry(pair.clone()).or_default();
             *count = if is_new { count.saturating_add(1) } else { count.saturating_sub(1) };
             if *count == 0 {
@@ -130,19 +151,19 @@ mod tests {
     #[test]
     fn a_dependant_is_known_as_long_as_one_object_says_so() {
         let known = Requirements::default();
+        let (shop, other) = (ProjectName::from("shop"), ProjectName::from("other"));
+        let (web, api) = (ApplicationName::from("web"), ApplicationName::from("api"));
         known.track_release(&Delta::Applied { old: None, new: release("1") });
         known.track_release(&Delta::Applied { old: Some(release("1")), new: release("1") });
         known.track_release(&Delta::Applied { old: None, new: release("2") });
-        assert_eq!(known.dependants_of("shop", "api"), BTreeSet::from(["web".to_owned()]));
-        assert_eq!(known.required_by("shop", "web"), BTreeSet::from(["api".to_owned()]));
-        assert!(
-            known.dependants_of("other", "api").is_empty() && known.dependants_of("shop", "web").is_empty()
-        );
-        assert_eq!(known.of_release("shop", "web", "2")[0].version, "2.0.0");
+        assert_eq!(known.dependants_of(&shop, &api), BTreeSet::from([web.clone()]));
+        assert_eq!(known.required_by(&shop, &web), BTreeSet::from([api.clone()]));
+        assert!(known.dependants_of(&other, &api).is_empty() && known.dependants_of(&shop, &web).is_empty());
+        assert_eq!(known.of_release(&shop, &web, "2")[0].version, "2.0.0");
         known.track_release(&Delta::Gone { old: release("1") });
-        assert_eq!(known.dependants_of("shop", "api").len(), 1);
+        assert_eq!(known.dependants_of(&shop, &api).len(), 1);
         known.track_release(&Delta::Gone { old: release("2") });
-        assert!(known.dependants_of("shop", "api").is_empty());
-        assert!(known.of_release("shop", "web", "2").is_empty());
+        assert!(known.dependants_of(&shop, &api).is_empty());
+        assert!(known.of_release(&shop, &web, "2").is_empty());
     }
 }

@@ -1,6 +1,6 @@
 //! Target namespaces: only workloads in them are stored.
 
-use crate::api::{Environment, EnvironmentId, Location, READY, Reason};
+use crate::api::{Environment, EnvironmentId, Location, Meta, READY, Reason};
 use crate::cluster::store::Delta;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -43,12 +43,9 @@ impl Targets {
 /// Updates the targets. Returns whether others have to react: the environment is new, gone, has another spec, or is blocked for
 /// another reason.
 pub(super) fn track(targets: &Targets, relist: impl Fn(), delta: &Delta<Environment>) -> bool {
-    let id = |environment: &Environment| {
-        let meta = &environment.metadata;
-        EnvironmentId {
-            project: meta.namespace.as_deref().unwrap_or_default().into(),
-            environment: meta.name.as_deref().unwrap_or_default().into(),
-        }
+    let id = |environment: &Environment| EnvironmentId {
+        project: environment.project(),
+        environment: environment.environment_name(),
     };
     match delta {
         Delta::Applied { old, new } => {

@@ -4,6 +4,7 @@
 
 use super::change::{Change, application_of, gone, key, object};
 use super::{Scope, Stores, targets};
+use crate::api::{EnvironmentId, Location};
 use crate::cluster::client::Clients;
 use crate::cluster::error::ClusterError;
 use crate::cluster::slim::Slim;
@@ -67,8 +68,8 @@ impl Stores {
         let (notify, requirements) = (starter.changed.clone(), self.requirements.clone());
         starter.in_projects("Release", &self.releases, move |delta| {
             requirements.track_release(&delta);
-            if let Some((namespace, name)) = key(&delta) {
-                notify(Change::Release(namespace, name));
+            if let Some((project, name)) = key(&delta) {
+                notify(Change::Release(project, name.into()));
             }
         });
     }
@@ -84,8 +85,9 @@ impl Stores {
                 }
             };
             let matters = targets::track(&targets, relist, &delta);
-            if let Some((namespace, name)) = key(&delta) {
-                notify(Change::Environment(namespace, name, matters));
+            if let Some((project, name)) = key(&delta) {
+                let id = EnvironmentId { project, environment: name.into() };
+                notify(Change::Environment(id, matters));
             }
         });
     }
@@ -94,8 +96,8 @@ impl Stores {
     fn watch_policies(&self, starter: &mut Starter<'_, impl Changed>) {
         let notify = starter.changed.clone();
         starter.in_projects("RollbackPolicy", &self.policies, move |delta| {
-            if let Some((namespace, name)) = key(&delta) {
-                notify(Change::Policy(namespace, name));
+            if let Some((project, name)) = key(&delta) {
+                notify(Change::Policy(project, name));
             }
         });
         let notify = starter.changed.clone();
@@ -115,9 +117,9 @@ impl Stores {
                 notify(Change::Promotion {
                     project,
                     name,
-                    release: promotion.map(|promotion| promotion.spec.release.to_string()),
-                    environment: promotion.map(|promotion| promotion.spec.environment.to_string()),
-                    application: promotion.map(|promotion| application_of(promotion).to_owned()),
+                    release: promotion.map(|promotion| promotion.spec.release.clone()),
+                    environment: promotion.map(|promotion| promotion.spec.environment.clone()),
+                    application: promotion.map(|promotion| application_of(promotion).into()),
                     gone: gone(&delta),
                 });
             }
@@ -147,7 +149,7 @@ impl Stores {
                 notify(Change::Recall {
                     project,
                     name,
-                    application: recall.map(|recall| recall.spec.application.to_string()),
+                    application: recall.map(|recall| recall.spec.application.clone()),
                     digests: recall.map(|recall| recall.spec.digests.clone()).unwrap_or_default(),
                     is_news,
                 });
@@ -195,7 +197,7 @@ impl Stores {
         let notify = starter.changed.clone();
         starter.in_cluster("Namespace", &self.namespaces, move |delta| {
             if let Some(object) = object(&delta) {
-                notify(Change::Namespace(object.metadata.name().to_owned()));
+                notify(Change::Namespace(Location::home(object.metadata.name().into())));
             }
         });
     }
@@ -222,24 +224,24 @@ impl Stores {
             move |meta: &ObjectMeta| targets.contains(meta.namespace.as_deref().unwrap_or_default());
         let relister = starter.start(kind, store, accepts, move |delta| {
             if let Some(object) = object(&delta) {
-                notify(Change::Workload(object.meta().namespace().to_owned()));
+                notify(Change::Workload(Location::home(object.meta().namespace().into())));
             }
-            if let Some(namespace) = news_of_fields(&delta) {
-                notify(Change::Fields(namespace));
+            if let Some(target) = news_of_fields(&delta) {
+                notify(Change::Fields(target));
             }
         });
         relisters.write().unwrap_or_else(PoisonError::into_inner).push(relister);
     }
 }
 
-/// The namespace of a workload whose fields have to be compared with what was written.
-fn news_of_fields<K: Slim>(delta: &Delta<K>) -> Option<String> {
+/// The target of a workload whose fields have to be compared with what was written.
+fn news_of_fields<K: Slim>(delta: &Delta<K>) -> Option<Location> {
     let object = match delta {
         Delta::Applied { old, new } => Some(new).filter(|new| new.has_news_of_fields(old.as_deref())),
         Delta::Gone { old } => Some(old).filter(|old| old.owned().may_have_drifted()),
         Delta::Undecodable { .. } | Delta::UndecodableGone { .. } | Delta::Listed => None,
     };
-    object.map(|object| object.meta().namespace().to_owned())
+    object.map(|object| Location::home(object.meta().namespace().into()))
 }
 
 /// Lists a kind again, because more of its objects are accepted than before.

@@ -5,7 +5,7 @@
 
 use super::canonical::{Form, rounded_integer, sha256};
 use super::set::ObjectSet;
-use crate::api::ContentSpec;
+use crate::api::{ApplicationName, ContentSpec};
 use crate::content::error::ContentError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -110,9 +110,9 @@ pub struct Sealed {
 
 impl Sealed {
     /// The spec of the Content that stores it.
-    pub fn spec(&self, application: &str) -> ContentSpec {
+    pub fn spec(&self, application: &ApplicationName) -> ContentSpec {
         ContentSpec {
-            application: application.to_owned(),
+            application: application.clone(),
             digest: self.digest.clone(),
             objects: i32::try_from(self.count).unwrap_or(i32::MAX),
             data: self.data.clone(),

@@ -32,7 +32,7 @@ fn what_was_stored_is_read_and_a_changed_content_is_refused() {
     let content = digested([config("a", "1"), config("b", "ü")]);
     let sealed = content.seal("shop").unwrap();
     assert_eq!((sealed.count, sealed.name), (2, format!("shop-{}", &content.digest()[..16])));
-    let mut spec = content.seal("shop").unwrap().spec("shop");
+    let mut spec = content.seal("shop").unwrap().spec(&"shop".into());
     let read = Digested::open(&spec).unwrap();
     assert_eq!((read.objects(), read.digest()), (content.objects(), content.digest()));
     assert_eq!(read.seal("shop"), content.seal("shop"), "stored again it is the same");
@@ -47,7 +47,7 @@ fn anybody_can_compute_the_digest_of_a_stored_content() {
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "rare"},
         "data": {"\u{fb33}": 1.0, "\u{1f600}": 1e30, "€": "\u{f}\"/"},
     });
-    let spec = digested([config("a", "ü"), rare]).seal("shop").unwrap().spec("shop");
+    let spec = digested([config("a", "ü"), rare]).seal("shop").unwrap().spec(&"shop".into());
     let mut json = String::new();
     GzDecoder::new(STANDARD.decode(&spec.data).unwrap().as_slice()).read_to_string(&mut json).unwrap();
     assert_eq!(
@@ -73,7 +73,7 @@ fn a_content_that_was_stored_before_rfc_8785_keeps_its_digest() {
     let again = old.seal("shop").unwrap();
     assert_eq!(again.digest, digest);
     assert_eq!(
-        Digested::open(&again.spec("shop")).unwrap().objects(),
+        Digested::open(&again.spec(&"shop".into())).unwrap().objects(),
         old.objects(),
         "no number was rounded"
     );

@@ -12,6 +12,7 @@ mod values;
 use super::error::quoted;
 use super::object::key::{group_kind, name_of};
 use super::object::metadata::{annotation, controller, label};
+use crate::api::{ApplicationName, EnvironmentId};
 use fields::managers;
 use serde_json::Value;
 
@@ -20,8 +21,24 @@ const ARGO_INSTANCE: &str = "argocd.argoproj.io/instance";
 const HELM_RELEASE: &str = "meta.helm.sh/release-name";
 
 /// The value of the owner annotation on every object that Towpath writes.
-pub fn owner(project: &str, environment: &str, application: &str) -> String {
-    format!("{project}.{environment}.{application}")
+pub fn owner(environment: &EnvironmentId, application: &ApplicationName) -> String {
+    format!("{}{application}", prefix(environment))
+}
+
+/// Whether a value of the owner annotation names any application of an environment.
+pub fn is_of(environment: &EnvironmentId, owner: &str) -> bool {
+    owner.starts_with(&prefix(environment))
+}
+
+/// The application that a value of the owner annotation names, if it is one of this environment.
+pub fn application_of(environment: &EnvironmentId, owner: &str) -> Option<ApplicationName> {
+    let application = owner.strip_prefix(&prefix(environment))?;
+    (!application.is_empty()).then(|| application.into())
+}
+
+/// What the owner annotation of every object of an environment starts with. Neither name has a dot.
+fn prefix(environment: &EnvironmentId) -> String {
+    format!("{}.{}.", environment.project, environment.environment)
 }
 
 /// Names the controller that would revert what Towpath writes to the object; none when it may be written.

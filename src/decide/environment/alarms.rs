@@ -112,10 +112,10 @@ fn overdue<'a>(
         let here = project.promotions.values().filter(|one| one.spec.environment == environment.name());
         // An approval of what was rolled back or replaced would change nothing.
         let still_matters = |promotion: &&Arc<Promotion>| {
-            let lane = |application| Lane::of(project, environment, application);
+            let runs = |application| Lane::of(project, environment, &application).runs(promotion);
             promotion.phase().is_running()
                 || (promotion.phase() == PromotionPhase::Verified
-                    && project.application_of(promotion).is_some_and(|name| lane(name).runs(promotion)))
+                    && project.application_of(promotion).is_some_and(runs))
         };
         for promotion in here.filter(still_matters) {
             let report = promotion.status.as_ref().and_then(|status| status.approvals.as_ref());

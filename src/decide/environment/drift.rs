@@ -3,7 +3,7 @@
 //! Invariant: while a promotion of the environment is in progress, and until a revision is verified, nothing is compared: the fields are
 //! about to change, and the rules of the promotion hold.
 
-use crate::api::{Delivery, DriftMode, DriftedField, Environment, EnvironmentName, Meta, PromotionPhase};
+use crate::api::{ApplicationName, Delivery, DriftMode, DriftedField, Environment, Meta, PromotionPhase};
 use crate::content::ownership::drift::Drift;
 use crate::content::ownership::owner;
 use crate::content::{Desired, Destination, Digested, ObjectKey, Plan};
@@ -39,17 +39,25 @@ pub fn is_compared(project: &Project, environment: &Environment) -> bool {
 }
 
 /// Whether a promotion of the environment is in progress; of one application, or any.
-fn is_in_progress(project: &Project, environment: &Environment, application: Option<&str>) -> bool {
+fn is_in_progress(
+    project: &Project,
+    environment: &Environment,
+    application: Option<&ApplicationName>,
+) -> bool {
     project.promotions.values().any(|promotion| {
         promotion.spec.environment == environment.name()
             && promotion.phase().is_running()
-            && application.is_none_or(|name| project.application_of(promotion) == Some(name))
+            && application.is_none_or(|name| project.is_of(promotion, name))
     })
 }
 
 /// The revision that the objects of an application are compared with: the current one, if it is verified. None for what existed before
 /// Towpath first wrote.
-pub fn running(project: &Project, environment: &Environment, application: &str) -> Option<Running> {
+pub fn running(
+    project: &Project,
+    environment: &Environment,
+    application: &ApplicationName,
+) -> Option<Running> {
     let lane = Lane::of(project, environment, application);
     let current = lane.current().filter(|promotion| promotion.phase() == PromotionPhase::Verified)?;
     let (status, revision) = (current.status.as_ref()?, current.revision()?);
@@ -67,11 +75,11 @@ fn restores_baseline(lane: &Lane<'_>, revision: i64) -> bool {
 pub fn written(
     project: &Project,
     environment: &Environment,
-    application: &str,
+    application: &ApplicationName,
     revision: i64,
     content: &Arc<Digested>,
 ) -> Vec<Desired> {
-    let owner = owner(&project.name, environment.name(), application);
+    let owner = owner(&project.id(environment), application);
     let to =
         Destination { namespace: &environment.spec.namespace, owner: &owner, run: &revision.to_string() };
     let mut objects = Plan::of_revision(content, &to).map(|plan| plan.objects).unwrap_or_default();
@@ -79,14 +87,8 @@ pub fn written(
     objects
 }
 
-/// The application that the owner annotation of an object names, if the object belongs to this environment.
-pub fn application_of<'a>(project: &Project, environment: &Environment, owner: &'a str) -> Option<&'a str> {
-    let own = format!("{}.{}.", project.name, environment.name());
-    owner.strip_prefix(own.as_str()).filter(|application| !application.is_empty())
-}
-
 /// One drifted field for a status.
-pub fn field_of(key: &ObjectKey, application: &str, drift: &Drift) -> DriftedField {
+pub fn field_of(key: &ObjectKey, application: &ApplicationName, drift: &Drift) -> DriftedField {
     DriftedField {
         kind: cut(key.kind(), 63),
         name: cut(key.name(), 253),
@@ -141,13 +143,14 @@ pub(super) fn message(environment: &Environment, drift: &[DriftedField]) -> Opti
         DriftMode::Report => "",
         DriftMode::Block => "; until then, the gate Drift keeps the next promotion from starting",
     };
-    Some(format!("{}{more}; {}{follows}", first.sentence(), how_to_restore(&environment.name().into())))
+    Some(format!("{}{more}; {}{follows}", first.sentence(), how_to_restore(environment)))
 }
 
 /// What people can do about drift.
-pub fn how_to_restore(environment: &EnvironmentName) -> String {
+pub fn how_to_restore(environment: &Environment) -> String {
     format!(
-        "restore it, or promote what runs in {environment} again, which takes over fields of the managers in spec.adoptFrom"
+        "restore it, or promote what runs in {} again, which takes over fields of the managers in spec.adoptFrom",
+        environment.name()
     )
 }
 

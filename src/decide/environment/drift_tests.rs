@@ -43,7 +43,8 @@ fn only_a_verified_revision_that_towpath_wrote_is_compared() {
         ),
     ] {
         let project = lanes(promotions);
-        let found = running(&project, &the_environment(&project, "prod"), "shop").map(|it| it.revision);
+        let found =
+            running(&project, &the_environment(&project, "prod"), &"shop".into()).map(|it| it.revision);
         assert_eq!(found, expected, "{what}");
     }
 }
@@ -83,7 +84,7 @@ fn status(
 
 #[test]
 fn drift_is_shown_with_object_field_and_manager_until_it_is_gone() {
-    let by = field_of(&web(), "shop", &image("kubectl-set"));
+    let by = field_of(&web(), &"shop".into(), &image("kubectl-set"));
     let stored = std::slice::from_ref(&by);
     let unread = Drifts { unread: [web()].into(), ..Drifts::default() };
     for (what, phase, stored, drift, expected) in [
@@ -156,6 +157,6 @@ fn a_change_without_a_manager_and_a_removed_field_are_told_as_well() {
         (true, Some("helm"), "Deployment web: spec.image was removed, and helm changed the object last"),
     ] {
         let drift = Drift { is_removed, manager: manager.map(str::to_owned), ..image("") };
-        assert_eq!(field_of(&web(), "shop", &drift).sentence(), expected);
+        assert_eq!(field_of(&web(), &"shop".into(), &drift).sentence(), expected);
     }
 }

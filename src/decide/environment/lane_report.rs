@@ -4,7 +4,8 @@
 use super::after_verified::{self, Alarm};
 use super::{RETRY, record};
 use crate::api::{
-    ApplicationStatus, GateReport, Meta, Promotion, PromotionKind, PromotionPhase, PromotionSpec, Reason,
+    ApplicationName, ApplicationStatus, GateReport, Meta, Promotion, PromotionKind, PromotionPhase,
+    PromotionSpec, Reason, ReleaseName,
 };
 use crate::decide::conditions::{cut, seconds};
 use crate::decide::decision::{Action, Owner};
@@ -58,12 +59,12 @@ impl LaneReport {
 pub(super) fn of(
     world: &EnvironmentWorld,
     project: &Project,
-    application: &str,
+    application: &ApplicationName,
     is_valid: bool,
     now: Timestamp,
 ) -> (ApplicationStatus, LaneReport) {
     let lane = Lane::of(project, &world.environment, application);
-    let mut entry = record::entry(&lane, application);
+    let mut entry = record::entry(&lane);
     let mut report = LaneReport::default();
     let found = after_verified::of(world, &lane, now);
     let may_promote = is_valid && found.rollback.is_none();
@@ -107,7 +108,7 @@ fn report_candidate(
     let Some((release, gate)) = candidate(project, &world.environment, lane, now) else { return };
     match gate {
         Gate::Open if is_valid => {
-            if let Some((name, action)) = promote(world, lane, release.name()) {
+            if let Some((name, action)) = promote(world, lane, &release.release_name()) {
                 report.actions.push(action);
                 report.working = Some(in_progress(&name));
                 entry.active = Some(name);
@@ -125,7 +126,7 @@ fn report_candidate(
             }
             report.waiting = Some(format!("{} waits: {gate}: {message}", release.name()));
             entry.waiting = Some(GateReport {
-                release: release.name().into(),
+                release: release.release_name(),
                 gate: gate.to_string(),
                 message: cut(&message, 2048),
                 until: until.map(|at| Time(seconds(at))),
@@ -173,7 +174,7 @@ fn in_progress(promotion: &str) -> String {
 
 /// The promotion to create for a release, and its name. None while a rollback is in progress or pending: the end of the rollback
 /// wakes this environment.
-fn promote(world: &EnvironmentWorld, lane: &Lane<'_>, release: &str) -> Option<(String, Action)> {
+fn promote(world: &EnvironmentWorld, lane: &Lane<'_>, release: &ReleaseName) -> Option<(String, Action)> {
     let rolls_back = lane.pending.iter().chain(lane.revisions.iter()).any(|other| {
         other.spec.kind == PromotionKind::Rollback && !other.phase().is_final() && !other.deleting()
     });
@@ -184,11 +185,11 @@ fn promote(world: &EnvironmentWorld, lane: &Lane<'_>, release: &str) -> Option<(
     let name = free_name(world, lane, format!("{}-{release}", environment.name()));
     let action = Action::CreatePromotion {
         name: name.clone(),
-        application: lane.application.to_owned(),
+        application: lane.application.clone(),
         spec: Box::new(PromotionSpec {
-            release: release.into(),
-            environment: environment.name().into(),
-            application: Some(lane.application.into()),
+            release: release.clone(),
+            environment: environment.environment_name(),
+            application: Some(lane.application.clone()),
             kind: PromotionKind::Promote,
             to_revision: None,
             reason: None,

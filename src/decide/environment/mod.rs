@@ -73,7 +73,7 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision<EnvironmentS
     let alarms = alarms(world, applications.values(), &after, &status.drift, stored, now);
     let message = [vec![message], alarms.urgent].concat().join("; ");
     status.message = Some(conditions::cut(&message, 4096));
-    let missing = world.project.missing_consent(environment.name());
+    let missing = world.project.missing_consent(environment);
     status.missing_consent = missing.filter(|_| reason == Reason::NotGranted).cloned();
     status.conditions =
         conditions::of_state(&state, &reason, &message, environment.generation(), stored, now);

@@ -7,7 +7,7 @@ use crate::decide::history::lane::Lane;
 const MOST_RECORDS: usize = 60;
 
 /// The entry of an application in the status of its environment.
-pub(super) fn entry(lane: &Lane<'_>, application: &str) -> ApplicationStatus {
+pub(super) fn entry(lane: &Lane<'_>) -> ApplicationStatus {
     let reference = |promotion: &Promotion| -> Option<RevisionRef> {
         let origin = lane.content_of(lane.revision(promotion.revision()?)?);
         let version = |promotion: &Promotion| promotion.status.as_ref()?.version.clone();
@@ -24,7 +24,7 @@ pub(super) fn entry(lane: &Lane<'_>, application: &str) -> ApplicationStatus {
     let number = current.and_then(Promotion::revision);
     let previous = lane.here().rev().find(|promotion| promotion.revision() < number);
     ApplicationStatus {
-        name: application.to_owned(),
+        name: lane.application.clone(),
         current: current.and_then(reference),
         previous: previous.and_then(reference),
         last_verified: lane.last_verified().and_then(reference),

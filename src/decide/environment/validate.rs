@@ -1,6 +1,6 @@
 //! Faults of a spec that depend on other objects: unknown names, cycles, a target namespace that another environment occupies.
 
-use crate::api::{Environment, EnvironmentName, Meta, Reason, RollbackPolicySpec};
+use crate::api::{Environment, EnvironmentName, Reason, RollbackPolicySpec};
 use crate::content::template_fault;
 use crate::decide::checks;
 use crate::decide::consent;
@@ -41,7 +41,7 @@ pub fn target(project: &Project, environment: &Environment) -> Option<Fault> {
             reason: Reason::NamespaceTerminating,
             message: format!("the namespace {namespace} is being deleted"),
         }),
-        Some(_) => project.missing_consent(environment.name()).map(|missing| Fault {
+        Some(_) => project.missing_consent(environment).map(|missing| Fault {
             reason: Reason::NotGranted,
             message: consent::message(environment, missing),
         }),
@@ -62,7 +62,8 @@ fn unknown_name(project: &Project, environment: &Environment) -> Option<Fault> {
 
 /// The cycle that an environment is part of, if `after` leads back to it.
 pub fn cycle(project: &Project, environment: &Environment) -> Option<Fault> {
-    let path = path_back(project, environment.name())?;
+    let start = environment.environment_name();
+    let path = path_back(project, &start)?;
     Some(Fault {
         reason: Reason::OrderCycle,
         message: format!(
@@ -73,9 +74,9 @@ pub fn cycle(project: &Project, environment: &Environment) -> Option<Fault> {
 }
 
 /// The path from an environment along `after` back to itself.
-fn path_back<'a>(project: &'a Project, start: &'a str) -> Option<Vec<&'a str>> {
+fn path_back<'a>(project: &'a Project, start: &'a EnvironmentName) -> Option<Vec<&'a str>> {
     let mut seen = BTreeSet::new();
-    let mut stack = vec![vec![start]];
+    let mut stack = vec![vec![start.as_str()]];
     while let Some(path) = stack.pop() {
         let after =
             path.last().and_then(|name| project.environments.get(*name)).map(|env| env.spec.after.as_slice());
@@ -93,17 +94,17 @@ fn path_back<'a>(project: &'a Project, start: &'a str) -> Option<Vec<&'a str>> {
     None
 }
 
-/// Whether `after` of `name` contains `other`, directly or through other environments.
-pub fn comes_after(project: &Project, name: &str, other: &str) -> bool {
+/// Whether `after` of an environment contains `other`, directly or through other environments.
+pub fn comes_after(project: &Project, environment: &Environment, other: &EnvironmentName) -> bool {
     let mut seen = BTreeSet::new();
-    let mut stack = vec![name];
-    while let Some(at) = stack.pop() {
-        for before in project.environments.get(at).map(|env| env.spec.after.as_slice()).unwrap_or_default() {
+    let mut stack = vec![environment.spec.after.as_slice()];
+    while let Some(after) = stack.pop() {
+        for before in after {
             if before == other {
                 return true;
             }
-            if seen.insert(before.as_str()) {
-                stack.push(before);
+            if seen.insert(before) {
+                stack.extend(project.environments.get(before).map(|env| env.spec.after.as_slice()));
             }
         }
     }
@@ -155,16 +156,13 @@ fn invalid_policy(project: &Project, environment: &Environment) -> Option<Fault>
 }
 
 /// The environments in the order in which a release passes them. Environments in a cycle come last, ordered by name.
-pub fn in_order(project: &Project) -> Vec<&str> {
-    let mut order: Vec<&str> = Vec::new();
-    let mut left: Vec<&str> = project.environments.keys().map(EnvironmentName::as_str).collect();
+pub fn in_order(project: &Project) -> Vec<&EnvironmentName> {
+    let mut order: Vec<&EnvironmentName> = Vec::new();
+    let mut left: Vec<&EnvironmentName> = project.environments.keys().collect();
     while !left.is_empty() {
         let ready = left.iter().position(|name| {
             project.environments.get(*name).is_none_or(|env| {
-                env.spec
-                    .after
-                    .iter()
-                    .all(|before| order.contains(&before.as_str()) || !left.contains(&before.as_str()))
+                env.spec.after.iter().all(|before| order.contains(&before) || !left.contains(&before))
             })
         });
         let next = left.remove(ready.unwrap_or(0));

@@ -43,7 +43,7 @@ pub(in crate::decide) fn requester_may_promote(
             "no requester is recorded, because the release is older than the admission policies; a user with the verb promote here can create a Promotion",
         );
     };
-    match project.may(Verb::Promote, environment.name(), &requester) {
+    match project.may(Verb::Promote, environment, &requester) {
         Some(true) => Gate::Open,
         Some(false) => Gate::closed(
             Reason::Requester,
@@ -157,7 +157,7 @@ pub fn counts(
             release.name()
         ));
     }
-    match project.may(Verb::Approve, environment.name(), approver) {
+    match project.may(Verb::Approve, environment, approver) {
         Some(true) => {}
         Some(false) => {
             return Err(format!(
@@ -182,7 +182,7 @@ pub fn counts(
 
 /// The rollback that took the release back after an approval was given: people decide about it again. A rejection stays.
 fn rolled_back_since(project: &Project, case: Case<'_>, approval: &Approval) -> Option<String> {
-    let lane = Lane::of(project, case.environment, case.release.application());
+    let lane = Lane::of(project, case.environment, &case.release.application_name());
     let rollback = lane.rolled_back_by(case.release)?;
     let is_old =
         approval.spec.decision == ApprovalDecision::Approve && approval.created() <= rollback.created();
@@ -270,11 +270,11 @@ pub fn tally(project: &Project, rules: &Approvals, case: Case<'_>, now: Timestam
         report: ApprovalsReport {
             of: ApprovalOf {
                 release: ObjectIdentity {
-                    name: case.release.name().to_owned(),
+                    name: case.release.release_name(),
                     uid: case.release.uid().to_owned(),
                 },
                 environment: ObjectIdentity {
-                    name: case.environment.name().to_owned(),
+                    name: case.environment.environment_name(),
                     uid: case.environment.uid().to_owned(),
                 },
                 digest: case.digest.to_owned(),

@@ -8,14 +8,14 @@ use crate::decide::world::{Freeze, Project};
 use jiff::Timestamp;
 
 /// Whether a freeze is in force in an environment.
-pub fn is_frozen(freeze: &Freeze, environment: &str, now: Timestamp) -> bool {
+pub fn is_frozen(freeze: &Freeze, environment: &Environment, now: Timestamp) -> bool {
     concerns(freeze, environment) && freeze.from <= now && now < freeze.to
 }
 
 /// Of the freezes in force that a change of this type does not pass, the one that ends last. The gate opens when it ends.
 pub fn freeze_in_force<'a>(
     project: &'a Project,
-    environment: &str,
+    environment: &Environment,
     change: Option<ChangeType>,
     now: Timestamp,
 ) -> Option<&'a Freeze> {
@@ -24,8 +24,8 @@ pub fn freeze_in_force<'a>(
     in_force.filter(|freeze| !passes(freeze)).max_by_key(|freeze| freeze.to)
 }
 
-fn concerns(freeze: &Freeze, environment: &str) -> bool {
-    freeze.environments.is_empty() || freeze.environments.iter().any(|name| name == environment)
+fn concerns(freeze: &Freeze, environment: &Environment) -> bool {
+    freeze.environments.is_empty() || freeze.environments.iter().any(|name| name == environment.name())
 }
 
 /// The deadline of a release, if it is in the future.
@@ -74,7 +74,7 @@ pub(in crate::decide) fn is_not_frozen(
     now: Timestamp,
 ) -> Gate {
     let change = declared(project, environment, release);
-    match freeze_in_force(project, environment.name(), Some(change.counts_as), now) {
+    match freeze_in_force(project, environment, Some(change.counts_as), now) {
         None => Gate::Open,
         Some(freeze) => {
             let passing = match freeze.passes.as_slice() {
@@ -97,7 +97,7 @@ pub(in crate::decide) fn is_not_frozen(
 }
 
 /// The next time at which a freeze of an environment starts or ends.
-pub fn next_freeze(project: &Project, environment: &str, now: Timestamp) -> Option<Timestamp> {
+pub fn next_freeze(project: &Project, environment: &Environment, now: Timestamp) -> Option<Timestamp> {
     let times = project
         .freezes
         .iter()

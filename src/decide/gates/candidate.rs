@@ -18,7 +18,7 @@ pub fn candidate<'a>(
     now: Timestamp,
 ) -> Option<(&'a CachedRelease, Gate)> {
     let mut waiting = None;
-    for release in releases_of(project, lane.application) {
+    for release in releases_of(project, &lane.application) {
         if has_promotion(lane, release) {
             // A release that was promoted here is not promoted again, and no release older than a verified one is.
             let is_verified = lane.verified_at(release).is_some();

@@ -33,7 +33,7 @@ pub fn declared(project: &Project, environment: &Environment, release: &CachedRe
     if declared == ChangeType::Normal {
         return Declared { declared, counts_as: declared, refusal: None };
     }
-    match refusal(project, environment.name(), release, declared) {
+    match refusal(project, environment, release, declared) {
         None => Declared { declared, counts_as: declared, refusal: None },
         Some(why) => Declared {
             declared,
@@ -45,7 +45,7 @@ pub fn declared(project: &Project, environment: &Environment, release: &CachedRe
 
 fn refusal(
     project: &Project,
-    environment: &str,
+    environment: &Environment,
     release: &CachedRelease,
     declared: ChangeType,
 ) -> Option<String> {
@@ -64,8 +64,9 @@ fn refusal(
     match project.may(Verb::Declare, environment, &requester) {
         Some(true) => None,
         Some(false) => Some(format!(
-            "{name} may not declare {} changes; grant them the verb declare on environments/{environment}",
-            declared.as_str()
+            "{name} may not declare {} changes; grant them the verb declare on environments/{}",
+            declared.as_str(),
+            environment.name()
         )),
         None => Some(format!("checking with the API server whether {name} may declare")),
     }

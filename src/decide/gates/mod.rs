@@ -85,13 +85,13 @@ impl Requested {
 /// `spec.until` ends the path of a release, and an Observed environment only has releases that were captured there.
 fn is_a_stage(project: &Project, environment: &Environment, release: &CachedRelease) -> Gate {
     if let Some(until) = release.until() {
-        if !project.environments.contains_key(until) {
+        if !project.environments.contains_key(&until) {
             return Gate::closed(
                 Reason::Environment,
                 format!("spec.until names {until}, which does not exist in this project"),
             );
         }
-        let beyond = environment.name() != until && validate::comes_after(project, environment.name(), until);
+        let beyond = environment.name() != until && validate::comes_after(project, environment, &until);
         if beyond {
             return Gate::Never {
                 why: Exclusion::NotAStage,
@@ -109,13 +109,13 @@ fn is_a_stage(project: &Project, environment: &Environment, release: &CachedRele
         );
     }
     let source = release.captured_from();
-    if environment.spec.delivery == Delivery::Observed && source != Some(environment.name()) {
+    if environment.spec.delivery == Delivery::Observed && source.as_deref() != Some(environment.name()) {
         return Gate::Never {
             why: Exclusion::NotAStage,
             message: "another tool deploys to this environment, and the release was not captured here".into(),
         };
     }
-    if environment.spec.delivery == Delivery::Managed && source == Some(environment.name()) {
+    if environment.spec.delivery == Delivery::Managed && source.as_deref() == Some(environment.name()) {
         return Gate::Never { why: Exclusion::NotAStage, message: "the release was captured here".into() };
     }
     Gate::Open
@@ -203,7 +203,7 @@ fn verified_before(
                 format!("spec.after names {name}, which does not exist in this project"),
             );
         };
-        let lane = Lane::of(project, before, release.application());
+        let lane = Lane::of(project, before, &release.application_name());
         let failed = || lane.latest(release).is_some_and(|last| last.phase() == PromotionPhase::Failed);
         match lane.verified_at(release) {
             Some(_) if lane.was_rolled_back(release) => {

@@ -39,7 +39,7 @@ fn an_override_counts_for_the_recalls_that_its_author_knew() {
     ] {
         let project = recalled(&changes, json!({}));
         let (prod, release) = (the_environment(&project, "prod"), the_release(&project, "shop-1.1.0"));
-        let lane = Lane::of(&project, &prod, "shop");
+        let lane = Lane::of(&project, &prod, &"shop".into());
         let promotion = lane.current().unwrap();
         assert_eq!(lane.recalled_by(promotion).is_some(), applies, "{changes}");
         let gates = promotion.spec.override_.as_ref().map(|it| it.gates.clone()).unwrap_or_default();

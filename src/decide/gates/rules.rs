@@ -159,7 +159,7 @@ pub fn list(
     promotion: Option<&Promotion>,
     now: Timestamp,
 ) -> Vec<Listed> {
-    let lane = Lane::of(project, environment, release.application());
+    let lane = Lane::of(project, environment, &release.application_name());
     let requested = promotion.map_or(Requested::ByController, Requested::of);
     let asked = promotion.and_then(|promotion| Some((promotion, promotion.spec.override_.as_ref()?)));
     let overridden = asked
@@ -188,7 +188,7 @@ pub fn evaluate(
     overridden: &[GateName],
     now: Timestamp,
 ) -> Gate {
-    let lane = Lane::of(project, environment, release.application());
+    let lane = Lane::of(project, environment, &release.application_name());
     let case = Case { project, environment, lane, release, requested, now };
     let is_closed = |gate: &Gate| match gate {
         Gate::Open => false,

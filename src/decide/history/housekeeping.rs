@@ -33,12 +33,12 @@ pub fn dry_runs(world: &EnvironmentWorld, now: Timestamp) -> (Vec<Action>, Optio
         |(nth, it): &(usize, &Promotion)| *nth >= MOST_DRY_RUNS || later(end(it), DRY_RUN_STAYS) <= now;
     let (due, left): (Vec<_>, Vec<_>) = ended.into_iter().enumerate().partition(is_due);
     let next = left.into_iter().map(|(_, it)| later(end(it), DRY_RUN_STAYS)).min();
-    (due.into_iter().map(|(_, it)| deletion(name, it)).collect(), next)
+    (due.into_iter().map(|(_, it)| deletion(&world.environment, it)).collect(), next)
 }
 
-fn deletion(environment: &str, promotion: &Promotion) -> Action {
+fn deletion(environment: &Environment, promotion: &Promotion) -> Action {
     Action::DeletePromotion {
-        environment: environment.to_owned(),
+        environment: environment.environment_name(),
         name: promotion.name().to_owned(),
         uid: promotion.uid().to_owned(),
     }
@@ -56,7 +56,7 @@ pub fn trim(world: &EnvironmentWorld, applications: &BTreeMap<ApplicationName, P
         for promotion in
             surplus(project, &lane, limit).into_iter().chain(never_started(project, &lane, limit))
         {
-            actions.push(deletion(world.environment.name(), promotion));
+            actions.push(deletion(&world.environment, promotion));
         }
     }
     if let (Some(contents), true) = (&world.contents, actions.is_empty()) {
@@ -66,8 +66,7 @@ pub fn trim(world: &EnvironmentWorld, applications: &BTreeMap<ApplicationName, P
     }
     actions.extend(world.unnamed_copies.iter().map(|(key, uid)| Action::Delete {
         target: Target {
-            project: world.project.name.clone(),
-            environment: world.environment.name().into(),
+            environment: world.project.id(&world.environment),
             location: world.environment.location(),
         },
         key: key.clone(),
@@ -118,7 +117,7 @@ fn surplus<'a>(project: &Project, lane: &Lane<'a>, limit: usize) -> Vec<&'a Prom
     }
     // Approvals that were given before a rollback do not count again.
     for approval in project.approvals.values().filter(|one| one.spec.environment.name == lane.environment) {
-        let release = project.releases.get(approval.spec.release.name.as_str());
+        let release = project.releases.get(&approval.spec.release.name);
         retained.extend(release.and_then(|release| lane.rolled_back_by(release)).map(Meta::name));
     }
     // A recall finds what runs by the revision that it comes from.

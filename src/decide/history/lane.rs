@@ -2,7 +2,10 @@
 //!
 //! Invariant: promotions are the only record of what runs where. Everything else is computed from them here.
 
-use crate::api::{CachedRelease, Environment, Meta, Promotion, PromotionKind, PromotionPhase, Recall};
+use crate::api::{
+    ApplicationName, CachedRelease, Environment, EnvironmentName, Meta, Promotion, PromotionKind,
+    PromotionPhase, Recall,
+};
 use crate::decide::world::Project;
 use jiff::Timestamp;
 
@@ -10,9 +13,9 @@ use jiff::Timestamp;
 #[derive(Clone, Debug)]
 pub struct Lane<'a> {
     /// The environment.
-    pub environment: &'a str,
+    pub environment: EnvironmentName,
     /// The application.
-    pub application: &'a str,
+    pub application: ApplicationName,
     /// Its promotions with a revision, oldest first.
     pub revisions: Vec<&'a Promotion>,
     /// Its promotions without one, oldest first.
@@ -53,16 +56,16 @@ pub fn is_of_other_content(promotion: &Promotion, release: &CachedRelease) -> bo
 
 impl<'a> Lane<'a> {
     /// The lane of an application in an environment of a project.
-    pub fn of(project: &'a Project, environment: &'a Environment, application: &'a str) -> Self {
+    pub fn of(project: &'a Project, environment: &Environment, application: &ApplicationName) -> Self {
         let name = environment.name();
         let all = project.promotions.values().map(AsRef::as_ref);
         let here = all.filter(|promotion: &&Promotion| promotion.spec.environment == name);
-        let of_it = here.filter(|promotion| project.application_of(promotion) == Some(application));
+        let of_it = here.filter(|promotion| project.is_of(promotion, application));
         Self::among(of_it, project, environment, application)
     }
 
     /// The lane of another application that was loaded with the project.
-    pub fn of_other(project: &'a Project, environment: &'a Environment, application: &'a str) -> Self {
+    pub fn of_other(project: &'a Project, environment: &Environment, application: &ApplicationName) -> Self {
         let all = project.others.get(application).into_iter().flatten().map(AsRef::as_ref);
         let here = all.filter(|promotion: &&Promotion| promotion.spec.environment == environment.name());
         Self::among(here, project, environment, application)
@@ -71,10 +74,9 @@ impl<'a> Lane<'a> {
     fn among(
         promotions: impl Iterator<Item = &'a Promotion>,
         project: &'a Project,
-        environment: &'a Environment,
-        application: &'a str,
+        environment: &Environment,
+        application: &ApplicationName,
     ) -> Self {
-        let name = environment.name();
         let mut revisions = Vec::new();
         let mut pending = Vec::new();
         for promotion in promotions {
@@ -87,8 +89,9 @@ impl<'a> Lane<'a> {
         pending.sort_by(|a, b| (a.created(), a.name()).cmp(&(b.created(), b.name())));
         let namespace_uid = project.namespace(environment).map(|facts| facts.uid.as_str());
         let recalls = project.recalls.iter().map(AsRef::as_ref);
-        let recalls = recalls.filter(|recall| recall.spec.application == application).collect();
-        Self { environment: name, application, revisions, pending, recalls, namespace_uid }
+        let recalls = recalls.filter(|recall| recall.spec.application == *application).collect();
+        let (environment, application) = (environment.environment_name(), application.clone());
+        Self { environment, application, revisions, pending, recalls, namespace_uid }
     }
 
     /// The number of the next revision.

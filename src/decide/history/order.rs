@@ -1,6 +1,6 @@
 //! The order of releases.
 
-use crate::api::{CachedRelease, Meta, Promotion, PromotionKind, PromotionPhase};
+use crate::api::{ApplicationName, CachedRelease, Meta, Promotion, PromotionKind, PromotionPhase};
 use crate::decide::world::Project;
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -44,11 +44,11 @@ fn has_greater_version(release: &CachedRelease, promotion: &Promotion) -> bool {
 }
 
 /// The releases of one application, newest first, without those that are being deleted.
-pub fn releases_of<'a>(project: &'a Project, application: &str) -> Vec<&'a Arc<CachedRelease>> {
+pub fn releases_of<'a>(project: &'a Project, application: &ApplicationName) -> Vec<&'a Arc<CachedRelease>> {
     let mut releases: Vec<_> = project
         .releases
         .values()
-        .filter(|release| release.application() == application && !release.deleting())
+        .filter(|release| *application == *release.application() && !release.deleting())
         .collect();
     releases.sort_by(|a, b| newer(b, a));
     releases

@@ -17,7 +17,7 @@ pub fn other_content<'a>(
     let wrote = project.promotions.values().map(AsRef::as_ref).filter(|promotion: &&Promotion| {
         promotion.spec.kind == PromotionKind::Promote
             && promotion.revision().is_some()
-            && project.application_of(promotion) == Some(release.application())
+            && project.is_of(promotion, &release.application_name())
             && is_of_version(promotion, release)
     });
     let (mut same, mut other) = (false, None);

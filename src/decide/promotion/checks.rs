@@ -332,9 +332,9 @@ fn asker<'a>(scene: &'a Scene<'_>, wanted: &'a [Desired], rolled_out: Option<Tim
     Asker {
         words: vec![
             ("project", scene.world.project.name.to_string()),
-            ("environment", scene.target().environment.to_string()),
+            ("environment", scene.environment.name().to_owned()),
             ("namespace", scene.environment.spec.namespace.to_string()),
-            ("application", scene.application.to_owned()),
+            ("application", scene.application.to_string()),
             ("version", version.unwrap_or_default()),
             ("release", scene.world.promotion.spec.release.to_string()),
         ],
@@ -382,6 +382,7 @@ pub(super) fn with_action<'a>(scene: &Scene<'a>, action: Option<FailureAction>) 
     let action = action.unwrap_or(scene.policy.action);
     Scene {
         policy: RollbackPolicySpec { action, ..scene.policy.clone() },
+        application: scene.application.clone(),
         lane: scene.lane.clone(),
         status: scene.status.clone(),
         ..*scene

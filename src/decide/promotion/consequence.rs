@@ -262,11 +262,11 @@ fn rollback_name(failure: &Failure<'_>) -> String {
 fn roll_back(failure: &Failure<'_>, revision: i64, reason: &Reason, message: &str) -> Action {
     Action::CreatePromotion {
         name: rollback_name(failure),
-        application: failure.lane.application.to_owned(),
+        application: failure.lane.application.clone(),
         spec: Box::new(PromotionSpec {
             release: failure.promotion.spec.release.clone(),
-            environment: failure.environment.name().into(),
-            application: Some(failure.lane.application.into()),
+            environment: failure.environment.environment_name(),
+            application: Some(failure.lane.application.clone()),
             kind: PromotionKind::Rollback,
             to_revision: Some(revision),
             cause: Some(cut(reason.as_str(), 64)),

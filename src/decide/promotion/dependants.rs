@@ -16,7 +16,7 @@ pub(super) fn rolled_back_first(scene: &Scene<'_>) -> Option<Decision> {
     let target = scene.lane.revision(number);
     let version =
         target.and_then(|target| scene.lane.content_of(target)?.status.as_ref()?.version.as_deref());
-    let found = dependants(&scene.world.project, scene.environment, scene.application, version);
+    let found = dependants(&scene.world.project, scene.environment, &scene.application, version);
     let until = until(scene, &found);
     let is_over = scene.now >= until;
     let was_tried = scene.status.reason.as_deref() == Some(Reason::Requires.as_str());

@@ -4,7 +4,7 @@
 
 use super::gates::is_overridden;
 use super::{Decision, Scene};
-use crate::api::{DriftMode, DriftedField, FIELD_MANAGER, GateName, Meta, Reason};
+use crate::api::{DriftMode, DriftedField, FIELD_MANAGER, GateName, Reason};
 use crate::content::Plan;
 use crate::content::ownership::drift::drift;
 use crate::decide::environment::drift::{field_of, how_to_restore, running};
@@ -19,7 +19,7 @@ const AGAIN: SignedDuration = SignedDuration::from_secs(60);
 
 /// The drift of every object that the running revision wrote.
 pub(super) fn found(scene: &Scene<'_>) -> Vec<DriftedField> {
-    let is_compared = running(&scene.world.project, scene.environment, scene.application).is_some();
+    let is_compared = running(&scene.world.project, scene.environment, &scene.application).is_some();
     let Some(Ok(replaced)) = scene.world.plans.replaced.as_ref().filter(|_| is_compared) else {
         return Vec::new();
     };
@@ -27,7 +27,7 @@ pub(super) fn found(scene: &Scene<'_>) -> Vec<DriftedField> {
     let live = items.filter_map(|item| Some((item, scene.world.live.get(&item.key)?.present()?)));
     live.flat_map(|(item, live)| {
         let fields = drift(live, &item.object, FIELD_MANAGER, NAMED);
-        fields.into_iter().map(|field| field_of(&item.key, scene.application, &field)).collect::<Vec<_>>()
+        fields.into_iter().map(|field| field_of(&item.key, &scene.application, &field)).collect::<Vec<_>>()
     })
     .collect()
 }
@@ -53,7 +53,7 @@ pub(super) fn closed(scene: &Scene<'_>, plan: &Plan) -> Option<Decision> {
     let message = format!(
         "{}; {}; users granted override can pass the gate Drift",
         sentences(&found),
-        how_to_restore(&scene.environment.name().into())
+        how_to_restore(scene.environment)
     );
     Some(scene.wait(&Reason::Drift, &message, wake_at))
 }

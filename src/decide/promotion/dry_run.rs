@@ -86,7 +86,7 @@ fn impossible(scene: &Scene<'_>) -> Option<Outcome> {
     let answer = spec
         .requested_by
         .as_ref()
-        .map(|user| scene.world.project.may(Verb::Promote, scene.environment.name(), user));
+        .map(|user| scene.world.project.may(Verb::Promote, scene.environment, user));
     // None inside: the API server is being asked.
     (answer != Some(None)).then(|| refused(Reason::Requester, &why))
 }

@@ -202,7 +202,7 @@ pub(super) fn missing_consent(scene: &Scene<'_>) -> Option<(Reason, String, Opti
         }
         Some(_) => {}
     }
-    match scene.world.project.grant(scene.environment.name()) {
+    match scene.world.project.grant(scene.environment) {
         Grant::Granted => None,
         Grant::NotAsked => Some((
             Reason::NotGranted,
@@ -226,11 +226,11 @@ pub(super) fn missing_right(scene: &Scene<'_>) -> Option<String> {
     let Some(user) = &spec.requested_by else {
         return Some("its requester is not recorded because it was created without the admission policies; create another Promotion".into());
     };
-    let environment = scene.environment.name();
+    let environment = scene.environment;
     let verbs = [Some(Verb::Promote), spec.override_.as_ref().map(|_| Verb::Override)];
     verbs.into_iter().flatten().find_map(|verb| match scene.world.project.may(verb, environment, user) {
         Some(true) => None,
-        Some(false) => Some(format!("{} may not {} in {environment}", user.username, verb.as_str())),
+        Some(false) => Some(format!("{} may not {} in {}", user.username, verb.as_str(), environment.name())),
         None => {
             Some(format!("the API server is being asked whether {} may {}", user.username, verb.as_str()))
         }

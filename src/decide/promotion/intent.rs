@@ -118,7 +118,7 @@ fn record(scene: &Scene<'_>, records: &mut Vec<Record>, content: &Digested) -> R
     let name = sealed.name.clone();
     records.push(Record {
         sealed,
-        application: scene.application.to_owned(),
+        application: scene.application.clone(),
         owners: vec![Owner::environment(scene.environment)],
     });
     Ok(name)
@@ -147,11 +147,11 @@ pub(super) fn launch(
     let note = match scene.is_rollback() {
         true => warning(
             Reason::RollbackStarted,
-            format!("{}: revision {} starts: {message}", scene.target().environment, scene.revision()),
+            format!("{}: revision {} starts: {message}", scene.environment.name(), scene.revision()),
         ),
         false => note(
             Reason::PromotionStarted,
-            format!("{}: revision {} starts: {message}", scene.target().environment, scene.revision()),
+            format!("{}: revision {} starts: {message}", scene.environment.name(), scene.revision()),
         ),
     };
     Decision {

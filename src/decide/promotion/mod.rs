@@ -86,8 +86,8 @@ use super::environment::validate;
 use super::history::lane::{Lane, is_of_other_content};
 use super::world::PromotionWorld;
 use crate::api::{
-    CachedRelease, Environment, Meta, PromotionKind, PromotionPhase, PromotionStatus, Reason,
-    RollbackPolicySpec,
+    ApplicationName, CachedRelease, Environment, Meta, PromotionKind, PromotionPhase, PromotionStatus,
+    Reason, RollbackPolicySpec,
 };
 use crate::content::ownership::owner;
 use jiff::{SignedDuration, Timestamp};
@@ -124,7 +124,7 @@ pub fn decide(world: &PromotionWorld, now: Timestamp) -> Decision {
     let Some(application) = world.project.application_of(&world.promotion) else {
         return unknown(world, now, format!("spec.release names {}, which does not exist", spec.release));
     };
-    let lane = Lane::of(&world.project, environment, application);
+    let lane = Lane::of(&world.project, environment, &application);
     let mut scene = Scene {
         world,
         environment,
@@ -162,7 +162,7 @@ pub fn decide(world: &PromotionWorld, now: Timestamp) -> Decision {
 pub(super) struct Scene<'a> {
     world: &'a PromotionWorld,
     environment: &'a Environment,
-    application: &'a str,
+    application: ApplicationName,
     release: Option<&'a CachedRelease>,
     policy: RollbackPolicySpec,
     lane: Lane<'a>,
@@ -186,16 +186,12 @@ impl Scene<'_> {
     }
 
     fn target(&self) -> Target {
-        Target {
-            project: self.world.project.name.clone(),
-            environment: self.environment.name().into(),
-            location: self.environment.location(),
-        }
+        Target { environment: self.world.project.id(self.environment), location: self.environment.location() }
     }
 
     /// The value of the owner annotation on every written object.
     fn owner(&self) -> String {
-        owner(&self.world.project.name, self.environment.name(), self.application)
+        owner(&self.world.project.id(self.environment), &self.application)
     }
 
     /// When the promotion started; now, if it has not.
@@ -228,7 +224,7 @@ impl Scene<'_> {
     ) -> PromotionStatus {
         status.observed_generation = self.world.promotion.generation();
         status.phase = phase;
-        status.application = Some(self.application.into());
+        status.application = Some(self.application.clone());
         // The content is fixed before anything is written.
         if status.release_digest.is_none() && self.world.promotion.revision().is_none() && !self.is_rollback()
         {

@@ -7,8 +7,7 @@ use super::removals::due_after_window;
 use super::schedules::with_a_bad_run;
 use super::test_runs;
 use crate::api::{
-    ChangeAction, Delivery, Environment, Meta, ObjectChange, ObjectRef, Promotion, PromotionKind,
-    PromotionPhase,
+    ChangeAction, Delivery, Environment, ObjectChange, ObjectRef, Promotion, PromotionKind, PromotionPhase,
 };
 use crate::content::object::defaults::DEFAULT_KINDS;
 use crate::content::ownership::owner;
@@ -28,7 +27,7 @@ pub fn contents(project: &Project, promotion: &Promotion) -> (Option<String>, Op
     let Some(application) = project.application_of(promotion) else {
         return (None, None);
     };
-    let lane = Lane::of(project, environment, application);
+    let lane = Lane::of(project, environment, &application);
     let status = promotion.status.as_ref();
     let replaced = match status.and_then(|status| status.replaces) {
         Some(number) => lane.revision(number),
@@ -52,7 +51,7 @@ pub fn contents(project: &Project, promotion: &Promotion) -> (Option<String>, Op
 /// The name of the Content whose tests have to pass beside those of the promotion.
 pub fn regression(project: &Project, promotion: &Promotion) -> Option<String> {
     let environment = project.environments.get(&promotion.spec.environment)?;
-    let lane = Lane::of(project, environment, project.application_of(promotion)?);
+    let lane = Lane::of(project, environment, &project.application_of(promotion)?);
     test_runs::regression_source(&lane, environment, promotion)?.status.as_ref()?.content.clone()
 }
 
@@ -63,9 +62,9 @@ pub fn plans(world: &PromotionWorld) -> Plans {
     let (Some(environment), Some(application)) = (environment, project.application_of(promotion)) else {
         return Plans::default();
     };
-    let lane = Lane::of(project, environment, application);
+    let lane = Lane::of(project, environment, &application);
     let started = promotion.revision();
-    let owner = owner(&project.name, environment.name(), application);
+    let owner = owner(&project.id(environment), &application);
     let run = started.unwrap_or_else(|| lane.next_revision()).to_string();
     let to = Destination { namespace: &environment.spec.namespace, owner: &owner, run: &run };
     let baseline = restores_baseline(&lane, promotion);
@@ -136,7 +135,7 @@ fn objects_to_write(world: &PromotionWorld) -> BTreeSet<ObjectKey> {
     }
     let plans = [&world.plans.content, &world.plans.replaced].into_iter().flatten().flatten();
     let mut keys: BTreeSet<ObjectKey> = plans.flat_map(Plan::keys).cloned().collect();
-    let lane = Lane::of(project, environment, application);
+    let lane = Lane::of(project, environment, &application);
     keys.extend(lane.current().map(left_behind).unwrap_or_default());
     if promotion.spec.kind == PromotionKind::Rollback {
         // A rollback also reverts the objects that later revisions than its target changed.

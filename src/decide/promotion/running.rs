@@ -51,7 +51,7 @@ pub(super) fn decide(scene: &Scene<'_>) -> Turn {
             });
         }
     };
-    if let Some(missing) = scene.world.project.missing_consent(scene.environment.name()) {
+    if let Some(missing) = scene.world.project.missing_consent(scene.environment) {
         let message = consent::message(scene.environment, missing);
         let status = waits_for_a_person(scene, scene.status.clone(), true);
         let again = Some(later(scene.now, super::RETRY));

@@ -1,7 +1,8 @@
 //! What a recall means in one lane: whether the recalled content runs there, and what follows.
 
 use crate::api::{
-    Delivery, Environment, GROUP, Meta, Promotion, PromotionKind, PromotionPhase, Reason, Recall, VERSION,
+    Delivery, Environment, GROUP, Meta, Promotion, PromotionKind, PromotionPhase, Reason, Recall,
+    ReleaseName, VERSION,
 };
 use crate::decide::history::lane::Lane;
 use crate::decide::history::recalled::is_overridden;
@@ -132,7 +133,7 @@ pub fn why(recall: &Recall) -> String {
 }
 
 /// That no verified content is left, and what a person can do. A rollback to revision 0 is a command to copy.
-pub fn no_target_left(project: &Project, lane: &Lane<'_>, release: &str) -> String {
+pub fn no_target_left(project: &Project, lane: &Lane<'_>, release: &ReleaseName) -> String {
     const LEFT: &str =
         "no verified content that is not recalled is left to roll back to, so nothing is written";
     if !has_healthy_baseline(lane) {

@@ -64,11 +64,11 @@ fn roll_back(
     let origin = origin.and_then(|current| lane.content_of(current)).unwrap_or(current);
     Action::CreatePromotion {
         name: name.to_owned(),
-        application: lane.application.to_owned(),
+        application: lane.application.clone(),
         spec: Box::new(PromotionSpec {
             release: origin.spec.release.clone(),
-            environment: environment.name().into(),
-            application: Some(lane.application.into()),
+            environment: environment.environment_name(),
+            application: Some(lane.application.clone()),
             kind: PromotionKind::Rollback,
             to_revision: Some(to),
             cause: Some(Reason::Recalled.to_string()),

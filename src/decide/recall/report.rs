@@ -21,7 +21,7 @@ pub(super) fn line(
 ) -> Option<RecalledIn> {
     let of = |state: Reason, message: String, promotion: Option<&str>| {
         Some(RecalledIn {
-            name: lane.environment.into(),
+            name: lane.environment.clone(),
             state: state.to_string(),
             message: cut(&message, 1024),
             promotion: promotion.map(str::to_owned),
@@ -54,7 +54,7 @@ pub(super) fn line(
         }
         Disposition::NoTarget => {
             let release = lane.current().and_then(|current| lane.content_of(current));
-            let release = release.map(|origin| origin.spec.release.to_string()).unwrap_or_default();
+            let release = release.map(|origin| origin.spec.release.clone()).unwrap_or_default();
             of(Reason::NoTarget, no_target_left(project, lane, &release), None)
         }
     }
@@ -97,7 +97,7 @@ fn past(project: &Project, lane: &Lane<'_>, recall: &Recall) -> Option<RecalledI
         | PromotionPhase::Compared => (Reason::RolledBack, restored(rollback)),
     };
     Some(RecalledIn {
-        name: lane.environment.into(),
+        name: lane.environment.clone(),
         state: state.to_string(),
         message: cut(&message, 1024),
         promotion: Some(rollback.name().to_owned()),

@@ -65,7 +65,7 @@ pub fn decide(world: &ReleaseWorld, now: Timestamp) -> Decision<ReleaseStatus> {
             decision.memory = decision.report.take();
             decision.records = vec![Record {
                 sealed: sealed.clone(),
-                application: world.release.application().to_owned(),
+                application: world.release.application_name(),
                 owners: owners(world),
             }];
             let warning = unpinned > 0;

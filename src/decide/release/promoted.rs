@@ -20,7 +20,7 @@ pub(super) fn of_promotion(
     let phase = promotion.phase();
     let status = promotion.status.as_ref();
     let stage = Stage {
-        name: environment.name().to_owned(),
+        name: environment.environment_name(),
         at: At::Promotion(phase),
         until: None,
         message: status.and_then(|status| status.message.clone()).unwrap_or_default(),

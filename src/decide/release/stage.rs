@@ -1,6 +1,6 @@
 //! Where a release is in one environment: data, and its words in the status.
 
-use crate::api::{CachedRelease, PromotionPhase, Reason, StageStatus};
+use crate::api::{CachedRelease, EnvironmentName, PromotionPhase, Reason, StageStatus};
 use crate::decide::conditions::seconds;
 use crate::decide::gates::gate::Exclusion;
 use crate::decide::history::lane::Lane;
@@ -13,7 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 #[derive(Clone, Debug)]
 pub struct Stage {
     /// The environment.
-    pub name: String,
+    pub name: EnvironmentName,
     /// Where the release is in this environment.
     pub at: At,
     /// When the gate opens without a change.

@@ -2,7 +2,7 @@
 
 use super::promoted::of_promotion;
 use super::stage::{At, IN_PROGRESS, Stage, newer_is_verified};
-use crate::api::{CachedRelease, Environment, Meta, PromotionPhase, Reason, ReleaseStatus};
+use crate::api::{CachedRelease, Environment, PromotionPhase, Reason, ReleaseStatus};
 use crate::decide::environment::validate::{self, in_order};
 use crate::decide::gates::declared::declared;
 use crate::decide::gates::gate::Gate;
@@ -35,7 +35,7 @@ pub fn stage(
     status: &ReleaseStatus,
     now: Timestamp,
 ) -> Stage {
-    let lane = Lane::of(project, environment, release.application());
+    let lane = Lane::of(project, environment, &release.application_name());
     if let Some(promotion) = lane.latest(release) {
         return of_promotion(project, environment, &lane, release, promotion, now);
     }
@@ -43,7 +43,7 @@ pub fn stage(
         return stage;
     }
     let mut stage = Stage {
-        name: environment.name().to_owned(),
+        name: environment.environment_name(),
         at: At::InProgress,
         until: None,
         message: String::new(),
@@ -119,7 +119,7 @@ pub fn consent<'a>(
     let exists =
         |environment: &Environment| project.namespace(environment).is_some_and(|facts| !facts.terminating);
     let could_enter = |environment: &Environment| {
-        Lane::of(project, environment, release.application()).of_release(release).next().is_none()
+        Lane::of(project, environment, &release.application_name()).of_release(release).next().is_none()
             && matches!(
                 evaluate(project, environment, release, Requested::ByController, &[], now),
                 // Once the content is captured, every gate may be open.

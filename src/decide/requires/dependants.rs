@@ -2,7 +2,8 @@
 
 use super::{meets, version};
 use crate::api::{
-    Delivery, Environment, HOLDS, Meta, Promotion, PromotionKind, PromotionSpec, Reason, Requirement,
+    ApplicationName, Delivery, Environment, HOLDS, Meta, Promotion, PromotionKind, PromotionSpec, Reason,
+    Requirement,
 };
 use crate::decide::conditions::cut;
 use crate::decide::decision::{Action, Owner};
@@ -35,7 +36,7 @@ impl Dependant<'_> {
 pub fn dependants<'a>(
     project: &'a Project,
     environment: &'a Environment,
-    application: &str,
+    application: &ApplicationName,
     to: Option<&str>,
 ) -> Vec<Dependant<'a>> {
     if environment.spec.delivery == Delivery::Observed {
@@ -48,8 +49,8 @@ pub fn dependants<'a>(
 fn dependant<'a>(
     project: &'a Project,
     environment: &'a Environment,
-    other: &'a str,
-    application: &str,
+    other: &ApplicationName,
+    application: &ApplicationName,
     to: Option<&str>,
 ) -> Option<Dependant<'a>> {
     let lane = Lane::of_other(project, environment, other);
@@ -76,11 +77,11 @@ fn dependant<'a>(
     );
     let action = Action::CreatePromotion {
         name: name.clone(),
-        application: other.to_owned(),
+        application: other.clone(),
         spec: Box::new(PromotionSpec {
             release: origin.spec.release.clone(),
-            environment: environment.name().into(),
-            application: Some(other.into()),
+            environment: environment.environment_name(),
+            application: Some(other.clone()),
             kind: PromotionKind::Rollback,
             to_revision: Some(target),
             cause: Some(Reason::Requires.to_string()),
@@ -105,7 +106,7 @@ fn is_held(current: &Promotion) -> bool {
 fn broken<'a>(
     project: &Project,
     promotion: &'a Promotion,
-    application: &str,
+    application: &ApplicationName,
     to: Option<&str>,
 ) -> Option<&'a Requirement> {
     let required = promotion.status.as_ref()?.requires.iter().find(|it| it.application == *application)?;

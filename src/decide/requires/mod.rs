@@ -56,7 +56,7 @@ fn version<'a>(lane: &Lane<'a>, promotion: &'a Promotion) -> Option<String> {
 fn meets(project: &Project, version: &str, required: &Requirement) -> bool {
     let promotions = project.others.get(&required.application).into_iter().flatten();
     let own = project.promotions.values();
-    let of_it = own.filter(|it| project.application_of(it) == Some(required.application.as_str()));
+    let of_it = own.filter(|it| project.is_of(it, &required.application));
     is_at_least(version, &required.version, promotions.chain(of_it).map(AsRef::as_ref))
 }
 

@@ -1,5 +1,6 @@
 //! What was observed of the fields that Towpath wrote and another manager changed.
 
+use crate::api::ApplicationName;
 use crate::content::ObjectKey;
 use crate::content::ownership::drift::Drift;
 use std::collections::BTreeSet;
@@ -22,7 +23,7 @@ pub struct Drifted {
     /// The object.
     pub key: ObjectKey,
     /// The application that it belongs to.
-    pub application: String,
+    pub application: ApplicationName,
     /// The fields.
     pub fields: Vec<Drift>,
 }

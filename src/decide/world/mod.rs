@@ -20,7 +20,9 @@ pub use provider::{ProviderHealth, ProviderWorld};
 pub use test_run::{Passed, TestPod, TestRun, Tests};
 pub use workload::{Container, Custom, Ended, OutdatedPod, Pod, Run, StoppingPod, Workload};
 
-use crate::api::{Approval, CachedRelease, Environment, Promotion, Reason, Recall, RollbackPolicy};
+use crate::api::{
+    Approval, CachedRelease, Environment, NamespaceName, Promotion, Reason, Recall, RollbackPolicy,
+};
 use crate::content::{ContentError, Digested, ObjectKey, Plan, Sealed, TestJob};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -126,11 +128,11 @@ pub struct FreezesWorld {
     /// The projects, with only their environments and freezes.
     pub projects: Vec<Project>,
     /// The published data. None if nothing was published yet.
-    pub published: Option<BTreeMap<String, String>>,
+    pub published: Option<BTreeMap<NamespaceName, String>>,
     /// The resource version of the published data.
     pub version: Option<String>,
     /// Published namespaces of projects that another controller reconciles.
-    pub foreign: BTreeSet<String>,
+    pub foreign: BTreeSet<NamespaceName>,
 }
 
 /// Input of the decision about a promotion.

@@ -82,8 +82,8 @@ impl Project {
     /// The project with these objects. The caller adds target namespaces, consent, rights and admission.
     pub fn from_objects(objects: Objects) -> Self {
         let releases: BTreeMap<ReleaseName, Arc<CachedRelease>> =
-            objects.releases.into_iter().map(|release| (release.name().into(), release)).collect();
-        let is_known = |approval: &Arc<Approval>| releases.contains_key(approval.spec.release.name.as_str());
+            objects.releases.into_iter().map(|release| (release.release_name(), release)).collect();
+        let is_known = |approval: &Arc<Approval>| releases.contains_key(&approval.spec.release.name);
         let approvals = objects.approvals.into_iter().filter(is_known);
         let policy = |policy: Arc<RollbackPolicy>| {
             (policy.metadata.name.clone().unwrap_or_default(), policy.spec.clone())
@@ -101,7 +101,7 @@ impl Project {
             recalls,
             freezes: freezes(&objects.name, &objects.freezes, &objects.cluster_freezes, &objects.undecodable),
             name: objects.name,
-            environments: objects.environments.into_iter().map(|it| (it.name().into(), it)).collect(),
+            environments: objects.environments.into_iter().map(|it| (it.environment_name(), it)).collect(),
             policies: objects.policies.into_iter().map(policy).collect(),
             providers: objects.providers.into_iter().map(provider).collect(),
             approvals: approvals.map(|approval| (approval.name().to_owned(), approval)).collect(),
@@ -124,7 +124,17 @@ impl Project {
     }
 
     /// The application of a promotion.
-    pub fn application_of<'a>(&'a self, promotion: &'a Promotion) -> Option<&'a str> {
+    pub fn application_of(&self, promotion: &Promotion) -> Option<ApplicationName> {
+        self.application_name_of(promotion).map(ApplicationName::from)
+    }
+
+    /// Whether a promotion is of an application.
+    pub fn is_of(&self, promotion: &Promotion, application: &ApplicationName) -> bool {
+        self.application_name_of(promotion) == Some(application.as_str())
+    }
+
+    /// The application of a promotion as text, where it is only compared: a cached release stores text.
+    fn application_name_of<'a>(&'a self, promotion: &'a Promotion) -> Option<&'a str> {
         promotion
             .status
             .as_ref()
@@ -134,10 +144,9 @@ impl Project {
     }
 
     /// One application of the project, so that a decision about it does not iterate over all the others.
-    pub fn part(&self, application: &str) -> Project {
+    pub fn part(&self, application: &ApplicationName) -> Project {
         let releases = self.releases.iter().filter(|(_, release)| release.application() == application);
-        let promotions =
-            self.promotions.iter().filter(|(_, it)| self.application_of(it) == Some(application));
+        let promotions = self.promotions.iter().filter(|(_, it)| self.is_of(it, application));
         Project {
             releases: releases.map(|(name, release)| (name.clone(), Arc::clone(release))).collect(),
             promotions: promotions.map(|(name, it)| (name.clone(), Arc::clone(it))).collect(),
@@ -150,12 +159,12 @@ impl Project {
         let frame = self.frame();
         let mut parts: BTreeMap<ApplicationName, Project> = BTreeMap::new();
         for (name, release) in &self.releases {
-            let part = parts.entry(release.application().into()).or_insert_with(|| frame.clone());
+            let part = parts.entry(release.application_name()).or_insert_with(|| frame.clone());
             part.releases.insert(name.clone(), Arc::clone(release));
         }
         for (name, promotion) in &self.promotions {
             let Some(application) = self.application_of(promotion) else { continue };
-            let part = parts.entry(application.into()).or_insert_with(|| frame.clone());
+            let part = parts.entry(application).or_insert_with(|| frame.clone());
             part.promotions.insert(name.clone(), Arc::clone(promotion));
         }
         parts
@@ -195,7 +204,7 @@ impl Project {
         let mut all: BTreeMap<ApplicationName, Vec<Arc<Promotion>>> = BTreeMap::new();
         for promotion in self.promotions.values().filter(|_| is_used) {
             if let Some(application) = self.application_of(promotion) {
-                all.entry(application.into()).or_default().push(Arc::clone(promotion));
+                all.entry(application).or_default().push(Arc::clone(promotion));
             }
         }
         Arc::new(all)
@@ -203,7 +212,7 @@ impl Project {
 
     /// The identity of one of its environments among those of all projects.
     pub fn id(&self, environment: &Environment) -> EnvironmentId {
-        EnvironmentId { project: self.name.clone(), environment: environment.name().into() }
+        EnvironmentId { project: self.name.clone(), environment: environment.environment_name() }
     }
 
     /// The target namespace of an environment, if it exists.
@@ -212,12 +221,12 @@ impl Project {
     }
 
     /// Consent of the owner of an environment's target namespace.
-    pub fn grant(&self, environment: &str) -> &Grant {
-        self.grants.get(environment).unwrap_or(&Grant::NotAsked)
+    pub fn grant(&self, environment: &Environment) -> &Grant {
+        self.grants.get(environment.name()).unwrap_or(&Grant::NotAsked)
     }
 
     /// What the owner of an environment's target namespace has not consented to, as far as it was checked.
-    pub fn missing_consent(&self, environment: &str) -> Option<&MissingConsent> {
+    pub fn missing_consent(&self, environment: &Environment) -> Option<&MissingConsent> {
         match self.grant(environment) {
             Grant::Missing(missing) => Some(missing),
             Grant::NotAsked | Grant::Granted => None,
@@ -225,8 +234,8 @@ impl Project {
     }
 
     /// Whether a user has a right on an environment. None if it was not checked.
-    pub fn may(&self, verb: Verb, environment: &str, user: &UserInfo) -> Option<bool> {
-        self.rights.get(&(verb, environment.into(), user.clone())).copied()
+    pub fn may(&self, verb: Verb, environment: &Environment, user: &UserInfo) -> Option<bool> {
+        self.rights.get(&(verb, environment.environment_name(), user.clone())).copied()
     }
 }
 

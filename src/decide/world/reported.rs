@@ -38,13 +38,13 @@ impl Project {
                 true => Grant::Missing(reported.unwrap_or_else(|| missing_binding(environment))),
                 false => Grant::Granted,
             };
-            self.grants.insert(environment.name().into(), grant);
+            self.grants.insert(environment.environment_name(), grant);
         }
         self.admission = admission(&self);
         for release in self.releases.values() {
             let Some(requester) = release.requested_by() else { continue };
             for environment in self.environments.values() {
-                let key = |verb| (verb, environment.name().into(), requester.clone());
+                let key = |verb| (verb, environment.environment_name(), requester.clone());
                 let state = state(release, environment);
                 self.rights.insert(key(Verb::Promote), state != Some(Reason::Requester));
                 self.rights.insert(key(Verb::Declare), may_declare(release, environment, state));
@@ -76,7 +76,7 @@ fn namespace_uid(project: &Project, environment: &Environment) -> String {
         project.promotions.values().find_map(|promotion| {
             let status = promotion.status.as_ref().filter(|_| {
                 promotion.spec.environment == environment.name()
-                    && project.application_of(promotion) == Some(application.name.as_str())
+                    && project.is_of(promotion, &application.name)
             })?;
             status.namespace_uid.clone().filter(|_| is_it(promotion.name(), status.revision))
         })
@@ -126,7 +126,7 @@ fn may_declare(release: &CachedRelease, environment: &Environment, state: Option
 fn requiring(project: &Project) -> BTreeMap<(ApplicationName, String), Vec<Requirement>> {
     let mut all: BTreeMap<_, Vec<Requirement>> = BTreeMap::new();
     for release in project.releases.values().filter(|release| release.requires_any()) {
-        let key = (release.application().into(), release.version().to_owned());
+        let key = (release.application_name(), release.version().to_owned());
         all.entry(key).or_default().extend(release.requires());
     }
     all

@@ -6,7 +6,10 @@ mod images;
 mod shown;
 
 use super::log::action;
-use crate::api::{CachedRelease, ChangeRecord, Environment, Meta, Promotion, PromotionKind};
+use crate::api::{
+    ApplicationName, CachedRelease, ChangeRecord, Environment, EnvironmentName, Meta, Promotion,
+    PromotionKind, ReleaseName,
+};
 use crate::decide::history::lane::{Lane, is_of_content};
 use crate::decide::history::order::{newer, promotes_newer};
 use crate::decide::world::Project;
@@ -19,11 +22,11 @@ use std::collections::BTreeMap;
 #[serde(rename_all = "camelCase")]
 pub struct Changelog {
     /// Name of the environment.
-    pub environment: String,
+    pub environment: EnvironmentName,
     /// Name of the application.
-    pub application: String,
+    pub application: ApplicationName,
     /// Name of the release.
-    pub release: String,
+    pub release: ReleaseName,
     /// Version of the release.
     pub version: String,
     /// Whether the release is newer than what runs.
@@ -61,7 +64,7 @@ pub enum Direction {
 #[serde(rename_all = "camelCase")]
 pub struct Running {
     /// Name of the release.
-    pub release: String,
+    pub release: ReleaseName,
     /// Version of the release.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
@@ -79,7 +82,7 @@ pub struct Version {
     /// Version of the release.
     pub version: String,
     /// Name of the release.
-    pub release: String,
+    pub release: ReleaseName,
     /// When the release was created. Absent if it was deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
@@ -117,7 +120,7 @@ pub struct Objects {
     /// Name of the promotion.
     pub promotion: String,
     /// Name of the environment that it was made in.
-    pub environment: String,
+    pub environment: EnvironmentName,
     /// Whether it was a dry run.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
@@ -138,7 +141,7 @@ pub struct Object {
 
 /// The changelog of a release for an environment.
 pub fn changelog(project: &Project, environment: &Environment, release: &CachedRelease) -> Changelog {
-    let lane = Lane::of(project, environment, release.application());
+    let lane = Lane::of(project, environment, &release.application_name());
     let current = lane.current();
     let origin = current.and_then(|current| lane.content_of(current));
     let mut notes = Vec::new();
@@ -153,13 +156,13 @@ pub fn changelog(project: &Project, environment: &Environment, release: &CachedR
     let versions = versions(project, origin, release, direction);
     let images = images::changed(project, &lane, origin, release, &mut notes);
     Changelog {
-        environment: environment.name().to_owned(),
-        application: release.application().to_owned(),
-        release: release.name().to_owned(),
+        environment: environment.environment_name(),
+        application: release.application_name(),
+        release: release.release_name(),
         version: release.version().to_owned(),
         direction,
         from: origin.map(|origin| Running {
-            release: origin.spec.release.to_string(),
+            release: origin.spec.release.clone(),
             version: origin.status.as_ref().and_then(|status| status.version.clone()),
             revision: current.and_then(Promotion::revision),
             phase: current.map(|current| current.phase().as_str()).unwrap_or_default().to_owned(),
@@ -219,13 +222,13 @@ fn of_release(release: &CachedRelease) -> Version {
     let by = release.requested_by().map(|user| user.username);
     let created_at = release.created;
     let record = release.change_record().map(|record| *record);
-    Version { created_at, by, ..recorded(release.name(), release.version(), record) }
+    Version { created_at, by, ..recorded(&release.release_name(), release.version(), record) }
 }
 
-fn recorded(release: &str, version: &str, record: Option<ChangeRecord>) -> Version {
+fn recorded(release: &ReleaseName, version: &str, record: Option<ChangeRecord>) -> Version {
     Version {
         version: version.to_owned(),
-        release: release.to_owned(),
+        release: release.clone(),
         created_at: None,
         deleted: false,
         by: None,
@@ -240,27 +243,28 @@ fn deleted_between(
     release: &CachedRelease,
     direction: Direction,
 ) -> Vec<(Timestamp, Version)> {
-    let mut first: BTreeMap<&str, &Promotion> = BTreeMap::new();
+    let mut first: BTreeMap<&ReleaseName, &Promotion> = BTreeMap::new();
+    let application = release.application_name();
     for promotion in project.promotions.values().map(AsRef::as_ref) {
         let is_deleted = promotion.spec.kind == PromotionKind::Promote
             && promotion.revision().is_some()
             && !project.releases.contains_key(&promotion.spec.release)
-            && project.application_of(promotion) == Some(release.application());
+            && project.is_of(promotion, &application);
         if is_deleted {
-            let known = first.entry(promotion.spec.release.as_str()).or_insert(promotion);
+            let known = first.entry(&promotion.spec.release).or_insert(promotion);
             if promotion.created() < known.created() {
                 *known = promotion;
             }
         }
     }
-    let running = origin.map(|origin| origin.spec.release.as_str());
+    let running = origin.map(|origin| &origin.spec.release);
     let ran = origin.map(|origin| {
         let of = project.releases.get(&origin.spec.release).map(|release| release.created());
         of.unwrap_or_else(|| {
-            first.get(origin.spec.release.as_str()).map_or_else(|| origin.created(), |first| first.created())
+            first.get(&origin.spec.release).map_or_else(|| origin.created(), |first| first.created())
         })
     });
-    let is_between = |(name, promotion): &(&str, &Promotion)| {
+    let is_between = |(name, promotion): &(&ReleaseName, &Promotion)| {
         let (at, own) = (promotion.created(), release.created());
         let is_running = running == Some(*name);
         match direction {
@@ -303,7 +307,7 @@ fn objects(project: &Project, environment: &Environment, release: &CachedRelease
     });
     Some(Objects {
         promotion: found.name().to_owned(),
-        environment: found.spec.environment.to_string(),
+        environment: found.spec.environment.clone(),
         dry_run: found.spec.dry_run,
         changes: changes.collect(),
     })

@@ -11,7 +11,7 @@ impl Changelog {
     pub fn sentence(&self) -> String {
         let runs = self.from.as_ref().map(|from| match &from.version {
             Some(version) => version.clone(),
-            None => from.release.clone(),
+            None => from.release.to_string(),
         });
         let (environment, version) = (&self.environment, &self.version);
         match (self.direction, runs) {

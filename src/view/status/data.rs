@@ -3,7 +3,10 @@
 //! Invariant: it is computed from the same objects as the tree. The promotions of a release are those of all its stages, ended ones as well.
 
 use super::{PodFault, Pods, faults, promotion_of};
-use crate::api::{CachedRelease, Environment, Meta, Promotion, PromotionKind, TestResult, Verdict, ready};
+use crate::api::{
+    CachedRelease, Environment, EnvironmentName, Meta, Promotion, PromotionKind, ReleaseName, TestResult,
+    Verdict, ready,
+};
 use crate::decide::world::Project;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -36,7 +39,7 @@ pub struct Data {
 #[serde(rename_all = "camelCase")]
 pub struct Stage {
     /// Name of the environment.
-    pub environment: String,
+    pub environment: EnvironmentName,
     /// Phase of the promotion, or the closed gate that the release waits at.
     pub state: String,
     /// When the gate opens without a person.
@@ -54,9 +57,9 @@ pub struct Progress {
     /// Its name.
     pub name: String,
     /// Name of the environment.
-    pub environment: String,
+    pub environment: EnvironmentName,
     /// Name of the release.
-    pub release: String,
+    pub release: ReleaseName,
     /// Whether it is a rollback.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub rollback: bool,
@@ -188,8 +191,8 @@ fn progress(promotion: &Promotion, pods: &Pods) -> Progress {
     };
     Progress {
         name: promotion.name().to_owned(),
-        environment: promotion.spec.environment.to_string(),
-        release: promotion.spec.release.to_string(),
+        environment: promotion.spec.environment.clone(),
+        release: promotion.spec.release.clone(),
         rollback: promotion.spec.kind == PromotionKind::Rollback,
         phase: phase.as_str(),
         reason: status.reason,

@@ -9,8 +9,8 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use towpath::api::{
-    AfterVerified, AfterVerifiedAction, Budget, Delivery, FailureAction, Meta, Promotion, PromotionKind,
-    PromotionPhase, PromotionStatus,
+    AfterVerified, AfterVerifiedAction, ApplicationName, Budget, Delivery, FailureAction, Promotion,
+    PromotionKind, PromotionPhase, PromotionStatus,
 };
 use towpath::decide::decision::Action;
 use towpath::decide::environment;
@@ -28,7 +28,7 @@ fn failing(world: &EnvironmentWorld) -> EnvironmentWorld {
     Arc::make_mut(&mut world.environment).spec.rollback_policy_ref = Some("strict".into());
     for (number, promotion) in (6..).zip(world.project.promotions.values_mut()) {
         let promotion = Arc::make_mut(promotion);
-        promotion.spec.environment = world.environment.name().into();
+        promotion.spec.environment = world.environment.environment_name();
         promotion.spec.application = Some("shop".into());
         let is_promote = promotion.spec.kind == PromotionKind::Promote;
         let status = promotion.status.get_or_insert_default();
@@ -62,7 +62,12 @@ fn verify(status: &mut PromotionStatus) {
 }
 
 /// What is wrong with a rollback that an environment creates.
-fn fault(world: &EnvironmentWorld, name: &str, application: &str, to: Option<i64>) -> Option<&'static str> {
+fn fault(
+    world: &EnvironmentWorld,
+    name: &str,
+    application: &ApplicationName,
+    to: Option<i64>,
+) -> Option<&'static str> {
     let environment = &world.environment;
     let lane = Lane::of(&world.project, environment, application);
     let policy = environment.spec.rollback_policy_ref.as_deref();

@@ -12,13 +12,13 @@ use towpath::view::explain::explain;
 /// The world after the controller has reported, and what it reported. None if it reports no stages: a release whose content is refused or
 /// not there yet, and one that is being deleted or is about to be rolled back.
 fn reported(world: &ReleaseWorld) -> Option<(ReleaseWorld, ReleaseStatus)> {
-    let project = world.project.part(world.release.application());
+    let project = world.project.part(&world.release.application_name());
     let world = ReleaseWorld { project, capture: Capture::NotNeeded, ..world.clone() };
     let status = release::decide(&world, now()).report?;
     status.summary.as_ref()?;
     let mut next = world.clone();
     next.release = Arc::new(next.release.with_status(&status));
-    next.project.releases.insert(world.release.name().into(), Arc::clone(&next.release));
+    next.project.releases.insert(world.release.release_name(), Arc::clone(&next.release));
     Some((next, status))
 }
 

@@ -114,7 +114,7 @@ pub fn drifts(choices: &mut Choices<'_>) -> Drifts {
             1 => _ = drifts.unread.insert(key),
             _ => drifts.found.push(Drifted {
                 key,
-                application: choices.of(&["shop", "cart"]).to_owned(),
+                application: choices.of(&["shop", "cart"]).into(),
                 fields: vec![Drift {
                     field: choices.text(),
                     is_removed: choices.one_in(2),

@@ -10,7 +10,7 @@ fn a_part_is_what_the_split_by_application_holds() {
                 let (part, expected) = (project.part(&application), format!("{expected:?}"));
                 hold(format!("{part:?}") == expected, || format!("{application}: {part:#?}"))?;
             }
-            let nothing = project.part("no-such-application");
+            let nothing = project.part(&"no-such-application".into());
             hold(nothing.releases.is_empty() && nothing.promotions.is_empty(), || format!("{nothing:?}"))?;
         }
         Ok(())

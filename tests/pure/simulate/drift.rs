@@ -24,11 +24,7 @@ pub fn drifts(store: &Store, project: &Project, environment: &Environment) -> Op
         let workloads = wrote.into_iter().filter(|item| item.key.kind() == "Deployment");
         let compare = |item: towpath::content::Desired| {
             let fields = drift(namespace.live(&item.key).present()?, &item.object, FIELD_MANAGER, 20);
-            (!fields.is_empty()).then(|| Drifted {
-                key: item.key,
-                application: application.to_string(),
-                fields,
-            })
+            (!fields.is_empty()).then(|| Drifted { key: item.key, application: application.clone(), fields })
         };
         workloads.filter_map(compare).collect::<Vec<_>>()
     };

@@ -17,11 +17,11 @@ pub fn load(project: &mut Project) {
     let mut others: BTreeMap<ApplicationName, Vec<Arc<Promotion>>> = BTreeMap::new();
     for promotion in project.promotions.values() {
         let Some(application) = project.application_of(promotion) else { continue };
-        others.entry(application.into()).or_default().push(Arc::clone(promotion));
+        others.entry(application).or_default().push(Arc::clone(promotion));
     }
     project.others = Arc::new(others);
     let requiring = project.releases.values().filter(|release| release.requires_any());
-    let requiring = requiring.map(|it| ((it.application().into(), it.version().to_owned()), it.requires()));
+    let requiring = requiring.map(|it| ((it.application_name(), it.version().to_owned()), it.requires()));
     project.requiring = requiring.collect();
 }
 

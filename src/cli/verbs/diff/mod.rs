@@ -2,7 +2,7 @@
 
 mod values;
 
-use crate::api::{Duration, Environment, Meta, Promotion, PromotionPhase, Release};
+use crate::api::{Duration, Environment, EnvironmentName, Meta, Promotion, PromotionPhase, Release};
 use crate::cli::connection::Connection;
 use crate::cli::output::{self, Format};
 use crate::cli::reader::{Reader, checked};
@@ -85,7 +85,7 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
         bail!(why);
     }
     let mut made = Vec::new();
-    let ended = ended(arguments, &writer, &releases, place, &mut made).await;
+    let ended = ended(arguments, &writer, &releases, &environment.environment_name(), &mut made).await;
     for promotion in &made {
         writer.attempt(&withdraw(writer.request(None), promotion)).await;
     }
@@ -113,7 +113,7 @@ async fn ended(
     arguments: &Arguments,
     writer: &Writer,
     releases: &[Release],
-    place: &str,
+    place: &EnvironmentName,
     made: &mut Vec<Promotion>,
 ) -> anyhow::Result<Option<Vec<Promotion>>> {
     for release in releases {

@@ -25,9 +25,7 @@ pub(super) use regression::{of_regression, regression_source};
 pub(super) use steps::{advance, close, start, stop};
 
 use super::{Decision, Scene};
-use crate::api::{
-    Delivery, Meta, PromotionPhase, PromotionStatus, TestOrigin, TestResult, TestStatus, TestTime,
-};
+use crate::api::{Delivery, PromotionPhase, PromotionStatus, TestOrigin, TestResult, TestStatus, TestTime};
 use crate::content::{ObjectKey, Plan, TestJob};
 use crate::decide::conditions::seconds;
 use crate::decide::decision::Action;
@@ -119,7 +117,7 @@ fn started(scene: &Scene<'_>, test: &TestStatus) -> Timestamp {
 /// Adds to the status the attempts that have ended since it was written.
 pub(super) fn observe(scene: &Scene<'_>, status: &mut PromotionStatus) {
     // Without consent no Job was read.
-    let is_read = *scene.world.project.grant(scene.environment.name()) == Grant::Granted;
+    let is_read = *scene.world.project.grant(scene.environment) == Grant::Granted;
     let is_open = matches!(status.phase, PromotionPhase::Pending | PromotionPhase::Promoting);
     if !is_open || !is_read {
         return;

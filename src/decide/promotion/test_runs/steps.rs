@@ -183,7 +183,7 @@ pub(super) fn variables(scene: &Scene<'_>) -> Vec<(&'static str, String)> {
         }
     };
     vec![
-        ("TOWPATH_APPLICATION", scene.application.to_owned()),
+        ("TOWPATH_APPLICATION", scene.application.to_string()),
         ("TOWPATH_VERSION", version.unwrap_or_default()),
         ("TOWPATH_PREVIOUS_VERSION", previous.unwrap_or_default()),
         ("TOWPATH_ENVIRONMENT", scene.environment.name().to_owned()),
