@@ -6,7 +6,7 @@ use super::rules;
 use super::schema::{Problem, Schema, prepared};
 use super::yaml::Node;
 use crate::api::names::{SUBDOMAIN_RULE, is_subdomain};
-use crate::api::{CachedRelease, CheckProvider, Environment, Release, RollbackPolicy};
+use crate::api::{CachedRelease, CheckProvider, Environment, ProjectName, Release, RollbackPolicy};
 use crate::cli::reader::suggestion;
 use crate::cli::verbs::crds;
 use crate::content::render;
@@ -31,7 +31,7 @@ pub struct Linted {
     kind: String,
     name: String,
     /// Its namespace. Objects without one belong together.
-    project: String,
+    project: ProjectName,
     /// As it is written.
     value: Value,
 }
@@ -92,7 +92,7 @@ impl Judge {
             node,
             kind: text(&value["kind"]),
             name: text(&metadata["name"]),
-            project: text(&metadata["namespace"]),
+            project: text(&metadata["namespace"]).into(),
             value,
         })
     }
@@ -236,8 +236,8 @@ fn name_of(object: &Linted) -> Option<Problem> {
     (!is_name).then(|| problem("metadata.name", format!("{:?} is not a name: {SUBDOMAIN_RULE}", object.name)))
 }
 
-fn environments(all: &[Linted], project: &str) -> Vec<Arc<Environment>> {
-    let here = all.iter().filter(|object| object.project == project);
+fn environments(all: &[Linted], project: &ProjectName) -> Vec<Arc<Environment>> {
+    let here = all.iter().filter(|object| object.project == *project);
     here.filter_map(|object| object.parsed("Environment").map(Arc::new)).collect()
 }
 
@@ -246,13 +246,13 @@ fn providers(all: &[Linted]) -> Providers {
     parsed.map(|it| (it.metadata.name.unwrap_or_default(), Arc::new(it.spec))).collect()
 }
 
-fn project(name: &str, environments: &[Arc<Environment>], all: &[Linted]) -> Project {
+fn project(name: &ProjectName, environments: &[Arc<Environment>], all: &[Linted]) -> Project {
     let mut project = Project::from_objects(Objects {
-        name: name.into(),
+        name: name.clone(),
         environments: environments.to_vec(),
         ..Objects::default()
     });
-    let releases = all.iter().filter(|object| object.project == name);
+    let releases = all.iter().filter(|object| object.project == *name);
     for release in releases.filter_map(|object| object.parsed::<Release>("Release")) {
         let spec = release.spec;
         project.requiring.insert((spec.application, spec.version), spec.requires);

@@ -31,7 +31,7 @@ pub fn of_environment(environment: &Environment, now: Timestamp) -> Vec<Problem>
 }
 
 /// What is wrong with the checks of a policy. Providers that are unknown here count as right.
-pub fn of_policy(policy: &RollbackPolicy, project: &str, known: &Providers) -> Vec<Problem> {
+pub fn of_policy(policy: &RollbackPolicy, project: &ProjectName, known: &Providers) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (index, check) in policy.spec.checks.iter().enumerate() {
         let mut alone = policy.spec.clone();
@@ -46,7 +46,7 @@ pub fn of_policy(policy: &RollbackPolicy, project: &str, known: &Providers) -> V
                 providers.insert(name.to_owned(), Arc::new(any));
             }
         }
-        let fault = checks(&alone, &ProjectName::from(project), &providers);
+        let fault = checks(&alone, project, &providers);
         problems.extend(fault.map(|message| problem(&format!("spec.checks[{index}]"), message)));
     }
     problems

@@ -3,6 +3,7 @@
 
 use super::schema::Problem;
 use super::yaml::{Step, steps};
+use crate::api::ProjectName;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,16 +25,16 @@ const REFERENCES: [(&str, &str, &str); 12] = [
 
 /// The names that there are: of kinds in projects. Kinds without a namespace have the project "".
 #[derive(Debug, Default)]
-pub struct Names(BTreeMap<(String, String), BTreeSet<String>>);
+pub struct Names(BTreeMap<(String, ProjectName), BTreeSet<String>>);
 
 impl Names {
     /// Adds an object.
-    pub fn add(&mut self, kind: &str, project: &str, name: &str) {
+    pub fn add(&mut self, kind: &str, project: &ProjectName, name: &str) {
         self.0.entry((kind.to_owned(), place(kind, project))).or_default().insert(name.to_owned());
     }
 
     /// The references of an object to names that there are not.
-    pub fn unknown(&self, kind: &str, project: &str, object: &Value) -> Vec<Problem> {
+    pub fn unknown(&self, kind: &str, project: &ProjectName, object: &Value) -> Vec<Problem> {
         let mut problems = Vec::new();
         for (_, field, to) in REFERENCES.iter().filter(|(from, ..)| *from == kind) {
             let Some(known) = self.0.get(&((*to).to_owned(), place(to, project))) else { continue };
@@ -52,8 +53,8 @@ impl Names {
     }
 }
 
-fn place(kind: &str, project: &str) -> String {
-    if kind == "CheckProvider" { String::new() } else { project.to_owned() }
+fn place(kind: &str, project: &ProjectName) -> ProjectName {
+    if kind == "CheckProvider" { ProjectName::default() } else { project.clone() }
 }
 
 /// The texts at a field, with their paths.

@@ -35,13 +35,13 @@ pub struct Arguments {
     reason: String,
     /// Environment that is frozen. Can be repeated, or a list with commas. Default: all of the project.
     #[arg(short, long = "environment", value_delimiter = ',')]
-    environments: Vec<String>,
+    environments: Vec<EnvironmentName>,
     /// Freeze all projects of the cluster, or those that --project names. It needs a right that no role of Towpath grants.
     #[arg(long, conflicts_with = "environments")]
     cluster: bool,
     /// Project that is frozen, with --cluster. Can be repeated, or a list with commas. Default: all.
     #[arg(long = "project", value_name = "NAMESPACE", value_delimiter = ',', requires = "cluster")]
-    projects: Vec<String>,
+    projects: Vec<ProjectName>,
     /// Type of change that passes: Standard, Normal or Emergency. Can be repeated.
     #[arg(long, value_delimiter = ',', value_parser = change_type)]
     passes: Vec<ChangeType>,
@@ -92,7 +92,7 @@ async fn of_project(
 ) -> anyhow::Result<Intent> {
     let known = writer.reader.names::<Environment>().await?;
     for wanted in &arguments.environments {
-        if !known.contains(wanted) {
+        if !known.iter().any(|name| name == wanted) {
             bail!(
                 "namespace {} has no environment {wanted}{}",
                 writer.reader.project,
@@ -100,8 +100,7 @@ async fn of_project(
             );
         }
     }
-    let environments =
-        arguments.environments.iter().map(|name| EnvironmentName::from(name.as_str())).collect();
+    let environments = arguments.environments.clone();
     let (reason, passes) = (arguments.reason.clone(), arguments.passes.clone());
     let spec = ChangeFreezeSpec { from, to, reason, environments, passes };
     Ok(freeze(writer.request(None), name, spec))
@@ -119,11 +118,11 @@ async fn of_cluster(
         false => writer.reader.namespaces().await.unwrap_or_default(),
     };
     for wanted in &arguments.projects {
-        if !known.is_empty() && !known.contains(wanted) {
+        if !known.is_empty() && !known.iter().any(|name| name == wanted) {
             bail!("the cluster has no namespace {wanted}{}", suggestion(wanted, &known));
         }
     }
-    let projects = arguments.projects.iter().map(|name| ProjectName::from(name.as_str())).collect();
+    let projects = arguments.projects.clone();
     let (reason, passes) = (arguments.reason.clone(), arguments.passes.clone());
     let spec = ClusterChangeFreezeSpec { from, to, reason, projects, passes };
     Ok(freeze_cluster(writer.request(None), name, spec))

@@ -1,6 +1,6 @@
 //! `hold` and `resume`: whether promotions of a release may start.
 
-use crate::api::Release;
+use crate::api::{Release, ReleaseName};
 use crate::cli::writer::Writing;
 use crate::view::intent::{hold, resume};
 use anyhow::bail;
@@ -11,7 +11,7 @@ use std::process::ExitCode;
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Name of the release.
-    release: String,
+    release: ReleaseName,
     /// Reason, in a sentence. It is kept in an annotation of the release while it is held.
     #[arg(long)]
     reason: Option<String>,
@@ -34,7 +34,7 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
 #[derive(Debug, clap::Args)]
 pub struct Resuming {
     /// Name of the release.
-    release: String,
+    release: ReleaseName,
     #[command(flatten)]
     writing: Writing,
 }

@@ -1,5 +1,6 @@
 //! `plan`: when a release can be in each environment.
 
+use crate::api::ReleaseName;
 use crate::cli::connection::Connection;
 use crate::cli::output::{self, Format};
 use crate::cli::reader::checked;
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Name of the release.
-    release: String,
+    release: ReleaseName,
     #[command(flatten)]
     connection: Connection,
     /// Format of the output.

@@ -1,6 +1,6 @@
 //! `recall`: declares the content of releases bad in every environment of the project, or lifts that.
 
-use crate::api::{ApplicationName, Promotion, Recall, Release};
+use crate::api::{ApplicationName, Promotion, Recall, Release, ReleaseName};
 use crate::cli::reader::{Reader, checked, suggestion};
 use crate::cli::writer::Writing;
 use crate::view::intent::{lift_recall, recall};
@@ -14,7 +14,7 @@ use std::process::ExitCode;
 pub struct Arguments {
     /// Names of releases of one application.
     #[arg(required_unless_present = "lift", value_name = "RELEASE")]
-    releases: Vec<String>,
+    releases: Vec<ReleaseName>,
     /// Reason, in a sentence. It is copied into every rollback.
     #[arg(long, required_unless_present = "lift")]
     reason: Option<String>,
@@ -55,7 +55,7 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
 }
 
 /// The application and the digest of a release. The record of its promotions has them when the release is deleted.
-async fn content(reader: &Reader, name: &str) -> anyhow::Result<(ApplicationName, String)> {
+async fn content(reader: &Reader, name: &ReleaseName) -> anyhow::Result<(ApplicationName, String)> {
     let name = checked(name)?;
     if let Some(release) = reader.get::<Release>(name).await? {
         let Some(digest) = release.status.and_then(|status| status.digest) else {
