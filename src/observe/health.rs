@@ -265,12 +265,20 @@ fn job(object: &slim::Job, pods: &[Arc<slim::Pod>], recorded: &[Disruption]) -> 
     };
     workload.disruptions = disruptions(object, pods, recorded);
     workload.disrupted = disruption(object, pods, &workload.disruptions);
-    workload.failed = (object.is_failed() || workload.disrupted.is_some()).then(|| {
+    let is_failed = object.is_failed() && !own().any(|pod| is_behind(object, pod));
+    workload.failed = (is_failed || workload.disrupted.is_some()).then(|| {
         let condition = object.condition("Failed").or_else(|| object.condition("FailureTarget"));
         let message = condition.map(|condition| condition.message.to_string()).unwrap_or_default();
         format!("{message}{}", last_words())
     });
     workload
+}
+
+/// Whether what is known of a pod is older than what is known of its Job: kinds are watched apart, and a Job has no retries left only when
+/// its pods have ended or are being deleted. How the pod ended may show that the Job is not to blame.
+fn is_behind(job: &slim::Job, pod: &slim::Pod) -> bool {
+    let is_over = matches!(pod.phase, slim::PodPhase::Failed | slim::PodPhase::Succeeded);
+    job.is_out_of_retries() && !is_over && !pod.metadata.is_terminating()
 }
 
 /// Divides the pods of a workload into those of the newest template and the outdated ones.

@@ -1,4 +1,4 @@
-//! Facts about StatefulSets and their pods.
+//! Facts about workloads and their pods.
 
 use super::*;
 use serde_json::{Value, json};
@@ -67,5 +67,35 @@ fn a_pod_names_its_node_while_the_node_does_not_report_it() {
     ] {
         let facts = facts(&pod("db-0", "a", &json!({ "status": status })));
         assert_eq!(facts.silent_node.as_deref(), node, "{what}");
+    }
+}
+
+#[test]
+fn a_job_has_failed_once_its_pods_are_seen_to_have_ended() {
+    let condition =
+        |reason: &str| json!({ "conditions": [{ "type": "Failed", "status": "True", "reason": reason }] });
+    let failed = |reason: &str| -> slim::Job {
+        let metadata = json!({ "name": "migrate", "uid": "job" });
+        serde_json::from_value(json!({ "metadata": metadata, "status": condition(reason) })).unwrap()
+    };
+    let pod = |phase: &str, deleted: bool| -> Arc<slim::Pod> {
+        let owner = json!([{ "apiVersion": "batch/v1", "kind": "Job", "name": "migrate", "uid": "job", "controller": true }]);
+        let mut metadata = json!({ "name": "migrate-1", "ownerReferences": owner });
+        if deleted {
+            metadata["deletionTimestamp"] = json!("2026-11-26T10:00:00Z");
+        }
+        Arc::new(
+            serde_json::from_value(json!({ "metadata": metadata, "status": { "phase": phase } })).unwrap(),
+        )
+    };
+    for (what, reason, pods, is_failed) in [
+        ("its pod is still said to run", "BackoffLimitExceeded", vec![pod("Running", false)], false),
+        ("its pod is still said to start", "BackoffLimitExceeded", vec![pod("Pending", false)], false),
+        ("its pod failed", "BackoffLimitExceeded", vec![pod("Failed", false)], true),
+        ("its pod is being deleted", "BackoffLimitExceeded", vec![pod("Running", true)], true),
+        ("its pod is gone", "BackoffLimitExceeded", vec![], true),
+        ("no pod ended it", "DeadlineExceeded", vec![pod("Running", false)], true),
+    ] {
+        assert_eq!(job(&failed(reason), &pods, &[]).failed.is_some(), is_failed, "{what}");
     }
 }
