@@ -61,9 +61,10 @@ pub fn objects(shorts: &[Short], timing: &Timing, project: &str) -> Result<Vec<O
     shorts.iter().map(|short| short.object(timing, project)).collect()
 }
 
-/// The same with the name of the project for `$project`.
+/// The same with the name of the project for `$project`, and a port of the nodes that is its own for `$port`.
 pub fn named(value: Value, project: &str) -> Value {
     match value {
+        Value::String(text) if text == "$port" => node_port(project).into(),
         Value::String(text) => Value::String(text.replace("$project", project)),
         Value::Array(items) => items.into_iter().map(|item| named(item, project)).collect(),
         Value::Object(fields) => {
@@ -73,6 +74,12 @@ pub fn named(value: Value, project: &str) -> Value {
         }
         other @ (Value::Null | Value::Bool(_) | Value::Number(_)) => other,
     }
+}
+
+/// One of the ports of the nodes; another one for most other projects.
+fn node_port(project: &str) -> u32 {
+    let hash = project.bytes().fold(0_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
+    30_000 + hash % 2_768
 }
 
 fn of_line(line: &str) -> Result<Object> {
