@@ -6,6 +6,7 @@
 
 use super::outcome::{Outcome, Turn};
 use super::refusal::refuse;
+use super::steps::observing;
 use super::{Decision, RETRY, Scene};
 use crate::api::{
     Check, CheckReport, CheckTime, FailureAction, GateName, Meta, PromotionStatus, Reason,
@@ -154,6 +155,7 @@ impl<'a> Checks<'a> {
             return None;
         }
         let mut status = report.unwrap_or(&scene.status).clone();
+        observing(&mut status, scene);
         for round in news {
             put(&mut status, round.report(None, self.asked(round)));
         }

@@ -13,10 +13,15 @@ pub(super) fn close(
     result: StepResult,
     message: Option<&str>,
 ) {
+    observing(status, scene);
+    close_running(status, result, &scene.time(), message);
+}
+
+/// Adds the end of the rollout to a status that is written in a window too short to be written itself: only this process saw it.
+pub(super) fn observing(status: &mut PromotionStatus, scene: &Scene<'_>) {
     if let (None, Some(at)) = (&status.rolled_out_at, scene.world.rolled_out) {
         rolled_out(status, at);
     }
-    close_running(status, result, &scene.time(), message);
 }
 
 /// Ends the step of the rollout, and starts `Observe`.

@@ -157,6 +157,30 @@ fn crashes_and_the_order_of_passes_change_nothing_about_checks() {
     same_after_a_crash("no data", measured, &SILENT);
 }
 
+/// A window that is too short to be written itself: the failing measurement, which is written, says that the rollout was complete.
+#[test]
+fn a_check_that_fails_in_a_window_of_two_seconds_leaves_the_same_record_after_a_crash() {
+    fn brief(store: &mut Store, now: Timestamp) {
+        let mut policy = policy(json!({ "window": "1s" }), json!({ "max": 0.015 }));
+        policy.observe_window = "2s".parse().unwrap();
+        with_policy(store, policy, now);
+    }
+    const BUSY: Event =
+        (1800, "release 2.0.0, which has more errors", |store, now| shop(store, "2.0.0", "busy", now));
+    let steps = |run: &Run| -> Vec<String> {
+        let status = run.store.promotions["prod-shop-2.0.0"].status.clone().unwrap();
+        status.steps.iter().map(|step| format!("{} {:?}", step.name, step.result)).collect()
+    };
+    let run = settled(brief, &[FIRST, BUSY]);
+    assert_eq!(release(&run, "2.0.0"), ReleasePhase::RolledBack, "{}", run.log.join("\n"));
+    let expected = steps(&run);
+    assert_eq!(expected.last().map(String::as_str), Some("Observe Failed"), "{expected:?}");
+    Run::of(brief, &[FIRST, BUSY]).crash_everywhere(|writes, run| {
+        assert_eq!(steps(&run), expected, "a crash after write {writes}\n{}", run.log.join("\n"));
+    });
+    same_after_a_crash("a brief window", brief, &[FIRST, BUSY]);
+}
+
 pub const SILENT: [Event; 2] =
     [FIRST, (1800, "release 2.0.0, which has no data", |store, now| shop(store, "2.0.0", "silent", now))];
 
