@@ -31,10 +31,14 @@ fn prod(store: &mut Store, now: Timestamp) {
 
 /// Its observe window is too short to be written to the status.
 fn brief(store: &mut Store, now: Timestamp) {
+    add_brief(store);
+    environment(store, "prod", json!({ "rollbackPolicyRef": "brief" }), now);
+}
+
+fn add_brief(store: &mut Store) {
     let policy =
         RollbackPolicySpec { observe_window: "2s".parse().unwrap(), ..RollbackPolicySpec::default() };
     store.policies.insert("brief".into(), policy);
-    environment(store, "prod", json!({ "rollbackPolicyRef": "brief" }), now);
 }
 
 fn tested_before(store: &mut Store, now: Timestamp) {
@@ -49,6 +53,10 @@ fn plain(store: &mut Store, now: Timestamp) {
 
 fn migration() -> Value {
     hook("migrate", "pre-promote", "web", json!({}))
+}
+
+fn migrated(store: &mut Store, now: Timestamp) {
+    with(store, "2.0.0", "web-2", vec![migration()], now);
 }
 
 /// A Job that is no hook, and whose pod is disrupted.
@@ -68,9 +76,15 @@ fn line(store: &mut Store, now: Timestamp) {
     environment(store, "prod", json!({ "after": ["staging"] }), now);
 }
 
+/// The same with windows that are too short to be written.
+fn brief_line(store: &mut Store, now: Timestamp) {
+    add_brief(store);
+    environment(store, "staging", json!({ "rollbackPolicyRef": "brief" }), now);
+    environment(store, "prod", json!({ "rollbackPolicyRef": "brief", "after": ["staging"] }), now);
+}
+
 #[test]
 fn a_hook_and_a_test_before_the_first_write_cost_one_write_each_and_a_test_after_the_rollout_none() {
-    let migrated = |store: &mut Store, now| with(store, "2.0.0", "web-2", vec![migration()], now);
     let tested = |store: &mut Store, now| with(store, "2.0.0", "web-2", vec![checkout()], now);
     let both = |store: &mut Store, now| with(store, "2.0.0", "web-2", vec![migration(), checkout()], now);
     // The release: captured, verified. The promotion: created, intent, outcome. The environment: start, end.
@@ -100,4 +114,13 @@ fn a_disrupted_pod_costs_one_write() {
 #[test]
 fn each_environment_costs_seven_writes() {
     assert_eq!(writes(line, plain), 1 + 7 + 7 + 1);
+}
+
+/// That its Job was created is written before anything that follows from it: a Job that is gone after a crash was deleted, or never created.
+/// Neither the intent, which comes before, nor the window, which comes after the hook, can say so.
+#[test]
+fn a_hook_costs_each_environment_one_more_write() {
+    assert_eq!(writes(brief_line, plain), 1 + 6 + 6 + 1);
+    assert_eq!(writes(brief_line, migrated), 1 + 7 + 7 + 1);
+    assert_eq!(writes(line, migrated), 1 + 8 + 8 + 1);
 }
