@@ -114,6 +114,11 @@ impl ObjectKey {
         self.group() == group && self.kind == kind
     }
 
+    /// Whether both name one object of the cluster, which serves it in every version of its kind.
+    pub fn is_same_object(&self, other: &Self) -> bool {
+        (self.group(), &self.kind, &self.name) == (other.group(), &other.kind, &other.name)
+    }
+
     /// The same kind under another name.
     pub(in crate::content) fn renamed(&self, name: &str) -> Result<Self, ContentError> {
         Self::new(&self.api_version, &self.kind, name)

@@ -23,6 +23,11 @@ pub(super) fn removal(key: &ObjectKey, live: &serde_json::Value, at: Option<Remo
     }
 }
 
+/// Whether the content has the object, be it in another version of its kind: deleting the one would delete the other.
+pub(super) fn is_wanted(key: &ObjectKey, content: &BTreeSet<&ObjectKey>) -> bool {
+    content.contains(key) || content.iter().any(|wanted| wanted.is_same_object(key))
+}
+
 /// The removal of an object that cannot be read: whether it can be restored is not known.
 fn unread_removal(key: &ObjectKey) -> ObjectChange {
     match is_never_deleted(key) {
@@ -58,7 +63,7 @@ impl Scene<'_> {
         let left: Vec<ObjectKey> = self.lane.current().map(left_behind).unwrap_or_default();
         let keys: BTreeSet<&ObjectKey> = of_content.chain(&left).collect();
         let mut changes = Vec::new();
-        for key in keys.into_iter().filter(|key| !keep.contains(key) && !known.contains(*key)) {
+        for key in keys.into_iter().filter(|key| !is_wanted(key, keep) && !known.contains(*key)) {
             match self.world.live.get(key) {
                 // The objects of a restored baseline do not belong to Towpath.
                 Some(Live::Present(live)) if annotation(live, mark::OWNER) == Some(self.owner().as_str()) => {

@@ -2,7 +2,7 @@
 
 use super::Scene;
 use super::desired::{is_equal, is_replaced};
-use super::dropped::{left_behind, removal};
+use super::dropped::{is_wanted, left_behind, removal};
 use super::terminating::is_terminating;
 use crate::api::{ChangeAction, Had, ObjectChange, ObjectRef, Removal, mark};
 use crate::content::object::kinds::is_default;
@@ -154,7 +154,7 @@ impl Scene<'_> {
         let mut changes: Vec<ObjectChange> =
             objects.filter_map(|wanted| self.restore(&later, wanted, replaced)).collect();
         let keep: BTreeSet<&ObjectKey> = wanted.iter().map(|wanted| &wanted.key).collect();
-        let others = later.touched.iter().filter(|(key, _)| !keep.contains(key));
+        let others = later.touched.iter().filter(|(key, _)| !is_wanted(key, &keep));
         changes.extend(others.filter_map(|(key, action)| self.remove_created(&later, key, *action)));
         changes.extend(self.remove_left(&later, &keep, replaced));
         bounded(changes)

@@ -312,3 +312,38 @@ fn an_object_that_cannot_be_read_is_deleted_by_a_later_promotion() {
     );
     assert!(!is_there(&run, "Ingress web"), "{}", run.log.join("\n"));
 }
+
+fn with_versions(store: &mut Store, now: Timestamp) {
+    let kind = |version: &str| json!({ "apiVersion": format!("example.com/{version}"), "kind": "Widget" });
+    environment(store, "prod", json!({ "kinds": [kind("v1beta1"), kind("v1")] }), now);
+}
+
+fn with_widget(image: &str, version: &str) -> Vec<Value> {
+    let mut objects = app("1.0.0", image);
+    objects.push(plain(&format!("example.com/{version}"), "Widget", "w", json!({ "size": 1 })));
+    objects
+}
+
+/// The API server serves one object in every version of its kind; this one has two.
+#[test]
+fn an_object_in_another_version_of_its_kind_is_not_deleted() {
+    let old: Event = (0, "release 1.0.0, with a widget", |store, now| {
+        release(store, "1.0.0", with_widget("web", "v1beta1"), now);
+    });
+    let new: Event = (1000, "release 2.0.0, with the widget in another version", |store, now| {
+        release(store, "2.0.0", with_widget("web-2", "v1"), now);
+    });
+    let fades: Event = (1000, "release 2.0.0, whose pods crash after a minute", |store, now| {
+        release(store, "2.0.0", with_widget("fade", "v1"), now);
+    });
+    for (second, last) in [(new, "prod-shop-2.0.0"), (fades, "prod-shop-2.0.0-rollback")] {
+        let run = settled(with_versions, &[old, second]);
+        assert_eq!(promotion(&run, last), PromotionPhase::Verified, "{}", run.log.join("\n"));
+        for name in ["prod-shop-2.0.0", last] {
+            let all = changes(&run, name);
+            let deleted: Vec<&ObjectChange> =
+                all.iter().filter(|change| change.action == ChangeAction::Delete).collect();
+            assert!(deleted.is_empty(), "{name}: {deleted:?}");
+        }
+    }
+}
