@@ -3,6 +3,7 @@
 //! Invariant: an adoption moves ownership and changes no field. The apply that follows removes fields that the content lacks, and
 //! still conflicts with every manager that is not in `adoptFrom`.
 
+use super::derived;
 use crate::api::mark;
 use crate::content::object::metadata::annotation;
 use crate::content::object::paths::prune;
@@ -44,8 +45,8 @@ pub fn only_ours(live: &Value, our: &str) -> bool {
     !owners.is_empty() && owners.iter().all(|owner| owner.name == our && owner.subresource.is_none())
 }
 
-/// The patch that moves the fields of exactly the managers in `adopt_from`, and the defaults that `written` rules out, into our Apply entry;
-/// none when there are none to move. `spec.replicas` stays with its owner, who set it for this environment.
+/// The patch that moves the fields of exactly the managers in `adopt_from`, and the defaults that `written` rules out or changes, into our Apply
+/// entry; none when there are none to move. `spec.replicas` stays with its owner, who set it for this environment.
 ///
 /// Entries of subresources (`status`, `scale`) stay, and so do entries of another version of the kind, whose field paths may have
 /// another meaning.
@@ -57,6 +58,7 @@ pub fn adoption_patch(live: &Value, written: &Value, adopt_from: &[String], our:
     let version = ours.unwrap_or(live).get("apiVersion")?.as_str()?;
     let mut remaining = Vec::new();
     let mut moved = ruled_out(live, written).unwrap_or_else(|| json!({}));
+    derived::outdated(live, written, our).for_each(|set| merge(&mut moved, set));
     let mut time = None;
     for entry in entries(live) {
         let named = manager(entry).is_some_and(|name| adopt_from.iter().any(|adopted| adopted == name));

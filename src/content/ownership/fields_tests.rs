@@ -229,3 +229,94 @@ fn the_default_parameters_of_rolling_updates_become_ours_when_another_strategy_i
         assert!(fields["f:template"].is_object(), "{content}");
     }
 }
+
+#[test]
+fn the_alias_of_an_account_becomes_ours_when_the_release_drops_the_account() {
+    let set = |of_job: bool, field: &str| {
+        let inner = json!({"f:spec": {"f:template": {"f:spec": {field: {}}}}});
+        if of_job { json!({"f:spec": {"f:jobTemplate": inner}}) } else { inner }
+    };
+    let (name, alias) = ("f:serviceAccountName", "f:serviceAccount");
+    let ours = |of_job| entry("towpath", "Apply", "", set(of_job, name));
+    for (what, of_job, written, entries, expected) in [
+        ("dropped", false, json!({}), vec![ours(false)], true),
+        ("dropped by a CronJob", true, json!({}), vec![ours(true)], true),
+        ("kept", false, json!({"serviceAccountName": "runner"}), vec![ours(false)], false),
+        ("named by its alias", false, json!({"serviceAccount": "runner"}), vec![ours(false)], false),
+        (
+            "named by another",
+            false,
+            json!({}),
+            vec![entry("kubectl-edit", "Update", "", set(false, name))],
+            false,
+        ),
+        (
+            "named by another, too",
+            false,
+            json!({}),
+            vec![ours(false), entry("kubectl-edit", "Update", "", set(false, name))],
+            false,
+        ),
+        (
+            "whose alias another set",
+            false,
+            json!({}),
+            vec![ours(false), entry("kubectl-edit", "Update", "", set(false, alias))],
+            false,
+        ),
+        ("that no manager named", false, json!({}), vec![], false),
+    ] {
+        let spec = |pod: Value| {
+            let inner = json!({"template": {"spec": pod}});
+            if of_job { json!({"jobTemplate": {"spec": inner}}) } else { inner }
+        };
+        let mut live = live(entries);
+        live["spec"] = spec(json!({"serviceAccount": "runner", "serviceAccountName": "runner"}));
+        let content = json!({"spec": spec(written)});
+        let patch = adoption_patch(&live, &content, &[], "towpath");
+        assert_eq!(patch.is_some(), expected, "{what}");
+        let Some(patch) = patch else { continue };
+        json_patch::patch(&mut live, &patch).unwrap();
+        let mut both = set(of_job, name);
+        merge(&mut both, set(of_job, alias));
+        assert_eq!(live["metadata"]["managedFields"], json!([entry("towpath", "Apply", "", both)]), "{what}");
+        assert_eq!(adoption_patch(&live, &content, &[], "towpath"), None, "{what}, twice");
+    }
+}
+
+#[test]
+fn the_types_of_a_network_policy_become_ours_when_its_rules_make_others() {
+    let rules = json!([{}]);
+    let all = json!(["Ingress", "Egress"]);
+    let types = json!({"f:spec": {"f:policyTypes": {}}});
+    let ours = || entry("towpath", "Apply", "", json!({"f:spec": {"f:egress": {}}}));
+    let theirs = || entry("kubectl-edit", "Update", "", types.clone());
+    for (what, found, written, entries, expected) in [
+        ("egress is added", json!(["Ingress"]), json!({"egress": rules}), vec![ours()], true),
+        ("egress is dropped", all.clone(), json!({"ingress": rules}), vec![ours()], true),
+        ("egress is emptied", all.clone(), json!({"egress": []}), vec![ours()], true),
+        ("egress stays", all.clone(), json!({"egress": rules}), vec![ours()], false),
+        (
+            "it says its types",
+            json!(["Ingress"]),
+            json!({"egress": rules, "policyTypes": all}),
+            vec![ours()],
+            false,
+        ),
+        ("another said them", json!(["Ingress"]), json!({"egress": rules}), vec![ours(), theirs()], false),
+    ] {
+        let mut live = live(entries);
+        live["spec"] = json!({"policyTypes": found});
+        let content = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "spec": written});
+        let patch = adoption_patch(&live, &content, &[], "towpath");
+        assert_eq!(patch.is_some(), expected, "{what}");
+        let Some(patch) = patch else { continue };
+        json_patch::patch(&mut live, &patch).unwrap();
+        let fields = json!({"f:spec": {"f:egress": {}, "f:policyTypes": {}}});
+        assert_eq!(
+            live["metadata"]["managedFields"],
+            json!([entry("towpath", "Apply", "", fields)]),
+            "{what}"
+        );
+    }
+}

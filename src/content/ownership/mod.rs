@@ -3,6 +3,7 @@
 //!
 //! Invariant: an object without a sign of another controller is not refused.
 
+mod derived;
 pub mod drift;
 pub mod fields;
 pub mod removal;
