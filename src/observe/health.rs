@@ -207,8 +207,9 @@ fn stateful_set(object: &slim::StatefulSet, pods: &[Arc<slim::Pod>]) -> Workload
     let newest = &status.update_revision;
     let is_new = |pod: &slim::Pod| pod.metadata.controller_revision_hash() == Some(newest);
     of_owner(&mut workload, pods, is_new);
-    // Pods below the partition keep their revision.
-    let is_held = |pod: &OutdatedPod| ordinal(&pod.name).is_some_and(|ordinal| ordinal < partition);
+    // Pods below the partition keep their revision. It counts from the first pod on, whatever its ordinal is.
+    let first_free = object.spec.ordinals.start.saturating_add(partition);
+    let is_held = |pod: &OutdatedPod| ordinal(&pod.name).is_some_and(|ordinal| ordinal < first_free);
     let (held, outdated) = std::mem::take(&mut workload.outdated).into_iter().partition(is_held);
     workload.outdated = outdated;
     workload.held_pods = Vec::into_iter(held).map(|pod| pod.name).collect();

@@ -53,6 +53,29 @@ fn a_partition_holds_pods_back_unless_the_content_sets_it() {
 }
 
 #[test]
+fn a_partition_counts_from_the_first_ordinal() {
+    let set = |start: serde_json::Value| -> slim::StatefulSet {
+        serde_json::from_value(json!({
+            "metadata": { "name": "db", "namespace": "shop", "uid": "u", "generation": 2 },
+            "spec": { "replicas": 2, "ordinals": start, "updateStrategy": { "rollingUpdate": { "partition": 1 } } },
+            "status": {
+                "observedGeneration": 2, "replicas": 2, "readyReplicas": 2, "availableReplicas": 2, "updatedReplicas": 1,
+                "currentRevision": "a", "updateRevision": "b",
+            },
+        }))
+        .unwrap()
+    };
+    for (start, first) in [(json!(null), 0), (json!({}), 0), (json!({ "start": 5 }), 5)] {
+        let name = |index: i32| format!("db-{}", first + index);
+        let pods = [pod(&name(0), "a", &json!({})), pod(&name(1), "b", &json!({}))];
+        let facts = stateful_set(&set(start), &pods);
+        assert_eq!(facts.held_pods, [name(0)]);
+        assert!(facts.outdated.is_empty(), "{:?}", facts.outdated);
+        assert_eq!((facts.held_by_partition, facts.updated), (Some(1), 2));
+    }
+}
+
+#[test]
 fn a_pod_names_its_node_while_the_node_does_not_report_it() {
     let condition = |status: &str, containers: &str| json!([{ "type": "Ready", "status": status }, { "type": "ContainersReady", "status": containers }]);
     for (what, status, node) in [

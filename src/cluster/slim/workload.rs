@@ -23,7 +23,7 @@ pub enum UpdateStrategyType {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct UpdateStrategy {
     pub type_: UpdateStrategyType,
-    /// Pods of a StatefulSet below this ordinal keep their old revision.
+    /// So many pods of a StatefulSet, from the first one on, keep their old revision.
     pub partition: i32,
 }
 
@@ -104,6 +104,16 @@ pub struct StatefulSetSpec {
     pub min_ready_seconds: i32,
     pub update_strategy: UpdateStrategy,
     pub pod_management_policy: PodManagement,
+    #[serde(deserialize_with = "or_default")]
+    pub ordinals: Ordinals,
+}
+
+/// How a StatefulSet numbers its pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+pub struct Ordinals {
+    /// The ordinal of its first pod.
+    pub start: i32,
 }
 
 /// How a StatefulSet creates and deletes its pods.
