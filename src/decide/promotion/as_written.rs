@@ -85,7 +85,14 @@ pub(super) fn compare(scene: &Scene<'_>, wanted: &[Desired]) -> Comparison {
                     return Comparison::Changed { reason: Reason::ObjectChanged, message };
                 }
             }
-            Some(Live::Refused(_) | Live::Unserved(_) | Live::Unreadable(_)) => {}
+            // The objects of a kind are deleted with its definition.
+            Some(Live::Unserved(why)) => {
+                let message = format!(
+                    "{key} is gone, because {why}; promote the release again when the kind is served"
+                );
+                return Comparison::Changed { reason: Reason::Missing, message };
+            }
+            Some(Live::Refused(_) | Live::Unreadable(_)) => {}
         }
     }
     Comparison::AsWritten

@@ -42,7 +42,11 @@ fn a_release_of_which_an_object_is_deleted_or_changed_in_the_window_is_neither_v
         service["spec"]["selector"]["app"] = json!("other");
         namespace.place(service, "kubectl-edit", now);
     });
+    let undefines: Event = (1100, "a user deletes the definition of the kind", |store, _| {
+        _ = store.namespaces.get_mut("shop-prod").unwrap().unserved.insert("Service".into());
+    });
     for (event, reason, says) in [
+        (undefines, "Missing", "Service metrics is gone, because Service is not served"),
         (deletes, "Missing", "Service metrics was deleted before the release was verified"),
         (deletes_web, "Missing", "Deployment web was deleted before the release was verified"),
         (
