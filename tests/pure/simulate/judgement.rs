@@ -110,6 +110,7 @@ fn played(shorts: &[support::judgement::objects::Short]) -> Option<Vec<Value>> {
     for object in &mut all {
         let strategy = object.pointer("/spec/updateStrategy/type");
         if strategy.is_some_and(|strategy| strategy == "OnDelete")
+            || object.pointer("/spec/updateStrategy/rollingUpdate/partition").is_some()
             || object.pointer("/spec/ttlSecondsAfterFinished").is_some()
             || object.pointer("/spec/activeDeadlineSeconds").is_some()
             || object.pointer("/spec/progressDeadlineSeconds").is_some()
