@@ -240,3 +240,15 @@ pub fn path(namespace: &str, object: &str) -> Result<String> {
     let (group, plural) = served(kind)?;
     Ok(format!("{group}/namespaces/{namespace}/{plural}/{name}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_a_number_and_that_of_its_project() {
+        let of = |project: &str| named(json!({ "ports": [{ "nodePort": "$port" }] }), project);
+        assert!(of("a")["ports"][0]["nodePort"].is_u64(), "{}", of("a"));
+        assert_ne!(of("a"), of("b"));
+    }
+}
