@@ -13,7 +13,7 @@ pub(in crate::content) const CONTAINERS: [JsonPath; 3] =
     [&["spec", "initContainers", "*"], &["spec", "containers", "*"], &["spec", "ephemeralContainers", "*"]];
 
 /// Where workloads have their pod template.
-const PLACES: [&str; 2] = ["/spec/template", "/spec/jobTemplate/spec/template"];
+pub(in crate::content) const PLACES: [&str; 2] = ["/spec/template", "/spec/jobTemplate/spec/template"];
 
 /// The JSON pointer of the pod template in an object of a default kind.
 fn default_pointer(object: &Value) -> Option<&'static str> {

@@ -7,7 +7,8 @@
 //! Invariant: a field that was not written, or that has the written value, has not drifted. `spec.replicas` and the annotation of
 //! `kubectl rollout restart` never drift.
 
-use super::fields::{entries, has_keys, is_plain, keys_of, manager, shown, time};
+use super::entries::{entries, is_plain, manager, time};
+use super::fields::{has_keys, keys_of, shown};
 use super::values::is_same;
 use jiff::Timestamp;
 use serde_json::{Map, Value};

@@ -4,6 +4,7 @@
 //! still conflicts with every manager that is not in `adoptFrom`.
 
 use super::derived;
+use super::entries::{entries, is_plain, manager, operation, subresource, time};
 use crate::api::mark;
 use crate::content::object::metadata::annotation;
 use crate::content::object::paths::prune;
@@ -57,7 +58,7 @@ pub fn adoption_patch(live: &Value, written: &Value, adopt_from: &[String], our:
     let ours = entries(live).iter().find(|entry| is_ours(entry));
     let version = ours.unwrap_or(live).get("apiVersion")?.as_str()?;
     let mut remaining = Vec::new();
-    let mut moved = ruled_out(live, written).unwrap_or_else(|| json!({}));
+    let mut moved = json!({});
     derived::outdated(live, written, our).for_each(|set| merge(&mut moved, set));
     let mut time = None;
     for entry in entries(live) {
@@ -99,27 +100,6 @@ pub fn adoption_patch(live: &Value, written: &Value, adopt_from: &[String], our:
         PatchOperation::Test(TestOperation { path: at("resourceVersion"), value: resource_version.into() }),
         PatchOperation::Replace(ReplaceOperation { path: at("managedFields"), value: remaining.into() }),
     ]))
-}
-
-/// The parameters of rolling updates, where `written` asks for another strategy and no manager set them. They are a default of the API
-/// server, which an apply leaves in place, and which it then refuses beside the other strategy. An apply removes what is ours.
-fn ruled_out(live: &Value, written: &Value) -> Option<Value> {
-    const PARAMETERS: &str = "rollingUpdate";
-    // The name in Deployments, and that in StatefulSets and DaemonSets.
-    ["strategy", "updateStrategy"].into_iter().find_map(|strategy| {
-        let wanted = written.pointer(&format!("/spec/{strategy}"))?;
-        let other = wanted.get("type").and_then(Value::as_str).is_some_and(|name| name != "RollingUpdate");
-        let defaults = live.pointer(&format!("/spec/{strategy}/{PARAMETERS}"))?.as_object()?;
-        let path = format!("/fieldsV1/f:spec/f:{strategy}/f:{PARAMETERS}");
-        let is_owned = entries(live).iter().any(|entry| entry.pointer(&path).is_some());
-        if !other || wanted.get(PARAMETERS).is_some() || is_owned {
-            return None;
-        }
-        let fields: Map<String, Value> =
-            defaults.keys().map(|name| (format!("f:{name}"), json!({}))).collect();
-        let parameters = Map::from_iter([(format!("f:{PARAMETERS}"), Value::Object(fields))]);
-        Some(json!({ "f:spec": { format!("f:{strategy}"): parameters } }))
-    })
 }
 
 /// A field that another manager changed after our manager wrote it.
@@ -228,9 +208,7 @@ pub(super) fn shown(keys: &Map<String, Value>) -> String {
 pub fn applied_at(live: &Value, by: &str) -> Option<Timestamp> {
     let is_theirs =
         |entry: &&Value| manager(entry) == Some(by) && operation(entry) == Some("Apply") && is_plain(entry);
-    let times =
-        entries(live).iter().filter(is_theirs).filter_map(|entry| entry.get("time")?.as_str()?.parse().ok());
-    times.max()
+    entries(live).iter().filter(is_theirs).filter_map(time).max()
 }
 
 /// The revision that last wrote a live object.
@@ -252,31 +230,6 @@ pub fn managers(live: &Value) -> Vec<String> {
     names.sort();
     names.dedup();
     names
-}
-
-pub(super) fn entries(live: &Value) -> &[Value] {
-    live.pointer("/metadata/managedFields").and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
-
-pub(super) fn manager(entry: &Value) -> Option<&str> {
-    entry.get("manager")?.as_str()
-}
-
-/// When the fields of an entry last changed, by the clock of the API server.
-pub(super) fn time(entry: &Value) -> Option<Timestamp> {
-    entry.get("time")?.as_str()?.parse().ok()
-}
-
-fn operation(entry: &Value) -> Option<&str> {
-    entry.get("operation")?.as_str()
-}
-
-fn subresource(entry: &Value) -> Option<&str> {
-    entry.get("subresource").and_then(Value::as_str).filter(|subresource| !subresource.is_empty())
-}
-
-pub(super) fn is_plain(entry: &Value) -> bool {
-    subresource(entry).is_none()
 }
 
 /// The union of two field sets: maps all the way down, whose leaves are empty.

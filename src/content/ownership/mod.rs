@@ -5,6 +5,7 @@
 
 mod derived;
 pub mod drift;
+mod entries;
 pub mod fields;
 pub mod removal;
 pub mod restored;
