@@ -1,8 +1,8 @@
 //! The object metadata that decisions read: name, UID, generation, creation, deletion.
 
 use super::{
-    ApplicationName, Approval, CachedRelease, CheckProvider, Environment, EnvironmentName, ProjectName,
-    Promotion, Recall, ReleaseName, RollbackPolicy,
+    ApplicationName, Approval, CachedRelease, CheckProvider, Environment, EnvironmentId, EnvironmentName,
+    ProjectName, Promotion, Recall, ReleaseName, RollbackPolicy,
 };
 use jiff::Timestamp;
 
@@ -58,6 +58,11 @@ impl Environment {
     /// Its name, as a type. Empty before the API server has assigned one.
     pub fn environment_name(&self) -> EnvironmentName {
         self.name().into()
+    }
+
+    /// Its name among the environments of all projects.
+    pub fn id(&self) -> EnvironmentId {
+        EnvironmentId { project: self.project(), environment: self.environment_name() }
     }
 }
 

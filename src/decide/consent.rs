@@ -2,7 +2,7 @@
 //!
 //! Invariant: no code reads the commands in a message. Code that needs them computes them here from what is missing.
 
-use crate::api::{DEPLOYER_NAMESPACE, Delivery, Environment, EnvironmentId, Meta, MissingConsent};
+use crate::api::{DEPLOYER_NAMESPACE, Delivery, Environment, Meta, MissingConsent};
 
 /// What is missing while no RoleBinding names the identity of the environment.
 pub fn missing_binding(environment: &Environment) -> MissingConsent {
@@ -25,8 +25,7 @@ pub fn sentence(environment: &Environment, missing: &MissingConsent) -> String {
 /// The commands by which the owner consents.
 pub fn commands(environment: &Environment, missing: &MissingConsent) -> Vec<String> {
     let (namespace, name) = (&environment.spec.namespace, environment.name());
-    let id = EnvironmentId { project: environment.project(), environment: environment.environment_name() };
-    let account = format!("{DEPLOYER_NAMESPACE}:{}", id.account());
+    let account = format!("{DEPLOYER_NAMESPACE}:{}", environment.id().account());
     let mut commands = Vec::new();
     if let Some(role) = &missing.cluster_role {
         commands.push(format!(

@@ -1,6 +1,6 @@
 //! `check`: what a project needs of its cluster, and what is missing.
 
-use crate::api::{CheckProvider, DEPLOYER_NAMESPACE, Environment, EnvironmentId, RollbackPolicy};
+use crate::api::{CheckProvider, DEPLOYER_NAMESPACE, Environment, RollbackPolicy};
 use crate::cli::installation::Installation;
 use crate::cli::kinds::API_VERSION;
 use crate::cli::of_project::OfProject;
@@ -87,9 +87,7 @@ async fn of_project(reader: &Reader, installation: &Installation<'_>) -> Vec<Ite
             let mut items = checkup::environments(&environments, &policies, &providers);
             let bindings = installation.bindings().await;
             let consent = |environment: &Environment| {
-                let (project, name) = (reader.project.clone(), environment.environment_name());
-                let id = EnvironmentId { project, environment: name };
-                let account = format!("{DEPLOYER_NAMESPACE}:{}", id.account());
+                let account = format!("{DEPLOYER_NAMESPACE}:{}", environment.id().account());
                 let key = format!("{} {account}", environment.spec.namespace);
                 checkup::consent(environment, bindings.as_ref().map(|all| all.contains(&key)))
             };

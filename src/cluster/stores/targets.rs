@@ -1,6 +1,6 @@
 //! Target namespaces: only workloads in them are stored.
 
-use crate::api::{Environment, EnvironmentId, Location, Meta, READY, Reason};
+use crate::api::{Environment, EnvironmentId, Location, READY, Reason};
 use crate::cluster::store::Delta;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -43,17 +43,13 @@ impl Targets {
 /// Updates the targets. Returns whether others have to react: the environment is new, gone, has another spec, or is blocked for
 /// another reason.
 pub(super) fn track(targets: &Targets, relist: impl Fn(), delta: &Delta<Environment>) -> bool {
-    let id = |environment: &Environment| EnvironmentId {
-        project: environment.project(),
-        environment: environment.environment_name(),
-    };
     match delta {
         Delta::Applied { old, new } => {
             let moved = old.as_ref().filter(|old| old.spec.namespace != new.spec.namespace);
             if let Some(old) = moved {
-                targets.remove(&old.location(), &id(old));
+                targets.remove(&old.location(), &old.id());
             }
-            if targets.add(new.location(), id(new)) {
+            if targets.add(new.location(), new.id()) {
                 relist();
             }
             old.as_ref().is_none_or(|old| {
@@ -61,7 +57,7 @@ pub(super) fn track(targets: &Targets, relist: impl Fn(), delta: &Delta<Environm
             })
         }
         Delta::Gone { old } => {
-            targets.remove(&old.location(), &id(old));
+            targets.remove(&old.location(), &old.id());
             true
         }
         Delta::Undecodable { .. } | Delta::UndecodableGone { .. } => true,

@@ -250,7 +250,7 @@ struct Relister(Box<dyn Fn() + Send + Sync>);
 /// The relisters of the workloads.
 type Relisters = Arc<RwLock<Vec<Relister>>>;
 
-/// A function that is told of each change.
+/// Receives each change.
 trait Changed: Fn(Change) + Clone + Send + Sync + 'static {}
 
 impl<F: Fn(Change) + Clone + Send + Sync + 'static> Changed for F {}
