@@ -78,7 +78,7 @@ fn words(condition: &slim::Condition) -> (String, String) {
 /// Whether an Event says that the controller created a pod of a Job. False if the Events cannot be read.
 async fn had_a_pod(client: &kube::Client, target: &Location, job: &str) -> bool {
     let fields = format!("involvedObject.kind=Job,involvedObject.name={job},reason=SuccessfulCreate");
-    with(client, target, &fields).await.is_some_and(|events| !events.is_empty())
+    selected(client, target, &fields).await.is_some_and(|events| !events.is_empty())
 }
 
 /// Asks for the pods of a Job that has ended and of which the watch shows none: pods and Jobs are watched apart, and no two clocks tell which
@@ -104,7 +104,7 @@ async fn search(client: &kube::Client, target: &Location, job: &str, run: &mut T
 /// The Event of a pod of a Job whose container was stopped from outside: it may have ended with 0 then. The Job does not say it. None if the identity may
 /// not read Events.
 async fn why_stopped(client: &kube::Client, target: &Location, job: &str) -> Option<String> {
-    let events = with(client, target, "involvedObject.kind=Pod,reason=Killing").await?;
+    let events = selected(client, target, "involvedObject.kind=Pod,reason=Killing").await?;
     events.iter().find_map(|event| stopped(&event.data, job))
 }
 
@@ -120,13 +120,13 @@ fn stopped(event: &Value, job: &str) -> Option<String> {
 }
 
 /// The first Events with these fields. None if the identity may not read Events.
-async fn with(client: &kube::Client, target: &Location, fields: &str) -> Option<Vec<DynamicObject>> {
+async fn selected(client: &kube::Client, target: &Location, fields: &str) -> Option<Vec<DynamicObject>> {
     events(client, target, &ListParams::default().fields(fields).limit(MOST_EVENTS)).await
 }
 
 /// The last Event that says why no pod of a Job can be created. The Job itself does not say it. None if the identity may not read Events.
 async fn why_no_pod(client: &kube::Client, target: &Location, uid: &str) -> Option<String> {
-    let events = with(client, target, &format!("involvedObject.uid={uid},reason=FailedCreate")).await?;
+    let events = selected(client, target, &format!("involvedObject.uid={uid},reason=FailedCreate")).await?;
     let message = events.last()?.data.get("message")?.as_str()?;
     Some(message.to_owned())
 }
