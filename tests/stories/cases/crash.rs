@@ -54,67 +54,43 @@ struct Story {
     part: u64,
 }
 
+const HEALTHY: Story = Story {
+    name: "healthy",
+    tag: "v2",
+    recalled: false,
+    test: None,
+    check: None,
+    ends: &[("staging-shop-2.0.0", "Verified"), ("prod-shop-2.0.0", "Verified")],
+    part: 6,
+};
+
+/// How a release ends that fails in the first environment.
+const ROLLED_BACK: [(&str, &str); 2] =
+    [("staging-shop-2.0.0", "Failed"), ("staging-shop-2.0.0-rollback", "Verified")];
+
 async fn a_crash_at_any_write_of_a_healthy_release_changes_nothing() -> Result<()> {
-    compare(&Story {
-        name: "healthy",
-        tag: "v2",
-        recalled: false,
-        test: None,
-        check: None,
-        ends: &[("staging-shop-2.0.0", "Verified"), ("prod-shop-2.0.0", "Verified")],
-        part: 6,
-    })
-    .await
+    compare(&HEALTHY).await
 }
 
 async fn a_crash_at_any_write_of_a_rollback_changes_nothing() -> Result<()> {
-    compare(&Story {
-        name: "rollback",
-        tag: "v2-crash-loop",
-        recalled: false,
-        test: None,
-        check: None,
-        ends: &[("staging-shop-2.0.0", "Failed"), ("staging-shop-2.0.0-rollback", "Verified")],
-        part: 6,
-    })
-    .await
+    compare(&Story { name: "rollback", tag: "v2-crash-loop", ends: &ROLLED_BACK, ..HEALTHY }).await
 }
 
 async fn a_crash_at_any_write_of_a_failed_test_changes_nothing() -> Result<()> {
-    compare(&Story {
-        name: "failed test",
-        tag: "v2",
-        recalled: false,
-        test: Some("t-job-failure"),
-        check: None,
-        ends: &[("staging-shop-2.0.0", "Failed"), ("staging-shop-2.0.0-rollback", "Verified")],
-        part: 6,
-    })
-    .await
+    compare(&Story { name: "failed test", test: Some("t-job-failure"), ends: &ROLLED_BACK, ..HEALTHY }).await
 }
 
 async fn a_crash_at_any_write_of_a_failed_check_changes_nothing() -> Result<()> {
-    compare(&Story {
-        name: "failed check",
-        tag: "v2",
-        recalled: false,
-        test: None,
-        check: Some("v2"),
-        ends: &[("staging-shop-2.0.0", "Failed"), ("staging-shop-2.0.0-rollback", "Verified")],
-        part: 6,
-    })
-    .await
+    compare(&Story { name: "failed check", check: Some("v2"), ends: &ROLLED_BACK, ..HEALTHY }).await
 }
 
 async fn a_crash_at_any_write_of_a_recall_changes_nothing() -> Result<()> {
     compare(&Story {
         name: "recall",
-        tag: "v2",
         recalled: true,
-        test: None,
-        check: None,
         ends: &[("staging-shop-2.0.0-recalled", "Verified"), ("prod-shop-2.0.0-recalled", "Verified")],
         part: 4,
+        ..HEALTHY
     })
     .await
 }
