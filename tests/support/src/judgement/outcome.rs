@@ -85,10 +85,7 @@ pub async fn judge(
     if !wanted.contains(&judged) {
         faults.push(format!("it {judged}: {}", timeline.shown()));
     }
-    let reason = status["reason"].as_str().unwrap_or_default();
-    if !situation.reason.is_empty() && !situation.reason.iter().any(|wanted| wanted == reason) {
-        faults.push(format!("its reason is {reason}: {}", status["message"]));
-    }
+    faults.extend(wrong_reason("its reason", &situation.reason, &status));
     let words = timeline.now(|seen| seen.words(&timeline.release, &timeline.promotion)).to_lowercase();
     for fragment in situation.says.iter().filter(|fragment| !words.contains(&fragment.to_lowercase())) {
         faults.push(format!("it does not say {fragment:?}: {}", timeline.shown()));
@@ -150,16 +147,17 @@ fn rollback_of(timeline: &Timeline) -> String {
 
 /// What the record of a rollback lacks.
 fn differs_from(wanted: &RollbackEnd, status: &Value) -> Vec<String> {
-    let text = |field: &str| status[field].as_str().unwrap_or_default();
-    let mut faults = Vec::new();
-    if !wanted.reason.iter().any(|reason| reason == text("reason")) {
-        faults.push(format!("the reason of its rollback is {}: {}", status["reason"], status["message"]));
-    }
-    let lacks = wanted.says.iter().filter(|fragment| !text("message").contains(fragment.as_str()));
-    faults.extend(
-        lacks.map(|fragment| format!("its rollback does not say {fragment:?}: {}", status["message"])),
-    );
-    faults
+    let message = status["message"].as_str().unwrap_or_default();
+    let lacks = wanted.says.iter().filter(|fragment| !message.contains(fragment.as_str()));
+    let faults = lacks.map(|fragment| format!("its rollback does not say {fragment:?}: {message}"));
+    wrong_reason("the reason of its rollback", &wanted.reason, status).into_iter().chain(faults).collect()
+}
+
+/// The fault of a reason that is none of the wanted ones, if any is wanted.
+fn wrong_reason(what: &str, wanted: &[String], status: &Value) -> Option<String> {
+    let reason = status["reason"].as_str().unwrap_or_default();
+    let is_wrong = !wanted.is_empty() && !wanted.iter().any(|wanted| wanted == reason);
+    is_wrong.then(|| format!("{what} is {reason}: {}", status["message"]))
 }
 
 fn of(phase: &Value) -> Judged {
