@@ -1,6 +1,6 @@
 //! Jobs whose pods cannot run, and workloads that set limits of their own.
 
-use super::tests::{at, ended, waiting, word};
+use super::tests::{at, ended, one_of_two, waiting, word};
 use super::*;
 use crate::decide::world::{Container, Pod, StoppingPod};
 
@@ -150,4 +150,31 @@ fn a_secret_that_the_release_may_create_is_waited_for() {
         assert_eq!(at_second(59), first, "{message}");
         assert_eq!(at_second(60), "CreateContainerConfigError", "{message}");
     }
+}
+
+#[test]
+fn a_slow_rollout_says_what_it_lacks_and_how_long_it_took() {
+    let limits = FailureThresholds { progress_deadline_seconds: 60, ..FailureThresholds::default() };
+    let told = |workload: &Workload, seconds| {
+        let key = ObjectKey::new("apps/v1", "Deployment", "web").unwrap();
+        let subject = Subject { key: &key, workload: Some(workload), custom: None, exempt: false };
+        let mode = Mode::Rollout(at(0));
+        match of_all(
+            &[subject],
+            &Rules { limits: &limits, before: &[], awaits: &[], started: at(0), mode, now: at(seconds) },
+        ) {
+            Health::Healthy => String::new(),
+            Health::Progressing { message, .. } | Health::Failing { message, .. } => message,
+        }
+    };
+    let waits = Workload { total: 3, ..one_of_two(Pod { ready: true, ..Pod::default() }, 2) };
+    let lacks = "Deployment web is rolled out to 2 of 2, 2 available, 1 pod of an older revision left";
+    assert_eq!(told(&waits, 59), lacks);
+    assert_eq!(told(&waits, 60), format!("{lacks}, and made no progress for 60 s"));
+    let flapping = Pod { ready: true, ready_since: Some(at(170)), ..Pod::default() };
+    let flaps = one_of_two(flapping, 1);
+    assert_eq!(
+        told(&flaps, 185),
+        "Deployment web is rolled out to 2 of 2, 1 available after 185 s, which is longer than 60 s for each pod"
+    );
 }

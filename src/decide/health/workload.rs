@@ -31,16 +31,16 @@ pub(super) fn rolled_out(
     }
     // Pods that become ready and unready in turn must not prolong a rollout without limit: each pod has the deadline once.
     let limit = limit(workload, rules);
-    let most = limit.saturating_mul(workload.desired.max(1));
-    let stalled_since = last_progress(workload, since).min(later(since, most));
+    let (progress, last_chance) =
+        (last_progress(workload, since), later(since, limit.saturating_mul(workload.desired.max(1))));
+    let stalled_since = progress.min(last_chance);
     let draining_until = workload.stopping.iter().map(|pod| pod.until).max();
     let stalled_since = draining_until.map_or(stalled_since, |at| at.max(stalled_since));
     let stalled_since = stalled_since.min(rules.now);
     if let Some((reason, message)) = &workload.blocked {
         return blocked(key, reason, message, stalled_since, rules);
     }
-    if let Some(health) = held::by_a_node(key, workload, later(last_progress(workload, since), limit), rules)
-    {
+    if let Some(health) = held::by_a_node(key, workload, later(progress, limit), rules) {
         return health;
     }
     if let (Some((at, message)), Mode::Rollout(_)) = (&workload.gave_up, rules.mode)
@@ -49,12 +49,13 @@ pub(super) fn rolled_out(
     {
         return failing(Reason::ProgressDeadlineExceeded, format!("{key}: {message}"));
     }
-    let text = format!(
-        "is rolled out to {} of {}, {} available",
-        workload.updated.min(workload.desired),
-        workload.desired,
-        workload.available.min(workload.desired)
-    );
+    let text = progress_text(workload);
+    if progress > last_chance && rules.now >= later(stalled_since, limit) {
+        let spent = rules.now.duration_since(since).as_secs();
+        let message =
+            format!("{key} {text} after {spent} s, which is longer than {} s for each pod", limit.as_secs());
+        return failing(Reason::ProgressDeadlineExceeded, message);
+    }
     let health = within(key, &text, stalled_since, limit, rules.now);
     match health {
         // Nothing reports when its controller says why.
@@ -66,6 +67,19 @@ pub(super) fn rolled_out(
         }
         other @ (Health::Healthy | Health::Progressing { .. } | Health::Failing { .. }) => other,
     }
+}
+
+/// How far a rollout is, and what it still lacks.
+fn progress_text(workload: &Workload) -> String {
+    let (updated, available) =
+        (workload.updated.min(workload.desired), workload.available.min(workload.desired));
+    let surplus = usize::try_from(workload.total.saturating_sub(workload.updated)).unwrap_or(0);
+    let left = match workload.outdated.len().max(surplus) {
+        0 => String::new(),
+        1 => ", 1 pod of an older revision left".to_owned(),
+        count => format!(", {count} pods of an older revision left"),
+    };
+    format!("is rolled out to {updated} of {}, {available} available{left}", workload.desired)
 }
 
 /// What the API server sets as `progressDeadlineSeconds` of a Deployment that says nothing.

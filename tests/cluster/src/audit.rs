@@ -89,7 +89,7 @@ impl AuditLog {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let fence = format!("/version?{FENCE}={}-{count}", std::process::id());
         self.fence.client()?.request_text(http::Request::get(&fence).body(Vec::new())?).await?;
-        eventually("the audit log to catch up", Duration::from_secs(10), async || {
+        eventually("the audit log to catch up", Duration::from_secs(60), async || {
             let (events, end) = read(&self.path, from)?;
             let Some(at) = events.iter().position(|(event, _)| event.request_uri == fence) else {
                 return Ok(None);

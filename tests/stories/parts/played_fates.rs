@@ -134,7 +134,7 @@ async fn a_living_pod_can_be_broken_healed_and_deleted() -> Result<()> {
     annotate("ready").await?;
     fares(&pods, "a", &["Running ready 1 Error/1"]).await?;
     pods.delete("a", &DeleteParams::default()).await?;
-    eventually("the pod to be gone", Duration::from_secs(10), async || {
+    eventually("the pod to be gone", Duration::from_secs(60), async || {
         Ok(pods.get_opt("a").await?.is_none().then_some(()))
     })
     .await

@@ -80,7 +80,7 @@ async fn a_single_crash_at_the_start_is_one_restart() -> Result<()> {
 
 async fn a_slow_start_is_not_ready_and_no_restart() -> Result<()> {
     let place = Place::new("slow").await?;
-    let image = Image::of("app", "slow").with("START_AFTER", "4");
+    let image = Image::of("app", "slow").with("START_AFTER", "15");
     let running = |container: &Value| container["state"]["running"].is_object();
     let seen = place.fares(&image, json!({}), "running", running).await?;
     ensure!(seen["ready"] == false, "{seen:#}");
@@ -91,7 +91,7 @@ async fn a_slow_start_is_not_ready_and_no_restart() -> Result<()> {
 
 async fn readiness_that_is_lost_is_no_restart() -> Result<()> {
     let place = Place::new("unready").await?;
-    let image = Image::of("app", "unready").with("UNREADY_AFTER", "8");
+    let image = Image::of("app", "unready").with("UNREADY_AFTER", "20");
     place.fares(&image, json!({}), "ready", |container| container["ready"] == true).await?;
     let seen = place.container("unready", |container| container["ready"] == false).await?;
     ensure!(seen["restartCount"] == 0 && seen["state"]["running"].is_object(), "{seen:#}");

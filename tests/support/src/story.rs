@@ -20,10 +20,11 @@ use crate::failed::Trace;
 use crate::times::{self, Time};
 use crate::{installation, operator};
 
-/// How many stories run at a time, unless `--test-threads` allows fewer. Measured on two cores.
-const AT_A_TIME: usize = 14;
+/// How many stories run at a time, unless `--test-threads` allows fewer. More of them are hardly faster on two cores, and what each one
+/// waits for then takes as long as its own limits allow.
+const AT_A_TIME: usize = 8;
 /// How many run beside those on a real node: its pods are processes, and starting one takes a machine's time.
-const ON_A_NODE: usize = 8;
+const ON_A_NODE: usize = 4;
 
 /// A body that has begun.
 pub type Told = Pin<Box<dyn Future<Output = Result<()>>>>;
