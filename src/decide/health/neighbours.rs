@@ -1,7 +1,9 @@
 //! Workloads that a promotion does not change. What their pods suffer can be its fault; what they wait for cannot.
 
 use super::workload::needs_a_person;
-use super::{Health, Mode, Rules, Subject, is_workload, of_each, of_one, pod};
+use super::{
+    Health, Mode, Rules, Subject, is_workload, of_each, of_one, pod, progress_deadline, progressing,
+};
 use crate::api::FailureThresholds;
 use crate::decide::moments::later;
 use crate::decide::world::{Pod, Workload};
@@ -27,14 +29,28 @@ fn of_neighbour(subject: &Subject<'_>, rules: &Rules<'_>) -> Health {
     match rules.mode {
         Mode::Rollout(_) => pods(),
         // What is restored has to run, unless it lacks something that no rollback restores.
-        Mode::Rollback(_) if waits_for_a_person() || has_no_room() || workload.blocked.is_some() => pods(),
-        Mode::Rollback(_) => match of_one(subject, rules) {
-            Health::Progressing { obstacle: Some(_), .. } => pods(),
-            health @ (Health::Healthy | Health::Progressing { .. } | Health::Failing { .. }) => health,
+        Mode::Rollback(since) if waits_for_a_person() || has_no_room() || workload.blocked.is_some() => {
+            patient(pods(), since, rules)
+        }
+        Mode::Rollback(since) => match of_one(subject, rules) {
+            Health::Progressing { obstacle: Some(_), .. } => patient(pods(), since, rules),
+            health @ (Health::Healthy | Health::Progressing { .. } | Health::Failing { .. }) => {
+                patient(health, since, rules)
+            }
         },
         Mode::Settle(_) if waits_for_a_person() => of_one(subject, &observed),
         Mode::Settle(_) => of_one(&Subject { workload: Some(&settling(workload, rules)), ..*subject }, rules),
         Mode::Observe => of_one(subject, rules),
+    }
+}
+
+/// A failure as progress until the progress deadline. What a rollback does not write can still suffer from what it is taking away, such
+/// as a program that calls the one that is being restored.
+fn patient(health: Health, since: Timestamp, rules: &Rules<'_>) -> Health {
+    let deadline = later(since, progress_deadline(rules));
+    match health {
+        Health::Failing { message, .. } if rules.now < deadline => progressing(message, Some(deadline)),
+        other @ (Health::Healthy | Health::Progressing { .. } | Health::Failing { .. }) => other,
     }
 }
 
