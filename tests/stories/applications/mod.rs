@@ -146,6 +146,7 @@ async fn verified(project: &Project, version: &str, objects: &[Value]) -> Result
 /// A release whose pods crash in prod while it is observed there.
 async fn crash(project: &Project, objects: &[Value], app: &str) -> Result<()> {
     let timeline = Timeline::start(project, "shop-3.0.0", &[]);
+    project.change("rollbackpolicies", "calm", json!({ "spec": { "observeWindow": "60s" } })).await?;
     let release = project.release("3.0.0", objects).await?;
     project.ended_within(LIMIT, &format!("dev-{release}"), "Verified").await?;
     if !come(project, &timeline, Moment::Window, LIMIT).await? {

@@ -76,7 +76,7 @@ async fn a_release_comes_not_before_its_moment_and_not_after_its_deadline() -> R
     in_project(
         &[json!({ "name": "staging" }), json!({ "name": "prod", "after": ["staging"] })],
         async |project| {
-            let at = in_seconds(20);
+            let at = in_seconds(60);
             let change = json!({ "notBefore": [{ "environment": "prod", "at": at }] });
             let source = json!({ "manifests": web("v1") });
             let first =

@@ -167,7 +167,7 @@ async fn an_application_that_helm_deployed_is_captured_without_the_marks_of_helm
 async fn a_workload_that_crashes_in_the_source_is_named_and_the_capture_is_given_up() -> Result<()> {
     let dev = json!({ "name": "dev", "rollbackPolicyRef": "hurried", "promotion": "Manual" });
     in_project(&[dev], async |project| {
-        project.policy("hurried", json!({ "failing": { "progressDeadlineSeconds": 8 } })).await?;
+        project.policy("hurried", json!({ "failing": { "progressDeadlineSeconds": 25 } })).await?;
         let labelled =
             with(deployment("web", "v1", None), json!({ "metadata": { "labels": { "part": "shop" } } }));
         project.apply("dev", &[labelled, deployment("api", "v1-crash-loop", None)])?;

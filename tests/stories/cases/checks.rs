@@ -186,7 +186,7 @@ async fn a_provider_that_goes_down_ends_a_release_as_inconclusive_and_a_person_c
         .await?;
         let mut check = errors(&name);
         check["errorLimit"] = json!(0);
-        policy(project, "measured", "8s", check).await?;
+        policy(project, "measured", "30s", check).await?;
         uses(project, "measured").await?;
         let first = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
         let promotion = format!("prod-{first}");

@@ -65,7 +65,7 @@ async fn a_promotion_writes_into_our_own_objects_seven_times() -> Result<()> {
     // The window is long enough for the status to say that the release is observed.
     let prod = json!({ "name": "prod", "rollbackPolicyRef": "observed" });
     with_own_controller(&[prod], async |project| {
-        project.policy("observed", json!({ "observeWindow": "8s" })).await?;
+        project.policy("observed", json!({ "observeWindow": "20s" })).await?;
         let first = project.release("1.0.0", &shop("v1")).await?;
         project.condition("releases", &first, "Verified", "True", "").await?;
         project.quiet().await?;

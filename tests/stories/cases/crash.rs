@@ -33,9 +33,11 @@ const LANES: usize = 10;
 /// Within this, everything has come to rest.
 const LIMIT: Duration = Duration::from_secs(120);
 /// Within this after the last of its promotions has ended, a story has its end.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 /// Nothing was written for so long: the story is over. Longer than the observe window.
 const QUIET: Duration = Duration::from_millis(1500);
+/// The same for the story without a kill, which the others are compared with: its last status may be late.
+const LONG_QUIET: Duration = Duration::from_secs(5);
 
 /// What happens to release 2, release 1 being verified everywhere.
 struct Story {
@@ -214,7 +216,7 @@ async fn verified(project: &Project, relay: &Relay, version: &str) -> Result<()>
         let holds = |found: &Value| condition(found, wanted).is_some_and(|found| found["status"] == "True");
         project.until_within(LIMIT, plural, name, wanted, holds).await?;
     }
-    quiet(relay).await
+    quiet(relay, QUIET).await
 }
 
 async fn recall(project: &Project, release: &str) -> Result<()> {
@@ -281,8 +283,8 @@ async fn reached(story: &Story, project: &Project, relay: &Relay, wanted: Option
             .until_within(LIMIT, "promotions", name, phase, |found| found["status"]["phase"] == *phase)
             .await?;
     }
-    quiet(relay).await?;
-    let Some(wanted) = wanted else { return Ok(()) };
+    let Some(wanted) = wanted else { return quiet(relay, LONG_QUIET).await };
+    quiet(relay, QUIET).await?;
     // Killed before its last reports, a story is over before the second controller has begun: silence alone says nothing.
     let begun = Instant::now();
     loop {
@@ -291,15 +293,15 @@ async fn reached(story: &Story, project: &Project, relay: &Relay, wanted: Option
             return Ok(());
         }
         ensure!(begun.elapsed() < PATIENCE, "{}", found.join("\n    "));
-        quiet(relay).await?;
+        quiet(relay, QUIET).await?;
     }
 }
 
-/// Waits until nothing has been written for a while.
-async fn quiet(relay: &Relay) -> Result<()> {
+/// Waits until nothing has been written for so long.
+async fn quiet(relay: &Relay, enough: Duration) -> Result<()> {
     let begun = Instant::now();
     let (mut writes, mut since) = (relay.writes().len(), begun);
-    while since.elapsed() < QUIET {
+    while since.elapsed() < enough {
         ensure!(begun.elapsed() < LIMIT, "it goes on writing: {:#?}", relay.writes());
         tokio::time::sleep(Duration::from_millis(100)).await;
         let now = relay.writes().len();

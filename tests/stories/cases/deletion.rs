@@ -42,7 +42,7 @@ async fn a_release_that_is_deleted_on_its_way_is_finished_there_and_promoted_now
         project.ended(&format!("prod-{first}"), "Verified").await?;
         let before = project.snapshot("prod").await?;
         let mut slow = web("v2-ready-after");
-        slow[1]["spec"]["template"]["metadata"]["annotations"] = json!({ "fate.towpath.dev/seconds": "10" });
+        slow[1]["spec"]["template"]["metadata"]["annotations"] = json!({ "fate.towpath.dev/seconds": "25" });
         let second = project.release("2.0.0", &slow).await?;
         project.in_phase(&format!("staging-{second}"), "Promoting").await?;
         // The built-in role edit may delete a Release. It does not include the verb rollback.

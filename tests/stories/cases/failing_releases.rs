@@ -216,7 +216,7 @@ async fn silence_fails_after_the_progress_deadline() -> Result<()> {
     let mut environment = prod();
     environment["rollbackPolicyRef"] = json!("deadline");
     in_project(&[environment], async |project| {
-        project.policy("deadline", json!({ "failing": { "progressDeadlineSeconds": 12 } })).await?;
+        project.policy("deadline", json!({ "failing": { "progressDeadlineSeconds": 30 } })).await?;
         let mut bad = deployment("web", "v2-ready-after", None);
         bad["spec"]["template"]["metadata"]["annotations"] = json!({ "fate.towpath.dev/seconds": "600" });
         let good = [service("web"), deployment("web", "v1", None)];
@@ -244,7 +244,7 @@ async fn the_second_wave_is_not_written_while_the_first_is_not_healthy() -> Resu
         let mut late = deployment("late", "v1", None);
         late["metadata"]["annotations"] = json!({ "towpath.dev/wave": "1" });
         let mut early = deployment("early", "v1-ready-after", None);
-        early["spec"]["template"]["metadata"]["annotations"] = json!({ "fate.towpath.dev/seconds": "3" });
+        early["spec"]["template"]["metadata"]["annotations"] = json!({ "fate.towpath.dev/seconds": "20" });
         let release = project.release("1.0.0", &[late, early]).await?;
         let name = format!("prod-{release}");
         project.in_phase(&name, "Promoting").await?;

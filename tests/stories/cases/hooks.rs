@@ -85,8 +85,8 @@ async fn a_hook_that_vanishes_when_it_finishes_runs_once_whatever_happens_to_the
 async fn a_hook_that_runs_longer_than_the_progress_deadline_is_waited_for() -> Result<()> {
     let prod = json!({ "name": "prod", "rollbackPolicyRef": "hasty" });
     in_project(&[prod], async |project| {
-        project.policy("hasty", json!({ "failing": { "progressDeadlineSeconds": 8 } })).await?;
-        let slow = lasting("migrate", "pre-promote", 15, json!({ "activeDeadlineSeconds": 60 }));
+        project.policy("hasty", json!({ "failing": { "progressDeadlineSeconds": 20 } })).await?;
+        let slow = lasting("migrate", "pre-promote", 30, json!({ "activeDeadlineSeconds": 90 }));
         let release = project.release("1.0.0", &[deployment("web", "v1", None), slow]).await?;
         project.ended(&format!("prod-{release}"), "Verified").await.map(drop)
     })

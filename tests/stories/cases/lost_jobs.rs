@@ -115,8 +115,8 @@ async fn a_job_for_which_no_pod_can_be_created_fails_after_the_time_for_creation
 
 async fn a_job_that_runs_longer_than_the_progress_deadline_is_waited_for() -> Result<()> {
     in_project(&[json!({ "name": "prod", "rollbackPolicyRef": "hasty" })], async |project| {
-        project.policy("hasty", json!({ "failing": { "progressDeadlineSeconds": 8 } })).await?;
-        let mut load = lasting("load", "pre-promote", 15, json!({ "activeDeadlineSeconds": 60 }));
+        project.policy("hasty", json!({ "failing": { "progressDeadlineSeconds": 20 } })).await?;
+        let mut load = lasting("load", "pre-promote", 30, json!({ "activeDeadlineSeconds": 90 }));
         load["metadata"] = json!({ "name": "load" });
         let release = project.release("1.0.0", &[deployment("web", "v1", None), load]).await?;
         project.ended(&format!("prod-{release}"), "Verified").await.map(drop)

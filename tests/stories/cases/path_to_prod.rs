@@ -22,7 +22,7 @@ fn three_environments() -> [Value; 3] {
 
 /// When pods become bad, if they do: after staging has verified them, on a machine that is busy, too.
 fn later() -> Value {
-    let template = json!({ "metadata": { "annotations": { "fate.towpath.dev/seconds": "12" } } });
+    let template = json!({ "metadata": { "annotations": { "fate.towpath.dev/seconds": "30" } } });
     json!({ "spec": { "template": template } })
 }
 
@@ -106,7 +106,7 @@ async fn a_release_that_becomes_bad_in_prod_within_the_observe_window_comes_back
     let mut environments = three_environments();
     environments[2]["rollbackPolicyRef"] = json!("patient");
     in_project(&environments, async |project| {
-        project.policy("patient", json!({ "observeWindow": "25s" })).await?;
+        project.policy("patient", json!({ "observeWindow": "60s" })).await?;
         first_edition_in_prod(project).await?;
         let prod = project.snapshot("prod").await?;
         let release = bad_edition(project, "2.0.0", "v2-crash-after-ready").await?;

@@ -203,7 +203,7 @@ async fn a_person_rolls_back_a_verified_release_and_it_does_not_return_by_itself
 
 async fn a_release_soaks_before_the_next_environment() -> Result<()> {
     let environments =
-        [json!({ "name": "staging" }), json!({ "name": "prod", "after": ["staging"], "soak": "5s" })];
+        [json!({ "name": "staging" }), json!({ "name": "prod", "after": ["staging"], "soak": "20s" })];
     in_project(&environments, async |project| {
         let release = project.release("1.0.0", &web("v1")).await?;
         let found = project.condition("releases", &release, "Ready", "True", "Soak").await?;
@@ -258,6 +258,8 @@ async fn a_release_whose_rollout_a_person_undid_goes_no_further() -> Result<()> 
     in_project(&[dev, json!({ "name": "prod", "after": ["dev"] })], async |project| {
         project.policy("observed", json!({ "observeWindow": "8s" })).await?;
         verified(project, "1.0.0", "v1").await?;
+        // A person has time to undo the second one.
+        project.change("rollbackpolicies", "observed", json!({ "spec": { "observeWindow": "60s" } })).await?;
         let second = project.release("2.0.0", &web("v2")).await?;
         let is_observed = |it: &Value| it["status"]["rolledOutAt"].is_string();
         project.until("promotions", "dev-shop-2.0.0", "is observed", is_observed).await?;

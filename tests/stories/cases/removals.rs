@@ -25,12 +25,12 @@ fn watched(environment: Value) -> Value {
 
 /// A policy with a window in which pods can turn bad.
 async fn watches(project: &Project) -> Result<()> {
-    project.policy("watched", json!({ "observeWindow": "20s" })).await
+    project.policy("watched", json!({ "observeWindow": "45s" })).await
 }
 
 /// A Deployment that is ready, and crashes some seconds later.
 fn fading(name: &str) -> Value {
-    let fate = json!({ "fate.towpath.dev/seconds": "4" });
+    let fate = json!({ "fate.towpath.dev/seconds": "20" });
     with(
         deployment(name, "v2-crash-after-ready", None),
         json!({ "spec": { "template": { "metadata": { "annotations": fate } } } }),

@@ -111,6 +111,8 @@ async fn a_release_that_was_refused_until_it_failed_is_verified_when_it_is_promo
         project.condition("releases", &release, "Stalled", "True", "").await?;
 
         project.kubectl().run(&["delete", "service", "web", "-n", &project.target("staging")])?;
+        let patient = json!({ "spec": { "failing": { "progressDeadlineSeconds": 60 } } });
+        project.change("rollbackpolicies", "short", patient).await?;
         project.promotion("again", json!({ "release": release, "environment": "staging" })).await?;
         project.ended("again", "Verified").await?;
         project.ended(&format!("prod-{release}"), "Verified").await?;

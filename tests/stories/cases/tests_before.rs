@@ -43,7 +43,7 @@ async fn waits_at(project: &Project, name: &str, gate: &str, words: &str) -> Res
 }
 
 async fn a_release_is_promoted_when_its_test_has_passed_before() -> Result<()> {
-    in_project(&[guarded("t1", 4, json!({}))], async |project| {
+    in_project(&[guarded("t1", 20, json!({}))], async |project| {
         let release = project.release("1.0.0", &web("v1")).await?;
         let name = format!("prod-{release}");
         waits_at(project, &name, "Evidence", "test smoke runs before the first write").await?;
@@ -110,7 +110,7 @@ async fn a_test_that_cannot_start_before_waits_with_words_and_a_person_can_pass_
 }
 
 async fn a_window_that_closes_while_a_test_runs_before_delays_the_start() -> Result<()> {
-    in_project(&[guarded("t1", 6, json!({}))], async |project| {
+    in_project(&[guarded("t1", 20, json!({}))], async |project| {
         let release = project.release("1.0.0", &web("v1")).await?;
         let name = format!("prod-{release}");
         running(project, &name).await?;
@@ -159,7 +159,7 @@ async fn a_test_before_that_reads_config_of_the_release_is_refused() -> Result<(
 }
 
 async fn a_test_before_runs_once_when_the_controller_is_killed_while_it_runs() -> Result<()> {
-    with_own_controller(&[guarded("t1", 8, json!({}))], async |project| {
+    with_own_controller(&[guarded("t1", 15, json!({}))], async |project| {
         let writes = runs_once_although_killed(project, &web("v1")).await?;
         let first = writes.iter().filter(|event| event.impersonated_user.is_some() && event.code < 300);
         let first = first.min_by_key(|event| event.time).context("nothing was written")?;

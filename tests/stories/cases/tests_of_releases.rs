@@ -147,7 +147,7 @@ async fn a_test_whose_pod_the_quota_refuses_says_so() -> Result<()> {
     let mut environment = prod("t1", 1, json!({}));
     merge(&mut environment, &json!({ "rollbackPolicyRef": "hasty" }));
     in_project(&[environment], async |project| {
-        project.policy("hasty", json!({ "observeWindow": "3s", "failing": { "createErrors": "4s" } })).await?;
+        project.policy("hasty", json!({ "observeWindow": "3s", "failing": { "createErrors": "15s" } })).await?;
         let quota = json!({
             "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "two" }, "spec": { "hard": { "pods": "2" } },
         });
@@ -158,7 +158,7 @@ async fn a_test_whose_pod_the_quota_refuses_says_so() -> Result<()> {
 }
 
 async fn a_test_whose_pod_is_deleted_is_repeated() -> Result<()> {
-    in_project(&[prod("t1", 6, json!({ "retries": 1 }))], async |project| {
+    in_project(&[prod("t1", 20, json!({ "retries": 1 }))], async |project| {
         let release = project.release("1.0.0", &[deployment("web", "v1", None)]).await?;
         let name = format!("prod-{release}");
         let first = running(project, &name).await?;
@@ -213,7 +213,7 @@ async fn a_test_that_does_not_end_is_suspended() -> Result<()> {
 }
 
 async fn a_test_runs_once_when_the_controller_is_killed_while_it_runs() -> Result<()> {
-    with_own_controller(&[prod("t1", 8, json!({}))], async |project| {
+    with_own_controller(&[prod("t1", 15, json!({}))], async |project| {
         runs_once_although_killed(project, &[deployment("web", "v1", None)]).await.map(drop)
     })
     .await

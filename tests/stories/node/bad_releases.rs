@@ -53,8 +53,8 @@ async fn a_crash_seconds_after_becoming_ready_comes_back() -> Result<()> {
 }
 
 async fn lost_readiness_comes_back() -> Result<()> {
-    in_shop("45s", async |shop| {
-        let status = bad_image(shop, &[("UNREADY_AFTER", "25")]).await?;
+    in_shop("60s", async |shop| {
+        let status = bad_image(shop, &[("UNREADY_AFTER", "40")]).await?;
         tells(&status, "Unavailable", &["pods lost readiness"])
     })
     .await

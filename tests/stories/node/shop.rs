@@ -138,7 +138,7 @@ pub fn template(app: &str, image: &str) -> Value {
     spec["terminationGracePeriodSeconds"] = json!(1);
     spec["containers"] = json!([{
         "name": "app", "image": image,
-        "readinessProbe": { "httpGet": { "path": "/ready", "port": 8080 }, "periodSeconds": 1 },
+        "readinessProbe": { "httpGet": { "path": "/ready", "port": 8080 }, "periodSeconds": 1, "timeoutSeconds": 10 },
         "resources": { "limits": { "memory": "32Mi" } },
     }]);
     json!({ "metadata": { "labels": { "app": app } }, "spec": spec })

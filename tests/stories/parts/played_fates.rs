@@ -21,9 +21,10 @@ support::stories![
 ];
 
 /// What each fate looks like, in order: phase, state of the container, restarts, how it ended last.
-const FATES: [(&str, &[&str]); 13] = [
+const FATES: [(&str, &[&str]); 14] = [
     ("ready", &["Running ready 0 -"]),
     ("ready-after", &["Pending ContainerCreating 0 -", "Running ready 0 -"]),
+    ("never-ready", &["Pending ContainerCreating 0 -"]),
     ("crash-loop", &["Running CrashLoopBackOff 1 Error/1", "Running CrashLoopBackOff 2 Error/1"]),
     ("oom-kill", &["Running CrashLoopBackOff 1 OOMKilled/137"]),
     ("image-error", &["Pending ErrImagePull 0 -", "Pending ImagePullBackOff 0 -"]),
@@ -92,7 +93,7 @@ async fn every_fate_is_played_whether_annotated_or_named_by_the_image() -> Resul
                 false => (fate.to_owned(), json!({ "fate.towpath.dev/pod": fate }), "acme/app:1".to_owned()),
                 true => (format!("{fate}-image"), json!({}), format!("acme/app:v1-{fate}")),
             };
-            notes["fate.towpath.dev/seconds"] = json!("1");
+            notes["fate.towpath.dev/seconds"] = json!("10");
             let pods = create::<Pod>(cluster, &namespace, pod(&name, notes, &image)).await?;
             running.push(tokio::spawn(async move { fares(&pods, &name, expected).await }));
         }

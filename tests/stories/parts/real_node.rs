@@ -77,7 +77,7 @@ pub fn pod_spec(image: &str) -> Value {
     spec["terminationGracePeriodSeconds"] = json!(0);
     spec["containers"] = json!([{
         "name": "app", "image": image,
-        "readinessProbe": { "httpGet": { "path": "/ready", "port": 8080 }, "periodSeconds": 1 },
+        "readinessProbe": { "httpGet": { "path": "/ready", "port": 8080 }, "periodSeconds": 1, "timeoutSeconds": 10 },
     }]);
     spec
 }

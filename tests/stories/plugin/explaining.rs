@@ -67,7 +67,7 @@ async fn explain_names_every_gate_and_agrees_with_the_controller() -> Result<()>
 
 async fn explain_agrees_at_every_step_of_a_promotion() -> Result<()> {
     let approvals = json!({ "required": 1 });
-    let prod = json!({ "name": "prod", "after": ["dev"], "soak": "8s", "approvals": approvals });
+    let prod = json!({ "name": "prod", "after": ["dev"], "soak": "20s", "approvals": approvals });
     in_project(&[json!({ "name": "dev" }), prod], async |project| {
         let vera = viewer(project).await?;
         let anna = project.person("anna", &[], &["towpath-approver"]).await?;

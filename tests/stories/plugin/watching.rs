@@ -4,6 +4,7 @@ use super::{PLUGIN, has, printed, towpath, viewer};
 use anyhow::{Context, Result, ensure};
 use control_plane::{Mark, eventually};
 use serde_json::json;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Output, Stdio};
 use std::time::Duration;
@@ -39,6 +40,14 @@ async fn asked(project: &Project, person: &Person, mark: Mark) -> Result<Vec<Str
     let events = project.cluster.audit()?.since(mark).await?;
     let own = events.into_iter().filter(|it| it.user == person.name && it.namespace == project.name);
     Ok(own.map(|it| format!("{} {}", it.verb, it.resource)).collect())
+}
+
+/// Waits until a person watches the promotions of the project.
+pub async fn watches(project: &Project, person: &Person, mark: Mark) -> Result<()> {
+    eventually("watches", SOON, async || {
+        Ok(asked(project, person, mark).await?.contains(&"watch promotions".to_owned()).then_some(()))
+    })
+    .await
 }
 
 /// An environment that a release waits for, without a person.
@@ -83,10 +92,7 @@ async fn a_wait_ends_when_its_user_may_no_longer_read() -> Result<()> {
         project.until("releases", "slow-1.0.0", "soaks", |it| it["status"]["phase"] == "Waiting").await?;
         let mark = project.cluster.audit()?.mark().await?;
         let child = started(project, &mona, &["status", "slow-1.0.0", "--wait"])?;
-        eventually("watches", SOON, async || {
-            Ok(asked(project, &mona, mark).await?.contains(&"watch promotions".to_owned()).then_some(()))
-        })
-        .await?;
+        watches(project, &mona, mark).await?;
         project.unbind("mona", "towpath-viewer").await?;
         let output = ended(child).await?;
         same("exit code", output.status.code(), Some(1))?;
@@ -105,9 +111,21 @@ async fn a_watched_board_writes_each_row_when_it_changes() -> Result<()> {
         project.ended(&format!("dev-{release}"), "Verified").await?;
         let waits = |it: &serde_json::Value| it["status"]["applications"][0]["waiting"]["gate"] == "Manual";
         project.until("environments", "prod", "waits", waits).await?;
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
+        let until_manual = tokio::task::spawn_blocking(move || -> Result<_> {
+            let mut text = String::new();
+            while !text.contains("Manual: ") {
+                text += &format!("{}\n", lines.next().context("the board ends")??);
+            }
+            Ok((text, lines))
+        });
+        let (mut text, lines) =
+            tokio::time::timeout(SOON, until_manual).await.context("the board does not say Manual")???;
         child.kill()?;
-        let text = String::from_utf8(ended(child).await?.stdout)?;
+        for line in lines {
+            text += &format!("{}\n", line?);
+        }
+        child.wait()?;
         has(&text, &["APPLICATION", "NAMESPACE", "Verified", "Manual: ", "dev-shop-1.0.0"])?;
         same("headings", text.matches("APPLICATION").count(), 1)?;
         let lines: Vec<&str> = text.lines().collect();

@@ -7,7 +7,7 @@ use control_plane::{AuditEvent, Mark};
 use std::time::{Duration, Instant};
 
 /// So long without a request: nothing more comes by itself. Longer than the tests' observe window.
-const QUIET: Duration = Duration::from_millis(2500);
+const QUIET: Duration = Duration::from_millis(5000);
 
 /// Whether the request changes something that lasts.
 pub fn is_write(event: &AuditEvent) -> bool {

@@ -97,7 +97,7 @@ pub async fn perform(project: &Project, act: &Act, timing: &Timing) -> Result<()
             project.send(Method::PATCH, &path, MERGE, json!({ "spec": { "replicas": to } })).await.map(drop)
         }
         Act::Evict { pods, count } => {
-            for name in names(project, pods, *count, false).await? {
+            for name in names(project, pods, *count, Which::Newest).await? {
                 let eviction = json!({
                     "apiVersion": "policy/v1", "kind": "Eviction",
                     "metadata": { "name": name, "namespace": target },
@@ -108,7 +108,7 @@ pub async fn perform(project: &Project, act: &Act, timing: &Timing) -> Result<()
             Ok(())
         }
         Act::DeletePods { pods, count } => {
-            for name in names(project, pods, *count, false).await? {
+            for name in names(project, pods, *count, Which::Newest).await? {
                 let path = format!("/api/v1/namespaces/{target}/pods/{name}");
                 unless_gone(project.send(Method::DELETE, &path, "application/json", json!({})).await)?;
             }
@@ -119,7 +119,9 @@ pub async fn perform(project: &Project, act: &Act, timing: &Timing) -> Result<()
             if let Some(seconds) = seconds {
                 notes["fate.towpath.dev/seconds"] = json!(seconds.to_string());
             }
-            for name in names(project, pods, *count, *oldest).await? {
+            for name in
+                names(project, pods, *count, if *oldest { Which::Oldest } else { Which::Newest }).await?
+            {
                 let path = format!("/api/v1/namespaces/{target}/pods/{name}");
                 let patch = json!({ "metadata": { "annotations": notes } });
                 unless_gone(project.send(Method::PATCH, &path, MERGE, patch).await)?;
@@ -129,16 +131,24 @@ pub async fn perform(project: &Project, act: &Act, timing: &Timing) -> Result<()
         Act::Status { pods, count, is } => {
             let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
             let is: Value = serde_json::from_str(&is.to_string().replace("$time", &now))?;
-            for name in names(project, pods, *count, false).await? {
+            for name in names(project, pods, *count, Which::Begun).await? {
                 let path = format!("/api/v1/namespaces/{target}/pods/{name}/status");
                 unless_gone(project.send(Method::PATCH, &path, MERGE, json!({ "status": is })).await)?;
             }
             Ok(())
         }
-        Act::Node(number) => project.post("/api/v1/nodes", node(&project.name, *number)).await.map(drop),
+        Act::Node(number) => add_node(project, *number).await,
         Act::Patch { of, with, by } => {
             let path = format!("{}?fieldManager={by}", path(&target, of)?);
-            project.send(Method::PATCH, &path, MERGE, named(with.clone(), &project.name)).await.map(drop)
+            eventually(of, PODS, async || {
+                match project.send(Method::PATCH, &path, MERGE, named(with.clone(), &project.name)).await {
+                    Ok(_) => Ok(Some(Ok(()))),
+                    // It is not written yet.
+                    Err(error) if format!("{error:#}").contains("NotFound") => Err(error),
+                    Err(error) => Ok(Some(Err(error))),
+                }
+            })
+            .await?
         }
         Act::Apply(shorts) => project.apply("prod", &objects(shorts, timing, &project.name)?),
         Act::Delete(object) => {
@@ -188,14 +198,27 @@ fn unless_gone(answer: Result<Value>) -> Result<()> {
     }
 }
 
-/// So many pods of an `app`, once there is one: the newest, which are those of the release on trial where both are there, or the
-/// oldest.
-async fn names(project: &Project, app: &str, count: usize, oldest: bool) -> Result<Vec<String>> {
+/// Which pods of an `app` an act is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Which {
+    /// The newest, which are those of the release on trial where both are there.
+    Newest,
+    /// The oldest.
+    Oldest,
+    /// The newest that their node has begun. Until then it overwrites a status.
+    Begun,
+}
+
+/// So many pods of an `app`, once there is one.
+async fn names(project: &Project, app: &str, count: usize, which: Which) -> Result<Vec<String>> {
     eventually(&format!("a pod of {app}"), PODS, async || {
         let mut pods = project.pods("prod", app).await?;
         pods.retain(|pod| !["Failed", "Succeeded"].iter().any(|phase| pod["status"]["phase"] == *phase));
+        if which == Which::Begun {
+            pods.retain(|pod| pod["status"]["startTime"].is_string());
+        }
         pods.sort_by_key(|pod| pod["metadata"]["creationTimestamp"].as_str().unwrap_or_default().to_owned());
-        if !oldest {
+        if which != Which::Oldest {
             pods.reverse();
         }
         let names = pods.iter().take(count).filter_map(|pod| pod["metadata"]["name"].as_str());
@@ -210,8 +233,9 @@ async fn own(project: &Project, by: &str, mut object: Value) -> Result<()> {
     let target = project.target("prod");
     let by = by.replace("$project", &project.name);
     let (name, group) = by.rsplit_once('@').context("by is no plural/name@group/version")?;
-    let owner = project.get(&format!("/apis/{group}/namespaces/{target}/{name}")).await?;
-    let owner = owner.with_context(|| format!("there is no {by}"))?;
+    let path = format!("/apis/{group}/namespaces/{target}/{name}");
+    // It may not be written yet.
+    let owner = eventually(&by, PODS, async || project.get(&path).await).await?;
     object["metadata"]["ownerReferences"] = json!([{
         "apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": owner["metadata"]["name"],
         "uid": owner["metadata"]["uid"], "controller": true, "blockOwnerDeletion": true,
@@ -224,9 +248,12 @@ fn webhook_path(project: &Project) -> String {
     format!("{group}/{}", project.name)
 }
 
+/// Label of the ConfigMap that shows whether a webhook is asked.
+const PROBE: &str = "towpath.dev/probe";
+
 /// Nothing listens where it is to be asked.
 async fn webhook(project: &Project, kinds: &[String]) -> Result<()> {
-    let configuration = json!({
+    let mut configuration = json!({
         "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
         "metadata": { "name": project.name },
         "webhooks": [{
@@ -239,24 +266,41 @@ async fn webhook(project: &Project, kinds: &[String]) -> Result<()> {
             }],
         }],
     });
+    // API servers learn of it by a watch, and of all its webhooks together: this one is asked about the probe only.
+    let mut probed = configuration["webhooks"][0].clone();
+    probed["name"] = json!("probe.towpath.dev");
+    probed["objectSelector"] = json!({ "matchLabels": { PROBE: "" } });
+    probed["rules"][0]["resources"] = json!(["configmaps"]);
+    configuration["webhooks"].as_array_mut().context("no webhooks")?.push(probed);
     let path = webhook_path(project);
     let (group, _) = path.rsplit_once('/').context("no group")?;
     project.post(group, configuration).await?;
-    // API servers learn of it by a watch.
-    let probe = format!("/api/v1/namespaces/{}/{}?dryRun=All", project.target("prod"), "configmaps");
-    if kinds.iter().any(|kind| kind == "configmaps") {
-        return eventually("the webhook to be asked", SOON, async || {
-            let map = json!({ "metadata": { "generateName": "probe-" } });
-            Ok(project.post(&probe, map).await.err().map(drop))
-        })
-        .await;
-    }
-    tokio::time::sleep(Duration::from_millis(1500)).await;
-    Ok(())
+    let probe = format!("/api/v1/namespaces/{}/configmaps?dryRun=All", project.target("prod"));
+    eventually("the webhook to be asked", SOON, async || {
+        let map = json!({ "metadata": { "generateName": "probe-", "labels": { PROBE: "" } } });
+        Ok(project.post(&probe, map).await.err().map(drop))
+    })
+    .await
+}
+
+/// Adds a node that only pods of this project run on, and waits until they may.
+pub async fn add_node(project: &Project, number: usize) -> Result<()> {
+    let node = node(&project.name, number);
+    let path = format!("/api/v1/nodes/{}", node["metadata"]["name"].as_str().unwrap_or_default());
+    project.post("/api/v1/nodes", node).await?;
+    eventually("the node to be ready", SOON, async || {
+        let Some(node) = project.get(&path).await? else { return Ok(None) };
+        let conditions = node["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let is_ready = conditions.iter().any(|it| it["type"] == "Ready" && it["status"] == "True");
+        // Its own taint alone: a new node has one more until it is ready.
+        let taints = node["spec"]["taints"].as_array().map_or(0, Vec::len);
+        Ok((is_ready && taints == 1).then_some(()))
+    })
+    .await
 }
 
 /// A played node that nothing else runs on.
-pub fn node(project: &str, number: usize) -> Value {
+fn node(project: &str, number: usize) -> Value {
     let name = format!("{project}-{number}");
     json!({
         "apiVersion": "v1", "kind": "Node",

@@ -1,7 +1,7 @@
 //! How a situation ended, and what was wrong with that.
 
 use super::objects::path;
-use super::play::LIMIT;
+use super::play::{LIMIT, WORDS};
 use super::situation::{End, Left, RollbackEnd, Situation};
 use super::snapshot::{Snapshot, differences, snapshot};
 use super::timeline::Timeline;
@@ -13,7 +13,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 /// How long a release must not be verified that cannot be.
-const UNVERIFIED: Duration = Duration::from_secs(15);
+const UNVERIFIED: Duration = Duration::from_secs(40);
 
 /// What became of the release on trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +73,11 @@ pub async fn judge(
     mut faults: Vec<String>,
 ) -> Result<Played> {
     let judged = end(timeline, situation).await?;
+    // The three kinds that say it are watched apart.
+    let said = timeline.until("the words", WORDS, |seen| {
+        seen.says(&timeline.release, &timeline.promotion, &situation.says).then_some(())
+    });
+    drop(said.await);
     let status = timeline.now(|seen| seen.status(&timeline.promotion).clone());
     let wanted = match situation.ends {
         None => vec![Judged::Waits],

@@ -19,8 +19,11 @@ use std::time::Duration;
 /// Long enough for each step on a busy machine.
 pub const LIMIT: Duration = Duration::from_secs(180);
 
+/// Seconds without progress that end a release for which a situation sets no other limit.
+const PATIENT: i64 = 60;
+
 /// What is wrong is said within this time.
-const WORDS: Duration = Duration::from_secs(60);
+pub const WORDS: Duration = Duration::from_secs(60);
 
 /// Plays a situation from the first object to the judgement. The project has no environment yet.
 pub async fn play(project: &Project, situation: &Situation, timing: &Timing) -> Result<Played> {
@@ -47,6 +50,7 @@ async fn run(project: &Project, situation: &Situation, timing: &Timing) -> Resul
             .ended_within(LIMIT, &format!("prod-{first}"), "Verified")
             .await
             .context("the first release")?;
+        project.change("rollbackpolicies", "judgement", json!({ "spec": policy(situation) })).await?;
     }
     happen(project, situation, timing, None, Moment::Before).await?;
     let kept = kept(project, situation).await?;
@@ -66,21 +70,40 @@ async fn run(project: &Project, situation: &Situation, timing: &Timing) -> Resul
     judge(project, situation, &timeline, &before, faults).await
 }
 
-/// The policy, the environment, and what is there before anything is promoted.
+/// The policy of the release on trial.
+fn policy(situation: &Situation) -> Value {
+    let mut policy = json!({
+        "observeWindow": "4s",
+        "failing": { "progressDeadlineSeconds": PATIENT, "restarts": 0 },
+    });
+    merge(&mut policy, &situation.policy);
+    policy
+}
+
+/// The policy of the release before it: no limit of the situation ends it on a busy machine, and no window that nothing happens in is
+/// waited for. A check is measured within its window, so a window with checks stays.
+fn first_policy(situation: &Situation) -> Value {
+    let mut first = policy(situation);
+    let failing = &first["failing"];
+    let deadline = failing["progressDeadlineSeconds"].as_i64().map_or(PATIENT, |given| given.max(PATIENT));
+    first["failing"] = json!({ "progressDeadlineSeconds": deadline, "restarts": failing["restarts"] });
+    if first["checks"].is_null() {
+        first["observeWindow"] = json!("4s");
+    }
+    first
+}
+
+/// The environment, its policy, and what is there before anything is promoted.
 async fn prepare(project: &Project, situation: &Situation, timing: &Timing) -> Result<()> {
     for number in 1..=situation.nodes {
-        project.post("/api/v1/nodes", acts::node(&project.name, number)).await?;
+        acts::add_node(project, number).await?;
     }
     let cluster = objects(&situation.cluster, timing, &project.name)?;
     if !cluster.is_empty() {
         let list = json!({ "apiVersion": "v1", "kind": "List", "items": cluster }).to_string();
         tokio::task::block_in_place(|| project.kubectl().run_with(&["apply", "-f", "-"], &list))?;
     }
-    let mut policy = json!({
-        "observeWindow": "4s",
-        "failing": { "progressDeadlineSeconds": 60, "restarts": 0 },
-    });
-    merge(&mut policy, &situation.policy);
+    let policy = if situation.one.is_empty() { policy(situation) } else { first_policy(situation) };
     project.policy("judgement", policy).await?;
     let mut environment = json!({ "name": "prod", "rollbackPolicyRef": "judgement" });
     merge(&mut environment, &named(situation.environment.clone(), &project.name));

@@ -41,8 +41,7 @@ async fn furnish(project: &Project, images: &Images, container: &mut Value) -> R
     container["image"] = json!(image.name());
     // What ends by itself serves nothing that could be asked.
     if container["args"].is_null() && container["readinessProbe"].is_null() {
-        container["readinessProbe"] =
-            json!({ "httpGet": { "path": "/ready", "port": 8080 }, "periodSeconds": 1 });
+        container["readinessProbe"] = json!({ "httpGet": { "path": "/ready", "port": 8080 }, "periodSeconds": 1, "timeoutSeconds": 10 });
     }
     if container["resources"].is_null() {
         container["resources"] = json!({ "limits": { "memory": "32Mi" } });
