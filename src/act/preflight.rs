@@ -33,8 +33,8 @@ pub struct Tries {
     pub adopt_from: Vec<String>,
     /// One pod per template.
     pub pods: Vec<(ObjectKey, Value)>,
-    /// Secrets that must exist.
-    pub secrets: BTreeSet<String>,
+    /// Secrets that must exist for the pods of these workloads.
+    pub secrets: BTreeMap<String, BTreeSet<ObjectKey>>,
     /// Objects that must exist for the pods of these workloads.
     pub needs: BTreeMap<Dependency, BTreeSet<ObjectKey>>,
 }

@@ -31,7 +31,7 @@ pub async fn check(
     client: &kube::Client,
     target: &Location,
     pods: Vec<(ObjectKey, Value)>,
-    secrets: BTreeSet<String>,
+    secrets: BTreeMap<String, BTreeSet<ObjectKey>>,
     needs: BTreeMap<Dependency, BTreeSet<ObjectKey>>,
 ) -> Result<Checked, ActError> {
     let namespace = &target.namespace;
@@ -89,16 +89,21 @@ impl Checked {
         &mut self,
         api: &Api<DynamicObject>,
         namespace: &str,
-        names: BTreeSet<String>,
+        names: BTreeMap<String, BTreeSet<ObjectKey>>,
     ) -> Result<bool, ActError> {
         let mut were_tried = true;
-        for name in names {
+        for (name, users) in names {
             let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name } });
             match create(api, &secret, "secrets").await? {
                 Answer::Exists => {}
                 Answer::NoRight => were_tried = false,
                 Answer::Created => {
-                    self.refusals.push(format!("Secret {name} does not exist in {namespace}; create it"));
+                    for user in users {
+                        let sentence = format!(
+                            "{user} reads Secret {name}, which does not exist in {namespace}: create it"
+                        );
+                        self.missing.entry(user).or_default().push(sentence);
+                    }
                 }
                 Answer::Refused(message) => self.refusals.push(format!("Secret {name}: {message}")),
             }

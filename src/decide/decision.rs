@@ -140,8 +140,8 @@ pub enum Action {
         adopt_from: Vec<String>,
         /// One pod per template, by workload, to check quota and pod security.
         pods: Vec<(ObjectKey, Value)>,
-        /// Secrets that must exist.
-        secrets: BTreeSet<String>,
+        /// Secrets that must exist, and the objects of the release whose pods read them.
+        secrets: BTreeMap<String, BTreeSet<ObjectKey>>,
         /// Objects that must exist, and the objects of the release that need them.
         needs: BTreeMap<Dependency, BTreeSet<ObjectKey>>,
     },

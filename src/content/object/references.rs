@@ -30,8 +30,7 @@ const CONFIG_MAPS: [JsonPath; 8] = [
 ];
 
 /// Objects that refer to a Secret by their member `name`.
-const SECRETS: [JsonPath; 16] = [
-    &["spec", "imagePullSecrets", "*"],
+const SECRETS: [JsonPath; 15] = [
     &["spec", "volumes", "*", "projected", "sources", "*", "secret"],
     &["spec", "volumes", "*", "csi", "nodePublishSecretRef"],
     &["spec", "volumes", "*", "cephfs", "secretRef"],
@@ -49,6 +48,9 @@ const SECRETS: [JsonPath; 16] = [
     &["spec", "ephemeralContainers", "*", "envFrom", "*", "secretRef"],
 ];
 
+/// Objects that refer by their member `name` to a Secret with the credentials of a registry. A kubelet pulls without those that do not exist.
+const PULL_SECRETS: [JsonPath; 1] = [&["spec", "imagePullSecrets", "*"]];
+
 /// Objects that refer to a Secret by their member `secretName`.
 const SECRET_VOLUMES: [JsonPath; 2] =
     [&["spec", "volumes", "*", "secret"], &["spec", "volumes", "*", "azureFile"]];
@@ -65,6 +67,11 @@ pub fn secrets(template: &Value) -> BTreeMap<String, Need> {
     let mut names = BTreeMap::new();
     collect(template, &SECRETS, "name", &mut names);
     collect(template, &SECRET_VOLUMES, "secretName", &mut names);
+    for reference in paths::all(template, &PULL_SECRETS) {
+        if let Some(name) = reference.get("name").and_then(Value::as_str).filter(|name| !name.is_empty()) {
+            names.entry(name.to_owned()).or_insert(Need::Optional);
+        }
+    }
     names
 }
 
@@ -167,6 +174,7 @@ mod tests {
     fn one_reference_that_is_not_optional_makes_the_object_required() {
         assert_eq!(config_maps(&template())["all-main"], Need::Optional);
         assert_eq!(secrets(&template())["shared"], Need::Required);
+        assert_eq!(secrets(&template())["pull"], Need::Optional);
     }
 
     #[test]

@@ -48,8 +48,13 @@ impl Scene<'_> {
         let templates =
             || users().filter_map(|(key, object)| Some((key, object, complete_pod_template(object)?)));
         let is_awaited = |name: &String| wanted.iter().any(|item| may_create(&item.object, name));
-        let needed = templates().flat_map(|(_, _, template)| secrets(template));
-        let needed = needed.filter(|(name, need)| *need == Need::Required && !is_awaited(name));
+        let mut needed: BTreeMap<String, BTreeSet<ObjectKey>> = BTreeMap::new();
+        for (key, _, template) in templates() {
+            let required = secrets(template).into_iter().filter(|(_, need)| *need == Need::Required);
+            for (name, _) in required.filter(|(name, _)| !is_awaited(name)) {
+                needed.entry(name).or_default().insert(key.clone());
+            }
+        }
         Decision {
             actions: vec![Action::Preflight {
                 target: self.target(),
@@ -60,7 +65,7 @@ impl Scene<'_> {
                 pods: templates()
                     .map(|(key, object, template)| (key.clone(), self.pod(key, object, template)))
                     .collect(),
-                secrets: needed.map(|(name, _)| name).collect(),
+                secrets: needed,
                 needs: needs(wanted, users()),
             }],
             wake_at: Some(later(self.now, RETRY)),

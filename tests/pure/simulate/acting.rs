@@ -47,18 +47,21 @@ impl Store {
                     (key.clone(), namespace.try_apply(key, body, adopt.contains(key)).map(Arc::new))
                 };
                 let results = objects.iter().map(tried).collect();
-                let is_missing = |name: &&String| {
+                let is_missing = |name: &str| {
                     let key = ObjectKey::new("v1", "Secret", name).unwrap();
                     matches!(namespace.live(&key), Live::Absent)
                 };
-                let refused = |name: &String| format!("Secret {name} does not exist");
-                let refusals = secrets.iter().filter(is_missing).map(refused).collect();
+                let mut missing: BTreeMap<ObjectKey, Vec<String>> = BTreeMap::new();
+                for (name, users) in secrets.iter().filter(|(name, _)| is_missing(name)) {
+                    let sentence = format!("Secret {name} does not exist");
+                    users.iter().for_each(|it| missing.entry(it.clone()).or_default().push(sentence.clone()));
+                }
                 let trial = Trial {
                     digest: digest.clone(),
                     results,
-                    refusals,
+                    refusals: Vec::new(),
                     crowded: BTreeMap::new(),
-                    missing: BTreeMap::new(),
+                    missing,
                     warnings: Vec::new(),
                     at: own,
                 };

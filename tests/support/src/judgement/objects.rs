@@ -225,6 +225,7 @@ pub fn served(kind: &str) -> Result<(&'static str, &'static str)> {
         "NetworkPolicy" => ("/apis/networking.k8s.io/v1", "networkpolicies"),
         "Ingress" => ("/apis/networking.k8s.io/v1", "ingresses"),
         "ConfigMap" => ("/api/v1", "configmaps"),
+        "Secret" => ("/api/v1", "secrets"),
         "Service" => ("/api/v1", "services"),
         "ServiceAccount" => ("/api/v1", "serviceaccounts"),
         "PersistentVolumeClaim" => ("/api/v1", "persistentvolumeclaims"),
