@@ -77,7 +77,8 @@ pub struct Subject<'a> {
     pub workload: Option<&'a Workload>,
     /// The object, if it is of a custom kind.
     pub custom: Option<&'a Custom>,
-    /// The workload was failing before the promotion, and its template does not change: its health is ignored.
+    /// Its health is ignored: the workload was failing before the promotion and its template does not change, or it is a Job that does not
+    /// have to end.
     pub exempt: bool,
 }
 

@@ -8,8 +8,8 @@ use crate::content::object::templates::complete_pod_template;
 use crate::content::ownership::fields::{Changed, changed_template, written_at};
 use crate::content::{Desired, ObjectKey};
 use crate::decide::health::{
-    self, Health, Mode, Rules, Subject, all, exits_before, is_cron_job, is_workload, keeps_earlier_pods,
-    of_all, of_hook, of_neighbours, subjects, without_evidence,
+    self, Health, Mode, Rules, Subject, all, exits_before, has_ended_its_own, is_cron_job, is_workload,
+    keeps_earlier_pods, of_all, of_hook, of_neighbours, subjects, without_evidence,
 };
 use crate::decide::world::{Live, Workload};
 use jiff::Timestamp;
@@ -85,9 +85,19 @@ fn is_suspended(scene: &Scene<'_>, key: &ObjectKey) -> bool {
     if !scene.world.workloads.get(key).is_some_and(|workload| workload.suspended) {
         return false;
     }
-    let plan = scene.world.plans.content.as_ref().and_then(|plan| plan.as_ref().ok());
-    let item = plan.and_then(|plan| plan.objects.iter().find(|item| item.key == *key));
-    item.is_some_and(|item| item.object.pointer("/spec/suspend") == Some(&Value::Bool(true)))
+    content_of(scene, key).is_some_and(|content| content.pointer("/spec/suspend") == Some(&Value::Bool(true)))
+}
+
+/// Whether a Job did its work, and what an injector added to its pod runs on.
+fn is_done(scene: &Scene<'_>, key: &ObjectKey) -> bool {
+    let job = scene.world.workloads.get(key).filter(|_| key.is("batch", "Job"));
+    job.zip(content_of(scene, key)).is_some_and(|(job, content)| has_ended_its_own(content, job))
+}
+
+/// The object as the release has it.
+fn content_of<'a>(scene: &'a Scene<'_>, key: &ObjectKey) -> Option<&'a Value> {
+    let plan = scene.world.plans.content.as_ref()?.as_ref().ok()?;
+    plan.objects.iter().find(|item| item.key == *key).map(|item| &item.object)
 }
 
 fn changes(status: &PromotionStatus, key: &ObjectKey) -> bool {
@@ -98,6 +108,7 @@ fn judged<'a>(scene: &'a Scene<'_>, keys: &'a [ObjectKey], status: &PromotionSta
     let exempt = |key: &ObjectKey| {
         is_of_another_schedule(scene, key)
             || is_suspended(scene, key)
+            || is_done(scene, key)
             || status.failing_before.iter().any(|old| key.is_named_by(old))
     };
     subjects(keys.iter(), &scene.world.workloads, &scene.world.customs, exempt)
