@@ -9,7 +9,8 @@ pub mod ingress;
 pub mod order;
 pub mod overrides;
 pub mod test_jobs;
-pub mod unrolled;
+mod unrolled;
+mod unselected;
 
 use super::error::ContentError;
 use super::object::key::ObjectKey;
@@ -22,6 +23,8 @@ use overrides::render;
 use serde_json::Value;
 use std::sync::Arc;
 use test_jobs::TestJob;
+use unrolled::unrolled;
+use unselected::unselected;
 
 /// What one environment gets of a content.
 #[derive(Clone, Debug)]
@@ -35,6 +38,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// What the API server accepts and people would not expect, for the record.
+    pub fn warnings(&self) -> Vec<String> {
+        let content = self.content.objects();
+        unrolled(content).into_iter().chain(unselected(content)).collect()
+    }
+
     /// Renders the content of a release for an environment.
     pub fn of_release(
         content: &Arc<Digested>,

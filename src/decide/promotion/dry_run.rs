@@ -22,7 +22,6 @@ use crate::api::{ChangeAction, Delivery, Meta, ObjectChange, PromotionPhase, Pro
 use crate::content::object::comparison::differences;
 use crate::content::plan::ingress::unchanged_hosts;
 use crate::content::plan::overrides::unmatched;
-use crate::content::plan::unrolled::unrolled;
 use crate::content::{Desired, Digested, ObjectKey, Plan};
 use crate::decide::conditions::cut;
 use crate::decide::environment::{overrides, validate};
@@ -149,8 +148,8 @@ fn compared(scene: &Scene<'_>, content: &Digested, plan: &Plan, trial: &Trial) -
     };
     let (_, remarks) = scene.crowded(wanted, trial);
     let unmatched = unmatched(content.objects(), &scene.environment.spec);
-    let unrolled = unrolled(plan.content.objects());
-    let warnings = trial.warnings.iter().chain(&remarks).chain(&unmatched).chain(&unrolled);
+    let of_plan = plan.warnings();
+    let warnings = trial.warnings.iter().chain(&remarks).chain(&unmatched).chain(&of_plan);
     status.warnings = warnings.map(|text| cut(text, 512)).take(MOST_WARNINGS).collect();
     let message = sentence(&status);
     let text = format!("{}: {}: {message}", scene.environment.name(), scene.world.promotion.spec.release);

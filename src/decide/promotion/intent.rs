@@ -13,7 +13,6 @@ use crate::api::{
 use crate::content::capture::images::images;
 use crate::content::object::strip::strip;
 use crate::content::plan::overrides::unmatched;
-use crate::content::plan::unrolled::unrolled;
 use crate::content::{ContentError, Desired, Digested, ObjectSet, Plan};
 use crate::decide::conditions::cut;
 use crate::decide::decision::{Owner, Record};
@@ -77,7 +76,7 @@ pub(super) fn intend(
     status.failing_before = scene.failing_before(wanted, &status.changes);
     status.warnings.extend(drift::warnings(scene).iter().map(|text| cut(text, 512)));
     status.warnings.extend(unmatched(content.objects(), &scene.environment.spec));
-    status.warnings.extend(unrolled(plan.content.objects()).iter().map(|text| cut(text, 512)));
+    status.warnings.extend(plan.warnings().iter().map(|text| cut(text, 512)));
     record_dry_run(scene, &mut status, wanted);
     Ok(launch(scene, status, wanted, records))
 }
