@@ -183,7 +183,7 @@ async fn a_secret_that_a_custom_object_of_the_release_creates_is_not_missed() ->
         web["spec"]["template"]["spec"]["containers"][0]["envFrom"] = json!([{ "secretRef": { "name": "db" } }]);
         let release = project.release("1.0.0", std::slice::from_ref(&web)).await?;
         let says = |it: &Value| {
-            it["status"]["message"].as_str().is_some_and(|text| text.contains("Secret db does not exist"))
+            it["status"]["message"].as_str().is_some_and(|text| text.contains("Secret db, which does not exist"))
         };
         project.until("promotions", &format!("prod-{release}"), "the Secret is missed", says).await?;
         let maker = json!({

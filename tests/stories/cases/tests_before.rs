@@ -1,6 +1,6 @@
 //! Tests before the first write: a gate that a release passes only with them, and that a person can pass without.
 
-use super::tests_of_releases::{job, prod, reads, running, runs_once_although_killed, test};
+use super::tests_of_releases::{job, prod, reads, running, runs_once_although_killed, suspended, test};
 use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -96,7 +96,7 @@ async fn a_test_that_cannot_start_before_waits_with_words_and_a_person_can_pass_
         let waiting = waits_at(project, &name, "Evidence", "test smoke has no result: ImagePullBackOff").await?;
         reads(&waiting["status"], "message", "users granted override can pass the gate Evidence")?;
         same("phase", &waiting["status"]["phase"], &json!("Pending"))?;
-        same("suspended", &job(project, test(&waiting, "smoke")?).await?["spec"]["suspend"], &json!(true))?;
+        suspended(project, test(&waiting, "smoke")?).await?;
         only_jobs(project).await?;
         let accept = json!({
             "release": release, "environment": "prod", "override": { "gates": ["Evidence"], "reason": "the registry is down" },
@@ -138,7 +138,7 @@ async fn a_test_before_is_stopped_with_its_promotion() -> Result<()> {
         let ended = project.ended(&name, "Cancelled").await?;
         let test = test(&ended, "smoke")?;
         same("test", (&test["result"], &test["reason"]), (&json!("Errored"), &json!("Stopped")))?;
-        same("suspended", &job(project, test).await?["spec"]["suspend"], &json!(true))?;
+        suspended(project, test).await?;
         same("Jobs", only_jobs(project).await?, 1)
     })
     .await

@@ -50,6 +50,14 @@ pub async fn job(project: &Project, test: &Value) -> Result<Value> {
     project.live("prod", "jobs", name).await?.with_context(|| format!("Job {name} is gone"))
 }
 
+/// Waits until the Job of a test is suspended, which is written after the record.
+pub async fn suspended(project: &Project, test: &Value) -> Result<()> {
+    eventually("the Job to be suspended", SOON, async || {
+        Ok((job(project, test).await?["spec"]["suspend"] == true).then_some(()))
+    })
+    .await
+}
+
 pub fn reads(found: &Value, field: &str, wanted: &str) -> Result<()> {
     let text = found[field].as_str().unwrap_or_default();
     ensure!(text.contains(wanted), "nothing of {wanted:?} in {field}: {found:#}");
@@ -137,7 +145,7 @@ async fn a_test_whose_pod_cannot_start_rolls_nothing_back() -> Result<()> {
     let environment = prod("t-image-error", 1, json!({ "keepLog": 10 }));
     in_project(&[environment], async |project| {
         let test = has_no_result(project, "ImagePullBackOff", "").await?;
-        same("suspended", &job(project, &test).await?["spec"]["suspend"], &json!(true))?;
+        suspended(project, &test).await?;
         same("log", &test["log"], &Value::Null)
     })
     .await
@@ -207,7 +215,7 @@ async fn a_test_that_does_not_end_is_suspended() -> Result<()> {
         let test = has_no_result(project, "Timeout", "it did not end within 10s").await?;
         // A played node has no logs.
         reads(&test, "log", "the log cannot be read")?;
-        same("suspended", &job(project, &test).await?["spec"]["suspend"], &json!(true))
+        suspended(project, &test).await
     })
     .await
 }
