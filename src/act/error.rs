@@ -11,6 +11,18 @@ pub enum ActError {
     /// The kind is not served.
     #[error("{0} is not served as a namespaced kind")]
     UnknownKind(String),
+    /// A check is about more objects than are read.
+    #[error(
+        "more than {most} objects of kind {kind} have the labels {labels}, and no more are read: name fewer with object.labels"
+    )]
+    TooManyObjects {
+        /// The kind.
+        kind: String,
+        /// The labels, as a selector.
+        labels: String,
+        /// How many are read.
+        most: u32,
+    },
     /// The API server refused, or did not answer.
     #[error("{what}: {}", brief(source))]
     Write {
@@ -32,14 +44,16 @@ impl ActError {
     pub fn words(&self) -> String {
         match self {
             Self::Write { source, .. } => words(source),
-            Self::Cluster(_) | Self::UnknownKind(_) => self.to_string(),
+            Self::Cluster(_) | Self::UnknownKind(_) | Self::TooManyObjects { .. } => self.to_string(),
         }
     }
 
     /// The words, if the failure is about the object: the API server answered, or did not finish in time. Otherwise the error.
     pub fn about_the_object(self) -> Result<String, Self> {
         let is_answer = match &self {
-            Self::Write { source: kube::Error::Api(_), .. } | Self::UnknownKind(_) => true,
+            Self::Write { source: kube::Error::Api(_), .. }
+            | Self::UnknownKind(_)
+            | Self::TooManyObjects { .. } => true,
             Self::Write { source, .. } => matches!(refusal(source), Some(Refusal::Unanswered(_))),
             Self::Cluster(_) => false,
         };
@@ -53,7 +67,7 @@ impl ActError {
                 matches!(refusal(source), Some(Refusal::NotLeading | Refusal::Closed))
             }
             Self::Cluster(_) => true,
-            Self::UnknownKind(_) => false,
+            Self::UnknownKind(_) | Self::TooManyObjects { .. } => false,
         }
     }
 
@@ -78,7 +92,9 @@ impl ActError {
     pub fn code(&self) -> Option<u16> {
         match self {
             Self::Write { source: kube::Error::Api(status), .. } => Some(status.code),
-            Self::Write { .. } | Self::Cluster(_) | Self::UnknownKind(_) => None,
+            Self::Write { .. } | Self::Cluster(_) | Self::UnknownKind(_) | Self::TooManyObjects { .. } => {
+                None
+            }
         }
     }
 }

@@ -198,6 +198,9 @@ struct AlertQuery {
     lookback: SignedDuration,
 }
 
+/// The label that tells the parts of a query about alerts apart. No alert can have it: rules set no label that starts with `__`.
+const MARK: &str = "__towpath__";
+
 /// The queries about alerts.
 struct AlertQueries {
     active: String,
@@ -213,10 +216,10 @@ fn alert_queries(selector: &str, elapsed: SignedDuration) -> AlertQueries {
     let seconds = format!("{}.{:03}", elapsed / 1_000, elapsed % 1_000);
     AlertQueries {
         active: format!(
-            "label_replace(count(last_over_time(up[1m] offset {elapsed}ms)),\"towpath\",\"before\",\"\",\"\") \
-             or label_replace(count(up),\"towpath\",\"now\",\"\",\"\") \
-             or label_replace(vector(time()),\"towpath\",\"time\",\"\",\"\") \
-             or label_replace(max_over_time(ALERTS_FOR_STATE{{{selector}}}[1m] offset {elapsed}ms),\"towpath\",\"old\",\"\",\"\") \
+            "label_replace(count(last_over_time(up[1m] offset {elapsed}ms)),\"__towpath__\",\"before\",\"\",\"\") \
+             or label_replace(count(up),\"__towpath__\",\"now\",\"\",\"\") \
+             or label_replace(vector(time()),\"__towpath__\",\"time\",\"\",\"\") \
+             or label_replace(max_over_time(ALERTS_FOR_STATE{{{selector}}}[1m] offset {elapsed}ms),\"__towpath__\",\"old\",\"\",\"\") \
              or (max_over_time(ALERTS_FOR_STATE{{{selector}}}[{range}ms]) > time() - {seconds})"
         ),
         firing: format!(
@@ -251,7 +254,7 @@ async fn alerts(handles: &Handles, endpoint: &Endpoint, asked: &AlertQuery) -> R
         None => None,
         Some(query) => Some(single(&ask(query).await?.samples)),
     };
-    let mark = |sample: &Sample| sample.labels.get("towpath").cloned().unwrap_or_default();
+    let mark = |sample: &Sample| sample.labels.get(MARK).cloned().unwrap_or_default();
     let has = |what: &str| active.samples.iter().any(|sample| mark(sample) == what);
     let marked = |what: &str| -> Vec<Labels> {
         active
@@ -287,7 +290,7 @@ async fn alerts(handles: &Handles, endpoint: &Endpoint, asked: &AlertQuery) -> R
 
 /// The labels of an alert, without the mark of this query and the name of the series.
 fn labels(all: &Labels) -> Labels {
-    let is_own = |name: &str| !matches!(name, "towpath" | "__name__");
+    let is_own = |name: &str| !matches!(name, MARK | "__name__");
     all.iter().filter(|(name, _)| is_own(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
@@ -349,7 +352,11 @@ async fn objects(
             let labels =
                 labels.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(",");
             let params = ListParams::default().labels(&labels).limit(MOST_OBJECTS);
-            api.list(&params).await.map_err(read)?.items
+            let list = api.list(&params).await.map_err(read)?;
+            if list.metadata.continue_.is_some_and(|more| !more.is_empty()) {
+                return Err(ActError::TooManyObjects { kind: kind.to_owned(), labels, most: MOST_OBJECTS });
+            }
+            list.items
         }
     };
     let values = found.into_iter().filter_map(|object| serde_json::to_value(object).ok()).map(Arc::new);

@@ -125,6 +125,12 @@ impl Prober {
             Some("http") => false,
             Some(_) | None => return Err(bad()),
         };
+        // A port that is no number must not become the default one.
+        let address = base.authority().and_then(|it| it.as_str().rsplit('@').next()).unwrap_or_default();
+        let has_port = base.host().is_some_and(|host| address.trim_end_matches(':').len() > host.len());
+        if has_port && base.port_u16().is_none() {
+            return Err(bad());
+        }
         let port = base.port_u16().unwrap_or(if is_secure { 443 } else { 80 });
         let request = self.request(endpoint, &base, &ask)?;
         let tls = is_secure.then(|| configuration(&endpoint.tls, &self.credentials)).transpose()?;

@@ -49,7 +49,13 @@ pub struct Rule {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer<T> {
+    /// `success`, or `error` with what there is of the data.
+    #[serde(default)]
+    status: Option<String>,
     data: T,
+    /// Set by servers of several nodes, of which not all answered.
+    #[serde(default)]
+    is_partial: bool,
     #[serde(default)]
     warnings: Vec<String>,
 }
@@ -141,7 +147,15 @@ impl Prober {
             host: endpoint.name.clone(),
             why: error.to_string(),
         };
-        serde_json::from_slice(&reply.body).map_err(bad)
+        let mut answer: Answer<T> = serde_json::from_slice(&reply.body).map_err(bad)?;
+        if let Some(status) = answer.status.take().filter(|status| status != "success") {
+            let why = format!("its status is {status}");
+            return Err(ProbeError::Format { host: endpoint.name.clone(), why });
+        }
+        if answer.is_partial {
+            answer.warnings.push("the answer is partial".to_owned());
+        }
+        Ok(answer)
     }
 }
 

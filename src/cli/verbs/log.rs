@@ -21,7 +21,10 @@ pub struct Arguments {
 
 /// Runs the verb.
 pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let name = arguments.promotion.strip_prefix("promotion/").unwrap_or(&arguments.promotion);
+    // As `--output name` prints it.
+    let given = arguments.promotion.as_str();
+    let prefixed = given.strip_prefix("promotion/").or_else(|| given.strip_prefix("promotion.towpath.dev/"));
+    let name = prefixed.unwrap_or(given);
     let reader = arguments.connection.open(None).await?;
     let view = log(&reader.existing::<Promotion>(name).await?);
     let names = [format!("promotion/{name}")];

@@ -39,6 +39,7 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
     let lane = lane(&environment, arguments.app.as_ref())?;
     if let Some(to) = arguments.to {
         is_revision(&environment, lane, to)?;
+        is_another(&environment, lane, to)?;
     }
     let active = match &lane.active {
         Some(name) => writer.reader.get::<Promotion>(name).await?,
@@ -102,6 +103,18 @@ fn is_revision(environment: &Environment, lane: &ApplicationStatus, to: i64) -> 
     )
 }
 
+/// Refuses the revision that runs: its rollback would change nothing, and would hold up every other until it ends.
+fn is_another(environment: &Environment, lane: &ApplicationStatus, to: i64) -> anyhow::Result<()> {
+    match lane.current.as_ref().filter(|current| current.revision == to && lane.active.is_none()) {
+        Some(_) => bail!(
+            "revision {to} of {} is what runs in {}: name another one with --to; to write it again, promote its release again",
+            lane.name,
+            environment.name()
+        ),
+        None => Ok(()),
+    }
+}
+
 /// End what is in progress in an environment: roll back a promotion that has started, or withdraw one that has not.
 #[derive(Debug, clap::Args)]
 pub struct Aborting {
@@ -140,7 +153,9 @@ fn end(request: Request<'_>, promotion: &Promotion, application: &ApplicationNam
             "another tool deploys to {environment}: end {name} by deploying an earlier version with that tool"
         ),
         (PromotionPhase::Promoting, PromotionKind::Rollback) => {
-            bail!("{name} is a rollback and is not aborted; a later promotion replaces it")
+            bail!(
+                "{name} is a rollback and is not aborted: it ends when what it restores is healthy, or at its progress deadline"
+            )
         }
         (PromotionPhase::Promoting, PromotionKind::Promote) => {
             Ok(roll_back(request, release, environment, application, None))

@@ -164,7 +164,8 @@ impl Seen {
 
 fn parsed(text: &str) -> anyhow::Result<(Option<Kind>, &str)> {
     let Some((kind, name)) = text.split_once('/') else { return Ok((None, checked(text)?)) };
-    let kind = match kind {
+    // As `--output name` prints it.
+    let kind = match kind.trim_end_matches(".towpath.dev") {
         "release" | "releases" | "rel" => Kind::Release,
         "environment" | "environments" | "env" => Kind::Environment,
         "promotion" | "promotions" | "prm" => Kind::Promotion,

@@ -4,6 +4,7 @@
 //! or root identifier, whose cost can grow with a power of the size, is refused.
 
 use crate::api::{Comparison, Operator};
+use crate::decide::test_runs::is_invisible;
 use jsonpath_rust::parser::model::JpQuery;
 use jsonpath_rust::parser::parse_json_path;
 use jsonpath_rust::query::js_path_process;
@@ -28,14 +29,19 @@ pub fn parse(path: &str) -> Result<JpQuery, String> {
     for (sign, what) in [("..", "descendant segment `..`"), ("?", "filter `?`"), ("$", "root identifier `$`")]
     {
         if path.matches(sign).count() > 1 {
+            let path = printable(path, SHOWN);
             return Err(format!("the path {path} has more than one {what}"));
         }
     }
     // A pattern is compiled again for every element.
     if path.contains("match(") || path.contains("search(") {
+        let path = printable(path, SHOWN);
         return Err(format!("the path {path} uses match or search, which are not available"));
     }
-    parse_json_path(path).map_err(|_| format!("{path} is not a JSONPath (RFC 9535), such as $.status.phase"))
+    parse_json_path(path).map_err(|_| {
+        let path = printable(path, SHOWN);
+        format!("{path} is not a JSONPath (RFC 9535), such as $.status.phase")
+    })
 }
 
 /// Compares every value that the path finds in a document.
@@ -88,10 +94,11 @@ pub fn shown(value: &Value) -> String {
     printable(&text, SHOWN)
 }
 
-/// A text of a server: cut, and without control characters.
+/// A text of a server or of a user: cut, and without control characters.
 pub fn printable(text: &str, length: usize) -> String {
     let escaped = |c: char| {
-        let (escape, plain) = if c.is_control() { (Some(c.escape_default()), None) } else { (None, Some(c)) };
+        let is_unsafe = c.is_control() || is_invisible(c);
+        let (escape, plain) = if is_unsafe { (Some(c.escape_default()), None) } else { (None, Some(c)) };
         escape.into_iter().flatten().chain(plain)
     };
     let mut rest = text.chars().flat_map(escaped);

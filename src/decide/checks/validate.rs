@@ -4,6 +4,7 @@ use super::parameters::{Parameters, WORDS, milliseconds, ranges, resolve, resolv
 use super::path;
 use super::tally::{first_delay, window};
 use crate::api::{Check, CheckProviderSpec, CheckTime, Comparison, ProjectName, RollbackPolicySpec};
+use crate::content::ObjectKey;
 use crate::decide::moments::span;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,6 +18,8 @@ pub fn checks(policy: &RollbackPolicySpec, project: &ProjectName, providers: &Pr
         let fault = provider(check, project, providers)
             .or_else(|| texts(check))
             .or_else(|| paths(check))
+            .or_else(|| limits(check))
+            .or_else(|| subject(check))
             .or_else(|| times(check, policy))?;
         Some(format!("check {}: {fault}", check.name))
     })
@@ -80,8 +83,14 @@ fn texts(check: &Check) -> Option<String> {
     }
     let alerts = check.alerts.as_ref()?;
     let label = alerts.labels.iter().find_map(|(name, value)| {
-        if !is_label_name(name) {
+        if !is_label_name(name) || name.starts_with("__") {
             return Some(format!("alerts.labels: {name} is not the name of a label"));
+        }
+        if name == "alertstate" {
+            return Some(
+                "alerts.labels: alertstate is no label of an alert: the check looks at all of its states"
+                    .to_owned(),
+            );
         }
         resolve_value(value, &any).err().map(|error| format!("alerts.labels.{name}: {error}"))
     });
@@ -100,6 +109,48 @@ fn paths(check: &Check) -> Option<String> {
         path::parse(&comparison?.path).err().map(|message| format!("{field}.path: {message}"))
     };
     fault("http.json", json).or_else(|| fault("object.compare", object))
+}
+
+/// Limits that no measurement can pass.
+fn limits(check: &Check) -> Option<String> {
+    let is_zero = |limit: Option<crate::api::Duration>| limit.is_some_and(|it| span(it).is_zero());
+    if let Some(prometheus) = &check.prometheus {
+        if let (Some(min), Some(max)) = (prometheus.min, prometheus.max)
+            && min > max
+        {
+            return Some(format!(
+                "prometheus.min is {min}, more than prometheus.max, which is {max}: no value passes"
+            ));
+        }
+        if prometheus.max_ratio_to_baseline.is_some_and(|ratio| ratio <= 0.0) {
+            return Some("prometheus.maxRatioToBaseline has to be greater than 0".to_owned());
+        }
+    }
+    if check.http.as_ref().is_some_and(|http| is_zero(http.max_latency)) {
+        return Some("http.maxLatency has to be longer than 0s".to_owned());
+    }
+    let is_stale = check.object.as_ref().is_some_and(|object| is_zero(object.max_age));
+    is_stale.then(|| "object.maxAge has to be longer than 0s".to_owned())
+}
+
+/// What cannot be asked: Secrets, names that no kind has, and pods that do not run yet.
+fn subject(check: &Check) -> Option<String> {
+    if let Some(object) = &check.object {
+        let (version, kind) = (object.api_version.as_str(), object.kind.as_str());
+        let Ok(key) = ObjectKey::new(version, kind, "any") else {
+            return Some(format!("object.apiVersion: {version} is no API version, such as apps/v1"));
+        };
+        if key.is("", "Secret") {
+            return Some(
+                "object.kind: Secrets are never read; compare an object that shows its state".to_owned(),
+            );
+        }
+    }
+    let needs_pods = check.http.as_ref().is_some_and(|http| http.service.is_some());
+    (needs_pods && check.when == CheckTime::Before).then(|| {
+        "http.service asks pods of the new revision, which do not run before the first write: use http.provider, or when: During"
+            .to_owned()
+    })
 }
 
 /// A check that can never be measured within the observe window.

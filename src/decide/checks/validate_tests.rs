@@ -30,6 +30,39 @@ fn a_check_that_cannot_work_is_named_with_its_field() {
         (json!({ "http": { "provider": "status" } }), None),
         (json!({ "alerts": { "provider": "metrics", "labels": { "namespace": "$namespace" } } }), None),
         (
+            json!({ "prometheus": { "provider": "metrics", "query": "q", "min": 10, "max": 5 } }),
+            Some("no value passes"),
+        ),
+        (
+            json!({ "prometheus": { "provider": "metrics", "query": "q", "maxRatioToBaseline": -1 } }),
+            Some("has to be greater than 0"),
+        ),
+        (json!({ "http": { "provider": "status", "maxLatency": "0s" } }), Some("longer than 0s")),
+        (
+            json!({ "object": { "apiVersion": "v1", "kind": "Secret", "name": "db" } }),
+            Some("Secrets are never read"),
+        ),
+        (
+            json!({ "object": { "apiVersion": "../v1", "kind": "ConfigMap", "name": "db" } }),
+            Some("../v1 is no API version"),
+        ),
+        (
+            json!({ "object": { "apiVersion": "v1", "kind": "ConfigMap", "name": "db", "maxAge": "0s" } }),
+            Some("longer than 0s"),
+        ),
+        (
+            json!({ "http": { "service": { "name": "web", "port": "http" } }, "when": "Before" }),
+            Some("which do not run before the first write"),
+        ),
+        (
+            json!({ "alerts": { "provider": "metrics", "labels": { "alertstate": "firing" } } }),
+            Some("alertstate is no label of an alert"),
+        ),
+        (
+            json!({ "alerts": { "provider": "metrics", "labels": { "__towpath__": "x" } } }),
+            Some("not the name of a label"),
+        ),
+        (
             json!({ "http": { "provider": "missing" } }),
             Some("names missing, which is no CheckProvider; known: metrics, status"),
         ),

@@ -138,12 +138,13 @@ fn unusable_test(environment: &Environment) -> Option<Fault> {
     })
 }
 
-fn unknown_policy(project: &Project, environment: &Environment) -> Option<Fault> {
+/// The rollback policy that an environment names and that does not exist.
+pub fn unknown_policy(project: &Project, environment: &Environment) -> Option<Fault> {
     let name = environment.spec.rollback_policy_ref.as_ref()?;
     (!project.policies.contains_key(name)).then(|| Fault {
         reason: Reason::UnknownPolicy,
         message: format!(
-            "spec.rollbackPolicyRef names {name}, which does not exist in project {}",
+            "spec.rollbackPolicyRef names {name}, which does not exist in project {} or cannot be read",
             project.name
         ),
     })

@@ -4,6 +4,7 @@
 //! Invariant: a failing measurement is in the record before anything follows from it, and a passing one costs no write. A rollback is not
 //! measured: its content passed before.
 
+use super::check_reports::put;
 use super::outcome::{Outcome, Turn};
 use super::refusal::refuse;
 use super::steps::observing;
@@ -157,7 +158,7 @@ impl<'a> Checks<'a> {
         let mut status = report.unwrap_or(&scene.status).clone();
         observing(&mut status, scene);
         for round in news {
-            put(&mut status, round.report(None, self.asked(round)));
+            put(&mut status, round.report(None, self.asked(round)), &scene.policy);
         }
         // The message says what is awaited.
         if self.span.held || report.is_some() {
@@ -206,7 +207,7 @@ pub(super) fn close(scene: &Scene<'_>, status: &mut PromotionStatus) {
         };
         if is_measured {
             let asked = ask(round.check, &asker).ok().map(|question| cut(&question.to_string(), 1000));
-            put(status, round.report(verdict, asked));
+            put(status, round.report(verdict, asked), &scene.policy);
         }
     }
     // The policy does not have them any more.
@@ -370,13 +371,6 @@ fn unasked(tally: &Tally, message: &str, now: Timestamp) -> Tally {
         retry_at: None,
     };
     Tally { errored_in_a_row: tally.errored_in_a_row.saturating_add(1), last: Some(last), ..tally.clone() }
-}
-
-fn put(status: &mut PromotionStatus, report: CheckReport) {
-    match status.checks.iter_mut().find(|known| known.name == report.name) {
-        Some(known) => *known = report,
-        None => status.checks.push(report),
-    }
 }
 
 /// The scene with the action of a check in place of the policy's.

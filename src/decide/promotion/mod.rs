@@ -43,6 +43,7 @@
 mod as_written;
 mod awaited;
 mod batch;
+mod check_reports;
 mod checks;
 mod consequence;
 mod delay;

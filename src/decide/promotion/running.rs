@@ -10,6 +10,7 @@ use super::rollout::roll_out;
 use super::{Decision, Scene, recalled};
 use crate::api::{Delivery, Meta, Promotion, PromotionPhase, Reason};
 use crate::decide::consent;
+use crate::decide::environment::validate::unknown_policy;
 use crate::decide::moments::{later, span};
 use jiff::Timestamp;
 
@@ -56,6 +57,15 @@ pub(super) fn decide(scene: &Scene<'_>) -> Turn {
         let status = waits_for_a_person(scene, scene.status.clone(), true);
         let again = Some(later(scene.now, super::RETRY));
         return Ok(scene.wait_with(status, &Reason::NotGranted, &message, again));
+    }
+    if let Some(fault) =
+        unknown_policy(&scene.world.project, scene.environment).filter(|_| !scene.is_rollback())
+    {
+        // The defaults of a policy are not what this release was promised to be judged by.
+        let message = format!("{}; create it, and the promotion goes on", fault.message);
+        let status = waits_for_a_person(scene, scene.status.clone(), true);
+        let again = Some(later(scene.now, super::RETRY));
+        return Ok(scene.wait_with(status, &fault.reason, &message, again));
     }
     match rolled_out_at(scene) {
         Some(since) => observe(scene, wanted, since),

@@ -12,7 +12,7 @@
 
 mod words;
 
-pub use words::{last_lines, printable};
+pub use words::{is_invisible, last_lines, printable};
 
 use super::world::{Container, TestPod, TestRun};
 

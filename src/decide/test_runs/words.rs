@@ -25,7 +25,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// Characters that change the order or the place of other text: U+200B to U+200F, U+2028 to U+202E, U+2066 to U+2069, U+FEFF.
-fn is_invisible(c: char) -> bool {
+pub fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
 }
 
