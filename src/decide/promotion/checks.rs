@@ -10,8 +10,7 @@ use super::refusal::refuse;
 use super::steps::observing;
 use super::{Decision, RETRY, Scene};
 use crate::api::{
-    Check, CheckReport, CheckTime, FailureAction, GateName, Meta, PromotionStatus, Reason,
-    RollbackPolicySpec, Verdict,
+    Check, CheckReport, CheckTime, FailureAction, Meta, PromotionStatus, Reason, RollbackPolicySpec, Verdict,
 };
 use crate::content::Desired;
 use crate::decide::checks::{Asker, End, Round, Span, ask, of_staying_pods};
@@ -305,14 +304,7 @@ fn opens(check: &Check, last: &Assessed) -> bool {
 }
 
 fn rounds<'a>(scene: &'a Scene<'_>, phase: Phase) -> Vec<Round<'a>> {
-    let is_accepted = scene
-        .world
-        .promotion
-        .spec
-        .override_
-        .as_ref()
-        .is_some_and(|override_| override_.gates.contains(&GateName::Evidence));
-    if is_accepted || scene.is_rollback() {
+    if scene.is_accepted() || scene.is_rollback() {
         return Vec::new();
     }
     let counts = |check: &&Check| phase == Phase::Before || check.when == CheckTime::During;

@@ -87,8 +87,8 @@ use super::environment::validate;
 use super::history::lane::{Lane, is_of_other_content};
 use super::world::PromotionWorld;
 use crate::api::{
-    ApplicationName, CachedRelease, Environment, Meta, PromotionKind, PromotionPhase, PromotionStatus,
-    Reason, RollbackPolicySpec,
+    ApplicationName, CachedRelease, Environment, GateName, Meta, PromotionKind, PromotionPhase,
+    PromotionStatus, Reason, RollbackPolicySpec,
 };
 use crate::content::ownership::owner;
 use jiff::{SignedDuration, Timestamp};
@@ -175,6 +175,12 @@ pub(super) struct Scene<'a> {
 impl Scene<'_> {
     fn is_rollback(&self) -> bool {
         self.world.promotion.spec.kind == PromotionKind::Rollback
+    }
+
+    /// Whether a user accepted the release without evidence: health alone decides.
+    fn is_accepted(&self) -> bool {
+        let override_ = self.world.promotion.spec.override_.as_ref();
+        override_.is_some_and(|override_| override_.gates.contains(&GateName::Evidence))
     }
 
     /// Whether its release was deleted and recreated with other content.

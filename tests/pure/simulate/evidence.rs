@@ -93,6 +93,46 @@ fn a_check_that_is_removed_while_it_is_measured_is_recorded_as_saying_nothing() 
     same_after_a_crash("a check that is removed", checked, &[FIRST, removed]);
 }
 
+/// `kubectl replace --force` deletes a policy and creates it again.
+#[test]
+fn a_release_is_not_judged_while_its_policy_is_missing() {
+    let checked = |store: &mut Store, now| with_checks(store, &[("errors", 0.05, json!({}))], now);
+    let second: Event = (1000, "release 2.0.0", |store, now| shop(store, "2.0.0", "errors", now));
+    let deleted: Event = (1030, "the policy is deleted", |store, _| drop(store.policies.remove("measured")));
+    let back: Event = (1900, "it is created again", |store, now| {
+        with_checks(store, &[("errors", 0.05, json!({}))], now);
+    });
+    let run = Run::of(checked, &[FIRST, second, deleted, back]).until(1800);
+    let log = run.log.join("\n");
+    let status = run.store.promotions["prod-shop-2.0.0"].status.clone().unwrap();
+    assert_eq!(status.phase, PromotionPhase::Promoting, "{log}");
+    assert_eq!(status.reason.as_deref(), Some("UnknownPolicy"), "{log}");
+    assert!(status.message.as_deref().unwrap().contains("create it, and the promotion goes on"), "{log}");
+    let events = [FIRST, second, deleted, back];
+    let run = settled(checked, &events);
+    let log = run.log.join("\n");
+    assert_eq!(release(&run, "2.0.0"), ReleasePhase::RolledBack, "{log}");
+    same_after_a_crash("a policy that is missing for a while", checked, &events);
+}
+
+/// A user who accepts a release has seen that its test cannot run.
+#[test]
+fn a_release_that_is_accepted_without_evidence_runs_no_tests() {
+    let tested: Event = (0, "release 1.0.0, with a test that cannot start", |store, now| {
+        with(store, "1.0.0", "web", vec![of_content("checkout", "stuck", json!({}))], now);
+    });
+    let accepted: Event = (2000, "it is accepted", |store, now| {
+        let override_ = json!({ "gates": ["Evidence"], "reason": "the test has no image" });
+        let spec = json!({ "release": "shop-1.0.0", "environment": "prod", "override": override_ });
+        store.add_promotion("accepted", serde_json::from_value(spec).unwrap(), now);
+    });
+    let run = settled(prod, &[tested, accepted]);
+    let log = run.log.join("\n");
+    assert_eq!(promotion(&run, "prod-shop-1.0.0"), PromotionPhase::Inconclusive, "{log}");
+    assert_eq!(promotion(&run, "accepted"), PromotionPhase::Verified, "{log}");
+    assert_eq!(created(&run, "checkout"), 1, "{log}");
+}
+
 /// Another tool ends when the first metric has its result.
 #[test]
 fn a_check_that_is_measured_late_is_waited_for() {

@@ -20,7 +20,7 @@ use super::outcome::{failure, named, repeated};
 use super::steps::{attempt, next_attempt, suspension, write_of};
 use super::{deadline, key_of, log, recorded, run_of, unseen_until, was_created};
 use crate::api::{
-    ApprovalsReport, GateName, PromotionPhase, PromotionStatus, Reason, TestResult, TestStatus, TestTime,
+    ApprovalsReport, PromotionPhase, PromotionStatus, Reason, TestResult, TestStatus, TestTime,
 };
 use crate::content::{Plan, TestJob};
 use crate::decide::decision::Action;
@@ -80,7 +80,7 @@ pub(in crate::decide::promotion) fn before_start(
     plan: &Plan,
     approvals: Option<&ApprovalsReport>,
 ) -> Turn<Option<Decision>> {
-    if before(plan).next().is_none() || is_accepted(scene) {
+    if before(plan).next().is_none() || scene.is_accepted() {
         return Ok(None);
     }
     let mut status = PromotionStatus { approvals: approvals.cloned(), ..scene.status.clone() };
@@ -239,12 +239,6 @@ fn tests(status: &PromotionStatus) -> impl Iterator<Item = &TestStatus> {
 
 fn without_result(status: &PromotionStatus) -> impl Iterator<Item = &TestStatus> {
     tests(status).filter(|test| test.required && test.result == TestResult::Errored)
-}
-
-/// Whether a user accepted the release without evidence.
-fn is_accepted(scene: &Scene<'_>) -> bool {
-    let override_ = scene.world.promotion.spec.override_.as_ref();
-    override_.is_some_and(|override_| override_.gates.contains(&GateName::Evidence))
 }
 
 /// Whether the recorded tests are those of this plan.
