@@ -51,7 +51,7 @@ fn a_check_that_cannot_work_is_named_with_its_field() {
             Some("longer than 0s"),
         ),
         (
-            json!({ "http": { "service": { "name": "web", "port": "http" } }, "when": "Before" }),
+            json!({ "http": { "service": { "name": "web", "port": 80 } }, "when": "Before" }),
             Some("which do not run before the first write"),
         ),
         (

@@ -123,7 +123,11 @@ fn a_release_that_is_accepted_without_evidence_runs_no_tests() {
     });
     let accepted: Event = (2000, "it is accepted", |store, now| {
         let override_ = json!({ "gates": ["Evidence"], "reason": "the test has no image" });
-        let spec = json!({ "release": "shop-1.0.0", "environment": "prod", "override": override_ });
+        let spec = json!({
+            "release": "shop-1.0.0", "environment": "prod", "override": override_,
+            "requestedBy": { "username": "alice" },
+        });
+        store.enforced = true;
         store.add_promotion("accepted", serde_json::from_value(spec).unwrap(), now);
     });
     let run = settled(prod, &[tested, accepted]);
