@@ -216,10 +216,10 @@ fn alert_queries(selector: &str, elapsed: SignedDuration) -> AlertQueries {
     let seconds = format!("{}.{:03}", elapsed / 1_000, elapsed % 1_000);
     AlertQueries {
         active: format!(
-            "label_replace(count(last_over_time(up[1m] offset {elapsed}ms)),\"__towpath__\",\"before\",\"\",\"\") \
-             or label_replace(count(up),\"__towpath__\",\"now\",\"\",\"\") \
-             or label_replace(vector(time()),\"__towpath__\",\"time\",\"\",\"\") \
-             or label_replace(max_over_time(ALERTS_FOR_STATE{{{selector}}}[1m] offset {elapsed}ms),\"__towpath__\",\"old\",\"\",\"\") \
+            "label_replace(count(last_over_time(up[1m] offset {elapsed}ms)),\"{MARK}\",\"before\",\"\",\"\") \
+             or label_replace(count(up),\"{MARK}\",\"now\",\"\",\"\") \
+             or label_replace(vector(time()),\"{MARK}\",\"time\",\"\",\"\") \
+             or label_replace(max_over_time(ALERTS_FOR_STATE{{{selector}}}[1m] offset {elapsed}ms),\"{MARK}\",\"old\",\"\",\"\") \
              or (max_over_time(ALERTS_FOR_STATE{{{selector}}}[{range}ms]) > time() - {seconds})"
         ),
         firing: format!(

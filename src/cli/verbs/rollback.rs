@@ -105,14 +105,15 @@ fn is_revision(environment: &Environment, lane: &ApplicationStatus, to: i64) -> 
 
 /// Refuses the revision that runs: its rollback would change nothing, and would hold up every other until it ends.
 fn is_another(environment: &Environment, lane: &ApplicationStatus, to: i64) -> anyhow::Result<()> {
-    match lane.current.as_ref().filter(|current| current.revision == to && lane.active.is_none()) {
-        Some(_) => bail!(
+    let runs = lane.current.as_ref().is_some_and(|current| current.revision == to);
+    if runs && lane.active.is_none() {
+        bail!(
             "revision {to} of {} is what runs in {}: name another one with --to; to write it again, promote its release again",
             lane.name,
             environment.name()
-        ),
-        None => Ok(()),
+        );
     }
+    Ok(())
 }
 
 /// End what is in progress in an environment: roll back a promotion that has started, or withdraw one that has not.
