@@ -20,8 +20,8 @@ use crate::failed::Trace;
 use crate::times::{self, Time};
 use crate::{installation, operator};
 
-/// How many stories run at a time, unless `--test-threads` allows fewer. More of them are hardly faster on two cores, and what each one
-/// waits for then takes as long as its own limits allow.
+/// How many stories run at a time, unless `--test-threads` allows fewer. With 14 a run on two cores took two thirds of the time, and each
+/// wait was longer: on a slower machine some exceeded the limits that they test.
 const AT_A_TIME: usize = 8;
 /// How many run beside those on a real node: its pods are processes, and starting one takes a machine's time.
 const ON_A_NODE: usize = 4;

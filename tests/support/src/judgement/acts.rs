@@ -140,15 +140,10 @@ pub async fn perform(project: &Project, act: &Act, timing: &Timing) -> Result<()
         Act::Node(number) => add_node(project, *number).await,
         Act::Patch { of, with, by } => {
             let path = format!("{}?fieldManager={by}", path(&target, of)?);
-            eventually(of, PODS, async || {
-                match project.send(Method::PATCH, &path, MERGE, named(with.clone(), &project.name)).await {
-                    Ok(_) => Ok(Some(Ok(()))),
-                    // It is not written yet.
-                    Err(error) if format!("{error:#}").contains("NotFound") => Err(error),
-                    Err(error) => Ok(Some(Err(error))),
-                }
+            once_written(of, async || {
+                project.send(Method::PATCH, &path, MERGE, named(with.clone(), &project.name)).await.map(drop)
             })
-            .await?
+            .await
         }
         Act::Apply(shorts) => project.apply("prod", &objects(shorts, timing, &project.name)?),
         Act::Delete(object) => {
@@ -159,15 +154,10 @@ pub async fn perform(project: &Project, act: &Act, timing: &Timing) -> Result<()
             let line = line.replace("$project", &project.name);
             let words: Vec<&str> = line.split_whitespace().collect();
             let all = [&["-n", &target][..], &words].concat();
-            eventually(&line, PODS, async || {
-                match tokio::task::block_in_place(|| project.kubectl().run(&all)) {
-                    Ok(_) => Ok(Some(Ok(()))),
-                    // It is not written yet.
-                    Err(error) if format!("{error:#}").contains("NotFound") => Err(error),
-                    Err(error) => Ok(Some(Err(error))),
-                }
+            once_written(&line, async || {
+                tokio::task::block_in_place(|| project.kubectl().run(&all)).map(drop)
             })
-            .await?
+            .await
         }
         Act::QuotaCounts(name) => {
             let (group, plural) = served("ResourceQuota")?;
@@ -188,6 +178,15 @@ pub async fn perform(project: &Project, act: &Act, timing: &Timing) -> Result<()
         Act::Says(_) => bail!("only a timeline can tell what is said"),
         Act::Change { plural, name, with } => project.change(plural, name, with.clone()).await,
     }
+}
+
+/// Does it, again as long as the object is not written yet.
+async fn once_written(what: &str, act: impl AsyncFn() -> Result<()>) -> Result<()> {
+    eventually(what, PODS, async || match act().await {
+        Err(error) if format!("{error:#}").contains("NotFound") => Err(error),
+        done => Ok(Some(done)),
+    })
+    .await?
 }
 
 /// The answer about a pod; a pod of the old revision may have left since it was listed.
