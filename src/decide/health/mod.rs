@@ -19,7 +19,7 @@ pub use evidence::{
 };
 pub use held::{stands_still, stuck_pod};
 pub use job::{has_ended_its_own, of_hook};
-pub use neighbours::{failed_before, of_neighbours};
+pub use neighbours::{failed_before, of_neighbours, of_neighbours_of_a_rollback};
 
 use super::moments::{earliest, later};
 use super::world::{Custom, Workload};

@@ -2,7 +2,8 @@
 
 use super::workload::needs_a_person;
 use super::{
-    Health, Mode, Rules, Subject, is_workload, of_each, of_one, pod, progress_deadline, progressing,
+    Health, Mode, Rules, Subject, exits_before, is_workload, of_each, of_one, pod, progress_deadline,
+    progressing,
 };
 use crate::api::FailureThresholds;
 use crate::decide::moments::later;
@@ -13,6 +14,12 @@ use jiff::{SignedDuration, Timestamp};
 /// or by a person who replaces their pods.
 pub fn of_neighbours(subjects: &[Subject<'_>], rules: &Rules<'_>) -> Health {
     of_each(subjects, rules, of_neighbour)
+}
+
+/// The health of workloads that a rollback does not write. They can suffer from what it takes away, such as a program that calls the one
+/// that is being restored: what counts is whether they run, not how often they crashed, and they have until the progress deadline.
+pub fn of_neighbours_of_a_rollback(subjects: &[Subject<'_>], rules: &Rules<'_>) -> Health {
+    of_each(subjects, rules, patient)
 }
 
 fn of_neighbour(subject: &Subject<'_>, rules: &Rules<'_>) -> Health {
@@ -29,14 +36,10 @@ fn of_neighbour(subject: &Subject<'_>, rules: &Rules<'_>) -> Health {
     match rules.mode {
         Mode::Rollout(_) => pods(),
         // What is restored has to run, unless it lacks something that no rollback restores.
-        Mode::Rollback(since) if waits_for_a_person() || has_no_room() || workload.blocked.is_some() => {
-            patient(pods(), since, rules)
-        }
-        Mode::Rollback(since) => match of_one(subject, rules) {
-            Health::Progressing { obstacle: Some(_), .. } => patient(pods(), since, rules),
-            health @ (Health::Healthy | Health::Progressing { .. } | Health::Failing { .. }) => {
-                patient(health, since, rules)
-            }
+        Mode::Rollback(_) if waits_for_a_person() || has_no_room() || workload.blocked.is_some() => pods(),
+        Mode::Rollback(_) => match of_one(subject, rules) {
+            Health::Progressing { obstacle: Some(_), .. } => pods(),
+            health @ (Health::Healthy | Health::Progressing { .. } | Health::Failing { .. }) => health,
         },
         Mode::Settle(_) if waits_for_a_person() => of_one(subject, &observed),
         Mode::Settle(_) => of_one(&Subject { workload: Some(&settling(workload, rules)), ..*subject }, rules),
@@ -44,14 +47,19 @@ fn of_neighbour(subject: &Subject<'_>, rules: &Rules<'_>) -> Health {
     }
 }
 
-/// A failure as progress until the progress deadline. What a rollback does not write can still suffer from what it is taking away, such
-/// as a program that calls the one that is being restored.
-fn patient(health: Health, since: Timestamp, rules: &Rules<'_>) -> Health {
-    let deadline = later(since, progress_deadline(rules));
-    match health {
-        Health::Failing { message, .. } if rules.now < deadline => progressing(message, Some(deadline)),
-        other @ (Health::Healthy | Health::Progressing { .. } | Health::Failing { .. }) => other,
+fn patient(subject: &Subject<'_>, rules: &Rules<'_>) -> Health {
+    let health = of_neighbour(subject, rules);
+    let Health::Failing { message, .. } = &health else { return health };
+    let until_now = exits_before(subject.workload.into_iter().flat_map(|workload| &workload.pods));
+    if of_neighbour(subject, &Rules { before: &until_now, ..rules.clone() }) == Health::Healthy {
+        return Health::Healthy;
     }
+    let since = match rules.mode {
+        Mode::Rollout(since) | Mode::Rollback(since) => since,
+        Mode::Observe | Mode::Settle(_) => rules.started,
+    };
+    let deadline = later(since, progress_deadline(rules));
+    if rules.now < deadline { progressing(message.clone(), Some(deadline)) } else { health }
 }
 
 /// The workload without the pods that were starting already when the promotion started, as long as others are ready.

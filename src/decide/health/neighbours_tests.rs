@@ -5,14 +5,25 @@ use super::*;
 use crate::decide::world::{OutdatedPod, Pod};
 
 fn of(kind: &str, workload: &Workload, mode: Mode, seconds: i64) -> String {
+    health(of_neighbours, kind, workload, mode, seconds)
+}
+
+fn in_rollback(workload: &Workload, mode: Mode, seconds: i64) -> String {
+    health(of_neighbours_of_a_rollback, "Deployment", workload, mode, seconds)
+}
+
+fn health(
+    of: impl Fn(&[Subject<'_>], &Rules<'_>) -> Health,
+    kind: &str,
+    workload: &Workload,
+    mode: Mode,
+    seconds: i64,
+) -> String {
     let limits = FailureThresholds { progress_deadline_seconds: 60, ..FailureThresholds::default() };
     let key = ObjectKey::new("apps/v1", kind, "api").unwrap();
     let subject = Subject { key: &key, workload: Some(workload), custom: None, exempt: false };
     let now = at(seconds);
-    word(of_neighbours(
-        &[subject],
-        &Rules { limits: &limits, before: &[], awaits: &[], started: at(0), mode, now },
-    ))
+    word(of(&[subject], &Rules { limits: &limits, before: &[], awaits: &[], started: at(0), mode, now }))
 }
 
 fn pod(ready: bool) -> Pod {
@@ -46,11 +57,23 @@ fn a_neighbour_is_not_waited_for() {
     for mode in [rollout, Mode::Observe] {
         assert_eq!(of("Deployment", &crashed, mode, 10), "CrashLoopBackOff", "it crashes: {mode:?}");
     }
-    // It may crash because of what a rollback takes away, until that is gone.
-    let rollback = |seconds| of("Deployment", &crashed, Mode::Rollback(at(0)), seconds);
-    assert_eq!((rollback(59), rollback(60)), ("progressing".into(), "CrashLoopBackOff".into()));
     // A rollback says that it restored what ran: it waits until that runs.
     assert_eq!(of("Deployment", &scaled(), Mode::Rollback(at(0)), 50), "progressing");
+}
+
+#[test]
+fn a_neighbour_has_time_to_recover_from_what_a_rollback_takes_away() {
+    let mut crashed = scaled();
+    crashed.pods[1].containers = vec![ended(waiting("CrashLoopBackOff", 3), "Error", false)];
+    let runs = Pod { containers: crashed.pods[1].containers.clone(), ..pod(true) };
+    let recovered = Workload { available: 3, pods: vec![pod(true), runs, pod(true)], ..crashed.clone() };
+    crashed.pods[1].lost_readiness = true;
+    for mode in [Mode::Rollback(at(0)), Mode::Observe, Mode::Settle(at(0))] {
+        let words = [59, 60].map(|seconds| in_rollback(&crashed, mode, seconds));
+        assert_eq!(words, ["progressing", "CrashLoopBackOff"], "{mode:?}");
+        assert_eq!(in_rollback(&recovered, mode, 9_000), "healthy", "however often it crashed: {mode:?}");
+    }
+    assert_eq!(of("Deployment", &recovered, Mode::Observe, 10), "CrashLoopBackOff", "a promotion breaks it");
 }
 
 #[test]

@@ -9,7 +9,8 @@ use crate::content::ownership::fields::{Changed, changed_template, written_at};
 use crate::content::{Desired, ObjectKey};
 use crate::decide::health::{
     self, Health, Mode, Rules, Subject, all, exits_before, has_ended_its_own, is_cron_job, is_workload,
-    keeps_earlier_pods, of_all, of_hook, of_neighbours, subjects, without_evidence,
+    keeps_earlier_pods, of_all, of_hook, of_neighbours, of_neighbours_of_a_rollback, subjects,
+    without_evidence,
 };
 use crate::decide::world::{Live, Workload};
 use jiff::Timestamp;
@@ -50,7 +51,8 @@ pub(super) fn health_of(scene: &Scene<'_>, keys: &[ObjectKey], mode: Mode) -> He
     let rules = rules(scene, &awaits, mode);
     let is_neighbour = |subject: &Subject<'_>| is_neighbour(scene, subject.key);
     let (neighbours, own): (Vec<_>, Vec<_>) = judged(scene, keys, status).into_iter().partition(is_neighbour);
-    all([of_all(&own, &rules), of_neighbours(&neighbours, &rules)].into_iter())
+    let others = if scene.is_rollback() { of_neighbours_of_a_rollback } else { of_neighbours };
+    all([of_all(&own, &rules), others(&neighbours, &rules)].into_iter())
 }
 
 /// Whether neither this promotion nor an earlier one that was not verified changed the object. Another tool that deploys tells nothing
