@@ -3,13 +3,15 @@
 //! Invariant: a measurement never delays a pass. It ends, whatever the provider does, and requeues its promotion.
 
 use super::ActError;
+use super::alerts::{AlertQuery, alerts};
+use super::promql::{shown, single};
 use super::target::{api, identity};
 use crate::api::{CheckProviderSpec, ProviderAuth};
 use crate::cluster::Identity;
 use crate::content::ObjectKey;
 use crate::decide::decision::{Question, Target, Which};
-use crate::probe::{Allowed, Auth, Endpoint, ProbeError, Reply, Rule, Sample, TlsFiles};
-use crate::process::measured::{Alerts, Answer, Answered, Labels, Phase, Queried, Replied, Unmeasured};
+use crate::probe::{Allowed, Auth, Endpoint, ProbeError, Reply, TlsFiles};
+use crate::process::measured::{Answer, Answered, Phase, Queried, Replied, Unmeasured};
 use crate::process::{Due, Handles};
 use jiff::{SignedDuration, Timestamp};
 use kube::api::{DynamicObject, ListParams};
@@ -52,7 +54,7 @@ pub fn measure(handles: &Handles, measurement: Measurement) {
 }
 
 /// Asks a provider whether it is there.
-pub fn ask_provider(handles: &Handles, name: String, generation: i64) {
+pub fn ask_provider(handles: &Handles, name: String) {
     let handles = handles.clone();
     tokio::spawn(async move {
         let Some(provider) = handles.stores.providers.get("", &name) else { return };
@@ -65,7 +67,7 @@ pub fn ask_provider(handles: &Handles, name: String, generation: i64) {
             }
         };
         let error = answer.await.err().map(|error| error.to_string());
-        handles.providers.note(&name, generation, error, handles.clock.now());
+        handles.providers.note(&provider, error, handles.clock.now());
         handles.requeue.push(Due::Provider(name));
     });
 }
@@ -77,8 +79,8 @@ async fn ask(handles: &Handles, target: &Target, question: Question) -> Result<A
             provided(handles, target, &provider, async |endpoint| queried(handles, &endpoint, &query).await)
                 .await
         }
-        Question::Alerts { provider, labels, since, rolled_out, evidence, lookback } => {
-            let asked = AlertQuery { labels, since, rolled_out, evidence, lookback };
+        Question::Alerts { provider, labels, since, known_before, rolled_out, evidence, lookback } => {
+            let asked = AlertQuery { labels, since, known_before, rolled_out, evidence, lookback };
             provided(handles, target, &provider, async |endpoint| alerts(handles, &endpoint, &asked).await)
                 .await
         }
@@ -90,7 +92,7 @@ async fn ask(handles: &Handles, target: &Target, question: Question) -> Result<A
             .await
         }
         Question::Pods { pods, path } => {
-            let asked = pods.iter().take(MOST_PODS);
+            let asked = some_of(&pods, handles.clock.now());
             let replies = handles.prober.get_pods(asked, &path).await.into_iter();
             Ok(Answer::Http(replies.map(|(pod, reply)| of_pod(pod, reply)).collect()))
         }
@@ -120,8 +122,7 @@ async fn provided(
     };
     // A refused question is an answer.
     let error = answer.as_ref().err().filter(|error| !error.is_refusal()).map(ToString::to_string);
-    let generation = provider.metadata.generation.unwrap_or_default();
-    if handles.providers.note(name, generation, error, handles.clock.now()) {
+    if handles.providers.note(&provider, error, handles.clock.now()) {
         handles.requeue.push(Due::Provider(name.to_owned()));
     }
     answer.map_err(unmeasured)
@@ -177,129 +178,11 @@ async fn queried(handles: &Handles, endpoint: &Endpoint, query: &Query) -> Resul
     Ok(Answer::Query(Queried { series, warnings, samples }))
 }
 
-fn single(samples: &[Sample]) -> Option<f64> {
-    match samples {
-        [sample] => Some(sample.value),
-        _ => None,
-    }
-}
-
-/// Labels as PromQL writes them.
-fn shown(labels: &BTreeMap<String, String>) -> String {
-    let labels = labels.iter().map(|(name, value)| format!("{name}={value:?}"));
-    format!("{{{}}}", labels.collect::<Vec<_>>().join(","))
-}
-
-struct AlertQuery {
-    labels: BTreeMap<String, String>,
-    since: Timestamp,
-    rolled_out: Timestamp,
-    evidence: Option<String>,
-    lookback: SignedDuration,
-}
-
-/// The label that tells the parts of a query about alerts apart. No alert can have it: rules set no label that starts with `__`.
-const MARK: &str = "__towpath__";
-
-/// The queries about alerts.
-struct AlertQueries {
-    active: String,
-    firing: String,
-    pending: String,
-}
-
-/// What to ask some time after the promotion started. Times are relative to that of the evaluation, because the clock of a Prometheus may not agree
-/// with that of the API server.
-fn alert_queries(selector: &str, elapsed: SignedDuration) -> AlertQueries {
-    let elapsed = elapsed.as_millis().max(1_000);
-    let range = elapsed.saturating_add(1_000);
-    let seconds = format!("{}.{:03}", elapsed / 1_000, elapsed % 1_000);
-    AlertQueries {
-        active: format!(
-            "label_replace(count(last_over_time(up[1m] offset {elapsed}ms)),\"{MARK}\",\"before\",\"\",\"\") \
-             or label_replace(count(up),\"{MARK}\",\"now\",\"\",\"\") \
-             or label_replace(vector(time()),\"{MARK}\",\"time\",\"\",\"\") \
-             or label_replace(max_over_time(ALERTS_FOR_STATE{{{selector}}}[1m] offset {elapsed}ms),\"{MARK}\",\"old\",\"\",\"\") \
-             or (max_over_time(ALERTS_FOR_STATE{{{selector}}}[{range}ms]) > time() - {seconds})"
-        ),
-        firing: format!(
-            "max without (alertstate) (max_over_time(ALERTS{{{selector},alertstate=\"firing\"}}[{range}ms]))"
-        ),
-        pending: format!("max without (alertstate) (ALERTS{{{selector},alertstate=\"pending\"}})"),
-    }
-}
-
-/// The time that was this long before a time of Prometheus, in seconds since 1970.
-fn ago(time: f64, before: SignedDuration) -> Option<Timestamp> {
-    Timestamp::UNIX_EPOCH
-        .checked_add(SignedDuration::try_from_secs_f64(time).ok()?)
-        .ok()?
-        .checked_sub(before)
-        .ok()
-}
-
-/// What became active since the promotion started, and what was active just before. `ALERTS_FOR_STATE` holds, for each active alert, since
-/// when it is active; the two counts of `up` show that Prometheus could know. Alerts differ if any label differs: one of the same
-/// name may be about another object.
-async fn alerts(handles: &Handles, endpoint: &Endpoint, asked: &AlertQuery) -> Result<Answer, ProbeError> {
-    let selector = asked.labels.iter().map(|(name, value)| format!("{name}={value:?}"));
-    let selector = selector.collect::<Vec<_>>().join(",");
-    let now = handles.clock.now();
-    let AlertQueries { active, firing, pending } = alert_queries(&selector, now.duration_since(asked.since));
-    let seconds = asked.lookback.as_secs();
-    let ask = async |query: &str| handles.prober.query(endpoint, query, seconds).await;
-    let (active, firing, pending) = (ask(&active).await?, ask(&firing).await?, ask(&pending).await?);
-    let rules = handles.prober.rules(endpoint).await?;
-    let evidence = match &asked.evidence {
-        None => None,
-        Some(query) => Some(single(&ask(query).await?.samples)),
-    };
-    let mark = |sample: &Sample| sample.labels.get(MARK).cloned().unwrap_or_default();
-    let has = |what: &str| active.samples.iter().any(|sample| mark(sample) == what);
-    let marked = |what: &str| -> Vec<Labels> {
-        active
-            .samples
-            .iter()
-            .filter(|sample| mark(sample) == what)
-            .map(|sample| labels(&sample.labels))
-            .collect()
-    };
-    let all = |samples: &[Sample]| samples.iter().map(|sample| labels(&sample.labels)).collect();
-    let matching: Vec<&Rule> = rules.iter().filter(|rule| can_have(rule, &asked.labels)).collect();
-    // Its clock, which dates evaluations, may not agree with that of the API server.
-    let its_time = active.samples.iter().find(|sample| mark(sample) == "time");
-    let rolled_out = its_time.and_then(|time| ago(time.value, now.duration_since(asked.rolled_out)));
-    let rolled_out = rolled_out.unwrap_or(asked.rolled_out);
-    let unevaluated = |rule: &&&Rule| {
-        let at: Option<Timestamp> = rule.last_evaluation.parse().ok();
-        rule.health != "ok" || at.is_none_or(|at| at < rolled_out)
-    };
-    Ok(Answer::Alerts(Alerts {
-        before: has("before"),
-        now: has("now"),
-        old: marked("old"),
-        active: marked(""),
-        firing: all(&firing.samples),
-        pending: all(&pending.samples),
-        rules: matching.len(),
-        unevaluated: matching.iter().filter(unevaluated).map(|rule| rule.name.clone()).collect(),
-        evidence,
-        warnings: [active.warnings, firing.warnings, pending.warnings].concat(),
-    }))
-}
-
-/// The labels of an alert, without the mark of this query and the name of the series.
-fn labels(all: &Labels) -> Labels {
-    let is_own = |name: &str| !matches!(name, MARK | "__name__");
-    all.iter().filter(|(name, _)| is_own(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
-}
-
-/// Whether an alert of a rule can have these labels: each is set by the rule, or comes from the series of its expression.
-fn can_have(rule: &Rule, labels: &BTreeMap<String, String>) -> bool {
-    labels.iter().all(|(name, value)| match name.as_str() {
-        "alertname" => rule.name == *value,
-        name => rule.labels.get(name).is_none_or(|set| set == value || set.contains("{{")),
-    })
+/// At most as many pods as one measurement asks: others each time if there are more.
+fn some_of<T>(pods: &BTreeMap<String, T>, now: Timestamp) -> impl Iterator<Item = (&String, &T)> {
+    let turn = usize::try_from(now.as_millisecond()).unwrap_or_default();
+    let first = turn.checked_rem(pods.len()).unwrap_or_default();
+    pods.iter().cycle().skip(first).take(pods.len().min(MOST_PODS))
 }
 
 /// What a pod answered, or why it did not.
@@ -366,24 +249,16 @@ async fn objects(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
-    fn what_is_asked_about_alerts_names_no_time_of_the_own_clock() {
-        let AlertQueries { active, firing, .. } =
-            alert_queries("severity=\"page\"", SignedDuration::from_millis(90_250));
-        assert!(
-            active.contains("up[1m] offset 90250ms") && active.contains("> time() - 90.250)"),
-            "{active}"
-        );
-        assert!(firing.contains("[91250ms]") && !active.contains('@'), "{firing} {active}");
-    }
-
-    #[test]
-    fn a_rule_was_evaluated_since_the_rollout_by_the_clock_of_prometheus() {
-        let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        // Its clock is five minutes behind, and the rollout was two minutes ago.
-        let its_time = at("2026-11-02T11:55:00Z").as_second() as f64;
-        assert_eq!(ago(its_time, SignedDuration::from_mins(2)), Some(at("2026-11-02T11:53:00Z")));
-        assert_eq!(ago(f64::NAN, SignedDuration::ZERO), None);
+    fn every_pod_of_many_is_asked_in_turn() {
+        let pods: BTreeMap<String, ()> = (0..120).map(|number| (format!("web-{number}"), ())).collect();
+        let at = |second: i64| Timestamp::from_second(second).unwrap();
+        let asked =
+            |second| some_of(&pods, at(second)).map(|(name, ())| name.clone()).collect::<BTreeSet<_>>();
+        assert!((0..20).all(|second| asked(second).len() == MOST_PODS));
+        assert_eq!((0..20).flat_map(asked).collect::<BTreeSet<_>>().len(), 120);
+        assert_eq!(some_of(&BTreeMap::<String, ()>::new(), at(1)).count(), 0);
     }
 }

@@ -6,12 +6,14 @@
 //! Invariant: a failed write of one object in a target namespace stops no other write. That of a promotion is remembered, and the next
 //! pass decides when it is tried again; any other failure ends the pass behind the last action.
 
+mod alerts;
 mod error;
 mod freezes;
 mod logs;
 mod measure;
 mod preflight;
 mod prerequisites;
+mod promql;
 mod records;
 mod status;
 mod target;
@@ -229,8 +231,8 @@ async fn one(handles: &Handles, project: &ProjectName, uid: &str, action: Action
             handles.memory.assessed(uid, phase, &check, tally);
             Ok(false)
         }
-        Action::AskProvider { provider, generation } => {
-            measure::ask_provider(handles, provider, generation);
+        Action::AskProvider { provider } => {
+            measure::ask_provider(handles, provider);
             Ok(false)
         }
         Action::DeletePod { target, name, uid } => {

@@ -264,8 +264,6 @@ pub enum Action {
     AskProvider {
         /// Its name.
         provider: String,
-        /// The generation of its spec.
-        generation: i64,
     },
     /// Deletes a pod that its controller never replaces.
     DeletePod {

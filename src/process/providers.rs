@@ -1,5 +1,6 @@
 //! Whether the CheckProviders answer, as far as this process asked them.
 
+use crate::api::{CheckProvider, Meta};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,9 +18,11 @@ impl Providers {
     }
 
     /// Records that a provider answered, or why it did not. True if that is news.
-    pub fn note(&self, name: &str, generation: i64, error: Option<String>, at: Timestamp) -> bool {
+    pub fn note(&self, provider: &CheckProvider, error: Option<String>, at: Timestamp) -> bool {
+        let (uid, generation) = (provider.uid().to_owned(), provider.generation());
+        let health = ProviderHealth { uid, generation, error, at };
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = all.insert(name.to_owned(), ProviderHealth { generation, error: error.clone(), at });
-        known.is_none_or(|known| (known.generation, known.error) != (generation, error))
+        let known = all.insert(provider.name().to_owned(), health.clone());
+        known.is_none_or(|known| ProviderHealth { at, ..known } != health)
     }
 }

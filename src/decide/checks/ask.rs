@@ -27,6 +27,8 @@ pub struct Asker<'a> {
     pub changed: &'a [ObjectChange],
     /// When the promotion started.
     pub started: Timestamp,
+    /// When the first promotion of this release started, for each check that measured an earlier one that was not verified.
+    pub measured_since: BTreeMap<String, Timestamp>,
     /// When everything was rolled out. None before the first write.
     pub rolled_out: Option<Timestamp>,
     /// The time.
@@ -64,6 +66,7 @@ pub fn ask(check: &Check, asker: &Asker<'_>) -> Result<Question, String> {
             provider: alerts.provider.clone(),
             labels: alerts.labels.iter().map(label).collect::<Result<_, _>>()?,
             since: asker.started,
+            known_before: asker.measured_since.get(&check.name).copied().unwrap_or(asker.started),
             rolled_out: asker.rolled_out.unwrap_or(asker.started),
             evidence: alerts.evidence.as_ref().map(|query| resolved("alerts.evidence", query)).transpose()?,
             lookback: asker.lookback(),

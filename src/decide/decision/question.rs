@@ -27,6 +27,9 @@ pub enum Question {
         labels: BTreeMap<String, String>,
         /// When the promotion started.
         since: Timestamp,
+        /// What was active at this time is not of the release: the start of the promotion, or of the first one of this release since the last
+        /// verified revision.
+        known_before: Timestamp,
         /// When everything was rolled out.
         rolled_out: Timestamp,
         /// The query that has to be greater than 0.

@@ -42,9 +42,14 @@ impl<'a> Lane<'a> {
         self.recall_of(self.release_digest(promotion)?)
     }
 
-    /// Verified revisions, newest first, without those whose content is recalled.
+    /// Verified revisions, newest first, without those whose content is recalled or was rolled back.
     pub fn verified_targets(&self) -> impl Iterator<Item = &'a Promotion> + '_ {
         let verified = self.here().rev().filter(|promotion| promotion.phase() == PromotionPhase::Verified);
-        verified.filter(|promotion| self.recall_of_target(promotion).is_none())
+        verified.filter(|promotion| self.is_target(promotion))
+    }
+
+    /// Whether a rollback that names no revision may restore this verified one.
+    pub fn is_target(&self, promotion: &'a Promotion) -> bool {
+        self.recall_of_target(promotion).is_none() && !self.is_rolled_back(promotion)
     }
 }

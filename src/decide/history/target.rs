@@ -30,8 +30,8 @@ pub fn restores_baseline(lane: &Lane<'_>, promotion: &Promotion) -> bool {
     promotion.spec.kind == PromotionKind::Rollback && rollback_revision(lane, promotion) == Some(0)
 }
 
-/// The last verified revision before the current one; the baseline if nothing was verified and the baseline was healthy. Recalled content
-/// is no target.
+/// The last verified revision before the current one; the baseline if nothing was verified and the baseline was healthy. Content that is
+/// recalled or was rolled back is no target.
 pub fn default_target(lane: &Lane<'_>) -> Option<i64> {
     let current = lane.current().and_then(Promotion::revision);
     last_verified(lane, |promotion| promotion.revision() != current)
@@ -42,13 +42,11 @@ fn last_verified<'a>(lane: &Lane<'a>, may_be: impl Fn(&'a Promotion) -> bool) ->
         .verified_targets()
         .find(|promotion| may_be(promotion))
         .map(|promotion| origin(lane, promotion).and_then(Promotion::revision).unwrap_or(0));
-    let is_recalled = |promotion: &'a Promotion| {
-        promotion.phase() == PromotionPhase::Verified
-            && may_be(promotion)
-            && lane.recall_of_target(promotion).is_some()
+    let is_rejected = |promotion: &'a Promotion| {
+        promotion.phase() == PromotionPhase::Verified && may_be(promotion) && !lane.is_target(promotion)
     };
-    // A recall must not take an application back to a time before its first release: a person does that.
-    verified.or_else(|| (has_healthy_baseline(lane) && !lane.here().any(is_recalled)).then_some(0))
+    // Neither a recall nor a second rollback takes an application back to a time before its first release: a person does that.
+    verified.or_else(|| (has_healthy_baseline(lane) && !lane.here().any(is_rejected)).then_some(0))
 }
 
 /// The newest verified revision with other content than a verified promotion, from before it. What ran before Towpath first wrote is no

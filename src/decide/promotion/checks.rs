@@ -8,7 +8,7 @@ use super::check_reports::put;
 use super::outcome::{Outcome, Turn};
 use super::refusal::refuse;
 use super::steps::observing;
-use super::{Decision, RETRY, Scene};
+use super::{Decision, RETRY, Scene, tries};
 use crate::api::{
     Check, CheckReport, CheckTime, FailureAction, Meta, PromotionStatus, Reason, RollbackPolicySpec, Verdict,
 };
@@ -288,7 +288,7 @@ pub(super) fn baselines(scene: &Scene<'_>) -> Vec<CheckReport> {
     before
         .map(|round| CheckReport {
             name: round.check.name.clone(),
-            baseline: value(&round),
+            baseline: tries::baseline(scene, round.check).or_else(|| value(&round)),
             dry_run: round.check.dry_run,
             ..CheckReport::default()
         })
@@ -337,6 +337,7 @@ fn asker<'a>(scene: &'a Scene<'_>, wanted: &'a [Desired], rolled_out: Option<Tim
         workloads: &scene.world.workloads,
         changed: status.map(|status| status.changes.as_slice()).unwrap_or_default(),
         started: status.and_then(|status| status.started_at.as_ref()).map_or(scene.now, |time| time.0),
+        measured_since: tries::measured_since(scene),
         rolled_out,
         now: scene.now,
     }

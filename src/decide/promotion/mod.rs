@@ -74,6 +74,7 @@ mod start;
 mod steps;
 mod terminating;
 mod test_runs;
+mod tries;
 mod writes;
 
 pub use consequence::{Failure, Next, budget_changes_at, consequence, next, rollback_names};

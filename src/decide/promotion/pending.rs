@@ -69,7 +69,9 @@ fn no_target(scene: &Scene<'_>) -> Turn {
         }
         (true, None) => Err(Outcome::Refused {
             reason: Reason::NoTarget,
-            message: "there is no verified revision to roll back to".into(),
+            message: "there is no verified revision to roll back to that is not recalled or rolled back itself; name one with spec.toRevision \
+                      (0 restores what ran before Towpath first wrote)"
+                .into(),
         }),
         (false, _) => {
             Ok(scene.wait(&Reason::Content, "the content of the release has not been captured yet", None))

@@ -7,7 +7,9 @@ use std::sync::Arc;
 /// What is known of a provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProviderHealth {
-    /// The generation of the spec that was asked.
+    /// The UID of the provider that was asked. One that was deleted and created again is another.
+    pub uid: String,
+    /// The generation of its spec.
     pub generation: i64,
     /// Why it did not answer; none if it did.
     pub error: Option<String>,

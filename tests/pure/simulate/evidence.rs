@@ -14,6 +14,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use towpath::api::{CheckReport, Environment, PromotionPhase, ReleasePhase, TestResult, Verdict};
+use towpath::decide::decision::Question;
+use towpath::process::measured::{Alerts, Answer};
 
 /// Checks of one metric, which has errors from two minutes after the rollout of the image `errors`.
 fn with_checks(store: &mut Store, checks: &[(&str, f64, Value)], now: Timestamp) {
@@ -135,6 +137,63 @@ fn a_release_that_is_accepted_without_evidence_runs_no_tests() {
     assert_eq!(promotion(&run, "prod-shop-1.0.0"), PromotionPhase::Inconclusive, "{log}");
     assert_eq!(promotion(&run, "accepted"), PromotionPhase::Verified, "{log}");
     assert_eq!(created(&run, "checkout"), 1, "{log}");
+}
+
+/// What runs already when it is measured again is not what it is compared with.
+#[test]
+fn a_release_that_is_measured_again_is_compared_with_what_ran_before_it() {
+    let compared = |store: &mut Store, now| {
+        let query = json!({
+            "provider": "metrics", "query": "errors{namespace=\"$namespace\"}", "maxRatioToBaseline": 1.5,
+        });
+        with_checks(store, &[("errors", 1.0, json!({ "prometheus": query, "onFailure": "Hold" }))], now);
+    };
+    let second: Event = (1000, "release 2.0.0", |store, now| shop(store, "2.0.0", "busy", now));
+    let again: Event = (2000, "it is promoted again", |store, now| {
+        let spec = json!({ "release": "shop-2.0.0", "environment": "prod" });
+        store.add_promotion("again", serde_json::from_value(spec).unwrap(), now);
+    });
+    let run = settled(compared, &[FIRST, second, again]);
+    let log = run.log.join("\n");
+    for name in ["prod-shop-2.0.0", "again"] {
+        assert_eq!(promotion(&run, name), PromotionPhase::Failed, "{name}\n{log}");
+        let [report] = reports(&run, name).try_into().unwrap();
+        assert_eq!(report.baseline.as_deref(), Some("0.01"), "{name}: {report:?}");
+    }
+}
+
+/// An alert that the release caused is not one from before it because the release is promoted again.
+#[test]
+fn alerts_that_became_active_in_the_first_try_count_in_the_next() {
+    let alerts = |store: &mut Store, now| {
+        let alerts = json!({ "provider": "metrics", "labels": { "namespace": "$namespace" } });
+        with_checks(
+            store,
+            &[("alerts", 1.0, json!({ "prometheus": null, "alerts": alerts, "onFailure": "Hold" }))],
+            now,
+        );
+        store.gauge = Some(|question, _, _| {
+            let Question::Alerts { since, known_before, .. } = question else { panic!("{question:?}") };
+            // Shows what was asked: the time between the two, as the value.
+            let between = since.duration_since(*known_before).as_secs();
+            let alert = std::collections::BTreeMap::from([("alertname".to_owned(), format!("{between}"))]);
+            let of = vec![alert];
+            Ok(Answer::Alerts(Alerts {
+                before: true,
+                now: true,
+                rules: 1,
+                active: of.clone(),
+                firing: of,
+                ..Alerts::default()
+            }))
+        });
+    };
+    let again: Event = (2000, "it is promoted again", |store, now| again(store, "prod", now));
+    let run = settled(alerts, &[FIRST, again]);
+    let values = ["prod-shop-1.0.0", "again"].map(|name| reports(&run, name)[0].value.clone());
+    let log = run.log.join("\n");
+    assert_eq!(values[0].as_deref(), Some("0"), "{log}");
+    assert!(values[1].as_ref().unwrap().parse::<i64>().unwrap() > 1_900, "{values:?}\n{log}");
 }
 
 /// Another tool ends when the first metric has its result.

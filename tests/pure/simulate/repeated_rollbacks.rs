@@ -101,6 +101,32 @@ fn to_none_there_is_and_to_one_after_the_other() {
     same("one after the other", prod, &events);
 }
 
+/// On call goes back twice: the second time not to what the first one took away.
+#[test]
+fn a_second_rollback_does_not_bring_back_what_the_first_one_took_away() {
+    fn undo(store: &mut Store, name: &str, release: &str, now: Timestamp) {
+        let spec = json!({ "release": release, "environment": "prod", "kind": "Rollback" });
+        store.add_promotion(name, serde_json::from_value(spec).unwrap(), now);
+    }
+    const THIRD: Event = (2000, "release 3.0.0", |store, now| shop(store, "3.0.0", "web-3", now));
+    const ONCE: Event = (3000, "back", |store, now| undo(store, "hand-1", "shop-3.0.0", now));
+    const TWICE: Event = (4000, "back again", |store, now| undo(store, "hand-2", "shop-2.0.0", now));
+    const ONCE_MORE: Event = (5000, "and once more", |store, now| undo(store, "hand-3", "shop-1.0.0", now));
+    let events = [FIRST, SECOND, THIRD, ONCE, TWICE, ONCE_MORE];
+    assert_eq!(image(&settled(prod, &events[..4]), "web"), "web-2");
+    assert_eq!(image(&settled(prod, &events[..5]), "web"), "web-1");
+    let run = settled(prod, &events);
+    let status = run.store.promotions["hand-3"].status.clone().unwrap();
+    assert_eq!((image(&run, "web"), status.reason.as_deref()), ("web-1".into(), Some("NoTarget")));
+    assert!(status.message.unwrap().contains("name one with spec.toRevision"));
+    // What is promoted after that is a target again.
+    let fourth: Event = (6000, "release 4.0.0", |store, now| shop(store, "4.0.0", "web-4", now));
+    let undone: Event = (7000, "back", |store, now| undo(store, "hand-4", "shop-4.0.0", now));
+    let run = settled(prod, &[events.as_slice(), &[fourth, undone]].concat());
+    assert_eq!(image(&run, "web"), "web-1", "{}", run.log.join("\n"));
+    same("back twice", prod, &events);
+}
+
 /// A crash may come between what the automatic rollback writes and the record that it began; its number is free till then.
 #[test]
 fn two_rollbacks_at_once_end_at_what_the_last_one_restores() {
