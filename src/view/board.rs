@@ -1,11 +1,12 @@
 //! The board: applications and environments, with what runs, what moves and what waits.
 
+use super::attention;
 use super::screen::{Cell, Table};
 use super::times::{since, until};
 use super::tone::{Tone, of_state};
 use crate::api::{
     ApplicationName, ApplicationStatus, Environment, EnvironmentName, NamespaceName, ReleaseName,
-    RevisionRecord, RevisionRef, ready,
+    RevisionRecord, RevisionRef,
 };
 use crate::decide::environment::validate::in_order;
 use crate::decide::world::Project;
@@ -39,7 +40,10 @@ pub struct Row {
     /// The newest release that waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waits: Option<Waits>,
-    /// What is wrong with the environment itself, such as missing consent.
+    /// That what runs fails after it was verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alarm: Option<String>,
+    /// What is wrong with the environment itself, such as missing consent, or how the last promotion failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
 }
@@ -101,7 +105,7 @@ pub fn board(project: &Project) -> Board {
         let applications =
             environment.status.as_ref().map(|status| status.applications.as_slice()).unwrap_or_default();
         rows.extend(applications.iter().map(|application| (place, row(project, environment, application))));
-        if let (true, Some(fault)) = (applications.is_empty(), fault(environment)) {
+        if let (true, Some(fault)) = (applications.is_empty(), attention::of_all(environment)) {
             let row = Row {
                 application: ApplicationName::default(),
                 environment: name.clone(),
@@ -109,6 +113,7 @@ pub fn board(project: &Project) -> Board {
                 runs: None,
                 moves: None,
                 waits: None,
+                alarm: None,
                 fault: Some(fault),
             };
             rows.push((place, row));
@@ -142,7 +147,8 @@ fn row(project: &Project, environment: &Environment, application: &ApplicationSt
         runs: application.current.as_ref().map(|current| runs(application, current)),
         moves,
         waits,
-        fault: fault(environment),
+        alarm: attention::alarm(environment, application).map(|it| format!("{}: {}", it.type_, it.message)),
+        fault: attention::fault(project, environment, application),
     }
 }
 
@@ -156,18 +162,6 @@ fn runs(application: &ApplicationStatus, current: &RevisionRef) -> Runs {
         since: record.and_then(|record| record.started_at.as_ref()).map(|time| time.0),
         state: record.map(|record| record.outcome.clone()).unwrap_or_default(),
     }
-}
-
-/// What is wrong with an environment, if its condition `Ready` is not True.
-fn fault(environment: &Environment) -> Option<String> {
-    let Some(status) = &environment.status else {
-        return Some("the controller has not observed it: is Towpath running?".to_owned());
-    };
-    let ready = ready(&status.conditions)?;
-    let is_fault = ready.status != "True" && !status.applications.iter().any(|it| it.active.is_some());
-    // Further lines are commands, which `status` shows.
-    let line = || ready.message.lines().next().unwrap_or_default();
-    is_fault.then(|| format!("{}: {}", ready.reason, line()))
 }
 
 impl Board {
@@ -211,17 +205,18 @@ impl Row {
             (None, Some(waits)) => &waits.release,
             (None, None) => "",
         };
-        let state = match (&self.moves, runs) {
-            (Some(moves), _) => moves.phase.clone(),
-            (None, Some(runs)) => runs.state.clone(),
-            (None, None) => String::new(),
+        let state = match (&self.moves, &self.alarm, runs) {
+            (Some(moves), _, _) => moves.phase.clone(),
+            (None, Some(_), _) => "Failing".to_owned(),
+            (None, None, Some(runs)) => runs.state.clone(),
+            (None, None, None) => String::new(),
         };
         vec![
             Cell::plain(&self.application),
             Cell::plain(&self.environment),
             Cell::plain(runs.map(|runs| version(&runs.version)).unwrap_or_default()),
             Cell::plain(runs.and_then(|runs| runs.since).map(|then| since(then, now)).unwrap_or_default()),
-            Cell::toned(&state, of_state(&state)),
+            Cell::toned(&state, if self.alarm.is_some() { Tone::Bad } else { of_state(&state) }),
             Cell::toned(next, if self.moves.is_some() { Tone::Busy } else { Tone::Waits }),
         ]
     }
@@ -230,6 +225,9 @@ impl Row {
     fn why(&self, now: Timestamp) -> String {
         if let Some(moves) = &self.moves {
             return moves.message.clone();
+        }
+        if let Some(alarm) = &self.alarm {
+            return alarm.clone();
         }
         match (&self.waits, &self.fault) {
             (Some(waits), _) => match waits.until {

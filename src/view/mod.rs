@@ -4,6 +4,7 @@
 //! request, and none needs another right than to read the objects that it shows.
 
 mod approvals;
+mod attention;
 pub mod board;
 pub mod calendar;
 pub mod changelog;

@@ -1,12 +1,15 @@
-//! What waits for a person: approvals, holds, failures, inconclusive and irreversible releases, manual environments.
+//! What waits for a person: approvals, holds, failures, recalled, inconclusive and irreversible releases, manual environments.
 
+use super::attention;
 use super::intent::lifts_hold;
 use super::outlook::needs_a_person;
 use super::right::Right;
 use super::screen::{Cell, Table};
 use super::times::since;
 use super::tone::of_state;
-use crate::api::{Environment, EnvironmentName, HOLDS, Meta, Promotion, Reason};
+use crate::api::{
+    ApplicationStatus, Condition, Environment, EnvironmentName, HOLDS, Meta, Promotion, Reason,
+};
 use crate::decide::environment::validate::in_order;
 use crate::decide::world::Project;
 use jiff::Timestamp;
@@ -62,6 +65,7 @@ pub fn waiting(project: &Project) -> Waiting {
             here().filter_map(|promotion| pending(project, environment, promotion)).collect();
         // A release whose promotion waits is said once.
         let is_said = |row: &Row| promoted.iter().any(|other| other.name == row.name);
+        rows.extend(alarms(environment));
         rows.extend(gates(environment).into_iter().filter(|row| !is_said(row)).collect::<Vec<_>>());
         rows.extend(promoted);
         let is_newest = |promotion: &&Promotion| {
@@ -150,6 +154,32 @@ fn gates(environment: &Environment) -> Vec<Row> {
         .filter(|waiting| is_for_a_person(&waiting.gate))
         .map(|waiting| row(environment, &waiting.release, &waiting.gate, &waiting.message))
         .collect()
+}
+
+/// What runs and fails after it was verified, or stays although it is recalled.
+fn alarms(environment: &Environment) -> Vec<Row> {
+    let applications = environment.status.iter().flat_map(|status| &status.applications);
+    let row = |application: &ApplicationStatus, gate: Reason, condition: &Condition, more: &str| Row {
+        environment: environment.environment_name(),
+        name: application.current.as_ref().and_then(|it| it.release.clone()).unwrap_or_default().to_string(),
+        kind: "release".to_owned(),
+        gate: gate.to_string(),
+        since: Some(condition.last_transition_time.0),
+        message: format!("{}{more}", condition.message),
+        verb: Some("rollback"),
+        on_all: false,
+        except: Vec::new(),
+    };
+    let of = |application: &ApplicationStatus| {
+        let command = format!("; kubectl towpath rollback {} --app {}", environment.name(), application.name);
+        let failing = attention::alarm(environment, application)
+            .map(|it| row(application, Reason::FailingAfterVerification, it, &command));
+        // Its message says what a person can do.
+        let recalled = attention::recalled(environment, application)
+            .map(|it| row(application, Reason::Recalled, it, ""));
+        failing.into_iter().chain(recalled).collect::<Vec<_>>()
+    };
+    applications.filter(|it| it.active.is_none()).flat_map(of).collect()
 }
 
 /// A promotion that waits for a person before it starts, or that people can approve before its gates open.
