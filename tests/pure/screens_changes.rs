@@ -113,7 +113,7 @@ pub fn ended() -> Promotion {
             "startedAt": at("09:21:12"), "finishedAt": at("09:21:40"),
         }],
         "checks": [{ "name": "error-ratio", "passed": 3, "failed": 1, "value": "0.2", "baseline": "0.004", "at": at("09:23:30"), "verdict": "Failed" }],
-        "warnings": ["1 images are not pinned to a digest"],
+        "warnings": ["1 image is not pinned to a digest"],
         "conditions": [{ "type": "Stalled", "status": "True", "reason": "CrashLoopBackOff", "message": CRASH, "lastTransitionTime": at("09:24:00") }],
     });
     promotion("qa-shop-1.5.0", "shop-1.5.0", "qa", &status)

@@ -186,17 +186,20 @@ impl<'a> Lane<'a> {
         last.is_some_and(|other| other.revision() > Some(number) && self.reverts(other, number))
     }
 
-    /// Whether a person rolled back a verified promotion, and its content does not run here again.
+    /// Whether a verified promotion was rolled back, and its content does not run here again.
     pub fn is_rolled_back(&self, promotion: &Promotion) -> bool {
+        promotion.phase() == PromotionPhase::Verified && self.is_taken_back(promotion)
+    }
+
+    /// The same for a promotion of any outcome.
+    pub fn is_taken_back(&self, promotion: &Promotion) -> bool {
         let Some(number) = promotion.revision() else { return false };
         let rolled_back = |other: &Promotion| {
             other.spec.kind == PromotionKind::Rollback
                 && other.revision() > Some(number)
                 && self.reverts(other, number)
         };
-        promotion.phase() == PromotionPhase::Verified
-            && !self.runs(promotion)
-            && self.revisions.iter().any(|other| rolled_back(other))
+        !self.runs(promotion) && self.revisions.iter().any(|other| rolled_back(other))
     }
 
     /// The last rollback that reverted a release: it restored a revision before one of the release. If the history no longer contains

@@ -183,7 +183,8 @@ pub(super) fn begin(scene: &Scene<'_>, content: &Digested) -> PromotionStatus {
     status.namespace_uid = scene.world.project.namespace(scene.environment).map(|facts| facts.uid.clone());
     let unpinned = images(content.objects()).into_iter().filter(|image| !image.contains("@sha256:")).count();
     if unpinned > 0 && scene.environment.spec.delivery == Delivery::Managed {
-        status.warnings.push(format!("{unpinned} images are not pinned to a digest"));
+        let images = if unpinned == 1 { "image is" } else { "images are" };
+        status.warnings.push(format!("{unpinned} {images} not pinned to a digest"));
     }
     status
 }

@@ -203,6 +203,7 @@ fn start_rollback(scene: &Scene<'_>, plan: &Plan) -> Turn {
         .restores
         .and_then(|number| scene.lane.revision(number))
         .and_then(|promotion| promotion.status.as_ref()?.version.clone());
+    status.warnings.extend(dependants::staying(scene));
     Ok(launch(scene, status, &plan.objects, Vec::new()))
 }
 

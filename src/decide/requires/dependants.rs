@@ -31,19 +31,24 @@ impl Dependant<'_> {
     }
 }
 
-/// The dependants of an application that can be rolled back when it goes back to a version; none of them where another tool deploys. None
-/// for a dependant that is held, that is irreversible, or that has no verified revision to go back to.
+/// The dependants of an application that are rolled back when it goes back to a version, and why the others stay; none of them where
+/// another tool deploys.
 pub fn dependants<'a>(
     project: &'a Project,
     environment: &'a Environment,
     application: &ApplicationName,
     to: Option<&str>,
-) -> Vec<Dependant<'a>> {
-    if environment.spec.delivery == Delivery::Observed {
-        return Vec::new();
+) -> (Vec<Dependant<'a>>, Vec<String>) {
+    let is_managed = environment.spec.delivery == Delivery::Managed;
+    let others = project.others.keys().filter(|other| is_managed && *other != application);
+    let (mut follow, mut stay) = (Vec::new(), Vec::new());
+    for found in others.filter_map(|other| dependant(project, environment, other, application, to)) {
+        match found {
+            Ok(dependant) => follow.push(dependant),
+            Err(why) => stay.push(why),
+        }
     }
-    let others = project.others.keys().filter(|other| *other != application);
-    others.filter_map(|other| dependant(project, environment, other, application, to)).collect()
+    (follow, stay)
 }
 
 fn dependant<'a>(
@@ -52,19 +57,28 @@ fn dependant<'a>(
     other: &ApplicationName,
     application: &ApplicationName,
     to: Option<&str>,
-) -> Option<Dependant<'a>> {
+) -> Option<Result<Dependant<'a>, String>> {
     let lane = Lane::of_other(project, environment, other);
-    let current = lane.current().filter(|current| !is_held(current))?;
+    let current = lane.current()?;
     let origin = lane.content_of(current)?;
     let required = broken(project, origin, application, to)?;
+    let stays = |why: &str| {
+        let Requirement { application, version } = required;
+        Some(Err(format!("{} requires {application} {version} and stays: {why}", origin.spec.release)))
+    };
+    if is_held(current) {
+        return stays("its failure is held");
+    }
     let is_sound = |promotion: &&'a Promotion| {
         let origin = lane.content_of(promotion);
         origin.is_some_and(|origin| broken(project, origin, application, to).is_none())
     };
-    let target =
-        lane.verified_targets().find(is_sound).and_then(|target| lane.content_of(target)?.revision())?;
-    if irreversible(&lane, target).is_some() {
-        return None;
+    let target = lane.verified_targets().find(is_sound);
+    let Some(target) = target.and_then(|target| lane.content_of(target)?.revision()) else {
+        return stays("none of its verified revisions works without");
+    };
+    if let Some(promotion) = irreversible(&lane, target) {
+        return stays(&format!("{} is irreversible", promotion.spec.release));
     }
     let name = rollback_names(current, SUFFIX).next()?;
     let all = lane.pending.iter().chain(&lane.revisions).copied();
@@ -92,7 +106,7 @@ fn dependant<'a>(
         }),
         owner: Owner::environment(environment),
     };
-    Some(Dependant { name, rollback, action })
+    Some(Ok(Dependant { name, rollback, action }))
 }
 
 /// Whether a failure holds the lane.

@@ -123,6 +123,34 @@ fn an_irreversible_dependant_is_not_waited_for() {
     let rollback = run.store.promotions["back"].status.clone().unwrap();
     let waited = rollback.started_at.unwrap().0.duration_since(super::run::start()).as_secs();
     assert_eq!(waited, 4000, "{log}");
+    let said = "web-2.0.0 requires api 2.0.0 and stays: web-2.0.0 is irreversible";
+    assert_eq!(rollback.warnings, [said], "{log}");
+}
+
+/// A person went behind the irreversible release before: it does not keep what runs now from going back.
+#[test]
+fn a_dependant_that_a_person_took_back_behind_an_irreversible_release_goes_back_with_its_requirement() {
+    let events: [Event; 6] = [
+        FIRST,
+        (1000, "api 2.0.0", |store, now| release(store, "api", "2.0.0", &[], now)),
+        (2000, "web 1.5.0, which requires it", |store, now| {
+            release(store, "web", "1.5.0", &[("api", "2.0.0")], now);
+        }),
+        (3000, "web 2.0.0, irreversible", |store, now| {
+            release(store, "web", "2.0.0", &[("api", "2.0.0")], now);
+            let release = Arc::make_mut(store.releases.get_mut("web-2.0.0").unwrap());
+            release.spec.change = serde_json::from_value(json!({ "reversible": false })).unwrap();
+        }),
+        (4000, "a person takes it back", |store, now| {
+            let spec =
+                json!({ "release": "web-2.0.0", "environment": "prod", "kind": "Rollback", "toRevision": 2 });
+            store.add_promotion("web-back", serde_json::from_value(spec).unwrap(), now);
+        }),
+        (5000, "back below 2.0.0", |store, now| back(store, "api-2.0.0", now)),
+    ];
+    let run = settled(prod, &events);
+    let log = run.log.join("\n");
+    assert_eq!((image(&run, "api"), image(&run, "web")), ("api-1.0.0".into(), "web-1.0.0".into()), "{log}");
 }
 
 #[test]

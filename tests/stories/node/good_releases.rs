@@ -48,7 +48,7 @@ async fn an_image_that_no_registry_knows_is_told_and_not_pinned() -> Result<()> 
         let release = shop.project.capture("1.0.0", "dev").await?;
         let ended = shop.ended(&format!("prod-{release}"), "Verified").await?;
         let warnings = ended["status"]["warnings"].to_string();
-        ensure!(warnings.contains("1 images are not pinned"), "nothing of it in {warnings}");
+        ensure!(warnings.contains("1 image is not pinned"), "nothing of it in {warnings}");
         let found = shop.project.ours("releases", &release).await?;
         let told =
             json!([{ "image": image.name(), "reason": "the kubelet reports no digest of its repository" }]);
