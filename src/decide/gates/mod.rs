@@ -219,6 +219,17 @@ fn verified_before(
                     format!("it failed in {name} and must be verified there first"),
                 );
             }
+            None if release.captured_from().as_deref() == Some(name.as_str())
+                && before.spec.delivery == Delivery::Managed =>
+            {
+                return Gate::closed(
+                    Reason::Order,
+                    format!(
+                        "it was captured in {name} and is never promoted there, so it is not verified there: promote the release that runs \
+                         in {name}"
+                    ),
+                );
+            }
             None => return Gate::closed(Reason::Order, format!("it is not verified in {name} yet")),
         }
     }

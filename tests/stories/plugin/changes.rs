@@ -82,6 +82,8 @@ async fn a_release_is_cut_from_files_helm_kustomize_and_an_environment() -> Resu
         same("made", made.trim(), "release/shop-1.1.0")?;
         let has_content = |it: &Value| it["status"]["content"].is_string();
         project.until("releases", "shop-1.1.0", "is captured", has_content).await?;
+        let ahead = printed(project, &rita, &["explain", "shop-1.1.0", "-e", "prod"]).await?;
+        has(&ahead, &["it was captured in dev and is never promoted there"])?;
 
         fs::create_dir_all(at("chart/templates"))?;
         fs::write(at("chart/Chart.yaml"), "apiVersion: v2\nname: chart\nversion: 1.0.0\n")?;
