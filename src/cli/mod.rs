@@ -94,7 +94,7 @@ pub fn main() -> ExitCode {
 
 /// Parses the arguments of `kubectl towpath` and runs the verb.
 pub fn plugin() -> ExitCode {
-    CompleteEnv::with_factory(Plugin::command).var(completion::VARIABLE).complete();
+    CompleteEnv::with_factory(|| names::completed(Plugin::command())).var(completion::VARIABLE).complete();
     ended("kubectl towpath", Plugin::parse().verb.run(&mut io::stdout().lock()))
 }
 

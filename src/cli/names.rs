@@ -4,8 +4,10 @@
 
 use super::connection::Connection;
 use crate::api::{Environment, Promotion, Release};
-use clap::Parser;
+use clap::{Command, Parser};
+use clap_complete::ArgValueCompleter;
 use clap_complete::engine::CompletionCandidate;
+use futures::future::join_all;
 use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
@@ -21,33 +23,86 @@ struct Flags {
     connection: Connection,
 }
 
-/// The names of releases, environments and promotions.
-pub fn objects(current: &OsStr) -> Vec<CompletionCandidate> {
-    let current = current.to_string_lossy();
-    candidates(&current, |connection| async move {
-        let reader = connection.open(None).await.ok()?;
-        let (releases, environments, promotions) = tokio::join!(
-            reader.names::<Release>(),
-            reader.names::<Environment>(),
-            reader.names::<Promotion>()
-        );
-        let all = [environments, releases, promotions];
-        Some(all.into_iter().filter_map(Result::ok).flatten().collect())
+/// What completes the word of an argument.
+type Completer = fn(&OsStr) -> Vec<CompletionCandidate>;
+
+/// The command with real names for the words of all its verbs.
+pub fn completed(command: Command) -> Command {
+    command.mut_subcommands(|verb| {
+        let name = verb.get_name().to_owned();
+        verb.mut_args(|argument| match completer(&name, argument.get_id().as_str()) {
+            Some(completer) => argument.add(ArgValueCompleter::new(completer)),
+            None => argument,
+        })
     })
 }
 
-/// The names of environments and releases.
-pub fn environments_and_releases(current: &OsStr) -> Vec<CompletionCandidate> {
-    let current = current.to_string_lossy();
-    candidates(&current, |connection| async move {
+/// What completes an argument of a verb.
+fn completer(verb: &str, argument: &str) -> Option<Completer> {
+    match (verb, argument) {
+        ("status", "name") => Some(objects),
+        ("history", "name") => Some(environments_and_releases),
+        ("abort", "name") => Some(environments_and_promotions),
+        ("freeze" | "unfreeze", "name") => None,
+        ("diff", "from" | "to") => Some(releases),
+        ("cut", "from" | "until") => Some(environments),
+        (_, "release" | "releases") => Some(releases),
+        (_, "environment" | "environments") => Some(environments),
+        (_, "promotion") => Some(promotions),
+        (_, "project") => Some(projects),
+        _ => None,
+    }
+}
+
+/// A kind whose names are read.
+#[derive(Clone, Copy)]
+enum Named {
+    Environment,
+    Release,
+    Promotion,
+}
+
+fn objects(current: &OsStr) -> Vec<CompletionCandidate> {
+    of(current, &[Named::Environment, Named::Release, Named::Promotion])
+}
+
+fn environments_and_releases(current: &OsStr) -> Vec<CompletionCandidate> {
+    of(current, &[Named::Environment, Named::Release])
+}
+
+fn environments_and_promotions(current: &OsStr) -> Vec<CompletionCandidate> {
+    of(current, &[Named::Environment, Named::Promotion])
+}
+
+fn environments(current: &OsStr) -> Vec<CompletionCandidate> {
+    of(current, &[Named::Environment])
+}
+
+fn releases(current: &OsStr) -> Vec<CompletionCandidate> {
+    of(current, &[Named::Release])
+}
+
+fn promotions(current: &OsStr) -> Vec<CompletionCandidate> {
+    of(current, &[Named::Promotion])
+}
+
+/// The names of the objects of these kinds.
+fn of(current: &OsStr, kinds: &[Named]) -> Vec<CompletionCandidate> {
+    candidates(&current.to_string_lossy(), |connection| async move {
         let reader = connection.open(None).await.ok()?;
-        let (environments, releases) = tokio::join!(reader.names::<Environment>(), reader.names::<Release>());
-        Some([environments, releases].into_iter().filter_map(Result::ok).flatten().collect())
+        let names = kinds.iter().map(|kind| async {
+            match kind {
+                Named::Environment => reader.names::<Environment>().await,
+                Named::Release => reader.names::<Release>().await,
+                Named::Promotion => reader.names::<Promotion>().await,
+            }
+        });
+        Some(join_all(names).await.into_iter().filter_map(Result::ok).flatten().collect())
     })
 }
 
 /// The names of namespaces, which are projects if they hold environments.
-pub fn projects(current: &OsStr) -> Vec<CompletionCandidate> {
+fn projects(current: &OsStr) -> Vec<CompletionCandidate> {
     let current = current.to_string_lossy();
     candidates(
         &current,
@@ -91,6 +146,28 @@ fn flags(words: Vec<OsString>) -> Option<Flags> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory;
+
+    /// A verb whose words are not completed is told by its arguments here.
+    #[test]
+    fn every_verb_that_takes_a_name_completes_it() {
+        let command = crate::cli::Plugin::command();
+        let named =
+            ["name", "release", "releases", "environment", "environments", "promotion", "project", "from"];
+        let mut without: Vec<String> = Vec::new();
+        for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
+            let ids = verb.get_arguments().map(|argument| argument.get_id().as_str());
+            let missing = ids.filter(|id| named.contains(id) && completer(verb.get_name(), id).is_none());
+            without.extend(missing.map(|id| format!("{} {id}", verb.get_name())));
+        }
+        // New names, and a time.
+        let expected = ["cut name", "recall name", "freeze name", "freeze from", "unfreeze name"];
+        assert_eq!(
+            without.iter().map(String::as_str).collect::<std::collections::BTreeSet<_>>(),
+            expected.into()
+        );
+        assert!(completer("plan", "release").is_some() && completer("diff", "environment").is_some());
+    }
 
     #[test]
     fn the_flags_of_an_unfinished_command_are_found() {

@@ -1,16 +1,13 @@
 //! The flags of a verb that shows a whole project.
 
 use super::connection::Connection;
-use super::names;
 use super::output::Format;
 use super::reader::Reader;
-use clap_complete::ArgValueCompleter;
 
 /// The project, the connection, and the format of the output.
 #[derive(Debug, clap::Args)]
 pub struct OfProject {
     /// The project, which is a namespace. Default: the namespace of the context.
-    #[arg(add = ArgValueCompleter::new(names::projects))]
     project: Option<String>,
     #[command(flatten)]
     connection: Connection,

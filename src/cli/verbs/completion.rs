@@ -1,6 +1,6 @@
 //! `completion`: scripts that complete words with real names.
 
-use crate::cli::Plugin;
+use crate::cli::{Plugin, names};
 use anyhow::anyhow;
 use clap::{CommandFactory, ValueEnum};
 use clap_complete::engine::complete;
@@ -79,7 +79,7 @@ pub fn words(words: &Words, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         all.push(OsString::new());
     }
     let last = all.len() - 1;
-    for candidate in complete(&mut Plugin::command(), all, last, None)? {
+    for candidate in complete(&mut names::completed(Plugin::command()), all, last, None)? {
         if candidate.is_hide_set() {
             continue;
         }

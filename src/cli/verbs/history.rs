@@ -2,12 +2,10 @@
 
 use crate::api::{Environment, Release};
 use crate::cli::connection::Connection;
-use crate::cli::names;
 use crate::cli::output::{self, Format};
 use crate::cli::reader::{checked, suggestion};
 use crate::view::history::history;
 use anyhow::bail;
-use clap_complete::ArgValueCompleter;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -15,7 +13,6 @@ use std::process::ExitCode;
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Name of an environment or of a release.
-    #[arg(add = ArgValueCompleter::new(names::environments_and_releases))]
     name: String,
     #[command(flatten)]
     connection: Connection,

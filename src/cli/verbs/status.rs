@@ -4,7 +4,6 @@ mod wait;
 
 use crate::api::{CachedRelease, Duration, Environment, EnvironmentName, NamespaceName, Promotion, Release};
 use crate::cli::connection::Connection;
-use crate::cli::names;
 use crate::cli::output::{self, Format};
 use crate::cli::reader::{Reader, cached, checked, suggestion};
 use crate::decide::world::Project;
@@ -13,7 +12,6 @@ use crate::view::screen::Branch;
 use crate::view::status::data::{self, Data};
 use crate::view::status::{self, Pods};
 use anyhow::bail;
-use clap_complete::ArgValueCompleter;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -28,7 +26,6 @@ use std::sync::Arc;
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Name of a release, an environment or a promotion; with its kind where names are alike, as in environment/prod.
-    #[arg(add = ArgValueCompleter::new(names::objects))]
     name: String,
     /// Wait until it has ended, or until only a person can continue.
     #[arg(long)]

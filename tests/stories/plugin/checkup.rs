@@ -129,6 +129,15 @@ async fn words_are_completed_with_real_names_by_kubectl() -> Result<()> {
         has(&names, &["dev\n", "prod\n", ":4"])?;
         let names = named(&["history", "--namespace", &project.name, "pr"]).await?;
         ensure!(names.contains("prod") && !names.contains("dev"), "{names}");
+        let namespace = ["--namespace", project.name.as_str()];
+        for (words, last) in [
+            (&["rollback"][..], &[""][..]),
+            (&["explain", "shop-1.0.0"], &["-e", ""]),
+            (&["abort"], &[""]),
+            (&["freeze"], &["-e", ""]),
+        ] {
+            has(&named(&[words, &namespace, last].concat()).await?, &["dev\n", "prod\n"])?;
+        }
         has(&completed(&["get", "-o", "w"]).await?, &["wide"])?;
         // Without a cluster there are no names, and no error.
         let nowhere = completed(&["status", "--kubeconfig", "/nowhere", "pr"]).await?;
