@@ -221,11 +221,17 @@ pub(super) fn before_start(scene: &Scene<'_>, wanted: &[Desired]) -> Turn<Option
     let (mut actions, mut wake_at, mut waits, mut is_open) = (Vec::new(), None, Vec::new(), true);
     for round in rounds(scene, Phase::Before) {
         let check = round.check;
-        // Pods of the new revision do not exist yet, and an object may be part of the release.
-        if check.when == CheckTime::During && check.prometheus.is_none() && check.alerts.is_none() {
-            continue;
-        }
         let name = &check.name;
+        // Pods of the new revision do not exist yet, and an object may be part of the release. Its Services are known.
+        if check.when == CheckTime::During && check.prometheus.is_none() && check.alerts.is_none() {
+            match ask(check, &asker) {
+                Err(message) if !check.dry_run => {
+                    let message = format!("check {name}: {message}");
+                    return refuse(scene, Reason::CheckRefused, &message, RETRY).map(Some);
+                }
+                Ok(_) | Err(_) => continue,
+            }
+        }
         let mark = |tally: Tally| Action::MarkMeasured { phase: Phase::Before, check: name.clone(), tally };
         actions.extend(round.is_new.then(|| mark(round.tally.clone())));
         let last = round.tally.last.as_ref();

@@ -105,3 +105,31 @@ fn a_closed_gate_reads_an_unchanged_object_at_most_every_five_minutes() {
     let reads = run.log.iter().filter(|line| line.contains("measures it")).count();
     assert!((40..=60).contains(&reads), "{reads} reads in four hours\n{}", run.log.join("\n"));
 }
+
+/// A check of a Service that the release does not have, or of a port that it does not have.
+fn of_service<const IS_THERE: bool>(store: &mut Store, now: Timestamp) {
+    setting::<HTTP, false>(store, now);
+    let (name, port) = if IS_THERE { ("web", 81) } else { ("gone", 80) };
+    let policy = json!({ "checks": [{
+        "name": "it", "http": { "service": { "name": name, "port": port }, "path": "/", "status": 200 },
+    }] });
+    store.policies.insert("measured".into(), serde_json::from_value(policy).unwrap());
+}
+
+/// What is known before the first write is not found out after the rollout.
+#[test]
+fn a_check_of_a_service_that_the_release_does_not_have_is_refused_before_anything_is_written() {
+    let settings: [(Setting, &str); 2] = [
+        (of_service::<false>, "http.service names gone, which is no Service of the release"),
+        (of_service::<true>, "Service web has no port 81"),
+    ];
+    for (setting, says) in settings {
+        let events: [Event; 1] = [(0, "release 1.0.0", |store, now| shop(store, "1.0.0", "web", now))];
+        let run = Run::of(setting, &events).until(5);
+        let log = run.log.join("\n");
+        let status = run.store.promotions["prod-shop-1.0.0"].status.clone().unwrap();
+        assert_eq!(status.reason.as_deref(), Some("CheckRefused"), "{log}");
+        assert!(status.message.unwrap().contains(says), "{log}");
+        assert!(!log.contains("applies "), "{log}");
+    }
+}
