@@ -37,11 +37,15 @@ pub fn disruptions(workload: &Workload, started: Timestamp) -> impl Iterator<Ite
 
 /// Records the disruptions that are seen. The record stays as it is unless one of them is new.
 pub fn record_disruptions<'a>(recorded: &mut Vec<Disruption>, seen: impl Iterator<Item = &'a Disruption>) {
-    let seen: Vec<&Disruption> = seen.take(MOST_DISRUPTIONS).collect();
-    let is_recorded = |new: &&Disruption| recorded.iter().any(|old| old.is_of_same_pod(new));
+    let short = |it: &Disruption| Disruption {
+        job: cut(&it.job, 64),
+        pod: cut(&it.pod, 253),
+        message: cut(&it.message, 512),
+    };
+    let seen: Vec<Disruption> = seen.take(MOST_DISRUPTIONS).map(short).collect();
+    let is_recorded = |new: &Disruption| recorded.iter().any(|old| old.is_of_same_pod(new));
     if !seen.iter().all(is_recorded) {
-        let short = |it: &Disruption| Disruption { message: cut(&it.message, 512), ..it.clone() };
-        *recorded = seen.into_iter().map(short).collect();
+        *recorded = seen;
     }
 }
 

@@ -188,11 +188,11 @@ impl<'a> Lane<'a> {
 
     /// Whether a verified promotion was rolled back, and its content does not run here again.
     pub fn is_rolled_back(&self, promotion: &Promotion) -> bool {
-        promotion.phase() == PromotionPhase::Verified && self.is_taken_back(promotion)
+        promotion.phase() == PromotionPhase::Verified && self.is_reverted(promotion)
     }
 
     /// The same for a promotion of any outcome.
-    pub fn is_taken_back(&self, promotion: &Promotion) -> bool {
+    pub fn is_reverted(&self, promotion: &Promotion) -> bool {
         let Some(number) = promotion.revision() else { return false };
         let rolled_back = |other: &Promotion| {
             other.spec.kind == PromotionKind::Rollback

@@ -106,11 +106,11 @@ pub fn reverted<'a, 'b>(
     (last, lane.here().filter(move |promotion| promotion.revision() > Some(last)))
 }
 
-/// The newest promotion of an irreversible release that a rollback to a revision would revert. One that a person took back before is behind
+/// The newest promotion of an irreversible release that a rollback to a revision would revert. One that was rolled back before is behind
 /// what runs already.
 pub fn irreversible<'a>(lane: &Lane<'a>, target: i64) -> Option<&'a Promotion> {
     let (_, reverted) = reverted(lane, target);
-    reverted.filter(|promotion| !promotion.is_reversible() && !lane.is_taken_back(promotion)).last()
+    reverted.filter(|promotion| !promotion.is_reversible() && !lane.is_reverted(promotion)).last()
 }
 
 /// That a rollback would revert an irreversible release, and what a person can do.
