@@ -67,6 +67,9 @@ impl Drawing {
                 self.drawn = lines;
             }
             None => {
+                if !self.has_heading {
+                    lines = lines.iter().map(|line| without_branches(line).to_owned()).collect();
+                }
                 // The heading changes with the columns.
                 let is_known = self.has_heading && !self.written.is_empty();
                 let rows = lines.get(usize::from(is_known)..).unwrap_or_default();
@@ -77,6 +80,15 @@ impl Drawing {
         }
         out.flush().context(closed)
     }
+}
+
+/// A line of a tree on its own: in a pipe, the lines that it hangs on may have been written long ago.
+fn without_branches(mut line: &str) -> &str {
+    const PIECES: [&str; 4] = ["|-- ", "`-- ", "|   ", "    "];
+    while let Some(rest) = PIECES.iter().find_map(|piece| line.strip_prefix(piece)) {
+        line = rest;
+    }
+    line
 }
 
 /// The lines that were not written before. Ages change with every look; what happened is said once.
@@ -133,6 +145,18 @@ mod tests {
             (vec!["prod  Window, opens in 2h, at 13:00"], vec!["prod  Window, opens in 2h, at 13:00"]),
         ] {
             assert_eq!(unwritten(&lines(&now), &written), lines(&new), "{now:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_of_a_tree_stands_on_its_own_in_a_pipe() {
+        for (line, alone) in [
+            ("prod-shop-2.0.0  Promoting", "prod-shop-2.0.0  Promoting"),
+            ("|   |-- Rollout  Running  | 2 of 3", "Rollout  Running  | 2 of 3"),
+            ("    `-- web-1  CrashLoopBackOff", "web-1  CrashLoopBackOff"),
+            ("|       it waits", "it waits"),
+        ] {
+            assert_eq!(without_branches(line), alone);
         }
     }
 
