@@ -25,6 +25,14 @@ pub(super) struct AlertQuery {
 
 /// The label that tells the parts of a query about alerts apart. No alert can have it: rules set no label that starts with `__`.
 const MARK: &str = "__towpath__";
+// Its values: that Prometheus had data before the release, at the start of the promotion, and has now; its time; and the alerts that were
+// active at the first two.
+const BEFORE: &str = "before";
+const AT_START: &str = "at start";
+const NOW: &str = "now";
+const TIME: &str = "time";
+const OLD: &str = "old";
+const OLD_AT_START: &str = "old at start";
 
 /// The queries about alerts.
 struct AlertQueries {
@@ -37,16 +45,27 @@ struct AlertQueries {
 /// the evaluation, because the clock of a Prometheus may not agree with that of the API server.
 fn alert_queries(selector: &str, started: SignedDuration, known_before: SignedDuration) -> AlertQueries {
     let milliseconds = |ago: SignedDuration| ago.as_millis().max(1_000);
-    let (range, elapsed) = (milliseconds(started).saturating_add(1_000), milliseconds(known_before));
+    let (start, elapsed) = (milliseconds(started), milliseconds(known_before));
+    let range = start.saturating_add(1_000);
     let seconds = format!("{}.{:03}", elapsed / 1_000, elapsed % 1_000);
+    let known = |at: i128, mark: &str| {
+        format!("label_replace(count(last_over_time(up[1m] offset {at}ms)),\"{MARK}\",\"{mark}\",\"\",\"\")")
+    };
+    let active_at = |at: i128, mark: &str| {
+        let active = format!("max_over_time(ALERTS_FOR_STATE{{{selector}}}[1m] offset {at}ms)");
+        format!("label_replace({active},\"{MARK}\",\"{mark}\",\"\",\"\")")
+    };
     AlertQueries {
-        active: format!(
-            "label_replace(count(last_over_time(up[1m] offset {elapsed}ms)),\"{MARK}\",\"before\",\"\",\"\") \
-             or label_replace(count(up),\"{MARK}\",\"now\",\"\",\"\") \
-             or label_replace(vector(time()),\"{MARK}\",\"time\",\"\",\"\") \
-             or label_replace(max_over_time(ALERTS_FOR_STATE{{{selector}}}[1m] offset {elapsed}ms),\"{MARK}\",\"old\",\"\",\"\") \
-             or (max_over_time(ALERTS_FOR_STATE{{{selector}}}[{range}ms]) > time() - {seconds})"
-        ),
+        active: [
+            known(elapsed, BEFORE),
+            known(start, AT_START),
+            format!("label_replace(count(up),\"{MARK}\",\"{NOW}\",\"\",\"\")"),
+            format!("label_replace(vector(time()),\"{MARK}\",\"{TIME}\",\"\",\"\")"),
+            active_at(elapsed, OLD),
+            active_at(start, OLD_AT_START),
+            format!("(max_over_time(ALERTS_FOR_STATE{{{selector}}}[{range}ms]) > time() - {seconds})"),
+        ]
+        .join(" or "),
         firing: format!(
             "max without (alertstate) (max_over_time(ALERTS{{{selector},alertstate=\"firing\"}}[{range}ms]))"
         ),
@@ -96,17 +115,19 @@ pub(super) async fn alerts(
     let all = |samples: &[Sample]| samples.iter().map(|sample| labels(&sample.labels)).collect();
     let matching: Vec<&Rule> = rules.iter().filter(|rule| can_have(rule, &asked.labels)).collect();
     // Its clock, which dates evaluations, may not agree with that of the API server.
-    let its_time = active.samples.iter().find(|sample| mark(sample) == "time");
+    let its_time = active.samples.iter().find(|sample| mark(sample) == TIME);
     let rolled_out = its_time.and_then(|time| ago(time.value, now.duration_since(asked.rolled_out)));
     let rolled_out = rolled_out.unwrap_or(asked.rolled_out);
     let unevaluated = |rule: &&&Rule| {
         let at: Option<Timestamp> = rule.last_evaluation.parse().ok();
         rule.health != "ok" || at.is_none_or(|at| at < rolled_out)
     };
+    // A Prometheus that lost its data since the first promotion of the release still knows what was active when this one started.
+    let old = if has(BEFORE) { marked(OLD) } else { marked(OLD_AT_START) };
     Ok(Answer::Alerts(Alerts {
-        before: has("before"),
-        now: has("now"),
-        old: marked("old"),
+        before: has(BEFORE) || has(AT_START),
+        now: has(NOW),
+        old,
         active: marked(""),
         firing: all(&firing.samples),
         pending: all(&pending.samples),
@@ -143,7 +164,9 @@ mod tests {
             SignedDuration::from_millis(90_250),
         );
         assert!(
-            active.contains("up[1m] offset 90250ms") && active.contains("> time() - 90.250)"),
+            active.contains("up[1m] offset 90250ms")
+                && active.contains("up[1m] offset 60250ms")
+                && active.contains("> time() - 90.250)"),
             "{active}"
         );
         assert!(firing.contains("[61250ms]") && !active.contains('@'), "{firing} {active}");
