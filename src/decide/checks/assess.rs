@@ -6,12 +6,16 @@
 use super::alerts::new_names;
 use super::path::{Compared, compare, failure, printable};
 use crate::api::{Check, HttpCheck, ObjectCheck, PrometheusCheck, Series, Verdict};
+use crate::decide::conditions::seconds;
 use crate::decide::health::{Kstatus, kstatus};
 use crate::decide::moments::{later, span};
 use crate::decide::world::{Alerts, Answer, Answered, Assessed, Queried, Replied};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::time::Duration;
+
+/// The shortest pause that a provider asks for and that a message mentions.
+const WORTH_SAYING: SignedDuration = SignedDuration::from_secs(60);
 
 /// A verdict, the value and the sentence.
 struct Said {
@@ -44,9 +48,17 @@ pub fn assess(check: &Check, answered: &Answered, baseline: Option<f64>) -> Asse
         at: answered.at,
         verdict: said.verdict,
         value: said.value.map(|value| printable(&value, 250)),
-        message: printable(&said.message, 500),
+        message: with_retry(printable(&said.message, 450), answered.at, retry_at),
         refused,
         retry_at,
+    }
+}
+
+/// What was said, and when it is asked again if a person would wonder why nothing happens.
+fn with_retry(said: String, at: Timestamp, retry_at: Option<Timestamp>) -> String {
+    match retry_at.filter(|again| *again >= later(at, WORTH_SAYING)) {
+        Some(again) => format!("{said}; it is asked again at {}", seconds(again)),
+        None => said,
     }
 }
 

@@ -326,6 +326,8 @@ fn a_provider_that_limits_or_redirects_says_nothing_about_the_release() {
             ..Replied::default()
         };
         let assessed = assess(&check, &Answered { at: at(0), answer: Ok(Answer::Http(vec![reply])) }, None);
+        let is_said = assessed.message.ends_with("it is asked again at 2026-01-01T00:01:30Z");
+        assert_eq!(is_said, assessed.retry_at.is_some(), "{}", assessed.message);
         (assessed.verdict, assessed.retry_at)
     };
     for (pod, answers, wanted, expected) in [
