@@ -189,7 +189,7 @@ pub(super) fn close(scene: &Scene<'_>, status: &mut PromotionStatus) {
     if status.started_at.is_none() || scene.is_rollback() {
         return;
     }
-    let plan = scene.world.plans.content.as_ref().and_then(|plan| plan.as_ref().ok());
+    let plan = scene.plan();
     let wanted = plan.map(|plan| plan.objects.as_slice()).unwrap_or_default();
     let rolled_out = status.rolled_out_at.as_ref().map(|time| time.0);
     let asker = asker(scene, wanted, rolled_out);

@@ -257,7 +257,7 @@ pub(super) fn is_overridden(scene: &Scene<'_>, gate: GateName) -> bool {
 fn current_tally(scene: &Scene<'_>) -> Option<Tally> {
     let release = scene.release.filter(|_| scene.world.project.admission != Admission::Disabled)?;
     let rules = required_approvals(&scene.world.project, scene.environment, release)?;
-    let Some(Ok(plan)) = &scene.world.plans.content else { return None };
+    let plan = scene.plan()?;
     Some(tally_of(scene, release, rules, plan.digest()))
 }
 

@@ -33,7 +33,7 @@ pub(super) fn disrupted<'a>(
 
 /// Records the disruptions of the Jobs that are judged: their pods are gone soon, and then nothing else shows that they did not fail.
 pub(super) fn record_disruptions(scene: &Scene<'_>, status: &mut PromotionStatus) {
-    let Some(Ok(plan)) = &scene.world.plans.content else { return };
+    let Some(plan) = scene.plan() else { return };
     let Some(started) = status.started_at.as_ref().filter(|_| status.phase.is_running()) else { return };
     let is_judged = |item: &&Desired| {
         let key = &item.key;
@@ -98,7 +98,7 @@ fn is_done(scene: &Scene<'_>, key: &ObjectKey) -> bool {
 
 /// The object as the release has it.
 fn content_of<'a>(scene: &'a Scene<'_>, key: &ObjectKey) -> Option<&'a Value> {
-    let plan = scene.world.plans.content.as_ref()?.as_ref().ok()?;
+    let plan = scene.plan()?;
     plan.objects.iter().find(|item| item.key == *key).map(|item| &item.object)
 }
 
@@ -123,7 +123,7 @@ fn is_of_another_schedule(scene: &Scene<'_>, key: &ObjectKey) -> bool {
 
 /// The Secrets and ConfigMaps that pods of the release read and that its custom objects may create.
 fn awaits(scene: &Scene<'_>) -> Vec<String> {
-    let plan = scene.world.plans.content.as_ref().and_then(|plan| plan.as_ref().ok());
+    let plan = scene.plan();
     let objects = || plan.into_iter().flat_map(|plan| &plan.objects).map(|item| &item.object);
     let makers: Vec<&Value> = objects().filter(|object| is_maker(object)).collect();
     if makers.is_empty() {
@@ -166,7 +166,7 @@ pub(super) fn exits_found(scene: &Scene<'_>, wanted: &[Desired]) -> Vec<ExitsBef
 /// What of the pods of this promotion does not count after it is verified. Another tool deploys the pods of an Observed environment, which
 /// are not judged then.
 pub(super) fn found_when_verified(scene: &Scene<'_>) -> Vec<ExitsBefore> {
-    let Some(Ok(plan)) = &scene.world.plans.content else { return Vec::new() };
+    let Some(plan) = scene.plan() else { return Vec::new() };
     if scene.environment.spec.delivery == Delivery::Observed {
         return Vec::new();
     }

@@ -192,7 +192,7 @@ fn passed_at(scene: &Scene<'_>, item: &Desired) -> Option<Timestamp> {
 
 /// Whether a hook runs before the first write of a promotion, and that write was made: nothing is written before it has passed.
 fn was_followed(scene: &Scene<'_>, item: &Desired) -> bool {
-    let plan = scene.world.plans.content.as_ref().and_then(|plan| plan.as_ref().ok());
+    let plan = scene.plan();
     let follows = |other: &&Desired| other.hook.is_none() && !other.config;
     let is_changed = |key: &ObjectKey| {
         let mut changes = scene.status.changes.iter().filter(|change| change.action.is_write());
@@ -370,7 +370,7 @@ pub(super) fn stop_own(scene: &Scene<'_>, until: Timestamp) -> Option<Decision> 
 
 /// Until when a failed promotion waits for its unfinished hooks to stop.
 pub(super) fn patience(scene: &Scene<'_>) -> Timestamp {
-    let plan = scene.world.plans.content.as_ref().and_then(|plan| plan.as_ref().ok());
+    let plan = scene.plan();
     let own = plan.map_or(0, |plan| seconds(&plan.objects, &scene.policy));
     let limit =
         i64::from(scene.policy.failing.progress_deadline_seconds).saturating_mul(4).saturating_add(own);

@@ -91,6 +91,7 @@ use crate::api::{
     ApplicationName, CachedRelease, Environment, GateName, Meta, PromotionKind, PromotionPhase,
     PromotionStatus, Reason, RollbackPolicySpec,
 };
+use crate::content::Plan;
 use crate::content::ownership::owner;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -173,9 +174,14 @@ pub(super) struct Scene<'a> {
     now: Timestamp,
 }
 
-impl Scene<'_> {
+impl<'a> Scene<'a> {
     fn is_rollback(&self) -> bool {
         self.world.promotion.spec.kind == PromotionKind::Rollback
+    }
+
+    /// The plan of what this promotion writes, if its content could be read.
+    fn plan(&self) -> Option<&'a Plan> {
+        self.world.plans.content.as_ref()?.as_ref().ok()
     }
 
     /// Whether a user accepted the release without evidence: health alone decides.

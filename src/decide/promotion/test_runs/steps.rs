@@ -178,7 +178,7 @@ pub(super) fn variables(scene: &Scene<'_>) -> Vec<(&'static str, String)> {
         // What the record will say when the promotion starts.
         None => {
             let version = scene.release.map(|release| release.version().to_owned());
-            let plan = scene.world.plans.content.as_ref().and_then(|plan| plan.as_ref().ok());
+            let plan = scene.plan();
             (version, scene.lane.current().and_then(version_of), plan.map(|plan| plan.digest().to_owned()))
         }
     };
