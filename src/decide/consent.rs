@@ -52,7 +52,10 @@ pub fn commands(environment: &Environment, missing: &MissingConsent) -> Vec<Stri
 /// What is missing, with the commands, one per line.
 pub fn message(environment: &Environment, missing: &MissingConsent) -> String {
     let commands = commands(environment, missing).join("\n");
-    format!("{}; to consent, as kubectl towpath check prints:\n{commands}", sentence(environment, missing))
+    format!(
+        "{}; to consent, run (kubectl towpath check prints the same):\n{commands}",
+        sentence(environment, missing)
+    )
 }
 
 #[cfg(test)]
@@ -74,13 +77,13 @@ mod tests {
         let managed = prod("Managed");
         assert_eq!(
             message(&managed, &missing_binding(&managed)),
-            "the owner of namespace shop-prod has not consented; to consent, as kubectl towpath check prints:\n\
+            "the owner of namespace shop-prod has not consented; to consent, run (kubectl towpath check prints the same):\n\
              kubectl create rolebinding towpath --namespace shop-prod --clusterrole towpath-deploy \
              --serviceaccount towpath-deployers:shop.prod"
         );
         assert_eq!(
             message(&managed, &kinds),
-            "the owner of namespace shop-prod has not consented to the kinds of spec.kinds; to consent, as kubectl towpath check prints:\n\
+            "the owner of namespace shop-prod has not consented to the kinds of spec.kinds; to consent, run (kubectl towpath check prints the same):\n\
              kubectl create role towpath-prod --namespace shop-prod --verb create,delete,get,list,patch,update,watch \
              --resource persistentvolumeclaims,queues.example.com\n\
              kubectl create rolebinding towpath-prod --namespace shop-prod --role towpath-prod \

@@ -125,7 +125,7 @@ fn what_holds_the_rollback_of_a_failed_promotion_holds_this_one_and_is_said() {
                 let spec = json!({ "application": "shop", "digests": ["a".repeat(64)] });
                 case.recalls.push(recall("bad", json!({ "spec": spec })));
             },
-            "no verified content that is not recalled is left",
+            "no verified content that was not recalled or rolled back is left",
         ),
         (
             "a rollback restored it",

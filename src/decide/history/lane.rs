@@ -188,18 +188,42 @@ impl<'a> Lane<'a> {
 
     /// Whether a verified promotion was rolled back, and its content does not run here again.
     pub fn is_rolled_back(&self, promotion: &Promotion) -> bool {
-        promotion.phase() == PromotionPhase::Verified && self.is_reverted(promotion)
-    }
-
-    /// The same for a promotion of any outcome.
-    pub fn is_reverted(&self, promotion: &Promotion) -> bool {
         let Some(number) = promotion.revision() else { return false };
         let rolled_back = |other: &Promotion| {
             other.spec.kind == PromotionKind::Rollback
                 && other.revision() > Some(number)
                 && self.reverts(other, number)
         };
-        !self.runs(promotion) && self.revisions.iter().any(|other| rolled_back(other))
+        promotion.phase() == PromotionPhase::Verified
+            && !self.runs(promotion)
+            && self.revisions.iter().any(|other| rolled_back(other))
+    }
+
+    /// Whether a verified rollback restored what was before a promotion, and the content of the promotion does not run here again.
+    pub fn is_reverted(&self, promotion: &Promotion) -> bool {
+        let restored_earlier = |other: &&Promotion| {
+            let restores = other.status.as_ref().and_then(|status| status.restores);
+            other.phase() == PromotionPhase::Verified && restores < promotion.revision()
+        };
+        !self.runs(promotion) && self.rollbacks_after(promotion).any(|other| restored_earlier(&other))
+    }
+
+    /// Whether a rollback took the place of a promotion, however it ended, and the content of the promotion does not run here again.
+    pub fn is_left(&self, promotion: &Promotion) -> bool {
+        let replaces = |other: &Promotion| other.status.as_ref().and_then(|status| status.replaces);
+        !self.runs(promotion)
+            && self.rollbacks_after(promotion).any(|other| replaces(other) == promotion.revision())
+    }
+
+    fn rollbacks_after<'b>(
+        &'b self,
+        promotion: &Promotion,
+    ) -> impl Iterator<Item = &'a Promotion> + use<'a, 'b> {
+        let number = promotion.revision();
+        let later = self.revisions.iter().copied().filter(move |other| other.revision() > number);
+        let restored =
+            |other: &&Promotion| other.status.as_ref().is_some_and(|status| status.restores.is_some());
+        later.filter(|other| other.spec.kind == PromotionKind::Rollback).filter(restored)
     }
 
     /// The last rollback that reverted a release: it restored a revision before one of the release. If the history no longer contains

@@ -50,6 +50,6 @@ impl<'a> Lane<'a> {
 
     /// Whether a rollback that names no revision may restore this verified one.
     pub fn is_target(&self, promotion: &'a Promotion) -> bool {
-        self.recall_of_target(promotion).is_none() && !self.is_rolled_back(promotion)
+        self.recall_of_target(promotion).is_none() && !self.is_reverted(promotion) && !self.is_left(promotion)
     }
 }

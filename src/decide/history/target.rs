@@ -106,8 +106,8 @@ pub fn reverted<'a, 'b>(
     (last, lane.here().filter(move |promotion| promotion.revision() > Some(last)))
 }
 
-/// The newest promotion of an irreversible release that a rollback to a revision would revert. One that was rolled back before is behind
-/// what runs already.
+/// The newest promotion of an irreversible release that a rollback to a revision would revert. One that a verified rollback reverted already
+/// keeps nothing from being restored.
 pub fn irreversible<'a>(lane: &Lane<'a>, target: i64) -> Option<&'a Promotion> {
     let (_, reverted) = reverted(lane, target);
     reverted.filter(|promotion| !promotion.is_reversible() && !lane.is_reverted(promotion)).last()

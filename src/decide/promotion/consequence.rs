@@ -141,7 +141,8 @@ pub fn consequence(failure: &Failure<'_>) -> Consequence {
 fn no_target(failure: &Failure<'_>) -> String {
     match failure.lane.recalls.is_empty() {
         true if is_verified(failure) => {
-            "there is no verified revision with other content to roll back to; promote a release that repairs it".into()
+            "there is no verified revision with other content to roll back to that was not rolled back itself; promote a release that repairs it"
+                .into()
         }
         true => "there is no verified revision to roll back to; repair this environment manually".into(),
         false => no_target_left(failure.project, failure.lane, &failure.promotion.spec.release),

@@ -10,6 +10,7 @@ use super::{Decision, RETRY, Scene, dependants, drift, test_runs};
 use crate::api::{Delivery, Meta, ObjectRef, PromotionPhase, Reason};
 use crate::content::plan::ingress::unchanged_hosts;
 use crate::content::{Digested, ObjectKey, Plan};
+use crate::decide::history::target::has_healthy_baseline;
 use crate::decide::moments::later;
 use crate::decide::world::{Loaded, Trial};
 use jiff::SignedDuration;
@@ -67,12 +68,17 @@ fn no_target(scene: &Scene<'_>) -> Turn {
             );
             Err(Outcome::Refused { reason: Reason::NoTarget, message })
         }
-        (true, None) => Err(Outcome::Refused {
-            reason: Reason::NoTarget,
-            message: "there is no verified revision to roll back to that is not recalled or rolled back itself; name one with spec.toRevision \
-                      (0 restores what ran before Towpath first wrote)"
-                .into(),
-        }),
+        (true, None) => {
+            let baseline = match has_healthy_baseline(&scene.lane) {
+                true => " (0 restores what ran before Towpath first wrote)",
+                false => "",
+            };
+            let message = format!(
+                "there is no other verified revision to roll back to that was not recalled or rolled back itself; name one with \
+                 spec.toRevision{baseline}"
+            );
+            Err(Outcome::Refused { reason: Reason::NoTarget, message })
+        }
         (false, _) => {
             Ok(scene.wait(&Reason::Content, "the content of the release has not been captured yet", None))
         }

@@ -134,8 +134,7 @@ pub fn why(recall: &Recall) -> String {
 
 /// That no verified content is left, and what a person can do. A rollback to revision 0 is a command to copy.
 pub fn no_target_left(project: &Project, lane: &Lane<'_>, release: &ReleaseName) -> String {
-    const LEFT: &str =
-        "no verified content that is not recalled is left to roll back to, so nothing is written";
+    const LEFT: &str = "no verified content that was not recalled or rolled back is left to roll back to, so nothing is written";
     if !has_healthy_baseline(lane) {
         return format!("{LEFT}; create a Promotion of a release with other content");
     }

@@ -75,7 +75,10 @@ fn dependant<'a>(
     };
     let target = lane.verified_targets().find(is_sound);
     let Some(target) = target.and_then(|target| lane.content_of(target)?.revision()) else {
-        return stays("none of its verified revisions works without");
+        return stays(&format!(
+            "no verified revision of {other} works with {application} {}",
+            to.unwrap_or("before its first release")
+        ));
     };
     if let Some(promotion) = irreversible(&lane, target) {
         return stays(&format!("{} is irreversible", promotion.spec.release));

@@ -206,7 +206,7 @@ fn a_failure_does_not_restore_recalled_content() {
     let run = settled(prod, &[FIRST, SECOND, early, third, late]);
     let said = said(&run, "prod-shop-3.0.0");
     assert!(
-        said.contains("no verified content that is not recalled is left"),
+        said.contains("no verified content that was not recalled or rolled back is left"),
         "{said}\n{}",
         run.log.join("\n")
     );

@@ -2,6 +2,7 @@
 
 use super::comparison;
 use super::outcomes::image;
+use super::recalls::recall;
 use super::rollbacks::{FIRST, SECOND, back};
 use super::run::{Event, Run};
 use super::scenarios::{app, deployment, environment, pair, prod, release, settled, shop};
@@ -119,11 +120,30 @@ fn a_second_rollback_does_not_bring_back_what_the_first_one_took_away() {
     let status = run.store.promotions["hand-3"].status.clone().unwrap();
     assert_eq!((image(&run, "web"), status.reason.as_deref()), ("web-1".into(), Some("NoTarget")));
     assert!(status.message.unwrap().contains("name one with spec.toRevision"));
+    // What a person restores by its name makes what ran before it a target again.
+    let forth: Event =
+        (6000, "to the second again", |store, now| back(store, "hand-4", "shop-1.0.0", 2, now));
+    let undone: Event = (7000, "back", |store, now| undo(store, "hand-5", "shop-2.0.0", now));
+    let run = settled(prod, &[events.as_slice(), &[forth, undone]].concat());
+    assert_eq!(image(&run, "web"), "web-1", "{}", run.log.join("\n"));
+    let recalled: Event = (7000, "it is recalled", |store, now| recall(store, "second", &["2.0.0"], now));
+    let run = settled(
+        prod,
+        &[
+            FIRST,
+            SECOND,
+            (3000, "back", |store, now| undo(store, "hand-1", "shop-2.0.0", now)),
+            (6000, "to the second again", |store, now| back(store, "hand-4", "shop-1.0.0", 2, now)),
+            recalled,
+        ],
+    );
+    assert_eq!(image(&run, "web"), "web-1", "a recall: {}", run.log.join("\n"));
     // What is promoted after that is a target again.
     let fourth: Event = (6000, "release 4.0.0", |store, now| shop(store, "4.0.0", "web-4", now));
-    let undone: Event = (7000, "back", |store, now| undo(store, "hand-4", "shop-4.0.0", now));
-    let run = settled(prod, &[events.as_slice(), &[fourth, undone]].concat());
-    assert_eq!(image(&run, "web"), "web-1", "{}", run.log.join("\n"));
+    let fifth: Event = (7000, "release 5.0.0", |store, now| shop(store, "5.0.0", "web-5", now));
+    let undone: Event = (8000, "back", |store, now| undo(store, "hand-4", "shop-5.0.0", now));
+    let run = settled(prod, &[events.as_slice(), &[fourth, fifth, undone]].concat());
+    assert_eq!(image(&run, "web"), "web-4", "{}", run.log.join("\n"));
     same("back twice", prod, &events);
 }
 
