@@ -229,7 +229,7 @@ async fn observe(
             workloads: &BTreeMap::new(),
             changed: &[],
             started: since,
-            measured_since: BTreeMap::new(),
+            known_before: since,
             rolled_out: Some(since),
             now: jiff::Timestamp::now(),
         };

@@ -108,7 +108,7 @@ fn a_hundred_hostile_queries_are_refused_or_resolved_in_time() {
         workloads: &workloads,
         changed: &[],
         started: Timestamp::UNIX_EPOCH,
-        measured_since: BTreeMap::new(),
+        known_before: Timestamp::UNIX_EPOCH,
         rolled_out: None,
         now: Timestamp::UNIX_EPOCH,
     };

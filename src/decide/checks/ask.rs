@@ -27,8 +27,8 @@ pub struct Asker<'a> {
     pub changed: &'a [ObjectChange],
     /// When the promotion started.
     pub started: Timestamp,
-    /// When the first promotion of this release started, for each check that measured an earlier one that was not verified.
-    pub measured_since: BTreeMap<String, Timestamp>,
+    /// When the first try of this release started: what was active then is not of the release.
+    pub known_before: Timestamp,
     /// When everything was rolled out. None before the first write.
     pub rolled_out: Option<Timestamp>,
     /// The time.
@@ -66,7 +66,7 @@ pub fn ask(check: &Check, asker: &Asker<'_>) -> Result<Question, String> {
             provider: alerts.provider.clone(),
             labels: alerts.labels.iter().map(label).collect::<Result<_, _>>()?,
             since: asker.started,
-            known_before: asker.measured_since.get(&check.name).copied().unwrap_or(asker.started),
+            known_before: asker.known_before,
             rolled_out: asker.rolled_out.unwrap_or(asker.started),
             evidence: alerts.evidence.as_ref().map(|query| resolved("alerts.evidence", query)).transpose()?,
             lookback: asker.lookback(),
@@ -134,26 +134,31 @@ impl Asker<'_> {
         let selector = object.pointer("/spec/selector").and_then(Value::as_object);
         let selector = selector.filter(|selector| !selector.is_empty());
         let selector = selector.ok_or_else(|| format!("Service {name} has no selector"))?;
-        let mut addresses = BTreeMap::new();
+        let (mut addresses, mut lacking, mut is_found) = (BTreeMap::new(), None, false);
         for item in self.wanted {
             let Some(template) = pod_template(&item.object) else { continue };
             let labels = template.pointer("/metadata/labels");
             if !selector.iter().all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value)) {
                 continue;
             }
+            // The Service leaves out pods without its port, such as those of a Job with the same labels.
             let Some(target) = target_port(port, template, service.port) else {
-                return Err(format!(
-                    "port {} of Service {name} names a port that {} does not have",
-                    service.port, item.key
-                ));
+                lacking.get_or_insert(&item.key);
+                continue;
             };
+            is_found = true;
             let pods = self.workloads.get(&item.key).into_iter().flat_map(|workload| &workload.pods);
             let ready = pods.filter(|pod| pod.ready && !pod.leaving);
             addresses.extend(
                 ready.filter_map(|pod| Some((pod.name.clone(), SocketAddr::new(pod.address?, target)))),
             );
         }
-        Ok(addresses)
+        match lacking.filter(|_| !is_found) {
+            None => Ok(addresses),
+            Some(key) => {
+                Err(format!("port {} of Service {name} names a port that {key} does not have", service.port))
+            }
+        }
     }
 }
 

@@ -283,7 +283,8 @@ pub(super) fn before_start(scene: &Scene<'_>, wanted: &[Desired]) -> Turn<Option
 }
 
 /// The reports at the start: the values that later ones are compared with.
-pub(super) fn baselines(scene: &Scene<'_>) -> Vec<CheckReport> {
+pub(super) fn baselines(scene: &Scene<'_>, wanted: &[Desired]) -> Vec<CheckReport> {
+    let asker = asker(scene, wanted, None);
     let compares =
         |check: &Check| check.prometheus.as_ref().is_some_and(|it| it.max_ratio_to_baseline.is_some());
     let before = rounds(scene, Phase::Before).into_iter().filter(|round| compares(round.check));
@@ -291,14 +292,22 @@ pub(super) fn baselines(scene: &Scene<'_>) -> Vec<CheckReport> {
         let value: f64 = round.tally.last.as_ref()?.value.as_ref()?.parse().ok()?;
         value.is_finite().then(|| value.to_string())
     };
-    before
-        .map(|round| CheckReport {
-            name: round.check.name.clone(),
-            baseline: tries::baseline(scene, round.check).or_else(|| value(&round)),
-            dry_run: round.check.dry_run,
+    let report = |round: Round<'_>| {
+        let check = round.check;
+        // A query of pods asks about others later.
+        let is_of_pods = check.prometheus.as_ref().is_some_and(|it| it.query.contains("$pods"));
+        let query = ask(check, &asker).ok().filter(|_| !is_of_pods);
+        let query = query.map(|question| cut(&question.to_string(), 1000));
+        let earlier = query.as_deref().and_then(|query| tries::baseline(scene, &check.name, query));
+        CheckReport {
+            name: check.name.clone(),
+            baseline: earlier.or_else(|| value(&round)),
+            query,
+            dry_run: check.dry_run,
             ..CheckReport::default()
-        })
-        .collect()
+        }
+    };
+    before.map(report).collect()
 }
 
 /// Whether an answer lets the promotion start. A query that is compared later only has to be answered.
@@ -330,6 +339,7 @@ fn asker<'a>(scene: &'a Scene<'_>, wanted: &'a [Desired], rolled_out: Option<Tim
     let status = scene.world.promotion.status.as_ref();
     let version = status.and_then(|status| status.version.clone());
     let version = version.or_else(|| scene.release.map(|release| release.version().to_owned()));
+    let started = status.and_then(|status| status.started_at.as_ref()).map_or(scene.now, |time| time.0);
     Asker {
         words: vec![
             ("project", scene.world.project.name.to_string()),
@@ -342,8 +352,8 @@ fn asker<'a>(scene: &'a Scene<'_>, wanted: &'a [Desired], rolled_out: Option<Tim
         wanted,
         workloads: &scene.world.workloads,
         changed: status.map(|status| status.changes.as_slice()).unwrap_or_default(),
-        started: status.and_then(|status| status.started_at.as_ref()).map_or(scene.now, |time| time.0),
-        measured_since: tries::measured_since(scene),
+        started,
+        known_before: tries::first_started(scene).unwrap_or(started),
         rolled_out,
         now: scene.now,
     }

@@ -72,7 +72,7 @@ pub(super) fn intend(
         status.baseline_healthy = Some(scene.baseline_is_healthy(wanted));
     }
     status.changes = scene.changes(wanted, replaced);
-    status.checks = baselines(scene);
+    status.checks = baselines(scene, wanted);
     status.failing_before = scene.failing_before(wanted, &status.changes);
     status.warnings.extend(drift::warnings(scene).iter().map(|text| cut(text, 512)));
     status.warnings.extend(unmatched(content.objects(), &scene.environment.spec));

@@ -1,42 +1,36 @@
-//! Earlier promotions since the last verified revision. A release that is promoted again to measure it again runs already: it is compared
-//! with what was before the first try, and not with itself.
+//! Earlier tries of a release that is promoted again because it could not be measured: it runs already, so it is compared with what was
+//! before the first try, and not with itself.
 
 use super::Scene;
-use crate::api::{Check, CheckReport, Promotion, PromotionKind, PromotionPhase};
+use crate::api::{Promotion, PromotionKind, PromotionPhase};
 use jiff::Timestamp;
-use std::collections::BTreeMap;
 
-/// The value of a check from before the first try.
-pub(super) fn baseline(scene: &Scene<'_>, check: &Check) -> Option<String> {
-    unverified(scene).filter_map(|promotion| report(promotion, check)?.baseline.clone()).last()
+/// The value of a query from before the first try. None if the check asked something else then.
+pub(super) fn baseline(scene: &Scene<'_>, check: &str, query: &str) -> Option<String> {
+    let reports = tries(scene)
+        .filter_map(|promotion| promotion.status.as_ref()?.checks.iter().find(|report| report.name == check));
+    let same = reports.filter(|report| report.query.as_deref() == Some(query));
+    same.filter_map(|report| report.baseline.clone()).last()
 }
 
-/// When the first try of this release started, for each check that measured one.
-pub(super) fn measured_since(scene: &Scene<'_>) -> BTreeMap<String, Timestamp> {
-    let own = scene.world.promotion.status.as_ref().and_then(|status| status.release_digest.as_deref());
-    let own = own.or_else(|| scene.release.and_then(|release| release.digest()));
-    let is_same = |promotion: &&Promotion| {
-        let digest = promotion.status.as_ref().and_then(|status| status.release_digest.as_deref());
-        promotion.spec.kind == PromotionKind::Promote && digest.is_some() && digest == own
+/// When the first try started.
+pub(super) fn first_started(scene: &Scene<'_>) -> Option<Timestamp> {
+    tries(scene).filter_map(|promotion| Some(promotion.status.as_ref()?.started_at.as_ref()?.0)).last()
+}
+
+/// The promotions of the same release just before this one that were not verified, newest first.
+fn tries<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = &'a Promotion> {
+    let promotion = &scene.world.promotion;
+    let digest = promotion.status.as_ref().and_then(|status| status.release_digest.as_deref());
+    let digest = digest.or_else(|| scene.release.and_then(|release| release.digest()));
+    let is_same = move |other: &&Promotion| {
+        let other_digest = other.status.as_ref().and_then(|status| status.release_digest.as_deref());
+        other.spec.kind == PromotionKind::Promote
+            && other.phase() != PromotionPhase::Verified
+            && digest.is_some()
+            && other_digest == digest
     };
-    let tries: Vec<&Promotion> = unverified(scene).take_while(is_same).collect();
-    let first = |check: &Check| {
-        let has_measured = |report: &CheckReport| report.passed + report.failed > 0;
-        let of_check = tries.iter().filter(|it| report(it, check).is_some_and(has_measured));
-        of_check.filter_map(|it| Some(it.status.as_ref()?.started_at.as_ref()?.0)).next_back()
-    };
-    let checks = scene.policy.checks.iter();
-    checks.filter_map(|check| Some((check.name.clone(), first(check)?))).collect()
-}
-
-/// The promotions before this one that were not verified, newest first.
-fn unverified<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = &'a Promotion> {
-    let own = scene.world.promotion.revision();
-    let earlier =
-        scene.lane.here().rev().filter(move |other| own.is_none_or(|own| other.revision() < Some(own)));
-    earlier.take_while(|promotion| promotion.phase() != PromotionPhase::Verified)
-}
-
-fn report<'a>(promotion: &'a Promotion, check: &Check) -> Option<&'a CheckReport> {
-    promotion.status.as_ref()?.checks.iter().find(|report| report.name == check.name)
+    let own = promotion.revision();
+    let is_earlier = move |other: &&Promotion| own.is_none_or(|own| other.revision() < Some(own));
+    scene.lane.here().rev().filter(is_earlier).take_while(is_same)
 }
