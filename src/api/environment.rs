@@ -263,6 +263,14 @@ pub struct ApplicationStatus {
     /// The newest release that waits to be promoted here, and the closed gate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<GateReport>,
+    /// Why the running release fails after it was verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub failing: Option<String>,
+    /// Why recalled content runs until a user or another tool acts, and what they can do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    pub recalled: Option<String>,
     /// Revisions, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 60))]

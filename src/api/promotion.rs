@@ -203,7 +203,8 @@ pub struct PromotionStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 120))]
     pub tests: Vec<TestStatus>,
-    /// Warnings of the API server from the preflight dry-run, and objects that the preflight could not check.
+    /// Warnings of the API server from the preflight dry-run, objects that the preflight could not check and, of a rollback, releases that
+    /// require what it reverts and stay.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20), inner(length(max = 512)))]
     pub warnings: Vec<String>,

@@ -67,13 +67,14 @@ impl Drawing {
                 self.drawn = lines;
             }
             None => {
-                if !self.has_heading {
-                    lines = lines.iter().map(|line| without_branches(line).to_owned()).collect();
-                }
                 // The heading changes with the columns.
                 let is_known = self.has_heading && !self.written.is_empty();
                 let rows = lines.get(usize::from(is_known)..).unwrap_or_default();
-                let new = unwritten(rows, &self.written);
+                let new = unwritten(rows, &self.written).into_iter();
+                let new = new.map(|line| match self.has_heading {
+                    true => line,
+                    false => without_branches(&line).to_owned(),
+                });
                 self.written = lines.iter().map(|line| ageless(line)).collect();
                 output::lines(out, new).context(closed)?;
             }
@@ -82,7 +83,7 @@ impl Drawing {
     }
 }
 
-/// A line of a tree on its own: in a pipe, the lines that it hangs on may have been written long ago.
+/// A line of a tree on its own: in a pipe, its parent lines may have been written long ago.
 fn without_branches(mut line: &str) -> &str {
     const PIECES: [&str; 4] = ["|-- ", "`-- ", "|   ", "    "];
     while let Some(rest) = PIECES.iter().find_map(|piece| line.strip_prefix(piece)) {

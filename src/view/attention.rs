@@ -1,69 +1,55 @@
-//! What an environment says about one of its applications: its conditions are about all of them.
+//! What is wrong in an environment, for each of its applications.
 
-use crate::api::{ApplicationStatus, Condition, Environment, Reason, ready};
+use crate::api::{ApplicationStatus, Environment, Reason, ready};
 use crate::decide::world::Project;
+use serde::Serialize;
 
-/// What is wrong with an environment, if its condition `Ready` is not True and nothing is in progress. What is about another application
-/// is left out.
+/// What needs attention.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Alarm {
+    /// `Failing` after it was verified, or `Recalled`.
+    pub state: &'static str,
+    /// Why, and what a person can do.
+    pub message: String,
+}
+
+/// What needs attention although nothing is in progress: the running release fails after it was verified, or is recalled and stays.
+pub fn alarm(application: &ApplicationStatus) -> Option<Alarm> {
+    let alarm = |state, message: &Option<String>| Some(Alarm { state, message: message.clone()? });
+    alarm("Failing", &application.failing).or_else(|| alarm("Recalled", &application.recalled))
+}
+
+/// Why nothing can be promoted: a fault of the environment, or the failure of the last promotion of this application.
 pub fn fault(
     project: &Project,
     environment: &Environment,
     application: &ApplicationStatus,
 ) -> Option<String> {
-    let message = of_all(environment)?;
-    let conditions = environment.status.as_ref().map(|status| status.conditions.as_slice());
-    let reason = ready(conditions.unwrap_or_default()).map(|it| Reason::from(it.reason.as_str()));
-    if reason == Some(Reason::Recalled) {
-        return is_about(&message, application).then_some(message);
+    if application.active.is_some() {
+        return None;
     }
-    if reason != Some(Reason::Failed) {
-        return Some(message);
-    }
-    let record = application.history.first()?;
-    record.ended().filter(|ended| ended.phase.has_failed())?;
-    let own = format!("{}: {}: ", Reason::Failed, record.promotion);
-    if message.starts_with(&own) {
-        return Some(message);
-    }
-    let promotion = project.promotions.get(&record.promotion);
-    let why = promotion.and_then(|promotion| promotion.status.as_ref()?.message.clone());
-    Some(own + &why.unwrap_or_else(|| format!("see kubectl towpath status {}", record.promotion)))
+    of_environment(environment).or_else(|| {
+        let record = application.history.first()?;
+        record.ended().filter(|ended| ended.phase.has_failed())?;
+        let promotion = project.promotions.get(&record.promotion);
+        let why = promotion.and_then(|promotion| promotion.status.as_ref()?.message.clone());
+        let why = why.unwrap_or_else(|| format!("see kubectl towpath status {}", record.promotion));
+        Some(format!("{}: {}: {why}", Reason::Failed, record.promotion))
+    })
 }
 
-/// The same for an environment without applications.
-pub fn of_all(environment: &Environment) -> Option<String> {
+/// What is wrong with an environment itself, if its condition `Ready` is not True.
+pub fn of_environment(environment: &Environment) -> Option<String> {
     let Some(status) = &environment.status else {
         return Some("the controller has not observed it: is Towpath running?".to_owned());
     };
     let ready = ready(&status.conditions)?;
-    let is_fault = ready.status != "True" && !status.applications.iter().any(|it| it.active.is_some());
+    let is_of_an_application =
+        matches!(Reason::from(ready.reason.as_str()), Reason::Failed | Reason::Recalled | Reason::Promoting);
     // Further lines are commands, which `status` shows.
     let line = || ready.message.lines().next().unwrap_or_default();
-    is_fault.then(|| format!("{}: {}", ready.reason, line()))
-}
-
-/// The condition that the release of an application fails after it was verified.
-pub fn alarm<'a>(environment: &'a Environment, application: &ApplicationStatus) -> Option<&'a Condition> {
-    let mut conditions = environment.status.iter().flat_map(|status| &status.conditions);
-    let name = Reason::FailingAfterVerification;
-    conditions
-        .find(|it| it.type_ == name.as_str() && it.status == "True" && is_about(&it.message, application))
-}
-
-/// The recall that the release of an application outlives until a person acts.
-pub fn recalled<'a>(environment: &'a Environment, application: &ApplicationStatus) -> Option<&'a Condition> {
-    let ready = ready(&environment.status.as_ref()?.conditions)?;
-    let is_it = ready.reason == Reason::Recalled.as_str() && is_about(&ready.message, application);
-    is_it.then_some(ready)
-}
-
-/// Whether a message names the release that runs.
-fn is_about(message: &str, application: &ApplicationStatus) -> bool {
-    let Some(release) = application.current.as_ref().and_then(|current| current.release.as_deref()) else {
-        return false;
-    };
-    let is_of_a_name = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '.');
-    message.split(|char| !is_of_a_name(char)).any(|word| word.trim_end_matches('.') == release)
+    (ready.status != "True" && !is_of_an_application).then(|| format!("{}: {}", ready.reason, line()))
 }
 
 #[cfg(test)]
@@ -74,21 +60,31 @@ mod tests {
     use serde_json::{Value, json};
     use std::sync::Arc;
 
-    fn project(conditions: &Value) -> Project {
-        let application = |name: &str, outcome: &str| {
+    fn project(condition: (&str, &str)) -> Project {
+        let application = |name: &str, outcome: &str, more: &Value| {
             let release = format!("{name}-1.0.0");
-            json!({
+            let mut application = json!({
                 "name": name, "current": { "revision": 1, "version": "1.0.0", "release": release },
                 "history": [{ "revision": 1, "promotion": format!("prod-{release}"), "release": release, "outcome": outcome }],
-            })
+            });
+            application.as_object_mut().unwrap().append(&mut more.as_object().unwrap().clone());
+            application
         };
+        let failing = json!({ "failing": "shop-1.0.0 fails after it was verified: Deployment web" });
+        let recalled = json!({ "recalled": "web-1.0.0 runs here and is recalled (Recall slow): slow" });
+        let (status, reason) = condition;
+        let ready = json!({
+            "type": "Ready", "status": status, "reason": reason, "message": "prod-api-1.0.0: it crashes",
+            "lastTransitionTime": "2026-11-01T09:00:00Z",
+        });
         let environment = json!({
             "apiVersion": "towpath.dev/v1alpha1", "kind": "Environment",
             "metadata": { "name": "prod", "namespace": "shop" }, "spec": { "namespace": "shop-prod" },
-            "status": {
-                "applications": [application("api", "Failed"), application("shop", "Verified"), application("web", "Failed")],
-                "conditions": conditions,
-            },
+            "status": { "conditions": [ready], "applications": [
+                application("api", "Failed", &json!({})),
+                application("shop", "Verified", &failing),
+                application("web", "Verified", &recalled),
+            ] },
         });
         let environment: Environment = serde_json::from_value(environment).unwrap();
         let mut project = Project { name: "shop".into(), ..Project::default() };
@@ -96,40 +92,28 @@ mod tests {
         project
     }
 
-    fn condition(type_: &str, status: &str, reason: &str, message: &str) -> Value {
-        json!({ "type": type_, "status": status, "reason": reason, "message": message, "lastTransitionTime": "2026-11-01T09:00:00Z" })
-    }
-
     #[test]
     fn a_failure_is_shown_on_the_row_of_its_application() {
-        let faults = |condition: Value| -> Vec<Option<String>> {
-            board(&project(&json!([condition]))).rows.into_iter().map(|row| row.fault).collect()
-        };
-        let failed = faults(condition("Ready", "False", "Failed", "prod-api-1.0.0: it crashes"));
-        let expected = [
-            Some("Failed: prod-api-1.0.0: it crashes"),
-            None,
-            Some("Failed: prod-web-1.0.0: see kubectl towpath status prod-web-1.0.0"),
-        ];
-        assert_eq!(failed.iter().map(Option::as_deref).collect::<Vec<_>>(), expected);
-        let recalled = faults(condition("Ready", "False", "Recalled", "shop-1.0.0 is recalled."));
-        assert_eq!(recalled.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, false]);
-        let unknown = faults(condition("Ready", "False", "UnknownPolicy", "there is no policy shop"));
-        assert!(unknown.iter().all(Option::is_some), "{unknown:?}");
+        let rows = |status, reason| board(&project((status, reason))).rows;
+        for reason in ["Failed", "Recalled", "Promoting"] {
+            let faults: Vec<Option<String>> =
+                rows("False", reason).into_iter().map(|row| row.fault).collect();
+            let own = "Failed: prod-api-1.0.0: see kubectl towpath status prod-api-1.0.0".to_owned();
+            assert_eq!(faults, [Some(own), None, None], "{reason}");
+        }
+        let unknown = rows("False", "UnknownPolicy");
+        assert!(unknown.iter().all(|row| row.fault.as_deref().unwrap().starts_with("UnknownPolicy: ")));
     }
 
     #[test]
-    fn a_release_that_fails_after_it_was_verified_is_on_the_board_and_waits_for_a_person() {
-        let ready = condition("Ready", "True", "Verified", "the last verified revision is running");
-        let failing =
-            "shop-1.0.0 fails after it was verified: Deployment web: CrashLoopBackOff; nothing is written";
-        let failing = condition("FailingAfterVerification", "True", "CrashLoopBackOff", failing);
-        let project = project(&json!([ready, failing]));
-        let alarms: Vec<bool> = board(&project).rows.iter().map(|row| row.alarm.is_some()).collect();
-        assert_eq!(alarms, [false, true, false]);
+    fn what_fails_after_it_was_verified_or_is_recalled_is_on_the_board_and_waits_for_a_person() {
+        let project = project(("True", "Verified"));
+        let alarms = board(&project).rows.into_iter().map(|row| row.alarm.map(|alarm| alarm.state));
+        assert_eq!(alarms.collect::<Vec<_>>(), [None, Some("Failing"), Some("Recalled")]);
         let rows = waiting(&project).rows;
-        let [row] = rows.as_slice() else { panic!("{rows:?}") };
-        assert_eq!((row.name.as_str(), row.verb), ("shop-1.0.0", Some("rollback")));
-        assert!(row.message.contains("kubectl towpath rollback prod --app shop"), "{}", row.message);
+        let [shop, web] = rows.as_slice() else { panic!("{rows:?}") };
+        assert_eq!((shop.name.as_str(), shop.verb), ("shop-1.0.0", Some("rollback")));
+        assert!(shop.message.ends_with("; kubectl towpath rollback prod --app shop"), "{}", shop.message);
+        assert_eq!((web.name.as_str(), web.gate.as_str()), ("web-1.0.0", "Recalled"));
     }
 }

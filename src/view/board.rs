@@ -1,6 +1,6 @@
 //! The board: applications and environments, with what runs, what moves and what waits.
 
-use super::attention;
+use super::attention::{self, Alarm};
 use super::screen::{Cell, Table};
 use super::times::{since, until};
 use super::tone::{Tone, of_state};
@@ -40,9 +40,9 @@ pub struct Row {
     /// The newest release that waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waits: Option<Waits>,
-    /// That what runs fails after it was verified.
+    /// Why what runs needs attention: it fails after it was verified, or it is recalled and stays.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub alarm: Option<String>,
+    pub alarm: Option<Alarm>,
     /// What is wrong with the environment itself, such as missing consent, or how the last promotion failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
@@ -105,7 +105,7 @@ pub fn board(project: &Project) -> Board {
         let applications =
             environment.status.as_ref().map(|status| status.applications.as_slice()).unwrap_or_default();
         rows.extend(applications.iter().map(|application| (place, row(project, environment, application))));
-        if let (true, Some(fault)) = (applications.is_empty(), attention::of_all(environment)) {
+        if let (true, Some(fault)) = (applications.is_empty(), attention::of_environment(environment)) {
             let row = Row {
                 application: ApplicationName::default(),
                 environment: name.clone(),
@@ -147,7 +147,7 @@ fn row(project: &Project, environment: &Environment, application: &ApplicationSt
         runs: application.current.as_ref().map(|current| runs(application, current)),
         moves,
         waits,
-        alarm: attention::alarm(environment, application).map(|it| format!("{}: {}", it.type_, it.message)),
+        alarm: attention::alarm(application),
         fault: attention::fault(project, environment, application),
     }
 }
@@ -207,16 +207,18 @@ impl Row {
         };
         let state = match (&self.moves, &self.alarm, runs) {
             (Some(moves), _, _) => moves.phase.clone(),
-            (None, Some(_), _) => "Failing".to_owned(),
+            (None, Some(alarm), _) => alarm.state.to_owned(),
             (None, None, Some(runs)) => runs.state.clone(),
             (None, None, None) => String::new(),
         };
+        let is_alarm = self.alarm.is_some() && self.moves.is_none();
+        let tone = if is_alarm { Tone::Bad } else { of_state(&state) };
         vec![
             Cell::plain(&self.application),
             Cell::plain(&self.environment),
             Cell::plain(runs.map(|runs| version(&runs.version)).unwrap_or_default()),
             Cell::plain(runs.and_then(|runs| runs.since).map(|then| since(then, now)).unwrap_or_default()),
-            Cell::toned(&state, if self.alarm.is_some() { Tone::Bad } else { of_state(&state) }),
+            Cell::toned(&state, tone),
             Cell::toned(next, if self.moves.is_some() { Tone::Busy } else { Tone::Waits }),
         ]
     }
@@ -227,7 +229,7 @@ impl Row {
             return moves.message.clone();
         }
         if let Some(alarm) = &self.alarm {
-            return alarm.clone();
+            return alarm.message.clone();
         }
         match (&self.waits, &self.fault) {
             (Some(waits), _) => match waits.until {

@@ -4,7 +4,7 @@
 //! request, and none needs another right than to read the objects that it shows.
 
 mod approvals;
-mod attention;
+pub mod attention;
 pub mod board;
 pub mod calendar;
 pub mod changelog;

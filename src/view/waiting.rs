@@ -1,15 +1,12 @@
 //! What waits for a person: approvals, holds, failures, recalled, inconclusive and irreversible releases, manual environments.
 
-use super::attention;
 use super::intent::lifts_hold;
 use super::outlook::needs_a_person;
 use super::right::Right;
 use super::screen::{Cell, Table};
 use super::times::since;
 use super::tone::of_state;
-use crate::api::{
-    ApplicationStatus, Condition, Environment, EnvironmentName, HOLDS, Meta, Promotion, Reason,
-};
+use crate::api::{ApplicationStatus, Environment, EnvironmentName, HOLDS, Meta, Promotion, Reason};
 use crate::decide::environment::validate::in_order;
 use crate::decide::world::Project;
 use jiff::Timestamp;
@@ -159,24 +156,23 @@ fn gates(environment: &Environment) -> Vec<Row> {
 /// What runs and fails after it was verified, or stays although it is recalled.
 fn alarms(environment: &Environment) -> Vec<Row> {
     let applications = environment.status.iter().flat_map(|status| &status.applications);
-    let row = |application: &ApplicationStatus, gate: Reason, condition: &Condition, more: &str| Row {
+    let row = |application: &ApplicationStatus, gate: Reason, message: String| Row {
         environment: environment.environment_name(),
         name: application.current.as_ref().and_then(|it| it.release.clone()).unwrap_or_default().to_string(),
         kind: "release".to_owned(),
         gate: gate.to_string(),
-        since: Some(condition.last_transition_time.0),
-        message: format!("{}{more}", condition.message),
+        since: None,
+        message,
         verb: Some("rollback"),
         on_all: false,
         except: Vec::new(),
     };
     let of = |application: &ApplicationStatus| {
-        let command = format!("; kubectl towpath rollback {} --app {}", environment.name(), application.name);
-        let failing = attention::alarm(environment, application)
-            .map(|it| row(application, Reason::FailingAfterVerification, it, &command));
+        let command = format!("kubectl towpath rollback {} --app {}", environment.name(), application.name);
+        let failing = application.failing.as_ref().map(|why| format!("{why}; {command}"));
+        let failing = failing.map(|message| row(application, Reason::FailingAfterVerification, message));
         // Its message says what a person can do.
-        let recalled = attention::recalled(environment, application)
-            .map(|it| row(application, Reason::Recalled, it, ""));
+        let recalled = application.recalled.clone().map(|why| row(application, Reason::Recalled, why));
         failing.into_iter().chain(recalled).collect::<Vec<_>>()
     };
     applications.filter(|it| it.active.is_none()).flat_map(of).collect()

@@ -70,6 +70,7 @@ pub(super) fn of(
     let may_promote = is_valid && found.rollback.is_none();
     report_candidate(world, project, &lane, may_promote, now, &mut entry, &mut report);
     report.wake_at = earliest(report.wake_at, found.wake_at);
+    entry.failing = found.alarm.as_ref().map(|alarm| cut(&alarm.message, 1024));
     report.failing.extend(found.alarm);
     report.calm.extend(found.calm);
     if let Some((name, action)) = found.rollback {
@@ -92,6 +93,7 @@ pub(super) fn of(
         report.broken = Some((failed.name().to_owned(), message));
     }
     report.recalled = staying(project, &world.environment, &lane);
+    entry.recalled = report.recalled.as_ref().map(|message| cut(message, 2048));
     (entry, report)
 }
 

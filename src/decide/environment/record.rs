@@ -30,6 +30,8 @@ pub(super) fn entry(lane: &Lane<'_>) -> ApplicationStatus {
         last_verified: lane.last_verified().and_then(reference),
         active: None,
         waiting: None,
+        failing: None,
+        recalled: None,
         history: lane.revisions.iter().rev().copied().filter_map(record).take(MOST_RECORDS).collect(),
     }
 }
