@@ -41,7 +41,7 @@ pub fn completed(command: Command) -> Command {
 fn completer(verb: &str, argument: &str) -> Option<Completer> {
     match (verb, argument) {
         ("status", "name") => Some(objects),
-        ("history", "name") => Some(environments_and_releases),
+        ("history" | "diff", "name") => Some(environments_and_releases),
         ("abort", "name") => Some(environments_and_promotions),
         ("freeze" | "unfreeze", "name") => None,
         ("diff", "from" | "to") => Some(releases),
