@@ -356,7 +356,11 @@ fn deleting_a_release_changes_nothing_of_what_has_started_and_starts_nothing() {
                 let same = format!("{:?}", promotion::decide(&before, now())) == format!("{decision:?}");
                 hold(same, || format!("it is decided differently: {decision:#?}\n{after:#?}"))?;
             } else if world.promotion.phase() == PromotionPhase::Pending {
-                hold(decision.actions.is_empty(), || format!("it starts: {decision:#?}\n{after:#?}"))?;
+                // The Job of a test that runs already is stopped.
+                let stops =
+                    |action: &Action| matches!(action, Action::SuspendJob { .. } | Action::StopJob { .. });
+                let starts = !decision.actions.iter().all(stops);
+                hold(!starts, || format!("it starts: {decision:#?}\n{after:#?}"))?;
             }
         }
         Ok(())
