@@ -148,7 +148,7 @@ mod tests {
     use super::*;
     use clap::CommandFactory;
 
-    /// A verb whose words are not completed is told by its arguments here.
+    /// The arguments without completion are listed here, so that a new verb is not forgotten.
     #[test]
     fn every_verb_that_takes_a_name_completes_it() {
         let command = crate::cli::Plugin::command();

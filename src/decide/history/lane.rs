@@ -189,41 +189,33 @@ impl<'a> Lane<'a> {
     /// Whether a verified promotion was rolled back, and its content does not run here again.
     pub fn is_rolled_back(&self, promotion: &Promotion) -> bool {
         let Some(number) = promotion.revision() else { return false };
-        let rolled_back = |other: &Promotion| {
-            other.spec.kind == PromotionKind::Rollback
-                && other.revision() > Some(number)
-                && self.reverts(other, number)
-        };
         promotion.phase() == PromotionPhase::Verified
-            && !self.runs(promotion)
-            && self.revisions.iter().any(|other| rolled_back(other))
+            && self.is_undone(promotion, |rollback| self.reverts(rollback, number))
     }
 
     /// Whether a verified rollback restored what was before a promotion, and the content of the promotion does not run here again.
     pub fn is_reverted(&self, promotion: &Promotion) -> bool {
-        let restored_earlier = |other: &&Promotion| {
-            let restores = other.status.as_ref().and_then(|status| status.restores);
-            other.phase() == PromotionPhase::Verified && restores < promotion.revision()
-        };
-        !self.runs(promotion) && self.rollbacks_after(promotion).any(|other| restored_earlier(&other))
+        let restores = |rollback: &Promotion| rollback.status.as_ref().and_then(|status| status.restores);
+        self.is_undone(promotion, |rollback| {
+            rollback.phase() == PromotionPhase::Verified && restores(rollback) < promotion.revision()
+        })
     }
 
     /// Whether a rollback took the place of a promotion, however it ended, and the content of the promotion does not run here again.
     pub fn is_left(&self, promotion: &Promotion) -> bool {
-        let replaces = |other: &Promotion| other.status.as_ref().and_then(|status| status.replaces);
-        !self.runs(promotion)
-            && self.rollbacks_after(promotion).any(|other| replaces(other) == promotion.revision())
+        let replaces = |rollback: &Promotion| rollback.status.as_ref().and_then(|status| status.replaces);
+        self.is_undone(promotion, |rollback| replaces(rollback) == promotion.revision())
     }
 
-    fn rollbacks_after<'b>(
-        &'b self,
-        promotion: &Promotion,
-    ) -> impl Iterator<Item = &'a Promotion> + use<'a, 'b> {
-        let number = promotion.revision();
-        let later = self.revisions.iter().copied().filter(move |other| other.revision() > number);
-        let restored =
-            |other: &&Promotion| other.status.as_ref().is_some_and(|status| status.restores.is_some());
-        later.filter(|other| other.spec.kind == PromotionKind::Rollback).filter(restored)
+    /// Whether the content of a promotion does not run here, and one of the later rollbacks is such.
+    fn is_undone(&self, promotion: &Promotion, by: impl Fn(&Promotion) -> bool) -> bool {
+        let is_later = |other: &Promotion| other.revision() > promotion.revision();
+        let is_rollback = |other: &Promotion| {
+            let restores = other.status.as_ref().and_then(|status| status.restores);
+            other.spec.kind == PromotionKind::Rollback && restores.is_some()
+        };
+        !self.runs(promotion)
+            && self.revisions.iter().any(|other| is_later(other) && is_rollback(other) && by(other))
     }
 
     /// The last rollback that reverted a release: it restored a revision before one of the release. If the history no longer contains

@@ -45,7 +45,7 @@ fn last_verified<'a>(lane: &Lane<'a>, may_be: impl Fn(&'a Promotion) -> bool) ->
     let is_rejected = |promotion: &'a Promotion| {
         promotion.phase() == PromotionPhase::Verified && may_be(promotion) && !lane.is_target(promotion)
     };
-    // Neither a recall nor a second rollback takes an application back to a time before its first release: a person does that.
+    // Only a person restores what ran before the first release: a recall or a second rollback does not.
     verified.or_else(|| (has_healthy_baseline(lane) && !lane.here().any(is_rejected)).then_some(0))
 }
 
