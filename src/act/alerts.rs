@@ -48,19 +48,17 @@ fn alert_queries(selector: &str, started: SignedDuration, known_before: SignedDu
     let (start, elapsed) = (milliseconds(started), milliseconds(known_before));
     let range = start.saturating_add(1_000);
     let seconds = format!("{}.{:03}", elapsed / 1_000, elapsed % 1_000);
-    let known = |at: i128, mark: &str| {
-        format!("label_replace(count(last_over_time(up[1m] offset {at}ms)),\"{MARK}\",\"{mark}\",\"\",\"\")")
-    };
+    let marked = |part: &str, mark: &str| format!("label_replace({part},\"{MARK}\",\"{mark}\",\"\",\"\")");
+    let known = |at: i128, mark: &str| marked(&format!("count(last_over_time(up[1m] offset {at}ms))"), mark);
     let active_at = |at: i128, mark: &str| {
-        let active = format!("max_over_time(ALERTS_FOR_STATE{{{selector}}}[1m] offset {at}ms)");
-        format!("label_replace({active},\"{MARK}\",\"{mark}\",\"\",\"\")")
+        marked(&format!("max_over_time(ALERTS_FOR_STATE{{{selector}}}[1m] offset {at}ms)"), mark)
     };
     AlertQueries {
         active: [
             known(elapsed, BEFORE),
             known(start, AT_START),
-            format!("label_replace(count(up),\"{MARK}\",\"{NOW}\",\"\",\"\")"),
-            format!("label_replace(vector(time()),\"{MARK}\",\"{TIME}\",\"\",\"\")"),
+            marked("count(up)", NOW),
+            marked("vector(time())", TIME),
             active_at(elapsed, OLD),
             active_at(start, OLD_AT_START),
             format!("(max_over_time(ALERTS_FOR_STATE{{{selector}}}[{range}ms]) > time() - {seconds})"),

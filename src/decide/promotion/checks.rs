@@ -222,13 +222,11 @@ pub(super) fn before_start(scene: &Scene<'_>, wanted: &[Desired]) -> Turn<Option
     for round in rounds(scene, Phase::Before) {
         let check = round.check;
         let name = &check.name;
+        let refused = |why: &str| refuse(scene, Reason::CheckRefused, &format!("check {name}: {why}"), RETRY);
         // Pods of the new revision do not exist yet, and an object may be part of the release. Its Services are known.
         if check.when == CheckTime::During && check.prometheus.is_none() && check.alerts.is_none() {
             match ask(check, &asker) {
-                Err(message) if !check.dry_run => {
-                    let message = format!("check {name}: {message}");
-                    return refuse(scene, Reason::CheckRefused, &message, RETRY).map(Some);
-                }
+                Err(why) if !check.dry_run => return refused(&why).map(Some),
                 Ok(_) | Err(_) => continue,
             }
         }
@@ -236,8 +234,7 @@ pub(super) fn before_start(scene: &Scene<'_>, wanted: &[Desired]) -> Turn<Option
         actions.extend(round.is_new.then(|| mark(round.tally.clone())));
         let last = round.tally.last.as_ref();
         if let Some(last) = last.filter(|last| last.refused && !check.dry_run) {
-            let message = format!("check {name}: {}", last.message);
-            let refusal = refuse(scene, Reason::CheckRefused, &message, RETRY)?;
+            let refusal = refused(&last.message)?;
             let again = (scene.now >= later(last.at, RETRY)).then(|| ask(check, &asker).ok()).flatten();
             actions.extend(again.map(|question| measure(scene, Phase::Before, name, &question)));
             return Ok(Some(Decision { actions, ..refusal }));
@@ -256,10 +253,7 @@ pub(super) fn before_start(scene: &Scene<'_>, wanted: &[Desired]) -> Turn<Option
                 wake_at = earliest(wake_at, Some(later(scene.now, FRESH)));
             }
             Ok(_) => wake_at = earliest(wake_at, Some(due)),
-            Err(message) => {
-                let message = format!("check {name}: {message}");
-                return refuse(scene, Reason::CheckRefused, &message, RETRY).map(Some);
-            }
+            Err(why) => return refused(&why).map(Some),
         }
         if !check.dry_run {
             is_open = false;
