@@ -21,7 +21,7 @@ pub enum PromotionPhase {
     /// The rollout completed, but there is not enough evidence to verify the release. It is not rolled back, and automatic promotion
     /// stops.
     Inconclusive,
-    /// A newer release was promoted before this one was verified.
+    /// A later promotion started before this one was verified. For a rollback: a user rolled back to another revision.
     Superseded,
     /// The promotion ended before anything was written.
     Cancelled,

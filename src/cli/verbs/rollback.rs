@@ -155,7 +155,8 @@ fn end(request: Request<'_>, promotion: &Promotion, application: &ApplicationNam
         ),
         (PromotionPhase::Promoting, PromotionKind::Rollback) => {
             bail!(
-                "{name} is a rollback and is not aborted: it ends when what it restores is healthy, or at its progress deadline"
+                "{name} is a rollback and is not aborted: it ends when what it restores is healthy, or at its progress deadline; to restore \
+                 another revision instead: kubectl towpath rollback {environment} --app {application} --to REVISION"
             )
         }
         (PromotionPhase::Promoting, PromotionKind::Promote) => {

@@ -96,13 +96,13 @@ fn never_started(scene: &Scene<'_>, phase: PromotionPhase, reason: Reason, messa
     Decision { memory: Some(memory), ..Decision::default() }.with(warning(Reason::PromotionRefused, text))
 }
 
-/// Ends the promotion after a later revision has started: as failed if that is a rollback, else as superseded.
+/// Ends the promotion after a later revision has started: a release as failed if that is a rollback, anything else as superseded.
 fn superseded(scene: &Scene<'_>, by: &str) -> Decision {
     if let Some(decision) = test_runs::stop(scene) {
         return decision;
     }
     let later = scene.world.project.promotions.get(by);
-    match later.filter(|other| other.spec.kind == PromotionKind::Rollback) {
+    match later.filter(|other| other.spec.kind == PromotionKind::Rollback && !scene.is_rollback()) {
         Some(rollback) => rolled_back(scene, rollback),
         None => {
             let message = format!("the later promotion {by} started");

@@ -85,7 +85,7 @@ pub(super) fn closed_gate(scene: &Scene<'_>) -> Turn<Option<Decision>> {
 }
 
 /// Ends a rollback to recalled content. Cancels an automatic rollback of a revision that no longer runs here: it was already replaced, or the
-/// namespace was recreated.
+/// namespace was recreated. Cancels a user's rollback once a rollback that a user created later has started.
 fn superseded_rollback(scene: &Scene<'_>) -> Turn<Option<Decision>> {
     let own = &scene.world.promotion;
     if let Some(message) = recalled::not_needed(scene) {
@@ -93,6 +93,14 @@ fn superseded_rollback(scene: &Scene<'_>) -> Turn<Option<Decision>> {
     }
     if let Some(outcome) = recalled::target_is_recalled(scene).or_else(|| irreversible(scene)) {
         return Err(outcome);
+    }
+    // A user who named another revision since then has decided.
+    let is_later = |other: &&Promotion| {
+        other.spec.kind == PromotionKind::Rollback && !other.is_automatic() && other.created() > own.created()
+    };
+    if let Some(other) = scene.lane.here().find(is_later).filter(|_| !own.is_automatic()) {
+        let message = format!("superseded by {}; create another Promotion", other.name());
+        return Err(Outcome::Cancelled { reason: Reason::SupersededBeforeStart, message });
     }
     let current = scene.lane.current();
     let is_still_here = current.is_some_and(|other| match is_of_requirement(own) {
@@ -119,7 +127,8 @@ fn irreversible(scene: &Scene<'_>) -> Option<Outcome> {
     Some(Outcome::Refused { reason: Reason::Irreversible, message })
 }
 
-/// Waits for the lane: one promotion runs at a time. A rollback has priority, and a newer promotion supersedes a running one.
+/// Waits for the lane: one promotion runs at a time. A rollback has priority, and a newer promotion supersedes a running one. A user's
+/// rollback also supersedes a running rollback to another revision.
 pub(super) fn busy_lane(scene: &Scene<'_>) -> Option<Decision> {
     if !scene.is_rollback() && scene.lane.waiting_rollbacks().next().is_some() {
         return Some(scene.wait(&Reason::Lane, "waits until a rollback of this application has ended", None));
@@ -133,6 +142,7 @@ pub(super) fn busy_lane(scene: &Scene<'_>) -> Option<Decision> {
     }
     let running = scene.lane.running()?;
     match (running.spec.kind, scene.is_rollback()) {
+        (PromotionKind::Rollback, true) if corrects(scene, running) => None,
         (PromotionKind::Rollback, _) => {
             Some(scene.wait(&Reason::Lane, &format!("waits until {} has ended", running.name()), None))
         }
@@ -149,6 +159,16 @@ pub(super) fn busy_lane(scene: &Scene<'_>) -> Option<Decision> {
             })
         }
     }
+}
+
+/// Whether a user requested another revision than the one that a running rollback restores, after that rollback was created. On call who
+/// named the wrong revision does not wait until it has failed.
+fn corrects(scene: &Scene<'_>, running: &Promotion) -> bool {
+    let own = &scene.world.promotion;
+    let content = |revision| target::rollback_content(&scene.lane, revision);
+    let restores = running.status.as_ref().and_then(|status| status.restores);
+    let is_other = content(scene.restored_revision()) != content(restores);
+    !own.is_automatic() && is_other && own.created() >= running.created()
 }
 
 /// A newer automatic promotion whose gates are open. The newest of several is promoted first.

@@ -8,7 +8,7 @@ use super::rolling::{rolling_message, rolling_reason};
 use super::writes::next_writes;
 use super::{Decision, Scene, drift, hooks, note, test_runs, warning};
 use crate::api::{
-    ApprovalsReport, Delivery, Meta, PromotionPhase, PromotionStatus, Reason, Step, StepResult,
+    ApprovalsReport, Delivery, Meta, PromotionKind, PromotionPhase, PromotionStatus, Reason, Step, StepResult,
 };
 use crate::content::capture::images::images;
 use crate::content::object::strip::strip;
@@ -157,8 +157,11 @@ pub(super) fn launch(
         records,
         memory: Some(scene.write(status, PromotionPhase::Promoting, &rolling_reason(scene), &message)),
         // The target and the number of a rollback follow from its spec until it has ended, so its writes need not wait for the
-        // memory. A rollback that was refused before writes its memory first.
-        memory_follows: scene.is_rollback() && scene.status.refused_since.is_none(),
+        // memory. A rollback that was refused before writes its memory first, and so does one that supersedes a running rollback: after a
+        // crash, that one would go on writing.
+        memory_follows: scene.is_rollback()
+            && scene.status.refused_since.is_none()
+            && !scene.lane.running().is_some_and(|other| other.spec.kind == PromotionKind::Rollback),
         actions: next.actions,
         wake_at: Some(later(scene.now, SignedDuration::from_secs(1))),
         notes: vec![note],

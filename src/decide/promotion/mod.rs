@@ -31,7 +31,8 @@
 //!
 //! The tests of a promotion run at the beginning of its observe window, which does not end before them.
 //!
-//! A user's rollback ends a running promotion in the same way, from step 2.
+//! A user's rollback ends a running promotion in the same way, from step 2. One to another revision than a running rollback restores
+//! supersedes that one.
 //! A rollback has no observe window, because its content was verified before. A failed rollback is not rolled back.
 //! A promotion that is `Observing` is never rolled back: another tool deploys there. When a later promotion starts, it becomes
 //! `Verified` instead of `Superseded` if it was healthy for the `soak` of the environment.

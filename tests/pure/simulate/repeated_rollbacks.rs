@@ -102,6 +102,64 @@ fn to_none_there_is_and_to_one_after_the_other() {
     same("one after the other", prod, &events);
 }
 
+/// On call names the wrong revision, and sees it: the next rollback does not wait until the first one has ended.
+#[test]
+fn to_another_revision_while_the_first_rollback_runs() {
+    let events: [Event; 5] = [
+        FIRST,
+        (1000, "release 2.0.0 with a worker that starts slowly", |store, now| {
+            release(store, "2.0.0", pair("web-2", "long"), now);
+        }),
+        (2000, "release 3.0.0", |store, now| shop(store, "3.0.0", "web-3", now)),
+        (3000, "back to the second", |store, now| back(store, "hand-1", "shop-3.0.0", 2, now)),
+        (3030, "back to the first", |store, now| back(store, "hand-2", "shop-3.0.0", 1, now)),
+    ];
+    let run = settled(prod, &events);
+    let phase = |name: &str| run.store.promotions[name].phase();
+    assert_eq!((image(&run, "web"), image(&run, "worker")), ("web-1".into(), String::new()));
+    assert_eq!((phase("hand-1"), phase("hand-2")), (PromotionPhase::Superseded, PromotionPhase::Verified));
+    let ended = run.store.promotions["hand-2"].status.clone().unwrap().finished_at.unwrap();
+    let began = run.store.promotions["hand-1"].status.clone().unwrap().started_at.unwrap();
+    assert!(ended.0.duration_since(began.0).as_secs() < 80, "{}", run.log.join("\n"));
+    same("another revision", prod, &events);
+}
+
+/// A rollback to the wrong revision that has not started yet does not start after the correction.
+#[test]
+fn a_rollback_that_waits_ends_when_a_later_one_has_started() {
+    let events: [Event; 6] = [
+        FIRST,
+        (1000, "release 2.0.0 with a worker that starts slowly", |store, now| {
+            release(store, "2.0.0", pair("web-2", "long"), now);
+        }),
+        (2000, "release 3.0.0", |store, now| shop(store, "3.0.0", "web-3", now)),
+        (3000, "back to the second", |store, now| back(store, "hand-1", "shop-3.0.0", 2, now)),
+        (3010, "and once more", |store, now| back(store, "hand-2", "shop-3.0.0", 2, now)),
+        (3030, "back to the first", |store, now| back(store, "hand-3", "shop-3.0.0", 1, now)),
+    ];
+    let run = settled(prod, &events);
+    let phases = ["hand-1", "hand-2", "hand-3"].map(|name| run.store.promotions[name].phase());
+    assert_eq!(phases, [PromotionPhase::Superseded, PromotionPhase::Cancelled, PromotionPhase::Verified]);
+    assert_eq!((image(&run, "web"), image(&run, "worker")), ("web-1".into(), String::new()));
+    same("one that waits", prod, &events);
+}
+
+/// The same revision again is no correction: one rollback at a time.
+#[test]
+fn to_the_same_revision_while_the_first_rollback_runs() {
+    let events: [Event; 4] = [
+        FIRST,
+        SECOND,
+        (2000, "back to the first", |store, now| back(store, "hand-1", "shop-2.0.0", 1, now)),
+        (2001, "back to the first", |store, now| back(store, "hand-2", "shop-2.0.0", 1, now)),
+    ];
+    let run = settled(prod, &events);
+    let phase = |name: &str| run.store.promotions[name].phase();
+    assert_eq!((phase("hand-1"), phase("hand-2")), (PromotionPhase::Verified, PromotionPhase::Verified));
+    assert_eq!(image(&run, "web"), "web-1");
+    same("the same revision", prod, &events);
+}
+
 /// On call goes back twice: the second time not to what the first one took away.
 #[test]
 fn a_second_rollback_does_not_bring_back_what_the_first_one_took_away() {
