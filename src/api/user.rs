@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// A user or ServiceAccount, as the API server authenticated it. The API server fills it in and rejects a request that names
 /// another user.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct UserInfo {
     /// User name, such as `alice@example.com` or `system:serviceaccount:argocd:argocd-application-controller`.
     #[schemars(length(min = 1, max = 512))]

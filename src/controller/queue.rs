@@ -19,7 +19,7 @@ use tokio_util::time::{DelayQueue, delay_queue};
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// An object to reconcile.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     /// Its kind.
     pub kind: Kind,
@@ -32,7 +32,7 @@ pub struct Key {
 }
 
 /// The reconciled kinds, by priority. Promotions are first, so that a failing one is seen before other work, then recalls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// A Promotion.
     Promotion,

@@ -1,4 +1,4 @@
-//! Loads Contents. They are immutable, so each is read once.
+//! Loads Contents. They are immutable, so one that is in use is read once.
 
 use super::ObserveError;
 use crate::api::{Content, ProjectName};
@@ -22,10 +22,10 @@ pub async fn load(
     let api: Api<Content> = Api::namespaced(handles.clients.operator(), project);
     match api.get_opt(&name).await.map_err(ObserveError::read(format!("Content {name}")))? {
         None => Ok(Loaded::Missing(name)),
-        Some(content) => match Digested::open(&content.spec) {
+        Some(stored) => match Digested::open(&stored.spec) {
             Ok(content) => {
                 let content = Arc::new(content);
-                handles.caches.contents.insert(key, Arc::clone(&content));
+                handles.caches.contents.insert_weighing(key, Arc::clone(&content), stored.spec.data.len());
                 Ok(Loaded::Here(content))
             }
             Err(error) => Ok(Loaded::Broken(format!("Content {name}: {error}"))),

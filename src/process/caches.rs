@@ -11,6 +11,9 @@ use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// Compressed size of the Contents that are cached, in bytes: a few hundred of usual size. Decoded, they take about twenty times as much.
+const CONTENTS: usize = 1 << 20;
+
 /// An object in a target namespace.
 pub type Place = (Location, ObjectKey);
 
@@ -78,7 +81,7 @@ pub struct Compared {
 }
 
 /// One question about the rights of a user.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RightKey {
     /// The verb on the environment.
     pub verb: &'static str,
@@ -91,7 +94,7 @@ pub struct RightKey {
 /// The caches. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Caches {
-    /// Contents, by project and name: immutable, so never read twice.
+    /// Contents, by project and name: immutable, so none is read twice that is used often.
     pub contents: Cache<(ProjectName, String), Arc<Digested>>,
     /// Consent, by environment.
     pub consents: Cache<EnvironmentId, Consent>,
@@ -120,7 +123,7 @@ pub struct Caches {
 impl Default for Caches {
     fn default() -> Self {
         Self {
-            contents: Cache::new(32),
+            contents: Cache::new(CONTENTS),
             consents: Cache::new(10_000),
             rights: Cache::new(10_000),
             customs: Cache::new(1_000),
