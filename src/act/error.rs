@@ -23,6 +23,12 @@ pub enum ActError {
         /// How many are read.
         most: u32,
     },
+    /// The API server dropped a field that it does not know.
+    #[error("{what}: the API server dropped it: install the CustomResourceDefinitions of this version")]
+    Dropped {
+        /// What was written.
+        what: String,
+    },
     /// The API server refused, or did not answer.
     #[error("{what}: {}", brief(source))]
     Write {
@@ -44,7 +50,9 @@ impl ActError {
     pub fn words(&self) -> String {
         match self {
             Self::Write { source, .. } => words(source),
-            Self::Cluster(_) | Self::UnknownKind(_) | Self::TooManyObjects { .. } => self.to_string(),
+            Self::Cluster(_) | Self::UnknownKind(_) | Self::TooManyObjects { .. } | Self::Dropped { .. } => {
+                self.to_string()
+            }
         }
     }
 
@@ -53,6 +61,7 @@ impl ActError {
         let is_answer = match &self {
             Self::Write { source: kube::Error::Api(_), .. }
             | Self::UnknownKind(_)
+            | Self::Dropped { .. }
             | Self::TooManyObjects { .. } => true,
             Self::Write { source, .. } => matches!(refusal(source), Some(Refusal::Unanswered(_))),
             Self::Cluster(_) => false,
@@ -67,7 +76,7 @@ impl ActError {
                 matches!(refusal(source), Some(Refusal::NotLeading | Refusal::Closed))
             }
             Self::Cluster(_) => true,
-            Self::UnknownKind(_) | Self::TooManyObjects { .. } => false,
+            Self::UnknownKind(_) | Self::TooManyObjects { .. } | Self::Dropped { .. } => false,
         }
     }
 
@@ -92,9 +101,11 @@ impl ActError {
     pub fn code(&self) -> Option<u16> {
         match self {
             Self::Write { source: kube::Error::Api(status), .. } => Some(status.code),
-            Self::Write { .. } | Self::Cluster(_) | Self::UnknownKind(_) | Self::TooManyObjects { .. } => {
-                None
-            }
+            Self::Write { .. }
+            | Self::Cluster(_)
+            | Self::UnknownKind(_)
+            | Self::Dropped { .. }
+            | Self::TooManyObjects { .. } => None,
         }
     }
 }

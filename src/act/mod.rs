@@ -1,7 +1,7 @@
 //! What was decided, carried out. One file per family of writes.
 //!
-//! Order: records, memory, actions, report; memory that follows is written after the actions. Reconciling again converges,
-//! because every write can be repeated.
+//! Order: records, memory, actions, report, housekeeping; memory that follows is written after the actions. Reconciling again
+//! converges, because every write can be repeated.
 //!
 //! Invariant: a failed write of one object in a target namespace stops no other write. That of a promotion is remembered, and the next
 //! pass decides when it is tried again; any other failure ends the pass behind the last action.
@@ -9,6 +9,7 @@
 mod alerts;
 mod error;
 mod freezes;
+mod history;
 mod logs;
 mod measure;
 mod preflight;
@@ -57,7 +58,9 @@ pub async fn act<S: Status>(
     }
     let uid = identity.uid.clone().unwrap_or_default();
     let memory = (S::KIND == PromotionStatus::KIND).then_some(&handles.memory);
-    let done = carry_out(handles, memory, &project, &uid, decision.actions).await;
+    let (trims, actions): (Vec<Action>, Vec<Action>) =
+        decision.actions.into_iter().partition(|action| matches!(action, Action::DeletePromotion { .. }));
+    let done = carry_out(handles, memory, &project, &uid, actions).await;
     if let Some(memory) = &behind {
         version = Some(status::write(handles, subject, version.as_deref(), memory).await?);
     }
@@ -74,6 +77,10 @@ pub async fn act<S: Status>(
             action: "Reconcile",
         };
         handles.events.push(handles.clock.now(), event);
+    }
+    // Housekeeping keeps nothing from being reported. Several deletions may write the same record, so they follow each other.
+    for trim in trims {
+        one(handles, &project, &uid, trim).await?;
     }
     Ok(again)
 }
@@ -172,8 +179,9 @@ async fn one(handles: &Handles, project: &ProjectName, uid: &str, action: Action
             publish_freezes(handles, frozen, version).await.map(|()| false)
         }
         Action::DeletePromotion { environment, name, uid } => {
-            handles.caches.trimmed.insert(EnvironmentId { project: project.clone(), environment }, ());
-            records::delete_promotion(handles, project, &name, &uid).await.map(|()| false)
+            let trimmed = EnvironmentId { project: project.clone(), environment: environment.clone() };
+            handles.caches.trimmed.insert(trimmed, ());
+            history::delete_promotion(handles, project, &environment, &name, &uid).await.map(|()| false)
         }
         Action::DeleteContent { name } => {
             records::delete_content(handles, project, &name).await.map(|()| false)

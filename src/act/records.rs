@@ -1,15 +1,16 @@
-//! Creates and deletes Contents and Promotions. Their names follow from what they hold, so creating one twice creates it once.
+//! Creates Contents and Promotions, and deletes Contents. Their names follow from what they hold, so creating one twice creates it once.
 
 use super::ActError;
 use crate::api::{ApplicationName, Content, ProjectName, Promotion, PromotionSpec, mark};
 use crate::decide::decision::{Owner, Record};
 use crate::process::Handles;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kube::api::{DeleteParams, PostParams, Preconditions};
+use kube::api::{DeleteParams, PostParams};
 use kube::core::ObjectMeta;
 use kube::{Api, ResourceExt};
 
-fn is(error: &kube::Error, code: u16) -> bool {
+/// Whether the API server answered with this code.
+pub(super) fn is(error: &kube::Error, code: u16) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == code)
 }
 
@@ -98,25 +99,5 @@ pub async fn create_promotion(
         }
         Err(error) if is(&error, 409) => Ok(()),
         Err(error) => Err(ActError::write(format!("creating Promotion {name}"))(error)),
-    }
-}
-
-/// Deletes a promotion that is no longer part of the history.
-pub async fn delete_promotion(
-    handles: &Handles,
-    project: &ProjectName,
-    name: &str,
-    uid: &str,
-) -> Result<(), ActError> {
-    let api: Api<Promotion> = Api::namespaced(handles.clients.operator(), project);
-    let precondition = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
-    handles.versions.forget("Promotion", project, name);
-    match api
-        .delete(name, &DeleteParams { preconditions: Some(precondition), ..DeleteParams::default() })
-        .await
-    {
-        Ok(_) => Ok(()),
-        Err(error) if is(&error, 404) || is(&error, 409) => Ok(()),
-        Err(error) => Err(ActError::write(format!("deleting Promotion {name}"))(error)),
     }
 }

@@ -1,12 +1,12 @@
 //! The cached form of a release, for a process that watches ten thousand of them. What is read of a release while another one is
 //! reconciled is directly accessible, in one allocation. The rest is stored in it as JSON.
 //!
-//! Invariants: [`CachedRelease::status`] returns exactly the status that was stored. The source is dropped once the content is captured,
+//! Invariants: [`CachedRelease::status`] returns the status that was stored, without its record. The source is dropped once the content is captured,
 //! because from then on the Content replaces it.
 
 use super::{
-    ChangeDescription, ChangeRecord, ChangeType, EnvironmentName, ImageOverride, Release, ReleaseChange,
-    ReleasePhase, ReleaseStatus, Requirement, Source, UserInfo,
+    ChangeDescription, ChangeRecord, ChangeType, EnvironmentName, ImageOverride, Record, Release,
+    ReleaseChange, ReleasePhase, ReleaseStatus, Requirement, Source, UserInfo,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -283,7 +283,8 @@ fn join(texts: [&str; FIELDS]) -> (Box<str>, [u32; FIELDS]) {
 }
 
 fn status_to_json(status: &ReleaseStatus) -> String {
-    to_json(&ReleaseStatus { content: None, digest: None, ..status.clone() })
+    let record = Record::new();
+    to_json(&ReleaseStatus { content: None, digest: None, record, record_dropped: None, ..status.clone() })
 }
 
 /// Serialization of these types cannot fail.

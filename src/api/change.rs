@@ -18,6 +18,11 @@ pub struct ReleaseChange {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["environment"]))]
     pub not_before: Vec<NotBefore>,
+    /// Planned start per environment, for the calendar. A plan is no gate: the release is promoted when its gates are open. The status says
+    /// what is wrong with a plan, and when a start is late. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["environment"]))]
+    pub planned_for: Vec<PlannedStart>,
     /// Time after which the release is promoted to no further environment. Promotions that have started are finished.
     /// Default: no deadline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -42,6 +47,7 @@ impl Default for ReleaseChange {
         Self {
             type_: ChangeType::default(),
             not_before: Vec::new(),
+            planned_for: Vec::new(),
             deadline: None,
             drops: Vec::new(),
             reversible: reversible(),
@@ -144,6 +150,16 @@ pub struct NotBefore {
     #[schemars(length(min = 1, max = 40), regex(pattern = schema::LABEL))]
     pub environment: EnvironmentName,
     /// Time before which no promotion of the release starts in this environment.
+    pub at: Time,
+}
+
+/// The planned start of a release in one environment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PlannedStart {
+    /// Name of the environment.
+    #[schemars(length(min = 1, max = 40), regex(pattern = schema::LABEL))]
+    pub environment: EnvironmentName,
+    /// Time at which its promotion is planned to start.
     pub at: Time,
 }
 

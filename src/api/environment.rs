@@ -2,8 +2,8 @@
 
 use super::{
     ApplicationName, Approvals, Condition, Disruption, DriftMode, DriftedField, Duration, Ended,
-    EnvironmentName, EnvironmentTest, Location, MissingConsent, NamespaceName, Overrides, ReleaseName,
-    Window, schema,
+    EnvironmentName, EnvironmentTest, Location, MissingConsent, NamespaceName, Overrides, Record,
+    ReleaseName, Window, schema,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
@@ -217,6 +217,14 @@ pub struct EnvironmentStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     pub disruptions: Vec<Disruption>,
+    /// Promotions and rollbacks that were deleted because of the history limit and whose release does not exist any more, by time and
+    /// name: at most the newest 100. Those of a release that exists are in its status.
+    #[serde(default, skip_serializing_if = "Record::is_empty")]
+    #[schemars(extend("maxProperties" = 100))]
+    pub record: Record,
+    /// Number of older entries of `record` that were dropped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_dropped: Option<i64>,
     /// Conditions: `Ready`, `Reconciling`, `Stalled`, `ApprovalOverdue`, `Drifted`, `FailingAfterVerification`, `FreezeIneffective`,
     /// `OverridesPending`, `SecurityDegraded`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -235,6 +243,8 @@ impl Default for EnvironmentStatus {
             missing_consent: None,
             drift: Vec::new(),
             disruptions: Vec::new(),
+            record: Record::new(),
+            record_dropped: None,
             conditions: Vec::new(),
         }
     }

@@ -32,6 +32,8 @@ mod promotion_kind;
 mod promotion_phase;
 pub mod reason;
 pub mod recall;
+pub mod record;
+mod recorded;
 pub mod release;
 pub mod rollback_policy;
 pub mod schema;
@@ -45,7 +47,9 @@ pub use approval::{
     Approved, ApproverGroup, ObjectIdentity,
 };
 pub use cached::{CachedRelease, Uncaptured, requesters};
-pub use change::{ChangeDescription, ChangeRecord, ChangeType, Link, NotBefore, ReleaseChange, Risk};
+pub use change::{
+    ChangeDescription, ChangeRecord, ChangeType, Link, NotBefore, PlannedStart, ReleaseChange, Risk,
+};
 pub use check::{
     AlertsCheck, Check, CheckTime, Comparison, HttpCheck, ObjectCheck, Operator, PrometheusCheck, Samples,
     Series, ServicePort,
@@ -82,9 +86,10 @@ pub use promotion_kind::PromotionKind;
 pub use promotion_phase::PromotionPhase;
 pub use reason::{Class, Reason};
 pub use recall::{Recall, RecallSpec, RecallStatus, RecalledIn};
+pub use record::{Record, RecordEntry, RecordedResult};
 pub use release::{
-    ConfigMapSource, EnvironmentSource, ImageOverride, PinnedImage, Release, ReleasePhase, ReleaseSpec,
-    ReleaseStatus, Requirement, Source, StageStatus,
+    ConfigMapSource, EnvironmentSource, GateWait, ImageOverride, PinnedImage, Release, ReleasePhase,
+    ReleaseSpec, ReleaseStatus, Requirement, Source, StageStatus,
 };
 pub use rollback_policy::{
     AfterVerified, AfterVerifiedAction, Budget, FailureThresholds, RollbackPolicy, RollbackPolicySpec,

@@ -1,6 +1,6 @@
 //! Release: one immutable version of an application.
 
-use super::{ApplicationName, Condition, EnvironmentName, ReleaseChange, UserInfo, schema};
+use super::{ApplicationName, Condition, EnvironmentName, Record, ReleaseChange, UserInfo, schema};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -180,10 +180,22 @@ pub struct ReleaseStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub summary: Option<String>,
+    /// What is wrong with `spec.change.plannedFor`: a start that is late, outside every window, in a freeze, too early for an environment
+    /// before it, or in the same window as another release.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), inner(length(max = 512)))]
+    pub planning: Vec<String>,
     /// What is in progress, or what the release waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     pub message: Option<String>,
+    /// Promotions and rollbacks of the release that were deleted because of the history limit, by time and name: at most the newest 100.
+    #[serde(default, skip_serializing_if = "Record::is_empty")]
+    #[schemars(extend("maxProperties" = 100))]
+    pub record: Record,
+    /// Number of older entries of `record` that were dropped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_dropped: Option<i64>,
     /// Conditions: `Ready`, `Reconciling`, `Stalled`, `Verified`. `Verified` is `True` when the release is verified in the last
     /// environment that it may reach.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -201,7 +213,10 @@ impl Default for ReleaseStatus {
             images: Vec::new(),
             environments: Vec::new(),
             summary: None,
+            planning: Vec::new(),
             message: None,
+            record: Record::new(),
+            record_dropped: None,
             conditions: Vec::new(),
         }
     }
@@ -275,4 +290,23 @@ pub struct StageStatus {
     /// Time at which the closed gate opens without an action by a user. Absent if there is no such time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Time>,
+    /// Time since which the release is in this state, as the controller saw it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+    /// How long the release waited here before, by gate or obstacle.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["gate"]))]
+    pub waits: Vec<GateWait>,
+}
+
+/// How long a release waited at a gate, or for an obstacle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GateWait {
+    /// Name of the gate or obstacle, such as `Approval`.
+    #[schemars(length(max = 64))]
+    pub gate: String,
+    /// Seconds in all, without a wait that lasts.
+    pub seconds: i64,
+    /// Number of waits.
+    pub times: i32,
 }

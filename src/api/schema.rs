@@ -102,3 +102,12 @@ pub const DURATION: &str = "^([0-9]{1,6}(h|m|s|ms))+$";
 pub const CRON: &str = "^[0-9A-Za-z*/,-]+( +[0-9A-Za-z*/,-]+){4}$";
 /// Pattern of IANA time zone names.
 pub const TIME_ZONE: &str = "^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}$";
+
+/// Truncates a text to `limit` bytes, at a character boundary, so that it fits its schema.
+pub fn cut(text: &str, limit: usize) -> String {
+    if text.len() <= limit {
+        return text.to_owned();
+    }
+    let end = (0..=limit.saturating_sub(3)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    format!("{}...", text.get(..end).unwrap_or_default())
+}

@@ -5,7 +5,7 @@
 use super::condition::HOLDS;
 use super::{
     Approval, ChangeDescription, ChangeFreeze, CheckProvider, ClusterChangeFreeze, Environment, Promotion,
-    PromotionStatus, Recall, RollbackPolicy, mark,
+    PromotionStatus, Recall, Record, RollbackPolicy, mark,
 };
 
 /// A kind of Towpath that can drop parts before it is cached.
@@ -18,9 +18,17 @@ impl Trim for Approval {}
 impl Trim for ChangeFreeze {}
 impl Trim for CheckProvider {}
 impl Trim for ClusterChangeFreeze {}
-impl Trim for Environment {}
 impl Trim for Recall {}
 impl Trim for RollbackPolicy {}
+
+/// The record is written past the cache: see [`super::record`].
+impl Trim for Environment {
+    fn trim(&mut self) {
+        if let Some(status) = &mut self.status {
+            (status.record, status.record_dropped) = (Record::new(), None);
+        }
+    }
+}
 
 /// A promotion that has ended keeps only its outcome and changes, because histories are long. The API server still has the complete
 /// object, and its status is not written again.

@@ -26,7 +26,8 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use verbs::{
     approve, calendar, changelog, check, completion, controller, crds, cut, diff, explain, freeze, get,
-    history, hold, lint as lint_files, log, plan, promote, recall, rollback, status, version, waiting,
+    history, hold, lint as lint_files, log, plan, promote, recall, record, report, rollback, status, version,
+    waiting,
 };
 
 /// Release management for Kubernetes: promotes releases through environments and rolls back failed releases.
@@ -82,6 +83,8 @@ enum Verb {
     #[command(name = "__complete", hide = true)]
     Words(completion::Words),
     Log(log::Arguments),
+    Record(record::Arguments),
+    Report(report::Arguments),
     Changelog(changelog::Arguments),
     Cut(Box<cut::Arguments>),
     Diff(Box<diff::Arguments>),
@@ -152,6 +155,8 @@ impl Verb {
                 Self::Version(arguments) => version::run(&arguments, out).await,
                 Self::Words(words) => completion::words(&words, out),
                 Self::Log(arguments) => log::run(&arguments, out).await,
+                Self::Record(arguments) => record::run(&arguments, out).await,
+                Self::Report(arguments) => report::run(&arguments, out).await,
                 Self::Changelog(arguments) => changelog::run(&arguments, out).await,
                 Self::Cut(arguments) => cut::run(&arguments, out).await,
                 Self::Diff(arguments) => diff::run(&arguments, out).await,

@@ -125,6 +125,11 @@ impl Reader {
         })
     }
 
+    /// The releases and environments, whose statuses hold what is left of deleted promotions.
+    pub async fn recorded(&self) -> anyhow::Result<(Vec<Release>, Vec<Environment>)> {
+        tokio::try_join!(self.list::<Release>(""), self.list::<Environment>(""))
+    }
+
     /// The client, which has the rights of the user.
     pub fn client(&self) -> &Client {
         &self.client

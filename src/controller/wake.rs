@@ -88,6 +88,14 @@ impl Wake {
                 }
             }
         }
+        // Another release of the application may be planned for the same window.
+        let mut planned = match &release {
+            Some(release) => self.stores.releases.list_by(project, release.application()),
+            None => self.stores.releases.list(project),
+        };
+        planned
+            .retain(|release| release.change.as_ref().is_some_and(|change| !change.planned_for.is_empty()));
+        self.releases(planned);
         self.promotions_of(project, release.map(|release| release.application_name()));
     }
 

@@ -1,5 +1,7 @@
 //! Conditions: one merge that preserves transition times, and one summary from which `Ready`, `Reconciling` and `Stalled` follow.
 
+pub use crate::api::schema::cut;
+
 use crate::api::{Condition, READY, RECONCILING, Reason, STALLED};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -13,15 +15,6 @@ pub enum State {
     Reconciling,
     /// Failed. Only a change of an object can continue it.
     Stalled,
-}
-
-/// Truncates a message to `limit` bytes, at a character boundary.
-pub fn cut(message: &str, limit: usize) -> String {
-    if message.len() <= limit {
-        return message.to_owned();
-    }
-    let end = (0..=limit.saturating_sub(3)).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
-    format!("{}...", message.get(..end).unwrap_or_default())
 }
 
 /// The conditions `Ready`, `Reconciling` and `Stalled` of one state, in this order.

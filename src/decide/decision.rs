@@ -112,7 +112,8 @@ pub enum Action {
         /// The resourceVersion that it replaces.
         version: Option<String>,
     },
-    /// Deletes a promotion that is no longer part of the history.
+    /// Deletes a promotion that is no longer part of the history. Its record is written first, to the status of its release or, if that
+    /// does not exist any more, of its environment.
     DeletePromotion {
         /// The environment of the promotion.
         environment: EnvironmentName,

@@ -6,7 +6,7 @@ mod month;
 use super::plan::plan_of;
 use super::screen::{Cell, Table};
 use super::tone::{Tone, of_state};
-use crate::api::{EnvironmentName, Meta, ProjectName, PromotionPhase, ReleasePhase};
+use crate::api::{EnvironmentName, Meta, ProjectName, PromotionPhase, Reason, ReleasePhase};
 use crate::decide::gates::schedule::{Opening, opening};
 use crate::decide::world::Project;
 use jiff::Timestamp;
@@ -57,6 +57,8 @@ pub enum Kind {
     Window,
     /// A promotion or a rollback.
     Promotion,
+    /// The start that a release plans.
+    Plan,
     /// The earliest time of a promotion that has not started.
     Planned,
 }
@@ -68,6 +70,7 @@ impl Kind {
             Self::Freeze => "freeze",
             Self::Window => "window",
             Self::Promotion => "promotion",
+            Self::Plan => "plan",
             Self::Planned => "planned",
         }
     }
@@ -78,6 +81,7 @@ pub fn calendar(project: &Project, from: Timestamp, to: Timestamp, now: Timestam
     let mut entries: Vec<Entry> = windows(project, from, to);
     entries.extend(freezes(project, from, to));
     entries.extend(promotions(project));
+    entries.extend(plans(project));
     entries.extend(planned(project, now));
     entries.retain(|entry| entry.from < to && entry.to >= from);
     entries.sort();
@@ -147,11 +151,37 @@ fn promotions(project: &Project) -> impl Iterator<Item = Entry> {
     })
 }
 
+/// The starts that people planned, until the release has started there.
+fn plans(project: &Project) -> impl Iterator<Item = Entry> {
+    project.releases.values().filter(|release| is_open(release.phase())).flat_map(|release| {
+        let status = release.status().unwrap_or_default();
+        let waits = move |environment: &EnvironmentName| {
+            let line = status.environments.iter().find(|line| line.name == *environment);
+            line.is_none_or(|line| {
+                let state = Reason::from(line.state.as_str());
+                state.is_holding() || state.is_blocking()
+            })
+        };
+        let starts = release.change.iter().flat_map(|change| &change.planned_for);
+        let starts = starts.filter(move |start| waits(&start.environment));
+        starts.map(|start| Entry {
+            from: start.at.0,
+            to: start.at.0,
+            kind: Kind::Plan,
+            environment: start.environment.clone(),
+            name: release.name().to_owned(),
+            details: String::new(),
+        })
+    })
+}
+
+/// Whether a release may still be promoted.
+fn is_open(phase: ReleasePhase) -> bool {
+    matches!(phase, ReleasePhase::Pending | ReleasePhase::Promoting | ReleasePhase::Waiting)
+}
+
 /// The promotions that releases still have before them.
 fn planned(project: &Project, now: Timestamp) -> Vec<Entry> {
-    let is_open = |phase: ReleasePhase| {
-        matches!(phase, ReleasePhase::Pending | ReleasePhase::Promoting | ReleasePhase::Waiting)
-    };
     let mut entries = Vec::new();
     for part in project.by_application().values() {
         for release in part.releases.values().filter(|release| is_open(release.phase())) {
@@ -195,11 +225,13 @@ impl Calendar {
                 Kind::Freeze => Tone::Bad,
                 Kind::Window => Tone::Good,
                 Kind::Promotion => of_state(&entry.details),
-                Kind::Planned => Tone::Waits,
+                Kind::Plan | Kind::Planned => Tone::Waits,
             };
             let (what, details) = match entry.kind {
                 Kind::Promotion => (entry.details.as_str(), ""),
-                Kind::Freeze | Kind::Window | Kind::Planned => (entry.kind.word(), entry.details.as_str()),
+                Kind::Freeze | Kind::Window | Kind::Plan | Kind::Planned => {
+                    (entry.kind.word(), entry.details.as_str())
+                }
             };
             let environment = if entry.environment.is_empty() { "all" } else { entry.environment.as_str() };
             let cells = vec![

@@ -3,7 +3,7 @@
 use super::screen::{Cell, Table};
 use super::times::{length, since};
 use super::tone::of_state;
-use crate::api::{EnvironmentName, Meta, Promotion, PromotionKind, ReleaseName};
+use crate::api::{EnvironmentName, Meta, Promotion, PromotionKind, RecordEntry, ReleaseName};
 use crate::decide::environment::validate::in_order;
 use crate::decide::world::Project;
 use jiff::Timestamp;
@@ -50,20 +50,26 @@ pub struct Row {
     pub message: String,
 }
 
-/// The revisions of an environment, or of a release in all environments.
+/// The revisions of an environment, or of a release in all environments. `recorded`: what is left of promotions that were deleted.
 pub fn history(
     project: &Project,
+    recorded: &[RecordEntry],
     environment: Option<&EnvironmentName>,
     release: Option<&ReleaseName>,
 ) -> History {
     let order = in_order(project);
     let place = |name: &EnvironmentName| order.iter().position(|other| *other == name);
-    let is_asked = |promotion: &&Promotion| {
-        environment.is_none_or(|name| promotion.spec.environment == *name)
-            && release.is_none_or(|name| promotion.spec.release == *name)
+    let is_asked = |row: &Row| {
+        environment.is_none_or(|name| row.environment == *name)
+            && release.is_none_or(|name| row.release == *name)
     };
-    let promotions = project.promotions.values().map(AsRef::as_ref).filter(is_asked);
-    let mut rows: Vec<Row> = promotions.filter_map(|promotion| row(project, promotion)).collect();
+    let exists = |entry: &&RecordEntry| {
+        let promotion = project.promotions.get(&entry.promotion);
+        promotion.is_some_and(|promotion| promotion.uid() == entry.uid)
+    };
+    let deleted = recorded.iter().filter(|entry| !exists(entry)).filter_map(deleted);
+    let promotions = project.promotions.values().filter_map(|promotion| row(project, promotion));
+    let mut rows: Vec<Row> = promotions.chain(deleted).filter(is_asked).collect();
     rows.sort_by(|a, b| {
         let key = |row: &Row| (place(&row.environment), row.application.clone());
         key(a).cmp(&key(b)).then(b.revision.cmp(&a.revision))
@@ -88,6 +94,24 @@ fn row(project: &Project, promotion: &Promotion) -> Option<Row> {
         phase: status.phase.as_str().to_owned(),
         by: promotion.requester().map_or("towpath", |user| user.username.as_str()).to_owned(),
         message: status.message.clone().unwrap_or_default(),
+    })
+}
+
+/// The row of a promotion that was deleted.
+fn deleted(entry: &RecordEntry) -> Option<Row> {
+    Some(Row {
+        environment: entry.environment.clone(),
+        application: entry.application.as_ref().map_or_else(|| "?".to_owned(), ToString::to_string),
+        revision: entry.revision?,
+        version: entry.version.clone(),
+        release: entry.release.clone(),
+        rollback: entry.kind == PromotionKind::Rollback,
+        promotion: entry.promotion.clone(),
+        started_at: entry.started_at.as_ref().map(|time| time.0),
+        finished_at: entry.finished_at.as_ref().map(|time| time.0),
+        phase: entry.phase.clone(),
+        by: entry.requested_by.clone().unwrap_or_else(|| "towpath".to_owned()),
+        message: entry.message.clone().unwrap_or_default(),
     })
 }
 

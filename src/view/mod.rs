@@ -18,6 +18,8 @@ pub mod log;
 pub mod manifests;
 pub mod outlook;
 pub mod plan;
+pub mod record;
+pub mod report;
 pub mod review;
 pub mod right;
 pub mod screen;

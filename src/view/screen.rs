@@ -284,6 +284,15 @@ fn coloured(text: &str, tone: Tone, layout: Layout) -> String {
     tone.painted(text, layout.colour && !text.is_empty())
 }
 
+/// Text without a meaning in Markdown, on one line.
+pub fn markdown(text: &str) -> String {
+    let text = printable(text);
+    let is_mark = |character: char| "\\`*_[]<>#|~!&".contains(character);
+    text.chars()
+        .flat_map(|character| is_mark(character).then_some('\\').into_iter().chain([character]))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

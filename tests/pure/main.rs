@@ -15,4 +15,5 @@ mod screens_ahead;
 mod screens_changes;
 mod screens_of_files;
 mod screens_of_people;
+mod screens_of_records;
 mod simulate;

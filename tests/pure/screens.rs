@@ -262,11 +262,14 @@ fn every_screen_is_as_it_was() {
     )]);
     let screens: [Screen<'_>; 11] = [
         ("board", Box::new(|layout| board::board(&project).table(now).lines(layout))),
-        ("history", Box::new(|layout| history::history(&project, None, None).table(now).lines(layout))),
+        ("history", Box::new(|layout| history::history(&project, &[], None, None).table(now).lines(layout))),
         ("approval", Box::new(|layout| approval().tree(now).lines(layout))),
         ("waiting", Box::new(|layout| waiting::waiting(&project).table(now).lines(layout))),
         ("board-wide", Box::new(|layout| board::board(&project).wide(now).lines(layout))),
-        ("history-wide", Box::new(|layout| history::history(&project, None, None).wide(now).lines(layout))),
+        (
+            "history-wide",
+            Box::new(|layout| history::history(&project, &[], None, None).wide(now).lines(layout)),
+        ),
         ("waiting-wide", Box::new(|layout| waiting::waiting(&project).wide(now).lines(layout))),
         ("checkup", Box::new(|layout| checkup().table().lines(layout))),
         ("release", Box::new(|layout| status::of_release(&project, &release, &pods, now).lines(layout))),

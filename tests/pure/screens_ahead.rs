@@ -184,7 +184,7 @@ fn the_page_of_the_plugin_names_every_field_of_the_views() {
     let views = [
         ("Board", serde_json::to_value(board(&other))),
         ("Waiting", serde_json::to_value(waiting(&other))),
-        ("History", serde_json::to_value(history(&project, None, None))),
+        ("History", serde_json::to_value(history(&project, &[], None, None))),
         ("Explanation", serde_json::to_value(explained("shop-1.1.0", "prod"))),
         ("Plan", serde_json::to_value(plan(&project, &project.releases["shop-1.1.0"], now()))),
         ("Calendar", serde_json::to_value(november())),
@@ -199,6 +199,8 @@ fn the_page_of_the_plugin_names_every_field_of_the_views() {
             )),
         ),
         ("Diff", serde_json::to_value(between(&two[0], &two[1]))),
+        ("Report", serde_json::to_value(super::screens_of_records::reported())),
+        ("Delivery", serde_json::to_value(super::screens_of_records::delivered())),
         ("Checkup", serde_json::to_value(super::screens::checkup())),
         ("Lint", serde_json::to_value(super::screens_of_files::findings())),
         ("Versions", serde_json::to_value(super::screens_of_files::versions())),

@@ -42,6 +42,7 @@ mod lived_through;
 mod memory;
 mod outcomes;
 mod past_faults;
+mod plans;
 mod project;
 mod promoted_again;
 mod recalls;

@@ -104,6 +104,7 @@ fn main() -> ExitCode {
         plugin::changes::stories(),
         plugin::explaining::stories(),
         plugin::reading::stories(),
+        plugin::record::stories(),
         plugin::watching::stories(),
         plugin::checkup::stories(),
         plugin::intents::stories(),

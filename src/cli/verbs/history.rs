@@ -1,10 +1,11 @@
 //! `history`: the revisions of an environment or of a release.
 
-use crate::api::{Environment, Release};
+use crate::api::{Environment, RecordEntry, Release};
 use crate::cli::connection::Connection;
 use crate::cli::output::{self, Format};
 use crate::cli::reader::{checked, suggestion};
 use crate::view::history::history;
+use crate::view::record::entries;
 use anyhow::bail;
 use std::io::Write;
 use std::process::ExitCode;
@@ -27,10 +28,14 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
     let reader = arguments.connection.open(None).await?;
     let is_environment = reader.get::<Environment>(name).await?.is_some();
     let field = if is_environment { "environment" } else { "release" };
-    let found = reader.project(&format!("spec.{field}={name}"), Vec::new()).await?;
+    let selector = format!("spec.{field}={name}");
+    // A promotion that is deleted in between is in the record then.
+    let found = reader.project(&selector, Vec::new()).await?;
+    let (releases, environments) = reader.recorded().await?;
+    let recorded: Vec<RecordEntry> = entries(&releases, &environments).cloned().collect();
     let view = match is_environment {
-        true => history(&found, Some(&name.into()), None),
-        false => history(&found, None, Some(&name.into())),
+        true => history(&found, &recorded, Some(&name.into()), None),
+        false => history(&found, &recorded, None, Some(&name.into())),
     };
     if view.rows.is_empty() && !is_environment && reader.get::<Release>(name).await?.is_none() {
         let names = [reader.names::<Environment>().await?, reader.names::<Release>().await?].concat();

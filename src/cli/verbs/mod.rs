@@ -19,6 +19,8 @@ pub mod log;
 pub mod plan;
 pub mod promote;
 pub mod recall;
+pub mod record;
+pub mod report;
 pub mod rollback;
 pub mod status;
 pub mod version;

@@ -1,9 +1,11 @@
 //! A release: its content is captured once. Its status is then computed from the lanes that it passes.
 
+mod planning;
 mod promoted;
 pub mod stage;
 pub mod stages;
 pub mod summary;
+mod waits;
 
 pub use stages::consent;
 
@@ -20,6 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 use stage::Stage;
 use stages::stages;
 use summary::{Summary, summarise};
+use waits::timed;
 
 /// How long an unknown name or missing consent counts as not created yet.
 pub const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
@@ -125,7 +128,7 @@ fn waiting(
     };
     let wake = later(now, SignedDuration::from_secs(5));
     let wake_at = earliest((names_something_unknown && now < patience).then_some(patience), Some(wake));
-    Decision { report: write(world, stored, &summary, false, now), wake_at, ..Decision::default() }
+    Decision { report: write(world, unplanned(stored), &summary, false, now), wake_at, ..Decision::default() }
 }
 
 fn refused(
@@ -145,13 +148,18 @@ fn refused(
         true => Vec::new(),
         false => vec![Note { warning: true, reason: Reason::Refused, message: message.to_owned() }],
     };
-    let status = write(world, stored, &summary, false, now);
+    let status = write(world, unplanned(stored), &summary, false, now);
     // That the capture was given up cannot be observed again.
     let (memory, report) = match *reason == Reason::CaptureDeadlineExceeded {
         true => (status, None),
         false => (None, status),
     };
     Decision { memory, report, notes, ..Decision::default() }
+}
+
+/// The status of a release that is not promoted: nothing is said about its plan.
+fn unplanned(stored: ReleaseStatus) -> ReleaseStatus {
+    ReleaseStatus { planning: Vec::new(), ..stored }
 }
 
 fn report(world: &ReleaseWorld, mut status: ReleaseStatus, now: Timestamp) -> Decision<ReleaseStatus> {
@@ -162,10 +170,15 @@ fn report(world: &ReleaseWorld, mut status: ReleaseStatus, now: Timestamp) -> De
     let release = world.release.with_status(&status);
     let stages = stages(&world.project, &release, &status, now);
     let summary = summarise(&world.project, &stages);
-    status.environments = stages.iter().map(Stage::line).take(MOST_LINES).collect();
+    let before = std::mem::take(&mut status.environments);
+    status.environments =
+        stages.iter().map(|stage| timed(stage.line(), &before, now)).take(MOST_LINES).collect();
     status.summary = Some(conditions::cut(&line(&stages), 1024));
     let verified = summary.phase == ReleasePhase::Verified;
-    let wake_at = stages.iter().filter_map(|stage| stage.until).chain(deadline(&release, now)).min();
+    let (planning, late_at) = planning::faults(&world.project, &release, &stages, now);
+    status.planning = planning;
+    let times = stages.iter().filter_map(|stage| stage.until);
+    let wake_at = times.chain(deadline(&release, now)).chain(late_at).min();
     Decision { report: write(world, status, &summary, verified, now), wake_at, ..Decision::default() }
 }
 

@@ -121,6 +121,8 @@ impl Stage {
             revision: self.revision,
             promotion: self.promotion.clone(),
             until: self.until.map(|at| Time(seconds(at))),
+            since: None,
+            waits: Vec::new(),
         }
     }
 }

@@ -22,6 +22,7 @@ impl Calendar {
             (Kind::Freeze, "") => format!("frozen: {}", entry.name),
             (Kind::Freeze, environment) => format!("{environment} frozen: {}", entry.name),
             (Kind::Promotion, environment) => format!("{environment}: {} {}", entry.name, entry.details),
+            (Kind::Plan, environment) => format!("{environment}: {} planned", entry.name),
             (Kind::Planned, environment) => format!("{environment}: {} at the earliest", entry.name),
         };
         // The same entry keeps its identity when the file is made again.
@@ -33,7 +34,8 @@ impl Calendar {
             &stamp(entry.from),
         ];
         let uid = match entry.kind {
-            Kind::Planned => uid[..4].join("."),
+            // The time of a promotion that has not started may move.
+            Kind::Plan | Kind::Planned => uid[..4].join("."),
             Kind::Freeze | Kind::Window | Kind::Promotion => uid.join("."),
         };
         let mut event = Event::new();

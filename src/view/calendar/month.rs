@@ -24,7 +24,7 @@ impl Calendar {
             let Ok(next) = month.checked_add(1.month()) else { break };
             month = next;
         }
-        lines.push("F frozen  p promoted  + planned  w window".to_owned());
+        lines.push("F frozen  p promoted  P plan  + earliest  w window".to_owned());
         lines
     }
 
@@ -53,7 +53,13 @@ impl Calendar {
                 day(entry.from) <= date && date <= day(end.max(entry.from))
             })
         };
-        let marks = [(Kind::Freeze, 'F'), (Kind::Promotion, 'p'), (Kind::Planned, '+'), (Kind::Window, 'w')];
+        let marks = [
+            (Kind::Freeze, 'F'),
+            (Kind::Promotion, 'p'),
+            (Kind::Plan, 'P'),
+            (Kind::Planned, '+'),
+            (Kind::Window, 'w'),
+        ];
         marks.into_iter().find(|(kind, _)| is_on(*kind)).map_or(' ', |(_, mark)| mark)
     }
 }

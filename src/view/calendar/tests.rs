@@ -7,10 +7,11 @@ use serde_json::json;
 /// Prod with a window each morning, a promotion at 09:10, a release that waits for the next one, and a freeze.
 fn november() -> Calendar {
     let windows = json!([{ "schedule": "0 9 * * *", "duration": "1h" }]);
+    let planned = json!({ "environment": "prod", "at": "2026-11-05T09:30:00Z" });
     let mut project = project([
         environment("prod", json!({ "spec": { "windows": windows } })),
         release("shop-1.0.0", json!({ "status": { "phase": "Verified" } })),
-        release("shop-1.1.0", json!({})),
+        release("shop-1.1.0", json!({ "spec": { "change": { "plannedFor": [planned] } } })),
         promotion(
             "prod-shop-1.0.0",
             "shop-1.0.0",
@@ -42,6 +43,8 @@ fn a_month_has_its_windows_freezes_promotions_and_plans() {
     let planned: Vec<_> =
         of(Kind::Planned).map(|entry| (entry.from.to_string(), entry.name.as_str())).collect();
     assert_eq!(planned, [("2026-11-03T09:00:00Z".to_owned(), "shop-1.1.0")]);
+    let plans: Vec<_> = of(Kind::Plan).map(|entry| (entry.from.to_string(), entry.name.as_str())).collect();
+    assert_eq!(plans, [("2026-11-05T09:30:00Z".to_owned(), "shop-1.1.0")]);
     let frozen = of(Kind::Freeze).next().unwrap();
     assert_eq!((frozen.environment.as_str(), frozen.details.as_str()), ("", "sale"));
     assert!(calendar.entries.is_sorted());
@@ -55,7 +58,7 @@ fn the_grid_marks_what_matters_most_on_each_day() {
     assert_eq!(lines[0].trim(), "November 2026");
     // The first of November is a Sunday.
     assert_eq!(lines[2].trim(), "1w");
-    assert_eq!(lines[3], " 2p  3+  4w  5w  6w  7w  8w");
+    assert_eq!(lines[3], " 2p  3+  4w  5P  6w  7w  8w");
     assert_eq!(lines[6], "23w 24w 25w 26w 27F 28F 29w");
     assert!(november().months(&zone, layout(Some(20))).is_empty());
     // In a zone that is ahead, the freeze reaches into the day on which it ends.

@@ -2,7 +2,7 @@
 
 use super::{Changelog, Direction, Image, Version};
 use crate::api::{ChangeType, Risk};
-use crate::view::screen::{Branch, Cell, Layout, printable};
+use crate::view::screen::{Branch, Cell, Layout, markdown, printable};
 use crate::view::tone::Tone;
 use std::fmt::Write;
 
@@ -67,25 +67,25 @@ impl Changelog {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "{line}");
         };
-        line(format!("# {} {}", escaped(&self.application), escaped(&self.version)));
-        line(format!("\nEnvironment {}: {}.", escaped(&self.environment), escaped(&self.sentence())));
+        line(format!("# {} {}", markdown(&self.application), markdown(&self.version)));
+        line(format!("\nEnvironment {}: {}.", markdown(&self.environment), markdown(&self.sentence())));
         for version in &self.versions {
-            line(format!("\n## {}\n", escaped(&version.version)));
+            line(format!("\n## {}\n", markdown(&version.version)));
             let about = &version.change.description;
             if let Some(summary) = &about.summary {
-                line(format!("{}\n", escaped(summary)));
+                line(format!("{}\n", markdown(summary)));
             }
             for (name, value) in version.facts() {
-                line(format!("- {name}: {}", escaped(&value)));
+                line(format!("- {name}: {}", markdown(&value)));
             }
             for link in &about.links {
-                line(format!("- [{}](<{}>)", escaped(&link.title), address(&link.url)));
+                line(format!("- [{}](<{}>)", markdown(&link.title), address(&link.url)));
             }
         }
         if !self.images.is_empty() {
             line("\n## Images\n\n| Image | Change |\n|---|---|".to_owned());
             for image in &self.images {
-                line(format!("| {} | {} |", escaped(&image.name), escaped(&image.change())));
+                line(format!("| {} | {} |", markdown(&image.name), markdown(&image.change())));
             }
         }
         if let Some(objects) = &self.objects {
@@ -93,13 +93,13 @@ impl Changelog {
                 true => format!("{} compared them in {}:", objects.promotion, objects.environment),
                 false => format!("Changed by {} in {}:", objects.promotion, objects.environment),
             };
-            line(format!("\n## Objects\n\n{}\n", escaped(&of)));
+            line(format!("\n## Objects\n\n{}\n", markdown(&of)));
             for object in &objects.changes {
-                line(format!("- {} {} {}", object.action, escaped(&object.kind), escaped(&object.name)));
+                line(format!("- {} {} {}", object.action, markdown(&object.kind), markdown(&object.name)));
             }
         }
         for note in &self.notes {
-            line(format!("\n> {}", escaped(note)));
+            line(format!("\n> {}", markdown(note)));
         }
         text
     }
@@ -161,15 +161,6 @@ impl Version {
         }
         facts
     }
-}
-
-/// Text without a meaning in Markdown, on one line.
-fn escaped(text: &str) -> String {
-    let text = printable(text);
-    let is_mark = |character: char| "\\`*_[]<>#|~!&".contains(character);
-    text.chars()
-        .flat_map(|character| is_mark(character).then_some('\\').into_iter().chain([character]))
-        .collect()
 }
 
 /// An address that cannot end the link that it is in.

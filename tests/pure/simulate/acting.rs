@@ -32,7 +32,9 @@ impl Store {
                 Ok(false)
             }
             Action::DeletePromotion { name, uid, .. } => {
-                if self.promotions.get(name).is_some_and(|found| found.metadata.uid.as_ref() == Some(uid)) {
+                let found = self.promotions.get(name).cloned();
+                if let Some(promotion) = found.filter(|found| found.metadata.uid.as_ref() == Some(uid)) {
+                    self.record(&promotion);
                     self.promotions.remove(name);
                 }
                 Ok(false)

@@ -4,14 +4,15 @@ use super::run::{Event, Run};
 use super::store::Store;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use towpath::api::Condition;
+use towpath::api::{Condition, Record};
 
 /// Everything that is left, by object.
 pub fn of(store: &Store) -> BTreeMap<String, String> {
     let mut end = BTreeMap::new();
     for (name, release) in &store.releases {
         let status = release.status.clone().unwrap_or_default();
-        let text = format!("{:?} {:?} {}", status.phase, status.summary, words(&status.conditions));
+        let record = recorded(&status.record);
+        let text = format!("{:?} {:?} {} {record}", status.phase, status.summary, words(&status.conditions));
         end.insert(format!("release {name}"), text);
     }
     for (name, environment) in &store.environments {
@@ -23,7 +24,8 @@ pub fn of(store: &Store) -> BTreeMap<String, String> {
                 format!("{:?} {:?} {:?} {:?}", lane.current, lane.last_verified, lane.active, lane.waiting)
             })
             .collect();
-        let text = format!("{:?} {} {lanes:?}", status.summary, words(&status.conditions));
+        let record = recorded(&status.record);
+        let text = format!("{:?} {} {lanes:?} {record}", status.summary, words(&status.conditions));
         end.insert(format!("environment {name}"), text);
     }
     for (name, promotion) in &store.promotions {
@@ -58,6 +60,11 @@ pub fn of(store: &Store) -> BTreeMap<String, String> {
         }
     }
     end
+}
+
+fn recorded(record: &Record) -> String {
+    let entries = record.values().map(|entry| format!("{} {}", entry.promotion, entry.phase));
+    entries.collect::<Vec<_>>().join(", ")
 }
 
 fn words(conditions: &[Condition]) -> String {

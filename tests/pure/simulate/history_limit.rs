@@ -7,7 +7,7 @@ use super::scenarios::{environment, settled, shop};
 use super::store::Store;
 use jiff::Timestamp;
 use serde_json::json;
-use towpath::api::PromotionPhase;
+use towpath::api::{PromotionPhase, Record};
 
 fn shortest(store: &mut Store, now: Timestamp) {
     environment(store, "prod", json!({ "historyLimit": 1 }), now);
@@ -67,4 +67,35 @@ fn a_release_that_fails_after_the_same_one_ran_twice_goes_back_to_that_one() {
     let run = settled(shortest, &[first, second, third, fourth, fifth, AGAIN, sixth, back]);
     assert_eq!(promotion(&run, "prod-shop-6.0.0-rollback"), PromotionPhase::Verified);
     assert_eq!(image(&run, "web"), "web-4", "{}", run.log.join("\n"));
+}
+
+/// Release 2.0.0 is pruned, as GitOps tools do when the next one takes its place in the repository.
+#[test]
+fn what_history_forgets_stays_in_the_record() {
+    let [first, second, third, fourth, fifth] = VERIFIED;
+    let pruned: Event =
+        (1900, "release 2.0.0 is pruned", |store, _| drop(store.releases.remove("shop-2.0.0")));
+    let events = [first, second, pruned, third, fourth, fifth];
+    let run = settled(shortest, &events);
+    let recorded = |record: Record| -> Vec<String> {
+        record.into_values().map(|entry| format!("{} {}", entry.promotion, entry.phase)).collect()
+    };
+    let environment = run.store.environments["prod"].status.clone().unwrap();
+    assert_eq!(recorded(environment.record), ["prod-shop-2.0.0 Verified"]);
+    let of_release = |version: &str| {
+        let release = run.store.releases[&format!("shop-{version}")].status.clone().unwrap();
+        recorded(release.record)
+    };
+    assert_eq!(of_release("3.0.0"), ["prod-shop-3.0.0 Verified"]);
+    for version in ["1.0.0", "4.0.0", "5.0.0"] {
+        let name = format!("prod-shop-{version}");
+        assert!(
+            run.store.promotions.contains_key(&name),
+            "{name} is a rollback target\n{}",
+            run.log.join("\n")
+        );
+        assert!(of_release(version).is_empty(), "{name}");
+    }
+    comparison::same_after_a_crash("the record", shortest, &events);
+    comparison::same_in_any_order("the record", shortest, &events);
 }

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use towpath::api::{
     Approval, ApprovalDecision, ApprovalSpec, CachedRelease, Environment, EnvironmentSpec, EnvironmentStatus,
-    KindRef, Promotion, PromotionSpec, PromotionStatus, Recall, RecallSpec, RecallStatus, Release,
-    ReleaseSpec, ReleaseStatus, RollbackPolicySpec, UserInfo,
+    KindRef, Promotion, PromotionSpec, PromotionStatus, Recall, RecallSpec, RecallStatus, RecordEntry,
+    Release, ReleaseSpec, ReleaseStatus, RollbackPolicySpec, UserInfo,
 };
 use towpath::content::{Digested, ObjectKey};
 use towpath::decide::decision::{Decision, Question, Target};
@@ -236,11 +236,16 @@ impl Store {
         match (key, status) {
             (Key::Release(name), Status::Release(status)) => {
                 let Some(release) = self.releases.get_mut(name) else { return false };
-                Arc::make_mut(release).status = Some(again(status.as_ref()));
+                let record = release.status.as_ref().map(|status| status.record.clone());
+                let status = ReleaseStatus { record: record.unwrap_or_default(), ..again(status.as_ref()) };
+                Arc::make_mut(release).status = Some(status);
             }
             (Key::Environment(name), Status::Environment(status)) => {
                 let Some(environment) = self.environments.get_mut(name) else { return false };
-                Arc::make_mut(environment).status = Some(again(status.as_ref()));
+                let record = environment.status.as_ref().map(|status| status.record.clone());
+                let status =
+                    EnvironmentStatus { record: record.unwrap_or_default(), ..again(status.as_ref()) };
+                Arc::make_mut(environment).status = Some(status);
             }
             (Key::Promotion(name), Status::Promotion(status)) => {
                 let Some(promotion) = self.promotions.get_mut(name) else { return false };
@@ -253,6 +258,24 @@ impl Store {
             _ => panic!("a status of another kind for {key:?}"),
         }
         true
+    }
+}
+
+impl Store {
+    /// As `act::history` records a promotion that is deleted.
+    pub fn record(&mut self, promotion: &Promotion) {
+        if promotion.spec.dry_run {
+            return;
+        }
+        let entry = RecordEntry::from(promotion);
+        let release = self.releases.get_mut(entry.release.as_str()).map(Arc::make_mut);
+        let environment = self.environments.get_mut(entry.environment.as_str()).map(Arc::make_mut);
+        let record = match (release, environment) {
+            (Some(release), _) => &mut release.status.get_or_insert_default().record,
+            (None, Some(environment)) => &mut environment.status.get_or_insert_default().record,
+            (None, None) => return,
+        };
+        record.insert(entry.key(), entry);
     }
 }
 

@@ -8,6 +8,7 @@ pub mod intents;
 pub mod older;
 pub mod questions;
 pub mod reading;
+pub mod record;
 pub mod shells;
 pub mod watching;
 

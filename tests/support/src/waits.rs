@@ -35,6 +35,15 @@ impl Project {
         .await
     }
 
+    /// Waits until one of our objects does not exist any more.
+    pub async fn until_gone(&self, plural: &str, name: &str) -> Result<()> {
+        let path = self.path(plural, name);
+        eventually(&format!("{plural} {name}: is gone"), SOON, async || {
+            Ok(self.get(&path).await?.is_none().then_some(()))
+        })
+        .await
+    }
+
     /// Waits until a promotion has ended, and demands how.
     pub async fn ended(&self, name: &str, phase: &str) -> Result<Value> {
         self.ended_within(SOON, name, phase).await

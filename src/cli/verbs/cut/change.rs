@@ -1,6 +1,8 @@
 //! What a release says about its change: from flags, and from answers on a terminal.
 
-use crate::api::{ChangeDescription, ChangeType, Link, NotBefore, ReleaseChange, Risk};
+use crate::api::{
+    ChangeDescription, ChangeType, EnvironmentName, Link, NotBefore, PlannedStart, ReleaseChange, Risk,
+};
 use crate::cli::question::{answer, can_ask};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -33,6 +35,9 @@ pub struct Described {
     /// Earliest start in an environment, as ENVIRONMENT=TIME, with a time such as 2026-11-03T08:00:00Z. Can be repeated.
     #[arg(long, value_name = "ENVIRONMENT=TIME", value_parser = not_before)]
     not_before: Vec<NotBefore>,
+    /// Planned start in an environment, as ENVIRONMENT=TIME. It is no gate: the calendar shows it. Can be repeated.
+    #[arg(long, value_name = "ENVIRONMENT=TIME", value_parser = planned_for)]
+    planned_for: Vec<PlannedStart>,
     /// Time after which the release is promoted to no further environment.
     #[arg(long, value_name = "TIME")]
     deadline: Option<Timestamp>,
@@ -76,10 +81,20 @@ fn link(text: &str) -> Result<Link, String> {
 }
 
 fn not_before(text: &str) -> Result<NotBefore, String> {
+    let (environment, at) = start(text)?;
+    Ok(NotBefore { environment, at })
+}
+
+fn planned_for(text: &str) -> Result<PlannedStart, String> {
+    let (environment, at) = start(text)?;
+    Ok(PlannedStart { environment, at })
+}
+
+fn start(text: &str) -> Result<(EnvironmentName, Time), String> {
     let rule = || "write it as ENVIRONMENT=TIME, as in prod=2026-11-03T08:00:00Z".to_owned();
     let (environment, at) = text.split_once('=').ok_or_else(rule)?;
     let at: Timestamp = at.parse().map_err(|_| rule())?;
-    Ok(NotBefore { environment: environment.into(), at: Time(at) })
+    Ok((environment.into(), Time(at)))
 }
 
 impl Described {
@@ -99,6 +114,7 @@ impl Described {
         let change = ReleaseChange {
             type_: self.type_.unwrap_or_default(),
             not_before: self.not_before.clone(),
+            planned_for: self.planned_for.clone(),
             deadline: self.deadline.map(Time),
             drops: self.drops.clone(),
             reversible: !self.irreversible,

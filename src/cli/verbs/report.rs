@@ -1,0 +1,87 @@
+//! `report`: what happened to a release, or the delivery figures of a project.
+
+use super::record::objects;
+use crate::cli::connection::Connection;
+use crate::cli::output::{self, Format};
+use crate::cli::reader::{checked, suggestion};
+use crate::view::report::delivery::delivery;
+use crate::view::report::report;
+use anyhow::bail;
+use clap::ValueEnum;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Show what happened to a release: its way through the environments, waits, incidents and events. Without a release, show the delivery
+/// figures of the project.
+///
+/// The figures are those of DORA, per application and environment: deployments, lead time for changes, change failure rate, failed deployment
+/// recovery time and rework rate.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Name of a release.
+    release: Option<String>,
+    /// Days that the delivery figures are about.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(i64).range(1..=3650), conflicts_with = "release")]
+    days: i64,
+    /// Application of the delivery figures. Can be repeated, or a list with commas. Default: all.
+    #[arg(short, long = "app", value_delimiter = ',', conflicts_with = "release")]
+    applications: Vec<String>,
+    #[command(flatten)]
+    connection: Connection,
+    /// Format of the output.
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Shown,
+}
+
+/// The format of the output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Shown {
+    /// Tables that fit the terminal.
+    #[default]
+    Table,
+    /// JSON.
+    Json,
+    /// YAML.
+    Yaml,
+    /// Markdown, of a release.
+    Markdown,
+}
+
+/// Runs the verb.
+pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let format = match arguments.output {
+        Shown::Table | Shown::Markdown => Format::Table,
+        Shown::Json => Format::Json,
+        Shown::Yaml => Format::Yaml,
+    };
+    let reader = arguments.connection.open(None).await?;
+    let objects = objects(&reader).await?;
+    let Some(name) = &arguments.release else {
+        if arguments.output == Shown::Markdown {
+            bail!("--output markdown needs a release: delivery figures are a table, JSON or YAML");
+        }
+        let view = delivery(&objects, &arguments.applications, arguments.days, reader.now());
+        if view.rows.is_empty() && format.is_table() {
+            writeln!(out, "Nothing was deployed in the last {} days.", view.days)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        output::write(out, format, "Delivery", &view, || view.table(), [])?;
+        if view.incomplete && format.is_table() {
+            writeln!(out, "Older promotions were dropped from the record: the figures may be incomplete.")?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    let name = checked(name.strip_prefix("release/").unwrap_or(name))?;
+    let names: Vec<String> = objects.releases.iter().filter_map(|it| it.metadata.name.clone()).collect();
+    let found = objects.releases.iter().find(|release| release.metadata.name.as_deref() == Some(name));
+    let Some(release) = found else {
+        bail!("namespace {} has no release {name}{}", reader.project, suggestion(name, &names));
+    };
+    let view = report(&objects, release, reader.now());
+    if arguments.output == Shown::Markdown {
+        out.write_all(view.markdown().as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    output::write_lines(out, format, "Report", &view, |layout| view.lines(layout), [])?;
+    Ok(ExitCode::SUCCESS)
+}

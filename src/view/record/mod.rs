@@ -1,0 +1,287 @@
+//! The record of a project: one event for each thing that people and the controller did, from the objects and from what is left of
+//! promotions that the history limit has deleted.
+//!
+//! Invariant: the events of a promotion follow from its [`RecordEntry`], so they are the same before and after it is deleted.
+
+pub mod chain;
+pub mod log;
+
+use crate::api::{
+    Approved, ChangeFreeze, Environment, EnvironmentName, Meta, Promotion, PromotionKind, Recall,
+    RecordEntry, Release,
+};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use serde::{Deserialize, Serialize};
+
+/// The objects of a project that the record is made of.
+#[derive(Clone, Debug, Default)]
+pub struct Objects {
+    /// Releases.
+    pub releases: Vec<Release>,
+    /// Environments.
+    pub environments: Vec<Environment>,
+    /// Promotions.
+    pub promotions: Vec<Promotion>,
+    /// Recalls.
+    pub recalls: Vec<Recall>,
+    /// Freezes.
+    pub freezes: Vec<ChangeFreeze>,
+}
+
+/// One event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    /// When it happened, in whole seconds.
+    pub at: Timestamp,
+    /// UID of the object and what happened to it. No two events of a cluster have the same one.
+    pub id: String,
+    /// What happened.
+    pub event: Kind,
+    /// Name of the application.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<String>,
+    /// Name of the environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<EnvironmentName>,
+    /// Name of the release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
+    /// Version of the release or, of a rollback, of the content that it restored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Name of the Promotion, Recall or ChangeFreeze.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Whether the promotion is a rollback.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rollback: bool,
+    /// Number of the revision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<i64>,
+    /// SHA-256 of what was written, in hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// The user who did it; `towpath` if the controller did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// How it ended, or a reason in one word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+    /// Details in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Kind {
+    /// A Release was created.
+    ReleaseCreated,
+    /// A promotion or rollback was requested.
+    Requested,
+    /// A user approved it.
+    Approved,
+    /// A user rejected it.
+    Rejected,
+    /// It passed closed gates.
+    Overridden,
+    /// It started to write.
+    Started,
+    /// All workloads were rolled out.
+    RolledOut,
+    /// It ended.
+    Ended,
+    /// A Recall was created.
+    Recalled,
+    /// A ChangeFreeze was created or changed.
+    Frozen,
+    /// Older entries of the record were dropped: the message says how many.
+    Dropped,
+}
+
+impl Event {
+    fn new(at: Timestamp, uid: &str, kind: Kind) -> Self {
+        Self {
+            at: Timestamp::from_second(at.as_second()).unwrap_or(at),
+            id: format!("{uid}/{kind:?}"),
+            event: kind,
+            application: None,
+            environment: None,
+            release: None,
+            version: None,
+            name: None,
+            rollback: false,
+            revision: None,
+            digest: None,
+            by: None,
+            result: None,
+            message: None,
+        }
+    }
+}
+
+/// All events, oldest first.
+pub fn events(objects: &Objects) -> Vec<Event> {
+    let live: Vec<RecordEntry> = recorded_now(&objects.promotions);
+    let is_live = |entry: &&RecordEntry| live.iter().any(|other| other.uid == entry.uid);
+    let recorded: Vec<&RecordEntry> =
+        entries(&objects.releases, &objects.environments).filter(|entry| !is_live(entry)).collect();
+    let mut events: Vec<Event> =
+        recorded.into_iter().chain(&live).flat_map(of_promotion).chain(of_others(objects)).collect();
+    events.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+    events
+}
+
+/// The entries that promotions would leave if they were deleted now. A dry run leaves none.
+pub fn recorded_now(promotions: &[Promotion]) -> Vec<RecordEntry> {
+    promotions.iter().filter(|promotion| !promotion.spec.dry_run).map(RecordEntry::from).collect()
+}
+
+/// The entries of promotions that were deleted.
+pub fn entries<'a>(
+    releases: &'a [Release],
+    environments: &'a [Environment],
+) -> impl Iterator<Item = &'a RecordEntry> {
+    let of_releases = releases.iter().filter_map(|release| release.status.as_ref());
+    let of_environments = environments.iter().filter_map(|environment| environment.status.as_ref());
+    let of_releases = of_releases.flat_map(|status| status.record.values());
+    of_releases.chain(of_environments.flat_map(|status| status.record.values()))
+}
+
+/// What happened in a promotion.
+fn of_promotion(entry: &RecordEntry) -> Vec<Event> {
+    let event = |at: Timestamp, kind: Kind| Event {
+        application: entry.application.as_ref().map(ToString::to_string),
+        environment: Some(entry.environment.clone()),
+        release: Some(entry.release.to_string()),
+        version: entry.version.clone(),
+        name: Some(entry.promotion.clone()),
+        rollback: entry.kind == PromotionKind::Rollback,
+        revision: entry.revision,
+        ..Event::new(at, &entry.uid, kind)
+    };
+    let timed = |at: &Option<Time>, kind: Kind| at.as_ref().map(|at| event(at.0, kind));
+    let by = entry.requested_by.clone().unwrap_or_else(|| "towpath".to_owned());
+    let requested = Event {
+        by: Some(by.clone()),
+        result: entry.cause.clone(),
+        message: entry.request.clone(),
+        // They are not known from the beginning.
+        application: None,
+        revision: None,
+        version: None,
+        ..event(entry.created_at.0, Kind::Requested)
+    };
+    let overridden = entry.overridden.as_ref().zip(entry.started_at.as_ref()).map(|(gates, at)| Event {
+        by: Some(by.clone()),
+        message: Some(gates.clone()),
+        ..event(at.0, Kind::Overridden)
+    });
+    let decided = |one: &Approved, kind: Kind| {
+        let decided = event(one.at.as_ref().map_or(entry.created_at.0, |at| at.0), kind);
+        let id = format!("{}/{}", decided.id, one.by);
+        Event { id, by: Some(one.by.clone()), message: one.comment.clone(), revision: None, ..decided }
+    };
+    let started =
+        timed(&entry.started_at, Kind::Started).map(|it| Event { digest: entry.digest.clone(), ..it });
+    let ended = timed(&entry.finished_at, Kind::Ended).map(|it| Event {
+        result: Some(entry.phase.clone()),
+        message: Some(ending(entry)),
+        ..it
+    });
+    let mut events = vec![requested];
+    events.extend(entry.approved.iter().map(|one| decided(one, Kind::Approved)));
+    events.extend(entry.rejected.iter().map(|one| decided(one, Kind::Rejected)));
+    events.extend(overridden);
+    events.extend(started);
+    events.extend(timed(&entry.rolled_out_at, Kind::RolledOut));
+    events.extend(ended);
+    events
+}
+
+/// How a promotion ended: its reason and message, and the checks and tests that did not pass.
+fn ending(entry: &RecordEntry) -> String {
+    let reason = entry.reason.as_ref().filter(|reason| **reason != entry.phase);
+    let words: Vec<&str> = reason.into_iter().chain(&entry.message).map(String::as_str).collect();
+    let results = entry.checks.iter().map(|one| ("check", one));
+    let results = results.chain(entry.tests.iter().map(|one| ("test", one)));
+    let bad = results.filter(|(_, one)| !matches!(one.result.as_str(), "Passed" | "Skipped" | ""));
+    let bad: Vec<String> = bad.map(|(what, one)| format!("{what} {}: {}", one.name, one.result)).collect();
+    [vec![words.join(": ")], bad].concat().join("; ")
+}
+
+/// What happened to releases, recalls and freezes.
+fn of_others(objects: &Objects) -> impl Iterator<Item = Event> + use<'_> {
+    let releases = objects.releases.iter().flat_map(|release| {
+        let status = release.status.as_ref();
+        let dropped = status.and_then(|status| status.record_dropped.zip(status.record.values().next()));
+        let dropped = dropped.map(|(count, oldest)| {
+            let name = release.metadata.name.clone();
+            Event { release: name, ..left_out(&release.metadata, count, oldest) }
+        });
+        [Some(of_release(release)), dropped]
+    });
+    let environments = objects.environments.iter().map(|environment| {
+        let status = environment.status.as_ref()?;
+        let (count, oldest) = status.record_dropped.zip(status.record.values().next())?;
+        Some(left_out(&environment.metadata, count, oldest))
+    });
+    let recalls = objects.recalls.iter().map(|recall| Event {
+        application: Some(recall.spec.application.to_string()),
+        name: Some(recall.name().to_owned()),
+        by: recall.spec.author.as_ref().map(|user| user.username.clone()),
+        message: Some(format!("{}: {}", recall.spec.digests.join(", "), recall.spec.reason)),
+        ..Event::new(recall.created(), recall.uid(), Kind::Recalled)
+    });
+    let freezes = objects.freezes.iter().map(|freeze| {
+        let spec = &freeze.spec;
+        let names: Vec<&str> = spec.environments.iter().map(|name| name.as_str()).collect();
+        let which = if names.is_empty() { "all environments".to_owned() } else { names.join(", ") };
+        Event {
+            // A freeze can be changed: each version of it is an event.
+            id: format!(
+                "{}/Frozen/{}",
+                freeze.metadata.uid.as_deref().unwrap_or_default(),
+                freeze.metadata.generation.unwrap_or(1)
+            ),
+            name: freeze.metadata.name.clone(),
+            message: Some(format!("{which} from {} to {}: {}", spec.from.0, spec.to.0, spec.reason)),
+            ..of_object(&freeze.metadata, Kind::Frozen)
+        }
+    });
+    releases.chain(environments).flatten().chain(recalls).chain(freezes)
+}
+
+fn of_object(metadata: &ObjectMeta, kind: Kind) -> Event {
+    let created = metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |at| at.0);
+    Event::new(created, metadata.uid.as_deref().unwrap_or_default(), kind)
+}
+
+fn of_release(release: &Release) -> Event {
+    let spec = &release.spec;
+    Event {
+        application: Some(spec.application.to_string()),
+        release: release.metadata.name.clone(),
+        version: Some(spec.version.clone()),
+        by: spec.requested_by.as_ref().map(|user| user.username.clone()),
+        message: spec.change.as_ref().and_then(|change| change.description.summary.clone()),
+        ..of_object(&release.metadata, Kind::ReleaseCreated)
+    }
+}
+
+/// That the record of an object has lost its oldest entries.
+fn left_out(metadata: &ObjectMeta, count: i64, oldest: &RecordEntry) -> Event {
+    let event = of_object(metadata, Kind::Dropped);
+    Event {
+        at: Event::new(oldest.created_at.0, "", Kind::Dropped).at,
+        id: format!("{}/{count}", event.id),
+        name: metadata.name.clone(),
+        message: Some(format!("{count} older promotions are not in the record any more")),
+        ..event
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,239 @@
+//! Delivery figures of a project, as DORA defines them, per application and environment.
+//!
+//! ```text
+//!   deployment                a promotion that started to write
+//!   lead time for changes     median from the creation of the release until it was first verified
+//!   change failure rate       deployments that failed or were rolled back / deployments
+//!   failed deployment         median until a verified revision ran: from the start of such a deployment, or from the
+//!   recovery time             request to roll back one that was verified
+//!   rework rate               deployments of type Emergency, and those that follow a failed one / deployments
+//! ```
+
+use super::{has_failed, impaired_since, length, promotions, restored_after, rollback_of};
+use crate::api::{ChangeType, EnvironmentName, PromotionKind, PromotionPhase, RecordEntry};
+use crate::view::record::Objects;
+use crate::view::screen::{Cell, Table};
+use crate::view::times;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The bars of a sparkline, from none to the most.
+const BARS: [char; 8] = ['.', '▁', '▂', '▃', '▄', '▅', '▆', '▇'];
+/// Most bars of a sparkline.
+const MOST_BARS: i64 = 10;
+
+/// The figures of a project.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Delivery {
+    /// Start of the period.
+    pub from: Timestamp,
+    /// End of the period.
+    pub to: Timestamp,
+    /// Length of the period in days.
+    pub days: i64,
+    /// Whether older promotions were dropped from the record, so that some may be missing here.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub incomplete: bool,
+    /// One row for each application and environment with a deployment in the period.
+    pub rows: Vec<Figures>,
+}
+
+/// The figures of one application in one environment.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Figures {
+    /// Name of the application.
+    pub application: String,
+    /// Name of the environment.
+    pub environment: EnvironmentName,
+    /// Number of deployments.
+    pub deployments: usize,
+    /// Deployments per day.
+    pub deployment_frequency: f64,
+    /// Median in seconds. Absent if no release with a known creation was verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lead_time: Option<i64>,
+    /// Number of deployments that failed or were rolled back.
+    pub failed: usize,
+    /// Their share of the deployments, from 0 to 1.
+    pub change_failure_rate: f64,
+    /// Median in seconds. Absent if none was repaired.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery_time: Option<i64>,
+    /// Number of deployments that repaired something.
+    pub rework: usize,
+    /// Their share of the deployments, from 0 to 1.
+    pub rework_rate: f64,
+    /// Deployments per bar, oldest first: at most ten bars of equal length, each of one day at least.
+    pub trend: Vec<usize>,
+}
+
+/// The figures of the days before `now`. `applications`: empty for all.
+pub fn delivery(objects: &Objects, applications: &[String], days: i64, now: Timestamp) -> Delivery {
+    let from = now.checked_sub(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MIN);
+    let all = promotions(objects);
+    let mut lanes: BTreeMap<(String, EnvironmentName), Vec<&RecordEntry>> = BTreeMap::new();
+    for entry in &all {
+        let Some(application) = entry.application.as_ref().map(ToString::to_string) else { continue };
+        if applications.is_empty() || applications.contains(&application) {
+            lanes.entry((application, entry.environment.clone())).or_default().push(entry);
+        }
+    }
+    let created: BTreeMap<&str, Timestamp> = objects
+        .releases
+        .iter()
+        .filter_map(|release| {
+            let name = release.metadata.name.as_deref()?;
+            Some((name, release.metadata.creation_timestamp.as_ref()?.0))
+        })
+        .collect();
+    let period = Period { from, to: now, days };
+    let rows = lanes.into_iter().filter_map(|((application, environment), entries)| {
+        figures(application, environment, &entries, &created, &period)
+    });
+    let of_releases = objects.releases.iter().filter_map(|it| it.status.as_ref()?.record_dropped);
+    let of_environments = objects.environments.iter().filter_map(|it| it.status.as_ref()?.record_dropped);
+    let incomplete = of_releases.chain(of_environments).any(|dropped| dropped > 0);
+    Delivery { from, to: now, days, incomplete, rows: rows.collect() }
+}
+
+/// The days that count.
+struct Period {
+    from: Timestamp,
+    to: Timestamp,
+    days: i64,
+}
+
+impl Period {
+    fn holds(&self, at: Timestamp) -> bool {
+        self.from < at && at <= self.to
+    }
+
+    /// Deployments per bar.
+    fn trend(&self, starts: &[Timestamp]) -> Vec<usize> {
+        let bars = self.days.clamp(1, MOST_BARS);
+        let whole = length(self.from, self.to).max(1);
+        let mut trend = vec![0; usize::try_from(bars).unwrap_or(1)];
+        for start in starts {
+            let nth = length(self.from, *start).saturating_sub(1).saturating_mul(bars) / whole;
+            if let Some(bar) = usize::try_from(nth).ok().and_then(|nth| trend.get_mut(nth)) {
+                *bar += 1;
+            }
+        }
+        trend
+    }
+}
+
+fn figures(
+    application: String,
+    environment: EnvironmentName,
+    lane: &[&RecordEntry],
+    created: &BTreeMap<&str, Timestamp>,
+    period: &Period,
+) -> Option<Figures> {
+    let promoted = lane.iter().copied().filter(|entry| entry.kind == PromotionKind::Promote);
+    let mut deployed: Vec<(Timestamp, &RecordEntry)> =
+        promoted.filter_map(|entry| Some((entry.started_at.as_ref()?.0, entry))).collect();
+    deployed.sort_by_key(|(start, entry)| (*start, entry.revision));
+    let is_failure = |entry: &RecordEntry| has_failed(entry) || rollback_of(entry, lane).is_some();
+    // What follows a failed deployment repairs it, whenever that one was.
+    let follows: BTreeSet<&str> = deployed
+        .windows(2)
+        .filter_map(|pair| match pair {
+            [(_, before), (_, after)] if is_failure(before) => Some(after.uid.as_str()),
+            _ => None,
+        })
+        .collect();
+    deployed.retain(|(start, _)| period.holds(*start));
+    let count = deployed.len();
+    if count == 0 {
+        return None;
+    }
+    let starts: Vec<Timestamp> = deployed.iter().map(|(start, _)| *start).collect();
+    let failures: Vec<&(Timestamp, &RecordEntry)> =
+        deployed.iter().filter(|(_, entry)| is_failure(entry)).collect();
+    let is_rework = |entry: &RecordEntry| {
+        entry.change_type == Some(ChangeType::Emergency) || follows.contains(entry.uid.as_str())
+    };
+    let rework = deployed.iter().filter(|(_, entry)| is_rework(entry)).count();
+    // A release that is promoted again is no new change, and an earlier release may have had the same name.
+    let is_first = |entry: &RecordEntry| {
+        let is_verified = |it: &RecordEntry| it.phase == PromotionPhase::Verified.as_str();
+        let mut same = lane.iter().filter(|other| {
+            other.kind == PromotionKind::Promote && other.release == entry.release && is_verified(other)
+        });
+        is_verified(entry) && same.next().is_some_and(|first| first.uid == entry.uid)
+    };
+    let lead = deployed.iter().filter(|(_, entry)| is_first(entry)).filter_map(|(_, entry)| {
+        let created = created.get(entry.release.as_str()).filter(|at| **at <= entry.created_at.0)?;
+        Some(length(*created, entry.finished_at.as_ref()?.0))
+    });
+    let recovery = failures.iter().filter_map(|(_, entry)| {
+        let since = impaired_since(entry, rollback_of(entry, lane))?;
+        Some(length(since, restored_after(entry, lane)?.finished_at.as_ref()?.0))
+    });
+    Some(Figures {
+        deployments: count,
+        deployment_frequency: share(count, usize::try_from(period.days).unwrap_or(1)),
+        lead_time: median(lead.collect()),
+        failed: failures.len(),
+        change_failure_rate: share(failures.len(), count),
+        recovery_time: median(recovery.collect()),
+        rework,
+        rework_rate: share(rework, count),
+        trend: period.trend(&starts),
+        application,
+        environment,
+    })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of deployments")]
+fn share(part: usize, whole: usize) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+/// The middle value; of an even number, the mean of the two in the middle.
+fn median(mut values: Vec<i64>) -> Option<i64> {
+    values.sort_unstable();
+    let upper = *values.get(values.len() / 2)?;
+    match values.len() % 2 {
+        0 => Some(values.get(values.len() / 2 - 1).map_or(upper, |lower| lower.midpoint(upper))),
+        _ => Some(upper),
+    }
+}
+
+impl Delivery {
+    /// The figures as a table.
+    pub fn table(&self) -> Table {
+        let headings =
+            ["APPLICATION", "IN", "DEPLOYED", "LEAD TIME", "FAILED", "RECOVERY", "REWORK", "TREND"];
+        let mut table = Table::new(&headings, "");
+        let length = |seconds: Option<i64>| {
+            seconds.map_or_else(|| "-".to_owned(), |it| times::length(SignedDuration::from_secs(it)))
+        };
+        let percent = |share: f64| format!("{:.0}%", share * 100.0);
+        for row in &self.rows {
+            let cells = [
+                row.application.clone(),
+                row.environment.to_string(),
+                row.deployments.to_string(),
+                length(row.lead_time),
+                percent(row.change_failure_rate),
+                length(row.recovery_time),
+                percent(row.rework_rate),
+                sparkline(&row.trend),
+            ];
+            table.row(cells.iter().map(Cell::plain).collect(), "");
+        }
+        table
+    }
+}
+
+/// One bar for each number.
+fn sparkline(trend: &[usize]) -> String {
+    let most = trend.iter().copied().max().unwrap_or_default().max(1);
+    let bar = |count: &usize| BARS[(count * (BARS.len() - 1)).div_ceil(most).min(BARS.len() - 1)];
+    trend.iter().map(bar).collect()
+}
