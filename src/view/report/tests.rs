@@ -241,3 +241,30 @@ fn a_report_says_who_was_waited_for_and_what_was_repaired() {
         assert!(text.contains(words), "{words}\n{text}");
     }
 }
+
+/// What was tried next failed as well: only a verified revision restores something.
+#[test]
+fn a_second_failure_restores_nothing() {
+    let made = |name: &str, started: &str, phase: &str, revision: i64| {
+        promotion(Made {
+            name: name.to_owned(),
+            release: "2.0.0",
+            started: at(started),
+            lasted: 60,
+            spec: json!({}),
+            status: json!({ "phase": phase, "revision": revision, "reason": "OOMKilled" }),
+        })
+    };
+    let release = release("2.0.0", at("2026-12-01T08:00:00Z"), json!({ "phase": "Verified" }));
+    let promotions = vec![
+        made("prod-2", "2026-12-01T13:00:00Z", "Failed", 2),
+        made("prod-2-again", "2026-12-01T13:10:00Z", "Failed", 3),
+        made("prod-2-once-more", "2026-12-01T13:20:00Z", "Verified", 4),
+    ];
+    let objects = Objects { releases: vec![release.clone()], promotions, ..Objects::default() };
+    let view = report(&objects, &release, at("2026-12-01T15:00:00Z"));
+    let restored: Vec<_> = view.incidents.iter().map(|incident| incident.restored_at).collect();
+    assert_eq!(restored, [Some(at("2026-12-01T13:21:00Z")); 2]);
+    let row = &delivery(&objects, &[], 30, at("2026-12-02T00:00:00Z")).rows[0];
+    assert_eq!((row.failed, row.recovery_time), (2, Some(960)));
+}
