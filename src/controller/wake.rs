@@ -90,11 +90,13 @@ impl Wake {
         }
         // Another release of the application may be planned for the same window.
         let mut planned = match &release {
-            Some(release) => self.stores.releases.list_by(project, release.application()),
+            Some(release) if has_plan(release) => {
+                self.stores.releases.list_by(project, release.application())
+            }
+            Some(_) => Vec::new(),
             None => self.stores.releases.list(project),
         };
-        planned
-            .retain(|release| release.change.as_ref().is_some_and(|change| !change.planned_for.is_empty()));
+        planned.retain(|release| has_plan(release));
         self.releases(planned);
         self.promotions_of(project, release.map(|release| release.application_name()));
     }
@@ -378,4 +380,9 @@ impl Wake {
             .map(|environment| EnvironmentId { project: project.clone(), environment: environment.clone() });
         self.queue.push(Key { kind, namespace: project.clone(), name: name.into(), group });
     }
+}
+
+/// Whether a release plans its starts.
+fn has_plan(release: &CachedRelease) -> bool {
+    release.change.as_ref().is_some_and(|change| !change.planned_for.is_empty())
 }
