@@ -3,6 +3,7 @@
 mod connection;
 mod drawing;
 mod everything;
+mod files;
 mod installation;
 mod kinds;
 pub mod lint;

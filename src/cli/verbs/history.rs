@@ -1,6 +1,6 @@
 //! `history`: the revisions of an environment or of a release.
 
-use crate::api::{Environment, RecordEntry, Release};
+use crate::api::{Environment, Promotion, RecordEntry, Release};
 use crate::cli::connection::Connection;
 use crate::cli::output::{self, Format};
 use crate::cli::reader::{checked, suggestion};
@@ -30,9 +30,10 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
     let field = if is_environment { "environment" } else { "release" };
     let selector = format!("spec.{field}={name}");
     // A promotion that is deleted in between is in the record then.
-    let found = reader.project(&selector, Vec::new()).await?;
+    let promotions = reader.list::<Promotion>(&selector).await?;
     let (releases, environments) = reader.recorded().await?;
     let recorded: Vec<RecordEntry> = entries(&releases, &environments).cloned().collect();
+    let found = reader.assembled(environments, promotions, Vec::new());
     let view = match is_environment {
         true => history(&found, &recorded, Some(&name.into()), None),
         false => history(&found, &recorded, None, Some(&name.into())),

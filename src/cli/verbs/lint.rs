@@ -1,11 +1,12 @@
 //! `lint`: what is wrong with objects in files.
 
+use crate::cli::files::text;
 use crate::cli::lint::{File, lint};
 use crate::cli::output::{self, Format};
 use anyhow::Context;
 use jiff::Timestamp;
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -54,9 +55,7 @@ fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<File>> {
     let mut files = Vec::new();
     for path in paths {
         if path == Path::new("-") {
-            let mut text = String::new();
-            io::stdin().read_to_string(&mut text).context("cannot read stdin")?;
-            files.push(File { name: STDIN.to_owned(), text });
+            files.push(File { name: STDIN.to_owned(), text: text(path)? });
             continue;
         }
         let is_folder =
@@ -79,8 +78,7 @@ fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<File>> {
 }
 
 fn file(path: &Path) -> anyhow::Result<File> {
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(File { name: path.display().to_string(), text })
+    Ok(File { name: path.display().to_string(), text: text(path)? })
 }
 
 /// The manifests below a folder. Links to folders are not followed, because they may lead back.

@@ -2,13 +2,13 @@
 
 use crate::api::{ChangeFreeze, Promotion, Recall};
 use crate::cli::connection::Connection;
+use crate::cli::files;
 use crate::cli::reader::Reader;
 use crate::view::record::chain::Chain;
 use crate::view::record::{Objects, events};
 use anyhow::{Context, bail};
 use jiff::Timestamp;
-use std::fs;
-use std::io::{self, Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -114,12 +114,5 @@ fn verify(arguments: &Verify, out: &mut dyn Write) -> anyhow::Result<()> {
 
 /// The chain in a file, or why it is broken.
 fn read(path: &Path) -> anyhow::Result<Chain> {
-    let text = if path == Path::new("-") {
-        let mut text = String::new();
-        io::stdin().read_to_string(&mut text).context("cannot read stdin")?;
-        text
-    } else {
-        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?
-    };
-    Chain::read(&text).with_context(|| path.display().to_string())
+    Chain::read(&files::text(path)?).with_context(|| path.display().to_string())
 }

@@ -2,8 +2,9 @@
 
 use super::record::objects;
 use crate::cli::connection::Connection;
+use crate::cli::everything::missing;
 use crate::cli::output::{self, Format};
-use crate::cli::reader::{checked, suggestion};
+use crate::cli::reader::checked;
 use crate::view::report::delivery::delivery;
 use crate::view::report::report;
 use anyhow::bail;
@@ -72,10 +73,10 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
         return Ok(ExitCode::SUCCESS);
     };
     let name = checked(name.strip_prefix("release/").unwrap_or(name))?;
-    let names: Vec<String> = objects.releases.iter().filter_map(|it| it.metadata.name.clone()).collect();
     let found = objects.releases.iter().find(|release| release.metadata.name.as_deref() == Some(name));
     let Some(release) = found else {
-        bail!("namespace {} has no release {name}{}", reader.project, suggestion(name, &names));
+        let names = objects.releases.iter().filter_map(|release| release.metadata.name.as_ref());
+        bail!(missing("release", name, &reader.project, names));
     };
     let view = report(&objects, release, reader.now());
     if arguments.output == Shown::Markdown {
