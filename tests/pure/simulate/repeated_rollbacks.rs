@@ -11,6 +11,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use towpath::api::PromotionPhase;
 
+const SLOW_SECOND: Event = (1000, "release 2.0.0 with a worker that starts slowly", |store, now| {
+    release(store, "2.0.0", pair("web-2", "long"), now);
+});
+const THIRD: Event = (2000, "release 3.0.0", |store, now| shop(store, "3.0.0", "web-3", now));
+const BACK_TO_THE_SECOND: Event =
+    (3000, "back to the second", |store, now| back(store, "hand-1", "shop-3.0.0", 2, now));
+
 const BACK_AND_FORTH: [Event; 4] = [
     (0, "release 1.0.0 with a worker", |store, now| release(store, "1.0.0", pair("web-1", "worker"), now)),
     (1000, "release 2.0.0 without", |store, now| {
@@ -107,11 +114,9 @@ fn to_none_there_is_and_to_one_after_the_other() {
 fn to_another_revision_while_the_first_rollback_runs() {
     let events: [Event; 5] = [
         FIRST,
-        (1000, "release 2.0.0 with a worker that starts slowly", |store, now| {
-            release(store, "2.0.0", pair("web-2", "long"), now);
-        }),
-        (2000, "release 3.0.0", |store, now| shop(store, "3.0.0", "web-3", now)),
-        (3000, "back to the second", |store, now| back(store, "hand-1", "shop-3.0.0", 2, now)),
+        SLOW_SECOND,
+        THIRD,
+        BACK_TO_THE_SECOND,
         (3030, "back to the first", |store, now| back(store, "hand-2", "shop-3.0.0", 1, now)),
     ];
     let run = settled(prod, &events);
@@ -129,11 +134,9 @@ fn to_another_revision_while_the_first_rollback_runs() {
 fn a_rollback_that_waits_ends_when_a_later_one_has_started() {
     let events: [Event; 6] = [
         FIRST,
-        (1000, "release 2.0.0 with a worker that starts slowly", |store, now| {
-            release(store, "2.0.0", pair("web-2", "long"), now);
-        }),
-        (2000, "release 3.0.0", |store, now| shop(store, "3.0.0", "web-3", now)),
-        (3000, "back to the second", |store, now| back(store, "hand-1", "shop-3.0.0", 2, now)),
+        SLOW_SECOND,
+        THIRD,
+        BACK_TO_THE_SECOND,
         (3010, "and once more", |store, now| back(store, "hand-2", "shop-3.0.0", 2, now)),
         (3030, "back to the first", |store, now| back(store, "hand-3", "shop-3.0.0", 1, now)),
     ];
@@ -167,7 +170,6 @@ fn a_second_rollback_does_not_bring_back_what_the_first_one_took_away() {
         let spec = json!({ "release": release, "environment": "prod", "kind": "Rollback" });
         store.add_promotion(name, serde_json::from_value(spec).unwrap(), now);
     }
-    const THIRD: Event = (2000, "release 3.0.0", |store, now| shop(store, "3.0.0", "web-3", now));
     const ONCE: Event = (3000, "back", |store, now| undo(store, "hand-1", "shop-3.0.0", now));
     const TWICE: Event = (4000, "back again", |store, now| undo(store, "hand-2", "shop-2.0.0", now));
     const ONCE_MORE: Event = (5000, "and once more", |store, now| undo(store, "hand-3", "shop-1.0.0", now));
