@@ -7,7 +7,7 @@ use super::ActError;
 use super::records::is;
 use crate::api::record::MOST_ENTRIES;
 use crate::api::{
-    Environment, EnvironmentName, Meta, ProjectName, Promotion, Record, RecordEntry, Release, mark,
+    Environment, EnvironmentName, Meta, ProjectName, Promotion, Record, RecordEntry, Recorded, Release, mark,
 };
 use crate::process::Handles;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
@@ -57,18 +57,8 @@ async fn record(
     environment: &EnvironmentName,
     entry: &RecordEntry,
 ) -> Result<bool, ActError> {
-    let recorded = |release: &Release| {
-        let status = release.status.as_ref();
-        status.map(|status| (status.record.clone(), status.record_dropped)).unwrap_or_default()
-    };
-    if added(handles, "Release", project, &entry.release, entry, recorded).await? {
-        return Ok(true);
-    }
-    let recorded = |environment: &Environment| {
-        let status = environment.status.as_ref();
-        status.map(|status| (status.record.clone(), status.record_dropped)).unwrap_or_default()
-    };
-    added(handles, "Environment", project, environment, entry, recorded).await
+    Ok(added::<Release>(handles, "Release", project, &entry.release, entry).await?
+        || added::<Environment>(handles, "Environment", project, environment, entry).await?)
 }
 
 /// Adds an entry to the record of an object. False if the object does not exist, or is being deleted.
@@ -78,30 +68,32 @@ async fn added<K>(
     project: &ProjectName,
     name: &str,
     entry: &RecordEntry,
-    recorded: impl Fn(&K) -> (Record, Option<i64>),
 ) -> Result<bool, ActError>
 where
-    K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
+    K: Recorded
+        + Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
         + Clone
         + Debug
         + DeserializeOwned,
 {
     let what = format!("recording {} in {kind} {name}", entry.promotion);
     let api: Api<K> = Api::namespaced(handles.clients.operator(), project);
+    let none = Record::new();
     for attempt in 1.. {
         let found = api.get_opt(name).await.map_err(ActError::write(what.clone()))?;
         let Some(object) = found.filter(|object| object.meta().deletion_timestamp.is_none()) else {
             return Ok(false);
         };
-        let (record, dropped) = recorded(&object);
-        let Addition::Patch { status, is_stored } = addition(&record, dropped, entry) else { break };
+        let (record, dropped) = object.recorded().unwrap_or((&none, None));
+        let Addition::Patch { status, is_stored } = addition(record, dropped, entry) else { break };
         // Which entries are dropped depends on those that were read.
         let patch = json!({ "metadata": { "resourceVersion": object.resource_version() }, "status": status });
         match api.patch_status(name, &PatchParams::default(), &Patch::Merge(patch)).await {
-            Ok(written) if is_stored && !recorded(&written).0.contains_key(&entry.key()) => {
-                return Err(ActError::Dropped { what });
-            }
             Ok(written) => {
+                let has_it = |(record, _): (&Record, _)| record.contains_key(&entry.key());
+                if is_stored && !written.recorded().is_some_and(has_it) {
+                    return Err(ActError::Dropped { what });
+                }
                 let version = written.resource_version().unwrap_or_default();
                 handles.versions.wrote(kind, project, name, &version);
                 break;

@@ -64,6 +64,18 @@ pub enum Verdict {
     Inconclusive,
 }
 
+impl Verdict {
+    /// The name of the verdict, as it appears in the status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "Passed",
+            Self::Failed => "Failed",
+            Self::Errored => "Errored",
+            Self::Inconclusive => "Inconclusive",
+        }
+    }
+}
+
 fn is_zero(number: &i32) -> bool {
     *number == 0
 }

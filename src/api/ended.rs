@@ -18,7 +18,7 @@ impl Ended {
     /// Reads the text. None for a word of a newer controller.
     pub fn read(text: &str) -> Option<Self> {
         let (before, phase) = text.rsplit_once(": ").unwrap_or(("", text));
-        let phase = PromotionPhase::ALL.into_iter().find(|known| known.as_str() == phase)?;
+        let phase = PromotionPhase::read(phase)?;
         let (kind, restores) = match before.strip_prefix("Rollback") {
             Some("") => (PromotionKind::Rollback, None),
             Some(rest) => (PromotionKind::Rollback, Some(rest.strip_prefix(" to ")?.parse().ok()?)),

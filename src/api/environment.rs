@@ -2,7 +2,7 @@
 
 use super::{
     ApplicationName, Approvals, Condition, Disruption, DriftMode, DriftedField, Duration, Ended,
-    EnvironmentName, EnvironmentTest, Location, MissingConsent, NamespaceName, Overrides, Record,
+    EnvironmentName, EnvironmentTest, Location, MissingConsent, NamespaceName, Overrides, Record, Recorded,
     ReleaseName, Window, schema,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -247,6 +247,12 @@ impl Default for EnvironmentStatus {
             record_dropped: None,
             conditions: Vec::new(),
         }
+    }
+}
+
+impl Recorded for Environment {
+    fn recorded(&self) -> Option<(&Record, Option<i64>)> {
+        self.status.as_ref().map(|status| (&status.record, status.record_dropped))
     }
 }
 

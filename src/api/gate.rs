@@ -3,6 +3,7 @@
 use super::Reason;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Gates that a promotion passes although they are closed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -91,5 +92,13 @@ impl GateName {
             Self::Approval => "Approval",
             Self::Evidence => "Evidence",
         }
+    }
+}
+
+/// `Freeze, Window: the reason`.
+impl fmt::Display for Override {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let gates: Vec<&str> = self.gates.iter().map(|gate| gate.as_str()).collect();
+        write!(out, "{}: {}", gates.join(", "), self.reason)
     }
 }

@@ -86,7 +86,7 @@ pub use promotion_kind::PromotionKind;
 pub use promotion_phase::PromotionPhase;
 pub use reason::{Class, Reason};
 pub use recall::{Recall, RecallSpec, RecallStatus, RecalledIn};
-pub use record::{Record, RecordEntry, RecordedResult};
+pub use record::{Record, RecordEntry, Recorded, RecordedResult};
 pub use release::{
     ConfigMapSource, EnvironmentSource, GateWait, ImageOverride, PinnedImage, Release, ReleasePhase,
     ReleaseSpec, ReleaseStatus, Requirement, Source, StageStatus,

@@ -43,6 +43,11 @@ impl PromotionPhase {
         Self::Compared,
     ];
 
+    /// The phase of this name. None for one of a newer controller.
+    pub fn read(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == name)
+    }
+
     /// Whether the promotion has ended.
     pub fn is_final(self) -> bool {
         match self {

@@ -361,6 +361,11 @@ impl Reason {
         self.class() == Class::Holding
     }
 
+    /// Whether something is waited for: a gate, or an obstacle.
+    pub fn is_wait(&self) -> bool {
+        self.is_holding() || self.is_blocking()
+    }
+
     /// Whether the object cannot proceed until something else is fixed, created or ends.
     pub fn is_blocking(&self) -> bool {
         self.class() == Class::Blocking

@@ -2,8 +2,9 @@
 //!
 //! Invariant: an entry follows from the promotion alone, so that recording it twice records it once.
 
-use super::{ApplicationName, Approved, ChangeType, EnvironmentName, PromotionKind, ReleaseName};
-use jiff::Timestamp;
+use super::{
+    ApplicationName, Approved, ChangeType, EnvironmentName, PromotionKind, PromotionPhase, ReleaseName,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -127,11 +128,22 @@ pub struct RecordedResult {
 impl RecordEntry {
     /// The key of the entry: its time first, so that keys sort by time.
     pub fn key(&self) -> String {
-        format!("{}.{}", at(self.created_at.0), self.promotion)
+        format!("{}.{}", self.created_at.0.strftime("%Y-%m-%dT%H:%M:%SZ"), self.promotion)
+    }
+
+    /// The phase in which it ended; none if a newer controller wrote it in another word.
+    pub fn ended(&self) -> Option<PromotionPhase> {
+        PromotionPhase::read(&self.phase)
+    }
+
+    /// Who requested it: a user, or `towpath`.
+    pub fn by(&self) -> &str {
+        self.requested_by.as_deref().unwrap_or("towpath")
     }
 }
 
-/// A time as keys and lines show it.
-fn at(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+/// A kind with a record in its status.
+pub trait Recorded {
+    /// The record, and the number of older entries that were dropped. None without a status.
+    fn recorded(&self) -> Option<(&Record, Option<i64>)>;
 }

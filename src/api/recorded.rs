@@ -16,10 +16,7 @@ impl From<&Promotion> for RecordEntry {
         let spec = &promotion.spec;
         let status = promotion.status.clone().unwrap_or_default();
         let cut = |text: &String| schema::cut(text, LONGEST);
-        let overridden = spec.override_.as_ref().map(|it| {
-            let gates: Vec<&str> = it.gates.iter().map(|gate| gate.as_str()).collect();
-            cut(&format!("{}: {}", gates.join(", "), it.reason))
-        });
+        let overridden = spec.override_.as_ref().map(|it| cut(&it.to_string()));
         let application = status.application.as_ref().or(spec.application.as_ref());
         let approvals = status.approvals.as_ref();
         let decisions = |of: &[Approved]| -> Vec<Approved> {
@@ -59,18 +56,12 @@ impl From<&Promotion> for RecordEntry {
 }
 
 fn checks(status: &PromotionStatus) -> Vec<RecordedResult> {
-    let word = |verdict: Verdict| match verdict {
-        Verdict::Passed => "Passed",
-        Verdict::Failed => "Failed",
-        Verdict::Errored => "Errored",
-        Verdict::Inconclusive => "Inconclusive",
-    };
     let decide = status.checks.iter().filter(|check| !check.dry_run);
     decide
         .take(MOST_ITEMS)
         .map(|check| RecordedResult {
             name: check.name.clone(),
-            result: check.verdict.map(word).unwrap_or_default().to_owned(),
+            result: check.verdict.map(Verdict::as_str).unwrap_or_default().to_owned(),
         })
         .collect()
 }

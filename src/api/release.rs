@@ -1,6 +1,6 @@
 //! Release: one immutable version of an application.
 
-use super::{ApplicationName, Condition, EnvironmentName, Record, ReleaseChange, UserInfo, schema};
+use super::{ApplicationName, Condition, EnvironmentName, Record, Recorded, ReleaseChange, UserInfo, schema};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -222,6 +222,12 @@ impl Default for ReleaseStatus {
     }
 }
 
+impl Recorded for Release {
+    fn recorded(&self) -> Option<(&Record, Option<i64>)> {
+        self.status.as_ref().map(|status| (&status.record, status.record_dropped))
+    }
+}
+
 /// The phase of a release.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ReleasePhase {
@@ -246,6 +252,13 @@ pub enum ReleasePhase {
     Superseded,
     /// The spec is invalid.
     Invalid,
+}
+
+impl ReleasePhase {
+    /// Whether the release may still start somewhere.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Pending | Self::Promoting | Self::Waiting)
+    }
 }
 
 /// One image of the content.

@@ -6,7 +6,7 @@ mod month;
 use super::plan::plan_of;
 use super::screen::{Cell, Table};
 use super::tone::{Tone, of_state};
-use crate::api::{EnvironmentName, Meta, ProjectName, PromotionPhase, Reason, ReleasePhase};
+use crate::api::{EnvironmentName, Meta, ProjectName, PromotionPhase, Reason};
 use crate::decide::gates::schedule::{Opening, opening};
 use crate::decide::world::Project;
 use jiff::Timestamp;
@@ -153,14 +153,11 @@ fn promotions(project: &Project) -> impl Iterator<Item = Entry> {
 
 /// The starts that people planned, until the release has started there.
 fn plans(project: &Project) -> impl Iterator<Item = Entry> {
-    project.releases.values().filter(|release| is_open(release.phase())).flat_map(|release| {
+    project.releases.values().filter(|release| release.phase().is_open()).flat_map(|release| {
         let status = release.status().unwrap_or_default();
         let waits = move |environment: &EnvironmentName| {
             let line = status.environments.iter().find(|line| line.name == *environment);
-            line.is_none_or(|line| {
-                let state = Reason::from(line.state.as_str());
-                state.is_holding() || state.is_blocking()
-            })
+            line.is_none_or(|line| Reason::from(line.state.as_str()).is_wait())
         };
         let starts = release.change.iter().flat_map(|change| &change.planned_for);
         let starts = starts.filter(move |start| waits(&start.environment));
@@ -175,16 +172,11 @@ fn plans(project: &Project) -> impl Iterator<Item = Entry> {
     })
 }
 
-/// Whether a release may still be promoted.
-fn is_open(phase: ReleasePhase) -> bool {
-    matches!(phase, ReleasePhase::Pending | ReleasePhase::Promoting | ReleasePhase::Waiting)
-}
-
 /// The promotions that releases still have before them.
 fn planned(project: &Project, now: Timestamp) -> Vec<Entry> {
     let mut entries = Vec::new();
     for part in project.by_application().values() {
-        for release in part.releases.values().filter(|release| is_open(release.phase())) {
+        for release in part.releases.values().filter(|release| release.phase().is_open()) {
             let steps = plan_of(part, release, now).steps.into_iter();
             entries.extend(steps.filter(|step| step.state != PromotionPhase::Verified.as_str()).filter_map(
                 |step| {

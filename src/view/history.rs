@@ -110,7 +110,7 @@ fn deleted(entry: &RecordEntry) -> Option<Row> {
         started_at: entry.started_at.as_ref().map(|time| time.0),
         finished_at: entry.finished_at.as_ref().map(|time| time.0),
         phase: entry.phase.clone(),
-        by: entry.requested_by.clone().unwrap_or_else(|| "towpath".to_owned()),
+        by: entry.by().to_owned(),
         message: entry.message.clone().unwrap_or_default(),
     })
 }

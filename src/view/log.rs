@@ -3,11 +3,12 @@
 use super::screen::{Branch, Cell, Layout, Table};
 use super::tone::{Tone, of_state};
 use crate::api::{
-    ChangeAction, CheckReport, EnvironmentName, Meta, ObjectChange, Promotion, PromotionKind,
-    PromotionStatus, ReleaseName, Removal, Step, TestStatus,
+    Approved, ChangeAction, CheckReport, EnvironmentName, Meta, ObjectChange, Promotion, PromotionKind,
+    PromotionStatus, ReleaseName, Removal, Step, TestStatus, Verdict,
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::Serialize;
 
 /// What happened in a promotion, oldest first.
@@ -88,7 +89,11 @@ pub fn log(promotion: &Promotion) -> Log {
     let mut entries = vec![request(promotion)];
     entries.extend(approvals(&status));
     entries.extend(waits(&status));
-    entries.extend(progress(&status));
+    entries.extend(progress(
+        [status.started_at.as_ref(), status.rolled_out_at.as_ref()],
+        status.version.as_ref(),
+        [status.revision, status.replaces, status.restores],
+    ));
     entries.extend(status.warnings.iter().map(|text| untimed(What::Warning, "preflight", text)));
     entries.extend(status.changes.iter().map(write));
     entries.extend(status.steps.iter().flat_map(step));
@@ -126,7 +131,7 @@ pub fn log(promotion: &Promotion) -> Log {
     }
 }
 
-fn untimed(what: What, name: &str, message: &str) -> Entry {
+pub(super) fn untimed(what: What, name: &str, message: &str) -> Entry {
     Entry { at: None, what, name: name.to_owned(), result: None, message: message.to_owned() }
 }
 
@@ -135,10 +140,7 @@ fn request(promotion: &Promotion) -> Entry {
     let spec = &promotion.spec;
     let to = spec.to_revision.map(|number| format!("to revision {number}"));
     let cause = spec.cause.as_ref().map(|cause| format!("because of {cause}"));
-    let overridden = spec.override_.as_ref().map(|it| {
-        let gates: Vec<&str> = it.gates.iter().map(|gate| gate.as_str()).collect();
-        format!("overrides {}: {}", gates.join(", "), it.reason)
-    });
+    let overridden = spec.override_.as_ref().map(|it| format!("overrides {it}"));
     let words: Vec<String> =
         to.into_iter().chain(cause).chain(spec.reason.clone()).chain(overridden).collect();
     Entry {
@@ -152,25 +154,24 @@ fn request(promotion: &Promotion) -> Entry {
 
 fn approvals(status: &PromotionStatus) -> Vec<Entry> {
     let Some(report) = &status.approvals else { return Vec::new() };
-    let given = report.approved.iter().map(|one| (one, "Approved"));
-    let refused = report.rejected.iter().map(|one| (one, "Rejected"));
-    let entry = |(one, result): (&crate::api::Approved, &str)| Entry {
+    let given = report.approved.iter().map(|one| decision(one, "Approved"));
+    let refused = report.rejected.iter().map(|one| decision(one, "Rejected"));
+    let needed = report.needed.as_ref().map(|needed| untimed(What::Approval, "missing", needed));
+    given.chain(refused).chain(needed).collect()
+}
+
+/// An approval or a rejection.
+pub(super) fn decision(one: &Approved, result: &str) -> Entry {
+    Entry {
         at: one.at.as_ref().map(|time| time.0),
         what: What::Approval,
         name: one.by.clone(),
         result: Some(result.to_owned()),
         message: one.comment.clone().unwrap_or_default(),
-    };
-    let needed = report.needed.as_ref().map(|needed| untimed(What::Approval, "missing", needed));
-    given.chain(refused).map(entry).chain(needed).collect()
+    }
 }
 
-fn timed(
-    at: Option<&k8s_openapi::apimachinery::pkg::apis::meta::v1::Time>,
-    what: What,
-    name: &str,
-    message: &str,
-) -> Option<Entry> {
+fn timed(at: Option<&Time>, what: What, name: &str, message: &str) -> Option<Entry> {
     at.map(|at| Entry { at: Some(at.0), ..untimed(what, name, message) })
 }
 
@@ -191,16 +192,22 @@ fn waits(status: &PromotionStatus) -> impl Iterator<Item = Entry> {
     .flatten()
 }
 
-fn progress(status: &PromotionStatus) -> impl Iterator<Item = Entry> {
-    let revision = status.revision.map(|number| format!("revision {number}"));
-    let version = status.version.as_ref().map(|version| format!("version {version}"));
-    let replaces = status.replaces.map(|number| format!("replaces revision {number}"));
-    let restores = status.restores.map(|number| format!("restores revision {number}"));
+/// How far a promotion came: its start and its rollout, with the numbers of its revision, of the one that it replaces and of the one that it
+/// restores.
+pub(super) fn progress(
+    [started, rolled_out]: [Option<&Time>; 2],
+    version: Option<&String>,
+    [revision, replaces, restores]: [Option<i64>; 3],
+) -> impl Iterator<Item = Entry> {
+    let revision = revision.map(|number| format!("revision {number}"));
+    let version = version.map(|version| format!("version {version}"));
+    let replaces = replaces.map(|number| format!("replaces revision {number}"));
+    let restores = restores.map(|number| format!("restores revision {number}"));
     let what: Vec<String> = [revision, version, replaces, restores].into_iter().flatten().collect();
-    let rolled_out = "everything is rolled out, and the observe window begins";
+    let observed = "everything is rolled out, and the observe window begins";
     [
-        timed(status.started_at.as_ref(), What::Progress, "started", &what.join(", ")),
-        timed(status.rolled_out_at.as_ref(), What::Progress, "rolled out", rolled_out),
+        timed(started, What::Progress, "started", &what.join(", ")),
+        timed(rolled_out, What::Progress, "rolled out", observed),
     ]
     .into_iter()
     .flatten()
@@ -293,23 +300,28 @@ fn check(check: &CheckReport) -> Entry {
         at: check.at.as_ref().map(|time| time.0),
         what: What::Check,
         name: check.name.clone(),
-        result: Some(check.verdict.map_or_else(|| "Running".to_owned(), |verdict| format!("{verdict:?}"))),
+        result: Some(check.verdict.map_or("Running", Verdict::as_str).to_owned()),
         message: words.join(", "),
     }
 }
 
 /// How it ended, or where it is.
 fn end(status: &PromotionStatus) -> Entry {
-    let reason = status.reason.as_ref().filter(|reason| *reason != status.phase.as_str());
-    let words: Vec<&str> = reason.into_iter().chain(&status.message).map(String::as_str).collect();
     let is_final = status.phase.is_final();
     Entry {
         at: status.finished_at.as_ref().map(|time| time.0),
         what: if is_final { What::End } else { What::Now },
         name: if is_final { "ended" } else { "now" }.to_owned(),
         result: Some(status.phase.as_str().to_owned()),
-        message: words.join(": "),
+        message: why(status.phase.as_str(), status.reason.as_ref(), status.message.as_ref()),
     }
+}
+
+/// Why a promotion is in a phase: the reason, if it is another word, and the message.
+pub(super) fn why(phase: &str, reason: Option<&String>, message: Option<&String>) -> String {
+    let reason = reason.filter(|reason| *reason != phase);
+    let words: Vec<&str> = reason.into_iter().chain(message).map(String::as_str).collect();
+    words.join(": ")
 }
 
 impl Log {

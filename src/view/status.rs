@@ -86,7 +86,7 @@ fn of_step(step: &Step, now: Timestamp) -> Branch {
 fn of_check(check: &CheckReport) -> Branch {
     let mut cells = vec![Cell::plain(format!("check {}", check.name))];
     cells.push(match check.verdict {
-        Some(verdict) => Cell::toned(format!("{verdict:?}"), verdict.into()),
+        Some(verdict) => Cell::toned(verdict.as_str(), verdict.into()),
         None => Cell::toned("Running", Tone::Busy),
     });
     cells.push(Cell::plain(format!("{} passed, {} failed", check.passed, check.failed)));

@@ -24,14 +24,13 @@ use jiff::SignedDuration;
 fn overridden(scene: &Scene<'_>) -> Option<Step> {
     let spec = &scene.world.promotion.spec;
     let override_ = spec.override_.as_ref()?;
-    let gates: Vec<&str> = override_.gates.iter().map(|gate| gate.as_str()).collect();
     let by = spec.requested_by.as_ref().map_or("unknown requester", |user| user.username.as_str());
     Some(Step {
         name: "Override".into(),
         started_at: Some(scene.time()),
         finished_at: Some(scene.time()),
         result: StepResult::Passed,
-        message: Some(cut(&format!("{by}: {}: {}", gates.join(", "), override_.reason), 1024)),
+        message: Some(cut(&format!("{by}: {override_}"), 1024)),
     })
 }
 

@@ -5,7 +5,7 @@ mod promoted;
 pub mod stage;
 pub mod stages;
 pub mod summary;
-mod waits;
+pub mod waits;
 
 pub use stages::consent;
 

@@ -3,7 +3,7 @@
 //! Invariant: a plan is no gate. Nothing waits for it, and nothing starts because of it.
 
 use super::stage::{At, Stage};
-use crate::api::{CachedRelease, Environment, Meta, PlannedStart, ReleasePhase};
+use crate::api::{CachedRelease, Environment, Meta, PlannedStart};
 use crate::decide::conditions::cut;
 use crate::decide::environment::validate::policy;
 use crate::decide::gates::calendar::freeze_in_force;
@@ -72,11 +72,6 @@ fn planned(release: &CachedRelease) -> &[PlannedStart] {
 
 fn planned_in(release: &CachedRelease, environment: &Environment) -> Option<Timestamp> {
     planned(release).iter().find(|start| start.environment == environment.name()).map(|start| start.at.0)
-}
-
-/// Whether a release may still start somewhere.
-fn is_open(release: &CachedRelease) -> bool {
-    matches!(release.phase(), ReleasePhase::Pending | ReleasePhase::Promoting | ReleasePhase::Waiting)
 }
 
 /// A planned start that is still to come.
@@ -155,7 +150,7 @@ impl Case<'_> {
             other.name() != self.release.name()
                 && other.application() == self.release.application()
                 && !other.deleting()
-                && is_open(other)
+                && other.phase().is_open()
                 && planned_in(other, self.environment).is_some_and(|at| at > self.now && self.shares(at))
         })?;
         Some(format!("and {} is planned for the same window", other.name()))

@@ -2,7 +2,7 @@
 //!
 //! Invariant: both follow from the stored line and the current time, so that a lost write loses no wait.
 
-use crate::api::{Class, GateWait, Reason, StageStatus};
+use crate::api::{GateWait, Reason, StageStatus};
 use crate::decide::conditions::seconds;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -17,27 +17,21 @@ pub(super) fn timed(line: StageStatus, stored: &[StageStatus], now: Timestamp) -
     if before.state == line.state {
         return StageStatus { since: since.or(Some(now)).map(Time), waits: before.waits.clone(), ..line };
     }
-    let is_wait = match Reason::from(before.state.as_str()).class() {
-        Class::Holding | Class::Blocking => true,
-        Class::Transient | Class::Final => false,
-    };
-    let waited = since.filter(|_| is_wait);
-    let waits = match waited {
-        Some(since) => added(&before.waits, &before.state, now.duration_since(since).as_secs().max(0)),
-        None => before.waits.clone(),
-    };
-    StageStatus { since: Some(Time(now)), waits, ..line }
+    StageStatus { since: Some(Time(now)), waits: waits_until(before, now), ..line }
 }
 
-/// The waits with a further one.
-fn added(waits: &[GateWait], gate: &str, seconds: i64) -> Vec<GateWait> {
-    let mut waits = waits.to_vec();
-    match waits.iter_mut().find(|wait| wait.gate == gate) {
+/// The waits of a line, with the one that lasts until now.
+pub fn waits_until(line: &StageStatus, now: Timestamp) -> Vec<GateWait> {
+    let mut waits = line.waits.clone();
+    let is_wait = Reason::from(line.state.as_str()).is_wait();
+    let Some(since) = line.since.as_ref().filter(|_| is_wait) else { return waits };
+    let seconds = now.duration_since(since.0).as_secs().max(0);
+    match waits.iter_mut().find(|wait| wait.gate == line.state) {
         Some(wait) => {
             wait.seconds = wait.seconds.saturating_add(seconds);
             wait.times = wait.times.saturating_add(1);
         }
-        None => waits.push(GateWait { gate: gate.to_owned(), seconds, times: 1 }),
+        None => waits.push(GateWait { gate: line.state.clone(), seconds, times: 1 }),
     }
     waits
 }

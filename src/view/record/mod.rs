@@ -6,13 +6,15 @@
 pub mod chain;
 pub mod log;
 
+use super::log::why;
 use crate::api::{
     Approved, ChangeFreeze, Environment, EnvironmentName, Meta, Promotion, PromotionKind, Recall,
-    RecordEntry, Release,
+    RecordEntry, Recorded, Release,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// The objects of a project that the record is made of.
 #[derive(Clone, Debug, Default)]
@@ -124,19 +126,29 @@ impl Event {
 
 /// All events, oldest first.
 pub fn events(objects: &Objects) -> Vec<Event> {
-    let live: Vec<RecordEntry> = recorded_now(&objects.promotions);
-    let is_live = |entry: &&RecordEntry| live.iter().any(|other| other.uid == entry.uid);
-    let recorded: Vec<&RecordEntry> =
-        entries(&objects.releases, &objects.environments).filter(|entry| !is_live(entry)).collect();
-    let mut events: Vec<Event> =
-        recorded.into_iter().chain(&live).flat_map(of_promotion).chain(of_others(objects)).collect();
+    events_of(&promotions(objects), objects)
+}
+
+/// The events of these promotions, and those of the other objects, oldest first.
+pub fn events_of(promotions: &[RecordEntry], objects: &Objects) -> Vec<Event> {
+    let mut events: Vec<Event> = promotions.iter().flat_map(of_promotion).chain(of_others(objects)).collect();
     events.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
     events
 }
 
-/// The entries that promotions would leave if they were deleted now. A dry run leaves none.
-pub fn recorded_now(promotions: &[Promotion]) -> Vec<RecordEntry> {
-    promotions.iter().filter(|promotion| !promotion.spec.dry_run).map(RecordEntry::from).collect()
+/// The promotions of a project, deleted ones included, in the order of their starts; those that did not start, of their creation. A dry run
+/// is no part of the record.
+pub fn promotions(objects: &Objects) -> Vec<RecordEntry> {
+    let live = objects.promotions.iter().filter(|promotion| !promotion.spec.dry_run);
+    let mut all: Vec<RecordEntry> = live.map(RecordEntry::from).collect();
+    let uids: BTreeSet<&str> = all.iter().map(|entry| entry.uid.as_str()).collect();
+    let deleted = entries(&objects.releases, &objects.environments);
+    let deleted: Vec<RecordEntry> =
+        deleted.filter(|entry| !uids.contains(entry.uid.as_str())).cloned().collect();
+    all.extend(deleted);
+    let order = |entry: &RecordEntry| entry.started_at.as_ref().unwrap_or(&entry.created_at).0;
+    all.sort_by(|a, b| (order(a), a.revision, &a.promotion).cmp(&(order(b), b.revision, &b.promotion)));
+    all
 }
 
 /// The entries of promotions that were deleted.
@@ -144,10 +156,18 @@ pub fn entries<'a>(
     releases: &'a [Release],
     environments: &'a [Environment],
 ) -> impl Iterator<Item = &'a RecordEntry> {
-    let of_releases = releases.iter().filter_map(|release| release.status.as_ref());
-    let of_environments = environments.iter().filter_map(|environment| environment.status.as_ref());
-    let of_releases = of_releases.flat_map(|status| status.record.values());
-    of_releases.chain(of_environments.flat_map(|status| status.record.values()))
+    let of_releases = releases.iter().filter_map(Recorded::recorded);
+    let all = of_releases.chain(environments.iter().filter_map(Recorded::recorded));
+    all.flat_map(|(record, _)| record.values())
+}
+
+impl Objects {
+    /// Whether older promotions were dropped from a record.
+    pub fn are_incomplete(&self) -> bool {
+        let of_releases = self.releases.iter().filter_map(Recorded::recorded);
+        let mut all = of_releases.chain(self.environments.iter().filter_map(Recorded::recorded));
+        all.any(|(_, dropped)| dropped.is_some_and(|dropped| dropped > 0))
+    }
 }
 
 /// What happened in a promotion.
@@ -163,7 +183,7 @@ fn of_promotion(entry: &RecordEntry) -> Vec<Event> {
         ..Event::new(at, &entry.uid, kind)
     };
     let timed = |at: &Option<Time>, kind: Kind| at.as_ref().map(|at| event(at.0, kind));
-    let by = entry.requested_by.clone().unwrap_or_else(|| "towpath".to_owned());
+    let by = entry.by().to_owned();
     let requested = Event {
         by: Some(by.clone()),
         result: entry.cause.clone(),
@@ -203,31 +223,23 @@ fn of_promotion(entry: &RecordEntry) -> Vec<Event> {
 
 /// How a promotion ended: its reason and message, and the checks and tests that did not pass.
 fn ending(entry: &RecordEntry) -> String {
-    let reason = entry.reason.as_ref().filter(|reason| **reason != entry.phase);
-    let words: Vec<&str> = reason.into_iter().chain(&entry.message).map(String::as_str).collect();
+    let why = why(&entry.phase, entry.reason.as_ref(), entry.message.as_ref());
     let results = entry.checks.iter().map(|one| ("check", one));
     let results = results.chain(entry.tests.iter().map(|one| ("test", one)));
     let bad = results.filter(|(_, one)| !matches!(one.result.as_str(), "Passed" | "Skipped" | ""));
     let bad: Vec<String> = bad.map(|(what, one)| format!("{what} {}: {}", one.name, one.result)).collect();
-    [vec![words.join(": ")], bad].concat().join("; ")
+    [vec![why], bad].concat().join("; ")
 }
 
 /// What happened to releases, recalls and freezes.
 fn of_others(objects: &Objects) -> impl Iterator<Item = Event> + use<'_> {
     let releases = objects.releases.iter().flat_map(|release| {
-        let status = release.status.as_ref();
-        let dropped = status.and_then(|status| status.record_dropped.zip(status.record.values().next()));
-        let dropped = dropped.map(|(count, oldest)| {
-            let name = release.metadata.name.clone();
-            Event { release: name, ..left_out(&release.metadata, count, oldest) }
-        });
+        let name = release.metadata.name.clone();
+        let dropped = dropped(release, &release.metadata).map(|event| Event { release: name, ..event });
         [Some(of_release(release)), dropped]
     });
-    let environments = objects.environments.iter().map(|environment| {
-        let status = environment.status.as_ref()?;
-        let (count, oldest) = status.record_dropped.zip(status.record.values().next())?;
-        Some(left_out(&environment.metadata, count, oldest))
-    });
+    let environments =
+        objects.environments.iter().map(|environment| dropped(environment, &environment.metadata));
     let recalls = objects.recalls.iter().map(|recall| Event {
         application: Some(recall.spec.application.to_string()),
         name: Some(recall.name().to_owned()),
@@ -271,16 +283,18 @@ fn of_release(release: &Release) -> Event {
     }
 }
 
-/// That the record of an object has lost its oldest entries.
-fn left_out(metadata: &ObjectMeta, count: i64, oldest: &RecordEntry) -> Event {
-    let event = of_object(metadata, Kind::Dropped);
-    Event {
-        at: Event::new(oldest.created_at.0, "", Kind::Dropped).at,
+/// That the record of an object has lost its oldest entries, at the time of the oldest one that is left.
+fn dropped(object: &impl Recorded, metadata: &ObjectMeta) -> Option<Event> {
+    let (record, count) = object.recorded()?;
+    let (count, oldest) = count.zip(record.values().next())?;
+    let uid = metadata.uid.as_deref().unwrap_or_default();
+    let event = Event::new(oldest.created_at.0, uid, Kind::Dropped);
+    Some(Event {
         id: format!("{}/{count}", event.id),
         name: metadata.name.clone(),
         message: Some(format!("{count} older promotions are not in the record any more")),
         ..event
-    }
+    })
 }
 
 #[cfg(test)]

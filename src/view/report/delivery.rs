@@ -9,14 +9,14 @@
 //!   rework rate               deployments of type Emergency, and those that follow a failed one / deployments
 //! ```
 
-use super::{has_failed, impaired_since, length, promotions, restored_after, rollback_of};
-use crate::api::{ChangeType, EnvironmentName, PromotionKind, PromotionPhase, RecordEntry};
-use crate::view::record::Objects;
+use super::{impaired_since, is_verified, length, restored_after};
+use crate::api::{ChangeType, EnvironmentName, PromotionKind, RecordEntry};
+use crate::view::record::{Objects, promotions};
 use crate::view::screen::{Cell, Table};
 use crate::view::times;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The bars of a sparkline, from none to the most.
 const BARS: [char; 8] = ['.', '▁', '▂', '▃', '▄', '▅', '▆', '▇'];
@@ -93,9 +93,7 @@ pub fn delivery(objects: &Objects, applications: &[String], days: i64, now: Time
     let rows = lanes.into_iter().filter_map(|((application, environment), entries)| {
         figures(application, environment, &entries, &created, &period)
     });
-    let of_releases = objects.releases.iter().filter_map(|it| it.status.as_ref()?.record_dropped);
-    let of_environments = objects.environments.iter().filter_map(|it| it.status.as_ref()?.record_dropped);
-    let incomplete = of_releases.chain(of_environments).any(|dropped| dropped > 0);
+    let incomplete = objects.are_incomplete();
     Delivery { from, to: now, days, incomplete, rows: rows.collect() }
 }
 
@@ -126,6 +124,26 @@ impl Period {
     }
 }
 
+/// A promotion that started to write.
+struct Deployment<'a> {
+    entry: &'a RecordEntry,
+    started: Timestamp,
+    /// None if nothing was wrong with it.
+    impaired_since: Option<Timestamp>,
+    is_rework: bool,
+}
+
+impl<'a> Deployment<'a> {
+    fn of(entry: &'a RecordEntry, lane: &[&RecordEntry]) -> Option<Self> {
+        Some(Self {
+            entry,
+            started: entry.started_at.as_ref()?.0,
+            impaired_since: impaired_since(entry, lane),
+            is_rework: entry.change_type == Some(ChangeType::Emergency),
+        })
+    }
+}
+
 fn figures(
     application: String,
     environment: EnvironmentName,
@@ -134,52 +152,43 @@ fn figures(
     period: &Period,
 ) -> Option<Figures> {
     let promoted = lane.iter().copied().filter(|entry| entry.kind == PromotionKind::Promote);
-    let mut deployed: Vec<(Timestamp, &RecordEntry)> =
-        promoted.filter_map(|entry| Some((entry.started_at.as_ref()?.0, entry))).collect();
-    deployed.sort_by_key(|(start, entry)| (*start, entry.revision));
-    let is_failure = |entry: &RecordEntry| has_failed(entry) || rollback_of(entry, lane).is_some();
+    let mut deployed: Vec<Deployment<'_>> =
+        promoted.filter_map(|entry| Deployment::of(entry, lane)).collect();
     // What follows a failed deployment repairs it, whenever that one was.
-    let follows: BTreeSet<&str> = deployed
-        .windows(2)
-        .filter_map(|pair| match pair {
-            [(_, before), (_, after)] if is_failure(before) => Some(after.uid.as_str()),
-            _ => None,
-        })
-        .collect();
-    deployed.retain(|(start, _)| period.holds(*start));
+    let mut was_bad = false;
+    for deployment in &mut deployed {
+        deployment.is_rework |= was_bad;
+        was_bad = deployment.impaired_since.is_some();
+    }
+    deployed.retain(|deployment| period.holds(deployment.started));
     let count = deployed.len();
     if count == 0 {
         return None;
     }
-    let starts: Vec<Timestamp> = deployed.iter().map(|(start, _)| *start).collect();
-    let failures: Vec<&(Timestamp, &RecordEntry)> =
-        deployed.iter().filter(|(_, entry)| is_failure(entry)).collect();
-    let is_rework = |entry: &RecordEntry| {
-        entry.change_type == Some(ChangeType::Emergency) || follows.contains(entry.uid.as_str())
-    };
-    let rework = deployed.iter().filter(|(_, entry)| is_rework(entry)).count();
+    let starts: Vec<Timestamp> = deployed.iter().map(|deployment| deployment.started).collect();
+    let failed = deployed.iter().filter(|deployment| deployment.impaired_since.is_some()).count();
+    let rework = deployed.iter().filter(|deployment| deployment.is_rework).count();
     // A release that is promoted again is no new change, and an earlier release may have had the same name.
     let is_first = |entry: &RecordEntry| {
-        let is_verified = |it: &RecordEntry| it.phase == PromotionPhase::Verified.as_str();
         let mut same = lane.iter().filter(|other| {
             other.kind == PromotionKind::Promote && other.release == entry.release && is_verified(other)
         });
         is_verified(entry) && same.next().is_some_and(|first| first.uid == entry.uid)
     };
-    let lead = deployed.iter().filter(|(_, entry)| is_first(entry)).filter_map(|(_, entry)| {
+    let first = deployed.iter().map(|deployment| deployment.entry).filter(|entry| is_first(entry));
+    let lead = first.filter_map(|entry| {
         let created = created.get(entry.release.as_str()).filter(|at| **at <= entry.created_at.0)?;
         Some(length(*created, entry.finished_at.as_ref()?.0))
     });
-    let recovery = failures.iter().filter_map(|(_, entry)| {
-        let since = impaired_since(entry, rollback_of(entry, lane))?;
-        Some(length(since, restored_after(entry, lane)?.finished_at.as_ref()?.0))
+    let recovery = deployed.iter().filter_map(|Deployment { entry, impaired_since, .. }| {
+        Some(length((*impaired_since)?, restored_after(entry, lane)?.finished_at.as_ref()?.0))
     });
     Some(Figures {
         deployments: count,
         deployment_frequency: share(count, usize::try_from(period.days).unwrap_or(1)),
         lead_time: median(lead.collect()),
-        failed: failures.len(),
-        change_failure_rate: share(failures.len(), count),
+        failed,
+        change_failure_rate: share(failed, count),
         recovery_time: median(recovery.collect()),
         rework,
         rework_rate: share(rework, count),

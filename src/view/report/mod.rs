@@ -3,11 +3,12 @@
 pub mod delivery;
 mod shown;
 
-use super::record::{Event, Kind, Objects, entries, events, recorded_now};
+use super::record::{Event, Kind, Objects, events_of, promotions};
 use crate::api::{
     EnvironmentName, GateWait, Meta, PromotionKind, PromotionPhase, Reason, RecordEntry, Release,
     ReleaseChange, ReleasePhase, ReleaseStatus, StageStatus,
 };
+use crate::decide::release::waits::waits_until;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -135,7 +136,7 @@ pub fn report(objects: &Objects, release: &Release, now: Timestamp) -> Report {
         let is_recall = || event.name.as_deref().is_some_and(|name| recalls.contains(name));
         event.release.as_deref() == Some(&name) || (event.event == Kind::Recalled && is_recall())
     };
-    let events = events(objects).into_iter().filter(|event| concerns(event)).collect();
+    let events = events_of(&all, objects).into_iter().filter(|event| concerns(event)).collect();
     let is_on_path = |line: &&StageStatus| Reason::from(line.state.as_str()) != Reason::NotAStage;
     let lines = status.environments.iter().filter(is_on_path);
     let environments = lines.map(|line| in_environment(line, &own, created, now)).collect();
@@ -157,18 +158,6 @@ pub fn report(objects: &Objects, release: &Release, now: Timestamp) -> Report {
     }
 }
 
-/// The promotions of a project, deleted ones included, in the order of their starts; those that did not start, of their creation.
-pub fn promotions(objects: &Objects) -> Vec<RecordEntry> {
-    let mut all = recorded_now(&objects.promotions);
-    let deleted = entries(&objects.releases, &objects.environments).cloned();
-    let deleted: Vec<RecordEntry> =
-        deleted.filter(|entry| !all.iter().any(|other| other.uid == entry.uid)).collect();
-    all.extend(deleted);
-    let order = |entry: &RecordEntry| entry.started_at.as_ref().unwrap_or(&entry.created_at).0;
-    all.sort_by(|a, b| (order(a), a.revision, &a.promotion).cmp(&(order(b), b.revision, &b.promotion)));
-    all
-}
-
 fn in_environment(
     line: &StageStatus,
     own: &[&RecordEntry],
@@ -177,13 +166,13 @@ fn in_environment(
 ) -> InEnvironment {
     let here = || own.iter().filter(|entry| entry.environment == line.name);
     let promoted = || here().filter(|entry| entry.kind == PromotionKind::Promote);
-    let verified = promoted().filter(|entry| entry.phase == PromotionPhase::Verified.as_str());
+    let verified = promoted().filter(|entry| is_verified(entry));
     let first = verified.filter_map(|entry| entry.finished_at.as_ref()).map(|at| at.0).min();
     let worked = here().filter_map(|entry| {
         let start = entry.started_at.as_ref()?.0;
         Some(length(start, entry.finished_at.as_ref().map_or(now, |at| at.0)))
     });
-    let waits = waits(line, now);
+    let waits = waits_until(line, now);
     let of_people = |wait: &&GateWait| NEED_A_PERSON.contains(&Reason::from(wait.gate.as_str()));
     let (people, other): (Vec<&GateWait>, Vec<&GateWait>) = waits.iter().partition(of_people);
     let sum = |waits: &[&GateWait]| waits.iter().map(|wait| wait.seconds).sum();
@@ -199,23 +188,6 @@ fn in_environment(
     }
 }
 
-/// The waits of a line, with the one that lasts.
-fn waits(line: &StageStatus, now: Timestamp) -> Vec<GateWait> {
-    let mut waits = line.waits.clone();
-    let state = Reason::from(line.state.as_str());
-    if let Some(since) = line.since.as_ref().filter(|_| state.is_holding() || state.is_blocking()) {
-        let seconds = length(since.0, now);
-        match waits.iter_mut().find(|wait| wait.gate == line.state) {
-            Some(wait) => {
-                wait.seconds = wait.seconds.saturating_add(seconds);
-                wait.times = wait.times.saturating_add(1);
-            }
-            None => waits.push(GateWait { gate: line.state.clone(), seconds, times: 1 }),
-        }
-    }
-    waits
-}
-
 fn length(from: Timestamp, to: Timestamp) -> i64 {
     to.duration_since(from).as_secs().max(0)
 }
@@ -228,8 +200,8 @@ fn incidents(own: &[&RecordEntry], all: &[&RecordEntry]) -> Vec<Incident> {
 
 /// What went wrong with a promotion, if something did. `all`: the promotions of the application.
 fn incident(entry: &RecordEntry, all: &[&RecordEntry]) -> Option<Incident> {
+    let began = impaired_since(entry, all)?;
     let rollback = rollback_of(entry, all);
-    let began = impaired_since(entry, rollback)?;
     let restored = restored_after(entry, all);
     let cause = rollback.and_then(|rollback| rollback.cause.clone()).or_else(|| entry.reason.clone());
     let message = match has_failed(entry) {
@@ -248,18 +220,22 @@ fn incident(entry: &RecordEntry, all: &[&RecordEntry]) -> Option<Incident> {
 }
 
 /// Since when users had a bad revision: from the start of a deployment that failed, or from the request to roll back one that was verified.
-/// None if nothing was wrong with it.
-fn impaired_since(entry: &RecordEntry, rollback: Option<&RecordEntry>) -> Option<Timestamp> {
-    match (has_failed(entry), rollback) {
-        (true, _) => entry.started_at.as_ref().map(|at| at.0),
-        (false, Some(rollback)) => Some(rollback.created_at.0),
-        (false, None) => None,
+/// None if nothing was wrong with it. `all`: the promotions of the application.
+fn impaired_since(entry: &RecordEntry, all: &[&RecordEntry]) -> Option<Timestamp> {
+    let started = entry.started_at.as_ref()?.0;
+    match has_failed(entry) {
+        true => Some(started),
+        false => rollback_of(entry, all).map(|rollback| rollback.created_at.0),
     }
 }
 
 /// Whether a promotion ended without a good revision.
 fn has_failed(entry: &RecordEntry) -> bool {
-    [PromotionPhase::Failed, PromotionPhase::Inconclusive].iter().any(|phase| entry.phase == phase.as_str())
+    entry.ended().is_some_and(PromotionPhase::has_failed)
+}
+
+fn is_verified(entry: &RecordEntry) -> bool {
+    entry.ended() == Some(PromotionPhase::Verified)
 }
 
 /// The revisions after this one, up to the one that has its number again: an environment that was recreated counts from 1. `all`: in the
@@ -278,8 +254,7 @@ fn rollback_of<'a>(entry: &RecordEntry, all: &[&'a RecordEntry]) -> Option<&'a R
 
 /// The first revision after this one that was verified.
 fn restored_after<'a>(entry: &RecordEntry, all: &[&'a RecordEntry]) -> Option<&'a RecordEntry> {
-    let later = after(entry, all)
-        .filter(|other| other.revision.is_some() && other.phase == PromotionPhase::Verified.as_str());
+    let later = after(entry, all).filter(|other| other.revision.is_some() && is_verified(other));
     later.min_by_key(|other| other.revision)
 }
 
