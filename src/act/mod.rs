@@ -7,6 +7,7 @@
 //! pass decides when it is tried again; any other failure ends the pass behind the last action.
 
 mod alerts;
+mod delivered;
 mod error;
 mod freezes;
 mod history;
@@ -53,8 +54,10 @@ pub async fn act<S: Status>(
         false => (decision.memory, None),
         true => (None, decision.memory),
     };
+    let mut delivered = decision.delivered;
     if let Some(memory) = &first {
         version = Some(status::write(handles, subject, version.as_deref(), memory).await?);
+        delivered::count(&handles.metrics, delivered.take());
     }
     let uid = identity.uid.clone().unwrap_or_default();
     let memory = (S::KIND == PromotionStatus::KIND).then_some(&handles.memory);
@@ -63,10 +66,12 @@ pub async fn act<S: Status>(
     let done = carry_out(handles, memory, &project, &uid, actions).await;
     if let Some(memory) = &behind {
         version = Some(status::write(handles, subject, version.as_deref(), memory).await?);
+        delivered::count(&handles.metrics, delivered.take());
     }
     let again = done?;
     if let Some(report) = &decision.report {
         status::write(handles, subject, version.as_deref(), report).await?;
+        delivered::count(&handles.metrics, delivered.take());
     }
     for note in decision.notes {
         let event = NewEvent {

@@ -3,18 +3,17 @@
 use super::ActError;
 use crate::api::{
     ApprovalStatus, CheckProviderStatus, Condition, EnvironmentStatus, PromotionStatus, READY, Reason,
-    RecallStatus, ReleaseStatus, RollbackPolicyStatus, mark,
+    RecallStatus, ReleaseStatus, RollbackPolicyStatus,
 };
 use crate::cluster::Undecodable;
 use crate::decide::decision::NoStatus;
-use crate::process::{Handles, Metrics};
+use crate::process::Handles;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, ObjectMeta};
 use kube::{Api, Resource, ResourceExt};
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 /// The object that a decision is about, at the version that it was decided about.
 pub struct Subject {
@@ -55,9 +54,6 @@ pub trait Status: Serialize {
     /// The fields that the API server drops when they are absent. Empty: the status is replaced as a whole. Otherwise it is merged, and
     /// what it does not name stays: the record, which the process does not cache.
     const OPTIONAL: &'static [&'static str] = &[];
-
-    /// Counts what has ended, after the status was written.
-    fn count(&self, _name: &str, _metrics: &Metrics) {}
 }
 
 impl Status for ReleaseStatus {
@@ -90,25 +86,11 @@ impl Status for ApprovalStatus {
 impl Status for RecallStatus {
     const KIND: &'static str = "Recall";
 }
-impl Status for NoStatus {
-    const KIND: &'static str = "ConfigMap";
-}
-
 impl Status for PromotionStatus {
     const KIND: &'static str = "Promotion";
-
-    fn count(&self, name: &str, metrics: &Metrics) {
-        if !self.phase.is_final() || name.starts_with(mark::DRY_RUN) {
-            return;
-        }
-        let (start, end) = (self.started_at.as_ref(), self.finished_at.as_ref());
-        let lasted =
-            start.zip(end).and_then(|(start, end)| Duration::try_from(end.0.duration_since(start.0)).ok());
-        match self.restores {
-            Some(_) => metrics.rollback_ended(self.phase.as_str()),
-            None => metrics.promotion_ended(self.phase.as_str(), lasted.unwrap_or_default()),
-        }
-    }
+}
+impl Status for NoStatus {
+    const KIND: &'static str = "ConfigMap";
 }
 
 /// Reports on an object that it cannot be decoded, once per error. Only its conditions are changed.
@@ -164,7 +146,6 @@ pub async fn write<S: Status>(
         .await
         .map_err(ActError::write(what))?;
     let version = written.resource_version().unwrap_or_default();
-    status.count(name, &handles.metrics);
     handles.versions.wrote(S::KIND, subject.namespace(), name, &version);
     Ok(version)
 }

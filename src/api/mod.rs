@@ -74,8 +74,8 @@ pub use gate::{GateName, Override};
 pub use kube::core::Duration;
 pub use meta::Meta;
 pub use names::{
-    ApplicationName, ClusterName, EnvironmentId, EnvironmentName, Location, NamespaceName, ProjectName,
-    ReleaseName,
+    ApplicationName, ClusterName, EnvironmentId, EnvironmentName, LaneId, Location, NamespaceName,
+    ProjectName, ReleaseName,
 };
 pub use object_change::{ChangeAction, FieldChange, Had, NodePort, ObjectChange, Removal};
 pub use overrides::{

@@ -163,6 +163,15 @@ impl fmt::Display for EnvironmentId {
     }
 }
 
+/// One application in one environment.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LaneId {
+    /// The environment.
+    pub environment: EnvironmentId,
+    /// The application.
+    pub application: ApplicationName,
+}
+
 /// Where an environment runs: a namespace of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Location {

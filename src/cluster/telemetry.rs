@@ -77,8 +77,12 @@ impl Telemetry {
         self.watch_restarts.get_or_create(&KindLabel { kind }).inc();
     }
 
-    /// Publishes the age of the watch of `kind`, read from `pulse` at each scrape.
+    /// Publishes the age of the watch of `kind`, read from `pulse` at each scrape. Its counters start at zero: Prometheus sees no increase
+    /// from nothing to one.
     pub fn watch_age(&self, kind: &'static str, pulse: &Pulse) {
+        for counters in [&self.decode_errors, &self.watch_restarts] {
+            let _ = counters.get_or_create(&KindLabel { kind });
+        }
         self.watch_ages.0.lock().unwrap_or_else(PoisonError::into_inner).insert(kind, pulse.clone());
     }
 
@@ -140,6 +144,8 @@ mod tests {
             r#"requests_total{verb="get",code="200"} 2"#,
             r#"requests_total{verb="patch",code="not-leading"} 1"#,
             r#"watch_age_seconds{kind="Pod"} 42"#,
+            r#"watch_restarts_total{kind="Pod"} 0"#,
+            r#"decode_errors_total{kind="Pod"} 0"#,
             "events_dropped_total 1",
             "leading 1",
         ] {

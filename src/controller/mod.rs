@@ -4,6 +4,7 @@ mod pass;
 mod queue;
 mod reconcile;
 mod run;
+mod scrape;
 mod wake;
 
 pub use queue::{Key, Kind, Queue};

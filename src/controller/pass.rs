@@ -156,6 +156,7 @@ impl Failures {
 mod tests {
     use super::*;
     use crate::cluster::Telemetry;
+    use crate::process::Observation;
 
     fn key(name: &str) -> Key {
         Key { kind: Kind::Release, namespace: "shop".into(), name: name.into(), group: None }
@@ -163,7 +164,7 @@ mod tests {
 
     #[test]
     fn an_object_that_panics_is_counted_as_quarantined_until_a_pass_over_it_ends() {
-        let failures = Failures::new(Metrics::new(&Telemetry::default()));
+        let failures = Failures::new(Metrics::new(&Telemetry::default(), Observation::default));
         let shown = |line: &str| failures.metrics.render().unwrap().contains(line);
         let stale = || Err(ObserveError::Stale { kind: "Release", name: "a".into() }.into());
         assert_eq!(failures.panicked(&key("a")), QUARANTINE);

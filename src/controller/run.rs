@@ -4,6 +4,7 @@
 
 use super::pass::Passes;
 use super::queue::Queue;
+use super::scrape;
 use super::wake::Wake;
 use crate::cluster::events::event_queue;
 use crate::cluster::lease;
@@ -47,10 +48,13 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), ControllerError> {
     let (telemetry, fence) = (Telemetry::default(), Fence::new());
-    let metrics = Metrics::new(&telemetry);
     let clients = Clients::new(&config, settings.client.clone(), fence.clone(), telemetry.clone())?;
     let clock = Clock::of(clients.server_time());
     let (queue, stores) = (Queue::default(), Stores::default());
+    let metrics = {
+        let (stores, clock) = (stores.clone(), clock.clone());
+        Metrics::new(&telemetry, move || scrape::observe(&stores, &clock))
+    };
     let own = tokio::select! {
         own = OwnIdentity::ask(&clients, &settings.lease_namespace) => Arc::new(own),
         () = shutdown.cancelled() => return Ok(()),

@@ -1,7 +1,9 @@
 //! The result of `decide`, as plain data. `act` carries it out.
 
+mod delivered;
 mod question;
 
+pub use delivered::Delivered;
 pub use question::{Question, Which};
 
 use super::world::{Passed, Phase, Tally};
@@ -34,6 +36,8 @@ pub struct Decision<S> {
     pub wake_at: Option<Timestamp>,
     /// Events to record.
     pub notes: Vec<Note>,
+    /// What the end of a promotion adds to the metrics. Counted after its status was written.
+    pub delivered: Option<Delivered>,
 }
 
 /// The status of an object without one: the ConfigMap of published freezes.
@@ -50,6 +54,7 @@ impl<S> Default for Decision<S> {
             report: None,
             wake_at: None,
             notes: Vec::new(),
+            delivered: None,
         }
     }
 }

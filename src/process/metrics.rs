@@ -1,19 +1,26 @@
 //! Metrics of the process, in the Prometheus text format.
 //!
-//! Invariant: no label names a person or an object. Labels are kinds, verbs, codes and outcomes, all of bounded number.
+//! Invariant: no label names a person or a release. Labels are kinds, verbs, codes, gates and outcomes, and the names of projects, environments
+//! and applications, all of bounded number. None is a label that Prometheus adds to a target, such as `namespace` or `pod`.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use super::deliveries::{Deliveries, Delivery};
+use super::gauges::Gauges;
+use super::resident::Resident;
+use crate::api::LaneId;
 use crate::cluster::Telemetry;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -26,23 +33,62 @@ struct OutcomeLabel {
     outcome: &'static str,
 }
 
+/// What a scrape computes from what the process has observed.
+#[derive(Clone, Debug, Default)]
+pub struct Observation {
+    /// The gauges.
+    pub gauges: Vec<Gauges>,
+    /// The lanes that exist.
+    pub lanes: BTreeSet<LaneId>,
+}
+
+/// Asked at each scrape.
+type Source = Box<dyn Fn() -> Observation + Send + Sync>;
+
+/// The metrics that depend on what was observed.
+struct Observed {
+    source: Source,
+    deliveries: Deliveries,
+}
+
+impl Collector for Observed {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let Observation { gauges, lanes } = (self.source)();
+        for family in gauges {
+            family.encode(&mut encoder)?;
+        }
+        self.deliveries.keep(lanes);
+        self.deliveries.encode(&mut encoder)
+    }
+}
+
+impl fmt::Debug for Observed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Observed")
+    }
+}
+
 /// The counters of the process. Cloned handles share them.
 #[derive(Clone)]
 pub struct Metrics {
     registry: Arc<Registry>,
     decisions: Family<KindLabel, Counter>,
     promotions: Family<OutcomeLabel, Counter>,
-    rollbacks: Family<OutcomeLabel, Counter>,
+    deliveries: Deliveries,
     promotion_seconds: Histogram,
     reconcile_panics: Family<KindLabel, Counter>,
     quarantined: Family<KindLabel, Gauge>,
 }
 
 impl Metrics {
-    /// New counters, rendered together with those of `telemetry`.
-    pub fn new(telemetry: &Telemetry) -> Self {
+    /// New counters, rendered together with those of `telemetry` and with what `source` computes.
+    pub fn new(telemetry: &Telemetry, source: impl Fn() -> Observation + Send + Sync + 'static) -> Self {
         let mut registry = Registry::with_prefix("towpath");
         telemetry.register(&mut registry);
+        registry.register_collector(Box::new(Resident));
+        let deliveries = Deliveries::default();
+        let observed = Observed { source: Box::new(source), deliveries: deliveries.clone() };
+        registry.register_collector(Box::new(observed));
         // From a second to a day: a promotion lasts as long as its rollout and its observe window.
         let promotion_seconds = registered(
             &mut registry,
@@ -54,10 +100,12 @@ impl Metrics {
             |name, help| registered(&mut registry, name, help, Family::<KindLabel, Counter>::default());
         let decisions = kinds("decisions", "Decisions taken, by kind of object");
         let reconcile_panics = kinds("reconcile_panics", "Reconciles that panicked, by kind");
-        let mut outcomes =
-            |name, help| registered(&mut registry, name, help, Family::<OutcomeLabel, Counter>::default());
-        let promotions = outcomes("promotions", "Promotions ended, by outcome");
-        let rollbacks = outcomes("rollbacks", "Rollbacks ended, by outcome");
+        let promotions = registered(
+            &mut registry,
+            "promotions",
+            "Promotions of releases ended, by outcome, with those that wrote nothing",
+            Family::<OutcomeLabel, Counter>::default(),
+        );
         let quarantined = registered(
             &mut registry,
             "quarantined",
@@ -68,27 +116,30 @@ impl Metrics {
             registry: Arc::new(registry),
             decisions,
             promotions,
-            rollbacks,
+            deliveries,
             promotion_seconds,
             reconcile_panics,
             quarantined,
         }
     }
 
-    /// A decision was taken about an object of `kind`.
+    /// A decision was taken about an object of `kind`. The other counters of the kind start at zero then: Prometheus sees no increase from
+    /// nothing to one.
     pub fn decision(&self, kind: &'static str) {
         self.decisions.get_or_create(&KindLabel { kind }).inc();
+        let _ = self.reconcile_panics.get_or_create(&KindLabel { kind });
+        let _ = self.quarantined.get_or_create(&KindLabel { kind });
     }
 
-    /// A promotion ended with `outcome`, `lasted` after its first write.
-    pub fn promotion_ended(&self, outcome: &'static str, lasted: Duration) {
+    /// A promotion of a release ended with `outcome`, `lasted` after its first write.
+    pub fn promotion_ended(&self, outcome: &'static str, lasted: Option<Duration>) {
         self.promotions.get_or_create(&OutcomeLabel { outcome }).inc();
-        self.promotion_seconds.observe(lasted.as_secs_f64());
+        lasted.iter().for_each(|lasted| self.promotion_seconds.observe(lasted.as_secs_f64()));
     }
 
-    /// A rollback ended with `outcome`.
-    pub fn rollback_ended(&self, outcome: &'static str) {
-        self.rollbacks.get_or_create(&OutcomeLabel { outcome }).inc();
+    /// A promotion or a rollback ended in a lane.
+    pub fn delivered(&self, lane: LaneId, delivery: &Delivery) {
+        self.deliveries.count(lane, delivery);
     }
 
     /// A reconcile of an object of `kind` panicked.
@@ -124,24 +175,5 @@ where
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_scrape_shows_what_was_counted() {
-        let telemetry = Telemetry::default();
-        let metrics = Metrics::new(&telemetry);
-        telemetry.request("get", "200");
-        metrics.promotion_ended("Verified", Duration::from_secs(7));
-        metrics.clone().decision("Release");
-        let text = metrics.render().unwrap();
-        for line in [
-            r#"towpath_requests_total{verb="get",code="200"} 1"#,
-            r#"towpath_decisions_total{kind="Release"} 1"#,
-            r#"towpath_promotions_total{outcome="Verified"} 1"#,
-            r#"towpath_promotion_duration_seconds_bucket{le="15.0"} 1"#,
-        ] {
-            assert!(text.contains(line), "no {line} in\n{text}");
-        }
-    }
-}
+#[path = "metrics_tests.rs"]
+mod tests;

@@ -98,6 +98,7 @@ mod tests {
 
     use super::*;
     use crate::cluster::Telemetry;
+    use crate::process::Observation;
 
     async fn ask(probes: &Probes, path: &str) -> (StatusCode, String) {
         let request = http::Request::get(path).body(Body::empty()).unwrap();
@@ -115,7 +116,7 @@ mod tests {
             move || listed.load(Ordering::Relaxed)
         };
         let probes = Probes::new(
-            Metrics::new(&Telemetry::default()),
+            Metrics::new(&Telemetry::default(), Observation::default),
             [Part::new("Pod", is_ready), Part::new("Job", || true)],
         );
         let (status, text) = ask(&probes, "/readyz").await;

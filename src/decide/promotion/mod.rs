@@ -85,6 +85,7 @@ pub use schedules::date_schedules;
 use super::conditions;
 use super::conditions::{State, seconds};
 use super::decision::{self, Note, Target};
+use super::delivery::delivered;
 use super::environment::validate;
 use super::history::lane::{Lane, is_of_other_content};
 use super::world::PromotionWorld;
@@ -107,6 +108,11 @@ pub type Decision = decision::Decision<PromotionStatus>;
 
 /// Decides about one promotion.
 pub fn decide(world: &PromotionWorld, now: Timestamp) -> Decision {
+    let decision = decided(world, now);
+    Decision { delivered: delivered(world, &decision), ..decision }
+}
+
+fn decided(world: &PromotionWorld, now: Timestamp) -> Decision {
     if world.promotion.phase().is_final() || world.promotion.deleting() {
         return Decision::default();
     }

@@ -11,6 +11,7 @@ use crate::api::{
     Approved, ChangeFreeze, Environment, EnvironmentName, Meta, Promotion, PromotionKind, Recall,
     RecordEntry, Recorded, Release,
 };
+use crate::decide::delivery;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use serde::{Deserialize, Serialize};
@@ -146,8 +147,7 @@ pub fn promotions(objects: &Objects) -> Vec<RecordEntry> {
     let deleted: Vec<RecordEntry> =
         deleted.filter(|entry| !uids.contains(entry.uid.as_str())).cloned().collect();
     all.extend(deleted);
-    let order = |entry: &RecordEntry| entry.started_at.as_ref().unwrap_or(&entry.created_at).0;
-    all.sort_by(|a, b| (order(a), a.revision, &a.promotion).cmp(&(order(b), b.revision, &b.promotion)));
+    delivery::sort(&mut all);
     all
 }
 

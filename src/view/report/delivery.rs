@@ -9,8 +9,9 @@
 //!   rework rate               deployments of type Emergency, and those that follow a failed one / deployments
 //! ```
 
-use super::{impaired_since, is_verified, length, restored_after};
-use crate::api::{ChangeType, EnvironmentName, PromotionKind, RecordEntry};
+use super::length;
+use crate::api::{EnvironmentName, PromotionKind, RecordEntry};
+use crate::decide::delivery::{impaired_since, is_first_verified, is_rework, restored_after};
 use crate::view::record::{Objects, promotions};
 use crate::view::screen::{Cell, Table};
 use crate::view::times;
@@ -139,7 +140,7 @@ impl<'a> Deployment<'a> {
             entry,
             started: entry.started_at.as_ref()?.0,
             impaired_since: impaired_since(entry, lane),
-            is_rework: entry.change_type == Some(ChangeType::Emergency),
+            is_rework: is_rework(entry, lane),
         })
     }
 }
@@ -154,12 +155,6 @@ fn figures(
     let promoted = lane.iter().copied().filter(|entry| entry.kind == PromotionKind::Promote);
     let mut deployed: Vec<Deployment<'_>> =
         promoted.filter_map(|entry| Deployment::of(entry, lane)).collect();
-    // What follows a failed deployment repairs it, whenever that one was.
-    let mut was_bad = false;
-    for deployment in &mut deployed {
-        deployment.is_rework |= was_bad;
-        was_bad = deployment.impaired_since.is_some();
-    }
     deployed.retain(|deployment| period.holds(deployment.started));
     let count = deployed.len();
     if count == 0 {
@@ -168,14 +163,8 @@ fn figures(
     let starts: Vec<Timestamp> = deployed.iter().map(|deployment| deployment.started).collect();
     let failed = deployed.iter().filter(|deployment| deployment.impaired_since.is_some()).count();
     let rework = deployed.iter().filter(|deployment| deployment.is_rework).count();
-    // A release that is promoted again is no new change, and an earlier release may have had the same name.
-    let is_first = |entry: &RecordEntry| {
-        let mut same = lane.iter().filter(|other| {
-            other.kind == PromotionKind::Promote && other.release == entry.release && is_verified(other)
-        });
-        is_verified(entry) && same.next().is_some_and(|first| first.uid == entry.uid)
-    };
-    let first = deployed.iter().map(|deployment| deployment.entry).filter(|entry| is_first(entry));
+    let entries = deployed.iter().map(|deployment| deployment.entry);
+    let first = entries.filter(|entry| is_first_verified(entry, lane));
     let lead = first.filter_map(|entry| {
         let created = created.get(entry.release.as_str()).filter(|at| **at <= entry.created_at.0)?;
         Some(length(*created, entry.finished_at.as_ref()?.0))

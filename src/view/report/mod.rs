@@ -5,9 +5,10 @@ mod shown;
 
 use super::record::{Event, Kind, Objects, events_of, promotions};
 use crate::api::{
-    EnvironmentName, GateWait, Meta, PromotionKind, PromotionPhase, Reason, RecordEntry, Release,
-    ReleaseChange, ReleasePhase, ReleaseStatus, StageStatus,
+    EnvironmentName, GateWait, Meta, PromotionKind, Reason, RecordEntry, Release, ReleaseChange,
+    ReleasePhase, ReleaseStatus, StageStatus,
 };
+use crate::decide::delivery::{has_failed, impaired_since, is_verified, restored_after, rollback_of};
 use crate::decide::release::waits::waits_until;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -217,45 +218,6 @@ fn incident(entry: &RecordEntry, all: &[&RecordEntry]) -> Option<Incident> {
         restored_at: restored.and_then(|entry| entry.finished_at.as_ref()).map(|at| at.0),
         restored: restored.and_then(|entry| entry.version.clone()),
     })
-}
-
-/// Since when users had a bad revision: from the start of a deployment that failed, or from the request to roll back one that was verified.
-/// None if nothing was wrong with it. `all`: the promotions of the application.
-fn impaired_since(entry: &RecordEntry, all: &[&RecordEntry]) -> Option<Timestamp> {
-    let started = entry.started_at.as_ref()?.0;
-    match has_failed(entry) {
-        true => Some(started),
-        false => rollback_of(entry, all).map(|rollback| rollback.created_at.0),
-    }
-}
-
-/// Whether a promotion ended without a good revision.
-fn has_failed(entry: &RecordEntry) -> bool {
-    entry.ended().is_some_and(PromotionPhase::has_failed)
-}
-
-fn is_verified(entry: &RecordEntry) -> bool {
-    entry.ended() == Some(PromotionPhase::Verified)
-}
-
-/// The revisions after this one, up to the one that has its number again: an environment that was recreated counts from 1. `all`: in the
-/// order of their starts.
-fn after<'a>(entry: &RecordEntry, all: &[&'a RecordEntry]) -> impl Iterator<Item = &'a RecordEntry> {
-    let here = all.iter().copied().filter(move |other| other.environment == entry.environment);
-    let later = here.skip_while(move |other| other.uid != entry.uid).skip(1);
-    later.take_while(move |other| other.revision.is_none() || other.revision > entry.revision)
-}
-
-/// The rollback that replaced a revision.
-fn rollback_of<'a>(entry: &RecordEntry, all: &[&'a RecordEntry]) -> Option<&'a RecordEntry> {
-    let revision = entry.revision?;
-    after(entry, all).find(|other| other.kind == PromotionKind::Rollback && other.replaces == Some(revision))
-}
-
-/// The first revision after this one that was verified.
-fn restored_after<'a>(entry: &RecordEntry, all: &[&'a RecordEntry]) -> Option<&'a RecordEntry> {
-    let later = after(entry, all).filter(|other| other.revision.is_some() && is_verified(other));
-    later.min_by_key(|other| other.revision)
 }
 
 #[cfg(test)]

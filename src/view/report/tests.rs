@@ -1,6 +1,6 @@
 use super::delivery::{Figures, delivery};
 use super::*;
-use crate::api::Promotion;
+use crate::api::{Promotion, PromotionPhase};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
