@@ -7,6 +7,7 @@ mod crds;
 mod documentation;
 mod hostile_checks;
 mod lint;
+mod monitoring;
 mod plugin;
 mod properties;
 mod questions;

@@ -2,11 +2,12 @@
 //! they allow what they should and nothing else.
 
 use anyhow::{Context, Result, ensure};
-use control_plane::{Access, ControlPlane, binaries, eventually};
+use control_plane::{Access, ControlPlane, eventually};
 use serde_json::Value;
 use std::process::{Child, Command, Stdio};
 use support::effective_rights::are_reviewed;
 use support::failed::uses_namespace;
+use support::helm::{helm, template};
 use support::installation::{control_plane, own_control_plane};
 use support::manifests::{documents, read, root};
 use support::operator::program;
@@ -51,6 +52,8 @@ async fn the_chart_is_clean() -> Result<()> {
         "--set=metrics.serviceMonitor.enabled=true,metrics.serviceMonitor.labels.team=a,projects={a,b},logFormat=text",
         "--set=podLabels.a=b,podAnnotations.a=b,priorityClassName=a,nodeSelector.a=b,serviceAccount.annotations.a=b",
         "--set=imagePullSecrets[0].name=a,extraEnv[0].name=RUST_LOG,extraEnv[0].value=debug,tolerations[0].key=a",
+        "--set=metrics.prometheusRule.enabled=true,metrics.prometheusRule.labels.a=b,metrics.prometheusRule.alertLabels.team=a",
+        "--set=metrics.dashboard.enabled=true,metrics.dashboard.annotations.folder=a",
     ];
     let objects = documents(&template(&everything)?);
     let deployment = objects.iter().find(|object| object["kind"] == "Deployment").context("no Deployment")?;
@@ -68,7 +71,13 @@ async fn the_chart_is_clean() -> Result<()> {
             "--projects=a,b",
         ]
     );
-    assert!(objects.iter().any(|object| object["kind"] == "ServiceMonitor"));
+    for kind in ["ServiceMonitor", "PrometheusRule"] {
+        assert!(objects.iter().any(|object| object["kind"] == kind), "no {kind}");
+    }
+    let dashboard =
+        objects.iter().find_map(|object| object["data"]["towpath.json"].as_str()).context("no dashboard")?;
+    let dashboard: Value = serde_json::from_str(dashboard)?;
+    assert_eq!(dashboard["uid"], "towpath");
     let least = documents(&template(&["--set=crds.install=false,roles.aggregate=false"])?);
     assert!(!least.iter().any(|object| object["kind"] == "CustomResourceDefinition"));
     for wrong in [
@@ -78,6 +87,9 @@ async fn the_chart_is_clean() -> Result<()> {
         "logFormat=xml",
         "image.digest=abc",
         "projects={A_b}",
+        "metrics.prometheusRule.for=soon",
+        "metrics.prometheusRule.alertLabels.severity=page",
+        "metrics.prometheusRule.releaseWaitingSeconds=1d",
     ] {
         assert!(template(&[&format!("--set={wrong}")]).is_err(), "the schema of the values takes {wrong}");
     }
@@ -378,16 +390,4 @@ async fn apply_examples(cluster: &ControlPlane) -> Result<()> {
 
 fn run(cluster: &ControlPlane, access: &Access, arguments: &str) -> Result<String> {
     cluster.kubectl(access).run(&arguments.split(' ').collect::<Vec<_>>())
-}
-
-fn template(flags: &[&str]) -> Result<String> {
-    let stamps = "--api-versions=admissionregistration.k8s.io/v1/MutatingAdmissionPolicy";
-    helm(&[&["template", "towpath", "charts/towpath", "--namespace", OPERATOR.0, stamps], flags].concat())
-}
-
-fn helm(arguments: &[&str]) -> Result<String> {
-    let mut command = Command::new(binaries::ensure()?.join("helm"));
-    let said = command.args(arguments).current_dir(root("")).output().context("cannot run helm")?;
-    ensure!(said.status.success(), "helm {arguments:?}: {}", String::from_utf8_lossy(&said.stderr));
-    Ok(String::from_utf8(said.stdout)?)
 }

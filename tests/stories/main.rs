@@ -43,6 +43,7 @@ fn main() -> ExitCode {
         node::stateful_and_daemon_sets::stories(),
         parts::real_pods::stories(),
         parts::control_plane_lifetime::stories(),
+        cases::figures::stories(),
         cases::missing_policies::stories(),
         admission::unstamped_requester::stories(),
         kinds::stories(),

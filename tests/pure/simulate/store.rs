@@ -33,9 +33,9 @@ pub enum Status {
 
 /// A decision about an object of any kind.
 pub fn of_any<S>(decision: Decision<S>, status: fn(Box<S>) -> Status) -> Decision<Status> {
-    let Decision { records, memory, memory_follows, actions, report, wake_at, notes } = decision;
+    let Decision { records, memory, memory_follows, actions, report, wake_at, notes, delivered } = decision;
     let (memory, report) = (memory.map(|it| status(Box::new(it))), report.map(|it| status(Box::new(it))));
-    Decision { records, memory, memory_follows, actions, report, wake_at, notes }
+    Decision { records, memory, memory_follows, actions, report, wake_at, notes, delivered }
 }
 
 /// Something that happens.

@@ -23,6 +23,7 @@ pub mod deletion;
 pub mod documented_checks;
 pub mod drift;
 pub mod failing_releases;
+pub mod figures;
 pub mod first_promotion;
 pub mod grants;
 pub mod hooks;

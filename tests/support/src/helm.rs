@@ -1,9 +1,13 @@
-//! Objects that a user installs with Helm.
+//! Objects that a user installs with Helm, and what the chart renders.
 
+use crate::installation::SYSTEM;
+use crate::manifests::root;
 use crate::project::Project;
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
+use control_plane::binaries;
 use serde_json::Value;
 use std::fs;
+use std::process::Command;
 
 /// `helm install` of these objects into a namespace, as the administrator.
 pub async fn helm_install(
@@ -26,4 +30,18 @@ pub async fn helm_install(
     tokio::task::spawn_blocking(move || helm.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()))
         .await?
         .map(drop)
+}
+
+/// The chart as it is rendered with these flags, for an API server that has every kind of admission policy.
+pub fn template(flags: &[&str]) -> Result<String> {
+    let stamps = "--api-versions=admissionregistration.k8s.io/v1/MutatingAdmissionPolicy";
+    helm(&[&["template", "towpath", "charts/towpath", "--namespace", SYSTEM, stamps], flags].concat())
+}
+
+/// What Helm prints, run in the repository.
+pub fn helm(arguments: &[&str]) -> Result<String> {
+    let mut command = Command::new(binaries::ensure()?.join("helm"));
+    let said = command.args(arguments).current_dir(root("")).output().context("cannot run helm")?;
+    ensure!(said.status.success(), "helm {arguments:?}: {}", String::from_utf8_lossy(&said.stderr));
+    Ok(String::from_utf8(said.stdout)?)
 }

@@ -2,7 +2,7 @@
 
 use crate::installation::{SOON, control_plane};
 use crate::project::Project;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
@@ -165,12 +165,19 @@ impl Metrics {
     }
 
     async fn query(&self, query: &str) -> Result<Option<f64>> {
-        let url = format!("{}/api/v1/query?query={}", self.url(), encoded(query));
-        let text = tokio::task::spawn_blocking(move || fetch(&url)).await??;
-        let answer: Value = serde_json::from_str(&text)?;
-        let value = answer["data"]["result"][0]["value"][1].as_str();
+        let found = self::query(&self.url(), query).await?;
+        let value = found.first().and_then(|first| first["value"][1].as_str());
         Ok(value.and_then(|value| value.parse().ok()))
     }
+}
+
+/// The series that a Prometheus answers to an instant query, each with its labels and value.
+pub async fn query(prometheus: &str, query: &str) -> Result<Vec<Value>> {
+    let url = format!("{prometheus}/api/v1/query?query={}", encoded(query));
+    let text = tokio::task::spawn_blocking(move || fetch(&url)).await??;
+    let answer: Value = serde_json::from_str(&text)?;
+    ensure!(answer["status"] == "success", "{query}: {text}");
+    answer["data"]["result"].as_array().cloned().context("no result")
 }
 
 /// Creates a CheckProvider that serves a project.

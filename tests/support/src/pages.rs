@@ -4,6 +4,7 @@
 
 use crate::manifests::{read, root};
 use anyhow::{Context, Result, bail};
+use std::collections::BTreeSet;
 
 /// Every page. The README comes first, because each page starts where the README ends; the page that uninstalls Towpath comes last.
 pub const PAGES: [&str; 8] = [
@@ -57,6 +58,14 @@ pub fn blocks(page: &str) -> Result<Vec<Block>> {
         }
     }
     Ok(blocks)
+}
+
+/// The metrics that the documentation lists.
+pub fn metrics() -> BTreeSet<String> {
+    let page = text("docs/platform-teams.md");
+    let rows =
+        page.lines().filter_map(|line| line.strip_prefix("| `")).filter(|row| row.starts_with("towpath_"));
+    rows.filter_map(|row| row.split('`').next()).map(str::to_owned).collect()
 }
 
 /// The commands that only read, in what `helm install` prints and in the comments of the examples: file and command.
