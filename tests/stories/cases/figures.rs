@@ -1,5 +1,6 @@
 //! The metrics, the dashboard and the alerts of the chart, with a real Prometheus that scrapes both replicas of a real controller.
 
+use crate::plugin::{printed, viewer};
 use anyhow::{Context, Result, ensure};
 use control_plane::{Prometheus, eventually};
 use http::Method;
@@ -142,6 +143,7 @@ async fn every_query_of_the_dashboard_has_data_and_every_alert_fires() -> Result
 
     the_documentation_lists_what_is_shown(listen[0]).await?;
     counts_are_those_of_the_leader(scraped).await?;
+    the_report_says_the_same(scraped).await?;
 
     let binding = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings/towpath-approvals";
     project.send(Method::DELETE, binding, "application/json", json!({})).await?;
@@ -222,6 +224,32 @@ async fn counts_are_those_of_the_leader(scraped: &Scraped<'_>) -> Result<()> {
     for series in ["towpath_promotions_in_progress", "towpath_lead_time_seconds_count"] {
         let of_one = format!("count({series}{{environment=\"dev\",application=\"shop\"}}) == 2");
         scraped.answers(&of_one).await?;
+    }
+    Ok(())
+}
+
+/// The figures of the record, for each application in each environment.
+async fn the_report_says_the_same(scraped: &Scraped<'_>) -> Result<()> {
+    let vera = viewer(scraped.project).await?;
+    let printed = printed(scraped.project, &vera, &["report", "--days", "7", "--output", "json"]).await?;
+    let report: Value = serde_json::from_str(&printed)?;
+    let rows = report["rows"].as_array().context("no rows")?;
+    same("lanes", rows.len(), 4)?;
+    for row in rows {
+        let lane = format!("{{environment={},application={}}}", row["environment"], row["application"]);
+        for (series, figure) in [
+            ("deployments_total", "deployments"),
+            ("deployments_failed_total", "failed"),
+            ("deployments_reworked_total", "rework"),
+        ] {
+            scraped.answers(&format!("sum(towpath_{series}{lane}) == {}", row[figure])).await?;
+        }
+        for (series, figure) in [("lead_time", "leadTime"), ("recovery_time", "recoveryTime")] {
+            // One of each at most, so the median is the sum.
+            let seconds = row[figure].as_f64().unwrap_or_default();
+            let close = format!("abs(sum(towpath_{series}_seconds_sum{lane}) - {seconds}) <= 1");
+            scraped.answers(&close).await?;
+        }
     }
     Ok(())
 }
