@@ -12,17 +12,17 @@ use std::time::Duration;
 pub(super) fn count(metrics: &Metrics, delivered: Option<Delivered>) {
     let Some(delivered) = delivered else { return };
     let is_deployment = delivered.is_deployment();
-    let Delivered { lane, kind, phase, lasted, failed, is_rework, lead_time, recovery_times } = delivered;
+    let Delivered { lane, kind, phase, worked, failed, is_rework, lead_time, recovered } = delivered;
     if kind == PromotionKind::Promote {
-        metrics.promotion_ended(phase.as_str(), lasted.map(unsigned));
+        metrics.promotion_ended(phase.as_str(), worked.map(|(_, lasted)| unsigned(lasted)));
     }
     let delivery = Delivery {
         deployment: is_deployment.then_some(phase),
         rollback: (kind == PromotionKind::Rollback).then_some(phase),
-        failed,
+        failed: u64::try_from(failed.len()).unwrap_or(u64::MAX),
         is_rework,
         lead_time: lead_time.map(unsigned),
-        recovery_times: recovery_times.into_iter().map(unsigned).collect(),
+        recovery_times: recovered.into_iter().map(|(_, time)| unsigned(time)).collect(),
     };
     metrics.delivered(lane, &delivery);
 }

@@ -1,7 +1,7 @@
 //! Environment: a target namespace, its position in the promotion order, and its rules.
 
 use super::{
-    ApplicationName, Approvals, Condition, Disruption, DriftMode, DriftedField, Duration, Ended,
+    ApplicationName, Approvals, Condition, DeliveryDay, Disruption, DriftMode, DriftedField, Duration, Ended,
     EnvironmentName, EnvironmentTest, Location, MissingConsent, NamespaceName, Overrides, Record, Recorded,
     ReleaseName, Window, schema,
 };
@@ -287,6 +287,14 @@ pub struct ApplicationStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub recalled: Option<String>,
+    /// Delivery figures by day, newest first: at most the newest 90 days with a deployment, and fewer if the environment has more than ten
+    /// applications. They outlast promotions that were deleted because of the history limit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 90), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["day"]))]
+    pub delivery: Vec<DeliveryDay>,
+    /// Number of the newest revision that `delivery` counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivered: Option<i64>,
     /// Revisions, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 60))]

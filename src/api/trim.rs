@@ -4,8 +4,8 @@
 
 use super::condition::HOLDS;
 use super::{
-    Approval, ChangeDescription, ChangeFreeze, CheckProvider, ClusterChangeFreeze, Environment, Promotion,
-    PromotionStatus, Recall, Record, RollbackPolicy, mark,
+    Approval, ChangeDescription, ChangeFreeze, ChangeType, CheckProvider, ClusterChangeFreeze, Environment,
+    Promotion, PromotionStatus, Recall, Record, RollbackPolicy, mark,
 };
 
 /// A kind of Towpath that can drop parts before it is cached.
@@ -40,7 +40,7 @@ impl Trim for Promotion {
         } = status;
         (*steps, *tests, *checks, *warnings) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         *disruptions = Vec::new();
-        *change = change.take().filter(|change| !change.reversible);
+        *change = change.take().filter(|change| !change.reversible || change.type_ == ChangeType::Emergency);
         if let Some(change) = change {
             change.description = ChangeDescription::default();
         }

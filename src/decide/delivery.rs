@@ -94,7 +94,7 @@ pub fn delivered(world: &PromotionWorld, decision: &Decision<PromotionStatus>) -
     };
     let entries = of_lane(&world.project, &ended, &application);
     let created = world.project.releases.get(&promotion.spec.release).and_then(|release| release.created);
-    figures(lane, status, promotion.uid(), &entries, created)
+    figures(lane, promotion.uid(), &entries, created)
 }
 
 /// The entries of the application in the environment of a promotion, with this one as it ended.
@@ -109,9 +109,9 @@ fn of_lane(project: &Project, ended: &Promotion, application: &ApplicationName) 
     entries
 }
 
-fn figures(
+/// What the promotion with this UID adds to the figures. `entries`: those of its lane, sorted. `created`: when its release was created.
+pub fn figures(
     lane: LaneId,
-    status: &PromotionStatus,
     uid: &str,
     entries: &[RecordEntry],
     created: Option<Timestamp>,
@@ -123,23 +123,24 @@ fn figures(
     let is_own = |other: &RecordEntry| other.uid == own.uid;
     let deployed = || entries.iter().filter(|entry| is_promoted(entry) && entry.started_at.is_some());
     let reverted =
-        deployed().filter(|entry| is_verified(entry) && rollback_of(entry, &all).is_some_and(is_own)).count();
+        deployed().filter(|entry| is_verified(entry) && rollback_of(entry, &all).is_some_and(is_own));
     let is_deployment = is_promoted(own) && started.is_some();
-    let failed = reverted + usize::from(is_deployment && has_failed(own));
+    let failed = reverted.chain(Some(own).filter(|own| is_deployment && has_failed(own)));
     let repaired = deployed().filter(|entry| restored_after(entry, &all).is_some_and(is_own));
     let created = created.filter(|created| *created <= own.created_at.0);
+    let start = |entry: &RecordEntry| entry.started_at.as_ref().map(|at| at.0);
     Some(Delivered {
         lane,
         kind: own.kind,
-        phase: status.phase,
-        lasted: started.map(|started| end.duration_since(started)),
-        failed: u64::try_from(failed).unwrap_or(u64::MAX),
+        phase: own.ended()?,
+        worked: started.map(|started| (started, end.duration_since(started))),
+        failed: failed.filter_map(start).collect(),
         is_rework: is_deployment && is_rework(own, &all),
         lead_time: created
             .filter(|_| is_deployment && is_first_verified(own, &all))
             .map(|created| end.duration_since(created)),
-        recovery_times: repaired
-            .filter_map(|entry| Some(end.duration_since(impaired_since(entry, &all)?)))
+        recovered: repaired
+            .filter_map(|entry| Some((start(entry)?, end.duration_since(impaired_since(entry, &all)?))))
             .collect(),
     })
 }

@@ -67,6 +67,9 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
             return Ok(ExitCode::SUCCESS);
         }
         output::write(out, format, "Delivery", &view, || view.table(), [])?;
+        if view.rows.iter().any(|row| row.means) && format.is_table() {
+            writeln!(out, "~: a mean, because promotions of some days are gone. Other times are medians.")?;
+        }
         if view.incomplete && format.is_table() {
             writeln!(out, "Older promotions were dropped from the record: the figures may be incomplete.")?;
         }

@@ -3,6 +3,7 @@
 
 pub mod after_verified;
 pub mod alarms;
+mod days;
 pub mod drift;
 mod lane_report;
 pub mod occupant;
@@ -47,8 +48,12 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision<EnvironmentS
     status.applications.clear();
     let mut words = Vec::new();
     for (application, project) in &applications {
-        let (entry, report) = lane_report::of(world, project, application, fault.is_none(), now);
-        words.push(record::shown(&Lane::of(project, environment, application), &entry));
+        let (mut entry, report) = lane_report::of(world, project, application, fault.is_none(), now);
+        let lane = Lane::of(project, environment, application);
+        words.push(record::shown(&lane, &entry));
+        let reported = environment.status.iter().flat_map(|status| &status.applications);
+        let before = reported.into_iter().find(|before| before.name == *application);
+        days::count(&mut entry, before, project, &lane, applications.len());
         status.applications.push(entry);
         lanes.merge(report);
     }

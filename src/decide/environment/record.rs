@@ -32,6 +32,8 @@ pub(super) fn entry(lane: &Lane<'_>) -> ApplicationStatus {
         waiting: None,
         failing: None,
         recalled: None,
+        delivery: Vec::new(),
+        delivered: None,
         history: lane.revisions.iter().rev().copied().filter_map(record).take(MOST_RECORDS).collect(),
     }
 }

@@ -8,9 +8,11 @@
 //!   recovery time             request to roll back one that was verified
 //!   rework rate               deployments of type Emergency, and those that follow a failed one / deployments
 //! ```
+//!
+//! Days whose promotions are gone, with their records, are counted from the daily sums in the status of the environment.
 
 use super::length;
-use crate::api::{EnvironmentName, PromotionKind, RecordEntry};
+use crate::api::{DeliveryDay, EnvironmentName, PromotionKind, RecordEntry};
 use crate::decide::delivery::{impaired_since, is_first_verified, is_rework, restored_after};
 use crate::view::record::{Objects, promotions};
 use crate::view::screen::{Cell, Table};
@@ -67,6 +69,10 @@ pub struct Figures {
     pub rework: usize,
     /// Their share of the deployments, from 0 to 1.
     pub rework_rate: f64,
+    /// Whether promotions of some days are gone, so that these days were counted from the daily sums of the environment. Lead time and recovery
+    /// time are means then, instead of medians.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub means: bool,
     /// Deployments per bar, oldest first: at most ten bars of equal length, each of one day at least.
     pub trend: Vec<usize>,
 }
@@ -76,11 +82,16 @@ pub fn delivery(objects: &Objects, applications: &[String], days: i64, now: Time
     let from = now.checked_sub(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MIN);
     let all = promotions(objects);
     let mut lanes: BTreeMap<(String, EnvironmentName), Vec<&RecordEntry>> = BTreeMap::new();
+    let is_asked_for = |application: &String| applications.is_empty() || applications.contains(application);
     for entry in &all {
-        let Some(application) = entry.application.as_ref().map(ToString::to_string) else { continue };
-        if applications.is_empty() || applications.contains(&application) {
+        let application = entry.application.as_ref().map(ToString::to_string).filter(is_asked_for);
+        if let Some(application) = application {
             lanes.entry((application, entry.environment.clone())).or_default().push(entry);
         }
+    }
+    let sums = sums(objects);
+    for (application, environment) in sums.keys().filter(|(application, _)| is_asked_for(application)) {
+        lanes.entry((application.clone(), environment.clone())).or_default();
     }
     let created: BTreeMap<&str, Timestamp> = objects
         .releases
@@ -91,11 +102,25 @@ pub fn delivery(objects: &Objects, applications: &[String], days: i64, now: Time
         })
         .collect();
     let period = Period { from, to: now, days };
-    let rows = lanes.into_iter().filter_map(|((application, environment), entries)| {
-        figures(application, environment, &entries, &created, &period)
+    // What was dropped before the sums began is in none.
+    let begin = sums.values().flat_map(|days| days.iter()).filter_map(DeliveryDay::begins).min();
+    let incomplete = objects.are_incomplete() && begin.is_none_or(|begin| from < begin);
+    let rows = lanes.into_iter().filter_map(|(lane, entries)| {
+        let days = sums.get(&lane).copied().unwrap_or_default();
+        figures(lane, &entries, days, &created, &period)
     });
-    let incomplete = objects.are_incomplete();
     Delivery { from, to: now, days, incomplete, rows: rows.collect() }
+}
+
+/// The daily sums, by application and environment.
+fn sums(objects: &Objects) -> BTreeMap<(String, EnvironmentName), &[DeliveryDay]> {
+    let applications = objects.environments.iter().flat_map(|environment| {
+        let applications = environment.status.iter().flat_map(|status| &status.applications);
+        applications.map(|application| (environment.environment_name(), application))
+    });
+    applications
+        .map(|(environment, it)| ((it.name.to_string(), environment), it.delivery.as_slice()))
+        .collect()
 }
 
 /// The days that count.
@@ -146,23 +171,34 @@ impl<'a> Deployment<'a> {
 }
 
 fn figures(
-    application: String,
-    environment: EnvironmentName,
+    (application, environment): (String, EnvironmentName),
     lane: &[&RecordEntry],
+    days: &[DeliveryDay],
     created: &BTreeMap<&str, Timestamp>,
     period: &Period,
 ) -> Option<Figures> {
     let promoted = lane.iter().copied().filter(|entry| entry.kind == PromotionKind::Promote);
     let mut deployed: Vec<Deployment<'_>> =
         promoted.filter_map(|entry| Deployment::of(entry, lane)).collect();
-    deployed.retain(|deployment| period.holds(deployment.started));
-    let count = deployed.len();
+    let lost = lost(days, &deployed, period);
+    deployed.retain(|deployment| {
+        let day = DeliveryDay::of(deployment.started);
+        period.holds(deployment.started) && !lost.iter().any(|(lost, _)| lost.day == day)
+    });
+    let sum = |of: fn(&DeliveryDay) -> i32| -> usize {
+        lost.iter().filter_map(|(day, _)| usize::try_from(of(day)).ok()).sum()
+    };
+    let count = deployed.len() + sum(|day| day.deployments);
     if count == 0 {
         return None;
     }
-    let starts: Vec<Timestamp> = deployed.iter().map(|deployment| deployment.started).collect();
-    let failed = deployed.iter().filter(|deployment| deployment.impaired_since.is_some()).count();
-    let rework = deployed.iter().filter(|deployment| deployment.is_rework).count();
+    let mut starts: Vec<Timestamp> = deployed.iter().map(|deployment| deployment.started).collect();
+    for (day, begin) in &lost {
+        starts.extend(std::iter::repeat_n(*begin, usize::try_from(day.deployments).unwrap_or_default()));
+    }
+    let failed = deployed.iter().filter(|deployment| deployment.impaired_since.is_some()).count()
+        + sum(|day| day.failed);
+    let rework = deployed.iter().filter(|deployment| deployment.is_rework).count() + sum(|day| day.reworked);
     let entries = deployed.iter().map(|deployment| deployment.entry);
     let first = entries.filter(|entry| is_first_verified(entry, lane));
     let lead = first.filter_map(|entry| {
@@ -172,19 +208,47 @@ fn figures(
     let recovery = deployed.iter().filter_map(|Deployment { entry, impaired_since, .. }| {
         Some(length((*impaired_since)?, restored_after(entry, lane)?.finished_at.as_ref()?.0))
     });
+    let lead_sums = lost.iter().map(|(day, _)| (i64::from(day.lead_times), day.lead_seconds));
+    let recovery_sums = lost.iter().map(|(day, _)| (i64::from(day.recoveries), day.recovery_seconds));
     Some(Figures {
         deployments: count,
         deployment_frequency: share(count, usize::try_from(period.days).unwrap_or(1)),
-        lead_time: median(lead.collect()),
+        lead_time: middle(lead.collect(), lead_sums),
         failed,
         change_failure_rate: share(failed, count),
-        recovery_time: median(recovery.collect()),
+        recovery_time: middle(recovery.collect(), recovery_sums),
         rework,
         rework_rate: share(rework, count),
+        means: !lost.is_empty(),
         trend: period.trend(&starts),
         application,
         environment,
     })
+}
+
+/// The days of the period that began in it and had more deployments than are known, with their begin.
+fn lost<'a>(
+    days: &'a [DeliveryDay],
+    deployed: &[Deployment<'_>],
+    period: &Period,
+) -> Vec<(&'a DeliveryDay, Timestamp)> {
+    let known = |day: &DeliveryDay| {
+        deployed.iter().filter(|deployment| DeliveryDay::of(deployment.started) == day.day).count()
+    };
+    let is_lost = |day: &DeliveryDay| usize::try_from(day.deployments).is_ok_and(|count| known(day) < count);
+    let begun = days.iter().filter_map(|day| Some((day, day.begins()?)));
+    begun.filter(|(day, begin)| period.holds(*begin) && is_lost(day)).collect()
+}
+
+/// The median of the values or, with sums of others, given as number and sum, the mean of all.
+fn middle(values: Vec<i64>, sums: impl Iterator<Item = (i64, i64)>) -> Option<i64> {
+    let (number, sum) = sums
+        .fold((0_i64, 0_i64), |(number, sum), (more, seconds)| (number + more, sum.saturating_add(seconds)));
+    if number == 0 {
+        return median(values);
+    }
+    let (known, total) = (i64::try_from(values.len()).unwrap_or(i64::MAX), values.iter().sum::<i64>());
+    total.saturating_add(sum).checked_div(known.saturating_add(number))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of deployments")]
@@ -211,15 +275,16 @@ impl Delivery {
         let length = |seconds: Option<i64>| {
             seconds.map_or_else(|| "-".to_owned(), |it| times::length(SignedDuration::from_secs(it)))
         };
+        let time = |seconds, means: bool| format!("{}{}", if means { "~" } else { "" }, length(seconds));
         let percent = |share: f64| format!("{:.0}%", share * 100.0);
         for row in &self.rows {
             let cells = [
                 row.application.clone(),
                 row.environment.to_string(),
                 row.deployments.to_string(),
-                length(row.lead_time),
+                time(row.lead_time, row.means && row.lead_time.is_some()),
                 percent(row.change_failure_rate),
-                length(row.recovery_time),
+                time(row.recovery_time, row.means && row.recovery_time.is_some()),
                 percent(row.rework_rate),
                 sparkline(&row.trend),
             ];

@@ -268,3 +268,51 @@ fn a_second_failure_restores_nothing() {
     let row = &delivery(&objects, &[], 30, at("2026-12-02T00:00:00Z")).rows[0];
     assert_eq!((row.failed, row.recovery_time), (2, Some(960)));
 }
+
+/// Releases were deleted with their records, and the history limit deleted the promotions.
+#[test]
+fn days_whose_promotions_are_gone_are_counted_from_the_daily_sums() {
+    let made = |name: &str, started: &str, revision: i64| {
+        promotion(Made {
+            name: name.to_owned(),
+            release: "2.0.0",
+            started: at(started),
+            lasted: 60,
+            spec: json!({}),
+            status: json!({ "phase": "Verified", "revision": revision }),
+        })
+    };
+    let prod: crate::api::Environment = serde_json::from_value(json!({
+        "apiVersion": "towpath.dev/v1alpha1", "kind": "Environment",
+        "metadata": { "name": "prod", "namespace": "shop" }, "spec": { "namespace": "shop-prod" },
+        "status": { "applications": [
+            { "name": "api", "delivered": 4, "delivery": [{ "day": "2026-12-20", "deployments": 4 }] },
+            { "name": "shop", "delivered": 7, "delivery": [
+                // It is known, and one more was promoted since.
+                { "day": "2026-12-30", "deployments": 1, "leadTimes": 1, "leadSeconds": 7 },
+                {
+                    "day": "2026-12-29", "deployments": 3, "failed": 1, "reworked": 1,
+                    "leadTimes": 2, "leadSeconds": 2000, "recoveries": 1, "recoverySeconds": 90,
+                },
+                { "day": "2026-11-01", "deployments": 9 },
+            ] },
+        ] },
+    }))
+    .unwrap();
+    let release = release("2.0.0", at("2026-12-29T08:00:00Z"), json!({ "phase": "Verified" }));
+    let promotions =
+        vec![made("prod-2", "2026-12-29T13:00:00Z", 6), made("prod-2-again", "2026-12-30T08:00:00Z", 7)];
+    let objects =
+        Objects { releases: vec![release], promotions, environments: vec![prod], ..Objects::default() };
+    let view = delivery(&objects, &[], 30, at(NOW));
+    let [api, shop] = view.rows.as_slice() else { panic!("{view:?}") };
+    assert_eq!((api.deployments, api.lead_time, api.means), (4, None, true));
+    assert_eq!((shop.deployments, shop.failed, shop.rework, shop.means), (4, 1, 1, true));
+    // The known release was verified for the first time on a day that is counted from its sums.
+    assert_eq!((shop.lead_time, shop.recovery_time), (Some(1000), Some(90)));
+    assert_eq!(shop.trend.iter().sum::<usize>(), 4);
+    let known = delivery(&objects, &["shop".to_owned()], 1, at(NOW));
+    assert_eq!((known.rows[0].deployments, known.rows[0].means), (1, false));
+    let text = view.table();
+    assert!(format!("{text:?}").contains("~16m"), "{text:?}");
+}

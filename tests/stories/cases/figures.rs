@@ -235,6 +235,13 @@ async fn the_report_says_the_same(scraped: &Scraped<'_>) -> Result<()> {
     let report: Value = serde_json::from_str(&printed)?;
     let rows = report["rows"].as_array().context("no rows")?;
     same("lanes", rows.len(), 4)?;
+    let is_summed = |it: &Value| {
+        let sums = it["status"]["applications"].as_array().into_iter().flatten();
+        let shop = sums.filter(|it| it["name"] == "shop").flat_map(|it| it["delivery"].as_array()).flatten();
+        let sum = |field: &str| shop.clone().filter_map(|day| day[field].as_i64()).sum::<i64>();
+        [sum("deployments"), sum("failed"), sum("leadTimes"), sum("recoveries")] == [2, 1, 1, 1]
+    };
+    scraped.project.until("environments", "dev", "has the sums of the days", is_summed).await?;
     for row in rows {
         let lane = format!("{{environment={},application={}}}", row["environment"], row["application"]);
         for (series, figure) in [
