@@ -58,8 +58,17 @@ pub trait Status: Serialize {
 
 impl Status for ReleaseStatus {
     const KIND: &'static str = "Release";
-    const OPTIONAL: &'static [&'static str] =
-        &["digest", "content", "images", "environments", "summary", "planning", "message", "conditions"];
+    const OPTIONAL: &'static [&'static str] = &[
+        "digest",
+        "content",
+        "images",
+        "environments",
+        "summary",
+        "planning",
+        "message",
+        "review",
+        "conditions",
+    ];
 }
 impl Status for EnvironmentStatus {
     const KIND: &'static str = "Environment";

@@ -3,7 +3,7 @@
 use super::{
     ApplicationName, Approvals, Condition, DeliveryDay, Disruption, DriftMode, DriftedField, Duration, Ended,
     EnvironmentName, EnvironmentTest, Location, MissingConsent, NamespaceName, Overrides, Record, Recorded,
-    ReleaseName, Window, schema,
+    ReleaseName, ReviewMode, Window, schema,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
@@ -40,6 +40,8 @@ use serde::{Deserialize, Serialize};
     .message("an Observed environment is never written to: remove spec.tests and spec.regression, or set spec.delivery to Managed"))]
 #[x_kube(validation = Rule::new("self.delivery != 'Observed' || !has(self.drift) || self.drift != 'Block'")
     .message("an Observed environment is never written to: set spec.drift to Report, or spec.delivery to Managed"))]
+#[x_kube(validation = Rule::new("self.delivery != 'Observed' || !has(self.review) || self.review != 'Required'")
+    .message("an Observed environment is never written to: remove spec.review, or set spec.delivery to Managed"))]
 #[serde(rename_all = "camelCase")]
 pub struct EnvironmentSpec {
     /// The target namespace: the namespace that releases are promoted to. The namespace owner consents with a RoleBinding. While
@@ -113,10 +115,18 @@ pub struct EnvironmentSpec {
     /// Default: Report.
     #[serde(default)]
     pub drift: DriftMode,
+    /// Whether a release that failed or was rolled back here has to be reviewed. `Required`: the gate `Review` keeps other releases of the
+    /// application from starting until a user creates a Review of it. Default: Optional.
+    #[serde(default, skip_serializing_if = "is_optional")]
+    pub review: ReviewMode,
     /// Number of finished revisions to keep per application. Rollback targets are kept in addition. Default: 10.
     #[serde(default = "default_history_limit")]
     #[schemars(range(min = 1, max = 50))]
     pub history_limit: i32,
+}
+
+fn is_optional(mode: &ReviewMode) -> bool {
+    *mode == ReviewMode::Optional
 }
 
 fn default_history_limit() -> i32 {

@@ -9,7 +9,7 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Override {
     /// Names of the gates.
-    #[schemars(length(min = 1, max = 11), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(min = 1, max = 12), extend("x-kubernetes-list-type" = "set"))]
     pub gates: Vec<GateName>,
     /// Reason for the override. A Promotion that started with an override is kept permanently, regardless of `historyLimit`.
     #[schemars(length(min = 1, max = 1024))]
@@ -29,6 +29,8 @@ pub enum GateName {
     Hold,
     /// No Recall names the content of the release. An override counts for the recalls that exist when the Promotion is created.
     Recall,
+    /// The last release that failed in the environment was reviewed, if `spec.review` is Required.
+    Review,
     /// The time in `spec.change.notBefore` of the release has passed.
     NotBefore,
     /// The windows of the environment allow a start.
@@ -46,12 +48,13 @@ pub enum GateName {
 
 impl GateName {
     /// Every gate that can be overridden.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Order,
         Self::Soak,
         Self::Requires,
         Self::Hold,
         Self::Recall,
+        Self::Review,
         Self::NotBefore,
         Self::Window,
         Self::Freeze,
@@ -68,6 +71,7 @@ impl GateName {
             Self::Requires => Reason::Requires,
             Self::Hold => Reason::Hold,
             Self::Recall => Reason::Recall,
+            Self::Review => Reason::Review,
             Self::NotBefore => Reason::NotBefore,
             Self::Window => Reason::Window,
             Self::Freeze => Reason::Freeze,
@@ -85,6 +89,7 @@ impl GateName {
             Self::Requires => "Requires",
             Self::Hold => "Hold",
             Self::Recall => "Recall",
+            Self::Review => "Review",
             Self::NotBefore => "NotBefore",
             Self::Window => "Window",
             Self::Freeze => "Freeze",

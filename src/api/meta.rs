@@ -2,7 +2,7 @@
 
 use super::{
     ApplicationName, Approval, CachedRelease, CheckProvider, Environment, EnvironmentId, EnvironmentName,
-    ProjectName, Promotion, Recall, ReleaseName, RollbackPolicy,
+    ProjectName, Promotion, Recall, ReleaseName, Review, RollbackPolicy,
 };
 use jiff::Timestamp;
 
@@ -52,7 +52,7 @@ macro_rules! meta {
     )* };
 }
 
-meta!(Environment, Promotion, Approval, Recall, RollbackPolicy, CheckProvider);
+meta!(Environment, Promotion, Approval, Recall, Review, RollbackPolicy, CheckProvider);
 
 impl Environment {
     /// Its name, as a type. Empty before the API server has assigned one.

@@ -36,6 +36,7 @@ pub mod recall;
 pub mod record;
 mod recorded;
 pub mod release;
+pub mod review;
 pub mod rollback_policy;
 pub mod schema;
 pub mod test;
@@ -92,6 +93,9 @@ pub use record::{Record, RecordEntry, Recorded, RecordedResult};
 pub use release::{
     ConfigMapSource, EnvironmentSource, GateWait, ImageOverride, PinnedImage, Release, ReleasePhase,
     ReleaseSpec, ReleaseStatus, Requirement, Source, StageStatus,
+};
+pub use review::{
+    ClosedReview, Incident, ReleaseReview, Review, ReviewMode, ReviewOutcome, ReviewSpec, StageFigures,
 };
 pub use rollback_policy::{
     AfterVerified, AfterVerifiedAction, Budget, FailureThresholds, RollbackPolicy, RollbackPolicySpec,

@@ -72,6 +72,8 @@ reasons! {
     Hold: Holding,
     /// A Recall names the content of the release.
     Recall: Holding,
+    /// The last release that failed in the environment was not reviewed, and `spec.review` is Required.
+    Review: Holding,
     /// The environment is Manual: a person creates the Promotion.
     Manual: Holding,
     /// A failure holds the environment, or the same content failed here before. A person creates a Promotion to continue.

@@ -1,6 +1,9 @@
 //! Release: one immutable version of an application.
 
-use super::{ApplicationName, Condition, EnvironmentName, Record, Recorded, ReleaseChange, UserInfo, schema};
+use super::{
+    ApplicationName, Condition, EnvironmentName, Record, Recorded, ReleaseChange, ReleaseReview, UserInfo,
+    schema,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -189,6 +192,9 @@ pub struct ReleaseStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     pub message: Option<String>,
+    /// What the release needed and met until it ended, and who reviewed it. Absent while it is in progress.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<ReleaseReview>,
     /// Promotions and rollbacks of the release that were deleted because of the history limit, by time and name: at most the newest 100.
     #[serde(default, skip_serializing_if = "Record::is_empty")]
     #[schemars(extend("maxProperties" = 100))]
@@ -215,6 +221,7 @@ impl Default for ReleaseStatus {
             summary: None,
             planning: Vec::new(),
             message: None,
+            review: None,
             record: Record::new(),
             record_dropped: None,
             conditions: Vec::new(),

@@ -5,7 +5,7 @@
 use super::condition::HOLDS;
 use super::{
     Approval, ChangeDescription, ChangeFreeze, ChangeType, CheckProvider, ClusterChangeFreeze, Environment,
-    Promotion, PromotionStatus, Recall, Record, RollbackPolicy, mark,
+    Promotion, PromotionStatus, Recall, Record, Review, RollbackPolicy, mark,
 };
 
 /// A kind of Towpath that can drop parts before it is cached.
@@ -20,6 +20,13 @@ impl Trim for CheckProvider {}
 impl Trim for ClusterChangeFreeze {}
 impl Trim for Recall {}
 impl Trim for RollbackPolicy {}
+
+/// Views read notes and actions with the rights of their user.
+impl Trim for Review {
+    fn trim(&mut self) {
+        (self.spec.notes, self.spec.actions) = (None, Vec::new());
+    }
+}
 
 /// The record is written past the cache: see [`super::record`].
 impl Trim for Environment {

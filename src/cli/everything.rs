@@ -5,7 +5,7 @@
 use super::reader::{Listed, Reader, cached, suggestion};
 use crate::api::{
     Approval, CachedRelease, ChangeFreeze, CheckProvider, ClusterChangeFreeze, Environment, Promotion,
-    Recall, Release, RollbackPolicy, mark,
+    Recall, Release, Review, RollbackPolicy, mark,
 };
 use crate::decide::world::{Objects, Project};
 use crate::view::waiting::{Hold, Holds};
@@ -41,16 +41,18 @@ pub fn missing(kind: &str, name: &str, project: &str, names: impl Iterator<Item 
 impl Reader {
     /// The whole project. The kinds of the cluster are left out if the user may not read them.
     pub async fn everything(&self) -> anyhow::Result<Everything> {
-        let (environments, promotions, releases, approvals, policies, recalls, freezes, of_cluster) = tokio::try_join!(
-            self.selected::<Environment>(""),
-            self.selected::<Promotion>(""),
-            self.selected::<Release>(""),
-            self.selected::<Approval>(""),
-            self.selected::<RollbackPolicy>(""),
-            self.selected::<Recall>(""),
-            self.selected::<ChangeFreeze>(""),
-            self.of_cluster(),
-        )?;
+        let (environments, promotions, releases, approvals, policies, recalls, reviews, freezes, of_cluster) =
+            tokio::try_join!(
+                self.selected::<Environment>(""),
+                self.selected::<Promotion>(""),
+                self.selected::<Release>(""),
+                self.selected::<Approval>(""),
+                self.selected::<RollbackPolicy>(""),
+                self.selected::<Recall>(""),
+                self.selected::<Review>(""),
+                self.selected::<ChangeFreeze>(""),
+                self.of_cluster(),
+            )?;
         let is_whole = of_cluster.is_some();
         let (cluster_freezes, providers) = of_cluster.map_or_else(
             || (Listed::default(), Vec::new()),
@@ -81,6 +83,7 @@ impl Reader {
             promotions: shared(promotions.found),
             approvals: shared(approvals.found),
             recalls: shared(recalls.found),
+            reviews: shared(reviews.found),
             freezes: shared(freezes.found),
             cluster_freezes: shared(cluster_freezes.found),
             undecodable,

@@ -27,8 +27,8 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use verbs::{
     approve, calendar, changelog, check, completion, controller, crds, cut, diff, explain, freeze, get,
-    history, hold, lint as lint_files, log, plan, promote, recall, record, report, rollback, status, version,
-    waiting,
+    history, hold, lint as lint_files, log, plan, promote, recall, record, report, review, rollback, status,
+    version, waiting,
 };
 
 /// Release management for Kubernetes: promotes releases through environments and rolls back failed releases.
@@ -86,6 +86,7 @@ enum Verb {
     Log(log::Arguments),
     Record(record::Arguments),
     Report(report::Arguments),
+    Review(review::Arguments),
     Changelog(changelog::Arguments),
     Cut(Box<cut::Arguments>),
     Diff(Box<diff::Arguments>),
@@ -158,6 +159,7 @@ impl Verb {
                 Self::Log(arguments) => log::run(&arguments, out).await,
                 Self::Record(arguments) => record::run(&arguments, out).await,
                 Self::Report(arguments) => report::run(&arguments, out).await,
+                Self::Review(arguments) => review::run(&arguments, out).await,
                 Self::Changelog(arguments) => changelog::run(&arguments, out).await,
                 Self::Cut(arguments) => cut::run(&arguments, out).await,
                 Self::Diff(arguments) => diff::run(&arguments, out).await,

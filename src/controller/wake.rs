@@ -57,6 +57,11 @@ impl Wake {
                 let release = release.and_then(|release| self.stores.releases.get(&project, &release));
                 self.promotions_of(&project, release.map(|release| release.application_name()));
             }
+            Change::Review(project, release) => {
+                let found = release.as_ref().and_then(|release| self.stores.releases.get(&project, release));
+                self.environments(&project);
+                self.promoted(&project, release.as_ref(), found.map(|found| found.application_name()));
+            }
             Change::Freeze(project) => {
                 self.freezes();
                 match project {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// The policy files of the chart, without those that only fill in names: other policies require what they fill in.
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     include_str!("../../charts/towpath/files/policies/approvals.yaml"),
     include_str!("../../charts/towpath/files/policies/bindings.yaml"),
     include_str!("../../charts/towpath/files/policies/deployers.yaml"),
@@ -16,6 +16,7 @@ const FILES: [&str; 9] = [
     include_str!("../../charts/towpath/files/policies/recalls.yaml"),
     include_str!("../../charts/towpath/files/policies/record.yaml"),
     include_str!("../../charts/towpath/files/policies/requests.yaml"),
+    include_str!("../../charts/towpath/files/policies/reviews.yaml"),
     include_str!("../../charts/towpath/files/policies/withdrawals.yaml"),
 ];
 

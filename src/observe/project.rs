@@ -75,6 +75,7 @@ fn with(
         promotions: fresh(handles, "Promotion", promotions, name)?,
         approvals: stores.approvals.list(name),
         recalls: stores.recalls.list(name),
+        reviews: stores.reviews.list(name),
         freezes: stores.freezes.list(name),
         cluster_freezes: stores.cluster_freezes.list(""),
         undecodable,

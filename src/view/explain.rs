@@ -189,6 +189,9 @@ fn who(gate: &Reason, environment: &Environment) -> String {
         return "the user who holds it resumes it, or a user with the verb override on all environments"
             .to_owned();
     }
+    if *gate == Reason::Review {
+        return "a user with the verb review on releases reviews the release that failed".to_owned();
+    }
     if *gate == Reason::Recall {
         return format!("on-call deletes the Recall, or {} overrides the gate", holder("override"));
     }

@@ -10,7 +10,7 @@ use super::right::{Right, Role};
 use crate::api::{
     ApplicationName, Approval, ApprovalDecision, ApprovalOf, ApprovalSpec, EnvironmentName, GateName, Meta,
     Override, ProjectName, Promotion, PromotionKind, PromotionSpec, Recall, RecallSpec, Release, ReleaseName,
-    UserInfo, mark,
+    Review, ReviewOutcome, ReviewSpec, UserInfo, mark,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -53,6 +53,8 @@ pub enum Kind {
     Approval,
     /// A recall.
     Recall,
+    /// The review of a release.
+    Review,
     /// A release.
     Release,
     /// A freeze of a project.
@@ -68,6 +70,7 @@ impl Kind {
             Self::Promotion => "promotion",
             Self::Approval => "approval",
             Self::Recall => "recall",
+            Self::Review => "review",
             Self::Release => "release",
             Self::ChangeFreeze => "changefreeze",
             Self::ClusterChangeFreeze => "clusterchangefreeze",
@@ -80,6 +83,7 @@ impl Kind {
             Self::Promotion => "promotions",
             Self::Approval => "approvals",
             Self::Recall => "recalls",
+            Self::Review => "reviews",
             Self::Release => "releases",
             Self::ChangeFreeze => "changefreezes",
             Self::ClusterChangeFreeze => "clusterchangefreezes",
@@ -91,7 +95,7 @@ impl Kind {
         match self {
             Self::Release => "a Release is immutable: use another version, or another name with --name",
             // The API server completes their names.
-            Self::Promotion | Self::Approval => "try again",
+            Self::Promotion | Self::Approval | Self::Review => "try again",
             Self::Recall | Self::ChangeFreeze | Self::ClusterChangeFreeze => "use another name",
         }
     }
@@ -324,6 +328,31 @@ pub fn lift_recall(name: &str) -> Intent {
     let write = Write::Delete { name: name.to_owned(), uid: None };
     let rights = vec![Right::to("delete", "recalls"), Right::on_all("override")];
     of(Kind::Recall, write, "lifted", Role::OnCall, rights)
+}
+
+/// The review of a release, which closes it. The reason of the request is its notes.
+pub fn review(
+    request: Request<'_>,
+    release: &ReleaseName,
+    outcome: ReviewOutcome,
+    actions: &[String],
+) -> Intent {
+    let spec = ReviewSpec {
+        release: release.clone(),
+        outcome,
+        notes: request.reason.map(str::to_owned),
+        actions: actions.to_vec(),
+        author: request.by.cloned(),
+    };
+    let name = format!("{release}-");
+    created(
+        request,
+        &name,
+        Kind::Review,
+        Review::new(&name, spec),
+        Role::Reviewer,
+        vec![Right::to("create", "reviews"), Right::to("review", "releases")],
+    )
 }
 
 fn is_by(request: Request<'_>, user: Option<&UserInfo>) -> bool {

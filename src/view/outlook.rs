@@ -139,6 +139,7 @@ pub fn needs_a_person(gate: &Reason) -> bool {
                 | Reason::FailureHold
                 | Reason::EvidenceHold
                 | Reason::Recall
+                | Reason::Review
                 | Reason::Drift
                 | Reason::Requester
                 | Reason::Override

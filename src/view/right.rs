@@ -48,6 +48,8 @@ pub enum Role {
     Requester,
     /// `towpath-approver`
     Approver,
+    /// `towpath-reviewer`
+    Reviewer,
     /// `towpath-oncall`
     OnCall,
     /// `towpath-environment-admin`
@@ -63,6 +65,7 @@ impl Role {
             Self::Viewer => "towpath-viewer",
             Self::Requester => "towpath-requester",
             Self::Approver => "towpath-approver",
+            Self::Reviewer => "towpath-reviewer",
             Self::OnCall => "towpath-oncall",
             Self::EnvironmentAdmin => "towpath-environment-admin",
             Self::ClusterFreeze => "towpath-cluster-freeze",
@@ -81,7 +84,12 @@ pub fn missing(rights: &[&Right], role: Role, project: &str, user: &str) -> Stri
         Role::ClusterFreeze => format!(
             "{who} the verb {rights} in the cluster. No role of Towpath grants it; a cluster administrator grants it with: {command}"
         ),
-        Role::Viewer | Role::Requester | Role::Approver | Role::OnCall | Role::EnvironmentAdmin => format!(
+        Role::Viewer
+        | Role::Requester
+        | Role::Approver
+        | Role::Reviewer
+        | Role::OnCall
+        | Role::EnvironmentAdmin => format!(
             "{who} the verb {rights} in namespace {project}. A user who may bind roles there grants it with: {command}"
         ),
     }

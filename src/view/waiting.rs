@@ -39,7 +39,7 @@ pub struct Row {
     pub since: Option<Timestamp>,
     /// What has to be done.
     pub message: String,
-    /// The verb on the environment that a user needs to do it. Absent if it is a right in the target namespace.
+    /// The verb on the environment that a user needs to do it; for a review, on releases. Absent if it is a right in the target namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verb: Option<&'static str>,
     /// Whether the verb is needed on all environments of the project: lifting a hold or a recall concerns all of them.
@@ -91,7 +91,11 @@ impl Row {
     /// The rights of which this user needs one. Empty if the user needs none.
     pub fn rights(&self, user: &str, holds: &Holds) -> Vec<Right> {
         let Some(verb) = self.verb else { return Vec::new() };
-        if Reason::from(self.gate.as_str()) == Reason::Hold {
+        let gate = Reason::from(self.gate.as_str());
+        if gate == Reason::Review {
+            return vec![Right::to(verb, "releases")];
+        }
+        if gate == Reason::Hold {
             let is_user = |other: &Option<String>| other.as_deref() == Some(user);
             let hold = holds.get(&self.name).cloned().unwrap_or_default();
             return lifts_hold(is_user(&hold.by), is_user(&hold.requester));
@@ -122,6 +126,9 @@ fn verb(gate: &Reason) -> (Option<&'static str>, bool) {
     }
     if *gate == Reason::Drift {
         return (Some("override"), false);
+    }
+    if *gate == Reason::Review {
+        return (Some("review"), false);
     }
     let is_of_workload =
         matches!(gate, Reason::Paused | Reason::OnDelete | Reason::Partition | Reason::Suspended);
@@ -312,7 +319,7 @@ mod tests {
     #[test]
     fn a_hold_is_shown_to_those_who_may_lift_it() {
         let (on_prod, on_all) = (Right::on(&"prod".into(), "override"), Right::on_all("override"));
-        let roll_back = Right::on_all("rollback");
+        let (roll_back, review) = (Right::on_all("rollback"), Right::to("review", "releases"));
         let (ann, ben) = (Some("ann"), Some("ben"));
         for (gate, by, requester, rights, shown) in [
             ("Hold", ann, ann, vec![], true),
@@ -326,6 +333,8 @@ mod tests {
             ("Recall", ann, ann, vec![&on_prod, &roll_back], false),
             ("Recall", None, None, vec![&on_all], true),
             ("Drift", None, None, vec![&on_prod], true),
+            ("Review", None, None, vec![&on_prod], false),
+            ("Review", None, None, vec![&review], true),
         ] {
             let view = Waiting { rows: vec![row(gate, &[])] };
             let hold = Hold { by: by.map(str::to_owned), requester: requester.map(str::to_owned) };

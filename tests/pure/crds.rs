@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use support::manifests::{documents, read, root};
 use support::schema::misfits;
 use towpath::api::{
-    Approval, ChangeFreeze, ClusterChangeFreeze, Content, Environment, Promotion, Recall, Release,
+    Approval, ChangeFreeze, ClusterChangeFreeze, Content, Environment, Promotion, Recall, Release, Review,
     RollbackPolicy,
 };
 use towpath::cli::verbs::crds;
@@ -162,6 +162,7 @@ fn parse(kind: &str, object: &Value) -> Result<(), serde_json::Error> {
         "Environment" => read::<Environment>(object),
         "Promotion" => read::<Promotion>(object),
         "Release" => read::<Release>(object),
+        "Review" => read::<Review>(object),
         _ => read::<RollbackPolicy>(object),
     }
 }

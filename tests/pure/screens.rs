@@ -14,7 +14,7 @@ use towpath::decide::world::{Objects, Project};
 use towpath::view::checkup::{self, Checkup, Unseen};
 use towpath::view::screen::Layout;
 use towpath::view::status::Pods;
-use towpath::view::{board, history, review, status, waiting};
+use towpath::view::{board, history, proposal, status, waiting};
 
 const NOW: &str = "2026-11-02T15:00:00Z";
 const MESSAGE: &str = "Deployment web: 1 of 3 replicas are available";
@@ -148,7 +148,7 @@ pub fn project() -> (Project, Arc<CachedRelease>) {
 }
 
 /// What the first of two approvers has seen, and the second sees.
-fn approval() -> review::Review {
+fn approval() -> proposal::Proposal {
     let digest = "3f1c".repeat(16);
     let of = json!({
         "release": { "name": "basket-with-a-long-name-2.0.0", "uid": "r" },
@@ -176,7 +176,7 @@ fn approval() -> review::Review {
     let release = object("Release", name, &spec, &json!({ "observedGeneration": 1, "images": images }));
     let lane = application("basket", "1.9.0", record(3, "basket-1.9.0", "Verified", NOW), json!({}));
     let environment = environment("production-europe", &["qa"], json!([lane]));
-    review::review(&promotion, &serde_json::from_value(release).unwrap(), &environment).unwrap()
+    proposal::proposal(&promotion, &serde_json::from_value(release).unwrap(), &environment).unwrap()
 }
 
 /// One pod of the Deployment that crashes, one that is fine, and one of another workload that crashes, too.

@@ -54,6 +54,7 @@ mod removals;
 mod repeated_rollbacks;
 mod requires;
 mod restored;
+mod reviews;
 mod rollbacks;
 mod run;
 mod same_content;

@@ -9,7 +9,7 @@ use crate::cli::reader::Reader;
 use crate::cli::writer::{Writer, Writing};
 use crate::view::changelog::Changelog;
 use crate::view::intent::decide;
-use crate::view::review::{Review, review};
+use crate::view::proposal::{Proposal, proposal};
 use anyhow::bail;
 use std::io::Write;
 use std::process::ExitCode;
@@ -47,7 +47,7 @@ struct Decision {
 /// Runs `approve`.
 pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let writer = arguments.decision.writing.open().await?;
-    let (promotion, review) = waiting(&writer.reader, &arguments.decision.of).await?;
+    let (promotion, proposal) = waiting(&writer.reader, &arguments.decision.of).await?;
     let Some(of) = promotion.status.as_ref().and_then(|status| Some(&status.approvals.as_ref()?.of)) else {
         bail!("{} needs no approval", promotion.name());
     };
@@ -55,11 +55,11 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
     let intent = decide(request, of, ApprovalDecision::Approve);
     writer.check(&intent).await?;
     let of = &arguments.decision.of;
-    show(&writer, &review, &changes(&writer.reader, &of.release, &of.environment).await?, out)?;
+    show(&writer, &proposal, &changes(&writer.reader, &of.release, &of.environment).await?, out)?;
     if writer.is_in_earnest() && !arguments.yes {
-        match confirmed(&format!("Approve {} for {}?", review.release, review.environment))? {
+        match confirmed(&format!("Approve {} for {}?", proposal.release, proposal.environment))? {
             Some(true) => {}
-            Some(false) => bail!("{} was not approved", review.release),
+            Some(false) => bail!("{} was not approved", proposal.release),
             None => {
                 writeln!(
                     std::io::stderr(),
@@ -85,14 +85,19 @@ pub async fn run_reject(arguments: &Rejecting, out: &mut dyn Write) -> anyhow::R
     Ok(ExitCode::SUCCESS)
 }
 
-/// What an approver reads before the question: the review, and everything between what runs there and the release.
-fn show(writer: &Writer, review: &Review, changes: &Changelog, out: &mut dyn Write) -> anyhow::Result<()> {
+/// What an approver reads before the question: the proposal, and everything between what runs there and the release.
+fn show(
+    writer: &Writer,
+    proposal: &Proposal,
+    changes: &Changelog,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
     let layout = output::layout();
-    let mut lines = review.tree(writer.reader.now()).lines(layout);
+    let mut lines = proposal.tree(writer.reader.now()).lines(layout);
     lines.push(String::new());
     lines.extend(changes.lines(layout));
-    if review.excludes(writer.user()) {
-        lines.push(format!("You requested it, so your approval does not count in {}.", review.environment));
+    if proposal.excludes(writer.user()) {
+        lines.push(format!("You requested it, so your approval does not count in {}.", proposal.environment));
     }
     match writer.is_for_a_program() {
         true => output::lines(&mut std::io::stderr(), lines),
@@ -101,7 +106,7 @@ fn show(writer: &Writer, review: &Review, changes: &Changelog, out: &mut dyn Wri
 }
 
 /// The promotion that waits for approvals, and what it would write.
-async fn waiting(reader: &Reader, of: &OfRelease) -> anyhow::Result<(Promotion, Review)> {
+async fn waiting(reader: &Reader, of: &OfRelease) -> anyhow::Result<(Promotion, Proposal)> {
     let (release, environment) = of.read(reader).await?;
     let (name, place) = (of.release.as_str(), environment.name());
     let project = reader.project(&format!("spec.release={name}"), Vec::new()).await?;
@@ -109,9 +114,9 @@ async fn waiting(reader: &Reader, of: &OfRelease) -> anyhow::Result<(Promotion, 
     let here: Vec<&Promotion> = here.filter(|other| other.spec.environment == *place).collect();
     let open = here.iter().copied().filter(|other| !other.phase().is_final());
     let created = |it: &Promotion| it.metadata.creation_timestamp.as_ref().map(|at| at.0);
-    let found = open.clone().filter_map(|other| Some((other, review(other, &release, &environment)?)));
-    if let Some((promotion, review)) = found.max_by_key(|(promotion, _)| created(promotion)) {
-        return Ok((promotion.clone(), review));
+    let found = open.clone().filter_map(|other| Some((other, proposal(other, &release, &environment)?)));
+    if let Some((promotion, proposal)) = found.max_by_key(|(promotion, _)| created(promotion)) {
+        return Ok((promotion.clone(), proposal));
     }
     let Some(promotion) =
         open.max_by_key(|it| created(it)).or_else(|| here.iter().copied().max_by_key(|it| created(it)))

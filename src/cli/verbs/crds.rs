@@ -4,7 +4,7 @@
 
 use crate::api::{
     Approval, ChangeFreeze, CheckProvider, ClusterChangeFreeze, Content, Environment, Promotion, Recall,
-    Release, RollbackPolicy,
+    Release, Review, RollbackPolicy,
 };
 use anyhow::Context;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -61,6 +61,7 @@ pub fn definitions() -> anyhow::Result<Vec<Value>> {
         Environment::crd(),
         Promotion::crd(),
         Recall::crd(),
+        Review::crd(),
         Release::crd(),
         RollbackPolicy::crd(),
     ]

@@ -21,6 +21,7 @@ pub mod promote;
 pub mod recall;
 pub mod record;
 pub mod report;
+pub mod review;
 pub mod rollback;
 pub mod status;
 pub mod version;

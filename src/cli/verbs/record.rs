@@ -1,6 +1,6 @@
 //! `record`: what people and the controller did in a project, as a chain of lines that shows changes and gaps.
 
-use crate::api::{ChangeFreeze, Promotion, Recall};
+use crate::api::{ChangeFreeze, Promotion, Recall, Review};
 use crate::cli::connection::Connection;
 use crate::cli::files;
 use crate::cli::reader::Reader;
@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 /// Export the record of a project for auditors, or check an export.
 ///
-/// The record holds releases, promotions, rollbacks, approvals, rejections, overrides, recalls and freezes of the project, also of promotions
+/// The record holds releases, promotions, rollbacks, approvals, rejections, overrides, recalls, reviews and freezes of the project, also of promotions
 /// that were deleted because of the history limit. Users who may read the objects can export it.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -84,9 +84,13 @@ async fn export(arguments: &Export, out: &mut dyn Write) -> anyhow::Result<()> {
 pub(super) async fn objects(reader: &Reader) -> anyhow::Result<Objects> {
     // A promotion that is deleted in between is in the record then.
     let promotions = reader.list::<Promotion>("").await?;
-    let ((releases, environments), recalls, freezes) =
-        tokio::try_join!(reader.recorded(), reader.list::<Recall>(""), reader.list::<ChangeFreeze>(""))?;
-    Ok(Objects { releases, environments, promotions, recalls, freezes })
+    let ((releases, environments), recalls, reviews, freezes) = tokio::try_join!(
+        reader.recorded(),
+        reader.list::<Recall>(""),
+        reader.list::<Review>(""),
+        reader.list::<ChangeFreeze>("")
+    )?;
+    Ok(Objects { releases, environments, promotions, recalls, reviews, freezes })
 }
 
 fn verify(arguments: &Verify, out: &mut dyn Write) -> anyhow::Result<()> {

@@ -46,20 +46,22 @@ enum Shown {
     Yaml,
     /// Markdown, of a release.
     Markdown,
+    /// A page without references to other files, of a release.
+    Html,
 }
 
 /// Runs the verb.
 pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let format = match arguments.output {
-        Shown::Table | Shown::Markdown => Format::Table,
+        Shown::Table | Shown::Markdown | Shown::Html => Format::Table,
         Shown::Json => Format::Json,
         Shown::Yaml => Format::Yaml,
     };
     let reader = arguments.connection.open(None).await?;
     let objects = objects(&reader).await?;
     let Some(name) = &arguments.release else {
-        if arguments.output == Shown::Markdown {
-            bail!("--output markdown needs a release: delivery figures are a table, JSON or YAML");
+        if matches!(arguments.output, Shown::Markdown | Shown::Html) {
+            bail!("--output markdown and html need a release: delivery figures are a table, JSON or YAML");
         }
         let view = delivery(&objects, &arguments.applications, arguments.days, reader.now());
         if view.rows.is_empty() && format.is_table() {
@@ -82,10 +84,12 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
         bail!(missing("release", name, &reader.project, names));
     };
     let view = report(&objects, release, reader.now());
-    if arguments.output == Shown::Markdown {
-        out.write_all(view.markdown().as_bytes())?;
-        return Ok(ExitCode::SUCCESS);
+    match arguments.output {
+        Shown::Markdown => out.write_all(view.markdown().as_bytes())?,
+        Shown::Html => out.write_all(view.html(reader.now()).as_bytes())?,
+        Shown::Table | Shown::Json | Shown::Yaml => {
+            output::write_lines(out, format, "Report", &view, |layout| view.lines(layout), [])?;
+        }
     }
-    output::write_lines(out, format, "Report", &view, |layout| view.lines(layout), [])?;
     Ok(ExitCode::SUCCESS)
 }

@@ -57,6 +57,8 @@ pub enum Change {
         /// Whether it is new, is being deleted, is gone, or cannot be decoded.
         is_news: bool,
     },
+    /// A review: project, and its release if it could be decoded.
+    Review(ProjectName, Option<ReleaseName>),
     /// A freeze of this project, or of all projects.
     Freeze(Option<ProjectName>),
     /// An admission policy.

@@ -14,7 +14,7 @@ use super::store::Store;
 use super::watch::Whole;
 use crate::api::{
     Approval, CachedRelease, ChangeFreeze, CheckProvider, ClusterChangeFreeze, Environment, ProjectName,
-    Promotion, Recall, RollbackPolicy,
+    Promotion, Recall, Review, RollbackPolicy,
 };
 pub use change::{Change, application_of};
 use k8s_openapi::api::admissionregistration::v1::{
@@ -41,6 +41,8 @@ pub struct Stores {
     pub approvals: Store<Approval>,
     /// Recalls, also by their application.
     pub recalls: Store<Recall>,
+    /// Reviews.
+    pub reviews: Store<Review>,
     /// Freezes of projects.
     pub freezes: Store<ChangeFreeze>,
     /// Freezes of the cluster.
@@ -77,6 +79,7 @@ impl Default for Stores {
             promotions: Store::indexed(|promotion| Some(application_of(promotion))),
             approvals: Store::default(),
             recalls: Store::indexed(|recall| Some(recall.spec.application.as_str())),
+            reviews: Store::default(),
             freezes: Store::default(),
             cluster_freezes: Store::default(),
             admission_policies: Store::default(),
@@ -129,6 +132,7 @@ impl Stores {
             && self.promotions.is_ready()
             && self.approvals.is_ready()
             && self.recalls.is_ready()
+            && self.reviews.is_ready()
             && self.freezes.is_ready()
             && self.cluster_freezes.is_ready()
             && self.namespaces.is_ready()

@@ -126,7 +126,7 @@ impl Stores {
         });
     }
 
-    /// Watches approvals and recalls.
+    /// Watches approvals, recalls and reviews.
     fn watch_consent(&self, starter: &mut Starter<'_, impl Changed>) {
         let notify = starter.changed.clone();
         starter.in_projects("Approval", &self.approvals, move |delta| {
@@ -153,6 +153,12 @@ impl Stores {
                     digests: recall.map(|recall| recall.spec.digests.clone()).unwrap_or_default(),
                     is_news,
                 });
+            }
+        });
+        let notify = starter.changed.clone();
+        starter.in_projects("Review", &self.reviews, move |delta| {
+            if let Some((project, _)) = key(&delta) {
+                notify(Change::Review(project, object(&delta).map(|review| review.spec.release.clone())));
             }
         });
     }

@@ -8,6 +8,7 @@ pub mod declared;
 pub mod gate;
 mod opening;
 pub mod recalls;
+mod reviews;
 mod rules;
 pub mod schedule;
 

@@ -5,6 +5,7 @@ use super::approvals::{requester_may_promote, rules_are_in_force};
 use super::calendar::{deadline_has_not_passed, is_due, is_not_frozen, window_is_open};
 use super::gate::Gate;
 use super::recalls::{known_overrides, not_held_by_recall, not_recalled};
+use super::reviews::failure_is_reviewed;
 use super::{Requested, opening};
 use crate::api::{CachedRelease, Environment, GateName, Promotion, Reason};
 use crate::decide::history::lane::Lane;
@@ -31,7 +32,7 @@ struct Rule {
     evaluate: fn(&Case<'_>) -> Gate,
 }
 
-const RULES: [Rule; 20] = [
+const RULES: [Rule; 21] = [
     Rule {
         gate: Reason::NotAStage,
         holds: "the environment is on the path of the release",
@@ -106,6 +107,11 @@ const RULES: [Rule; 20] = [
         gate: Reason::FailureHold,
         holds: "no recalled content holds the environment",
         evaluate: |it| not_held_by_recall(it.project, it.environment, &it.lane, it.requested),
+    },
+    Rule {
+        gate: Reason::Review,
+        holds: "the last release that failed here was reviewed",
+        evaluate: |it| failure_is_reviewed(it.project, it.environment, &it.lane, it.release),
     },
     Rule {
         gate: Reason::Manual,

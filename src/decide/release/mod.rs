@@ -1,7 +1,9 @@
 //! A release: its content is captured once. Its status is then computed from the lanes that it passes.
 
+pub mod figures;
 mod planning;
 mod promoted;
+pub mod review;
 pub mod stage;
 pub mod stages;
 pub mod summary;
@@ -170,6 +172,7 @@ fn report(world: &ReleaseWorld, mut status: ReleaseStatus, now: Timestamp) -> De
     let release = world.release.with_status(&status);
     let stages = stages(&world.project, &release, &status, now);
     let summary = summarise(&world.project, &stages);
+    let stored = status.clone();
     let before = std::mem::take(&mut status.environments);
     status.environments =
         stages.iter().map(|stage| timed(stage.line(), &before, now)).take(MOST_LINES).collect();
@@ -177,6 +180,7 @@ fn report(world: &ReleaseWorld, mut status: ReleaseStatus, now: Timestamp) -> De
     let verified = summary.phase == ReleasePhase::Verified;
     let (planning, late_at) = planning::faults(&world.project, &release, &stages, now);
     status.planning = planning;
+    status.review = review::review(&world.project, &release, &stored, &status, &summary, now);
     let times = stages.iter().filter_map(|stage| stage.until);
     let wake_at = times.chain(deadline(&release, now)).chain(late_at).min();
     Decision { report: write(world, status, &summary, verified, now), wake_at, ..Decision::default() }

@@ -3,7 +3,8 @@
 use crate::api::{
     ApplicationName, Approval, CachedRelease, ChangeFreeze, ChangeType, CheckProvider, CheckProviderSpec,
     ClusterChangeFreeze, Environment, EnvironmentId, EnvironmentName, Location, Meta, MissingConsent,
-    ProjectName, Promotion, Recall, ReleaseName, Requirement, RollbackPolicy, RollbackPolicySpec, UserInfo,
+    ProjectName, Promotion, Recall, ReleaseName, Requirement, Review, RollbackPolicy, RollbackPolicySpec,
+    UserInfo,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -41,6 +42,8 @@ pub struct Project {
     pub approvals: BTreeMap<String, Arc<Approval>>,
     /// Its recalls, oldest first, without those that are being deleted.
     pub recalls: Vec<Arc<Recall>>,
+    /// Its reviews, oldest first, without those that are being deleted.
+    pub reviews: Vec<Arc<Review>>,
     /// The freezes that concern it.
     pub freezes: Vec<Freeze>,
     /// Whether a user has a right on an environment, as far as it was checked.
@@ -70,6 +73,8 @@ pub struct Objects {
     pub approvals: Vec<Arc<Approval>>,
     /// Recalls.
     pub recalls: Vec<Arc<Recall>>,
+    /// Reviews.
+    pub reviews: Vec<Arc<Review>>,
     /// Freezes of the project.
     pub freezes: Vec<Arc<ChangeFreeze>>,
     /// Freezes of the cluster.
@@ -94,11 +99,15 @@ impl Project {
         let mut recalls: Vec<Arc<Recall>> =
             objects.recalls.into_iter().filter(|recall| !recall.deleting()).collect();
         recalls.sort_by(|a, b| (a.created(), a.name()).cmp(&(b.created(), b.name())));
+        let mut reviews: Vec<Arc<Review>> =
+            objects.reviews.into_iter().filter(|review| !review.deleting()).collect();
+        reviews.sort_by(|a, b| (a.created(), a.name()).cmp(&(b.created(), b.name())));
         let (dry_runs, promotions): (Vec<_>, Vec<_>) =
             objects.promotions.into_iter().partition(|promotion| promotion.spec.dry_run);
         let by_name = |promotion: Arc<Promotion>| (promotion.name().to_owned(), promotion);
         Self {
             recalls,
+            reviews,
             freezes: freezes(&objects.name, &objects.freezes, &objects.cluster_freezes, &objects.undecodable),
             name: objects.name,
             environments: objects.environments.into_iter().map(|it| (it.environment_name(), it)).collect(),
@@ -187,6 +196,7 @@ impl Project {
             targets: self.targets.clone(),
             approvals: self.approvals.clone(),
             recalls: self.recalls.clone(),
+            reviews: self.reviews.clone(),
             freezes: self.freezes.clone(),
             rights: self.rights.clone(),
             admission: self.admission.clone(),

@@ -9,7 +9,7 @@ pub mod log;
 use super::log::why;
 use crate::api::{
     Approved, ChangeFreeze, Environment, EnvironmentName, Meta, Promotion, PromotionKind, Recall,
-    RecordEntry, Recorded, Release,
+    RecordEntry, Recorded, Release, Review,
 };
 use crate::decide::delivery;
 use jiff::Timestamp;
@@ -28,6 +28,8 @@ pub struct Objects {
     pub promotions: Vec<Promotion>,
     /// Recalls.
     pub recalls: Vec<Recall>,
+    /// Reviews.
+    pub reviews: Vec<Review>,
     /// Freezes.
     pub freezes: Vec<ChangeFreeze>,
 }
@@ -54,7 +56,7 @@ pub struct Event {
     /// Version of the release or, of a rollback, of the content that it restored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// Name of the Promotion, Recall or ChangeFreeze.
+    /// Name of the Promotion, Recall, Review or ChangeFreeze.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Whether the promotion is a rollback.
@@ -98,6 +100,8 @@ pub enum Kind {
     Ended,
     /// A Recall was created.
     Recalled,
+    /// A Review of a release was created.
+    Reviewed,
     /// A ChangeFreeze was created or changed.
     Frozen,
     /// Older entries of the record were dropped: the message says how many.
@@ -231,7 +235,7 @@ fn ending(entry: &RecordEntry) -> String {
     [vec![why], bad].concat().join("; ")
 }
 
-/// What happened to releases, recalls and freezes.
+/// What happened to releases, recalls, reviews and freezes.
 fn of_others(objects: &Objects) -> impl Iterator<Item = Event> + use<'_> {
     let releases = objects.releases.iter().flat_map(|release| {
         let name = release.metadata.name.clone();
@@ -263,7 +267,8 @@ fn of_others(objects: &Objects) -> impl Iterator<Item = Event> + use<'_> {
             ..of_object(&freeze.metadata, Kind::Frozen)
         }
     });
-    releases.chain(environments).flatten().chain(recalls).chain(freezes)
+    let reviews = objects.reviews.iter().map(of_review);
+    releases.chain(environments).flatten().chain(recalls).chain(reviews).chain(freezes)
 }
 
 fn of_object(metadata: &ObjectMeta, kind: Kind) -> Event {
@@ -280,6 +285,20 @@ fn of_release(release: &Release) -> Event {
         by: spec.requested_by.as_ref().map(|user| user.username.clone()),
         message: spec.change.as_ref().and_then(|change| change.description.summary.clone()),
         ..of_object(&release.metadata, Kind::ReleaseCreated)
+    }
+}
+
+fn of_review(review: &Review) -> Event {
+    let spec = &review.spec;
+    let actions = spec.actions.iter().map(|action| format!("action: {action}"));
+    let words: Vec<String> = spec.notes.iter().cloned().chain(actions).collect();
+    Event {
+        release: Some(spec.release.to_string()),
+        name: Some(review.name().to_owned()),
+        by: spec.author.as_ref().map(|user| user.username.clone()),
+        result: Some(spec.outcome.as_str().to_owned()),
+        message: Some(words.join("; ")).filter(|words| !words.is_empty()),
+        ..Event::new(review.created(), review.uid(), Kind::Reviewed)
     }
 }
 

@@ -11,9 +11,9 @@
 //!
 //! Days whose promotions are gone, with their records, are counted from the daily sums in the status of the environment.
 
-use super::length;
 use crate::api::{DeliveryDay, EnvironmentName, PromotionKind, RecordEntry};
 use crate::decide::delivery::{impaired_since, is_first_verified, is_rework, restored_after};
+use crate::decide::release::figures::length;
 use crate::view::record::{Objects, promotions};
 use crate::view::screen::{Cell, Table};
 use crate::view::times;

@@ -1,44 +1,22 @@
 //! The report of a release: its way through the environments, what it waited for, and what went wrong, from its record.
 
 pub mod delivery;
+mod html;
 mod shown;
+mod time_line;
 
 use super::record::{Event, Kind, Objects, events_of, promotions};
 use crate::api::{
-    EnvironmentName, GateWait, Meta, PromotionKind, Reason, RecordEntry, Release, ReleaseChange,
-    ReleasePhase, ReleaseStatus, StageStatus,
+    EnvironmentName, GateWait, Incident, Meta, PromotionKind, Reason, RecordEntry, Release, ReleaseChange,
+    ReleasePhase, ReleaseStatus, Review, ReviewOutcome, StageFigures, StageStatus,
 };
-use crate::decide::delivery::{has_failed, impaired_since, is_verified, restored_after, rollback_of};
+use crate::decide::history::incidents::incidents;
+use crate::decide::release::figures::figures;
 use crate::decide::release::waits::waits_until;
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::Serialize;
 use std::collections::BTreeSet;
-
-/// Gates and obstacles that end when a person acts. Others end by themselves, or when something else has ended.
-const NEED_A_PERSON: [Reason; 22] = [
-    Reason::Approval,
-    Reason::Manual,
-    Reason::Hold,
-    Reason::Recall,
-    Reason::FailureHold,
-    Reason::EvidenceHold,
-    Reason::Requester,
-    Reason::Drift,
-    Reason::Override,
-    Reason::NotGranted,
-    Reason::NamespaceMissing,
-    Reason::Environment,
-    Reason::Security,
-    Reason::Preflight,
-    Reason::CheckRefused,
-    Reason::ContentMissing,
-    Reason::SharedNamespace,
-    Reason::Paused,
-    Reason::OnDelete,
-    Reason::Partition,
-    Reason::Suspended,
-    Reason::SchedulingGated,
-];
 
 /// What happened to a release.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -63,58 +41,80 @@ pub struct Report {
     /// The user who created it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_by: Option<String>,
+    /// How it ended, such as `RolledBack`. Absent while it is in progress.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ending: Option<String>,
+    /// When it ended so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// Who closed its review, and with which words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub review: Option<Closing>,
     /// The environments on its path.
     pub environments: Vec<InEnvironment>,
+    /// Its promotions and rollbacks, in the order of their starts.
+    pub promotions: Vec<Way>,
     /// Failures and rollbacks, oldest first.
     pub incidents: Vec<Incident>,
     /// Everything that happened, oldest first.
     pub events: Vec<Event>,
 }
 
+/// A review that a person closed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Closing {
+    /// How it went.
+    pub outcome: ReviewOutcome,
+    /// The user who closed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// When.
+    pub at: Timestamp,
+    /// What was learned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notes: Option<String>,
+    /// What will be done.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<String>,
+}
+
+/// The times of one promotion or rollback.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Way {
+    /// Name of the environment.
+    pub environment: EnvironmentName,
+    /// Name of the promotion.
+    pub promotion: String,
+    /// Whether it is a rollback.
+    pub rollback: bool,
+    /// The phase that it is in, or ended in.
+    pub phase: String,
+    /// When it was requested.
+    pub created_at: Timestamp,
+    /// When it started to write.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When all workloads were rolled out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rolled_out_at: Option<Timestamp>,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+}
+
 /// A release in one environment. All lengths are in seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InEnvironment {
-    /// Name of the environment.
-    pub environment: EnvironmentName,
+    /// What it needed.
+    #[serde(flatten)]
+    pub figures: StageFigures,
     /// Phase of the promotion, or the gate that the release waits at.
     pub state: String,
-    /// From the creation of the release until it was first verified here.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lead_time: Option<i64>,
-    /// Waits that ended when a person acted.
-    pub waited_for_people: i64,
-    /// Other waits: windows, freezes, soak times, environments before this one.
-    pub waited_otherwise: i64,
-    /// From the starts of its promotions to their ends.
-    pub worked: i64,
     /// The waits by gate, with one that lasts.
     pub waits: Vec<GateWait>,
-    /// Number of promotions of the release here.
-    pub tries: usize,
-}
-
-/// A failure, and how it was repaired.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Incident {
-    /// Name of the environment.
-    pub environment: EnvironmentName,
-    /// Name of the promotion that failed, or that was rolled back after it was verified.
-    pub promotion: String,
-    /// What failed, in one word.
-    pub cause: String,
-    /// The cause in a sentence.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    /// When the promotion started; of one that was verified, when its rollback was requested.
-    pub began_at: Timestamp,
-    /// When a verified revision ran again. Absent if none did so far.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub restored_at: Option<Timestamp>,
-    /// Version that ran then.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub restored: Option<String>,
 }
 
 /// The report of a release. `objects`: those of its project.
@@ -143,12 +143,22 @@ pub fn report(objects: &Objects, release: &Release, now: Timestamp) -> Report {
     let environments = lines.map(|line| in_environment(line, &own, created, now)).collect();
     let lane = |entry: &RecordEntry| entry.application.as_deref() == Some(application.as_str());
     let of_application: Vec<&RecordEntry> = all.iter().filter(|entry| lane(entry)).collect();
-    let ReleaseStatus { phase, message, .. } = status;
+    let ReleaseStatus { phase, message, review, .. } = status;
+    let mut incidents = incidents(&own, &of_application);
+    // The controller saw those whose promotions are not in the record any more.
+    let known = review.iter().flat_map(|review| &review.incidents);
+    let is_found = |known: &Incident| incidents.iter().any(|found| found.promotion == known.promotion);
+    let lost: Vec<Incident> = known.filter(|known| !is_found(known)).cloned().collect();
+    incidents.splice(0..0, lost);
     Report {
         version: release.spec.version.clone(),
         change: release.spec.change.clone(),
         created_by: release.spec.requested_by.as_ref().map(|user| user.username.clone()),
-        incidents: incidents(&own, &of_application),
+        ending: review.as_ref().map(|review| review.ending.clone()),
+        ended_at: review.as_ref().map(|review| review.ended_at.0),
+        review: closing(&objects.reviews, &name, created),
+        promotions: own.iter().map(|entry| way(entry)).collect(),
+        incidents,
         events,
         release: name,
         application,
@@ -159,66 +169,48 @@ pub fn report(objects: &Objects, release: &Release, now: Timestamp) -> Report {
     }
 }
 
+/// The newest review of a release that was created after a time and has an author.
+fn closing(reviews: &[Review], release: &str, after: Timestamp) -> Option<Closing> {
+    let counts = |review: &&Review| {
+        let is_named = review.spec.release == *release && review.spec.author.is_some();
+        is_named && !review.deleting() && review.created() >= after
+    };
+    let newest = reviews.iter().filter(counts).max_by_key(|review| (review.created(), review.name()))?;
+    Some(Closing {
+        outcome: newest.spec.outcome,
+        by: newest.spec.author.as_ref().map(|user| user.username.clone()),
+        at: newest.created(),
+        notes: newest.spec.notes.clone(),
+        actions: newest.spec.actions.clone(),
+    })
+}
+
+fn way(entry: &RecordEntry) -> Way {
+    let at = |time: &Option<Time>| time.as_ref().map(|time| time.0);
+    Way {
+        environment: entry.environment.clone(),
+        promotion: entry.promotion.clone(),
+        rollback: entry.kind == PromotionKind::Rollback,
+        phase: entry.phase.clone(),
+        created_at: entry.created_at.0,
+        started_at: at(&entry.started_at),
+        rolled_out_at: at(&entry.rolled_out_at),
+        finished_at: at(&entry.finished_at),
+    }
+}
+
 fn in_environment(
     line: &StageStatus,
     own: &[&RecordEntry],
     created: Timestamp,
     now: Timestamp,
 ) -> InEnvironment {
-    let here = || own.iter().filter(|entry| entry.environment == line.name);
-    let promoted = || here().filter(|entry| entry.kind == PromotionKind::Promote);
-    let verified = promoted().filter(|entry| is_verified(entry));
-    let first = verified.filter_map(|entry| entry.finished_at.as_ref()).map(|at| at.0).min();
-    let worked = here().filter_map(|entry| {
-        let start = entry.started_at.as_ref()?.0;
-        Some(length(start, entry.finished_at.as_ref().map_or(now, |at| at.0)))
-    });
     let waits = waits_until(line, now);
-    let of_people = |wait: &&GateWait| NEED_A_PERSON.contains(&Reason::from(wait.gate.as_str()));
-    let (people, other): (Vec<&GateWait>, Vec<&GateWait>) = waits.iter().partition(of_people);
-    let sum = |waits: &[&GateWait]| waits.iter().map(|wait| wait.seconds).sum();
-    InEnvironment {
-        environment: line.name.clone(),
-        state: line.state.clone(),
-        lead_time: first.map(|at| length(created, at)),
-        waited_for_people: sum(&people),
-        waited_otherwise: sum(&other),
-        worked: worked.sum(),
-        tries: promoted().count(),
-        waits,
-    }
+    let figures = figures(line, own, &waits, created, Some(now));
+    InEnvironment { figures, state: line.state.clone(), waits }
 }
 
-fn length(from: Timestamp, to: Timestamp) -> i64 {
-    to.duration_since(from).as_secs().max(0)
-}
-
-/// The promotions of a release that failed or were rolled back. `all`: those of the application.
-fn incidents(own: &[&RecordEntry], all: &[&RecordEntry]) -> Vec<Incident> {
-    let promoted = own.iter().filter(|entry| entry.kind == PromotionKind::Promote);
-    promoted.filter_map(|entry| incident(entry, all)).collect()
-}
-
-/// What went wrong with a promotion, if something did. `all`: the promotions of the application.
-fn incident(entry: &RecordEntry, all: &[&RecordEntry]) -> Option<Incident> {
-    let began = impaired_since(entry, all)?;
-    let rollback = rollback_of(entry, all);
-    let restored = restored_after(entry, all);
-    let cause = rollback.and_then(|rollback| rollback.cause.clone()).or_else(|| entry.reason.clone());
-    let message = match has_failed(entry) {
-        true => entry.message.clone(),
-        false => rollback.and_then(|rollback| rollback.request.clone()),
-    };
-    Some(Incident {
-        environment: entry.environment.clone(),
-        promotion: entry.promotion.clone(),
-        cause: cause.unwrap_or_else(|| entry.phase.clone()),
-        message,
-        began_at: began,
-        restored_at: restored.and_then(|entry| entry.finished_at.as_ref()).map(|at| at.0),
-        restored: restored.and_then(|entry| entry.version.clone()),
-    })
-}
-
+#[cfg(test)]
+mod review_tests;
 #[cfg(test)]
 mod tests;

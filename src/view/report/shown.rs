@@ -1,6 +1,7 @@
-//! The report as a tree for a terminal, and as Markdown.
+//! The report as a tree for a terminal, and as Markdown. [`super::html`] shows the same as a page.
 
-use super::{InEnvironment, Incident, Report};
+use super::{InEnvironment, Report};
+use crate::api::{Incident, StageFigures};
 use crate::view::record::Event;
 use crate::view::screen::{Branch, Cell, Layout, Table, markdown};
 use crate::view::times;
@@ -29,9 +30,10 @@ impl Report {
     }
 
     /// What is known about the release.
-    fn facts(&self) -> Vec<(&'static str, String)> {
+    pub(super) fn facts(&self) -> Vec<(&'static str, String)> {
         let by = self.created_by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
         let mut facts = vec![("created", format!("{}{by}", second(self.created_at)))];
+        facts.extend(self.end());
         let Some(change) = &self.change else { return facts };
         let about = &change.description;
         facts.push(("type", change.type_.as_str().to_owned()));
@@ -44,6 +46,28 @@ impl Report {
         facts
     }
 
+    /// How it ended, and its review.
+    fn end(&self) -> Vec<(&'static str, String)> {
+        let ended = self.ending.as_ref().zip(self.ended_at);
+        let mut facts: Vec<(&'static str, String)> =
+            ended.iter().map(|(how, at)| ("ended", format!("{how}, {}", second(*at)))).collect();
+        match &self.review {
+            Some(review) => {
+                let by = review.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+                let notes = review.notes.as_ref().map(|notes| format!(": {notes}")).unwrap_or_default();
+                let outcome = review.outcome.as_str();
+                facts.push(("review", format!("{outcome}{by}, {}{notes}", second(review.at))));
+                facts.extend(review.actions.iter().map(|action| ("action", action.clone())));
+            }
+            None if ended.is_some() => {
+                let command = format!("kubectl towpath review {} --outcome OUTCOME", self.release);
+                facts.push(("review", format!("open; close it with: {command}")));
+            }
+            None => {}
+        }
+        facts
+    }
+
     fn environments(&self) -> Table {
         let headings = ["ENVIRONMENT", "STATE", "TRIES", "LEAD TIME", "FOR PEOPLE", "OTHERWISE", "WORKED"];
         let mut table = Table::new(&headings, "WAITED AT");
@@ -51,9 +75,9 @@ impl Report {
             let [lead, people, other, worked] = row.lengths();
             table.row(
                 vec![
-                    Cell::plain(&row.environment),
+                    Cell::plain(&row.figures.environment),
                     Cell::toned(&row.state, of_state(&row.state)),
-                    Cell::plain(row.tries.to_string()),
+                    Cell::plain(row.figures.tries.to_string()),
                     Cell::plain(lead),
                     Cell::plain(people),
                     Cell::plain(other),
@@ -68,16 +92,16 @@ impl Report {
     fn incidents(&self) -> Table {
         let mut table = Table::new(&["INCIDENT", "ENVIRONMENT", "RESTORED", "AFTER"], "CAUSE");
         for incident in &self.incidents {
-            let [restored, after] = incident.repair();
+            let [restored, after] = repair(incident);
             let tone = if incident.restored_at.is_some() { Tone::Plain } else { Tone::Bad };
             table.row(
                 vec![
-                    Cell::plain(second(incident.began_at)),
+                    Cell::plain(second(incident.began_at.0)),
                     Cell::plain(&incident.environment),
                     Cell::toned(restored, tone),
                     Cell::plain(after),
                 ],
-                incident.words(),
+                cause(incident),
             );
         }
         table
@@ -122,8 +146,8 @@ impl Report {
         );
         line("|---|---|---|---|---|---|---|".to_owned());
         for row in &self.environments {
-            let (name, state) = (markdown(&row.environment), markdown(&row.state));
-            line(format!("| {name} | {state} | {} | {} |", row.tries, row.lengths().join(" | ")));
+            let (name, state) = (markdown(&row.figures.environment), markdown(&row.state));
+            line(format!("| {name} | {state} | {} | {} |", row.figures.tries, row.lengths().join(" | ")));
         }
         if !self.incidents.is_empty() {
             line(
@@ -131,10 +155,10 @@ impl Report {
                     .to_owned(),
             );
             for incident in &self.incidents {
-                let (began, cause) = (second(incident.began_at), markdown(&incident.words()));
-                let [restored, after] = incident.repair();
+                let (began, why) = (second(incident.began_at.0), markdown(&cause(incident)));
+                let [restored, after] = repair(incident);
                 let environment = markdown(&incident.environment);
-                line(format!("| {began} | {environment} | {cause} | {} | {after} |", markdown(&restored)));
+                line(format!("| {began} | {environment} | {why} | {} | {after} |", markdown(&restored)));
             }
         }
         line(
@@ -154,14 +178,15 @@ impl Report {
 
 impl InEnvironment {
     /// Lead time, waits for people, other waits, and work.
-    fn lengths(&self) -> [String; 4] {
+    pub(super) fn lengths(&self) -> [String; 4] {
         let length = |seconds: i64| times::length(SignedDuration::from_secs(seconds));
-        let lead = self.lead_time.map_or_else(|| "-".to_owned(), length);
-        [lead, length(self.waited_for_people), length(self.waited_otherwise), length(self.worked)]
+        let StageFigures { lead_time, waited_for_people, waited_otherwise, worked, .. } = &self.figures;
+        let lead = lead_time.map_or_else(|| "-".to_owned(), length);
+        [lead, length(*waited_for_people), length(*waited_otherwise), length(*worked)]
     }
 
     /// `Approval 5h, Window 3d (2 times)`.
-    fn gates(&self) -> String {
+    pub(super) fn gates(&self) -> String {
         let gates = self.waits.iter().map(|wait| {
             let length = times::length(SignedDuration::from_secs(wait.seconds));
             match wait.times {
@@ -173,33 +198,31 @@ impl InEnvironment {
     }
 }
 
-impl Incident {
-    /// What was restored, and after what time.
-    fn repair(&self) -> [String; 2] {
-        match self.restored_at {
-            None => ["nothing yet".to_owned(), String::new()],
-            Some(at) => {
-                let what = self.restored.clone().unwrap_or_else(|| "what ran before".to_owned());
-                [what, times::length(at.duration_since(self.began_at))]
-            }
+/// What was restored, and after what time.
+pub(super) fn repair(incident: &Incident) -> [String; 2] {
+    match &incident.restored_at {
+        None => ["nothing yet".to_owned(), String::new()],
+        Some(at) => {
+            let what = incident.restored.clone().unwrap_or_else(|| "what ran before".to_owned());
+            [what, times::length(at.0.duration_since(incident.began_at.0))]
         }
-    }
-
-    fn words(&self) -> String {
-        let words: Vec<&str> =
-            [Some(&self.cause), self.message.as_ref()].into_iter().flatten().map(String::as_str).collect();
-        words.join(": ")
     }
 }
 
+/// The cause of an incident, in one word and in a sentence.
+pub(super) fn cause(incident: &Incident) -> String {
+    let words = std::iter::once(&incident.cause).chain(&incident.message);
+    words.map(String::as_str).collect::<Vec<_>>().join(": ")
+}
+
 /// What happened, and whether to a rollback.
-fn kind(event: &Event) -> String {
+pub(super) fn kind(event: &Event) -> String {
     match event.rollback {
         true => format!("{:?} (rollback)", event.event),
         false => format!("{:?}", event.event),
     }
 }
 
-fn second(at: Timestamp) -> String {
+pub(super) fn second(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 const NOW: &str = "2026-12-31T00:00:00Z";
 
-fn at(text: &str) -> Timestamp {
+pub(super) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn release(name: &str, created: Timestamp, status: Value) -> Release {
+pub(super) fn release(name: &str, created: Timestamp, status: Value) -> Release {
     serde_json::from_value(json!({
         "apiVersion": "towpath.dev/v1alpha1", "kind": "Release",
         "metadata": { "name": name, "namespace": "shop", "uid": name, "creationTimestamp": created },
@@ -20,16 +20,16 @@ fn release(name: &str, created: Timestamp, status: Value) -> Release {
     .unwrap()
 }
 
-struct Made<'a> {
-    name: String,
-    release: &'a str,
-    started: Timestamp,
-    lasted: i64,
-    spec: Value,
-    status: Value,
+pub(super) struct Made<'a> {
+    pub name: String,
+    pub release: &'a str,
+    pub started: Timestamp,
+    pub lasted: i64,
+    pub spec: Value,
+    pub status: Value,
 }
 
-fn promotion(made: Made<'_>) -> Promotion {
+pub(super) fn promotion(made: Made<'_>) -> Promotion {
     let finished = made.started + SignedDuration::from_secs(made.lasted);
     let mut whole = json!({
         "apiVersion": "towpath.dev/v1alpha1", "kind": "Promotion",
@@ -221,17 +221,16 @@ fn a_report_says_who_was_waited_for_and_what_was_repaired() {
     let objects =
         Objects { releases: vec![release.clone()], promotions: vec![failed, back], ..Objects::default() };
     let view = report(&objects, &release, at("2026-12-01T15:00:00Z"));
-    let shown: Vec<(&str, i64, i64, i64, usize)> = view
+    let shown: Vec<(&str, i64, i64, i64, i64)> = view
         .environments
         .iter()
-        .map(|row| {
-            (row.environment.as_str(), row.waited_for_people, row.waited_otherwise, row.worked, row.tries)
-        })
+        .map(|row| &row.figures)
+        .map(|it| (it.environment.as_str(), it.waited_for_people, it.waited_otherwise, it.worked, it.tries))
         .collect();
     assert_eq!(shown, [("prod", 7200, 3600, 85, 1), ("eu", 3600, 0, 0, 0)]);
     let [incident] = view.incidents.as_slice() else { panic!("{view:?}") };
     assert_eq!((incident.cause.as_str(), incident.restored.as_deref()), ("OOMKilled", Some("1.0.0")));
-    assert_eq!(incident.restored_at, Some(at("2026-12-01T13:01:30Z")));
+    assert_eq!(incident.restored_at, Some(Time(at("2026-12-01T13:01:30Z"))));
     let text = view.markdown();
     for words in [
         "# shop 2.0.0: RolledBack",
@@ -263,8 +262,8 @@ fn a_second_failure_restores_nothing() {
     ];
     let objects = Objects { releases: vec![release.clone()], promotions, ..Objects::default() };
     let view = report(&objects, &release, at("2026-12-01T15:00:00Z"));
-    let restored: Vec<_> = view.incidents.iter().map(|incident| incident.restored_at).collect();
-    assert_eq!(restored, [Some(at("2026-12-01T13:21:00Z")); 2]);
+    let restored: Vec<_> = view.incidents.iter().map(|incident| incident.restored_at.clone()).collect();
+    assert_eq!(restored, vec![Some(Time(at("2026-12-01T13:21:00Z"))); 2]);
     let row = &delivery(&objects, &[], 30, at("2026-12-02T00:00:00Z")).rows[0];
     assert_eq!((row.failed, row.recovery_time), (2, Some(960)));
 }

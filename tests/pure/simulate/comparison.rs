@@ -12,7 +12,12 @@ pub fn of(store: &Store) -> BTreeMap<String, String> {
     for (name, release) in &store.releases {
         let status = release.status.clone().unwrap_or_default();
         let record = recorded(&status.record);
-        let text = format!("{:?} {:?} {} {record}", status.phase, status.summary, words(&status.conditions));
+        let review = status.review.map(|review| {
+            let incidents = review.incidents.iter().map(|one| (&one.promotion, &one.cause, &one.restored));
+            format!("{} {:?} {:?}", review.ending, incidents.collect::<Vec<_>>(), review.closed)
+        });
+        let words = words(&status.conditions);
+        let text = format!("{:?} {:?} {words} {record} {review:?}", status.phase, status.summary);
         end.insert(format!("release {name}"), text);
     }
     for (name, environment) in &store.environments {

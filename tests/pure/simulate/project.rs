@@ -15,6 +15,7 @@ impl Store {
             promotions: self.promotions.values().cloned().collect(),
             approvals: self.approvals.values().cloned().collect(),
             recalls: self.recalls.values().cloned().collect(),
+            reviews: self.reviews.values().cloned().collect(),
             ..Objects::default()
         });
         project.policies = self.policies.clone();

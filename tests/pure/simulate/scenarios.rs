@@ -4,6 +4,7 @@ use super::checks::{METRIC, NO_DATA};
 use super::cluster::Namespace;
 use super::recalls::{RECALLED, RECALLED_IN_PROGRESS};
 use super::requires::REQUIRED;
+use super::reviews::REVIEWED;
 use super::run::{Event, Run};
 use super::store::{PROJECT, Store};
 use jiff::Timestamp;
@@ -177,7 +178,7 @@ pub const NEW_NAMESPACE: Scenario = Scenario {
     ],
 };
 
-pub const ALL: [&Scenario; 23] = [
+pub const ALL: [&Scenario; 24] = [
     &HEALTHY,
     &ROLLED_BACK_MANUALLY,
     &FADING,
@@ -197,6 +198,7 @@ pub const ALL: [&Scenario; 23] = [
     &super::regressions::REGRESSES,
     &RECALLED,
     &RECALLED_IN_PROGRESS,
+    &REVIEWED,
     &REQUIRED,
     &super::after_verified::AFTER_VERIFIED,
     &super::drift::DRIFT,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use towpath::api::{
     Approval, ApprovalDecision, ApprovalSpec, CachedRelease, Environment, EnvironmentSpec, EnvironmentStatus,
     KindRef, Promotion, PromotionSpec, PromotionStatus, Recall, RecallSpec, RecallStatus, RecordEntry,
-    Release, ReleaseSpec, ReleaseStatus, RollbackPolicySpec, UserInfo,
+    Release, ReleaseSpec, ReleaseStatus, Review, ReviewSpec, RollbackPolicySpec, UserInfo,
 };
 use towpath::content::{Digested, ObjectKey};
 use towpath::decide::decision::{Decision, Question, Target};
@@ -57,6 +57,7 @@ pub struct Store {
     /// What a check provider answers; the version that runs in the namespace of prod is known.
     pub gauge: Option<Gauge>,
     pub recalls: BTreeMap<String, Arc<Recall>>,
+    pub reviews: BTreeMap<String, Arc<Review>>,
     pub freezes: Vec<Freeze>,
     /// How far the clock of the controller is ahead of that of the API server.
     pub skew: SignedDuration,
@@ -116,6 +117,10 @@ impl Store {
 
     pub fn add_recall(&mut self, name: &str, spec: RecallSpec, now: Timestamp) {
         self.recalls.insert(name.into(), dressed!(Recall::new(name, spec), self, now));
+    }
+
+    pub fn add_review(&mut self, name: &str, spec: ReviewSpec, now: Timestamp) {
+        self.reviews.insert(name.into(), dressed!(Review::new(name, spec), self, now));
     }
 
     /// Bob approves what a promotion waits for.

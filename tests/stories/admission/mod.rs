@@ -15,6 +15,7 @@ pub mod pinned_images;
 pub mod recalls;
 pub mod record;
 pub mod requests;
+pub mod reviews;
 pub mod shipped_roles;
 mod support;
 pub mod unstamped_requester;

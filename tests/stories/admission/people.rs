@@ -26,6 +26,7 @@ impl Cast {
             "recalls",
             "recalls/status",
             "releases",
+            "reviews",
         ];
         let writes = rule(&kinds, &[], &everything);
         let on = |environment: &str, verbs: &[&str]| rule(&["environments"], &[environment], verbs);

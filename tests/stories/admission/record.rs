@@ -203,6 +203,6 @@ async fn the_server_holds_the_policies_exactly_as_the_files_say() -> Result<()> 
             compared += 1;
         }
     }
-    ensure!(compared == 24, "{compared} were compared");
+    ensure!(compared == 28, "{compared} were compared");
     Ok(())
 }

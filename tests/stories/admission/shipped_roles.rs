@@ -14,8 +14,18 @@ support::stories![
     a_hold_of_another_needs_rollback_and_its_end_override_on_every_environment,
 ];
 
-const ROLES: [&str; 9] =
-    ["viewer", "requester", "declarer", "approver", "oncall", "environment-admin", "view", "edit", "admin"];
+const ROLES: [&str; 10] = [
+    "viewer",
+    "requester",
+    "declarer",
+    "approver",
+    "reviewer",
+    "oncall",
+    "environment-admin",
+    "view",
+    "edit",
+    "admin",
+];
 
 /// What is done, the request, who may.
 type Act = (&'static str, Method, String, Value, &'static str);
@@ -36,7 +46,7 @@ fn acts(project: &str) -> Vec<Act> {
     let soak = json!({ "spec": { "soak": "1h" } });
     let status = json!({ "status": { "observedGeneration": 7 } });
     let (get, post, patch, delete) = (Method::GET, Method::POST, Method::PATCH, Method::DELETE);
-    let everybody = "viewer requester declarer approver oncall environment-admin view edit admin";
+    let everybody = "viewer requester declarer approver reviewer oncall environment-admin view edit admin";
     let rules = "environment-admin admin";
     let mut acts: Vec<Act> = vec![
         ("makes a release", post.clone(), all("releases"), release(), "requester edit admin"),
@@ -54,6 +64,9 @@ fn acts(project: &str) -> Vec<Act> {
         ("recalls", post.clone(), all("recalls"), recall(None), "oncall"),
         ("lifts a recall", delete.clone(), it("recalls"), Value::Null, "oncall"),
         ("changes a recall", patch.clone(), it("recalls"), label.clone(), ""),
+        ("closes a review", post.clone(), all("reviews"), review(None), "reviewer"),
+        ("withdraws a review of another", delete.clone(), it("reviews"), Value::Null, ""),
+        ("changes a review", patch.clone(), it("reviews"), label.clone(), ""),
         ("makes an environment", post.clone(), all("environments"), environment, rules),
         ("changes an environment", patch.clone(), it("environments"), soak, rules),
         ("deletes an environment", delete.clone(), it("environments"), Value::Null, rules),
@@ -81,6 +94,7 @@ fn acts(project: &str) -> Vec<Act> {
         "promotions",
         "approvals",
         "recalls",
+        "reviews",
         "rollbackpolicies",
         "changefreezes",
     ];
@@ -159,6 +173,7 @@ async fn objects(cluster: &ControlPlane, project: &str) -> Result<()> {
         ("promotions", promotion("prod")),
         ("approvals", approval("prod", None)),
         ("recalls", recall(None)),
+        ("reviews", review(None)),
         ("environments", object("Environment", json!({ "namespace": "p-it" }))),
         ("rollbackpolicies", object("RollbackPolicy", json!({}))),
         ("changefreezes", object("ChangeFreeze", period)),

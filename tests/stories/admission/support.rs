@@ -43,10 +43,11 @@ async fn enforced(cluster: &ControlPlane) -> Result<()> {
         binding("ClusterRoleBinding", "a", "view", &json!({ "kind": "Group", "name": deployers_group() }));
     let secret = json!({ "metadata": { "generateName": "probe-" } });
     // A policy is enforced a moment after it is there. Each is asked what only it refuses.
-    let refused: [(&Person, String, Value, &str); 7] = [
+    let refused: [(&Person, String, Value, &str); 8] = [
         (&admin, ours("promotions"), labelled, "towpath-requests"),
         (&admin, ours("approvals"), approval("dev", Some(user("a-user", &[]))), "towpath-approvals"),
         (&admin, ours("recalls"), recall(Some(user("a-user", &[]))), "towpath-recalls"),
+        (&admin, ours("reviews"), review(Some(user("a-user", &[]))), "towpath-reviews"),
         (&admin, ours("contents"), content(), "towpath-record"),
         (
             &deployer,
@@ -71,6 +72,11 @@ async fn enforced(cluster: &ControlPlane) -> Result<()> {
     .await?;
     eventually("authors to be filled in", SOON, async || {
         let made = admin.post(&ours("recalls"), recall(None)).await?.object;
+        Ok(made["spec"]["author"].is_object().then_some(()))
+    })
+    .await?;
+    eventually("authors of reviews to be filled in", SOON, async || {
+        let made = admin.post(&ours("reviews"), review(None)).await?.object;
         Ok(made["spec"]["author"].is_object().then_some(()))
     })
     .await?;
@@ -276,6 +282,10 @@ pub fn recall(author: Option<Value>) -> Value {
         "application": "shop", "digests": ["a".repeat(64)], "reason": "it loses orders", "author": author,
     });
     object("Recall", spec)
+}
+
+pub fn review(author: Option<Value>) -> Value {
+    object("Review", json!({ "release": "shop-1.0.0", "outcome": "Failed", "author": author }))
 }
 
 pub fn content() -> Value {

@@ -9,6 +9,7 @@ pub mod older;
 pub mod questions;
 pub mod reading;
 pub mod record;
+pub mod reviews;
 pub mod shells;
 pub mod watching;
 

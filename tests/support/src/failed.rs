@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 /// Ours, and what stories put into target namespaces. No Secrets.
 const KINDS: [&str; 2] = [
-    "releases,environments,promotions,rollbackpolicies,approvals,recalls,changefreezes,contents",
+    "releases,environments,promotions,rollbackpolicies,approvals,recalls,reviews,changefreezes,contents",
     "deployments,statefulsets,daemonsets,replicasets,jobs,pods,services,configmaps,resourcequotas,rolebindings,events",
 ];
 

@@ -85,7 +85,7 @@ impl Project {
             "towpath-approver" => "approve",
             "towpath-oncall" => "rollback",
             "towpath-declarer" => "declare",
-            "towpath-viewer" => "get",
+            "towpath-viewer" | "towpath-reviewer" => "get",
             "towpath-environment-admin" => "patch",
             _ => "promote",
         };

@@ -280,6 +280,7 @@ pub fn object(plural: &str, name: &str, spec: &Value) -> Value {
     let kind = match plural {
         "approvals" => "Approval",
         "recalls" => "Recall",
+        "reviews" => "Review",
         "changefreezes" => "ChangeFreeze",
         "releases" => "Release",
         "environments" => "Environment",

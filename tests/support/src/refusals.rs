@@ -16,6 +16,7 @@ pub fn changes() -> Vec<Change> {
         |data: &str| json!({ "application": "a", "digest": "0".repeat(64), "objects": 1, "data": data });
     let recall =
         |more: Value| merged(json!({ "application": "a", "digests": ["0".repeat(64)], "reason": "a" }), more);
+    let review = |more: Value| merged(json!({ "release": "r", "outcome": "Failed" }), more);
     let plain = || Some(release(json!({})));
     let full = || Some(release(json!({ "until": "prod", "images": [{ "name": "a", "image": "b" }] })));
     let move_nowhere =
@@ -83,6 +84,13 @@ pub fn changes() -> Vec<Change> {
             None,
             environment(json!({ "delivery": "Observed", "drift": "Block" })),
             Some("set spec.drift to Report"),
+        ),
+        (
+            "Environment",
+            "a review as a gate where nothing is written",
+            None,
+            environment(json!({ "delivery": "Observed", "review": "Required" })),
+            Some("remove spec.review"),
         ),
         ("Release", "a value deep in a manifest changed", plain(), from(source("w")), FIXED),
         ("Release", "hold set", plain(), release(json!({ "hold": true })), None),
@@ -174,6 +182,22 @@ pub fn changes() -> Vec<Change> {
         ("Recall", "no digest", None, recall(json!({ "digests": [] })), Some("digests")),
         ("Recall", "a short digest", None, recall(json!({ "digests": ["abc"] })), Some("digests")),
         ("Recall", "no reason", None, recall(json!({ "reason": "" })), Some("reason")),
+        (
+            "Review",
+            "an outcome changed",
+            Some(review(json!({}))),
+            review(json!({ "outcome": "Successful" })),
+            Some("a Review is immutable"),
+        ),
+        ("Review", "an unknown outcome", None, review(json!({ "outcome": "Fine" })), Some("outcome")),
+        ("Review", "an empty action", None, review(json!({ "actions": [""] })), Some("actions")),
+        (
+            "Review",
+            "notes that are too long",
+            None,
+            review(json!({ "notes": "a".repeat(4097) })),
+            Some("notes"),
+        ),
         ("Content", "data changed", Some(content("x")), content("z"), Some("a Content is immutable")),
         (
             "Promotion",

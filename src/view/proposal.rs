@@ -13,7 +13,7 @@ use serde::Serialize;
 /// What is approved.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Review {
+pub struct Proposal {
     /// Name of the promotion that waits.
     pub promotion: String,
     /// Name of the release.
@@ -69,7 +69,7 @@ pub struct Decision {
 }
 
 /// What an Approval of this promotion approves. None if the promotion needs no approvals, or nothing is known yet.
-pub fn review(promotion: &Promotion, release: &Release, environment: &Environment) -> Option<Review> {
+pub fn proposal(promotion: &Promotion, release: &Release, environment: &Environment) -> Option<Proposal> {
     let report = promotion.status.as_ref()?.approvals.as_ref()?;
     let lanes = environment.status.iter().flat_map(|status| &status.applications);
     let lane = lanes.into_iter().find(|lane| release.spec.application == lane.name);
@@ -86,7 +86,7 @@ pub fn review(promotion: &Promotion, release: &Release, environment: &Environmen
     };
     let approved = report.approved.iter().map(|one| decided(true, one));
     let rejected = report.rejected.iter().map(|one| decided(false, one));
-    Some(Review {
+    Some(Proposal {
         promotion: promotion.name().to_owned(),
         release: report.of.release.name.clone(),
         application: release.spec.application.clone(),
@@ -110,13 +110,13 @@ pub fn review(promotion: &Promotion, release: &Release, environment: &Environmen
     })
 }
 
-impl Review {
+impl Proposal {
     /// Whether the approval of this user would not count, because the user requested it.
     pub fn excludes(&self, user: &str) -> bool {
         !self.requester_may_approve && self.requesters.iter().any(|requester| requester == user)
     }
 
-    /// The review as a tree.
+    /// The proposal as a tree.
     pub fn tree(&self, now: Timestamp) -> Branch {
         let line = |name: &str, text: String| Branch::new(vec![Cell::plain(name)], text);
         let requested = self.since.map(|then| format!(", {} ago", since(then, now))).unwrap_or_default();

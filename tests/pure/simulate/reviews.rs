@@ -1,0 +1,128 @@
+//! Reviews: what a release needed and met is in its status, and a failure that nobody reviewed keeps the next release waiting.
+
+use super::outcomes::release as phase;
+use super::run::Run;
+use super::scenarios::{Scenario, environment, shop};
+use super::store::{Store, user};
+use jiff::Timestamp;
+use serde_json::json;
+use towpath::api::{ReleasePhase, ReleaseReview, ReviewOutcome};
+
+/// Bob reviews a release.
+fn review(store: &mut Store, name: &str, version: &str, now: Timestamp) {
+    let spec = json!({
+        "release": format!("shop-{version}"), "outcome": "Failed", "notes": "it needs a larger heap",
+        "actions": ["raise the limit"], "author": user("bob"),
+    });
+    store.add_review(name, serde_json::from_value(spec).unwrap(), now);
+}
+
+pub const REVIEWED: Scenario = Scenario {
+    name: "reviewed",
+    about: "An environment requires reviews. A release fails there and is rolled back; the next one waits until the failure was \
+            reviewed.",
+    setting: |store, now| {
+        environment(store, "dev", json!({}), now);
+        environment(store, "prod", json!({ "review": "Required" }), now);
+    },
+    events: &[
+        (0, "release 1.0.0", |store, now| shop(store, "1.0.0", "web-1", now)),
+        (1000, "release 1.1.0, which crashes", |store, now| shop(store, "1.1.0", "crash", now)),
+        (2000, "release 1.2.0", |store, now| shop(store, "1.2.0", "web-2", now)),
+        (3000, "bob reviews 1.0.0, which did not fail", |store, now| review(store, "good", "1.0.0", now)),
+        (4000, "bob reviews 1.1.0", |store, now| review(store, "bad", "1.1.0", now)),
+    ],
+};
+
+fn reviewed(run: &Run, version: &str) -> ReleaseReview {
+    run.store.releases[&format!("shop-{version}")].status.clone().unwrap().review.unwrap()
+}
+
+#[test]
+fn after_a_failure_the_next_release_waits_for_its_review() {
+    let run = REVIEWED.run().until(3900);
+    let status = run.store.releases["shop-1.2.0"].status.clone().unwrap();
+    let states: Vec<(&str, &str)> =
+        status.environments.iter().map(|line| (line.name.as_str(), line.state.as_str())).collect();
+    assert_eq!(states, [("dev", "Verified"), ("prod", "Review")]);
+    assert_eq!(status.review, None, "it is in progress");
+    let message = status.environments[1].message.clone().unwrap();
+    assert_eq!(
+        message,
+        "shop-1.1.0 failed here (prod-shop-1.1.0) and was not reviewed; the gate opens when it is: kubectl towpath review shop-1.1.0"
+    );
+    let run = REVIEWED.run().settle();
+    assert_eq!(phase(&run, "1.2.0"), ReleasePhase::Verified);
+}
+
+#[test]
+fn a_release_that_has_ended_says_what_it_needed_and_met() {
+    let run = REVIEWED.run().settle();
+    let bad = reviewed(&run, "1.1.0");
+    assert_eq!(bad.ending, "RolledBack");
+    let [in_dev, in_prod] = bad.incidents.as_slice() else { panic!("{:?}", bad.incidents) };
+    for incident in [in_dev, in_prod] {
+        assert_eq!(incident.cause, "CrashLoopBackOff");
+        assert_eq!(incident.restored.as_deref(), Some("1.0.0"));
+        let lasted = incident.restored_at.as_ref().unwrap().0.duration_since(incident.began_at.0);
+        assert!((1..900).contains(&lasted.as_secs()), "{lasted}");
+    }
+    let closed = bad.closed.unwrap();
+    assert_eq!((closed.review.as_str(), closed.outcome), ("bad", ReviewOutcome::Failed));
+    assert_eq!(closed.by.as_deref(), Some("bob"));
+    let good = reviewed(&run, "1.2.0");
+    assert_eq!((good.ending.as_str(), good.incidents.len(), good.closed), ("Verified", 0, None));
+    let in_prod = &good.environments[1];
+    assert!(in_prod.lead_time.unwrap() >= 2000, "it was verified when the review was there: {in_prod:?}");
+    assert!((1900..2100).contains(&in_prod.waited_for_people), "{in_prod:?}");
+    assert_eq!((in_prod.waited_otherwise, in_prod.tries), (0, 1));
+}
+
+/// What housekeeping deletes later was a fact.
+#[test]
+fn facts_stay_when_the_promotions_that_show_them_are_deleted() {
+    let run = Run::of(REVIEWED.setting, REVIEWED.events).settle();
+    let before = reviewed(&run, "1.1.0");
+    let mut after = run;
+    after.store.promotions.retain(|_, promotion| promotion.spec.release != "shop-1.1.0");
+    after.wake_everything();
+    let after = after.settle();
+    assert_eq!(reviewed(&after, "1.1.0"), before);
+}
+
+/// A review says something about what happened before it, and by whom.
+#[test]
+fn only_a_later_review_with_an_author_counts() {
+    let early = |store: &mut Store, now: Timestamp| review(store, "early", "1.1.0", now);
+    let nobody = |store: &mut Store, now: Timestamp| {
+        let spec = json!({ "release": "shop-1.1.0", "outcome": "Successful" });
+        store.add_review("nobody", serde_json::from_value(spec).unwrap(), now);
+    };
+    let mut events = REVIEWED.events[..3].to_vec();
+    events.insert(1, (900, "a review before there is a release", early));
+    events.push((3000, "a review without an author", nobody));
+    let run = Run::of(REVIEWED.setting, &events).settle();
+    let states = run.store.releases["shop-1.2.0"].status.clone().unwrap().environments;
+    assert_eq!(states[1].state, "Review");
+    assert_eq!(reviewed(&run, "1.1.0").closed, None);
+}
+
+/// The same release may be tried again, a release that was verified afterwards ends the duty, and an override passes the gate.
+#[test]
+fn a_retry_and_an_override_pass_without_a_review() {
+    for (spec, name) in [
+        (json!({ "release": "shop-1.1.0" }), "again"),
+        (json!({ "release": "shop-1.2.0", "override": { "gates": ["Review"], "reason": "sale" } }), "past"),
+    ] {
+        let mut run = REVIEWED.run().until(2900);
+        let mut whole = json!({ "environment": "prod", "requestedBy": user("alice") });
+        json_patch::merge(&mut whole, &spec);
+        let now = run.now;
+        run.store.enforced = true;
+        run.store.add_promotion(name, serde_json::from_value(whole).unwrap(), now);
+        run.wake_everything();
+        let run = run.until(3400);
+        let status = run.store.promotions[name].status.clone().unwrap();
+        assert!(status.started_at.is_some(), "{name}: {:?}", status.message);
+    }
+}
