@@ -66,6 +66,7 @@ impl Status for ReleaseStatus {
         "summary",
         "planning",
         "message",
+        "interventions",
         "review",
         "conditions",
     ];

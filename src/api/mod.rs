@@ -24,6 +24,7 @@ pub mod environment;
 pub mod failure_action;
 pub mod freeze;
 pub mod gate;
+pub mod intervention;
 pub mod meta;
 pub mod names;
 pub mod object_change;
@@ -74,6 +75,7 @@ pub use environment::{
 pub use failure_action::FailureAction;
 pub use freeze::{ChangeFreeze, ChangeFreezeSpec, ClusterChangeFreeze, ClusterChangeFreezeSpec};
 pub use gate::{GateName, Override};
+pub use intervention::{Intervention, InterventionKind};
 pub use kube::core::Duration;
 pub use meta::Meta;
 pub use names::{

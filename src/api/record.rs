@@ -18,6 +18,7 @@ pub type Record = BTreeMap<String, RecordEntry>;
 /// What is left of a promotion that was deleted because of the history limit of its environment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct RecordEntry {
     /// Name of the Promotion.
     #[schemars(length(max = 253))]

@@ -1,8 +1,8 @@
 //! Release: one immutable version of an application.
 
 use super::{
-    ApplicationName, Condition, EnvironmentName, Record, Recorded, ReleaseChange, ReleaseReview, UserInfo,
-    schema,
+    ApplicationName, Condition, EnvironmentName, Intervention, Record, Recorded, ReleaseChange,
+    ReleaseReview, UserInfo, schema,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
@@ -192,6 +192,10 @@ pub struct ReleaseStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     pub message: Option<String>,
+    /// Holds and recalls of the release, oldest first, also those that were lifted: at most the newest 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub interventions: Vec<Intervention>,
     /// What the release needed and met until it ended, and who reviewed it. Absent while it is in progress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review: Option<ReleaseReview>,
@@ -221,6 +225,7 @@ impl Default for ReleaseStatus {
             summary: None,
             planning: Vec::new(),
             message: None,
+            interventions: Vec::new(),
             review: None,
             record: Record::new(),
             record_dropped: None,

@@ -3,14 +3,17 @@
 //! Pure functions. The API server judges what is written: the rights are listed so that a missing one can be named before.
 
 mod freezes;
+mod recalls;
+mod reviews;
 
 pub use freezes::{freeze, freeze_cluster, unfreeze, unfreeze_cluster};
+pub use recalls::{lift_recall, recall};
+pub use reviews::review;
 
 use super::right::{Right, Role};
 use crate::api::{
     ApplicationName, Approval, ApprovalDecision, ApprovalOf, ApprovalSpec, EnvironmentName, GateName, Meta,
-    Override, ProjectName, Promotion, PromotionKind, PromotionSpec, Recall, RecallSpec, Release, ReleaseName,
-    Review, ReviewOutcome, ReviewSpec, UserInfo, mark,
+    Override, ProjectName, Promotion, PromotionKind, PromotionSpec, Release, ReleaseName, UserInfo, mark,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -297,62 +300,6 @@ pub fn lifts_hold(is_holder: bool, is_requester: bool) -> Vec<Right> {
         (true, false) => vec![Right::on_all("rollback"), Right::on_all("override")],
         (false, _) => vec![Right::on_all("override")],
     }
-}
-
-/// The recall of the content of releases.
-pub fn recall(
-    request: Request<'_>,
-    name: Option<&str>,
-    application: &ApplicationName,
-    digests: &[String],
-) -> Intent {
-    let spec = RecallSpec {
-        application: application.clone(),
-        digests: digests.to_vec(),
-        reason: request.reason.unwrap_or_default().to_owned(),
-        author: request.by.cloned(),
-    };
-    let name = name.map_or_else(|| format!("{application}-"), str::to_owned);
-    created(
-        request,
-        &name,
-        Kind::Recall,
-        Recall::new(&name, spec),
-        Role::OnCall,
-        vec![Right::to("create", "recalls"), Right::on_all("rollback")],
-    )
-}
-
-/// The end of a recall.
-pub fn lift_recall(name: &str) -> Intent {
-    let write = Write::Delete { name: name.to_owned(), uid: None };
-    let rights = vec![Right::to("delete", "recalls"), Right::on_all("override")];
-    of(Kind::Recall, write, "lifted", Role::OnCall, rights)
-}
-
-/// The review of a release, which closes it. The reason of the request is its notes.
-pub fn review(
-    request: Request<'_>,
-    release: &ReleaseName,
-    outcome: ReviewOutcome,
-    actions: &[String],
-) -> Intent {
-    let spec = ReviewSpec {
-        release: release.clone(),
-        outcome,
-        notes: request.reason.map(str::to_owned),
-        actions: actions.to_vec(),
-        author: request.by.cloned(),
-    };
-    let name = format!("{release}-");
-    created(
-        request,
-        &name,
-        Kind::Review,
-        Review::new(&name, spec),
-        Role::Reviewer,
-        vec![Right::to("create", "reviews"), Right::to("review", "releases")],
-    )
 }
 
 fn is_by(request: Request<'_>, user: Option<&UserInfo>) -> bool {

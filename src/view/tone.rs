@@ -18,6 +18,17 @@ pub enum Tone {
 }
 
 impl Tone {
+    /// The meaning in one word, as a page names it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Good => "good",
+            Self::Busy => "busy",
+            Self::Waits => "waits",
+            Self::Bad => "bad",
+        }
+    }
+
     /// A text in the colour of the tone.
     pub fn painted(self, text: &str, colour: bool) -> String {
         let code = match self {

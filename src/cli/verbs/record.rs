@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 /// Export the record of a project for auditors, or check an export.
 ///
-/// The record holds releases, promotions, rollbacks, approvals, rejections, overrides, recalls, reviews and freezes of the project, also of promotions
+/// The record holds releases, promotions, rollbacks, approvals, rejections, overrides, holds, recalls, reviews and freezes of the project, also of promotions
 /// that were deleted because of the history limit. Users who may read the objects can export it.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {

@@ -110,7 +110,7 @@ const RULES: [Rule; 21] = [
     },
     Rule {
         gate: Reason::Review,
-        holds: "the last release that failed here was reviewed",
+        holds: "no failure here waits for a review",
         evaluate: |it| failure_is_reviewed(it.project, it.environment, &it.lane, it.release),
     },
     Rule {

@@ -1,6 +1,7 @@
 //! A release: its content is captured once. Its status is then computed from the lanes that it passes.
 
 pub mod figures;
+mod interventions;
 mod planning;
 mod promoted;
 pub mod review;
@@ -180,6 +181,9 @@ fn report(world: &ReleaseWorld, mut status: ReleaseStatus, now: Timestamp) -> De
     let verified = summary.phase == ReleasePhase::Verified;
     let (planning, late_at) = planning::faults(&world.project, &release, &stages, now);
     status.planning = planning;
+    let known = std::mem::take(&mut status.interventions);
+    status.interventions =
+        interventions::interventions(&world.project, &release, status.digest.as_deref(), known, now);
     status.review = review::review(&world.project, &release, &stored, &status, &summary, now);
     let times = stages.iter().filter_map(|stage| stage.until);
     let wake_at = times.chain(deadline(&release, now)).chain(late_at).min();

@@ -32,7 +32,7 @@ pub(super) fn review(
     let ending = ending(project, release, summary)?;
     let closed = newest(project, release.name(), release.created()).map(closed);
     let before = stored.review.as_ref();
-    // It ended before Towpath wrote reviews, and nobody reviewed it: its status stays as it is.
+    // It ended before Towpath wrote reviews, and no user reviewed it: its status stays as it is.
     if before.is_none() && closed.is_none() && stored.phase == summary.phase {
         return None;
     }

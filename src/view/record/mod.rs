@@ -8,8 +8,8 @@ pub mod log;
 
 use super::log::why;
 use crate::api::{
-    Approved, ChangeFreeze, Environment, EnvironmentName, Meta, Promotion, PromotionKind, Recall,
-    RecordEntry, Recorded, Release, Review,
+    Approved, ChangeFreeze, Environment, EnvironmentName, InterventionKind, Meta, Promotion, PromotionKind,
+    Recall, RecordEntry, Recorded, Release, Review,
 };
 use crate::decide::delivery;
 use jiff::Timestamp;
@@ -98,8 +98,14 @@ pub enum Kind {
     RolledOut,
     /// It ended.
     Ended,
+    /// A release was held.
+    Held,
+    /// The hold of a release ended.
+    Resumed,
     /// A Recall was created.
     Recalled,
+    /// A Recall was deleted.
+    Lifted,
     /// A Review of a release was created.
     Reviewed,
     /// A ChangeFreeze was created or changed.
@@ -134,10 +140,14 @@ pub fn events(objects: &Objects) -> Vec<Event> {
     events_of(&promotions(objects), objects)
 }
 
-/// The events of these promotions, and those of the other objects, oldest first.
+/// The events of these promotions, and those of the other objects, oldest first. A Recall that exists and the releases that it names say the
+/// same.
 pub fn events_of(promotions: &[RecordEntry], objects: &Objects) -> Vec<Event> {
     let mut events: Vec<Event> = promotions.iter().flat_map(of_promotion).chain(of_others(objects)).collect();
     events.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+    let mut recalls = BTreeSet::new();
+    let is_recall = |event: &Event| matches!(event.event, Kind::Recalled | Kind::Lifted);
+    events.retain(|event| !is_recall(event) || recalls.insert(event.id.clone()));
     events
 }
 
@@ -268,7 +278,9 @@ fn of_others(objects: &Objects) -> impl Iterator<Item = Event> + use<'_> {
         }
     });
     let reviews = objects.reviews.iter().map(of_review);
-    releases.chain(environments).flatten().chain(recalls).chain(reviews).chain(freezes)
+    let interventions = objects.releases.iter().flat_map(of_interventions);
+    let others = recalls.chain(interventions).chain(reviews).chain(freezes);
+    releases.chain(environments).flatten().chain(others)
 }
 
 fn of_object(metadata: &ObjectMeta, kind: Kind) -> Event {
@@ -286,6 +298,33 @@ fn of_release(release: &Release) -> Event {
         message: spec.change.as_ref().and_then(|change| change.description.summary.clone()),
         ..of_object(&release.metadata, Kind::ReleaseCreated)
     }
+}
+
+/// The holds of a release, and its recalls, which may be lifted and gone.
+fn of_interventions(release: &Release) -> Vec<Event> {
+    let (spec, uid) = (&release.spec, release.metadata.uid.as_deref().unwrap_or_default());
+    let interventions = release.status.iter().flat_map(|status| &status.interventions);
+    let events = interventions.flat_map(|one| {
+        let (began, ended) = match one.kind {
+            InterventionKind::Hold => (Kind::Held, Kind::Resumed),
+            InterventionKind::Recall => (Kind::Recalled, Kind::Lifted),
+        };
+        let event = |at: &Time, kind: Kind| {
+            let event = Event::new(at.0, one.uid.as_deref().unwrap_or(uid), kind);
+            // A release can be held several times.
+            let id = match one.kind {
+                InterventionKind::Hold => format!("{}/{}", event.id, at.0.as_second()),
+                InterventionKind::Recall => event.id.clone(),
+            };
+            let release = release.metadata.name.clone().filter(|_| one.kind == InterventionKind::Hold);
+            let application = Some(spec.application.to_string());
+            Event { id, application, release, name: one.name.clone(), ..event }
+        };
+        let begin = Event { by: one.by.clone(), message: one.reason.clone(), ..event(&one.from, began) };
+        let end = one.to.as_ref().map(|to| event(to, ended));
+        std::iter::once(begin).chain(end).collect::<Vec<_>>()
+    });
+    events.collect()
 }
 
 fn of_review(review: &Review) -> Event {

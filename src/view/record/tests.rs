@@ -133,3 +133,54 @@ fn a_chain_is_continued_with_what_is_new() {
     let whole = Chain::read(&lines.join("\n")).unwrap();
     assert_eq!((whole.lines, whole.last), (8, chain.last));
 }
+
+/// A Recall that was deleted is an event as before, of one release or of two, and its end is another.
+#[test]
+fn holds_and_recalls_are_events_also_when_they_were_lifted() {
+    let release = |name: &str, to: Value| -> Release {
+        serde_json::from_value(json!({
+            "apiVersion": "towpath.dev/v1alpha1", "kind": "Release",
+            "metadata": { "name": name, "uid": name, "creationTimestamp": "2026-11-25T08:00:00Z" },
+            "spec": { "application": "shop", "version": name, "source": { "environment": { "name": "dev" } } },
+            "status": { "interventions": [
+                { "kind": "Hold", "by": "ann", "reason": "wait", "from": "2026-11-25T09:00:00Z", "to": "2026-11-25T09:30:00Z" },
+                { "kind": "Hold", "by": "ben", "from": "2026-11-25T10:00:00Z" },
+                {
+                    "kind": "Recall", "name": "bad", "uid": "r", "by": "carol", "reason": "it loses orders",
+                    "from": "2026-11-25T11:00:00Z", "to": to,
+                },
+            ] },
+        }))
+        .unwrap()
+    };
+    let recall: Recall = serde_json::from_value(json!({
+        "apiVersion": "towpath.dev/v1alpha1", "kind": "Recall",
+        "metadata": { "name": "bad", "uid": "r", "creationTimestamp": "2026-11-25T11:00:00Z" },
+        "spec": { "application": "shop", "digests": [], "reason": "it loses orders", "author": { "username": "carol" } },
+    }))
+    .unwrap();
+    let shown = |objects: &Objects| -> Vec<String> {
+        let events = events(objects).into_iter().filter(|event| event.event != Kind::ReleaseCreated);
+        events.map(|event| format!("{} {}", event.id, event.by.unwrap_or_default())).collect()
+    };
+    let lasting = Objects {
+        releases: vec![release("one", Value::Null), release("two", Value::Null)],
+        recalls: vec![recall],
+        ..Objects::default()
+    };
+    let until = json!("2026-11-25T12:00:00Z");
+    let lifted = Objects {
+        releases: vec![release("one", until.clone()), release("two", until)],
+        ..Objects::default()
+    };
+    let before = shown(&lasting);
+    assert_eq!(before.iter().filter(|event| *event == "r/Recalled carol").count(), 1, "{before:?}");
+    assert_eq!(
+        before.iter().filter(|event| event.starts_with("one/")).count(),
+        3,
+        "held, resumed, held: {before:?}"
+    );
+    let after = shown(&lifted);
+    assert_eq!(after[..before.len()], before);
+    assert_eq!(after[before.len()..], ["r/Lifted "]);
+}

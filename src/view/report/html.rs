@@ -6,7 +6,7 @@ use super::{InEnvironment, Report};
 use crate::api::Incident;
 use crate::view::record::Event;
 use crate::view::screen::printable;
-use crate::view::tone::{Tone, of_state};
+use crate::view::tone::of_state;
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -71,18 +71,7 @@ impl Report {
 /// A word in the colour of its meaning.
 fn word(word: &str) -> Markup {
     let word = printable(word);
-    html! { span class=(class(of_state(&word))) { (word) } }
-}
-
-/// The class of a meaning.
-pub(super) fn class(tone: Tone) -> &'static str {
-    match tone {
-        Tone::Plain => "plain",
-        Tone::Good => "good",
-        Tone::Busy => "busy",
-        Tone::Waits => "waits",
-        Tone::Bad => "bad",
-    }
+    html! { span class=(of_state(&word).as_str()) { (word) } }
 }
 
 fn environments(rows: &[InEnvironment]) -> Markup {

@@ -127,15 +127,14 @@ pub fn report(objects: &Objects, release: &Release, now: Timestamp) -> Report {
     // An earlier release may have had the same name.
     let is_own = |entry: &&RecordEntry| entry.release == *name.as_str() && entry.created_at.0 >= created;
     let own: Vec<&RecordEntry> = all.iter().filter(is_own).collect();
-    let recalls: BTreeSet<&str> = objects
-        .recalls
-        .iter()
-        .filter(|recall| status.digest.as_ref().is_some_and(|digest| recall.names(digest)))
-        .map(Meta::name)
-        .collect();
+    let named =
+        objects.recalls.iter().filter(|recall| status.digest.as_ref().is_some_and(|it| recall.names(it)));
+    let lifted = status.interventions.iter().filter_map(|one| one.name.as_deref());
+    let recalls: BTreeSet<&str> = named.map(Meta::name).chain(lifted).collect();
     let concerns = |event: &Event| {
         let is_recall = || event.name.as_deref().is_some_and(|name| recalls.contains(name));
-        event.release.as_deref() == Some(&name) || (event.event == Kind::Recalled && is_recall())
+        event.release.as_deref() == Some(&name)
+            || (matches!(event.event, Kind::Recalled | Kind::Lifted) && is_recall())
     };
     let events = events_of(&all, objects).into_iter().filter(|event| concerns(event)).collect();
     let is_on_path = |line: &&StageStatus| Reason::from(line.state.as_str()) != Reason::NotAStage;

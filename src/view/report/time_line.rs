@@ -1,6 +1,5 @@
 //! The promotions of a release as a drawing: one row for each, by environment, from left to right in time.
 
-use super::html::class;
 use super::shown::second;
 use super::{Report, Way};
 use crate::view::screen::{middle, printable};
@@ -101,7 +100,7 @@ fn drawn(way: &Way, period: &Period, top: f64, now: Timestamp) -> Markup {
                 rect class=(bar.class) x=(short(x(bar.from))) y=(top + 6.0) height=(ROW - 12.0)
                     width=(short((x(bar.to) - x(bar.from)).max(NARROWEST))) {}
             }
-            circle class=(class(of_state(&way.phase))) cx=(short(x(end))) cy=(top + ROW / 2.0) r="4" {}
+            circle class=(of_state(&way.phase).as_str()) cx=(short(x(end))) cy=(top + ROW / 2.0) r="4" {}
             text x=(short(x(end) + 7.0)) y=(top + 18.0) { (mark) (middle(&printable(&way.phase), 12)) }
         }
     }

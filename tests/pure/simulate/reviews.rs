@@ -1,12 +1,14 @@
-//! Reviews: what a release needed and met is in its status, and a failure that nobody reviewed keeps the next release waiting.
+//! Reviews: what a release needed and met is in its status, and a failure that was not reviewed keeps the next release waiting.
 
 use super::outcomes::release as phase;
+use super::recalls::recall;
 use super::run::Run;
 use super::scenarios::{Scenario, environment, shop};
 use super::store::{Store, user};
 use jiff::Timestamp;
 use serde_json::json;
-use towpath::api::{ReleasePhase, ReleaseReview, ReviewOutcome};
+use std::sync::Arc;
+use towpath::api::{InterventionKind, ReleasePhase, ReleaseReview, ReviewOutcome, mark};
 
 /// Bob reviews a release.
 fn review(store: &mut Store, name: &str, version: &str, now: Timestamp) {
@@ -94,13 +96,13 @@ fn facts_stay_when_the_promotions_that_show_them_are_deleted() {
 #[test]
 fn only_a_later_review_with_an_author_counts() {
     let early = |store: &mut Store, now: Timestamp| review(store, "early", "1.1.0", now);
-    let nobody = |store: &mut Store, now: Timestamp| {
+    let unsigned = |store: &mut Store, now: Timestamp| {
         let spec = json!({ "release": "shop-1.1.0", "outcome": "Successful" });
-        store.add_review("nobody", serde_json::from_value(spec).unwrap(), now);
+        store.add_review("unsigned", serde_json::from_value(spec).unwrap(), now);
     };
     let mut events = REVIEWED.events[..3].to_vec();
     events.insert(1, (900, "a review before there is a release", early));
-    events.push((3000, "a review without an author", nobody));
+    events.push((3000, "a review without an author", unsigned));
     let run = Run::of(REVIEWED.setting, &events).settle();
     let states = run.store.releases["shop-1.2.0"].status.clone().unwrap().environments;
     assert_eq!(states[1].state, "Review");
@@ -125,4 +127,46 @@ fn a_retry_and_an_override_pass_without_a_review() {
         let status = run.store.promotions[name].status.clone().unwrap();
         assert!(status.started_at.is_some(), "{name}: {:?}", status.message);
     }
+}
+
+/// Ann holds a release, or ends that.
+fn hold(store: &mut Store, version: &str, holds: bool) {
+    let release = Arc::make_mut(store.releases.get_mut(&format!("shop-{version}")).unwrap());
+    release.spec.hold = holds.then_some(true);
+    let annotations = release.metadata.annotations.get_or_insert_default();
+    annotations.clear();
+    if holds {
+        annotations.insert(mark::HELD_BY.to_owned(), "ann".to_owned());
+        annotations.insert(mark::HELD_BECAUSE.to_owned(), "the sale".to_owned());
+    }
+}
+
+#[test]
+fn holds_and_recalls_stay_in_the_status_when_they_are_lifted() {
+    let run = Run::of(
+        REVIEWED.setting,
+        &[
+            (0, "release 1.0.0", |store, now| shop(store, "1.0.0", "web-1", now)),
+            (1000, "ann holds it", |store, _| hold(store, "1.0.0", true)),
+            (1100, "ann resumes it", |store, _| hold(store, "1.0.0", false)),
+            (2000, "it is recalled", |store, now| recall(store, "lost-orders", &["1.0.0"], now)),
+            (3000, "the recall is lifted", |store, _| drop(store.recalls.remove("lost-orders"))),
+            (4000, "ann holds it again", |store, _| hold(store, "1.0.0", true)),
+        ],
+    )
+    .settle();
+    let found = run.store.releases["shop-1.0.0"].status.clone().unwrap().interventions;
+    let lasted = |nth: usize| {
+        let to = found[nth].to.as_ref()?.0;
+        Some(to.duration_since(found[nth].from.0).as_secs())
+    };
+    let said: Vec<(InterventionKind, &str, &str)> = found
+        .iter()
+        .map(|one| {
+            (one.kind, one.by.as_deref().unwrap_or_default(), one.reason.as_deref().unwrap_or_default())
+        })
+        .collect();
+    let held = (InterventionKind::Hold, "ann", "the sale");
+    assert_eq!(said, [held, (InterventionKind::Recall, "carol", "it loses orders"), held]);
+    assert_eq!([lasted(0), lasted(1), lasted(2)], [Some(100), Some(1000), None]);
 }

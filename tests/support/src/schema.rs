@@ -7,6 +7,9 @@ use serde_json::{Map, Value};
 
 /// What does not fit, each with its path. A field that the schema does not name counts: the server drops it without a word.
 pub fn misfits(path: &str, schema: &Value, value: &Value) -> Vec<String> {
+    if value.is_null() && schema["nullable"] == true {
+        return Vec::new();
+    }
     let empty = Map::new();
     let keywords = schema.as_object().unwrap_or(&empty);
     let mut found: Vec<String> = keywords
@@ -35,10 +38,7 @@ fn keeps_unknown(schema: &Value) -> bool {
 fn misfit(keyword: &str, limit: &Value, schema: &Value, value: &Value) -> Option<String> {
     let text = value.as_str().unwrap_or_default();
     let fits = match keyword {
-        "type" => {
-            has_type(limit.as_str().unwrap_or_default(), value)
-                || (value.is_null() && schema["nullable"] == true)
-        }
+        "type" => has_type(limit.as_str().unwrap_or_default(), value),
         "required" => {
             limit.as_array().into_iter().flatten().all(|name| value.get(name.as_str().unwrap()).is_some())
         }
