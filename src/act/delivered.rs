@@ -18,7 +18,7 @@ pub(super) fn count(metrics: &Metrics, delivered: Option<Delivered>) {
     }
     let delivery = Delivery {
         deployment: is_deployment.then_some(phase),
-        rollback: (kind == PromotionKind::Rollback).then_some(phase),
+        rollback: (kind == PromotionKind::Rollback && worked.is_some()).then_some(phase),
         failed: u64::try_from(failed.len()).unwrap_or(u64::MAX),
         is_rework,
         lead_time: lead_time.map(unsigned),

@@ -176,7 +176,7 @@ fn merging(version: Option<&str>, mut status: Value, optional: &[&str]) -> Value
         for field in optional {
             match fields.get_mut(*field) {
                 None => drop(fields.insert((*field).to_owned(), Value::Null)),
-                // The only object in a status that is merged.
+                // An object in a status is merged. `review` serialises all its fields.
                 Some(Value::Object(consent)) if *field == "missingConsent" => {
                     for field in ["clusterRole", "resources"] {
                         consent.entry(field).or_insert(Value::Null);

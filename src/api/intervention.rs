@@ -17,7 +17,7 @@ pub struct Intervention {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub uid: Option<String>,
-    /// User name of who did it. Absent if it was not recorded.
+    /// User who set the hold or created the Recall. Absent if it was not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub by: Option<String>,

@@ -196,7 +196,8 @@ pub struct ReleaseStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
     pub interventions: Vec<Intervention>,
-    /// What the release needed and met until it ended, and who reviewed it. Absent while it is in progress.
+    /// What the release needed and met until it ended, and who reviewed it. Absent until it has ended, if it is Invalid, and if it ended
+    /// before Towpath kept reviews.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review: Option<ReleaseReview>,
     /// Promotions and rollbacks of the release that were deleted because of the history limit, by time and name: at most the newest 100.

@@ -50,11 +50,11 @@ pub struct ReviewSpec {
 /// How a release went, as a person judges it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ReviewOutcome {
-    /// It did what it was made for.
+    /// The release achieved its purpose.
     Successful,
-    /// It did, but something has to improve.
+    /// The release achieved its purpose, with issues that need follow-up.
     SuccessfulWithIssues,
-    /// It did not.
+    /// The release did not achieve its purpose.
     Failed,
 }
 
@@ -75,20 +75,22 @@ pub enum ReviewMode {
     /// Reviews are no gate.
     #[default]
     Optional,
-    /// After a release failed or was rolled back here, no other release starts before it was reviewed. Rollbacks start.
+    /// After a release failed or was rolled back here, no other release starts until it is reviewed. Rollbacks start.
     Required,
 }
 
-/// The facts of a release that has ended, and who reviewed it. All lengths are in seconds. The status is merged, so every field is written:
-/// one that were left out would stay.
+/// The facts of a release, and who reviewed it. All lengths are in seconds. Every field is serialised, because a merge patch does not remove
+/// an omitted field.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReleaseReview {
-    /// How it ended: `Verified`, `RolledBack`, `Failed`, `Inconclusive`, `Recalled` or `Superseded`.
+    /// How it ended: `Verified`, `RolledBack`, `Failed`, `Inconclusive`, `Recalled` or `Superseded`. Absent while it is promoted again.
+    #[serde(default)]
     #[schemars(length(max = 64))]
-    pub ending: String,
-    /// When it ended so.
-    pub ended_at: Time,
+    pub ending: Option<String>,
+    /// Time at which it ended.
+    #[serde(default)]
+    pub ended_at: Option<Time>,
     /// The environments that it was promoted to, in promotion order.
     #[serde(default)]
     #[schemars(length(max = 50))]

@@ -85,7 +85,7 @@ fn of_lanes(lanes: &BTreeMap<LaneId, LaneGauges>) -> Vec<Gauges> {
         },
         Gauges {
             name: "release_wait_seconds",
-            help: "Time since the release began to wait that waits longest at this gate or obstacle",
+            help: "Longest time that a release has waited at this gate or obstacle, in seconds",
             labels: LANE_GATE,
             samples: waiting(|waiting| seconds(waiting.longest)),
         },

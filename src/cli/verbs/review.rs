@@ -31,11 +31,11 @@ pub struct Arguments {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "PascalCase")]
 enum Outcome {
-    /// It did what it was made for.
+    /// The release achieved its purpose.
     Successful,
-    /// It did, but something has to improve.
+    /// The release achieved its purpose, with issues that need follow-up.
     SuccessfulWithIssues,
-    /// It did not.
+    /// The release did not achieve its purpose.
     Failed,
 }
 

@@ -1,12 +1,24 @@
 //! Reviews as a gate: after a release failed in an environment that requires reviews, the next one waits until it was reviewed.
 
+use super::candidate::has_failed;
 use super::gate::Gate;
 use crate::api::{
     CachedRelease, Environment, Meta, Promotion, PromotionKind, PromotionPhase, Reason, ReviewMode,
 };
-use crate::decide::history::lane::Lane;
+use crate::decide::conditions::seconds;
+use crate::decide::history::lane::{Lane, is_of_other_content};
 use crate::decide::release::review::newest;
 use crate::decide::world::Project;
+use jiff::Timestamp;
+
+/// A release that failed in a lane.
+struct Failure<'a> {
+    promotion: &'a Promotion,
+    /// What happened to it.
+    how: &'static str,
+    /// When. A review before that is not about it.
+    at: Timestamp,
+}
 
 /// The last release that failed here was reviewed.
 pub(super) fn failure_is_reviewed(
@@ -18,34 +30,44 @@ pub(super) fn failure_is_reviewed(
     if environment.spec.review == ReviewMode::Optional {
         return Gate::Open;
     }
-    let Some((failed, how)) = failure(lane).filter(|(failed, _)| failed.spec.release != release.name())
-    else {
+    let is_same =
+        |failed: &Promotion| failed.spec.release == release.name() && !is_of_other_content(failed, release);
+    let Some(failure) = failure(lane).filter(|failure| !is_same(failure.promotion)) else {
         return Gate::Open;
     };
-    let name = &failed.spec.release;
-    match newest(project, name, failed.created()) {
+    let (name, how) = (&failure.promotion.spec.release, failure.how);
+    match newest(project, name, seconds(failure.at)) {
         Some(_) => Gate::Open,
         None => Gate::closed(
             Reason::Review,
             format!(
-                "{name} {how} here ({}) and was not reviewed; the gate opens when it is: kubectl towpath review {name}",
-                failed.name()
+                "{name} {how} here ({}) and was not reviewed; the gate opens when it is: kubectl towpath review {name} --outcome OUTCOME",
+                failure.promotion.name()
             ),
         ),
     }
 }
 
-/// The last promotion with a verdict, if it failed or was rolled back, and which of both.
-fn failure<'a>(lane: &Lane<'a>) -> Option<(&'a Promotion, &'static str)> {
-    let promotions = lane.revisions.iter().rev().filter(|it| it.spec.kind == PromotionKind::Promote);
+/// The last failure, if no release was verified here since.
+fn failure<'a>(lane: &Lane<'a>) -> Option<Failure<'a>> {
+    let promotions = lane.revisions.iter().rev().copied().filter(|it| it.spec.kind == PromotionKind::Promote);
     for promotion in promotions {
+        let undone =
+            || undone_at(lane, promotion).map(|at| Failure { promotion, how: "was rolled back", at });
         match promotion.phase() {
-            PromotionPhase::Failed => return Some((promotion, "failed")),
-            PromotionPhase::Verified => {
-                return lane.is_rolled_back(promotion).then_some((promotion, "was rolled back"));
+            PromotionPhase::Failed if has_failed(promotion) => {
+                let finished = promotion.status.as_ref().and_then(|status| status.finished_at.as_ref());
+                let at = finished.map_or_else(|| promotion.created(), |at| at.0);
+                return Some(Failure { promotion, how: "failed", at });
             }
-            PromotionPhase::Inconclusive => return None,
-            PromotionPhase::Pending
+            PromotionPhase::Verified => return undone(),
+            PromotionPhase::Inconclusive => {
+                if let Some(failure) = undone() {
+                    return Some(failure);
+                }
+            }
+            PromotionPhase::Failed
+            | PromotionPhase::Pending
             | PromotionPhase::Promoting
             | PromotionPhase::Observing
             | PromotionPhase::Superseded
@@ -54,4 +76,14 @@ fn failure<'a>(lane: &Lane<'a>) -> Option<(&'a Promotion, &'static str)> {
         }
     }
     None
+}
+
+/// When the rollback was created that took a revision back.
+fn undone_at(lane: &Lane<'_>, promotion: &Promotion) -> Option<Timestamp> {
+    let number = promotion.revision()?;
+    let later = lane.revisions.iter().filter(|other| other.revision() > Some(number));
+    later
+        .filter(|other| other.spec.kind == PromotionKind::Rollback)
+        .find(|rollback| lane.reverts(rollback, number))
+        .map(|rollback| rollback.created())
 }

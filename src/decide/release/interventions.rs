@@ -6,7 +6,7 @@ use crate::decide::world::Project;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-/// Maximum number of interventions. The oldest ones are dropped.
+/// Maximum number of interventions. The oldest ones that have ended are dropped.
 const MOST: usize = 20;
 /// Maximum length of a reason.
 const LONGEST: usize = 512;
@@ -31,7 +31,11 @@ pub(super) fn interventions(
     let is_new = |one: &Intervention| !all.iter().any(|known| known.to.is_none() && is_same(known, one));
     let new: Vec<Intervention> = lasting.into_iter().filter(is_new).collect();
     all.extend(new);
-    all.drain(..all.len().saturating_sub(MOST));
+    // One that lasts would be found again, and written again.
+    while let Some(ended) = all.iter().position(|one| one.to.is_some()).filter(|_| all.len() > MOST) {
+        all.remove(ended);
+    }
+    all.truncate(MOST);
     all
 }
 

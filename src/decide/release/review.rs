@@ -2,10 +2,11 @@
 //!
 //! Invariant: facts are only added. What the history limit deleted later is still among them.
 
+use super::MOST_LINES;
 use super::figures::figures;
 use super::summary::Summary;
 use crate::api::{
-    CachedRelease, ClosedReview, Incident, Meta, Reason, RecordEntry, ReleasePhase, ReleaseReview,
+    CachedRelease, ClosedReview, Incident, Meta, Promotion, Reason, RecordEntry, ReleasePhase, ReleaseReview,
     ReleaseStatus, Review, StageFigures, StageStatus, UserInfo,
 };
 use crate::decide::conditions::seconds;
@@ -20,7 +21,7 @@ const MOST_INCIDENTS: usize = 20;
 /// Maximum number of overrides.
 const MOST_OVERRIDES: usize = 10;
 
-/// The review of a release. None while it is in progress. `status`: as it will be written; `stored`: as it is.
+/// The review of a release. None until it has ended. `status`: as it will be written; `stored`: as it is.
 pub(super) fn review(
     project: &Project,
     release: &CachedRelease,
@@ -29,44 +30,103 @@ pub(super) fn review(
     summary: &Summary,
     now: Timestamp,
 ) -> Option<ReleaseReview> {
-    let ending = ending(project, release, summary)?;
-    let closed = newest(project, release.name(), release.created()).map(closed);
     let before = stored.review.as_ref();
-    // It ended before Towpath wrote reviews, and no user reviewed it: its status stays as it is.
-    if before.is_none() && closed.is_none() && stored.phase == summary.phase {
+    if !has_ended(summary.phase) {
+        // It is promoted again. What it met before is still a fact.
+        return before.map(|before| ReleaseReview {
+            ending: None,
+            ended_at: None,
+            closed: None,
+            ..before.clone()
+        });
+    }
+    // It ended before Towpath kept reviews, and no user reviewed it: its status stays as it is.
+    let first = newest(project, release.name(), release.created());
+    if before.is_none() && first.is_none() && stored.phase == summary.phase {
         return None;
     }
-    let same = before.filter(|before| before.ending == ending.as_str());
-    let ended_at = same.map_or_else(|| Time(seconds(now)), |before| before.ended_at.clone());
-    let facts = match (same, before) {
-        // Other changes of the application do not queue a release that is settled.
-        (Some(same), _) if matches!(summary.phase, ReleasePhase::Verified | ReleasePhase::Superseded) => {
-            same.clone()
-        }
-        (_, Some(before)) => added(before.clone(), facts(project, release, &status.environments)),
-        (_, None) => facts(project, release, &status.environments),
+    let is_same = |before: &&ReleaseReview| {
+        before.ending.is_some() && stored.phase == summary.phase && is_complete(before, summary.phase)
     };
-    Some(ReleaseReview { ending: ending.as_str().to_owned(), ended_at, closed, ..facts })
+    let facts = match before.filter(is_same) {
+        Some(same) => same.clone(),
+        None => observed(project, release, before, status, summary, now),
+    };
+    let since = facts.ended_at.as_ref().map_or(release.created(), |at| seconds(at.0));
+    let closed = newest(project, release.name(), since).map(closed);
+    Some(ReleaseReview { closed, ..facts })
 }
 
-/// How a release ended. None while it is in progress.
-fn ending(project: &Project, release: &CachedRelease, summary: &Summary) -> Option<Reason> {
-    let is_recalled = || {
-        let digest = release.digest();
-        digest.is_some_and(|digest| project.recalls.iter().any(|recall| recall.names(digest)))
-    };
-    match summary.phase {
-        ReleasePhase::Verified => Some(Reason::Verified),
-        ReleasePhase::RolledBack | ReleasePhase::Failed if is_recalled() => Some(Reason::Recalled),
-        ReleasePhase::RolledBack => Some(Reason::RolledBack),
-        ReleasePhase::Failed => Some(Reason::Failed),
-        ReleasePhase::Inconclusive => Some(Reason::Inconclusive),
-        ReleasePhase::Superseded => Some(Reason::Superseded),
+/// Whether a release has ended.
+fn has_ended(phase: ReleasePhase) -> bool {
+    match phase {
+        ReleasePhase::Verified
+        | ReleasePhase::RolledBack
+        | ReleasePhase::Failed
+        | ReleasePhase::Inconclusive
+        | ReleasePhase::Superseded => true,
         ReleasePhase::Pending
         | ReleasePhase::Promoting
         | ReleasePhase::Waiting
         | ReleasePhase::RollingBack
-        | ReleasePhase::Invalid => None,
+        | ReleasePhase::Invalid => false,
+    }
+}
+
+/// Whether nothing can be added: other changes of the application do not queue a release that is settled, and an incident ends once.
+fn is_complete(review: &ReleaseReview, phase: ReleasePhase) -> bool {
+    let is_settled = matches!(phase, ReleasePhase::Verified | ReleasePhase::Superseded);
+    is_settled || review.incidents.iter().all(|incident| incident.restored_at.is_some())
+}
+
+/// What is stored, with what can be observed now.
+fn observed(
+    project: &Project,
+    release: &CachedRelease,
+    before: Option<&ReleaseReview>,
+    status: &ReleaseStatus,
+    summary: &Summary,
+    now: Timestamp,
+) -> ReleaseReview {
+    let entries = entries(project, release);
+    let all: Vec<&RecordEntry> = entries.iter().collect();
+    let is_own =
+        |entry: &&RecordEntry| entry.release == *release.name() && entry.created_at.0 >= release.created();
+    let own: Vec<&RecordEntry> = all.iter().copied().filter(is_own).collect();
+    let found = facts(&own, &all, release, &status.environments);
+    let facts = match before {
+        Some(before) => added(before.clone(), found),
+        None => found,
+    };
+    let last = own.iter().filter_map(|entry| entry.finished_at.as_ref()).map(|at| seconds(at.0)).max();
+    let known = before.and_then(|before| before.ended_at.as_ref()).map(|at| at.0);
+    let ended_at = last.max(known).unwrap_or_else(|| seconds(now));
+    let ending = ending(summary, &own).as_str().to_owned();
+    ReleaseReview { ending: Some(ending), ended_at: Some(Time(ended_at)), ..facts }
+}
+
+/// How a release ended. `own`: its promotions and rollbacks.
+fn ending(summary: &Summary, own: &[&RecordEntry]) -> Reason {
+    let is_recalled = |entry: &&RecordEntry| {
+        let word = entry.cause.as_ref().or(entry.reason.as_ref());
+        word.is_some_and(|word| Reason::from(word.as_str()) == Reason::Recalled)
+    };
+    match summary.phase {
+        ReleasePhase::RolledBack | ReleasePhase::Failed
+            if summary.reason == Reason::Recalled || own.last().is_some_and(is_recalled) =>
+        {
+            Reason::Recalled
+        }
+        ReleasePhase::RolledBack => Reason::RolledBack,
+        ReleasePhase::Failed => Reason::Failed,
+        ReleasePhase::Inconclusive => Reason::Inconclusive,
+        ReleasePhase::Superseded => Reason::Superseded,
+        ReleasePhase::Verified
+        | ReleasePhase::Pending
+        | ReleasePhase::Promoting
+        | ReleasePhase::Waiting
+        | ReleasePhase::RollingBack
+        | ReleasePhase::Invalid => Reason::Verified,
     }
 }
 
@@ -86,18 +146,24 @@ fn closed(review: &Review) -> ClosedReview {
     }
 }
 
-/// What can be observed now.
-fn facts(project: &Project, release: &CachedRelease, lines: &[StageStatus]) -> ReleaseReview {
-    let of_application = |promotion: &&crate::api::Promotion| {
+/// The promotions of the application, in the order of their starts.
+fn entries(project: &Project, release: &CachedRelease) -> Vec<RecordEntry> {
+    let of_application = |promotion: &&Promotion| {
         project.application_of(promotion).is_some_and(|name| name == release.application())
     };
     let promotions = project.promotions.values().map(AsRef::as_ref).filter(of_application);
     let mut all: Vec<RecordEntry> = promotions.map(RecordEntry::from).collect();
     delivery::sort(&mut all);
-    let all: Vec<&RecordEntry> = all.iter().collect();
-    let is_own =
-        |entry: &&RecordEntry| entry.release == *release.name() && entry.created_at.0 >= release.created();
-    let own: Vec<&RecordEntry> = all.iter().copied().filter(is_own).collect();
+    all
+}
+
+/// What can be observed now. `own`: the promotions and rollbacks of the release; `all`: those of the application.
+fn facts(
+    own: &[&RecordEntry],
+    all: &[&RecordEntry],
+    release: &CachedRelease,
+    lines: &[StageStatus],
+) -> ReleaseReview {
     let is_on_path = |line: &&StageStatus| Reason::from(line.state.as_str()) != Reason::NotAStage;
     let environments = lines.iter().filter(is_on_path);
     let overrides = own.iter().filter_map(|entry| {
@@ -105,15 +171,15 @@ fn facts(project: &Project, release: &CachedRelease, lines: &[StageStatus]) -> R
         Some(format!("{}: {gates}", entry.environment))
     });
     ReleaseReview {
-        ending: String::new(),
-        ended_at: Time(release.created()),
+        ending: None,
+        ended_at: None,
         // Promotions and waits that last are not facts yet: they would change the status with every reconcile.
         environments: environments
-            .map(|line| figures(line, &own, &line.waits, release.created(), None))
+            .map(|line| figures(line, own, &line.waits, release.created(), None))
             .collect(),
         approvals: own.iter().map(|entry| i64::try_from(entry.approved.len()).unwrap_or(0)).sum(),
         overrides: overrides.take(MOST_OVERRIDES).collect(),
-        incidents: incidents(&own, &all).into_iter().take(MOST_INCIDENTS).collect(),
+        incidents: incidents(own, all).into_iter().take(MOST_INCIDENTS).collect(),
         closed: None,
     }
 }
@@ -131,16 +197,22 @@ fn added(stored: ReleaseReview, found: ReleaseReview) -> ReleaseReview {
         }
     }
     incidents.truncate(MOST_INCIDENTS);
-    let environments = found.environments.into_iter().map(|found| {
-        let known = stored.environments.iter().find(|known| known.environment == found.environment);
-        known.map_or_else(|| found.clone(), |known| most(known, &found))
-    });
+    let mut environments = stored.environments;
+    for found in found.environments {
+        match environments.iter_mut().find(|known| known.environment == found.environment) {
+            Some(known) => *known = most(known, &found),
+            None => environments.push(found),
+        }
+    }
+    environments.truncate(MOST_LINES);
     ReleaseReview {
-        environments: environments.collect(),
+        environments,
         approvals: stored.approvals.max(found.approvals),
         overrides,
         incidents,
-        ..found
+        ending: None,
+        ended_at: None,
+        closed: None,
     }
 }
 

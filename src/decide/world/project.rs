@@ -43,7 +43,7 @@ pub struct Project {
     /// Its recalls, oldest first, without those that are being deleted.
     pub recalls: Vec<Arc<Recall>>,
     /// Its reviews, oldest first, without those that are being deleted.
-    pub reviews: Vec<Arc<Review>>,
+    pub reviews: Arc<[Arc<Review>]>,
     /// The freezes that concern it.
     pub freezes: Vec<Freeze>,
     /// Whether a user has a right on an environment, as far as it was checked.
@@ -107,7 +107,7 @@ impl Project {
         let by_name = |promotion: Arc<Promotion>| (promotion.name().to_owned(), promotion);
         Self {
             recalls,
-            reviews,
+            reviews: reviews.into(),
             freezes: freezes(&objects.name, &objects.freezes, &objects.cluster_freezes, &objects.undecodable),
             name: objects.name,
             environments: objects.environments.into_iter().map(|it| (it.environment_name(), it)).collect(),
@@ -196,7 +196,7 @@ impl Project {
             targets: self.targets.clone(),
             approvals: self.approvals.clone(),
             recalls: self.recalls.clone(),
-            reviews: self.reviews.clone(),
+            reviews: Arc::clone(&self.reviews),
             freezes: self.freezes.clone(),
             rights: self.rights.clone(),
             admission: self.admission.clone(),

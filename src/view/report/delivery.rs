@@ -103,7 +103,8 @@ pub fn delivery(objects: &Objects, applications: &[String], days: i64, now: Time
         .collect();
     let period = Period { from, to: now, days };
     // What was dropped before the sums began is in none.
-    let begin = sums.values().flat_map(|days| days.iter()).filter_map(DeliveryDay::begins).min();
+    let asked = sums.iter().filter(|((application, _), _)| is_asked_for(application));
+    let begin = asked.filter_map(|(_, days)| days.iter().filter_map(DeliveryDay::begins).min()).max();
     let incomplete = objects.are_incomplete() && begin.is_none_or(|begin| from < begin);
     let rows = lanes.into_iter().filter_map(|(lane, entries)| {
         let days = sums.get(&lane).copied().unwrap_or_default();

@@ -143,19 +143,21 @@ pub fn report(objects: &Objects, release: &Release, now: Timestamp) -> Report {
     let lane = |entry: &RecordEntry| entry.application.as_deref() == Some(application.as_str());
     let of_application: Vec<&RecordEntry> = all.iter().filter(|entry| lane(entry)).collect();
     let ReleaseStatus { phase, message, review, .. } = status;
+    let ended_at = review.as_ref().and_then(|review| review.ended_at.as_ref()).map(|at| at.0);
     let mut incidents = incidents(&own, &of_application);
     // The controller saw those whose promotions are not in the record any more.
     let known = review.iter().flat_map(|review| &review.incidents);
     let is_found = |known: &Incident| incidents.iter().any(|found| found.promotion == known.promotion);
     let lost: Vec<Incident> = known.filter(|known| !is_found(known)).cloned().collect();
-    incidents.splice(0..0, lost);
+    incidents.extend(lost);
+    incidents.sort_by_key(|incident| incident.began_at.0);
     Report {
         version: release.spec.version.clone(),
         change: release.spec.change.clone(),
         created_by: release.spec.requested_by.as_ref().map(|user| user.username.clone()),
-        ending: review.as_ref().map(|review| review.ending.clone()),
-        ended_at: review.as_ref().map(|review| review.ended_at.0),
-        review: closing(&objects.reviews, &name, created),
+        ending: review.as_ref().and_then(|review| review.ending.clone()),
+        review: closing(&objects.reviews, &name, ended_at.unwrap_or(created)),
+        ended_at,
         promotions: own.iter().map(|entry| way(entry)).collect(),
         incidents,
         events,

@@ -14,7 +14,7 @@ pub fn of(store: &Store) -> BTreeMap<String, String> {
         let record = recorded(&status.record);
         let review = status.review.map(|review| {
             let incidents = review.incidents.iter().map(|one| (&one.promotion, &one.cause, &one.restored));
-            format!("{} {:?} {:?}", review.ending, incidents.collect::<Vec<_>>(), review.closed)
+            format!("{:?} {:?} {:?}", review.ending, incidents.collect::<Vec<_>>(), review.closed)
         });
         let words = words(&status.conditions);
         let text = format!("{:?} {:?} {words} {record} {review:?}", status.phase, status.summary);

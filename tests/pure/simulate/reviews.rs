@@ -51,7 +51,8 @@ fn after_a_failure_the_next_release_waits_for_its_review() {
     let message = status.environments[1].message.clone().unwrap();
     assert_eq!(
         message,
-        "shop-1.1.0 failed here (prod-shop-1.1.0) and was not reviewed; the gate opens when it is: kubectl towpath review shop-1.1.0"
+        "shop-1.1.0 failed here (prod-shop-1.1.0) and was not reviewed; the gate opens when it is: kubectl towpath review shop-1.1.0 \
+         --outcome OUTCOME"
     );
     let run = REVIEWED.run().settle();
     assert_eq!(phase(&run, "1.2.0"), ReleasePhase::Verified);
@@ -61,7 +62,7 @@ fn after_a_failure_the_next_release_waits_for_its_review() {
 fn a_release_that_has_ended_says_what_it_needed_and_met() {
     let run = REVIEWED.run().settle();
     let bad = reviewed(&run, "1.1.0");
-    assert_eq!(bad.ending, "RolledBack");
+    assert_eq!(bad.ending.as_deref(), Some("RolledBack"));
     let [in_dev, in_prod] = bad.incidents.as_slice() else { panic!("{:?}", bad.incidents) };
     for incident in [in_dev, in_prod] {
         assert_eq!(incident.cause, "CrashLoopBackOff");
@@ -73,7 +74,7 @@ fn a_release_that_has_ended_says_what_it_needed_and_met() {
     assert_eq!((closed.review.as_str(), closed.outcome), ("bad", ReviewOutcome::Failed));
     assert_eq!(closed.by.as_deref(), Some("bob"));
     let good = reviewed(&run, "1.2.0");
-    assert_eq!((good.ending.as_str(), good.incidents.len(), good.closed), ("Verified", 0, None));
+    assert_eq!((good.ending.as_deref(), good.incidents.len(), good.closed), (Some("Verified"), 0, None));
     let in_prod = &good.environments[1];
     assert!(in_prod.lead_time.unwrap() >= 2000, "it was verified when the review was there: {in_prod:?}");
     assert!((1900..2100).contains(&in_prod.waited_for_people), "{in_prod:?}");
@@ -107,6 +108,50 @@ fn only_a_later_review_with_an_author_counts() {
     let states = run.store.releases["shop-1.2.0"].status.clone().unwrap().environments;
     assert_eq!(states[1].state, "Review");
     assert_eq!(reviewed(&run, "1.1.0").closed, None);
+}
+
+/// It was reviewed while it was good, and rolled back later: that is not reviewed.
+#[test]
+fn a_review_before_a_rollback_is_not_about_it() {
+    let back = |store: &mut Store, now: Timestamp| {
+        let spec = json!({
+            "release": "shop-1.1.0", "environment": "prod", "application": "shop", "kind": "Rollback",
+            "requestedBy": user("alice"),
+        });
+        store.enforced = true;
+        store.add_promotion("back", serde_json::from_value(spec).unwrap(), now);
+    };
+    let run = Run::of(
+        REVIEWED.setting,
+        &[
+            (0, "release 1.0.0", |store, now| shop(store, "1.0.0", "web-1", now)),
+            (1000, "release 1.1.0", |store, now| shop(store, "1.1.0", "web-2", now)),
+            (2000, "bob reviews 1.1.0", |store, now| review(store, "early", "1.1.0", now)),
+            (3000, "alice rolls it back", back),
+            (4000, "release 1.2.0", |store, now| shop(store, "1.2.0", "web-3", now)),
+        ],
+    )
+    .settle();
+    let states = run.store.releases["shop-1.2.0"].status.clone().unwrap().environments;
+    assert_eq!(states[1].state, "Review");
+    let rolled_back = reviewed(&run, "1.1.0");
+    assert_eq!((rolled_back.ending.as_deref(), rolled_back.closed), (Some("RolledBack"), None));
+    let [incident] = rolled_back.incidents.as_slice() else { panic!("{:?}", rolled_back.incidents) };
+    assert_eq!(incident.restored.as_deref(), Some("1.0.0"));
+}
+
+/// More people hold and recall than are kept: what lasts is not found again and again.
+#[test]
+fn many_recalls_of_one_release_settle() {
+    let many = |store: &mut Store, now: Timestamp| {
+        (0..25).for_each(|nth| recall(store, &format!("recall-{nth:02}"), &["1.0.0"], now));
+    };
+    let events: [(i64, &'static str, fn(&mut Store, Timestamp)); 2] = [
+        (0, "release 1.0.0", |store, now| shop(store, "1.0.0", "web-1", now)),
+        (1000, "it is recalled", many),
+    ];
+    let run = Run::of(REVIEWED.setting, &events).settle();
+    assert_eq!(run.store.releases["shop-1.0.0"].status.clone().unwrap().interventions.len(), 20);
 }
 
 /// The same release may be tried again, a release that was verified afterwards ends the duty, and an override passes the gate.

@@ -14,7 +14,7 @@ pub fn misfits(path: &str, schema: &Value, value: &Value) -> Vec<String> {
     let keywords = schema.as_object().unwrap_or(&empty);
     let mut found: Vec<String> = keywords
         .iter()
-        .filter_map(|(keyword, limit)| misfit(keyword, limit, schema, value))
+        .filter_map(|(keyword, limit)| misfit(keyword, limit, value))
         .map(|misfit| format!("{path}: {misfit}"))
         .collect();
     for (index, item) in value.as_array().into_iter().flatten().enumerate() {
@@ -35,7 +35,7 @@ fn keeps_unknown(schema: &Value) -> bool {
     schema["x-kubernetes-preserve-unknown-fields"] == true
 }
 
-fn misfit(keyword: &str, limit: &Value, schema: &Value, value: &Value) -> Option<String> {
+fn misfit(keyword: &str, limit: &Value, value: &Value) -> Option<String> {
     let text = value.as_str().unwrap_or_default();
     let fits = match keyword {
         "type" => has_type(limit.as_str().unwrap_or_default(), value),
