@@ -69,7 +69,8 @@ impl Credentials {
         Ok(value)
     }
 
-    fn line(&self, file: &str) -> Result<String, ProbeError> {
+    /// The text of a file, without a line break at its end.
+    pub(super) fn line(&self, file: &str) -> Result<String, ProbeError> {
         let text = String::from_utf8(self.read(file)?)
             .map_err(|_| ProbeError::File { file: file.to_owned(), why: "it is not text".to_owned() })?;
         Ok(text.trim_end_matches(['\r', '\n']).to_owned())

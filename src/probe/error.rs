@@ -1,4 +1,4 @@
-//! Why a request of a check got no answer.
+//! Why a request got no answer.
 
 use std::time::Duration;
 
@@ -23,16 +23,14 @@ pub enum ProbeError {
     #[error("{0} cannot be resolved")]
     Resolve(String),
     /// Every address of the name is refused.
-    #[error(
-        "{host} is {address}, an address that is not asked unless spec.allowAddresses of the provider lists it"
-    )]
+    #[error("{host} is {address}, an address that is not asked unless spec.allowAddresses lists it")]
     Address {
         /// The name.
         host: String,
         /// Its first address.
         address: String,
     },
-    /// The rate limit of the provider left no room.
+    /// The rate limit left no room.
     #[error("{provider} was not asked: its spec.rateLimit of {limit} requests per second left no room within {} s", .within.as_secs())]
     Rate {
         /// The provider.
@@ -106,6 +104,22 @@ pub enum ProbeError {
         /// How long it asks to wait.
         retry_after: Option<Duration>,
     },
+    /// A mail server refuses a command or a mail.
+    #[error("{host} does not accept the mail: {message}")]
+    Mail {
+        /// The name.
+        host: String,
+        /// What it says, cut.
+        message: String,
+        /// Whether it refuses it permanently.
+        refused: bool,
+    },
+    /// A mail server offers no TLS.
+    #[error("{host} offers no STARTTLS; nothing was sent, because spec.smtp.security is StartTls")]
+    NoStartTls {
+        /// The name.
+        host: String,
+    },
     /// The answer is not what Prometheus answers.
     #[error("{host} does not answer like a Prometheus: {why}")]
     Format {
@@ -119,7 +133,7 @@ pub enum ProbeError {
 impl ProbeError {
     /// Whether the server refuses the question itself: asking again does not help.
     pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Status { refused: true, .. })
+        matches!(self, Self::Status { refused: true, .. } | Self::Mail { refused: true, .. })
     }
 
     /// How long a server that accepted the connection was waited for in vain.

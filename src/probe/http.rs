@@ -40,7 +40,7 @@ const LARGEST_TOGETHER: usize = 8 * LARGEST;
 /// Sends requests. Clones share the rate limits and the last answers.
 #[derive(Clone, Debug)]
 pub struct Prober {
-    credentials: Credentials,
+    pub(super) credentials: Credentials,
     forbidden: Arc<Forbidden>,
     rate: Rate,
     recent: Recent,
@@ -52,10 +52,19 @@ pub(super) struct Ask {
     pub method: Method,
     /// Path and query, behind the prefix of the endpoint.
     pub path: String,
-    /// A form, already encoded.
-    pub form: Option<String>,
+    /// Content type and body.
+    pub body: Option<(&'static str, String)>,
+    /// Further headers.
+    pub headers: BTreeMap<&'static str, String>,
     /// The largest answer.
     pub largest: usize,
+}
+
+impl Ask {
+    fn get(path: &str) -> Self {
+        let (path, headers) = (path.to_owned(), BTreeMap::new());
+        Self { method: Method::GET, path, body: None, headers, largest: LARGEST }
+    }
 }
 
 impl Prober {
@@ -72,8 +81,7 @@ impl Prober {
 
     /// Sends a GET request to an endpoint.
     pub async fn get(&self, endpoint: &Endpoint, path: &str) -> Result<Reply, ProbeError> {
-        self.ask(endpoint, Ask { method: Method::GET, path: path.to_owned(), form: None, largest: LARGEST })
-            .await
+        self.ask(endpoint, Ask::get(path)).await
     }
 
     /// Sends a GET request to each of these pods, and returns what each of them answered: one that is silent says nothing about the others. The
@@ -111,12 +119,13 @@ impl Prober {
 
     /// Sends a request, unless an equal one was just sent.
     pub(super) async fn ask(&self, endpoint: &Endpoint, ask: Ask) -> Result<Reply, ProbeError> {
-        let key = (endpoint.clone(), ask.path.clone(), ask.form.clone());
+        let form = ask.body.as_ref().map(|(_, form)| form.clone());
+        let key = (endpoint.clone(), ask.path.clone(), form);
         let (prober, endpoint) = (self.clone(), endpoint.clone());
         self.recent.once(key, async move { prober.answer(&endpoint, ask).await }).await
     }
 
-    async fn answer(&self, endpoint: &Endpoint, ask: Ask) -> Result<Reply, ProbeError> {
+    pub(super) async fn answer(&self, endpoint: &Endpoint, ask: Ask) -> Result<Reply, ProbeError> {
         let bad = || ProbeError::Url(endpoint.url.clone());
         let base: Uri = endpoint.url.parse().map_err(|_| bad())?;
         let host = base.host().ok_or_else(bad)?.trim_matches(['[', ']']).to_owned();
@@ -169,13 +178,15 @@ impl Prober {
     ) -> Result<Request<Full<Bytes>>, ProbeError> {
         let authority = base.authority().map(ToString::to_string).unwrap_or_default();
         let path = format!("{}{}", base.path().trim_end_matches('/'), ask.path);
-        let body = ask.form.clone().map(Bytes::from).unwrap_or_default();
+        let path = if path.is_empty() { "/".to_owned() } else { path };
+        let body = ask.body.as_ref().map(|(_, text)| Bytes::from(text.clone())).unwrap_or_default();
         let request = Request::builder().method(ask.method.clone()).uri(path).body(Full::new(body));
         let mut request = request.map_err(|_| ProbeError::Url(ask.path.clone()))?;
         let headers = request.headers_mut();
-        for (name, value) in &endpoint.headers {
+        let own = ask.headers.iter().map(|(name, value)| (*name, value));
+        for (name, value) in endpoint.headers.iter().map(|(name, value)| (name.as_str(), value)).chain(own) {
             let known = HeaderName::try_from(name).ok().zip(HeaderValue::try_from(value).ok());
-            let (name, value) = known.ok_or_else(|| ProbeError::Header(name.clone()))?;
+            let (name, value) = known.ok_or_else(|| ProbeError::Header(name.to_owned()))?;
             headers.insert(name, value);
         }
         headers.insert(USER_AGENT, HeaderValue::from_static("towpath"));
@@ -183,8 +194,8 @@ impl Prober {
             HOST,
             HeaderValue::try_from(authority).map_err(|_| ProbeError::Url(endpoint.url.clone()))?,
         );
-        if ask.form.is_some() {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        if let Some((content_type, _)) = ask.body {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
         if let Some(auth) = &endpoint.auth {
             headers.insert(AUTHORIZATION, self.credentials.header(auth)?);
@@ -194,7 +205,12 @@ impl Prober {
 
     /// The addresses of a name that may be dialled. The connection goes to one of them: a name that resolves to another address a moment
     /// later makes no difference.
-    async fn resolve(&self, host: &str, port: u16, allowed: &Allowed) -> Result<Vec<SocketAddr>, ProbeError> {
+    pub(super) async fn resolve(
+        &self,
+        host: &str,
+        port: u16,
+        allowed: &Allowed,
+    ) -> Result<Vec<SocketAddr>, ProbeError> {
         let found = self.resolver.resolve(host, port).await;
         let found = found.map_err(|_| ProbeError::Resolve(host.to_owned()))?;
         let vetted = found.iter().filter_map(|address| self.forbidden.vet(address.ip(), allowed));
@@ -226,7 +242,7 @@ impl Limit<'_> {
     }
 }
 
-async fn connect(host: &str, addresses: &[SocketAddr]) -> Result<TcpStream, ProbeError> {
+pub(super) async fn connect(host: &str, addresses: &[SocketAddr]) -> Result<TcpStream, ProbeError> {
     let stream = TcpStream::connect(addresses).await;
     let stream = stream
         .map_err(|error| ProbeError::Connect { host: host.to_owned(), why: error.kind().to_string() })?;
@@ -278,7 +294,7 @@ fn of_answer(headers: &HeaderMap) -> BTreeMap<String, String> {
 }
 
 /// Waits until the time of a request is over.
-async fn in_time<T>(
+pub(super) async fn in_time<T>(
     host: &str,
     begun: Instant,
     connected: bool,

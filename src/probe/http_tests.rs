@@ -1,6 +1,6 @@
 //! Servers that misbehave: every request ends, with an error that says why and holds no credential.
 
-use super::{Allowed, Auth, Credentials, Endpoint, Forbidden, ProbeError, Prober, Resolver, TlsFiles};
+use super::{Allowed, Auth, Credentials, Endpoint, Forbidden, Post, ProbeError, Prober, Resolver, TlsFiles};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -290,5 +290,79 @@ async fn no_answer_and_no_error_holds_a_credential() {
         for text in [shown, error] {
             assert!(!text.contains("s3cret") && !text.contains(basic), "{text}");
         }
+    }
+}
+
+/// What a server got for a POST request to this address, and what came of it.
+async fn posted(prefix: &str, post: Post, answer: &'static str) -> (String, Result<(), ProbeError>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = vec![0; 4096];
+        let length = stream.read(&mut request).await.unwrap_or(0);
+        reply(stream, answer).await;
+        String::from_utf8_lossy(&request[..length]).into_owned()
+    });
+    let outcome = prober().post(&endpoint(format!("http://{address}{prefix}")), post).await;
+    (serving.await.unwrap(), outcome)
+}
+
+#[tokio::test]
+async fn a_post_is_sent_as_it_is_and_anything_but_success_is_an_error() {
+    let post = |path: &str| Post {
+        path: path.to_owned(),
+        content_type: "application/json",
+        headers: BTreeMap::from([("towpath-id", "a.Failed".to_owned())]),
+        body: "{}".to_owned(),
+        has_secret_path: path.contains("s3cret"),
+    };
+    const OK: &str = "HTTP/1.1 204 No Content\r\n\r\n";
+    for (prefix, path, wanted) in [
+        ("", "", "POST / "),
+        ("/", "", "POST / "),
+        ("/a/b", "", "POST /a/b "),
+        ("", "/s3cret?sig=x", "POST /s3cret?sig=x "),
+    ] {
+        let (request, outcome) = posted(prefix, post(path), OK).await;
+        assert!(outcome.is_ok() && request.starts_with(wanted), "{request} {outcome:?}");
+        assert!(
+            request.contains("\r\ntowpath-id: a.Failed\r\n") && request.ends_with("\r\n\r\n{}"),
+            "{request}"
+        );
+    }
+    for (answer, is_refusal, words) in [
+        (
+            "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
+            false,
+            "answers 302: a redirect is not followed",
+        ),
+        ("HTTP/1.1 500 Oops\r\nContent-Length: 4\r\n\r\noops", false, "answers 500: oops"),
+        ("HTTP/1.1 400 Bad\r\nContent-Length: 6\r\n\r\ns3cret", true, "answers 400: ***"),
+        ("HTTP/1.1 429 Busy\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n", false, "answers 429: "),
+    ] {
+        let (_, outcome) = posted("", post("/s3cret"), answer).await;
+        let error = outcome.unwrap_err();
+        assert!(error.to_string().contains(words) && error.is_refusal() == is_refusal, "{error}");
+        assert_eq!(error.retry_after(), answer.contains("429").then_some(Duration::from_secs(7)));
+    }
+}
+
+#[test]
+fn the_url_of_a_chat_is_read_from_a_file_and_is_in_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let prober =
+        Prober::new(Credentials::below(folder.path().to_owned()), Forbidden::default(), Resolver::default());
+    let url = |text: &str| {
+        std::fs::write(folder.path().join("url"), text).unwrap();
+        prober.url_of("url")
+    };
+    let found = url("https://hooks.example.com/T0/s3cret?a=b\n").unwrap();
+    assert_eq!(found, ("https://hooks.example.com".to_owned(), "/T0/s3cret?a=b".to_owned()));
+    for bad in
+        ["", "s3cret", "ftp://a/s3cret", "https://me:s3cret@a/b", "https://a/ s3cret", "file:///s3cret"]
+    {
+        let error = url(bad).unwrap_err().to_string();
+        assert!(!error.contains("s3cret") && error.contains("url"), "{error}");
     }
 }

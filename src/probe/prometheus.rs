@@ -13,6 +13,8 @@ use std::fmt::Write;
 
 /// The largest answer of a Prometheus: the rules of a large installation are a few megabytes.
 const LARGEST: usize = 8 * 1024 * 1024;
+/// The content type of a form.
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The result of an instant query.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -138,8 +140,9 @@ impl Prober {
         path: &str,
         form: &[(&str, &str)],
     ) -> Result<Answer<T>, ProbeError> {
-        let form = (method == Method::POST).then(|| encoded(form));
-        let reply = self.ask(endpoint, Ask { method, path: path.to_owned(), form, largest: LARGEST }).await?;
+        let body = (method == Method::POST).then(|| (FORM, encoded(form)));
+        let (path, headers) = (path.to_owned(), BTreeMap::new());
+        let reply = self.ask(endpoint, Ask { method, path, body, headers, largest: LARGEST }).await?;
         if !reply.is_success() {
             return Err(refusal(endpoint, &reply));
         }

@@ -35,6 +35,12 @@ pub(super) fn redact(reply: Reply, secrets: &[String]) -> Reply {
     Reply { headers, body, ..reply }
 }
 
+/// A text with the secrets replaced.
+pub(super) fn clean(text: &str, secrets: &[String]) -> String {
+    without(text.as_bytes(), secrets)
+        .map_or_else(|| text.to_owned(), |clean| String::from_utf8_lossy(&clean).into_owned())
+}
+
 /// A text without the secrets. None if it has none.
 fn without(text: &[u8], secrets: &[String]) -> Option<Vec<u8>> {
     let mut clean: Option<Vec<u8>> = None;
