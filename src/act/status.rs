@@ -2,8 +2,8 @@
 
 use super::ActError;
 use crate::api::{
-    ApprovalStatus, CheckProviderStatus, Condition, EnvironmentStatus, PromotionStatus, READY, Reason,
-    RecallStatus, ReleaseStatus, RollbackPolicyStatus,
+    ApprovalStatus, ChannelStatus, CheckProviderStatus, Condition, EnvironmentStatus, PromotionStatus, READY,
+    Reason, RecallStatus, ReleaseStatus, RollbackPolicyStatus,
 };
 use crate::cluster::Undecodable;
 use crate::decide::decision::NoStatus;
@@ -86,6 +86,9 @@ impl Status for EnvironmentStatus {
 }
 impl Status for RollbackPolicyStatus {
     const KIND: &'static str = "RollbackPolicy";
+}
+impl Status for ChannelStatus {
+    const KIND: &'static str = "Channel";
 }
 impl Status for CheckProviderStatus {
     const KIND: &'static str = "CheckProvider";

@@ -5,8 +5,8 @@
 //! because from then on the Content replaces it.
 
 use super::{
-    ChangeDescription, ChangeRecord, ChangeType, EnvironmentName, ImageOverride, Record, Release,
-    ReleaseChange, ReleasePhase, ReleaseStatus, Requirement, Source, UserInfo, mark,
+    ChangeDescription, ChangeRecord, ChangeType, EnvironmentName, Held, ImageOverride, Record, Release,
+    ReleaseChange, ReleasePhase, ReleaseStatus, Requirement, Source, UserInfo,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -37,11 +37,11 @@ enum Field {
     Requires,
     /// As JSON.
     Description,
-    HeldBy,
-    HeldBecause,
+    /// As JSON. Only while the release is on hold.
+    Held,
 }
 
-const FIELDS: usize = Field::HeldBecause as usize + 1;
+const FIELDS: usize = Field::Held as usize + 1;
 
 /// A release without the fields that are not read again.
 #[derive(Clone, Debug, PartialEq)]
@@ -149,14 +149,9 @@ impl CachedRelease {
         Some(Box::new(ChangeRecord { type_: change.type_, reversible: change.reversible, description }))
     }
 
-    /// Who set `spec.hold`, if that was recorded.
-    pub fn held_by(&self) -> Option<&str> {
-        self.present(Field::HeldBy)
-    }
-
-    /// Why `spec.hold` was set, if that was said.
-    pub fn held_because(&self) -> Option<&str> {
-        self.present(Field::HeldBecause)
+    /// The hold, parsed from JSON. None if the release is not on hold.
+    pub fn held(&self) -> Option<Held> {
+        from_json(self.text(Field::Held))
     }
 
     /// `spec.requestedBy`, parsed from JSON.
@@ -224,6 +219,7 @@ impl From<Release> for CachedRelease {
         let requested_by = spec.requested_by.as_ref().map(to_json).unwrap_or_default();
         let status_json = status.as_ref().map(status_to_json).unwrap_or_default();
         let status = status.unwrap_or_default();
+        let held = if spec.hold == Some(true) { to_json(&Held::of(&metadata)) } else { String::new() };
         let mut change = spec.change;
         let description = change.as_mut().map(|change| std::mem::take(&mut change.description));
         let is_described = |description: &ChangeDescription| *description != ChangeDescription::default();
@@ -234,9 +230,6 @@ impl From<Release> for CachedRelease {
             Some(_) => String::new(),
             None => to_json(&Uncaptured { source: spec.source, images: spec.images }),
         };
-        let annotations = metadata.annotations.as_ref();
-        let annotation =
-            |name| annotations.and_then(|all| all.get(name)).map(String::as_str).unwrap_or_default();
         let texts = ALL.map(|field| match field {
             Field::Name => metadata.name.as_deref().unwrap_or_default(),
             Field::Namespace => metadata.namespace.as_deref().unwrap_or_default(),
@@ -253,8 +246,7 @@ impl From<Release> for CachedRelease {
             Field::Uncaptured => &uncaptured,
             Field::Requires => &requires,
             Field::Description => &description,
-            Field::HeldBy => annotation(mark::HELD_BY),
-            Field::HeldBecause => annotation(mark::HELD_BECAUSE),
+            Field::Held => &held,
         });
         let (text, ends) = join(texts);
         Self {
@@ -287,8 +279,7 @@ const ALL: [Field; FIELDS] = [
     Field::Uncaptured,
     Field::Requires,
     Field::Description,
-    Field::HeldBy,
-    Field::HeldBecause,
+    Field::Held,
 ];
 
 /// The concatenated string, and the end of each part. The API server accepts no object of 2^32 bytes, so `u32` is enough.

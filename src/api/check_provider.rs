@@ -41,10 +41,7 @@ pub struct CheckProviderSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http: Option<Endpoint>,
     /// Names of the projects whose checks may use the provider. `*` means every project.
-    #[schemars(
-        length(min = 1, max = 100),
-        inner(length(min = 1, max = 63), regex(pattern = "^([a-z0-9]([-a-z0-9]*[a-z0-9])?|\\*)$"))
-    )]
+    #[schemars(schema_with = "schema::served_projects")]
     pub projects: Vec<String>,
     /// TLS, for addresses that start with `https`. The certificate of the server is always verified. Default: the public authorities.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,10 +56,7 @@ pub struct CheckProviderSpec {
     /// Address ranges that the provider may resolve to although they are refused otherwise, such as `127.0.0.0/8`. Loopback, link-local
     /// and metadata addresses, and the API server, are refused unless they are listed here. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(
-        length(max = 20),
-        inner(length(min = 2, max = 49), regex(pattern = "^[0-9A-Fa-f.:]+/[0-9]{1,3}$"))
-    )]
+    #[schemars(schema_with = "schema::address_ranges")]
     pub allow_addresses: Vec<String>,
     /// Largest number of requests per second. Default: 10.
     #[serde(default = "ten")]
@@ -73,7 +67,8 @@ pub struct CheckProviderSpec {
 /// An HTTP address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Endpoint {
-    /// URL, with an optional path prefix and without credentials, query and fragment, such as `http://prometheus.monitoring:9090`.
+    /// URL, with an optional path prefix and without credentials, query and fragment, such as `http://prometheus.monitoring:9090` or
+    /// `https://events.example.com/cd`.
     #[schemars(
         length(min = 8, max = 512),
         regex(pattern = "^https?://[A-Za-z0-9._\\[\\]:-]+(/[A-Za-z0-9._~/-]*)?$")
@@ -88,15 +83,15 @@ pub struct Endpoint {
 pub struct Tls {
     /// PEM file with the certificates of the authorities that sign the certificate of the server. Default: the public authorities.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "file")]
+    #[schemars(schema_with = "schema::optional_file")]
     pub ca: Option<String>,
     /// PEM file with the client certificate. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "file")]
+    #[schemars(schema_with = "schema::optional_file")]
     pub certificate: Option<String>,
     /// PEM file with the key of the client certificate. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "file")]
+    #[schemars(schema_with = "schema::optional_file")]
     pub key: Option<String>,
 }
 
@@ -107,7 +102,7 @@ pub struct Tls {
 pub struct ProviderAuth {
     /// Path of the file with a bearer token, below the credentials folder of the controller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "file")]
+    #[schemars(schema_with = "schema::optional_file")]
     pub bearer: Option<String>,
     /// Basic authentication.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -121,7 +116,7 @@ pub struct BasicAuth {
     #[schemars(length(min = 1, max = 128))]
     pub username: String,
     /// Path of the file with the password, below the credentials folder of the controller.
-    #[schemars(schema_with = "required_file")]
+    #[schemars(schema_with = "schema::file")]
     pub password: String,
 }
 
@@ -148,7 +143,7 @@ impl Default for CheckProviderStatus {
 impl CheckProviderSpec {
     /// Whether checks of this project may use the provider.
     pub fn serves(&self, project: &ProjectName) -> bool {
-        self.projects.iter().any(|name| name == "*" || project == name)
+        serves(&self.projects, project)
     }
 
     /// The address.
@@ -161,15 +156,9 @@ impl CheckProviderSpec {
     }
 }
 
-/// A relative path without `.` and `..`.
-const FILE: &str = "^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*){0,3}$";
-
-fn required_file(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({ "type": "string", "pattern": FILE, "maxLength": 256 })
-}
-
-fn file(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({ "type": "string", "nullable": true, "pattern": FILE, "maxLength": 256 })
+/// Whether one of these names is that of the project, or stands for every project.
+pub(super) fn serves(names: &[String], project: &ProjectName) -> bool {
+    names.iter().any(|name| name == "*" || project == name)
 }
 
 fn ten() -> i32 {

@@ -2,8 +2,8 @@
 
 use super::{
     ApplicationName, Approvals, Condition, DeliveryDay, Disruption, DriftMode, DriftedField, Duration, Ended,
-    EnvironmentName, EnvironmentTest, Location, MissingConsent, NamespaceName, Overrides, Record, Recorded,
-    ReleaseName, ReviewMode, Window, schema,
+    EnvironmentName, EnvironmentTest, Location, MissingConsent, NamespaceName, Notify, Overrides, Record,
+    Recorded, ReleaseName, ReviewMode, Window, schema,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
@@ -119,6 +119,10 @@ pub struct EnvironmentSpec {
     /// application from starting until a user creates a Review of it. Default: Optional.
     #[serde(default, skip_serializing_if = "is_optional")]
     pub review: ReviewMode,
+    /// Channels to which transitions are sent, and which. A channel that does not exist or fails stops nothing. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["channel"]))]
+    pub notify: Vec<Notify>,
     /// Number of finished revisions to keep per application. Rollback targets are kept in addition. Default: 10.
     #[serde(default = "default_history_limit")]
     #[schemars(range(min = 1, max = 50))]
@@ -236,7 +240,7 @@ pub struct EnvironmentStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record_dropped: Option<i64>,
     /// Conditions: `Ready`, `Reconciling`, `Stalled`, `ApprovalOverdue`, `Drifted`, `FailingAfterVerification`, `FreezeIneffective`,
-    /// `OverridesPending`, `SecurityDegraded`.
+    /// `NotifyIneffective`, `OverridesPending`, `SecurityDegraded`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

@@ -1,8 +1,8 @@
 //! The object metadata that decisions read: name, UID, generation, creation, deletion.
 
 use super::{
-    ApplicationName, Approval, CachedRelease, CheckProvider, Environment, EnvironmentId, EnvironmentName,
-    ProjectName, Promotion, Recall, ReleaseName, Review, RollbackPolicy,
+    ApplicationName, Approval, CachedRelease, Channel, CheckProvider, Environment, EnvironmentId,
+    EnvironmentName, ProjectName, Promotion, Recall, ReleaseName, Review, RollbackPolicy,
 };
 use jiff::Timestamp;
 
@@ -52,7 +52,7 @@ macro_rules! meta {
     )* };
 }
 
-meta!(Environment, Promotion, Approval, Recall, Review, RollbackPolicy, CheckProvider);
+meta!(Environment, Promotion, Approval, Recall, Review, RollbackPolicy, Channel, CheckProvider);
 
 impl Environment {
     /// Its name, as a type. Empty before the API server has assigned one.

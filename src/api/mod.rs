@@ -10,6 +10,7 @@
 pub mod approval;
 pub mod cached;
 pub mod change;
+pub mod channel;
 pub mod check;
 pub mod check_provider;
 pub mod check_report;
@@ -24,9 +25,11 @@ pub mod environment;
 pub mod failure_action;
 pub mod freeze;
 pub mod gate;
+pub mod held;
 pub mod intervention;
 pub mod meta;
 pub mod names;
+pub mod notify;
 pub mod object_change;
 pub mod overrides;
 pub mod promotion;
@@ -53,6 +56,9 @@ pub use cached::{CachedRelease, Uncaptured, requesters};
 pub use change::{
     ChangeDescription, ChangeRecord, ChangeType, Link, NotBefore, PlannedStart, ReleaseChange, Risk,
 };
+pub use channel::{
+    Channel, ChannelFailing, ChannelSpec, ChannelStatus, ChatWebhook, Smtp, SmtpSecurity, Webhook,
+};
 pub use check::{
     AlertsCheck, Check, CheckTime, Comparison, HttpCheck, ObjectCheck, Operator, PrometheusCheck, Samples,
     Series, ServicePort,
@@ -75,6 +81,7 @@ pub use environment::{
 pub use failure_action::FailureAction;
 pub use freeze::{ChangeFreeze, ChangeFreezeSpec, ClusterChangeFreeze, ClusterChangeFreezeSpec};
 pub use gate::{GateName, Override};
+pub use held::Held;
 pub use intervention::{Intervention, InterventionKind};
 pub use kube::core::Duration;
 pub use meta::Meta;
@@ -82,6 +89,7 @@ pub use names::{
     ApplicationName, ClusterName, EnvironmentId, EnvironmentName, LaneId, Location, NamespaceName,
     ProjectName, ReleaseName,
 };
+pub use notify::{Notify, NotifyEvent};
 pub use object_change::{ChangeAction, FieldChange, Had, NodePort, ObjectChange, Removal};
 pub use overrides::{
     EnvironmentVariable, Overrides, Patch, PatchOperation, ReplicaOverride, VariableOverride,

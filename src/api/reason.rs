@@ -302,9 +302,9 @@ reasons! {
     OverridesChanged: Transient,
     /// Another manager changed fields that Towpath wrote.
     FieldsChanged: Transient,
-    /// A check provider answers.
+    /// A check provider or a Channel answers.
     Reachable: Transient,
-    /// A check provider does not answer.
+    /// A check provider or a Channel does not answer.
     Unreachable: Blocking,
     /// A rollback policy can be used.
     Valid: Transient,
@@ -332,6 +332,8 @@ reasons! {
     ApprovalOverdue: Blocking,
     /// A freeze names an environment that does not exist.
     FreezeIneffective: Blocking,
+    /// An environment names a Channel that it cannot use.
+    NotifyIneffective: Blocking,
     /// Overrides wait for the next promotion.
     OverridesPending: Transient,
     /// Another manager changed fields that Towpath wrote.

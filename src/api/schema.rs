@@ -77,6 +77,35 @@ pub fn test_template(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// Path of a file below the credentials folder.
+pub fn file(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "pattern": FILE, "maxLength": 256 })
+}
+
+/// An optional path of a file below the credentials folder.
+pub fn optional_file(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "nullable": true, "pattern": FILE, "maxLength": 256 })
+}
+
+/// Names of projects, or `*`.
+pub fn served_projects(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "minItems": 1,
+        "maxItems": 100,
+        "items": { "type": "string", "minLength": 1, "maxLength": 63, "pattern": "^([a-z0-9]([-a-z0-9]*[a-z0-9])?|\\*)$" },
+    })
+}
+
+/// Address ranges such as `127.0.0.0/8`.
+pub fn address_ranges(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 20,
+        "items": { "type": "string", "minLength": 2, "maxLength": 49, "pattern": "^[0-9A-Fa-f.:]+/[0-9]{1,3}$" },
+    })
+}
+
 /// Any JSON value.
 pub fn any_value(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "x-kubernetes-preserve-unknown-fields": true })
@@ -96,6 +125,8 @@ pub fn never_observed() -> i64 {
 pub const LABEL: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 /// Pattern of object names: an RFC 1123 subdomain.
 pub const SUBDOMAIN: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+/// Pattern of relative paths without `.` and `..`.
+pub const FILE: &str = "^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*){0,3}$";
 /// Pattern of durations. It limits them to about a century, so that adding one to the current time does not overflow.
 pub const DURATION: &str = "^([0-9]{1,6}(h|m|s|ms))+$";
 /// Pattern of cron expressions: five fields of digits, names and `* / , -`.

@@ -4,8 +4,8 @@
 
 use super::condition::HOLDS;
 use super::{
-    Approval, ChangeDescription, ChangeFreeze, ChangeType, CheckProvider, ClusterChangeFreeze, Environment,
-    Promotion, PromotionStatus, Recall, Record, Review, RollbackPolicy, mark,
+    Approval, ChangeDescription, ChangeFreeze, ChangeType, Channel, CheckProvider, ClusterChangeFreeze,
+    Environment, Promotion, PromotionStatus, Recall, Record, Review, RollbackPolicy, mark,
 };
 
 /// A kind of Towpath that can drop parts before it is cached.
@@ -16,6 +16,7 @@ pub trait Trim {
 
 impl Trim for Approval {}
 impl Trim for ChangeFreeze {}
+impl Trim for Channel {}
 impl Trim for CheckProvider {}
 impl Trim for ClusterChangeFreeze {}
 impl Trim for Recall {}

@@ -79,6 +79,8 @@ impl Reader {
             environments: shared(environments.found),
             policies: shared(policies),
             providers: shared(providers),
+            // No view judges them.
+            channels: Vec::new(),
             releases: releases.found.into_iter().map(cached).collect(),
             promotions: shared(promotions.found),
             approvals: shared(approvals.found),

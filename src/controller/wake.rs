@@ -39,6 +39,11 @@ impl Wake {
             }
             Change::Policy(project, name) => self.on_policy(&project, &name),
             Change::Provider(name) => self.on_provider(&name),
+            Change::Channel(name, is_news) => {
+                if is_news {
+                    self.on_channel(&name);
+                }
+            }
             Change::Promotion { project, name, release, environment, application, .. } => {
                 // Also when it is gone or undecodable: the latter is reported in its status.
                 self.promotion(&project, &name, environment.as_ref());
@@ -119,6 +124,15 @@ impl Wake {
         for policy in self.stores.policies.all() {
             if policy.spec.checks.iter().any(|check| check.provider() == Some(name)) {
                 self.on_policy(&policy.project(), policy.name());
+            }
+        }
+    }
+
+    /// The environments that name a channel report whether they can use it.
+    fn on_channel(&self, name: &str) {
+        for environment in self.stores.environments.all() {
+            if environment.spec.notify.iter().any(|notify| notify.channel == name) {
+                self.environment(&environment.project(), &environment.environment_name());
             }
         }
     }

@@ -1,9 +1,11 @@
 //! The result of `decide`, as plain data. `act` carries it out.
 
 mod delivered;
+mod message;
 mod question;
 
 pub use delivered::Delivered;
+pub use message::{CloudEvent, Message};
 pub use question::{Question, Which};
 
 use super::world::{Passed, Phase, Tally};

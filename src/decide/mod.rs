@@ -19,6 +19,7 @@ pub mod gauges;
 pub mod health;
 pub mod history;
 pub mod moments;
+pub mod notify;
 pub mod policy;
 pub mod promotion;
 pub mod provider;

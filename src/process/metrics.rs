@@ -75,6 +75,7 @@ pub struct Metrics {
     decisions: Family<KindLabel, Counter>,
     promotions: Family<OutcomeLabel, Counter>,
     deliveries: Deliveries,
+    notifications: Family<OutcomeLabel, Counter>,
     promotion_seconds: Histogram,
     reconcile_panics: Family<KindLabel, Counter>,
     quarantined: Family<KindLabel, Gauge>,
@@ -100,12 +101,12 @@ impl Metrics {
             |name, help| registered(&mut registry, name, help, Family::<KindLabel, Counter>::default());
         let decisions = kinds("decisions", "Decisions taken, by kind of object");
         let reconcile_panics = kinds("reconcile_panics", "Reconciles that panicked, by kind");
-        let promotions = registered(
-            &mut registry,
-            "promotions",
-            "Promotions of releases ended, by outcome, with those that wrote nothing",
-            Family::<OutcomeLabel, Counter>::default(),
-        );
+        let mut outcomes =
+            |name, help| registered(&mut registry, name, help, Family::<OutcomeLabel, Counter>::default());
+        let promotions =
+            outcomes("promotions", "Promotions of releases ended, by outcome, with those that wrote nothing");
+        let notifications =
+            outcomes("notifications", "Notifications sent, failed attempts and dropped ones, by outcome");
         let quarantined = registered(
             &mut registry,
             "quarantined",
@@ -117,6 +118,7 @@ impl Metrics {
             decisions,
             promotions,
             deliveries,
+            notifications,
             promotion_seconds,
             reconcile_panics,
             quarantined,
@@ -140,6 +142,11 @@ impl Metrics {
     /// A promotion or a rollback ended in a lane.
     pub fn delivered(&self, lane: LaneId, delivery: &Delivery) {
         self.deliveries.count(lane, delivery);
+    }
+
+    /// Notifications were `sent` or `dropped`, or attempts to send one `failed`.
+    pub fn notified(&self, outcome: &'static str, count: u64) {
+        self.notifications.get_or_create(&OutcomeLabel { outcome }).inc_by(count);
     }
 
     /// A reconcile of an object of `kind` panicked.

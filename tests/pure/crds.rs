@@ -92,7 +92,7 @@ fn a_fresh_object_says_that_it_was_not_observed_yet() {
     for (kind, schema) in schemas() {
         let status = &schema["properties"]["status"];
         match kind.as_str() {
-            "Approval" | "CheckProvider" | "Environment" | "Promotion" | "Recall" | "Release"
+            "Approval" | "Channel" | "CheckProvider" | "Environment" | "Promotion" | "Recall" | "Release"
             | "RollbackPolicy" => {
                 assert_eq!(status["default"], json!({ "observedGeneration": -1 }), "{kind}");
                 assert_eq!(status["properties"]["observedGeneration"]["default"], -1, "{kind}");

@@ -8,6 +8,7 @@ mod documentation;
 mod hostile_checks;
 mod lint;
 mod monitoring;
+mod notifications;
 mod plugin;
 mod properties;
 mod questions;

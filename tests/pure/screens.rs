@@ -219,7 +219,7 @@ pub fn checkup() -> Checkup {
     (ready.status, ready.reason) = ("False".to_owned(), "NotGranted".to_owned());
     // An alarm is appended to the message.
     ready.message = format!("{message}; promotions that depend on these policies do not start");
-    let (policies, providers) = (Ok(Vec::new()), Ok(Vec::new()));
+    let (policies, providers, channels) = (Ok(Vec::new()), Ok(Vec::new()), Ok(Vec::new()));
     let mut items = vec![
         checkup::server("v1.37.2"),
         checkup::clock(now, now),
@@ -231,6 +231,7 @@ pub fn checkup() -> Checkup {
         &[environment("dev", &[], json!([])), refused],
         &policies,
         &providers,
+        &channels,
     ));
     Checkup { items }
 }

@@ -8,9 +8,10 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Kind, the field that holds a name, and the kind that it names. `[]` stands for every item.
-const REFERENCES: [(&str, &str, &str); 12] = [
+const REFERENCES: [(&str, &str, &str); 13] = [
     ("Environment", "spec.after[]", "Environment"),
     ("Environment", "spec.rollbackPolicyRef", "RollbackPolicy"),
+    ("Environment", "spec.notify[].channel", "Channel"),
     ("Release", "spec.until", "Environment"),
     ("Release", "spec.source.environment.name", "Environment"),
     ("Promotion", "spec.release", "Release"),
@@ -54,7 +55,7 @@ impl Names {
 }
 
 fn place(kind: &str, project: &ProjectName) -> ProjectName {
-    if kind == "CheckProvider" { ProjectName::default() } else { project.clone() }
+    if matches!(kind, "Channel" | "CheckProvider") { ProjectName::default() } else { project.clone() }
 }
 
 /// The texts at a field, with their paths.

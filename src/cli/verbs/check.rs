@@ -1,6 +1,6 @@
 //! `check`: what a project needs of its cluster, and what is missing.
 
-use crate::api::{CheckProvider, DEPLOYER_NAMESPACE, Environment, RollbackPolicy};
+use crate::api::{Channel, CheckProvider, DEPLOYER_NAMESPACE, Environment, RollbackPolicy};
 use crate::cli::installation::Installation;
 use crate::cli::kinds::API_VERSION;
 use crate::cli::of_project::OfProject;
@@ -82,9 +82,10 @@ async fn of_project(reader: &Reader, installation: &Installation<'_>) -> Vec<Ite
     let unseen = |error: anyhow::Error| Unseen { message: format!("not shown: {error:#}"), grant: None };
     let policies = reader.list::<RollbackPolicy>("").await.map_err(unseen);
     let providers = installation.in_no_namespace::<CheckProvider>().await;
+    let channels = installation.in_no_namespace::<Channel>().await;
     match reader.list::<Environment>("").await {
         Ok(environments) => {
-            let mut items = checkup::environments(&environments, &policies, &providers);
+            let mut items = checkup::environments(&environments, &policies, &providers, &channels);
             let bindings = installation.bindings().await;
             let consent = |environment: &Environment| {
                 let account = format!("{DEPLOYER_NAMESPACE}:{}", environment.id().account());

@@ -42,7 +42,7 @@ pub struct Arguments {
     /// right of requesters to promote is not checked.
     #[arg(long, env = "TOWPATH_ADMISSION", value_enum, default_value_t = Admission::Enforced)]
     admission: Admission,
-    /// Folder with the files that CheckProviders name: certificates, tokens and passwords.
+    /// Folder with the files that CheckProviders and Channels name: certificates, tokens, keys and passwords.
     #[arg(long, env = "TOWPATH_CREDENTIALS", default_value = "/etc/towpath/credentials", value_name = "DIR")]
     credentials: PathBuf,
     /// Format of the logs.

@@ -3,8 +3,8 @@
 //! What the derive macros cannot express is added here, once for every kind, so that the types stay plain.
 
 use crate::api::{
-    Approval, ChangeFreeze, CheckProvider, ClusterChangeFreeze, Content, Environment, Promotion, Recall,
-    Release, Review, RollbackPolicy,
+    Approval, ChangeFreeze, Channel, CheckProvider, ClusterChangeFreeze, Content, Environment, Promotion,
+    Recall, Release, Review, RollbackPolicy,
 };
 use anyhow::Context;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -55,6 +55,7 @@ pub fn definitions() -> anyhow::Result<Vec<Value>> {
     [
         Approval::crd(),
         ChangeFreeze::crd(),
+        Channel::crd(),
         CheckProvider::crd(),
         ClusterChangeFreeze::crd(),
         Content::crd(),

@@ -18,6 +18,8 @@ pub enum Change {
     Policy(ProjectName, String),
     /// A check provider, by name.
     Provider(String),
+    /// A channel, by name, and whether more than its status changed.
+    Channel(String, bool),
     /// A promotion: project, name, and, if it could be decoded, what it is about.
     Promotion {
         /// Its project.

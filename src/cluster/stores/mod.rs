@@ -13,8 +13,8 @@ use super::slim;
 use super::store::Store;
 use super::watch::Whole;
 use crate::api::{
-    Approval, CachedRelease, ChangeFreeze, CheckProvider, ClusterChangeFreeze, Environment, ProjectName,
-    Promotion, Recall, Review, RollbackPolicy,
+    Approval, CachedRelease, ChangeFreeze, Channel, CheckProvider, ClusterChangeFreeze, Environment,
+    ProjectName, Promotion, Recall, Review, RollbackPolicy,
 };
 pub use change::{Change, application_of};
 use k8s_openapi::api::admissionregistration::v1::{
@@ -35,6 +35,8 @@ pub struct Stores {
     pub policies: Store<RollbackPolicy>,
     /// Check providers of the cluster.
     pub providers: Store<CheckProvider>,
+    /// Channels of the cluster.
+    pub channels: Store<Channel>,
     /// Promotions, also by their application; under the empty string while it is unknown.
     pub promotions: Store<Promotion>,
     /// Approvals.
@@ -76,6 +78,7 @@ impl Default for Stores {
             environments: Store::default(),
             policies: Store::default(),
             providers: Store::default(),
+            channels: Store::default(),
             promotions: Store::indexed(|promotion| Some(application_of(promotion))),
             approvals: Store::default(),
             recalls: Store::indexed(|recall| Some(recall.spec.application.as_str())),
@@ -129,6 +132,7 @@ impl Stores {
             && self.environments.is_ready()
             && self.policies.is_ready()
             && self.providers.is_ready()
+            && self.channels.is_ready()
             && self.promotions.is_ready()
             && self.approvals.is_ready()
             && self.recalls.is_ready()

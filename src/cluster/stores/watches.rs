@@ -12,6 +12,7 @@ use crate::cluster::store::{Delta, Store};
 use crate::cluster::telemetry::Telemetry;
 use crate::cluster::watch::{Watch, WatchOptions, Watched};
 use futures::future::BoxFuture;
+use kube::Resource;
 use kube::core::ObjectMeta;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Notify;
@@ -44,6 +45,7 @@ impl Stores {
         self.watch_releases(&mut starter);
         self.watch_environments(&mut starter, &relisters);
         self.watch_policies(&mut starter);
+        self.watch_channels(&mut starter);
         self.watch_promotions(&mut starter);
         self.watch_consent(&mut starter);
         self.watch_freezes(&mut starter);
@@ -108,6 +110,16 @@ impl Stores {
         });
     }
 
+    /// Watches where notifications go.
+    fn watch_channels(&self, starter: &mut Starter<'_, impl Changed>) {
+        let notify = starter.changed.clone();
+        starter.in_cluster("Channel", &self.channels, move |delta| {
+            if let Some((_, name)) = key(&delta) {
+                notify(Change::Channel(name, is_news(&delta)));
+            }
+        });
+    }
+
     fn watch_promotions(&self, starter: &mut Starter<'_, impl Changed>) {
         let (notify, requirements) = (starter.changed.clone(), self.requirements.clone());
         starter.in_projects("Promotion", &self.promotions, move |delta| {
@@ -144,14 +156,12 @@ impl Stores {
         starter.in_projects("Recall", &self.recalls, move |delta| {
             if let Some((project, name)) = key(&delta) {
                 let recall = object(&delta);
-                let is_news = !matches!(&delta, Delta::Applied { old: Some(old), new }
-                    if old.metadata.generation == new.metadata.generation);
                 notify(Change::Recall {
                     project,
                     name,
                     application: recall.map(|recall| recall.spec.application.clone()),
                     digests: recall.map(|recall| recall.spec.digests.clone()).unwrap_or_default(),
-                    is_news,
+                    is_news: is_news(&delta),
                 });
             }
         });
@@ -238,6 +248,11 @@ impl Stores {
         });
         relisters.write().unwrap_or_else(PoisonError::into_inner).push(relister);
     }
+}
+
+/// Whether an object is new, has another spec, is being deleted, is gone, or cannot be decoded.
+fn is_news<K: Resource>(delta: &Delta<K>) -> bool {
+    !matches!(delta, Delta::Applied { old: Some(old), new } if old.meta().generation == new.meta().generation)
 }
 
 /// The target of a workload whose fields have to be compared with what was written.

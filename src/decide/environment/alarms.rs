@@ -1,7 +1,7 @@
 //! Conditions that an environment has only while something needs attention, in addition to Ready.
 
 use super::after_verified::Alarm;
-use super::{drift, overrides};
+use super::{drift, notify, overrides};
 use crate::api::{
     Condition, DriftedField, Environment, EnvironmentName, Meta, Promotion, PromotionPhase, Reason,
 };
@@ -69,6 +69,9 @@ pub(super) fn alarms<'a>(
     }
     if let Some(message) = freezes_without_environment(&world.project, now) {
         raise(Reason::FreezeIneffective, &Reason::UnknownEnvironment, true, message, None);
+    }
+    if let Some(message) = notify::ineffective(&world.project, environment) {
+        raise(Reason::NotifyIneffective, &Reason::NotFound, true, message, None);
     }
     let (failing, calm) = failing_after_verification(after, stored);
     if let Some(Alarm { reason, message, details }) = failing {

@@ -6,6 +6,7 @@ pub mod alarms;
 mod days;
 pub mod drift;
 mod lane_report;
+mod notify;
 pub mod occupant;
 pub mod overrides;
 mod record;

@@ -47,13 +47,13 @@ fn lasting(
     now: Timestamp,
 ) -> Vec<Intervention> {
     let cut = |text: &str| schema::cut(text, LONGEST);
-    let hold = (release.hold == Some(true)).then(|| Intervention {
+    let hold = release.held().map(|held| Intervention {
         kind: InterventionKind::Hold,
         name: None,
         uid: None,
-        by: release.held_by().map(cut),
-        reason: release.held_because().map(cut),
-        from: Time(seconds(now)),
+        by: held.by.as_deref().map(cut),
+        reason: held.because.as_deref().map(cut),
+        from: Time(seconds(held.since.unwrap_or(now))),
         to: None,
     });
     let names = |digest| project.recalls.iter().filter(move |recall| recall.names(digest));

@@ -26,7 +26,10 @@ fn escaped(text: &str) -> String {
 
 /// Characters that change the order or the place of other text: U+200B to U+200F, U+2028 to U+202E, U+2066 to U+2069, U+FEFF.
 pub fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
+    matches!(
+        c,
+        '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{E0000}'..='\u{E007F}'
+    )
 }
 
 #[cfg(test)]

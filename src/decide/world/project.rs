@@ -1,10 +1,10 @@
 //! One project, built from lists of its objects.
 
 use crate::api::{
-    ApplicationName, Approval, CachedRelease, ChangeFreeze, ChangeType, CheckProvider, CheckProviderSpec,
-    ClusterChangeFreeze, Environment, EnvironmentId, EnvironmentName, Location, Meta, MissingConsent,
-    ProjectName, Promotion, Recall, ReleaseName, Requirement, Review, RollbackPolicy, RollbackPolicySpec,
-    UserInfo,
+    ApplicationName, Approval, CachedRelease, ChangeFreeze, ChangeType, Channel, ChannelSpec, CheckProvider,
+    CheckProviderSpec, ClusterChangeFreeze, Environment, EnvironmentId, EnvironmentName, Location, Meta,
+    MissingConsent, ProjectName, Promotion, Recall, ReleaseName, Requirement, Review, RollbackPolicy,
+    RollbackPolicySpec, UserInfo,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -22,6 +22,8 @@ pub struct Project {
     pub policies: BTreeMap<String, RollbackPolicySpec>,
     /// The check providers of the installation, by name.
     pub providers: BTreeMap<String, Arc<CheckProviderSpec>>,
+    /// The channels of the installation, by name.
+    pub channels: BTreeMap<String, Arc<ChannelSpec>>,
     /// Its releases, by name.
     pub releases: BTreeMap<ReleaseName, Arc<CachedRelease>>,
     /// Its promotions, by name, without dry runs.
@@ -65,6 +67,8 @@ pub struct Objects {
     pub policies: Vec<Arc<RollbackPolicy>>,
     /// Check providers of the installation.
     pub providers: Vec<Arc<CheckProvider>>,
+    /// Channels of the installation.
+    pub channels: Vec<Arc<Channel>>,
     /// Releases.
     pub releases: Vec<Arc<CachedRelease>>,
     /// Promotions.
@@ -96,6 +100,7 @@ impl Project {
         let provider = |provider: Arc<CheckProvider>| {
             (provider.metadata.name.clone().unwrap_or_default(), Arc::new(provider.spec.clone()))
         };
+        let channel = |channel: Arc<Channel>| (channel.name().to_owned(), Arc::new(channel.spec.clone()));
         let mut recalls: Vec<Arc<Recall>> =
             objects.recalls.into_iter().filter(|recall| !recall.deleting()).collect();
         recalls.sort_by(|a, b| (a.created(), a.name()).cmp(&(b.created(), b.name())));
@@ -113,6 +118,7 @@ impl Project {
             environments: objects.environments.into_iter().map(|it| (it.environment_name(), it)).collect(),
             policies: objects.policies.into_iter().map(policy).collect(),
             providers: objects.providers.into_iter().map(provider).collect(),
+            channels: objects.channels.into_iter().map(channel).collect(),
             approvals: approvals.map(|approval| (approval.name().to_owned(), approval)).collect(),
             releases,
             promotions: promotions.into_iter().map(by_name).collect(),
@@ -186,6 +192,7 @@ impl Project {
             environments: self.environments.clone(),
             policies: self.policies.clone(),
             providers: self.providers.clone(),
+            channels: self.channels.clone(),
             releases: BTreeMap::new(),
             promotions: BTreeMap::new(),
             dry_runs: BTreeMap::new(),

@@ -1,20 +1,28 @@
-//! What the environments of a project need: the owner's consent, and providers for their checks.
+//! What the environments of a project need: the owner's consent, providers for their checks, and channels.
 
 use super::{Item, ItemState, Seen, Unseen, item, judged};
-use crate::api::{CheckProvider, Condition, Environment, Meta, Reason, RollbackPolicy, ready};
+use crate::api::{Channel, CheckProvider, Condition, Environment, Meta, Reason, RollbackPolicy, ready};
 use crate::decide::consent::{commands, missing_binding, sentence};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The environments of a project, and the providers that their checks ask.
+/// The environments of a project, the providers that their checks ask, and the channels that they name.
 pub fn environments(
     environments: &[Environment],
     policies: &Seen<Vec<RollbackPolicy>>,
     providers: &Seen<Vec<CheckProvider>>,
+    channels: &Seen<Vec<Channel>>,
 ) -> Vec<Item> {
     let mut items = Vec::new();
     for environment in environments {
         let of = format!("environment/{}", environment.name());
         items.extend(of_environment(&of, environment));
+        for notify in &environment.spec.notify {
+            let name = notify.channel.as_str();
+            items.push(judged(&of, "channel", channels.as_ref().map_err(Clone::clone), |all| {
+                let found = all.iter().find(|it| it.name() == name);
+                channel(&of, name, found.filter(|it| it.spec.serves(&environment.project())))
+            }));
+        }
         let policies = match policies {
             Ok(policies) => policies,
             Err(unseen) => {
@@ -114,6 +122,28 @@ fn faulty(of: &str, name: &str, condition: &Condition, environment: &Environment
     match reason == Reason::NamespaceMissing.as_str() {
         true => found.fixed_by(format!("kubectl create namespace {}", environment.spec.namespace)),
         false => found,
+    }
+}
+
+/// A channel that serves the project, if there is one.
+fn channel(of: &str, name: &str, found: Option<&Channel>) -> Item {
+    let Some(found) = found else {
+        return item(
+            of,
+            "channel",
+            ItemState::Missing,
+            format!("there is no Channel {name} for this project"),
+        )
+        .fixed_by("the platform team creates it: kubectl explain channel.spec");
+    };
+    let conditions = found.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    match ready(conditions) {
+        Some(ready) if ready.status == "True" => {
+            item(of, "channel", ItemState::Fine, format!("Channel {name}: {}", ready.message))
+        }
+        Some(ready) => item(of, "channel", ItemState::Missing, format!("Channel {name}: {}", ready.message))
+            .fixed_by(format!("kubectl describe channel {name}")),
+        None => item(of, "channel", ItemState::Unknown, format!("Channel {name} was not observed yet")),
     }
 }
 

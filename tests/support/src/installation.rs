@@ -109,7 +109,15 @@ pub async fn install(cluster: &ControlPlane) -> Result<()> {
     ]});
     let kubectl = cluster.kubectl(cluster.admin());
     kubectl.run_with(&["apply", "-f", "-"], &leases.to_string())?;
-    let kinds = ["releases", "environments", "promotions", "rollbackpolicies", "checkproviders", "contents"];
+    let kinds = [
+        "releases",
+        "environments",
+        "promotions",
+        "rollbackpolicies",
+        "channels",
+        "checkproviders",
+        "contents",
+    ];
     eventually("the kinds to be served", SOON, async || {
         for kind in kinds {
             kubectl.run(&["get", kind, "--all-namespaces"])?;

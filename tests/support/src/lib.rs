@@ -23,6 +23,7 @@ pub mod people;
 pub mod project;
 pub mod receiver;
 pub mod refusals;
+mod refusals_of_channels;
 pub mod relay;
 pub mod requests;
 pub mod rights;

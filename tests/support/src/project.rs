@@ -282,6 +282,7 @@ pub fn object(plural: &str, name: &str, spec: &Value) -> Value {
         "recalls" => "Recall",
         "reviews" => "Review",
         "changefreezes" => "ChangeFreeze",
+        "channels" => "Channel",
         "releases" => "Release",
         "environments" => "Environment",
         "promotions" => "Promotion",

@@ -1,5 +1,6 @@
 //! What the API server refuses by the schemas and rules of the kinds: a table of changes.
 
+use crate::refusals_of_channels::of_channels;
 use serde_json::{Value, json};
 
 /// Kind, what is there before, what is applied over it, and a word of the refusal; none where it is allowed.
@@ -7,6 +8,10 @@ pub type Change = (&'static str, &'static str, Option<Value>, Value, Option<&'st
 
 /// Changes of objects of every kind, allowed and refused.
 pub fn changes() -> Vec<Change> {
+    [of_other_kinds(), of_channels()].concat()
+}
+
+fn of_other_kinds() -> Vec<Change> {
     let release =
         |more: Value| merged(json!({ "application": "a", "version": "1", "source": source("v") }), more);
     let from = |source: Value| json!({ "application": "a", "version": "1", "source": source });
