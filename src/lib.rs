@@ -33,16 +33,18 @@
 //!   no other module and makes no requests.
 //! - [`content`]: the objects of a release, from a capture or manifests to the objects that are written into a namespace: selected,
 //!   normalised, digested, rendered with the overrides of an environment, and ordered in waves. Pure functions.
-//! - [`decide`]: all rules of release management: gates, approvals, history, health, checks, tests, recalls, the states of a promotion. Pure
+//! - [`decide`]: all rules of release management: gates, approvals, history, health, checks, tests, recalls, notifications, the states of a
+//!   promotion. Pure
 //!   functions from an observed world and a time to a [`Decision`](decide::decision::Decision).
 //! - [`cluster`]: the connection to an API server: clients, the leader-election Lease, watches and their stores, events, discovery. It
 //!   knows no rules.
-//! - [`probe`]: the requests of checks: HTTP and Prometheus, to vetted addresses. It knows no kinds.
+//! - [`probe`]: the requests of checks and notifications: HTTP, Prometheus and mail, to vetted addresses. It knows no kinds.
 //! - [`process`]: the state of this process: handles, caches, clock, metrics, settings, and a [`Memory`](process::Memory) that is lost
 //!   with the process without harm.
 //! - [`observe`]: reads the facts that a decision needs, from the stores and from the API server. It writes nothing.
 //! - [`act`]: carries out a decision. It chooses nothing, and every action can be repeated.
-//! - [`controller`]: connects the others: a change queues objects, and the reconcile of each is `observe -> decide -> act`.
+//! - [`controller`]: connects the others: a change queues objects, and the reconcile of each is `observe -> decide -> act`. Beside the queue,
+//!   it sends notifications.
 //! - [`view`]: what people read: boards, trees and histories, as pure functions from objects to plain data.
 //! - [`cli`]: parses arguments and starts a command. Results are written to stdout, everything else to stderr.
 //!

@@ -3,14 +3,15 @@
 //! Invariant: a measurement never delays a pass. It ends, whatever the provider does, and requeues its promotion.
 
 use super::ActError;
+use super::address::{auth, tls_files};
 use super::alerts::{AlertQuery, alerts};
 use super::promql::{shown, single};
 use super::target::{api, identity};
-use crate::api::{CheckProviderSpec, ProviderAuth};
+use crate::api::CheckProviderSpec;
 use crate::cluster::Identity;
 use crate::content::ObjectKey;
 use crate::decide::decision::{Question, Target, Which};
-use crate::probe::{Allowed, Auth, Endpoint, ProbeError, Reply, TlsFiles};
+use crate::probe::{Allowed, Endpoint, ProbeError, Reply};
 use crate::process::measured::{Answer, Answered, Phase, Queried, Replied, Unmeasured};
 use crate::process::{Due, Handles};
 use jiff::{SignedDuration, Timestamp};
@@ -138,19 +139,12 @@ fn unmeasured(error: ProbeError) -> Unmeasured {
 
 /// The endpoint that a provider names.
 fn endpoint(name: &str, spec: &CheckProviderSpec) -> Result<Endpoint, ProbeError> {
-    let tls = spec.tls.clone().unwrap_or_default();
-    let auth = |auth: &ProviderAuth| match (&auth.bearer, &auth.basic) {
-        (Some(file), _) => Some(Auth::Bearer(file.clone())),
-        (None, basic) => {
-            basic.as_ref().map(|basic| Auth::Basic(basic.username.clone(), basic.password.clone()))
-        }
-    };
     Ok(Endpoint {
         name: name.to_owned(),
         url: spec.url().to_owned(),
         allowed: Allowed::parse(&spec.allow_addresses).map_err(ProbeError::Url)?,
-        tls: TlsFiles { ca: tls.ca, client: tls.certificate.zip(tls.key) },
-        auth: spec.auth.as_ref().and_then(auth),
+        tls: tls_files(spec.tls.as_ref()),
+        auth: auth(spec.auth.as_ref()),
         headers: spec.headers.clone(),
         rate: usize::try_from(spec.rate_limit).unwrap_or(1),
     })

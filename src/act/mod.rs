@@ -6,7 +6,9 @@
 //! Invariant: a failed write of one object in a target namespace stops no other write. That of a promotion is remembered, and the next
 //! pass decides when it is tried again; any other failure ends the pass behind the last action.
 
+mod address;
 mod alerts;
+mod deliver;
 mod delivered;
 mod error;
 mod freezes;
@@ -20,9 +22,10 @@ mod records;
 mod status;
 mod target;
 
+pub use deliver::deliver;
 pub use error::ActError;
 use freezes::publish_freezes;
-pub use status::{Status, Subject, reject};
+pub use status::{Status, Subject, reject, write as write_status};
 
 use crate::api::{EnvironmentId, ProjectName, PromotionStatus};
 use crate::cluster::{EventType, NewEvent};

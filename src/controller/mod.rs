@@ -1,5 +1,6 @@
 //! The wiring: leadership, watches, and the reconcile of each kind, which is observe, decide, act.
 
+mod notify;
 mod pass;
 mod queue;
 mod reconcile;

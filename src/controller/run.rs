@@ -2,6 +2,8 @@
 //!
 //! A background task that ends ends the process: a controller that works in part is worse than one that is restarted.
 
+use super::notify;
+use super::notify::Inbox;
 use super::pass::Passes;
 use super::queue::Queue;
 use super::scrape;
@@ -26,6 +28,7 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 /// Why the controller ended.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +62,7 @@ pub async fn run(
         own = OwnIdentity::ask(&clients, &settings.lease_namespace) => Arc::new(own),
         () = shutdown.cancelled() => return Ok(()),
     };
-    let wake = Wake::new(stores.clone(), queue.clone());
+    let (wake, inbox) = (Wake::new(stores.clone(), queue.clone()), Inbox::default());
     let (events, writer) = event_queue(telemetry.clone());
     let (requeue, ended) = Requeue::new();
     tokio::spawn(forward(ended, wake.clone()));
@@ -94,12 +97,12 @@ pub async fn run(
         drained.clone().cancelled_owned(),
     ));
     let mut watches = tokio::select! {
-        watches = watch(&handles, &telemetry, wake.clone()) => watches,
+        watches = watch(&handles, &telemetry, wake.clone(), inbox.clone()) => watches,
         () = shutdown.cancelled() => { drained.cancel(); return Ok(()); }
     };
     tracing::info!(replica = settings.replica, "watches are ready");
     let outcome = tokio::select! {
-        () = lead(&handles, &telemetry, &queue, &wake, settings.concurrency) => Err(ControllerError::Ended("the queue")),
+        () = lead(&handles, &telemetry, &queue, &wake, &inbox) => Err(ControllerError::Ended("the queue")),
         error = watches.ended() => Err(error.into()),
         () = shutdown.cancelled() => Ok(()),
     };
@@ -143,13 +146,14 @@ fn own_lease(settings: &Settings, identity: String) -> LeaseConfig {
     }
 }
 
-/// Starts the watches, whose changes queue objects.
-async fn watch(handles: &Handles, telemetry: &Telemetry, wake: Wake) -> Watches {
+/// Starts the watches, whose changes queue objects and notify.
+async fn watch(handles: &Handles, telemetry: &Telemetry, wake: Wake, inbox: Inbox) -> Watches {
     let memory = handles.memory.clone();
     let changed = move |change| {
         if let Change::Promotion { gone: Some(uid), .. } = &change {
             memory.forget(uid);
         }
+        inbox.on(&change);
         wake.on(change);
     };
     handles.stores.start(&handles.clients, &handles.settings.scope, telemetry, changed).await
@@ -160,7 +164,7 @@ async fn prober(config: &kube::Config, settings: &Settings) -> Prober {
     Prober::new(credentials, api_server(config).await, Resolver::default())
 }
 
-/// The addresses of the API server, which no check may ask.
+/// The addresses of the API server, which no check and no notification may reach.
 async fn api_server(config: &kube::Config) -> Forbidden {
     let mut addresses = Vec::new();
     let url = &config.cluster_url;
@@ -174,8 +178,8 @@ async fn api_server(config: &kube::Config) -> Forbidden {
 }
 
 /// Reconciles objects while this replica leads; starts over with every term.
-async fn lead(handles: &Handles, telemetry: &Telemetry, queue: &Queue, wake: &Wake, concurrency: usize) {
-    let slots = Arc::new(Semaphore::new(concurrency.max(1)));
+async fn lead(handles: &Handles, telemetry: &Telemetry, queue: &Queue, wake: &Wake, inbox: &Inbox) {
+    let slots = Arc::new(Semaphore::new(handles.settings.concurrency.max(1)));
     let passes = Passes::new(handles.clone(), queue.clone());
     loop {
         let epoch = match handles.fence.epoch() {
@@ -191,6 +195,7 @@ async fn lead(handles: &Handles, telemetry: &Telemetry, queue: &Queue, wake: &Wa
         queue.clear();
         handles.versions.clear();
         wake.all();
+        let _notifying = AbortOnDropHandle::new(tokio::spawn(notify::run(handles.clone(), inbox.clone())));
         let term = async {
             loop {
                 let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };

@@ -48,6 +48,7 @@ fn main() -> ExitCode {
         admission::unstamped_requester::stories(),
         kinds::stories(),
         chart::stories(),
+        cases::notifications::stories(),
         cases::takeover::stories(),
         cases::checks::stories(),
         cases::credentials::stories(),

@@ -31,6 +31,8 @@ pub mod hostile_providers;
 pub mod irreversible;
 pub mod lost_jobs;
 pub mod missing_policies;
+pub mod notifications;
+mod notified;
 pub mod path_to_prod;
 pub mod preflight;
 pub mod prerequisites;
