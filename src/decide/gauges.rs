@@ -12,11 +12,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The conditions that an environment has only while something needs attention.
-pub const ALARMS: [Reason; 6] = [
+pub const ALARMS: [Reason; 7] = [
     Reason::ApprovalOverdue,
     Reason::Drifted,
     Reason::FailingAfterVerification,
     Reason::FreezeIneffective,
+    Reason::NotifyIneffective,
     Reason::OverridesPending,
     Reason::SecurityDegraded,
 ];
