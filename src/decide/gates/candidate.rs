@@ -4,7 +4,7 @@ use super::approvals::required_approvals;
 use super::gate::Gate;
 use super::{Requested, evaluate};
 use crate::api::{CachedRelease, Environment, GateName, Meta, Promotion, Reason};
-use crate::decide::history::lane::{Lane, is_of};
+use crate::decide::history::lane::{Lane, has_failed, is_of};
 use crate::decide::history::order::releases_of;
 use crate::decide::world::Project;
 use jiff::Timestamp;
@@ -71,11 +71,4 @@ pub(super) fn written_by<'a>(lane: &Lane<'a>, release: &CachedRelease) -> Option
     let failed = |promotion: &&Promotion| is_of(promotion, release) && has_failed(promotion);
     let here = lane.here().find(|promotion| is_of(promotion, release));
     here.or_else(|| lane.revisions.iter().copied().find(failed))
-}
-
-/// Whether the release failed in this promotion, or nothing shows whether it is good. It did not if its namespace was deleted.
-pub(super) fn has_failed(promotion: &Promotion) -> bool {
-    let reason = promotion.status.as_ref().and_then(|status| status.reason.as_deref());
-    promotion.phase().has_failed()
-        && reason.is_none_or(|reason| Reason::from(reason) != Reason::NamespaceDeleted)
 }

@@ -13,7 +13,7 @@ mod rules;
 pub mod schedule;
 
 use super::environment::validate;
-use super::history::lane::{Lane, is_of_content};
+use super::history::lane::{Lane, has_failed, is_of_content};
 use super::history::order::promotes_newer;
 use super::history::versions;
 use super::moments::{later, span};
@@ -23,7 +23,7 @@ use crate::api::{
     ReleasePhase, TestResult,
 };
 pub use candidate::candidate;
-use candidate::{has_failed, written_by};
+use candidate::written_by;
 use gate::{Exclusion, Gate};
 use jiff::Timestamp;
 pub use rules::{Listed, evaluate, list, opens_after};

@@ -1,12 +1,11 @@
 //! Reviews as a gate: after a release failed in an environment that requires reviews, the next one waits until it was reviewed.
 
-use super::candidate::has_failed;
 use super::gate::Gate;
 use crate::api::{
     CachedRelease, Environment, Meta, Promotion, PromotionKind, PromotionPhase, Reason, ReviewMode,
 };
 use crate::decide::conditions::seconds;
-use crate::decide::history::lane::{Lane, is_of_other_content};
+use crate::decide::history::lane::{Lane, has_failed, is_of_other_content};
 use crate::decide::release::review::newest;
 use crate::decide::world::Project;
 use jiff::Timestamp;

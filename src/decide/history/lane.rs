@@ -4,7 +4,7 @@
 
 use crate::api::{
     ApplicationName, CachedRelease, Environment, EnvironmentName, Meta, Promotion, PromotionKind,
-    PromotionPhase, Recall,
+    PromotionPhase, Reason, Recall,
 };
 use crate::decide::world::Project;
 use jiff::Timestamp;
@@ -52,6 +52,13 @@ pub fn is_of_other_content(promotion: &Promotion, release: &CachedRelease) -> bo
     let seen = promotion.status.as_ref().and_then(|status| status.release_digest.as_deref());
     let now = release.digest();
     seen.zip(now).is_some_and(|(seen, now)| seen != now)
+}
+
+/// Whether the release failed in this promotion, or nothing shows whether it is good. It did not if its namespace was deleted.
+pub fn has_failed(promotion: &Promotion) -> bool {
+    let reason = promotion.status.as_ref().and_then(|status| status.reason.as_deref());
+    promotion.phase().has_failed()
+        && reason.is_none_or(|reason| Reason::from(reason) != Reason::NamespaceDeleted)
 }
 
 impl<'a> Lane<'a> {

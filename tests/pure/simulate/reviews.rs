@@ -116,9 +116,7 @@ fn a_review_before_a_rollback_is_not_about_it() {
     let back = |store: &mut Store, now: Timestamp| {
         let spec = json!({
             "release": "shop-1.1.0", "environment": "prod", "application": "shop", "kind": "Rollback",
-            "requestedBy": user("alice"),
         });
-        store.enforced = true;
         store.add_promotion("back", serde_json::from_value(spec).unwrap(), now);
     };
     let run = Run::of(

@@ -45,19 +45,21 @@ pub fn neutral(text: &str, project: &str) -> String {
     text.replace(project, "PROJECT")
 }
 
-/// Moments, terms, identities, and the sentences in which they occur. How often a check passed, and how long a release waited, are matters
-/// of time, too.
+/// Lengths of time.
+const LENGTHS: [&str; 6] =
+    ["waits", "waitedForPeople", "waitedOtherwise", "worked", "leadSeconds", "recoverySeconds"];
+
+/// Moments, lengths of time, terms, identities, and the sentences in which they occur. How often a check passed is a matter of time, too.
 fn forget(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             fields.retain(|name, _| {
                 let is_moment = name.ends_with("At")
                     || name.ends_with("Time")
-                    || ["at", "since"].contains(&name.as_str());
-                let is_another =
-                    ["uid", "namespaceUid", "epoch", "message", "ca.crt", "job", "passed", "waits"]
-                        .contains(&name.as_str());
-                !is_moment && !is_another
+                    || ["at", "since", "from", "to", "day"].contains(&name.as_str());
+                let is_another = ["uid", "namespaceUid", "epoch", "message", "ca.crt", "job", "passed"]
+                    .contains(&name.as_str());
+                !is_moment && !is_another && !LENGTHS.contains(&name.as_str())
             });
             // "CrashLoopBackOff: Deployment web: pod web-..": which pod is chance.
             if let Some(Value::String(reason)) = fields.get_mut("reason") {
