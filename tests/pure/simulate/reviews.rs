@@ -2,7 +2,7 @@
 
 use super::outcomes::release as phase;
 use super::recalls::recall;
-use super::run::Run;
+use super::run::{Event, Run};
 use super::scenarios::{Scenario, environment, shop};
 use super::store::{Store, user};
 use jiff::Timestamp;
@@ -144,7 +144,7 @@ fn many_recalls_of_one_release_settle() {
     let many = |store: &mut Store, now: Timestamp| {
         (0..25).for_each(|nth| recall(store, &format!("recall-{nth:02}"), &["1.0.0"], now));
     };
-    let events: [(i64, &'static str, fn(&mut Store, Timestamp)); 2] = [
+    let events: [Event; 2] = [
         (0, "release 1.0.0", |store, now| shop(store, "1.0.0", "web-1", now)),
         (1000, "it is recalled", many),
     ];
