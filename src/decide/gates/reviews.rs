@@ -35,7 +35,7 @@ pub(super) fn failure_is_reviewed(
         return Gate::Open;
     };
     let (name, how) = (&failure.promotion.spec.release, failure.how);
-    match newest(project, name, seconds(failure.at)) {
+    match newest(project.reviews.iter().map(AsRef::as_ref), name, seconds(failure.at)) {
         Some(_) => Gate::Open,
         None => Gate::closed(
             Reason::Review,

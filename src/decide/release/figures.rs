@@ -31,6 +31,16 @@ const NEED_A_PERSON: [Reason; 23] = [
     Reason::SchedulingGated,
 ];
 
+/// The promotions and rollbacks of a release. An earlier release may have had the same name.
+pub fn own<'a>(all: &'a [RecordEntry], release: &str, created: Timestamp) -> Vec<&'a RecordEntry> {
+    all.iter().filter(|entry| entry.release == *release && entry.created_at.0 >= created).collect()
+}
+
+/// The lines of the environments that a release may enter.
+pub fn on_path(lines: &[StageStatus]) -> impl Iterator<Item = &StageStatus> {
+    lines.iter().filter(|line| Reason::from(line.state.as_str()) != Reason::NotAStage)
+}
+
 /// The figures of one environment. `own`: the promotions and rollbacks of the release. `waits`: those that count. `now`: for promotions that
 /// have not ended; none leaves them out.
 pub fn figures(

@@ -3,10 +3,10 @@
 //! Invariant: facts are only added. What the history limit deleted later is still among them.
 
 use super::MOST_LINES;
-use super::figures::figures;
+use super::figures::{figures, on_path, own};
 use super::summary::Summary;
 use crate::api::{
-    CachedRelease, ClosedReview, Incident, Meta, Promotion, Reason, RecordEntry, ReleasePhase, ReleaseReview,
+    CachedRelease, ClosedReview, Meta, Promotion, Reason, RecordEntry, ReleasePhase, ReleaseReview,
     ReleaseStatus, Review, StageFigures, StageStatus, UserInfo,
 };
 use crate::decide::conditions::seconds;
@@ -31,7 +31,7 @@ pub(super) fn review(
     now: Timestamp,
 ) -> Option<ReleaseReview> {
     let before = stored.review.as_ref();
-    if !has_ended(summary.phase) {
+    let Some(reason) = ended(summary.phase) else {
         // It is promoted again. What it met before is still a fact.
         return before.map(|before| ReleaseReview {
             ending: None,
@@ -39,9 +39,10 @@ pub(super) fn review(
             closed: None,
             ..before.clone()
         });
-    }
+    };
     // It ended before Towpath kept reviews, and no user reviewed it: its status stays as it is.
-    let first = newest(project, release.name(), release.created());
+    let newest = |since| newest(project.reviews.iter().map(AsRef::as_ref), release.name(), since);
+    let first = newest(release.created());
     if before.is_none() && first.is_none() && stored.phase == summary.phase {
         return None;
     }
@@ -50,26 +51,26 @@ pub(super) fn review(
     };
     let facts = match before.filter(is_same) {
         Some(same) => same.clone(),
-        None => observed(project, release, before, status, summary, now),
+        None => observed(project, release, before, status, (reason, &summary.reason), now),
     };
     let since = facts.ended_at.as_ref().map_or(release.created(), |at| seconds(at.0));
-    let closed = newest(project, release.name(), since).map(closed);
+    let closed = newest(since).map(closed);
     Some(ReleaseReview { closed, ..facts })
 }
 
-/// Whether a release has ended.
-fn has_ended(phase: ReleasePhase) -> bool {
+/// How a release in this phase has ended. None if it has not.
+fn ended(phase: ReleasePhase) -> Option<Reason> {
     match phase {
-        ReleasePhase::Verified
-        | ReleasePhase::RolledBack
-        | ReleasePhase::Failed
-        | ReleasePhase::Inconclusive
-        | ReleasePhase::Superseded => true,
+        ReleasePhase::Verified => Some(Reason::Verified),
+        ReleasePhase::RolledBack => Some(Reason::RolledBack),
+        ReleasePhase::Failed => Some(Reason::Failed),
+        ReleasePhase::Inconclusive => Some(Reason::Inconclusive),
+        ReleasePhase::Superseded => Some(Reason::Superseded),
         ReleasePhase::Pending
         | ReleasePhase::Promoting
         | ReleasePhase::Waiting
         | ReleasePhase::RollingBack
-        | ReleasePhase::Invalid => false,
+        | ReleasePhase::Invalid => None,
     }
 }
 
@@ -85,14 +86,12 @@ fn observed(
     release: &CachedRelease,
     before: Option<&ReleaseReview>,
     status: &ReleaseStatus,
-    summary: &Summary,
+    (ended, reason): (Reason, &Reason),
     now: Timestamp,
 ) -> ReleaseReview {
     let entries = entries(project, release);
     let all: Vec<&RecordEntry> = entries.iter().collect();
-    let is_own =
-        |entry: &&RecordEntry| entry.release == *release.name() && entry.created_at.0 >= release.created();
-    let own: Vec<&RecordEntry> = all.iter().copied().filter(is_own).collect();
+    let own = own(&entries, release.name(), release.created());
     let found = facts(&own, &all, release, &status.environments);
     let facts = match before {
         Some(before) => added(before.clone(), found),
@@ -101,39 +100,31 @@ fn observed(
     let last = own.iter().filter_map(|entry| entry.finished_at.as_ref()).map(|at| seconds(at.0)).max();
     let known = before.and_then(|before| before.ended_at.as_ref()).map(|at| at.0);
     let ended_at = last.max(known).unwrap_or_else(|| seconds(now));
-    let ending = ending(summary, &own).as_str().to_owned();
-    ReleaseReview { ending: Some(ending), ended_at: Some(Time(ended_at)), ..facts }
-}
-
-/// How a release ended. `own`: its promotions and rollbacks.
-fn ending(summary: &Summary, own: &[&RecordEntry]) -> Reason {
-    let is_recalled = |entry: &&RecordEntry| {
-        let word = entry.cause.as_ref().or(entry.reason.as_ref());
-        word.is_some_and(|word| Reason::from(word.as_str()) == Reason::Recalled)
+    let was_bad = matches!(ended, Reason::RolledBack | Reason::Failed);
+    let ending = match was_bad && (*reason == Reason::Recalled || is_recalled(&own)) {
+        true => Reason::Recalled,
+        false => ended,
     };
-    match summary.phase {
-        ReleasePhase::RolledBack | ReleasePhase::Failed
-            if summary.reason == Reason::Recalled || own.last().is_some_and(is_recalled) =>
-        {
-            Reason::Recalled
-        }
-        ReleasePhase::RolledBack => Reason::RolledBack,
-        ReleasePhase::Failed => Reason::Failed,
-        ReleasePhase::Inconclusive => Reason::Inconclusive,
-        ReleasePhase::Superseded => Reason::Superseded,
-        ReleasePhase::Verified
-        | ReleasePhase::Pending
-        | ReleasePhase::Promoting
-        | ReleasePhase::Waiting
-        | ReleasePhase::RollingBack
-        | ReleasePhase::Invalid => Reason::Verified,
-    }
+    ReleaseReview { ending: Some(ending.to_string()), ended_at: Some(Time(ended_at)), ..facts }
 }
 
-/// The newest review of a release that was created after a time and has an author. Both times come from the API server.
-pub fn newest<'a>(project: &'a Project, release: &str, after: Timestamp) -> Option<&'a Review> {
-    let of_it = project.reviews.iter().filter(|review| review.spec.release == release);
-    of_it.map(AsRef::as_ref).rfind(|review| review.created() >= after && review.spec.author.is_some())
+/// Whether a Recall ended a release. `own`: its promotions and rollbacks.
+fn is_recalled(own: &[&RecordEntry]) -> bool {
+    let word = own.last().and_then(|entry| entry.cause.as_ref().or(entry.reason.as_ref()));
+    word.is_some_and(|word| Reason::from(word.as_str()) == Reason::Recalled)
+}
+
+/// The newest of these reviews that is of a release, has an author, and was created after a time. Both times come from the API server.
+pub fn newest<'a>(
+    reviews: impl Iterator<Item = &'a Review>,
+    release: &str,
+    after: Timestamp,
+) -> Option<&'a Review> {
+    let counts = |review: &&Review| {
+        let is_named = review.spec.release == *release && review.spec.author.is_some();
+        is_named && !review.deleting() && review.created() >= after
+    };
+    reviews.filter(counts).max_by(|a, b| (a.created(), a.name()).cmp(&(b.created(), b.name())))
 }
 
 fn closed(review: &Review) -> ClosedReview {
@@ -148,11 +139,10 @@ fn closed(review: &Review) -> ClosedReview {
 
 /// The promotions of the application, in the order of their starts.
 fn entries(project: &Project, release: &CachedRelease) -> Vec<RecordEntry> {
-    let of_application = |promotion: &&Promotion| {
-        project.application_of(promotion).is_some_and(|name| name == release.application())
-    };
-    let promotions = project.promotions.values().map(AsRef::as_ref).filter(of_application);
-    let mut all: Vec<RecordEntry> = promotions.map(RecordEntry::from).collect();
+    let application = release.application_name();
+    let promotions = project.promotions.values().map(AsRef::as_ref);
+    let of_it = promotions.filter(|promotion: &&Promotion| project.is_of(promotion, &application));
+    let mut all: Vec<RecordEntry> = of_it.map(RecordEntry::from).collect();
     delivery::sort(&mut all);
     all
 }
@@ -164,8 +154,7 @@ fn facts(
     release: &CachedRelease,
     lines: &[StageStatus],
 ) -> ReleaseReview {
-    let is_on_path = |line: &&StageStatus| Reason::from(line.state.as_str()) != Reason::NotAStage;
-    let environments = lines.iter().filter(is_on_path);
+    let environments = on_path(lines);
     let overrides = own.iter().filter_map(|entry| {
         let gates = entry.overridden.as_ref()?;
         Some(format!("{}: {gates}", entry.environment))
@@ -192,7 +181,9 @@ fn added(stored: ReleaseReview, found: ReleaseReview) -> ReleaseReview {
     let mut incidents = stored.incidents;
     for incident in found.incidents {
         match incidents.iter_mut().find(|known| known.promotion == incident.promotion) {
-            Some(known) => *known = repaired(known.clone(), incident),
+            // The promotions that show its repair may have been deleted since.
+            Some(known) if known.restored_at.is_some() => {}
+            Some(known) => *known = incident,
             None => incidents.push(incident),
         }
     }
@@ -213,14 +204,6 @@ fn added(stored: ReleaseReview, found: ReleaseReview) -> ReleaseReview {
         ending: None,
         ended_at: None,
         closed: None,
-    }
-}
-
-/// An incident that is known, with its repair. The promotions that show it may have been deleted since.
-fn repaired(known: Incident, found: Incident) -> Incident {
-    match known.restored_at {
-        Some(_) => known,
-        None => found,
     }
 }
 

@@ -7,11 +7,12 @@ mod time_line;
 
 use super::record::{Event, Kind, Objects, events_of, promotions};
 use crate::api::{
-    EnvironmentName, GateWait, Incident, Meta, PromotionKind, Reason, RecordEntry, Release, ReleaseChange,
+    EnvironmentName, GateWait, Incident, Meta, PromotionKind, RecordEntry, Release, ReleaseChange,
     ReleasePhase, ReleaseStatus, Review, ReviewOutcome, StageFigures, StageStatus,
 };
 use crate::decide::history::incidents::incidents;
-use crate::decide::release::figures::figures;
+use crate::decide::release::figures::{figures, on_path, own};
+use crate::decide::release::review::newest;
 use crate::decide::release::waits::waits_until;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -124,9 +125,7 @@ pub fn report(objects: &Objects, release: &Release, now: Timestamp) -> Report {
     let all = promotions(objects);
     let created = release.metadata.creation_timestamp.as_ref().map_or(now, |at| at.0);
     let status = release.status.clone().unwrap_or_default();
-    // An earlier release may have had the same name.
-    let is_own = |entry: &&RecordEntry| entry.release == *name.as_str() && entry.created_at.0 >= created;
-    let own: Vec<&RecordEntry> = all.iter().filter(is_own).collect();
+    let own = own(&all, &name, created);
     let named =
         objects.recalls.iter().filter(|recall| status.digest.as_ref().is_some_and(|it| recall.names(it)));
     let lifted = status.interventions.iter().filter_map(|one| one.name.as_deref());
@@ -137,8 +136,7 @@ pub fn report(objects: &Objects, release: &Release, now: Timestamp) -> Report {
             || (matches!(event.event, Kind::Recalled | Kind::Lifted) && is_recall())
     };
     let events = events_of(&all, objects).into_iter().filter(|event| concerns(event)).collect();
-    let is_on_path = |line: &&StageStatus| Reason::from(line.state.as_str()) != Reason::NotAStage;
-    let lines = status.environments.iter().filter(is_on_path);
+    let lines = on_path(&status.environments);
     let environments = lines.map(|line| in_environment(line, &own, created, now)).collect();
     let lane = |entry: &RecordEntry| entry.application.as_deref() == Some(application.as_str());
     let of_application: Vec<&RecordEntry> = all.iter().filter(|entry| lane(entry)).collect();
@@ -156,7 +154,7 @@ pub fn report(objects: &Objects, release: &Release, now: Timestamp) -> Report {
         change: release.spec.change.clone(),
         created_by: release.spec.requested_by.as_ref().map(|user| user.username.clone()),
         ending: review.as_ref().and_then(|review| review.ending.clone()),
-        review: closing(&objects.reviews, &name, ended_at.unwrap_or(created)),
+        review: newest(objects.reviews.iter(), &name, ended_at.unwrap_or(created)).map(closing),
         ended_at,
         promotions: own.iter().map(|entry| way(entry)).collect(),
         incidents,
@@ -170,20 +168,15 @@ pub fn report(objects: &Objects, release: &Release, now: Timestamp) -> Report {
     }
 }
 
-/// The newest review of a release that was created after a time and has an author.
-fn closing(reviews: &[Review], release: &str, after: Timestamp) -> Option<Closing> {
-    let counts = |review: &&Review| {
-        let is_named = review.spec.release == *release && review.spec.author.is_some();
-        is_named && !review.deleting() && review.created() >= after
-    };
-    let newest = reviews.iter().filter(counts).max_by_key(|review| (review.created(), review.name()))?;
-    Some(Closing {
-        outcome: newest.spec.outcome,
-        by: newest.spec.author.as_ref().map(|user| user.username.clone()),
-        at: newest.created(),
-        notes: newest.spec.notes.clone(),
-        actions: newest.spec.actions.clone(),
-    })
+fn closing(review: &Review) -> Closing {
+    let spec = &review.spec;
+    Closing {
+        outcome: spec.outcome,
+        by: spec.author.as_ref().map(|user| user.username.clone()),
+        at: review.created(),
+        notes: spec.notes.clone(),
+        actions: spec.actions.clone(),
+    }
 }
 
 fn way(entry: &RecordEntry) -> Way {
