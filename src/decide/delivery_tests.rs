@@ -1,22 +1,7 @@
 use super::*;
-use crate::decide::fixture_tests::{at, environment, project, promotion, release, stamp};
+use crate::decide::fixture_tests::{ended, environment, project, release};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-
-/// A promotion that started, took a minute, and has ended.
-fn ended(name: &str, started: &str, revision: i64, phase: &str, more: Value) -> Value {
-    let finished = at(started) + SignedDuration::from_mins(1);
-    let mut changes = json!({
-        "metadata": { "creationTimestamp": stamp(started) },
-        "spec": { "application": "shop" },
-        "status": {
-            "application": "shop", "phase": phase, "revision": revision,
-            "startedAt": stamp(started), "finishedAt": finished,
-        },
-    });
-    json_patch::merge(&mut changes, &more);
-    promotion(name, "shop-1.1.0", changes)
-}
 
 fn rollback(name: &str, started: &str, revision: i64, replaces: i64, phase: &str) -> Value {
     let more = json!({ "spec": { "kind": "Rollback" }, "status": { "replaces": replaces, "restores": 1 } });

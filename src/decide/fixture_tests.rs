@@ -5,7 +5,7 @@
 
 use super::world::{EnvironmentWorld, NamespaceFacts, Project, Verb};
 use crate::api::{Approval, CachedRelease, Environment, Release, UserInfo};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -160,4 +160,19 @@ pub fn world_of_prod(project: Project) -> EnvironmentWorld {
         unnamed_copies: Vec::new(),
         drift: None,
     }
+}
+
+/// A promotion that started, took a minute, and has ended.
+pub fn ended(name: &str, started: &str, revision: i64, phase: &str, more: Value) -> Value {
+    let finished = at(started) + SignedDuration::from_mins(1);
+    let mut changes = json!({
+        "metadata": { "creationTimestamp": stamp(started) },
+        "spec": { "application": "shop" },
+        "status": {
+            "application": "shop", "phase": phase, "revision": revision,
+            "startedAt": stamp(started), "finishedAt": finished,
+        },
+    });
+    json_patch::merge(&mut changes, &more);
+    promotion(name, "shop-1.1.0", changes)
 }

@@ -1,26 +1,12 @@
 use super::*;
 use crate::api::Environment;
-use crate::decide::fixture_tests::{at, environment, project, promotion, release, stamp, the_environment};
+use crate::decide::fixture_tests::{ended, environment, project, release, the_environment};
 use serde_json::{Value, json};
-
-fn ended(name: &str, revision: i64, started: &str, phase: &str, more: Value) -> Value {
-    let finished = at(started) + SignedDuration::from_mins(1);
-    let mut changes = json!({
-        "metadata": { "creationTimestamp": stamp(started) },
-        "spec": { "application": "shop" },
-        "status": {
-            "application": "shop", "phase": phase, "revision": revision,
-            "startedAt": stamp(started), "finishedAt": finished,
-        },
-    });
-    json_patch::merge(&mut changes, &more);
-    promotion(name, "shop-1.1.0", changes)
-}
 
 fn rollback(name: &str, revision: i64, started: &str, phase: &str) -> Value {
     let more =
         json!({ "spec": { "kind": "Rollback" }, "status": { "replaces": revision - 1, "restores": 1 } });
-    ended(name, revision, started, phase, more)
+    ended(name, started, revision, phase, more)
 }
 
 /// The entry after a pass that finds these promotions.
@@ -37,13 +23,13 @@ fn pass(promotions: &[Value], stored: Option<&ApplicationStatus>) -> Application
 
 fn history() -> Vec<Value> {
     vec![
-        ended("a", 1, "11:00:00", "Verified", json!({})),
-        ended("b", 2, "12:00:00", "Failed", json!({})),
+        ended("a", "11:00:00", 1, "Verified", json!({})),
+        ended("b", "12:00:00", 2, "Failed", json!({})),
         rollback("c", 3, "12:01:00", "Verified"),
         ended(
             "d",
-            4,
             "13:00:00",
+            4,
             "Verified",
             json!({ "metadata": { "uid": "uid-d" }, "spec": { "release": "shop-1.2.0" } }),
         ),

@@ -106,7 +106,8 @@ fn rollbacks_are_sent_first_and_then_the_oldest() {
     assert_eq!(order, ["c.RollbackStarted", "c.RolledBack", "a.Started", "d.Verified", "b.Failed"]);
 }
 
-/// A failed delivery must not count as one (a fault of another tool), and is tried for ever, unless others are accepted.
+/// A failed delivery is not counted as a delivery. It is repeated until it succeeds, or until the server has accepted others and refused this
+/// one several times.
 #[test]
 fn a_notice_that_is_not_accepted_stays_unless_it_alone_is_refused() {
     let channels = [channel("all", json!({}))];
