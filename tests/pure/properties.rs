@@ -350,10 +350,16 @@ fn deleting_a_release_changes_nothing_of_what_has_started_and_starts_nothing() {
             }
             let mut after = before.clone();
             after.project.releases.remove(&spec.release);
-            let decision = promotion::decide(&after, now());
+            // How long it took since the release was made is measured only while the release is there.
+            let decide = |world: &PromotionWorld| {
+                let mut decision = promotion::decide(world, now());
+                decision.delivered.iter_mut().for_each(|delivered| delivered.lead_time = None);
+                decision
+            };
+            let decision = decide(&after);
             let has_started = world.promotion.phase().is_running() && world.promotion.revision().is_some();
             if has_started {
-                let same = format!("{:?}", promotion::decide(&before, now())) == format!("{decision:?}");
+                let same = format!("{:?}", decide(&before)) == format!("{decision:?}");
                 hold(same, || format!("it is decided differently: {decision:#?}\n{after:#?}"))?;
             } else if world.promotion.phase() == PromotionPhase::Pending {
                 // The Job of a test that runs already is stopped.
