@@ -178,7 +178,10 @@ fn deployment(
     let is_own =
         |pod: &&Arc<slim::Pod>| own.iter().any(|set| pod.metadata.is_controlled_by(set.metadata.uid()));
     let (new, old) = pods.iter().filter(is_own).partition::<Vec<_>, _>(|pod| is_new(pod));
-    workload.observed &= newest.is_some() || workload.paused;
+    // Kinds are watched apart. A ReplicaSet with a higher number than its Deployment is of a template that is not known here yet.
+    let is_known =
+        |set: &Arc<slim::ReplicaSet>| set.metadata.deployment_revision() <= meta.deployment_revision();
+    workload.observed &= newest.is_some_and(is_known) || workload.paused;
     // Only of the newest one: the Deployment also reports failures of older ones.
     workload.blocked = newest
         .and_then(|newest| newest.condition("ReplicaFailure"))

@@ -215,9 +215,12 @@ pub(super) fn written_since(scene: &Scene<'_>, live: &Value) -> Timestamp {
     written_at(live, FIELD_MANAGER, scene.world.promotion.revision()).unwrap_or_else(|| scene.started())
 }
 
-/// The first workload whose template another manager changed after this promotion wrote it.
-pub(super) fn template_change(scene: &Scene<'_>, wanted: &[Desired]) -> Option<(ObjectKey, Changed)> {
-    wanted.iter().find_map(|item| match scene.world.live.get(&item.key)? {
+/// The workloads whose template another manager changed after this promotion wrote it, as far as they were read.
+pub(super) fn template_changes(
+    scene: &Scene<'_>,
+    wanted: &[Desired],
+) -> impl Iterator<Item = (ObjectKey, Changed)> {
+    wanted.iter().filter_map(|item| match scene.world.live.get(&item.key)? {
         Live::Present(live) => {
             let since = written_since(scene, live);
             Some((item.key.clone(), changed_template(live, &item.object, FIELD_MANAGER, since)?))

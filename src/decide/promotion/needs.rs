@@ -102,7 +102,7 @@ fn hooks_of(content: &Loaded, to: &Destination<'_>, revision: i64) -> BTreeSet<O
 }
 
 /// The objects that must be read live, while there is something to compare or to write: until everything is rolled out, what this
-/// process has not written itself; in the observe window, the workloads that changed since, and, when it has ended, what was written and what is deleted then.
+/// process has not written itself, and the workloads that changed since it did; in the observe window, the workloads that changed since, and, when it has ended, what was written and what is deleted then.
 pub fn live_objects(world: &PromotionWorld, now: Timestamp) -> BTreeSet<ObjectKey> {
     let environment = world.project.environments.get(&world.promotion.spec.environment);
     let is_observed = environment.is_none_or(|environment| environment.spec.delivery == Delivery::Observed);
@@ -117,7 +117,8 @@ pub fn live_objects(world: &PromotionWorld, now: Timestamp) -> BTreeSet<ObjectKe
         }
         false => {
             let objects = objects_to_write(world).into_iter().filter(|key| !world.written.contains(key));
-            objects.chain(hooks::unseen(world).cloned()).chain(with_a_bad_run(world)).collect()
+            let changed = changed_workloads(world).into_iter().filter(|key| world.written.contains(key));
+            objects.chain(changed).chain(hooks::unseen(world).cloned()).chain(with_a_bad_run(world)).collect()
         }
     }
 }

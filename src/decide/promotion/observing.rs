@@ -5,12 +5,13 @@ use super::awaited::{waited, waits_for_a_person};
 use super::checks::{Checks, Evidence, with_action};
 use super::ending::finish;
 use super::health::{
-    health_of, template_change, unchanged, unjudged, without_new_pods, without_replicas, workloads,
+    health_of, template_changes, unchanged, unjudged, without_new_pods, without_replicas, workloads,
 };
 use super::outcome::{Outcome, Turn};
 use super::{Decision, Scene, test_runs};
 use crate::api::{Delivery, ObjectRef, PromotionStatus, Reason, mark};
 use crate::content::object::metadata::annotation;
+use crate::content::ownership::fields::Changed;
 use crate::content::{Desired, ObjectKey};
 use crate::decide::decision::Action;
 use crate::decide::health::{Health, Mode};
@@ -85,12 +86,17 @@ fn rewritten(scene: &Scene<'_>, wanted: &[Desired]) -> Option<Outcome> {
     if scene.environment.spec.delivery != Delivery::Managed {
         return None;
     }
-    let (key, changed) = template_change(scene, wanted)?;
+    let (key, changed) = template_changes(scene, wanted).next()?;
+    Some(template_changed(&key, &changed))
+}
+
+/// The end of a promotion whose template another manager changed.
+pub(super) fn template_changed(key: &ObjectKey, changed: &Changed) -> Outcome {
     let message = format!(
         "{key} no longer runs what was written: {} changed {} before the release was verified",
         changed.manager, changed.field
     );
-    Some(Outcome::Interrupted { reason: Reason::TemplateChanged, message })
+    Outcome::Interrupted { reason: Reason::TemplateChanged, message }
 }
 
 /// The objects whose health decides.

@@ -4,19 +4,20 @@ use super::awaited::{waited, waits_for_a_person};
 use super::batch::Batch;
 use super::desired::is_written;
 use super::ending::finish;
-use super::health::{disrupted, health_of, mode, without_replicas, workloads};
-use super::observing::{no_new_pods, nothing_ran};
+use super::health::{disrupted, health_of, mode, template_changes, unchanged, without_replicas, workloads};
+use super::observing::{no_new_pods, nothing_ran, template_changed};
 use super::outcome::{Outcome, Turn};
 use super::retries::{Unwritten, failure_note, possible, progress};
 use super::writes::{next_writes, stuck_pods};
 use super::{Decision, Scene, checks, hooks, note, removals, steps, test_runs};
 use crate::api::{Meta, PromotionPhase, Reason, Removal, TestOrigin};
+use crate::content::ownership::fields::Changed;
 use crate::content::{Desired, Hook, ObjectKey};
 use crate::decide::decision::Action;
-use crate::decide::health::Health;
+use crate::decide::health::{Health, Mode};
 use crate::decide::moments::{earliest, later, span};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The shortest observe window that is written to the status when it starts.
 const WORTH_A_WRITE: SignedDuration = SignedDuration::from_secs(5);
@@ -25,6 +26,17 @@ const CONSENT: SignedDuration = SignedDuration::from_secs(10);
 
 /// Carries out the next writes, and checks what is written already.
 pub(super) fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Turn {
+    let mut decision = advance(scene, wanted)?;
+    let mut generations = unchanged(scene, wanted);
+    generations.retain(|key, _| scene.world.written.contains(key));
+    template_changes(scene, wanted).for_each(|(key, _)| _ = generations.remove(&key));
+    if !generations.is_empty() {
+        decision.actions.push(Action::MarkUnchanged { generations });
+    }
+    Ok(decision)
+}
+
+fn advance(scene: &Scene<'_>, wanted: &[Desired]) -> Turn {
     let status = &scene.status;
     let since = hooks::rollout_since(scene, status);
     let since = waited(scene, status).map_or(since, |at| at.max(since).min(scene.now));
@@ -50,7 +62,10 @@ pub(super) fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Turn {
     let checked = checked_keys(scene, wanted, &next);
     let mode = mode(scene, since);
     match health_of(scene, &checked, mode) {
-        Health::Failing { reason, message } => Err(Outcome::Failed { reason, message }),
+        Health::Failing { reason, message } => Err(match changed_by_others(scene, wanted, &checked, mode) {
+            Some(outcome) => outcome,
+            None => Outcome::Failed { reason, message },
+        }),
         Health::Progressing { obstacle: Some(obstacle), message, recheck_at } => {
             Ok(proceed(scene, next, recheck_at, &unwritten, Some((obstacle, message))))
         }
@@ -63,6 +78,27 @@ pub(super) fn roll_out(scene: &Scene<'_>, wanted: &[Desired]) -> Turn {
             Some(outcome) => Err(outcome),
             None => Ok(proceed(scene, next, None, &unwritten, None)),
         },
+    }
+}
+
+/// The end of a promotion of which only workloads fail whose template another manager changed since they were written: their pods say
+/// nothing about the release.
+fn changed_by_others(
+    scene: &Scene<'_>,
+    wanted: &[Desired],
+    checked: &[ObjectKey],
+    mode: Mode,
+) -> Option<Outcome> {
+    if scene.is_rollback() {
+        return None;
+    }
+    let changes: BTreeMap<ObjectKey, Changed> =
+        template_changes(scene, wanted).filter(|(key, _)| is_written(scene, key)).collect();
+    let (key, changed) = changes.first_key_value()?;
+    let others: Vec<ObjectKey> = checked.iter().filter(|key| !changes.contains_key(key)).cloned().collect();
+    match health_of(scene, &others, mode) {
+        Health::Failing { .. } => None,
+        Health::Healthy | Health::Progressing { .. } => Some(template_changed(key, changed)),
     }
 }
 

@@ -9,6 +9,7 @@ use super::store::Store;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use towpath::api::{PromotionPhase, RollbackPolicySpec};
+use towpath::content::ObjectKey;
 use towpath::decide::needs::live_objects;
 
 const FIRST: Event = (0, "release 1.0.0", |store, now| release(store, "1.0.0", app("1.0.0", "web"), now));
@@ -64,6 +65,37 @@ fn a_release_of_which_an_object_is_deleted_or_changed_in_the_window_is_neither_v
         assert!(!run.store.promotions.contains_key("prod-shop-2.0.0-rollback"), "{log}");
         same_after_a_crash("an object that is not what was written", prod, &events);
         same_in_any_order("an object that is not what was written", prod, &events);
+    }
+}
+
+/// Pods of a template that another user wrote tell nothing about the release, during its rollout as little as in its window.
+#[test]
+fn a_release_whose_template_a_user_changes_in_the_rollout_is_not_rolled_back_for_what_that_user_wrote() {
+    let slow: Event = (1000, "release 2.0.0, which starts slowly", |store, now| {
+        release(store, "2.0.0", app("2.0.0", "slow"), now);
+    });
+    let rewrites: Event = (1010, "a user changes the template, and its pods crash", |store, now| {
+        let web = ObjectKey::new("apps/v1", "Deployment", "web").unwrap();
+        let namespace = store.namespaces.get_mut("shop-prod").unwrap();
+        namespace.take(&web, "/spec/template/spec/dnsPolicy", "Default".into(), "kubectl-patch", now);
+        namespace.break_pods(&web, now);
+    });
+    let crashes: Event = (1010, "its pods crash", |store, now| {
+        let web = ObjectKey::new("apps/v1", "Deployment", "web").unwrap();
+        store.namespaces.get_mut("shop-prod").unwrap().break_pods(&web, now);
+    });
+    for (event, reason, is_rolled_back) in
+        [(rewrites, "TemplateChanged", false), (crashes, "CrashLoopBackOff", true)]
+    {
+        let events = [FIRST, slow, event];
+        let run = settled(prod, &events);
+        let log = run.log.join("\n");
+        let (phase, found, message) = ended(&run);
+        assert_eq!((phase, found.as_str()), (PromotionPhase::Failed, reason), "{message}\n{log}");
+        let has_rollback = run.store.promotions.contains_key("prod-shop-2.0.0-rollback");
+        assert_eq!(has_rollback, is_rolled_back, "{log}");
+        same_after_a_crash("a template that is changed in the rollout", prod, &events);
+        same_in_any_order("a template that is changed in the rollout", prod, &events);
     }
 }
 
