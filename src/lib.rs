@@ -46,6 +46,7 @@
 //! - [`controller`]: connects the others: a change queues objects, and the reconcile of each is `observe -> decide -> act`. Beside the queue,
 //!   it sends notifications.
 //! - [`view`]: what people read: boards, trees and histories, as pure functions from objects to plain data.
+//! - [`user`]: the connection of a user: reads, watches, rights and writes, with the rights of that user alone.
 //! - [`cli`]: parses arguments and starts a command. Results are written to stdout, everything else to stderr.
 //!
 //! # Invariants
@@ -114,4 +115,5 @@ pub mod decide;
 pub mod observe;
 pub mod probe;
 pub mod process;
+pub mod user;
 pub mod view;

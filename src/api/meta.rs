@@ -1,8 +1,9 @@
 //! The object metadata that decisions read: name, UID, generation, creation, deletion.
 
 use super::{
-    ApplicationName, Approval, CachedRelease, Channel, CheckProvider, Environment, EnvironmentId,
-    EnvironmentName, ProjectName, Promotion, Recall, ReleaseName, Review, RollbackPolicy,
+    ApplicationName, Approval, CachedRelease, ChangeFreeze, Channel, CheckProvider, Environment,
+    EnvironmentId, EnvironmentName, ProjectName, Promotion, Recall, Release, ReleaseName, Review,
+    RollbackPolicy,
 };
 use jiff::Timestamp;
 
@@ -52,7 +53,18 @@ macro_rules! meta {
     )* };
 }
 
-meta!(Environment, Promotion, Approval, Recall, Review, RollbackPolicy, Channel, CheckProvider);
+meta!(
+    Environment,
+    Release,
+    Promotion,
+    Approval,
+    Recall,
+    Review,
+    RollbackPolicy,
+    ChangeFreeze,
+    Channel,
+    CheckProvider
+);
 
 impl Environment {
     /// Its name, as a type. Empty before the API server has assigned one.

@@ -1,8 +1,8 @@
 //! How a verb reaches a cluster: the flags that kubectl has too.
 
-use super::reader::Reader;
 use super::verbose::Verbose;
 use crate::api::names::{LABEL_RULE, is_label};
+use crate::user::reader::Reader;
 use anyhow::{Context, bail};
 use http::HeaderValue;
 use http::header::USER_AGENT;
@@ -68,8 +68,7 @@ impl Connection {
             config.auth_info.impersonate_groups =
                 Some(self.groups.clone()).filter(|groups| !groups.is_empty());
         }
-        config.read_timeout = Some(READ_TIMEOUT);
-        config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
+        prepare(&mut config);
         let namespace = project.or(self.namespace.as_deref()).unwrap_or(&config.default_namespace).to_owned();
         if !is_label(&namespace) {
             bail!("{namespace:?} is not the name of a namespace: {LABEL_RULE}");
@@ -102,4 +101,9 @@ impl Connection {
         };
         kube::Config::from_custom_kubeconfig(file, &options).await.context("cannot use the kubeconfig")
     }
+}
+
+fn prepare(config: &mut kube::Config) {
+    config.read_timeout = Some(READ_TIMEOUT);
+    config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
 }

@@ -3,8 +3,8 @@
 //! Invariant: one request for each question, whatever the number of objects.
 
 use super::kinds::{API_VERSION, Differences, OPENAPI, differences};
-use super::reader::Reader;
-use super::rights::{JSON, send};
+use crate::user::reader::Reader;
+use crate::user::rights::{JSON, send};
 use crate::view::checkup::{Leadership, Seen, Unseen};
 use http::{Method, Request};
 use jiff::{SignedDuration, Timestamp};
@@ -36,7 +36,7 @@ impl<'a> Installation<'a> {
     pub async fn server(&self) -> anyhow::Result<(String, Option<Timestamp>)> {
         let request = Request::get("/version").body(kube::client::Body::empty())?;
         let answer = self.reader.client().send(request).await;
-        let answer = answer.map_err(|error| super::reader::explained("versions", "", error))?;
+        let answer = answer.map_err(|error| crate::user::reader::explained("versions", "", error))?;
         let date = answer.headers().get(http::header::DATE).and_then(|date| date.to_str().ok());
         let date = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()).map(|zoned| zoned.timestamp());
         let version: Value = self.get("/version").await.map_err(|unseen| anyhow::anyhow!(unseen.message))?;

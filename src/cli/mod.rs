@@ -2,20 +2,14 @@
 
 mod connection;
 mod drawing;
-mod everything;
 mod files;
 mod installation;
 mod kinds;
 pub mod lint;
-mod live;
 mod names;
 mod of_project;
 mod output;
 mod question;
-mod reader;
-mod rights;
-mod server;
-mod unreadable;
 mod verbose;
 pub mod verbs;
 mod writer;

@@ -2,7 +2,7 @@
 
 use super::connection::Connection;
 use super::output::Format;
-use super::reader::Reader;
+use crate::user::reader::Reader;
 
 /// The project, the connection, and the format of the output.
 #[derive(Debug, clap::Args)]

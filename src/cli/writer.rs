@@ -3,19 +3,14 @@
 //! Invariant: each intent is sent at most once.
 
 use super::connection::Connection;
-use super::reader::Reader;
-use super::rights::{JSON, require, send, user};
-use crate::api::{GROUP, UserInfo, VERSION};
-use crate::view::intent::{Intent, Request, Write};
-use crate::view::screen::printable;
-use anyhow::anyhow;
+use crate::api::{GROUP, UserInfo};
+use crate::user::reader::Reader;
+use crate::user::rights::{require, user};
+use crate::user::sender::{Keep, preview, send_intent};
+use crate::view::intent::{Intent, Request};
 use clap::ValueEnum;
-use http::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-/// Who wrote a field, in `metadata.managedFields`.
-const MANAGER: &str = "kubectl-towpath";
-const MERGE: &str = "application/merge-patch+json";
 /// Whether anything is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum DryRun {
@@ -120,7 +115,7 @@ impl Writer {
     /// Checks the rights, writes, and says what was written.
     pub async fn write(&self, intent: &Intent, out: &mut dyn std::io::Write) -> anyhow::Result<()> {
         let object = match self.dry_run {
-            DryRun::Client => self.shown(intent).await?,
+            DryRun::Client => preview(&self.reader, intent).await?,
             DryRun::None | DryRun::Server => self.written(intent).await?,
         };
         self.report(intent, object, out)
@@ -137,79 +132,9 @@ impl Writer {
         let _ = self.sent(intent).await;
     }
 
-    /// The object as it would be sent.
-    async fn shown(&self, intent: &Intent) -> anyhow::Result<Value> {
-        match &intent.write {
-            Write::Create(manifest) => Ok(manifest.clone()),
-            Write::Patch { name, patch } => {
-                let mut object: Value = self.ask(Method::GET, intent, name, JSON, &Value::Null).await?;
-                json_patch::merge(&mut object, patch);
-                Ok(object)
-            }
-            Write::Delete { name, .. } => Ok(json!({ "metadata": { "name": name } })),
-        }
-    }
-
     async fn sent(&self, intent: &Intent) -> anyhow::Result<Value> {
-        match &intent.write {
-            Write::Create(manifest) => self.ask(Method::POST, intent, "", JSON, manifest).await,
-            Write::Patch { name, patch } => self.ask(Method::PATCH, intent, name, MERGE, patch).await,
-            Write::Delete { name, uid } => {
-                let mut options = json!({ "apiVersion": "v1", "kind": "DeleteOptions" });
-                if let Some(uid) = uid {
-                    options["preconditions"] = json!({ "uid": uid });
-                }
-                self.ask(Method::DELETE, intent, name, JSON, &options).await?;
-                Ok(json!({ "metadata": { "name": name } }))
-            }
-        }
-    }
-
-    async fn ask(
-        &self,
-        method: Method,
-        intent: &Intent,
-        name: &str,
-        content: &str,
-        body: &Value,
-    ) -> anyhow::Result<Value> {
-        let (project, resource) = (&self.reader.project, intent.kind.plural());
-        let slash = if name.is_empty() { "" } else { "/" };
-        let namespaces = if project.is_empty() { String::new() } else { format!("namespaces/{project}/") };
-        let dry_run = if self.dry_run == DryRun::Server { "&dryRun=All" } else { "" };
-        let options = match method {
-            Method::GET => String::new(),
-            Method::DELETE => format!("?{}", dry_run.trim_start_matches('&')),
-            _ => format!("?fieldManager={MANAGER}&fieldValidation=Strict{dry_run}"),
-        };
-        let path = format!("/apis/{GROUP}/{VERSION}/{namespaces}{resource}{slash}{name}{options}");
-        let answer = send(&self.reader, method, &path, content, body).await;
-        answer.map_err(|error| self.explained(intent, error))
-    }
-
-    /// What was wrong with a request, and what to do.
-    fn explained(&self, intent: &Intent, error: kube::Error) -> anyhow::Error {
-        let plural = intent.kind.plural();
-        let kube::Error::Api(status) = error else {
-            let namespace = match self.reader.project.as_str() {
-                "" => String::new(),
-                project => format!(" --namespace {project}"),
-            };
-            return anyhow::Error::new(error).context(format!(
-                "the cluster did not answer; see whether it was written: kubectl get {plural}{namespace}"
-            ));
-        };
-        let (said, of) = (printable(&status.message), intent.object());
-        if status.reason == "AlreadyExists" {
-            return anyhow!("{of} already exists in {}: {}", self.reader.place(), intent.kind.if_taken());
-        }
-        // Requests are strict: an older cluster refuses a field that it does not know, rather than drop it.
-        if said.contains("strict decoding error") {
-            return anyhow!(
-                "Towpath of this cluster is older than this program and does not know every field of {of}: {said}"
-            );
-        }
-        anyhow!("the API server refuses {of}: {said}")
+        let keep = if self.dry_run == DryRun::Server { Keep::Judged } else { Keep::Stored };
+        send_intent(&self.reader, intent, keep).await
     }
 
     fn report(&self, intent: &Intent, object: Value, out: &mut dyn std::io::Write) -> anyhow::Result<()> {

@@ -337,6 +337,13 @@ impl Log {
         let day = self.entries.iter().find_map(|entry| entry.at).map(day);
         cells.extend(day.as_ref().map(|day| Cell::plain(format!("{day} UTC"))));
         let mut lines = Branch::new(cells, "").lines(layout);
+        lines.extend(self.table().lines(layout));
+        lines
+    }
+
+    /// The time line as a table.
+    pub fn table(&self) -> Table {
+        let day = self.entries.iter().find_map(|entry| entry.at).map(day);
         let is_one_day =
             self.entries.iter().filter_map(|entry| entry.at).all(|at| Some(self::day(at)) == day);
         let mut table = Table::new(&["TIME", "WHAT", "OF", "RESULT"], "DETAILS");
@@ -354,8 +361,7 @@ impl Log {
                 &entry.message,
             );
         }
-        lines.extend(table.lines(layout));
-        lines
+        table
     }
 }
 

@@ -6,8 +6,9 @@ use super::screen::{Branch, Cell};
 use super::times::{since, until};
 use super::tone::{Tone, of_state};
 use crate::api::{
-    ApplicationStatus, CachedRelease, CheckReport, Condition, Environment, EnvironmentName, Meta, Promotion,
-    PromotionKind, PromotionStatus, StageStatus, Step, StepResult, TestResult, TestStatus, ready,
+    ApplicationStatus, CachedRelease, CheckReport, Condition, Environment, EnvironmentName, Meta,
+    NamespaceName, Promotion, PromotionKind, PromotionStatus, StageStatus, Step, StepResult, TestResult,
+    TestStatus, ready,
 };
 use crate::decide::world::Project;
 use jiff::Timestamp;
@@ -17,6 +18,14 @@ use std::collections::BTreeMap;
 
 /// The pods that a reader may see, by environment. A namespace that they may not read has a sentence instead.
 pub type Pods = BTreeMap<EnvironmentName, Result<Vec<Pod>, String>>;
+
+/// The environments whose pods are shown, because something moves there or has failed, with their namespaces.
+pub fn with_pods(project: &Project) -> BTreeMap<EnvironmentName, NamespaceName> {
+    let promotions = project.promotions.values();
+    let shown = promotions.filter(|it| it.phase().is_running() || it.phase().has_failed());
+    let environments = shown.filter_map(|promotion| project.environments.get(&promotion.spec.environment));
+    environments.map(|it| (it.environment_name(), it.spec.namespace.clone())).collect()
+}
 
 /// The tree of a release.
 pub fn of_release(project: &Project, release: &CachedRelease, pods: &Pods, now: Timestamp) -> Branch {

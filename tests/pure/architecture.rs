@@ -16,7 +16,7 @@ type Module = Vec<String>;
 
 /// Left may name right, and nothing else of ours. Observe fills the world and asks which facts are needed
 /// (`decide::needs`); it never decides. `decide::world` means that module and what is below it.
-const MAY_IMPORT: [(&str, &[&str]); 13] = [
+const MAY_IMPORT: [(&str, &[&str]); 14] = [
     ("api", &[]),
     ("content", &["api"]),
     ("decide", &["api", "content"]),
@@ -27,7 +27,11 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("act", &["api", "content", "decide::decision", "cluster", "process", "probe"]),
     ("controller", &["api", "content", "decide", "cluster", "probe", "process", "observe", "act"]),
     ("view", &["api", "content", "decide"]),
-    ("cli", &["api", "content", "decide", "view", "cluster", "process", "observe", "controller"]),
+    ("user", &["api", "decide", "view", "cluster"]),
+    (
+        "cli",
+        &["api", "content", "decide", "view", "user", "cluster", "process", "observe", "controller"],
+    ),
     ("main", &["cli"]),
     ("bin", &["cli"]),
 ];

@@ -42,7 +42,7 @@ impl Names {
             for (path, name) in named(object, field) {
                 if !known.contains(&name) {
                     let names: Vec<String> = known.iter().cloned().collect();
-                    let like = super::super::reader::suggestion(&name, &names);
+                    let like = crate::view::suggestion::suggestion(&name, &names);
                     problems.push(Problem {
                         path,
                         message: format!("there is no {to} {name} in these files{like}"),

@@ -84,7 +84,7 @@ impl Schema {
             for name in unexpected {
                 let mut path = path.clone();
                 path.push(Step::Field(name.clone()));
-                let like = super::super::reader::suggestion(name, &known);
+                let like = crate::view::suggestion::suggestion(name, &known);
                 problems.push(Problem { path, message: format!("unknown field {name:?}{like}") });
             }
         }

@@ -5,11 +5,12 @@ use super::promote::OfRelease;
 use crate::api::{ApprovalDecision, Meta, Promotion};
 use crate::cli::output;
 use crate::cli::question::confirmed;
-use crate::cli::reader::Reader;
 use crate::cli::writer::{Writer, Writing};
+use crate::user::reader::Reader;
 use crate::view::changelog::Changelog;
+use crate::view::choice::awaiting_approval;
 use crate::view::intent::decide;
-use crate::view::proposal::{Proposal, proposal};
+use crate::view::proposal::Proposal;
 use anyhow::bail;
 use std::io::Write;
 use std::process::ExitCode;
@@ -108,29 +109,10 @@ fn show(
 /// The promotion that waits for approvals, and what it would write.
 async fn waiting(reader: &Reader, of: &OfRelease) -> anyhow::Result<(Promotion, Proposal)> {
     let (release, environment) = of.read(reader).await?;
-    let (name, place) = (of.release.as_str(), environment.name());
-    let project = reader.project(&format!("spec.release={name}"), Vec::new()).await?;
+    let project = reader.project(&format!("spec.release={}", of.release), Vec::new()).await?;
     let here = project.promotions.values().map(AsRef::as_ref);
-    let here: Vec<&Promotion> = here.filter(|other| other.spec.environment == *place).collect();
-    let open = here.iter().copied().filter(|other| !other.phase().is_final());
-    let created = |it: &Promotion| it.metadata.creation_timestamp.as_ref().map(|at| at.0);
-    let found = open.clone().filter_map(|other| Some((other, proposal(other, &release, &environment)?)));
-    if let Some((promotion, proposal)) = found.max_by_key(|(promotion, _)| created(promotion)) {
-        return Ok((promotion.clone(), proposal));
-    }
-    let Some(promotion) =
-        open.max_by_key(|it| created(it)).or_else(|| here.iter().copied().max_by_key(|it| created(it)))
-    else {
-        let stages = release.status.iter().flat_map(|status| &status.environments);
-        let stage = stages.into_iter().find(|stage| stage.name == place);
-        let state = stage.map(|stage| format!(": it is {} there", stage.state)).unwrap_or_default();
-        bail!("no promotion of {name} to {place} waits for an approval{state}");
-    };
-    let phase = promotion.phase();
-    let why = promotion
-        .status
-        .as_ref()
-        .and_then(|status| status.message.as_deref())
-        .unwrap_or("nothing is known yet");
-    bail!("{} does not wait for an approval: it is {}: {why}", promotion.name(), phase.as_str())
+    let here: Vec<&Promotion> = here.filter(|other| other.spec.environment == of.environment).collect();
+    let (promotion, proposal) =
+        awaiting_approval(&here, &release, &environment).map_err(anyhow::Error::msg)?;
+    Ok((promotion.clone(), proposal))
 }

@@ -4,7 +4,7 @@ use super::promote::OfRelease;
 use crate::api::{Environment, EnvironmentName, Release, ReleaseName};
 use crate::cli::connection::Connection;
 use crate::cli::output::{self, Format};
-use crate::cli::reader::Reader;
+use crate::user::reader::Reader;
 use crate::view::changelog::{Changelog, changelog};
 use anyhow::bail;
 use clap::ValueEnum;

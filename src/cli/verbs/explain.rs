@@ -2,9 +2,9 @@
 
 use super::promote::OfRelease;
 use crate::cli::connection::Connection;
-use crate::cli::everything::missing;
 use crate::cli::output::{self, Format};
-use crate::cli::reader::checked;
+use crate::user::everything::missing;
+use crate::user::reader::checked;
 use crate::view::explain::explain;
 use anyhow::bail;
 use std::io::Write;

@@ -4,9 +4,10 @@ use crate::api::{
     ChangeFreeze, ChangeFreezeSpec, ChangeType, ClusterChangeFreeze, ClusterChangeFreezeSpec, Duration,
     Environment, EnvironmentName, ProjectName,
 };
-use crate::cli::reader::{Reader, checked, suggestion};
 use crate::cli::writer::{Writer, Writing};
+use crate::user::reader::{Reader, checked};
 use crate::view::intent::{Intent, freeze, freeze_cluster, unfreeze, unfreeze_cluster};
+use crate::view::suggestion::suggestion;
 use anyhow::{Context, bail};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;

@@ -2,11 +2,11 @@
 
 use crate::api::{Environment, Promotion};
 use crate::cli::drawing::Drawing;
-use crate::cli::live::Live;
 use crate::cli::of_project::OfProject;
 use crate::cli::output::{self, Format};
-use crate::cli::reader::Reader;
 use crate::decide::world::Project;
+use crate::user::live::Live;
+use crate::user::reader::Reader;
 use crate::view::board::{Board, board};
 use crate::view::screen::Table;
 use anyhow::bail;

@@ -3,9 +3,10 @@
 use crate::api::{Environment, Promotion, RecordEntry, Release};
 use crate::cli::connection::Connection;
 use crate::cli::output::{self, Format};
-use crate::cli::reader::{checked, suggestion};
+use crate::user::reader::{checked, shared};
 use crate::view::history::history;
 use crate::view::record::entries;
+use crate::view::suggestion::suggestion;
 use anyhow::bail;
 use std::io::Write;
 use std::process::ExitCode;
@@ -33,7 +34,7 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
     let promotions = reader.list::<Promotion>(&selector).await?;
     let (releases, environments) = reader.recorded().await?;
     let recorded: Vec<RecordEntry> = entries(&releases, &environments).cloned().collect();
-    let found = reader.assembled(environments, promotions, Vec::new());
+    let found = reader.assembled(shared(environments), shared(promotions), Vec::new());
     let view = match is_environment {
         true => history(&found, &recorded, Some(&name.into()), None),
         false => history(&found, &recorded, None, Some(&name.into())),

@@ -3,7 +3,7 @@
 use crate::api::{Promotion, RecordEntry};
 use crate::cli::connection::Connection;
 use crate::cli::output::{self, Format};
-use crate::cli::reader::{Reader, checked};
+use crate::user::reader::{Reader, checked};
 use crate::view::log::log;
 use crate::view::record::entries;
 use crate::view::record::log::log as recorded;

@@ -3,7 +3,7 @@
 use crate::api::ReleaseName;
 use crate::cli::connection::Connection;
 use crate::cli::output::{self, Format};
-use crate::cli::reader::checked;
+use crate::user::reader::checked;
 use crate::view::plan::plan;
 use std::io::Write;
 use std::process::ExitCode;

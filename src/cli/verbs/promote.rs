@@ -1,10 +1,10 @@
 //! `promote`, `override` and `retry`: a promotion of a release to an environment.
 
 use crate::api::{Environment, EnvironmentName, GateName, Meta, Promotion, Release, ReleaseName};
-use crate::cli::reader::Reader;
 use crate::cli::writer::Writing;
+use crate::user::reader::Reader;
+use crate::view::choice::retried;
 use crate::view::intent::{override_gates, promote};
-use anyhow::bail;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -99,21 +99,7 @@ pub async fn run_retry(arguments: &Retrying, out: &mut dyn Write) -> anyhow::Res
     let project = writer.reader.project(&format!("spec.environment={environment}"), Vec::new()).await?;
     let here = project.promotions.values().map(AsRef::as_ref);
     let here: Vec<&Promotion> = here.filter(|other| other.spec.release == *release).collect();
-    if let Some(open) = here.iter().find(|other| !other.phase().is_final()) {
-        bail!("{} is {} and has not failed", open.name(), open.phase().as_str());
-    }
-    // The newest of those that were made in the same second is the one with the higher revision.
-    let newest =
-        here.iter().max_by_key(|it| (it.metadata.creation_timestamp.clone().map(|at| at.0), it.revision()));
-    let Some(newest) = newest else {
-        bail!(
-            "{release} was never promoted to {environment}: promote it with: kubectl towpath promote {release} -e {environment}"
-        );
-    };
-    let is_rollback = newest.spec.kind == crate::api::PromotionKind::Rollback;
-    if newest.phase() == crate::api::PromotionPhase::Verified && !is_rollback {
-        bail!("{release} is verified in {environment} ({}): there is nothing to retry", newest.name());
-    }
+    let newest = retried(&here, release, environment).map_err(anyhow::Error::msg)?;
     let reason = format!("retry of {}", newest.name());
     let request = writer.request(Some(arguments.reason.as_deref().unwrap_or(&reason)));
     writer.write(&promote(request, release, environment), out).await?;

@@ -1,9 +1,10 @@
 //! `recall`: declares the content of releases bad in every environment of the project, or lifts that.
 
 use crate::api::{ApplicationName, Promotion, Recall, Release, ReleaseName};
-use crate::cli::reader::{Reader, checked, suggestion};
 use crate::cli::writer::Writing;
+use crate::user::reader::{Reader, checked};
 use crate::view::intent::{lift_recall, recall};
+use crate::view::suggestion::suggestion;
 use anyhow::bail;
 use std::collections::BTreeSet;
 use std::io::Write;

@@ -3,7 +3,7 @@
 use crate::api::{ChangeFreeze, Promotion, Recall, Review};
 use crate::cli::connection::Connection;
 use crate::cli::files;
-use crate::cli::reader::Reader;
+use crate::user::reader::Reader;
 use crate::view::record::chain::Chain;
 use crate::view::record::{Objects, events};
 use anyhow::{Context, bail};

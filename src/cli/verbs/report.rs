@@ -2,9 +2,9 @@
 
 use super::record::objects;
 use crate::cli::connection::Connection;
-use crate::cli::everything::missing;
 use crate::cli::output::{self, Format};
-use crate::cli::reader::checked;
+use crate::user::everything::missing;
+use crate::user::reader::checked;
 use crate::view::report::delivery::delivery;
 use crate::view::report::report;
 use anyhow::bail;

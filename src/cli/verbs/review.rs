@@ -1,9 +1,10 @@
 //! `review`: closes the post-release review of a release.
 
 use crate::api::{Promotion, Release, ReleaseName, ReviewOutcome};
-use crate::cli::reader::{Reader, checked, suggestion};
 use crate::cli::writer::Writing;
+use crate::user::reader::{Reader, checked};
 use crate::view::intent::review;
+use crate::view::suggestion::suggestion;
 use anyhow::bail;
 use clap::ValueEnum;
 use std::io::Write;

@@ -2,19 +2,19 @@
 
 mod wait;
 
-use crate::api::{CachedRelease, Duration, Environment, EnvironmentName, NamespaceName, Promotion, Release};
+use crate::api::{CachedRelease, Duration, Environment, NamespaceName, Promotion, Release};
 use crate::cli::connection::Connection;
 use crate::cli::output::{self, Format};
-use crate::cli::reader::{Reader, cached, checked, suggestion};
 use crate::decide::world::Project;
+use crate::user::reader::{Reader, cached, checked};
 use crate::view::outlook::{self, Outlook};
 use crate::view::screen::Branch;
 use crate::view::status::data::{self, Data};
-use crate::view::status::{self, Pods};
+use crate::view::status::{self, Pods, with_pods};
+use crate::view::suggestion::suggestion;
 use anyhow::bail;
 use jiff::Timestamp;
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -213,12 +213,4 @@ async fn pods(reader: &Reader, project: &Project) -> Pods {
     let shown = with_pods(project);
     let namespaces: Vec<NamespaceName> = shown.values().cloned().collect();
     shown.into_keys().zip(reader.pods(&namespaces).await).collect()
-}
-
-/// The environments whose pods are shown, because something moves there or has failed, with their namespaces.
-fn with_pods(project: &Project) -> BTreeMap<EnvironmentName, NamespaceName> {
-    let promotions = project.promotions.values();
-    let shown = promotions.filter(|it| it.phase().is_running() || it.phase().has_failed());
-    let environments = shown.filter_map(|promotion| project.environments.get(&promotion.spec.environment));
-    environments.map(|it| (it.environment_name(), it.spec.namespace.clone())).collect()
 }

@@ -2,8 +2,8 @@
 
 use crate::cli::of_project::OfProject;
 use crate::cli::output::{self, Format};
-use crate::cli::reader::Reader;
-use crate::cli::rights::{may, user};
+use crate::user::reader::Reader;
+use crate::user::rights::{may, user};
 use crate::view::right::Right;
 use crate::view::waiting::{Waiting, waiting};
 use futures::future::join_all;

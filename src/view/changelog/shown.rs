@@ -28,6 +28,11 @@ impl Changelog {
 
     /// The changelog for a terminal.
     pub fn lines(&self, layout: Layout) -> Vec<String> {
+        self.tree().lines(layout)
+    }
+
+    /// The changelog as a tree.
+    pub fn tree(&self) -> Branch {
         let title = vec![
             Cell::plain(&self.application),
             Cell::plain(&self.version),
@@ -57,7 +62,7 @@ impl Changelog {
         }
         branches
             .extend(self.notes.iter().map(|note| Branch::new(vec![Cell::toned("Note", Tone::Waits)], note)));
-        Branch::new(title, self.sentence()).with(branches).lines(layout)
+        Branch::new(title, self.sentence()).with(branches)
     }
 
     /// The changelog as Markdown, for release notes.

@@ -43,28 +43,35 @@ impl Report {
                 body {
                     main {
                         h1 { (title) ": " (word(&phase)) }
-                        @if let Some(message) = &self.message { p { (printable(message)) } }
-                        dl {
-                            @for (name, value) in self.facts() { dt { (name) } dd { (printable(&value)) } }
-                        }
-                        @if !self.promotions.is_empty() {
-                            h2 { "Time line" }
-                            div.wide { (time_line(self, now)) }
-                        }
-                        h2 { "Environments" }
-                        (environments(&self.environments))
-                        @if !self.incidents.is_empty() {
-                            h2 { "Incidents" }
-                            (incidents(&self.incidents))
-                        }
-                        h2 { "What happened" }
-                        (events(&self.events))
+                        (self.sections(now))
                         p.dim { "All times are UTC." }
                     }
                 }
             }
         };
         page.into_string()
+    }
+
+    /// What the page shows below its title.
+    pub fn sections(&self, now: Timestamp) -> Markup {
+        html! {
+            @if let Some(message) = &self.message { p { (printable(message)) } }
+            dl {
+                @for (name, value) in self.facts() { dt { (name) } dd { (printable(&value)) } }
+            }
+            @if !self.promotions.is_empty() {
+                h2 { "Time line" }
+                div.wide { (time_line(self, now)) }
+            }
+            h2 { "Environments" }
+            (environments(&self.environments))
+            @if !self.incidents.is_empty() {
+                h2 { "Incidents" }
+                (incidents(&self.incidents))
+            }
+            h2 { "What happened" }
+            (events(&self.events))
+        }
     }
 }
 

@@ -8,10 +8,11 @@ use crate::api::{
     Environment, EnvironmentSource, ImageOverride, KindRef, Release, ReleaseSpec, Requirement, Source,
 };
 use crate::cli::connection::Connection;
-use crate::cli::reader::{Reader, suggestion};
 use crate::cli::writer::Writer;
+use crate::user::reader::Reader;
 use crate::view::intent::cut;
 use crate::view::manifests::{admitted, objects};
+use crate::view::suggestion::suggestion;
 use anyhow::ensure;
 use clap::ValueEnum;
 use serde_json::{Value, json};

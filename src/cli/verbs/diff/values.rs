@@ -3,7 +3,7 @@
 //! A right that is missing is a note, and the hashes stay. So is a value that the dry run did not see.
 
 use crate::api::{Content, Environment, Meta, Release};
-use crate::cli::reader::Reader;
+use crate::user::reader::Reader;
 use crate::view::diff::{Diff, Object, Values};
 use crate::view::values::{Key, key, of_content, of_live, plural};
 use kube::api::DynamicObject;

@@ -1,11 +1,11 @@
 //! `status --wait`: watches one object until it has ended, or until only a person can go on.
 
-use super::{Kind, Seen, with_pods};
+use super::{Kind, Seen};
 use crate::api::{Duration, Environment, Promotion, Release};
 use crate::cli::drawing::Drawing;
-use crate::cli::live::Live;
-use crate::cli::reader::{Reader, cached};
-use crate::view::status::Pods;
+use crate::user::live::Live;
+use crate::user::reader::{Reader, cached};
+use crate::view::status::{Pods, with_pods};
 use anyhow::bail;
 use std::io::Write;
 use std::process::ExitCode;
@@ -70,16 +70,16 @@ pub(super) async fn wait(
     }
 }
 
-fn seen(reader: &Reader, live: &Live<'_>, kind: Kind) -> Seen {
+fn seen(reader: &Reader, live: &Live, kind: Kind) -> Seen {
     let release = match kind {
-        Kind::Release => live.objects::<Release>().pop().map(cached),
+        Kind::Release => live.objects::<Release>().pop().map(|release| cached(Release::clone(&release))),
         Kind::Environment | Kind::Promotion => None,
     };
     let releases = release.iter().cloned().collect();
     Seen { project: reader.assembled(live.objects(), live.objects(), releases), release }
 }
 
-fn pods(live: &Live<'_>, seen: &Seen) -> Pods {
+fn pods(live: &Live, seen: &Seen) -> Pods {
     let shown = with_pods(&seen.project);
     shown.into_iter().map(|(environment, namespace)| (environment, live.pods(&namespace))).collect()
 }

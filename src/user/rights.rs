@@ -14,23 +14,32 @@ pub const JSON: &str = "application/json";
 
 /// Who the user is. None if the API server does not say: servers before 1.28 do not know the question.
 pub async fn user(reader: &Reader) -> Option<UserInfo> {
+    identified(reader).await.ok().flatten()
+}
+
+/// Who the user is, or why the API server does not answer, such as credentials that it does not accept.
+pub async fn identified(reader: &Reader) -> Result<Option<UserInfo>, kube::Error> {
     let question = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview" });
     let path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
-    let review = send::<SelfSubjectReview>(reader, Method::POST, path, JSON, &question).await.ok()?;
-    let user = review.status?.user_info?;
-    Some(UserInfo {
+    let review: SelfSubjectReview = send(reader, Method::POST, path, JSON, &question).await?;
+    let user = review.status.and_then(|status| status.user_info);
+    Ok(user.map(|user| UserInfo {
         username: user.username.unwrap_or_default(),
         uid: user.uid.filter(|uid| !uid.is_empty()),
         groups: user.groups.unwrap_or_default(),
-    })
+    }))
+}
+
+/// The rights that the user lacks. What the API server does not answer counts as a right: it judges later.
+pub async fn lacking<'a>(reader: &Reader, rights: &'a [Right]) -> Vec<&'a Right> {
+    let answers = join_all(rights.iter().map(|right| may(reader, right))).await;
+    let is_lacking = |(_, may): &(&Right, Option<bool>)| *may == Some(false);
+    rights.iter().zip(answers).filter(is_lacking).map(|(right, _)| right).collect()
 }
 
 /// Fails if the user lacks one of these rights.
 pub async fn require(reader: &Reader, rights: &[Right], role: Role, user: &str) -> anyhow::Result<()> {
-    let answers = join_all(rights.iter().map(|right| may(reader, right))).await;
-    let is_lacking = |(_, may): &(&Right, Option<bool>)| *may == Some(false);
-    let lacking: Vec<&Right> =
-        rights.iter().zip(answers).filter(is_lacking).map(|(right, _)| right).collect();
+    let lacking = lacking(reader, rights).await;
     if !lacking.is_empty() {
         bail!("{}", missing(&lacking, role, &reader.project, user));
     }

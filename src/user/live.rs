@@ -4,6 +4,7 @@
 //! that cannot be decoded does not hide the others. A watch that ended is opened again. An error is returned once waiting cannot help.
 
 use super::reader::{Reader, explained};
+use super::standing::Standing;
 use super::unreadable::{self, Unreadable};
 use crate::api::NamespaceName;
 use crate::cluster::backoff::Backoff;
@@ -13,8 +14,10 @@ use kube::api::{ApiResource, DynamicObject};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -35,10 +38,36 @@ const ASK_AGAIN: Duration = Duration::from_secs(60);
 const TOGETHER: Duration = Duration::from_millis(100);
 
 /// Objects of several kinds, as the API server last said.
-pub struct Live<'a> {
-    reader: &'a Reader,
+pub struct Live {
+    reader: Reader,
     watches: BTreeMap<Key, Watch>,
-    changed: Arc<Notify>,
+    changes: Arc<Changes>,
+}
+
+/// What changed in any of the watches.
+#[derive(Default)]
+struct Changes {
+    notify: Notify,
+    count: AtomicU64,
+}
+
+impl Changes {
+    fn another(&self) {
+        self.count.fetch_add(1, Ordering::AcqRel);
+        self.notify.notify_one();
+    }
+}
+
+/// An object of its kind, or why it cannot be decoded.
+type Decoded = Result<Arc<dyn Any + Send + Sync>, String>;
+
+fn decode<K: Resource<DynamicType = ()> + DeserializeOwned + Send + Sync + 'static>(
+    object: DynamicObject,
+) -> Decoded {
+    match object.try_parse::<K>() {
+        Ok(object) => Ok(Arc::new(object)),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// Kind in plural, and namespace.
@@ -56,10 +85,16 @@ struct Watch {
 #[derive(Default)]
 struct Seen {
     /// By name. None until they were listed once.
-    objects: Option<BTreeMap<String, DynamicObject>>,
+    objects: Option<BTreeMap<String, Decoded>>,
     failing: Option<Failing>,
-    /// The objects that could not be decoded when they were last asked for.
-    undecodable: Vec<Unreadable>,
+}
+
+impl Seen {
+    /// The objects that cannot be decoded.
+    fn undecodable(&self) -> Vec<Unreadable> {
+        let objects = self.objects.iter().flatten();
+        objects.filter_map(|(name, object)| Some((name.clone(), object.as_ref().err()?.clone()))).collect()
+    }
 }
 
 /// An error that no answer followed yet.
@@ -81,28 +116,48 @@ impl Watch {
     }
 }
 
-impl<'a> Live<'a> {
+impl Live {
     /// Without watches.
-    pub fn new(reader: &'a Reader) -> Self {
-        Self { reader, watches: BTreeMap::new(), changed: Arc::default() }
+    pub fn new(reader: &Reader) -> Self {
+        Self { reader: reader.clone(), watches: BTreeMap::new(), changes: Arc::default() }
     }
 
     /// Watches the objects of a kind that a field selector selects. An empty selector selects all.
-    pub fn watch<K: Resource<DynamicType = ()>>(&mut self, selector: &str) {
+    pub fn watch<K>(&mut self, selector: &str)
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned + Send + Sync + 'static,
+    {
         let namespace = self.reader.project.to_string();
         self.start::<K>(namespace, selector, false);
     }
 
-    fn start<K: Resource<DynamicType = ()>>(&mut self, namespace: String, selector: &str, optional: bool) {
+    /// Watches all objects of a kind of the cluster. A user who may not read them sees the others.
+    pub fn watch_cluster<K>(&mut self)
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned + Send + Sync + 'static,
+    {
+        self.start::<K>(String::new(), "", true);
+    }
+
+    /// `namespace` is empty for a kind of the cluster.
+    fn start<K>(&mut self, namespace: String, selector: &str, optional: bool)
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned + Send + Sync + 'static,
+    {
         let resource = ApiResource::erase::<K>(&());
-        let api = Api::namespaced_with(self.reader.client().clone(), &namespace, &resource);
+        let client = self.reader.client().clone();
+        let api = match namespace.as_str() {
+            "" => Api::all_with(client, &resource),
+            namespace => Api::namespaced_with(client, namespace, &resource),
+        };
         let config = watcher::Config::default().timeout(SERVER_TIMEOUT);
         let config = if selector.is_empty() { config } else { config.fields(selector) };
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (key, kind) = ((resource.plural, namespace), resource.kind);
         let follower = Follower {
             seen: Arc::clone(&seen),
-            changed: Arc::clone(&self.changed),
+            changes: Arc::clone(&self.changes),
+            decode: decode::<K>,
             plural: key.0.clone(),
             namespace: key.1.clone(),
             optional,
@@ -124,11 +179,32 @@ impl<'a> Live<'a> {
     }
 
     /// The objects of a kind.
-    pub fn objects<K>(&self) -> Vec<K>
+    pub fn objects<K>(&self) -> Vec<Arc<K>>
     where
-        K: Resource<DynamicType = ()> + DeserializeOwned,
+        K: Resource<DynamicType = ()> + Send + Sync + 'static,
     {
         self.in_namespace(&self.reader.project)
+    }
+
+    /// The objects of a kind of the cluster. None if the user may not read them.
+    pub fn of_cluster<K>(&self) -> Option<Vec<Arc<K>>>
+    where
+        K: Resource<DynamicType = ()> + Send + Sync + 'static,
+    {
+        let watch = self.watches.get(&(K::plural(&()).to_string(), String::new()))?;
+        let is_listed = watch.seen().objects.is_some();
+        is_listed.then(|| self.in_namespace(""))
+    }
+
+    /// The objects of a kind that cannot be decoded.
+    pub fn undecodable<K: Resource<DynamicType = ()>>(&self) -> Vec<Unreadable> {
+        let watch = self.watches.get(&(K::plural(&()).to_string(), self.reader.project.to_string()));
+        watch.map(|watch| watch.seen().undecodable()).unwrap_or_default()
+    }
+
+    /// A number that grows with each change.
+    pub fn generation(&self) -> u64 {
+        self.changes.count.load(Ordering::Acquire)
     }
 
     /// The pods of a namespace, or why they are not shown.
@@ -140,41 +216,32 @@ impl<'a> Live<'a> {
         });
         match failed {
             Some(()) => Err(super::reader::without_pods(namespace)),
-            None => Ok(self.in_namespace(namespace)),
+            None => Ok(self.in_namespace(namespace).iter().map(|pod: &Arc<Pod>| Pod::clone(pod)).collect()),
         }
     }
 
-    fn in_namespace<K>(&self, namespace: &str) -> Vec<K>
+    fn in_namespace<K>(&self, namespace: &str) -> Vec<Arc<K>>
     where
-        K: Resource<DynamicType = ()> + DeserializeOwned,
+        K: Resource<DynamicType = ()> + Send + Sync + 'static,
     {
         let Some(watch) = self.watches.get(&(K::plural(&()).to_string(), namespace.to_owned())) else {
             return Vec::new();
         };
-        let mut seen = watch.seen();
-        let (mut found, mut undecodable) = (Vec::new(), Vec::new());
-        for (name, object) in seen.objects.iter().flatten() {
-            match object.clone().try_parse() {
-                Ok(object) => found.push(object),
-                Err(error) => undecodable.push((name.clone(), error.to_string())),
-            }
-        }
-        seen.undecodable = undecodable;
-        found
+        let seen = watch.seen();
+        let decoded = seen.objects.iter().flatten().filter_map(|(_, object)| object.as_ref().ok());
+        decoded.filter_map(|object| Arc::clone(object).downcast().ok()).collect()
     }
 
-    /// Why an object could not be decoded when the objects of its kind were last asked for. None if it was.
+    /// Why an object cannot be decoded. None if it can.
     pub fn unreadable<K: Resource<DynamicType = ()>>(&self, name: &str) -> Option<String> {
-        let watch = self.watches.get(&(K::plural(&()).to_string(), self.reader.project.to_string()))?;
-        let seen = watch.seen();
-        let (_, error) = seen.undecodable.iter().find(|(other, _)| other == name)?;
-        Some(unreadable::one(&watch.kind, name, error))
+        let (_, error) = self.undecodable::<K>().into_iter().find(|(other, _)| other == name)?;
+        Some(unreadable::one(&K::kind(&()), name, &error))
     }
 
     /// What keeps the view from being current and whole: in a line for a terminal. In a pipe, what is left out is said on stderr.
     pub fn note(&self, is_terminal: bool) -> Option<String> {
         let lacking = self.watches.iter().filter_map(|((plural, _), watch)| {
-            unreadable::sentence(&watch.kind, plural, &watch.seen().undecodable)
+            unreadable::sentence(&watch.kind, plural, &watch.seen().undecodable())
         });
         match is_terminal {
             true => {
@@ -190,38 +257,61 @@ impl<'a> Live<'a> {
     /// Waits for a change. Returns an error once the objects can no longer be seen.
     pub async fn change(&self) -> anyhow::Result<()> {
         loop {
-            let needed = || self.watches.values().filter(|watch| !watch.optional);
-            let mut soonest = AWAY;
-            for watch in needed() {
-                let seen = watch.seen();
-                let Some(failing) = &seen.failing else { continue };
-                let left = failing.patience.saturating_sub(failing.since.elapsed());
-                if left.is_zero() {
-                    anyhow::bail!("{}", failing.message);
-                }
-                soonest = soonest.min(left);
-            }
-            if tokio::time::timeout(soonest, self.changed.notified()).await.is_err() {
+            let soonest = self.patience().map_err(anyhow::Error::msg)?;
+            if tokio::time::timeout(soonest, self.changes.notify.notified()).await.is_err() {
                 continue;
             }
             tokio::time::sleep(TOGETHER).await;
-            if needed().all(|watch| watch.seen().objects.is_some()) {
+            if self.are_listed() {
                 return Ok(());
             }
         }
     }
 
+    /// How current the objects are.
+    pub fn standing(&self) -> Standing {
+        match (self.patience(), self.are_listed(), self.trouble()) {
+            (Err(message), _, _) => Standing::Lost(message),
+            (Ok(_), false, _) => Standing::Listing,
+            (Ok(_), true, Some(message)) => Standing::Behind(message),
+            (Ok(_), true, None) => Standing::Current,
+        }
+    }
+
+    /// How long an error may last from now on, or the one that lasted too long.
+    fn patience(&self) -> Result<Duration, String> {
+        let mut soonest = AWAY;
+        for watch in self.needed() {
+            let seen = watch.seen();
+            let Some(failing) = &seen.failing else { continue };
+            let left = failing.patience.saturating_sub(failing.since.elapsed());
+            if left.is_zero() {
+                return Err(failing.message.clone());
+            }
+            soonest = soonest.min(left);
+        }
+        Ok(soonest)
+    }
+
+    fn are_listed(&self) -> bool {
+        self.needed().all(|watch| watch.seen().objects.is_some())
+    }
+
+    fn needed(&self) -> impl Iterator<Item = &Watch> {
+        self.watches.values().filter(|watch| !watch.optional)
+    }
+
     /// What keeps the objects from being current.
     fn trouble(&self) -> Option<String> {
-        let needed = self.watches.values().filter(|watch| !watch.optional);
-        needed.filter_map(|watch| Some(watch.seen().failing.as_ref()?.message.clone())).next()
+        self.needed().filter_map(|watch| Some(watch.seen().failing.as_ref()?.message.clone())).next()
     }
 }
 
 /// Keeps what was seen of one kind current.
 struct Follower {
     seen: Arc<Mutex<Seen>>,
-    changed: Arc<Notify>,
+    changes: Arc<Changes>,
+    decode: fn(DynamicObject) -> Decoded,
     plural: String,
     namespace: String,
     optional: bool,
@@ -253,7 +343,8 @@ impl Follower {
         }
     }
 
-    fn take(&self, event: Event<DynamicObject>, listing: &mut BTreeMap<String, DynamicObject>) {
+    fn take(&self, event: Event<DynamicObject>, listing: &mut BTreeMap<String, Decoded>) {
+        let decoded = |object: DynamicObject| (object.name_any(), (self.decode)(object));
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Init => {
@@ -261,18 +352,16 @@ impl Follower {
                 return;
             }
             Event::InitApply(object) => {
-                listing.insert(object.name_any(), object);
+                listing.extend([decoded(object)]);
                 return;
             }
             Event::InitDone => seen.objects = Some(std::mem::take(listing)),
-            Event::Apply(object) => {
-                _ = seen.objects.get_or_insert_default().insert(object.name_any(), object);
-            }
+            Event::Apply(object) => seen.objects.get_or_insert_default().extend([decoded(object)]),
             Event::Delete(object) => _ = seen.objects.get_or_insert_default().remove(&object.name_any()),
         }
         seen.failing = None;
         drop(seen);
-        self.changed.notify_one();
+        self.changes.another();
     }
 
     /// Notes an error. Returns how long it is waited out; none if it is no more than a reason to list again.
@@ -298,7 +387,7 @@ impl Follower {
         let since = before.filter(is_same).map_or_else(Instant::now, |before| before.since);
         seen.failing = Some(Failing { since, patience, message });
         drop(seen);
-        self.changed.notify_one();
+        self.changes.another();
         Some(patience)
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! Invariant: one request per kind, whatever the number of objects.
 
-use super::reader::{Listed, Reader, cached, suggestion};
+use super::reader::{Listed, Reader, cached, shared};
 use crate::api::{
-    Approval, CachedRelease, ChangeFreeze, CheckProvider, ClusterChangeFreeze, Environment, Promotion,
-    Recall, Release, Review, RollbackPolicy, mark,
+    Approval, CachedRelease, ChangeFreeze, CheckProvider, ClusterChangeFreeze, Environment, Meta,
+    ProjectName, Promotion, Recall, Release, Review, RollbackPolicy, mark,
 };
 use crate::decide::world::{Objects, Project};
+use crate::view::record;
+use crate::view::suggestion::suggestion;
 use crate::view::waiting::{Hold, Holds};
 use anyhow::Context;
 use kube::Resource;
@@ -38,6 +40,87 @@ pub fn missing(kind: &str, name: &str, project: &str, names: impl Iterator<Item 
     format!("namespace {project} has no {kind} {name}{}", suggestion(name, &names))
 }
 
+/// The objects of a project, as they were read.
+#[derive(Default)]
+pub struct Lists {
+    pub(super) environments: Vec<Arc<Environment>>,
+    pub(super) promotions: Vec<Arc<Promotion>>,
+    pub(super) releases: Vec<Arc<Release>>,
+    pub(super) approvals: Vec<Arc<Approval>>,
+    pub(super) policies: Vec<Arc<RollbackPolicy>>,
+    pub(super) recalls: Vec<Arc<Recall>>,
+    pub(super) reviews: Vec<Arc<Review>>,
+    pub(super) freezes: Vec<Arc<ChangeFreeze>>,
+    /// None if the user may not read them.
+    pub(super) of_cluster: Option<OfCluster>,
+    /// Kind, name and error of those that cannot be decoded.
+    pub(super) undecodable: Vec<(&'static str, String, String)>,
+}
+
+/// The freezes and providers of the cluster.
+pub(super) type OfCluster = (Vec<Arc<ClusterChangeFreeze>>, Vec<Arc<CheckProvider>>);
+
+impl Lists {
+    /// The project of this name that these objects are.
+    pub fn everything(&self, name: &ProjectName) -> Everything {
+        let is_whole = self.of_cluster.is_some();
+        let (cluster_freezes, providers) = self.of_cluster.clone().unwrap_or_default();
+        let mut policies = self.policies.clone();
+        if !is_whole {
+            // Without the providers, the checks of a policy cannot be validated.
+            policies.iter_mut().for_each(|policy| Arc::make_mut(policy).spec.checks.clear());
+        }
+        let project = Project::from_objects(Objects {
+            name: name.clone(),
+            environments: self.environments.clone(),
+            policies,
+            providers,
+            // No view judges them.
+            channels: Vec::new(),
+            releases: self.releases.iter().map(|release| cached(Release::clone(release))).collect(),
+            promotions: self.promotions.clone(),
+            approvals: self.approvals.clone(),
+            recalls: self.recalls.clone(),
+            reviews: self.reviews.clone(),
+            freezes: self.freezes.clone(),
+            cluster_freezes,
+            undecodable: self.undecodable.clone(),
+        });
+        Everything { project: project.with_reported(), holds: holds(&self.releases), is_whole }
+    }
+
+    /// What the record of the project is made of.
+    pub fn record(&self) -> record::Objects {
+        record::Objects {
+            releases: owned(&self.releases),
+            environments: owned(&self.environments),
+            promotions: owned(&self.promotions),
+            recalls: owned(&self.recalls),
+            reviews: owned(&self.reviews),
+            freezes: owned(&self.freezes),
+        }
+    }
+
+    /// The freezes of the project.
+    pub fn freezes(&self) -> impl Iterator<Item = &ChangeFreeze> {
+        self.freezes.iter().map(AsRef::as_ref)
+    }
+
+    /// Kind, name and error of the objects that cannot be decoded.
+    pub fn undecodable(&self) -> &[(&'static str, String, String)] {
+        &self.undecodable
+    }
+
+    /// A release with the fields that cached releases leave out.
+    pub fn release(&self, name: &str) -> Option<&Release> {
+        self.releases.iter().map(AsRef::as_ref).find(|release| release.name() == name)
+    }
+}
+
+fn owned<T: Clone>(shared: &[Arc<T>]) -> Vec<T> {
+    shared.iter().map(|object| T::clone(object)).collect()
+}
+
 impl Reader {
     /// The whole project. The kinds of the cluster are left out if the user may not read them.
     pub async fn everything(&self) -> anyhow::Result<Everything> {
@@ -53,11 +136,6 @@ impl Reader {
                 self.selected::<ChangeFreeze>(""),
                 self.of_cluster(),
             )?;
-        let is_whole = of_cluster.is_some();
-        let (cluster_freezes, providers) = of_cluster.map_or_else(
-            || (Listed::default(), Vec::new()),
-            |(freezes, providers)| (freezes, providers.found),
-        );
         let mut undecodable = Vec::new();
         let mut lost = |kind: &'static str, found: &[(String, String)]| {
             undecodable.extend(found.iter().map(|(name, error)| (kind, name.clone(), error.clone())));
@@ -67,34 +145,29 @@ impl Reader {
         lost("Promotion", &promotions.undecodable);
         lost("Recall", &recalls.undecodable);
         lost("ChangeFreeze", &freezes.undecodable);
-        lost("ClusterChangeFreeze", &cluster_freezes.undecodable);
-        let mut policies = policies.found;
-        if !is_whole {
-            // Without the providers, the checks of a policy cannot be validated.
-            policies.iter_mut().for_each(|policy| policy.spec.checks.clear());
+        if let Some((cluster_freezes, _)) = &of_cluster {
+            lost("ClusterChangeFreeze", &cluster_freezes.undecodable);
         }
-        let holds = holds(&releases.found);
-        let project = Project::from_objects(Objects {
-            name: self.project.clone(),
+        let lists = Lists {
             environments: shared(environments.found),
-            policies: shared(policies),
-            providers: shared(providers),
-            // No view judges them.
-            channels: Vec::new(),
-            releases: releases.found.into_iter().map(cached).collect(),
             promotions: shared(promotions.found),
+            releases: shared(releases.found),
             approvals: shared(approvals.found),
+            policies: shared(policies.found),
             recalls: shared(recalls.found),
             reviews: shared(reviews.found),
             freezes: shared(freezes.found),
-            cluster_freezes: shared(cluster_freezes.found),
+            of_cluster: of_cluster
+                .map(|(freezes, providers)| (shared(freezes.found), shared(providers.found))),
             undecodable,
-        });
-        Ok(Everything { project: project.with_reported(), holds, is_whole })
+        };
+        Ok(lists.everything(&self.project))
     }
 
     /// The freezes and providers of the cluster. None if the user may not read them.
-    async fn of_cluster(&self) -> anyhow::Result<Option<OfCluster>> {
+    async fn of_cluster(
+        &self,
+    ) -> anyhow::Result<Option<(Listed<ClusterChangeFreeze>, Listed<CheckProvider>)>> {
         let (freezes, providers) =
             (ClusterChangeFreeze::url_path(&(), None), CheckProvider::url_path(&(), None));
         match tokio::try_join!(self.listed(&freezes), self.listed(&providers)) {
@@ -110,9 +183,9 @@ impl Reader {
 }
 
 /// The releases on hold with the users who set it, whom cached releases do not record.
-fn holds(releases: &[Release]) -> Holds {
+fn holds(releases: &[Arc<Release>]) -> Holds {
     let held = releases.iter().filter(|release| release.spec.hold == Some(true));
-    let hold = |release: &Release| {
+    let hold = |release: &Arc<Release>| {
         let annotations = release.metadata.annotations.as_ref();
         Hold {
             by: annotations.and_then(|all| all.get(mark::HELD_BY).cloned()),
@@ -120,10 +193,4 @@ fn holds(releases: &[Release]) -> Holds {
         }
     };
     held.map(|release| (release.metadata.name.clone().unwrap_or_default(), hold(release))).collect()
-}
-
-type OfCluster = (Listed<ClusterChangeFreeze>, Listed<CheckProvider>);
-
-fn shared<T>(found: Vec<T>) -> Vec<Arc<T>> {
-    found.into_iter().map(Arc::new).collect()
 }

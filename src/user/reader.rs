@@ -2,7 +2,7 @@
 //!
 //! Invariant: the number of requests does not grow with the number of objects.
 
-use super::server::dated;
+use super::dated::dated;
 use super::unreadable::{self, Notes, Unreadable};
 use crate::api::names::{SUBDOMAIN_RULE, is_subdomain};
 use crate::api::{
@@ -10,6 +10,7 @@ use crate::api::{
 };
 use crate::cluster::ServerTime;
 use crate::decide::world::{Objects, Project};
+use crate::view::suggestion::suggestion;
 use anyhow::{Context, anyhow, bail};
 use futures::future::try_join_all;
 use http::Request;
@@ -21,7 +22,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::sync::Arc;
 
-/// Reads the objects of one project.
+/// Reads the objects of one project. Clones share the connection.
+#[derive(Clone)]
 pub struct Reader {
     client: Client,
     time: ServerTime,
@@ -31,10 +33,11 @@ pub struct Reader {
 }
 
 /// The objects of a list.
-pub(super) struct Listed<T> {
-    pub(super) found: Vec<T>,
+pub struct Listed<T> {
+    /// Those that can be decoded.
+    pub found: Vec<T>,
     /// Name and error of those that cannot be decoded.
-    pub(super) undecodable: Vec<Unreadable>,
+    pub undecodable: Vec<Unreadable>,
 }
 
 impl<T> Default for Listed<T> {
@@ -59,14 +62,14 @@ impl Reader {
         Self { client: dated(client, &project, &time), time, notes: Notes::default(), project }
     }
 
+    /// A reader of another project, with the same client.
+    pub fn of(&self, project: ProjectName) -> Self {
+        Self { project, ..self.clone() }
+    }
+
     /// A reader of objects of the cluster, with the same client.
     pub fn in_cluster(&self) -> Self {
-        Self {
-            client: self.client.clone(),
-            time: self.time.clone(),
-            notes: self.notes.clone(),
-            project: ProjectName::default(),
-        }
+        self.of(ProjectName::default())
     }
 
     /// The time of the API server, as its last answers tell.
@@ -80,7 +83,7 @@ impl Reader {
     }
 
     /// Says which objects of a kind could not be decoded.
-    pub(super) fn lacks<K: Resource<DynamicType = ()>>(&self, objects: &[Unreadable]) {
+    pub fn lacks<K: Resource<DynamicType = ()>>(&self, objects: &[Unreadable]) {
         if let Some(sentence) = unreadable::sentence(&K::kind(&()), &K::plural(&()), objects) {
             self.not_shown(sentence);
         }
@@ -103,7 +106,7 @@ impl Reader {
     ) -> anyhow::Result<Project> {
         let (environments, promotions) =
             tokio::try_join!(self.selected::<Environment>(""), self.selected::<Promotion>(promotions))?;
-        let mut project = self.assembled(environments.found, promotions.found, releases);
+        let mut project = self.assembled(shared(environments.found), shared(promotions.found), releases);
         let unread = environments.undecodable.into_iter();
         project.undecodable = unread.map(|(name, error)| (("Environment".to_owned(), name), error)).collect();
         Ok(project)
@@ -112,14 +115,14 @@ impl Reader {
     /// The project with these objects.
     pub fn assembled(
         &self,
-        environments: Vec<Environment>,
-        promotions: Vec<Promotion>,
+        environments: Vec<Arc<Environment>>,
+        promotions: Vec<Arc<Promotion>>,
         releases: Vec<Arc<CachedRelease>>,
     ) -> Project {
         Project::from_objects(Objects {
             name: self.project.clone(),
-            environments: environments.into_iter().map(Arc::new).collect(),
-            promotions: promotions.into_iter().map(Arc::new).collect(),
+            environments,
+            promotions,
             releases,
             ..Objects::default()
         })
@@ -128,6 +131,11 @@ impl Reader {
     /// The releases and environments, whose statuses hold what is left of deleted promotions.
     pub async fn recorded(&self) -> anyhow::Result<(Vec<Release>, Vec<Environment>)> {
         tokio::try_join!(self.list::<Release>(""), self.list::<Environment>(""))
+    }
+
+    /// Fails if the environments of the project cannot be read: the first thing that a view shows.
+    pub async fn check(&self) -> anyhow::Result<()> {
+        self.names::<Environment>().await.map(drop)
     }
 
     /// The client, which has the rights of the user.
@@ -233,7 +241,7 @@ impl Reader {
     }
 
     /// The objects of a list, and those of them that cannot be decoded.
-    pub(super) async fn listed<T: DeserializeOwned>(&self, path: &str) -> Result<Listed<T>, kube::Error> {
+    pub async fn listed<T: DeserializeOwned>(&self, path: &str) -> Result<Listed<T>, kube::Error> {
         let request = Request::get(path).body(Vec::new()).map_err(kube::Error::HttpError)?;
         let text = self.client.request_text(request).await?;
         if let Ok(list) = serde_json::from_str::<List<T>>(&text) {
@@ -263,6 +271,11 @@ impl Reader {
     }
 }
 
+/// Whether the API server does not accept the credentials.
+pub fn is_unauthorized(error: &kube::Error) -> bool {
+    crate::cluster::error::code_of(error) == Some(401)
+}
+
 /// What was wrong with a request for objects of a kind, and what to do.
 pub fn explained(plural: &str, project: &str, error: kube::Error) -> anyhow::Error {
     let kube::Error::Api(status) = error else {
@@ -270,7 +283,7 @@ pub fn explained(plural: &str, project: &str, error: kube::Error) -> anyhow::Err
     };
     match status.code {
         401 => {
-            anyhow!("the cluster does not accept the credentials of the kubeconfig: {}", status.message)
+            anyhow!("the cluster does not accept the credentials: {}", status.message)
         }
         // The server's words are all that distinguishes it: it names the user, and not what was asked for.
         403 if status.message.contains("impersonate") => {
@@ -310,16 +323,14 @@ fn is_object(status: &kube::core::Status) -> bool {
     status.details.as_ref().is_some_and(|details| !details.name.is_empty())
 }
 
+/// The objects of a list as a project holds them.
+pub fn shared<T>(found: Vec<T>) -> Vec<Arc<T>> {
+    found.into_iter().map(Arc::new).collect()
+}
+
 /// One release as the views read it.
 pub fn cached(release: Release) -> Arc<CachedRelease> {
     Arc::new(release.into())
-}
-
-/// `: did you mean NAME?` with the name in a list that is most like this one. Empty if none is.
-pub fn suggestion(name: &str, names: &[String]) -> String {
-    let scored = names.iter().map(|other| (strsim::jaro_winkler(name, other), other));
-    let best = scored.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(score, _)| *score > 0.7);
-    best.map(|(_, other)| format!(": did you mean {other}?")).unwrap_or_default()
 }
 
 /// A name of an object, which becomes a part of a URL.

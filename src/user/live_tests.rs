@@ -73,8 +73,8 @@ fn reader(asked: &Asked, script: impl Fn(&str, usize) -> Answer + Send + Sync + 
     Reader::new(Client::new(service, "shop"), "shop".into())
 }
 
-fn names(live: &Live<'_>) -> Vec<String> {
-    live.objects::<Environment>().into_iter().filter_map(|it| it.metadata.name).collect()
+fn names(live: &Live) -> Vec<String> {
+    live.objects::<Environment>().into_iter().filter_map(|it| it.metadata.name.clone()).collect()
 }
 
 #[tokio::test(start_paused = true)]
