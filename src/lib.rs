@@ -47,6 +47,7 @@
 //!   it sends notifications.
 //! - [`view`]: what people read: boards, trees and histories, as pure functions from objects to plain data.
 //! - [`user`]: the connection of a user: reads, watches, rights and writes, with the rights of that user alone.
+//! - [`web`]: the page: routes over views, for the browser of one user.
 //! - [`cli`]: parses arguments and starts a command. Results are written to stdout, everything else to stderr.
 //!
 //! # Invariants
@@ -117,3 +118,4 @@ pub mod probe;
 pub mod process;
 pub mod user;
 pub mod view;
+pub mod web;

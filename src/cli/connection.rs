@@ -1,6 +1,7 @@
 //! How a verb reaches a cluster: the flags that kubectl has too.
 
 use super::verbose::Verbose;
+use crate::api::ProjectName;
 use crate::api::names::{LABEL_RULE, is_label};
 use crate::user::reader::Reader;
 use anyhow::{Context, bail};
@@ -101,6 +102,13 @@ impl Connection {
         };
         kube::Config::from_custom_kubeconfig(file, &options).await.context("cannot use the kubeconfig")
     }
+}
+
+/// A reader of a project, with the credentials of the configuration.
+pub fn reader(mut config: kube::Config, project: ProjectName) -> anyhow::Result<Reader> {
+    prepare(&mut config);
+    let client = ClientBuilder::try_from(config).context("cannot use the credentials")?.build();
+    Ok(Reader::new(client, project))
 }
 
 fn prepare(config: &mut kube::Config) {

@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use verbs::{
     approve, calendar, changelog, check, completion, controller, crds, cut, diff, explain, freeze, get,
     history, hold, lint as lint_files, log, plan, promote, recall, record, report, review, rollback, status,
-    version, waiting,
+    ui, ui_server, version, waiting,
 };
 
 /// Release management for Kubernetes: promotes releases through environments and rolls back failed releases.
@@ -37,6 +37,7 @@ pub struct Arguments {
 enum Command {
     Controller(Box<controller::Arguments>),
     Crds(crds::Arguments),
+    UiServer(ui_server::Arguments),
     #[command(flatten)]
     Verb(Box<Verb>),
 }
@@ -84,6 +85,7 @@ enum Verb {
     Changelog(changelog::Arguments),
     Cut(Box<cut::Arguments>),
     Diff(Box<diff::Arguments>),
+    Ui(ui::Arguments),
 }
 
 /// Parses the arguments of `towpath` and runs the command.
@@ -113,6 +115,7 @@ pub fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode
     match arguments.command {
         Command::Controller(arguments) => controller::run(*arguments).map(|()| ExitCode::SUCCESS),
         Command::Crds(arguments) => crds::run(&arguments, out).map(|()| ExitCode::SUCCESS),
+        Command::UiServer(arguments) => ui_server::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Verb(verb) => (*verb).run(out),
     }
 }
@@ -157,6 +160,7 @@ impl Verb {
                 Self::Changelog(arguments) => changelog::run(&arguments, out).await,
                 Self::Cut(arguments) => cut::run(&arguments, out).await,
                 Self::Diff(arguments) => diff::run(&arguments, out).await,
+                Self::Ui(arguments) => ui::run(&arguments, out).await,
             }
         })
     }

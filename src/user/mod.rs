@@ -4,6 +4,7 @@
 
 mod dated;
 pub mod everything;
+pub mod followed;
 pub mod live;
 pub mod reader;
 pub mod rights;

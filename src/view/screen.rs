@@ -3,6 +3,8 @@
 //! Invariant: no line is wider than the terminal, unless a single column cannot be narrower. Names are cut in the middle, because their
 //! ends tell them apart; a reason is never cut but continues on further lines.
 
+pub mod html;
+
 use super::tone::Tone;
 use serde::{Serialize, Serializer};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};

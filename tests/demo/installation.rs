@@ -142,7 +142,7 @@ impl Installation {
     }
 
     /// Leaves all of it running and says how to go on.
-    pub fn keep(self, screen: &Screen, controller: &Child) -> Result<()> {
+    pub fn keep(self, screen: &Screen, controller: &Child) -> Result<Kept> {
         let controller = controller.id().map_or_else(String::new, |pid| pid.to_string());
         let kept = self.cluster.keep()?;
         screen.say("");
@@ -156,6 +156,26 @@ impl Installation {
         screen.say(&format!("    tail -f {}", self.operator.log.display()));
         screen.say("");
         screen.say(&format!("To end it: kill {controller} {}", kept.pid));
+        let mut page = self.kubectl.command(&["towpath", "ui", "--namespace", PROJECT]);
+        let path = std::env::var("PATH").unwrap_or_default();
+        page.env("PATH", format!("{}:{path}", self.plugins.display())).env("KUBECONFIG", kept.kubeconfig);
+        Ok(Kept { page })
+    }
+}
+
+/// An installation that keeps running.
+pub struct Kept {
+    page: std::process::Command,
+}
+
+impl Kept {
+    /// Serves the page of the project for the administrator until it is interrupted.
+    pub async fn page(self) -> Result<()> {
+        let mut page = tokio::process::Command::from(self.page).kill_on_drop(true).spawn()?;
+        tokio::select! {
+            ended = page.wait() => { ended?; }
+            _ = tokio::signal::ctrl_c() => {}
+        }
         Ok(())
     }
 }

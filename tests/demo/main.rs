@@ -23,10 +23,11 @@ use screen::Screen;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-const USAGE: &str = "usage: cargo demo [--real | --keep]
+const USAGE: &str = "usage: cargo demo [--real | --keep | --ui]
 
   --real   run real containers on a real node, and show what they answer (Linux, as root)
-  --keep   leave the control plane and the controller running, and say how to use and to end them";
+  --keep   leave the control plane and the controller running, and say how to use and to end them
+  --ui     the same, and serve the page of the project until Ctrl-C is pressed";
 
 /// How the demo is run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,6 +36,8 @@ enum Mode {
     /// A real node ends with this program, which is its way to the API server; so it cannot be kept.
     Real,
     Kept,
+    /// Kept, with the page on it.
+    Page,
 }
 
 fn main() -> ExitCode {
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         [] => demo(Mode::Played),
         ["--real"] => demo(Mode::Real),
         ["--keep"] => demo(Mode::Kept),
+        ["--ui"] => demo(Mode::Page),
         ["--help" | "-h"] => {
             println!("{USAGE}");
             ExitCode::SUCCESS
@@ -83,7 +87,7 @@ fn demo(mode: Mode) -> ExitCode {
 
 async fn show(screen: &Arc<Screen>, mode: Mode) -> Result<()> {
     screen.title("Towpath: one release reaches prod, three come back");
-    let keep = mode == Mode::Kept;
+    let keep = matches!(mode, Mode::Kept | Mode::Page);
     let (installation, mut controller) = Installation::start(screen, keep, mode == Mode::Real).await?;
     let told = tokio::select! {
         told = tell(screen, &installation) => told,
@@ -97,7 +101,11 @@ async fn show(screen: &Arc<Screen>, mode: Mode) -> Result<()> {
         let _ = controller.kill().await;
         return Err(error);
     }
-    if keep { installation.keep(screen, &controller) } else { Ok(()) }
+    if !keep {
+        return Ok(());
+    }
+    let kept = installation.keep(screen, &controller)?;
+    if mode == Mode::Page { kept.page().await } else { Ok(()) }
 }
 
 async fn tell(screen: &Arc<Screen>, installation: &Installation) -> Result<()> {

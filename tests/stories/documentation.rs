@@ -139,7 +139,7 @@ fn shortened(text: &str) -> String {
 }
 
 fn watches(commands: &str) -> bool {
-    commands.contains(" --watch\n")
+    commands.contains(" --watch\n") || commands.contains("kubectl towpath ui ")
 }
 
 fn succeeded(commands: &str, output: &Output) -> bool {

@@ -13,6 +13,7 @@ mod documentation;
 mod judgement;
 mod kinds;
 mod node;
+mod page;
 mod parts;
 mod plugin;
 
@@ -48,6 +49,10 @@ fn main() -> ExitCode {
         admission::unstamped_requester::stories(),
         kinds::stories(),
         chart::stories(),
+        page::acting::stories(),
+        page::reading::stories(),
+        page::guarded::stories(),
+        page::in_cluster::stories(),
         cases::notifications::stories(),
         cases::takeover::stories(),
         cases::checks::stories(),

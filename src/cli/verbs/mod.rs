@@ -24,5 +24,7 @@ pub mod report;
 pub mod review;
 pub mod rollback;
 pub mod status;
+pub mod ui;
+pub mod ui_server;
 pub mod version;
 pub mod waiting;

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it is how a test fails")]
 
+pub mod browser;
 pub mod effective_rights;
 pub mod failed;
 pub mod figures;

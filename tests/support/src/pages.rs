@@ -7,12 +7,13 @@ use anyhow::{Context, Result, bail};
 use std::collections::BTreeSet;
 
 /// Every page. The README comes first, because each page starts where the README ends; the page that uninstalls Towpath comes last.
-pub const PAGES: [&str; 8] = [
+pub const PAGES: [&str; 9] = [
     "README.md",
     "docs/developers.md",
     "docs/release-managers.md",
     "docs/checks.md",
     "docs/on-call.md",
+    "docs/page.md",
     "docs/gitops.md",
     "docs/platform-teams.md",
     "docs/plugin.md",
