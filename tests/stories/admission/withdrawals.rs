@@ -199,8 +199,15 @@ async fn no_user_forges_who_holds_a_release() -> Result<()> {
         ann.patch(&one, lifted()).await?.allowed()?;
         ann.patch(&one, held("olga")).await?.refused(FORGED)?;
         ann.patch(&one, annotated("ann")).await?.refused(FORGED)?;
+        // On-call may lift the holds of others, and holds nothing in their name.
+        olga.patch(&one, held("ann")).await?.refused(FORGED)?;
         olga.patch(&one, held("olga")).await?.allowed()?;
         ann.patch(&one, annotated("ann")).await?.refused(FORGED)?;
+        olga.patch(&one, annotated("ann")).await?.refused(FORGED)?;
+        let because =
+            |why: &str| json!({ "metadata": { "annotations": { "towpath.dev/held-because": why } } });
+        olga.patch(&one, because("the data is wrong")).await?.allowed()?;
+        ann.patch(&one, because("no reason")).await?.refused("is the reason of olga for the hold")?;
         // The built-in role edit may change every release.
         bind(cluster, project, "edit", &json!({ "kind": "User", "name": "ann" })).await?;
         until_may(cluster, "ann", "update", "releases", (project, "")).await?;
