@@ -207,3 +207,33 @@ fn promotions_beyond_the_history_limit_are_deleted() {
     let name = "prod-shop-1.0.0-2";
     assert_eq!(found, ("prod".into(), name.into(), format!("uid-{name}")));
 }
+
+/// A promotion with an override stays, and so does the rollback that says what became of it.
+#[test]
+fn a_rollback_stays_while_a_promotion_of_its_release_does() {
+    let override_ = json!({ "spec": { "override": { "gates": ["Freeze"], "reason": "urgent" } } });
+    let rolled_back = |more: Value| -> Vec<String> {
+        let mut second = revision(2, "shop-1.1.0", "Verified", json!({}));
+        json_patch::merge(&mut second, &more);
+        let promotions = [
+            revision(1, "shop-1.0.0", "Verified", json!({ "baseline": "b" })),
+            second,
+            rollback(3, "shop-1.1.0", "Verified", Some(1)),
+        ];
+        let later = (4..=6).map(|number| revision(number, "shop-1.2.0", "Verified", json!({})));
+        let objects = [
+            environment("prod", json!({ "spec": { "historyLimit": 2 } })),
+            release("shop-1.0.0", json!({})),
+            release("shop-1.1.0", json!({})),
+            release("shop-1.2.0", json!({})),
+        ];
+        let decision = decided(project(objects.into_iter().chain(promotions).chain(later)));
+        let deleted = decision.actions.into_iter().filter_map(|action| {
+            let Action::DeletePromotion { name, .. } = action else { return None };
+            Some(name)
+        });
+        deleted.collect()
+    };
+    assert_eq!(rolled_back(override_), ["prod-shop-1.2.0-4"]);
+    assert_eq!(rolled_back(json!({})), ["prod-shop-1.1.0-2", "prod-shop-1.1.0-3", "prod-shop-1.2.0-4"]);
+}

@@ -2,12 +2,12 @@
 //! deleted an hour after it ended, and earlier when there are more than twenty of them.
 //!
 //! Invariant: these promotions are not deleted: the current revision, the newest two verified revisions of different content that is not
-//! recalled, the newest one of them with the content of another release than the last, the revisions that their content comes from, the first revision, which holds the baseline, every promotion with an override, and the last
-//! promotion of the newest promoted release.
+//! recalled, the newest one of them with the content of another release than the last, the revisions that their content comes from, the first revision, which holds the baseline, every promotion with an override, the last
+//! promotion of the newest promoted release, and the last rollback of each release of which a promotion stays.
 
 use super::lane::Lane;
 use super::order::newer;
-use crate::api::{ApplicationName, Environment, Meta, Promotion, PromotionKind};
+use crate::api::{ApplicationName, Environment, Meta, Promotion, PromotionKind, ReleaseName};
 use crate::decide::decision::{Action, Target};
 use crate::decide::moments::later;
 use crate::decide::world::{EnvironmentWorld, Project};
@@ -107,13 +107,10 @@ fn surplus<'a>(project: &Project, lane: &Lane<'a>, limit: usize) -> Vec<&'a Prom
         .filter_map(|promotion| Some((project.releases.get(&promotion.spec.release)?, promotion)))
         .max_by(|(a, _), (b, _)| newer(a, b));
     if let Some((release, _)) = newest {
-        // Without its rollback, the release would count as not rolled back.
-        for kind in [PromotionKind::Promote, PromotionKind::Rollback] {
-            let is_of_it = |promotion: &&&Promotion| {
-                promotion.spec.release == release.name() && promotion.spec.kind == kind
-            };
-            retained.extend(lane.revisions.iter().rev().find(is_of_it).map(|promotion| promotion.name()));
-        }
+        let is_of_it = |promotion: &&&Promotion| {
+            promotion.spec.release == release.name() && promotion.spec.kind == PromotionKind::Promote
+        };
+        retained.extend(lane.revisions.iter().rev().find(is_of_it).map(|promotion| promotion.name()));
     }
     // Approvals that were given before a rollback do not count again.
     for approval in project.approvals.values().filter(|one| one.spec.environment.name == lane.environment) {
@@ -131,7 +128,20 @@ fn surplus<'a>(project: &Project, lane: &Lane<'a>, limit: usize) -> Vec<&'a Prom
             .and_then(|number| lane.revision(number));
         retained.extend(restored.map(Meta::name));
     }
-    finished.into_iter().take(beyond).filter(|promotion| !retained.contains(promotion.name())).collect()
+    let is_deleted = |nth: usize, promotion: &Promotion| nth < beyond && !retained.contains(promotion.name());
+    let stays = finished.iter().enumerate().filter(|(nth, promotion)| !is_deleted(*nth, promotion));
+    let stays = stays.filter(|(_, promotion)| promotion.spec.kind == PromotionKind::Promote);
+    let releases: BTreeSet<&ReleaseName> = stays.map(|(_, promotion)| &promotion.spec.release).collect();
+    let rollbacks: BTreeSet<&str> =
+        releases.into_iter().filter_map(|release| last_rollback(lane, release)).map(Meta::name).collect();
+    let surplus = finished.iter().enumerate().filter(|(nth, promotion)| is_deleted(*nth, promotion));
+    surplus.map(|(_, promotion)| *promotion).filter(|it| !rollbacks.contains(it.name())).collect()
+}
+
+/// The last rollback of a release. Without it, a release whose promotion stays would count as not rolled back.
+fn last_rollback<'a>(lane: &Lane<'a>, release: &ReleaseName) -> Option<&'a Promotion> {
+    let is_of_it = |it: &&Promotion| it.spec.release == *release && it.spec.kind == PromotionKind::Rollback;
+    lane.revisions.iter().rev().copied().find(is_of_it)
 }
 
 /// The newest verified revision of each content that is not recalled, newest first. The same content verified twice is one rollback target.
