@@ -10,6 +10,7 @@ use crate::api::{
     PromotionStatus, RecordEntry,
 };
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 
 /// Since when users had a bad revision: from the start of a deployment that failed, or from the request to roll back one that was verified.
 /// None if nothing was wrong with it.
@@ -47,16 +48,31 @@ pub fn is_rework(entry: &RecordEntry, lane: &[&RecordEntry]) -> bool {
         || before.is_some_and(|before| impaired_since(before, lane).is_some())
 }
 
-/// The rollback that replaced a revision.
+/// The rollback that replaced a revision, or one that restored it after it had been replaced.
 pub fn rollback_of<'a>(entry: &RecordEntry, all: &[&'a RecordEntry]) -> Option<&'a RecordEntry> {
-    let revision = entry.revision?;
-    after(entry, all).find(|other| other.kind == PromotionKind::Rollback && other.replaces == Some(revision))
+    // The revisions with its content.
+    let mut same = BTreeSet::from([entry.revision?]);
+    for other in after(entry, all).filter(|other| other.kind == PromotionKind::Rollback) {
+        match (other.restores, other.revision) {
+            (Some(restored), Some(revision)) if same.contains(&restored) => _ = same.insert(revision),
+            (_, _) if other.replaces.is_some_and(|replaced| same.contains(&replaced)) => return Some(other),
+            (_, _) => {}
+        }
+    }
+    None
 }
 
-/// The first revision after this one that was verified.
+/// The first revision that was verified after this one had failed or was rolled back. None if nothing was wrong with it.
 pub fn restored_after<'a>(entry: &RecordEntry, all: &[&'a RecordEntry]) -> Option<&'a RecordEntry> {
-    let later = after(entry, all).filter(|other| other.revision.is_some() && is_verified(other));
-    later.min_by_key(|other| other.revision)
+    let good = |other: &&RecordEntry| other.revision.is_some() && is_verified(other);
+    match has_failed(entry) {
+        true => after(entry, all).filter(good).min_by_key(|other| other.revision),
+        false => {
+            let rollback = rollback_of(entry, all)?;
+            let is_later = |other: &&RecordEntry| other.revision >= rollback.revision;
+            after(entry, all).filter(good).filter(is_later).min_by_key(|other| other.revision)
+        }
+    }
 }
 
 /// Sorts entries in the order of their starts.

@@ -47,24 +47,21 @@ pub(super) fn failure_is_reviewed(
     }
 }
 
-/// The last failure, if no release was verified here since.
+/// The last failure since a release was verified here and stayed. A release that runs again after a later one failed can itself be rolled
+/// back, so the last failure need not be that of the newest release.
 fn failure<'a>(lane: &Lane<'a>) -> Option<Failure<'a>> {
     let promotions = lane.revisions.iter().rev().copied().filter(|it| it.spec.kind == PromotionKind::Promote);
+    let mut failures = Vec::new();
     for promotion in promotions {
-        let undone =
-            || undone_at(lane, promotion).map(|at| Failure { promotion, how: "was rolled back", at });
+        let undone = undone_at(lane, promotion).map(|at| Failure { promotion, how: "was rolled back", at });
         match promotion.phase() {
             PromotionPhase::Failed if has_failed(promotion) => {
                 let finished = promotion.status.as_ref().and_then(|status| status.finished_at.as_ref());
                 let at = finished.map_or_else(|| promotion.created(), |at| at.0);
-                return Some(Failure { promotion, how: "failed", at });
+                failures.push(Failure { promotion, how: "failed", at });
             }
-            PromotionPhase::Verified => return undone(),
-            PromotionPhase::Inconclusive => {
-                if let Some(failure) = undone() {
-                    return Some(failure);
-                }
-            }
+            PromotionPhase::Verified if undone.is_none() => break,
+            PromotionPhase::Verified | PromotionPhase::Inconclusive => failures.extend(undone),
             PromotionPhase::Failed
             | PromotionPhase::Pending
             | PromotionPhase::Promoting
@@ -74,10 +71,11 @@ fn failure<'a>(lane: &Lane<'a>) -> Option<Failure<'a>> {
             | PromotionPhase::Compared => {}
         }
     }
-    None
+    // Of failures in the same second, that of the newest release counts.
+    failures.into_iter().rev().max_by_key(|failure| failure.at)
 }
 
-/// When the rollback was created that took a revision back.
+/// When the rollback was created that reverted a revision.
 fn undone_at(lane: &Lane<'_>, promotion: &Promotion) -> Option<Timestamp> {
     let number = promotion.revision()?;
     let later = lane.revisions.iter().filter(|other| other.revision() > Some(number));

@@ -1,6 +1,6 @@
 //! What went wrong with the promotions of a release, and when it was repaired, from the record.
 
-use crate::api::{Incident, PromotionKind, RecordEntry, schema};
+use crate::api::{Incident, PromotionKind, Reason, RecordEntry, schema};
 use crate::decide::delivery::{has_failed, impaired_since, restored_after, rollback_of};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -15,7 +15,11 @@ fn incident(entry: &RecordEntry, all: &[&RecordEntry]) -> Option<Incident> {
     let began = impaired_since(entry, all)?;
     let rollback = rollback_of(entry, all);
     let restored = restored_after(entry, all);
-    let cause = rollback.and_then(|rollback| rollback.cause.clone()).or_else(|| entry.reason.clone());
+    let own = || match has_failed(entry) {
+        true => entry.reason.clone(),
+        false => Some(Reason::RolledBackManually.to_string()),
+    };
+    let cause = rollback.and_then(|rollback| rollback.cause.clone()).or_else(own);
     let message = match has_failed(entry) {
         true => entry.message.as_ref(),
         false => rollback.and_then(|rollback| rollback.request.as_ref()),

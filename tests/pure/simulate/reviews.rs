@@ -138,6 +138,39 @@ fn a_review_before_a_rollback_is_not_about_it() {
     assert_eq!(incident.restored.as_deref(), Some("1.0.0"));
 }
 
+/// What a rollback restored can itself be rolled back: it fails later than the release that it was restored for.
+#[test]
+fn a_release_that_runs_again_and_is_rolled_back_then_has_an_incident_and_is_reviewed() {
+    let back = |store: &mut Store, now: Timestamp| {
+        let spec = json!({
+            "release": "shop-1.1.0", "environment": "prod", "application": "shop", "kind": "Rollback", "toRevision": 1,
+        });
+        store.add_promotion("back", serde_json::from_value(spec).unwrap(), now);
+    };
+    let run = Run::of(
+        REVIEWED.setting,
+        &[
+            (0, "release 1.0.0", |store, now| shop(store, "1.0.0", "web-1", now)),
+            (1000, "release 1.1.0", |store, now| shop(store, "1.1.0", "web-2", now)),
+            (2000, "release 1.2.0, which crashes", |store, now| {
+                shop(store, "1.2.0", "crash-in-shop-prod", now)
+            }),
+            (3000, "alice rolls back what runs again", back),
+            (4000, "bob reviews 1.2.0", |store, now| review(store, "bad", "1.2.0", now)),
+            (5000, "release 1.3.0", |store, now| shop(store, "1.3.0", "web-3", now)),
+        ],
+    )
+    .settle();
+    let log = run.log.join("\n");
+    let rolled_back = reviewed(&run, "1.1.0");
+    let [incident] = rolled_back.incidents.as_slice() else { panic!("{:?}\n{log}", rolled_back.incidents) };
+    assert_eq!(incident.restored.as_deref(), Some("1.0.0"), "{log}");
+    let states = run.store.releases["shop-1.3.0"].status.clone().unwrap().environments;
+    assert_eq!(states[1].state, "Review", "{log}");
+    let message = states[1].message.clone().unwrap();
+    assert!(message.starts_with("shop-1.1.0 was rolled back here"), "{message}");
+}
+
 /// More people hold and recall than are kept: what lasts is not found again and again.
 #[test]
 fn many_recalls_of_one_release_settle() {
