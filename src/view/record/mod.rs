@@ -79,11 +79,19 @@ pub struct Event {
     pub message: Option<String>,
 }
 
-/// What happened.
+/// What happened. Within a second, events are in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Kind {
     /// A Release was created.
     ReleaseCreated,
+    /// A release was held.
+    Held,
+    /// The hold of a release ended.
+    Resumed,
+    /// A Recall was created.
+    Recalled,
+    /// A Recall was deleted.
+    Lifted,
     /// A promotion or rollback was requested.
     Requested,
     /// A user approved it.
@@ -98,14 +106,6 @@ pub enum Kind {
     RolledOut,
     /// It ended.
     Ended,
-    /// A release was held.
-    Held,
-    /// The hold of a release ended.
-    Resumed,
-    /// A Recall was created.
-    Recalled,
-    /// A Recall was deleted.
-    Lifted,
     /// A Review of a release was created.
     Reviewed,
     /// A ChangeFreeze was created or changed.
@@ -144,7 +144,8 @@ pub fn events(objects: &Objects) -> Vec<Event> {
 /// same.
 pub fn events_of(promotions: &[RecordEntry], objects: &Objects) -> Vec<Event> {
     let mut events: Vec<Event> = promotions.iter().flat_map(of_promotion).chain(of_others(objects)).collect();
-    events.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+    // Times are whole seconds: within one, a request comes before what followed from it.
+    events.sort_by(|a, b| (a.at, a.event, &a.id).cmp(&(b.at, b.event, &b.id)));
     let mut recalls = BTreeSet::new();
     let is_recall = |event: &Event| matches!(event.event, Kind::Recalled | Kind::Lifted);
     events.retain(|event| !is_recall(event) || recalls.insert(event.id.clone()));
@@ -258,7 +259,7 @@ fn of_others(objects: &Objects) -> impl Iterator<Item = Event> + use<'_> {
         application: Some(recall.spec.application.to_string()),
         name: Some(recall.name().to_owned()),
         by: recall.spec.author.as_ref().map(|user| user.username.clone()),
-        message: Some(format!("{}: {}", recall.spec.digests.join(", "), recall.spec.reason)),
+        message: Some(format!("{}: {}", recalled(recall, objects), recall.spec.reason)),
         ..Event::new(recall.created(), recall.uid(), Kind::Recalled)
     });
     let freezes = objects.freezes.iter().map(|freeze| {
@@ -281,6 +282,17 @@ fn of_others(objects: &Objects) -> impl Iterator<Item = Event> + use<'_> {
     let interventions = objects.releases.iter().flat_map(of_interventions);
     let others = recalls.chain(interventions).chain(reviews).chain(freezes);
     releases.chain(environments).flatten().chain(others)
+}
+
+/// The releases whose content a recall declares bad; the digests, of those that were deleted.
+fn recalled(recall: &Recall, objects: &Objects) -> String {
+    let digest = |release: &Release| release.status.as_ref().and_then(|status| status.digest.clone());
+    let named = recall.spec.digests.iter().map(|recalled| {
+        let of_it = objects.releases.iter().filter(|release| digest(release).as_ref() == Some(recalled));
+        let names: Vec<&str> = of_it.filter_map(|release| release.metadata.name.as_deref()).collect();
+        if names.is_empty() { recalled.clone() } else { names.join(", ") }
+    });
+    named.collect::<Vec<_>>().join(", ")
 }
 
 fn of_object(metadata: &ObjectMeta, kind: Kind) -> Event {
