@@ -131,6 +131,18 @@ pub fn end(
     }
 }
 
+/// Refuses the review of a release that is in progress: only a review after its end counts.
+pub fn reviewed(release: &Release) -> Result<(), String> {
+    let phase = release.status.as_ref().map(|status| status.phase).unwrap_or_default();
+    match phase.is_open() {
+        true => Err(format!(
+            "{} is {phase:?} and has not ended: review it when it has, because a review before that does not count",
+            release.name()
+        )),
+        false => Ok(()),
+    }
+}
+
 /// When an object was created. Of promotions that were created in the same second, the one with the higher revision is newer.
 fn age(promotion: &Promotion) -> (Option<Timestamp>, Option<i64>) {
     (promotion.metadata.creation_timestamp.as_ref().map(|at| at.0), promotion.revision())

@@ -7,7 +7,7 @@ use crate::api::{
     ReviewOutcome,
 };
 use crate::user::followed::Snapshot;
-use crate::view::choice::{awaiting_approval, end, lane, retried, rolled_back};
+use crate::view::choice::{awaiting_approval, end, lane, retried, reviewed, rolled_back};
 use crate::view::intent::{self, Intent, Request};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -260,7 +260,9 @@ pub fn intent(
             let outcome = outcome.ok_or_else(|| format!("{chosen:?} is not an outcome"))?;
             let lines = fields.get("actions").unwrap_or_default().lines().map(str::trim);
             let actions: Vec<String> = lines.filter(|line| !line.is_empty()).map(str::to_owned).collect();
-            Ok(intent::review(request, &release()?.name().into(), outcome, &actions))
+            let release = release()?;
+            reviewed(release)?;
+            Ok(intent::review(request, &release.name().into(), outcome, &actions))
         }
     }
 }

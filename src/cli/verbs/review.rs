@@ -3,6 +3,7 @@
 use crate::api::{Promotion, Release, ReleaseName, ReviewOutcome};
 use crate::cli::writer::Writing;
 use crate::user::reader::{Reader, checked};
+use crate::view::choice::reviewed;
 use crate::view::intent::review;
 use crate::view::suggestion::suggestion;
 use anyhow::bail;
@@ -44,7 +45,7 @@ enum Outcome {
 pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let writer = arguments.writing.open().await?;
     let name = checked(&arguments.release)?;
-    exists(&writer.reader, name).await?;
+    can_be_reviewed(&writer.reader, name).await?;
     let outcome = match arguments.outcome {
         Outcome::Successful => ReviewOutcome::Successful,
         Outcome::SuccessfulWithIssues => ReviewOutcome::SuccessfulWithIssues,
@@ -55,10 +56,10 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
     Ok(ExitCode::SUCCESS)
 }
 
-/// Fails if there is neither a release of this name nor a promotion of one.
-async fn exists(reader: &Reader, name: &str) -> anyhow::Result<()> {
-    if reader.get::<Release>(name).await?.is_some() {
-        return Ok(());
+/// Fails if there is neither a release of this name nor a promotion of one, and if it is in progress.
+async fn can_be_reviewed(reader: &Reader, name: &str) -> anyhow::Result<()> {
+    if let Some(release) = reader.get::<Release>(name).await? {
+        return reviewed(&release).map_err(anyhow::Error::msg);
     }
     if reader.list::<Promotion>(&format!("spec.release={name}")).await?.is_empty() {
         let like = suggestion(name, &reader.names::<Release>().await?);
