@@ -37,7 +37,7 @@ function request(path, options = {}) {
 }
 
 /** Exchanges the secret of the address for the token of this tab. The secret leaves the address and the history. */
-async function open() {
+async function exchange() {
   const secret = /^#secret=([0-9a-f]+)(.*)$/.exec(location.hash);
   if (!secret) return true;
   history.replaceState(null, "", "/" + (secret[2] ? "#" + secret[2] : ""));
@@ -305,7 +305,7 @@ dialog.addEventListener("close", () => {
 
 async function start() {
   try {
-    if (await open()) await read();
+    if (await exchange()) await read();
   } catch {
     say("The page is not open", "The server of this page does not answer. Start it again: kubectl towpath ui");
   }

@@ -112,6 +112,8 @@ async fn the_page_survives_a_server_that_goes_away_and_many_tabs() -> Result<()>
         second.says("Board of").await?;
         let stranger = browser.tab(&format!("{}/", ui.address)).await?;
         stranger.says("does not know the token").await?;
+        // A hidden tab asks nothing.
+        tab.show().await?;
         // A thousand tabs ask at once.
         let many = "Promise.all(Array.from({ length: 1000 }, () => request('/part/' + path().slice(1)).then((it) => it.status)))\
                     .then((all) => all.filter((it) => it === 200).length)";

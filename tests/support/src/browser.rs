@@ -225,7 +225,7 @@ impl Tab {
             json!(selector)
         );
         let place = self.value(&place).await?;
-        for kind in ["mousePressed", "mouseReleased"] {
+        for kind in ["mouseMoved", "mousePressed", "mouseReleased"] {
             let event = json!({
                 "type": kind, "x": place[0], "y": place[1], "button": "left", "clickCount": 1, "modifiers": 2,
             });
@@ -284,6 +284,11 @@ impl Tab {
             self.press("Tab").await?;
         }
         bail!("the key Tab never reaches {expression} on\n{}", self.text().await?)
+    }
+
+    /// Makes it the tab that is seen: others are hidden.
+    pub async fn show(&self) -> Result<()> {
+        self.call("Page.bringToFront", json!({})).await.map(drop)
     }
 
     /// Shows the page in `light` or `dark`.
