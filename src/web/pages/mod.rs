@@ -117,11 +117,11 @@ fn act(action: super::action::Action, fields: &[(&str, &str)]) -> Markup {
     html! { button type="button" data-act=(action.word()) data-fields=(fields) { (action.label()) } }
 }
 
+/// A column of a table, and the place that a name in it leads to.
+type Column = (&'static str, fn(&str) -> Place);
+
 /// Links for the columns of tables that name objects.
-fn links<'a>(
-    route: &'a Route,
-    columns: &'a [(&'static str, fn(&str) -> Place)],
-) -> impl Fn(&str, &str) -> Option<String> + 'a {
+fn links<'a>(route: &'a Route, columns: &'a [Column]) -> impl Fn(&str, &str) -> Option<String> + 'a {
     move |heading, text| {
         let (_, place) = columns.iter().find(|(column, _)| *column == heading)?;
         Some(route.to(place(text)))
