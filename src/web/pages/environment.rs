@@ -1,6 +1,6 @@
 //! One environment: what runs, its rules, its history, its drift.
 
-use super::{Request, act, links, missing, release_of, title, word};
+use super::{Request, act, links, missing, promotion_of, release_of, title, word};
 use crate::api::{ApplicationStatus, Environment, EnvironmentName, RecordEntry, ready};
 use crate::view::choice::revisions;
 use crate::view::history::{Row, history};
@@ -20,7 +20,7 @@ pub(super) fn page(request: &Request<'_>, name: &EnvironmentName) -> Markup {
     let history = history(project, &recorded, Some(name), None);
     let status = environment.status.clone().unwrap_or_default();
     let state = ready(&status.conditions).map_or("Unknown", |it| it.reason.as_str());
-    let link = links(request.route, &[("RELEASE", release_of)]);
+    let link = links(request.route, &[("RELEASE", release_of), ("PROMOTION", promotion_of)]);
     html! {
         (title(&html! { (name) ": " (word(state)) }))
         @if let Some(message) = &status.message { p { (printable(message)) } }

@@ -132,6 +132,10 @@ fn release_of(name: &str) -> Place {
     Place::Release(name.into())
 }
 
+fn promotion_of(name: &str) -> Place {
+    Place::Promotion(name.to_owned())
+}
+
 fn environment_of(name: &str) -> Place {
     Place::Environment(name.into())
 }
