@@ -41,9 +41,10 @@ impl Wake {
             Change::Provider(name) => self.on_provider(&name),
             Change::Channel(name, is_news) => {
                 if is_news {
-                    self.on_channel(&name);
+                    self.on_channels(|channel| channel == name);
                 }
             }
+            Change::Channels => self.on_channels(|_| true),
             Change::Promotion { project, name, release, environment, application, .. } => {
                 // Also when it is gone or undecodable: the latter is reported in its status.
                 self.promotion(&project, &name, environment.as_ref());
@@ -129,9 +130,10 @@ impl Wake {
     }
 
     /// The environments that name a channel report whether they can use it.
-    fn on_channel(&self, name: &str) {
+    /// The environments that notify one of the channels.
+    fn on_channels(&self, is_one: impl Fn(&str) -> bool) {
         for environment in self.stores.environments.all() {
-            if environment.spec.notify.iter().any(|notify| notify.channel == name) {
+            if environment.spec.notify.iter().any(|notify| is_one(&notify.channel)) {
                 self.environment(&environment.project(), &environment.environment_name());
             }
         }

@@ -71,7 +71,7 @@ fn with(
         environments: fresh(handles, "Environment", stores.environments.list(name), name)?,
         policies: stores.policies.list(name),
         providers: stores.providers.list(""),
-        channels: stores.channels.list(""),
+        channels: stores.channels.is_ready().then(|| stores.channels.list("")),
         releases: fresh(handles, "Release", releases, name)?,
         promotions: fresh(handles, "Promotion", promotions, name)?,
         approvals: stores.approvals.list(name),

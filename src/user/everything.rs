@@ -76,7 +76,7 @@ impl Lists {
             policies,
             providers,
             // No view judges them.
-            channels: Vec::new(),
+            channels: Some(Vec::new()),
             releases: self.releases.iter().map(|release| cached(Release::clone(release))).collect(),
             promotions: self.promotions.clone(),
             approvals: self.approvals.clone(),

@@ -20,6 +20,8 @@ pub enum Change {
     Provider(String),
     /// A channel, by name, and whether more than its status changed.
     Channel(String, bool),
+    /// The channels were listed, so it is known which ones do not exist.
+    Channels,
     /// A promotion: project, name, and, if it could be decoded, what it is about.
     Promotion {
         /// Its project.

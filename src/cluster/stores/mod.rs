@@ -116,7 +116,7 @@ impl Stores {
         &self.requirements
     }
 
-    /// Whether every first list is complete.
+    /// Whether every first list is complete that promotions need. Channels only receive notifications.
     pub fn are_ready(&self) -> bool {
         self.own_are_ready()
             && self.deployments.is_ready()
@@ -132,7 +132,6 @@ impl Stores {
             && self.environments.is_ready()
             && self.policies.is_ready()
             && self.providers.is_ready()
-            && self.channels.is_ready()
             && self.promotions.is_ready()
             && self.approvals.is_ready()
             && self.recalls.is_ready()

@@ -15,7 +15,12 @@ use futures::future::BoxFuture;
 use kube::Resource;
 use kube::core::ObjectMeta;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::timeout;
+
+/// How long the start waits for the first list of channels.
+const LIST_OF_CHANNELS: Duration = Duration::from_secs(5);
 
 /// The running watches; dropping it ends them.
 pub struct Watches {
@@ -30,7 +35,8 @@ impl Watches {
 }
 
 impl Stores {
-    /// Starts every watch; returns when all first lists are complete.
+    /// Starts every watch; returns when all first lists are complete that promotions need. The list of channels is waited for
+    /// as long as a list may take: without the right to list them, or without their kind, everything else goes on.
     pub async fn start(
         &self,
         clients: &Clients,
@@ -62,6 +68,16 @@ impl Stores {
         self.watch_workloads(&mut starter, &relisters);
         while !self.are_ready() {
             listed.notified().await;
+        }
+        let channels_are_listed = async {
+            while !self.channels.is_ready() {
+                listed.notified().await;
+            }
+        };
+        if timeout(LIST_OF_CHANNELS, channels_are_listed).await.is_err() {
+            tracing::warn!(
+                "Channels cannot be listed; no notification is sent until the controller may list and watch them"
+            );
         }
         Watches { ends: starter.ends }
     }
@@ -113,10 +129,9 @@ impl Stores {
     /// Watches where notifications go.
     fn watch_channels(&self, starter: &mut Starter<'_, impl Changed>) {
         let notify = starter.changed.clone();
-        starter.in_cluster("Channel", &self.channels, move |delta| {
-            if let Some((_, name)) = key(&delta) {
-                notify(Change::Channel(name, is_news(&delta)));
-            }
+        starter.in_cluster("Channel", &self.channels, move |delta| match key(&delta) {
+            Some((_, name)) => notify(Change::Channel(name, is_news(&delta))),
+            None => notify(Change::Channels),
         });
     }
 

@@ -58,6 +58,7 @@ impl Inbox {
             Change::Freeze(_) => vec![Changed::Freezes],
             Change::Policy(..)
             | Change::Provider(_)
+            | Change::Channels
             | Change::Approval { .. }
             | Change::Review(..)
             | Change::Admission

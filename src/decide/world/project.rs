@@ -22,8 +22,8 @@ pub struct Project {
     pub policies: BTreeMap<String, RollbackPolicySpec>,
     /// The check providers of the installation, by name.
     pub providers: BTreeMap<String, Arc<CheckProviderSpec>>,
-    /// The channels of the installation, by name.
-    pub channels: BTreeMap<String, Arc<ChannelSpec>>,
+    /// The channels of the installation, by name. None while they cannot be listed.
+    pub channels: Option<BTreeMap<String, Arc<ChannelSpec>>>,
     /// Its releases, by name.
     pub releases: BTreeMap<ReleaseName, Arc<CachedRelease>>,
     /// Its promotions, by name, without dry runs.
@@ -68,7 +68,7 @@ pub struct Objects {
     /// Check providers of the installation.
     pub providers: Vec<Arc<CheckProvider>>,
     /// Channels of the installation.
-    pub channels: Vec<Arc<Channel>>,
+    pub channels: Option<Vec<Arc<Channel>>>,
     /// Releases.
     pub releases: Vec<Arc<CachedRelease>>,
     /// Promotions.
@@ -118,7 +118,7 @@ impl Project {
             environments: objects.environments.into_iter().map(|it| (it.environment_name(), it)).collect(),
             policies: objects.policies.into_iter().map(policy).collect(),
             providers: objects.providers.into_iter().map(provider).collect(),
-            channels: objects.channels.into_iter().map(channel).collect(),
+            channels: objects.channels.map(|all| all.into_iter().map(channel).collect()),
             approvals: approvals.map(|approval| (approval.name().to_owned(), approval)).collect(),
             releases,
             promotions: promotions.into_iter().map(by_name).collect(),

@@ -24,6 +24,7 @@ support::stories![
     a_controller_that_is_killed_at_a_write_loses_no_notification,
     a_restart_repeats_nothing_and_a_settled_channel_is_not_written,
     an_environment_reports_a_channel_that_it_cannot_use_and_goes_on,
+    a_controller_that_may_not_list_channels_promotes_and_says_so,
 ];
 
 /// Stories with a kill that are told side by side.
@@ -349,4 +350,33 @@ async fn an_environment_reports_a_channel_that_it_cannot_use_and_goes_on() -> Re
     let third = told.release("3.0.0", "v3").await?;
     project.ended(&format!("prod-{third}"), "Verified").await?;
     arrived(&receiver, "what follows", &once(&["prod-shop-3.0.0 Started", "prod-shop-3.0.0 Verified"])).await
+}
+
+/// The image of the controller is newer than its ClusterRole.
+async fn a_controller_that_may_not_list_channels_promotes_and_says_so() -> Result<()> {
+    let mut told = Told::begin(&[json!({ "name": "prod" })]).await?;
+    let receiver = Receiver::start().await?;
+    told.webhook("hook", &receiver.url()).await?;
+    told.notifies(&["hook"]).await?;
+    let relay = Relay::start(&told.project.cluster.admin().config.clone()).await?;
+    relay.forbids(Some("channels"));
+    told.flags.server = Some(relay.url().to_owned());
+    let project = &told.project;
+    project.start_as(&told.flags).await?;
+    let first = told.release("1.0.0", "v1").await?;
+    project.ended(&format!("prod-{first}"), "Verified").await?;
+    let second = told.release("2.0.0", "v2-crash-loop").await?;
+    project.ended(&format!("prod-{second}-rollback"), "Verified").await?;
+    let found = project.condition("environments", "prod", "NotifyIneffective", "True", "NotFound").await?;
+    let message = found["status"]["message"].as_str().unwrap_or_default();
+    ensure!(message.contains("the controller cannot list Channels"), "{message}");
+    ensure!(
+        project.operator(|operator| operator.log())?.contains("Channels cannot be listed"),
+        "the log says so"
+    );
+    relay.forbids(None);
+    let is_gone = |it: &Value| condition(it, "NotifyIneffective").is_none();
+    project.until("environments", "prod", "the right was granted", is_gone).await?;
+    let wanted = once(&["prod-shop-2.0.0-rollback RolledBack", "prod-shop-1.0.0 Verified"]);
+    arrived(&receiver, "what happened until then", &wanted).await
 }

@@ -10,13 +10,13 @@ use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::State;
 use axum::serve::ListenerExt;
-use http::header::{ACCEPT_ENCODING, CONNECTION, HOST, TRANSFER_ENCODING};
+use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
 use http::uri::{Authority, Scheme};
 use http::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use kube::client::ConfigExt;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpListener;
@@ -71,6 +71,8 @@ struct Shared {
     due: watch::Sender<bool>,
     /// What every pod has written, where no kubelet tells it, and what was asked for.
     log: Mutex<(Option<String>, Vec<String>)>,
+    /// The resource that the controller may not read.
+    forbidden: Mutex<Option<String>>,
     /// By how many seconds the clock of the server seems to be ahead.
     ahead: i64,
 }
@@ -99,6 +101,7 @@ impl Relay {
             writes: Mutex::default(),
             due: watch::Sender::new(false),
             log: Mutex::default(),
+            forbidden: Mutex::default(),
             ahead,
         });
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -118,6 +121,11 @@ impl Relay {
     pub fn arm(&self, kill: Option<Kill>) {
         self.shared.writes.lock().unwrap_or_else(PoisonError::into_inner).clear();
         *self.shared.kill.lock().unwrap_or_else(PoisonError::into_inner) = kill;
+    }
+
+    /// Refuses every request for the resource, as the API server does without the right; grants it again with None.
+    pub fn forbids(&self, resource: Option<&str>) {
+        *self.shared.forbidden.lock().unwrap_or_else(PoisonError::into_inner) = resource.map(str::to_owned);
     }
 
     /// Answers every request for a log with this text: a played node has none.
@@ -168,6 +176,9 @@ impl Shared {
     async fn pass(&self, request: Request<Body>) -> Result<Response<Body>> {
         if request.method() == Method::GET {
             self.unless_due().await;
+            if self.is_forbidden(request.uri()) {
+                return forbidden();
+            }
             if let Some(log) = self.log_of(request.uri()) {
                 return Ok(Response::new(Body::from(log)));
             }
@@ -188,6 +199,11 @@ impl Shared {
             return self.die().await;
         }
         Ok(answer)
+    }
+
+    fn is_forbidden(&self, uri: &Uri) -> bool {
+        let resource = self.forbidden.lock().unwrap_or_else(PoisonError::into_inner);
+        resource.as_deref().is_some_and(|resource| uri.path().split('/').any(|part| part == resource))
     }
 
     fn log_of(&self, uri: &Uri) -> Option<String> {
@@ -244,6 +260,15 @@ impl Shared {
         };
         Ok(Response::from_parts(head, body))
     }
+}
+
+/// What the API server answers without a right.
+fn forbidden() -> Result<Response<Body>> {
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Forbidden", "code": 403, "message": "forbidden",
+    });
+    let answer = Response::builder().status(StatusCode::FORBIDDEN).header(CONTENT_TYPE, "application/json");
+    Ok(answer.body(Body::from(status.to_string()))?)
 }
 
 /// Whether the request leaves something behind that a person or a later controller could miss: no dry run, no Event, no
