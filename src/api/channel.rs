@@ -168,7 +168,8 @@ pub struct ChannelStatus {
     /// Since when notifications are not accepted, and why. Absent while they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing: Option<ChannelFailing>,
-    /// Number of notifications that were dropped: there were too many while the channel failed, or the server refused one permanently.
+    /// Number of notifications that were dropped: there were too many while the channel failed, the server refused one permanently, no
+    /// environment sends it any more, or its object was deleted before a restart of the controller.
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub dropped: i64,
@@ -186,6 +187,10 @@ pub struct ChannelFailing {
     /// The last error.
     #[schemars(length(max = 4096))]
     pub message: String,
+    /// Number of notifications that wait. It is up to half a minute old.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub waiting: i64,
 }
 
 impl Default for ChannelStatus {

@@ -53,6 +53,7 @@ fn main() -> ExitCode {
         page::reading::stories(),
         page::guarded::stories(),
         page::in_cluster::stories(),
+        cases::dropped_notifications::stories(),
         cases::notifications::stories(),
         cases::takeover::stories(),
         cases::checks::stories(),

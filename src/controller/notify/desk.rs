@@ -98,16 +98,19 @@ impl Desk {
         self.senders.retain(|name, (_, sender)| names.contains(name) && !sender.is_finished());
         for name in names {
             let (handles, outboxes) = (&self.handles, &self.outboxes);
-            let (woken, _) = self.senders.entry(name.clone()).or_insert_with(|| {
+            self.senders.entry(name.clone()).or_insert_with(|| {
                 let woken = Arc::new(Notify::new());
                 let sending = sender::run(handles.clone(), outboxes.clone(), name, Arc::clone(&woken));
                 (woken, AbortOnDropHandle::new(tokio::spawn(sending)))
             });
-            woken.notify_one();
         }
         if is_new {
             self.offer_everything();
-            self.outboxes.lock().caught_up();
+        }
+        let dropped = self.outboxes.lock().caught_up();
+        self.handles.metrics.notified("dropped", dropped);
+        for (woken, _) in self.senders.values() {
+            woken.notify_one();
         }
     }
 

@@ -58,7 +58,7 @@ impl Sender {
                 None
             }
             next => {
-                let rests = self.outboxes.lock().rests_for(&self.name, self.handles.clock.now());
+                let rests = self.outboxes.lock().rests_for(&channel, self.handles.clock.now());
                 let rests = rests.and_then(|rest| Duration::try_from(rest).ok());
                 let again = (!is_written).then_some(AGAIN);
                 let wait = next.map(|_| wait.max(FIRST));

@@ -21,6 +21,8 @@ pub struct Dispatch {
     new: BTreeSet<String>,
     /// The notices that were offered, as hashes of the object and of the notice: there are tens of thousands.
     seen: BTreeSet<(u64, u64)>,
+    /// The number of notices that were dropped because channels or environments changed, until it is reported.
+    dropped: u64,
 }
 
 /// What came of an offer: the channels that have to send it, and how many notices were dropped for it.
@@ -37,7 +39,7 @@ impl Dispatch {
     pub fn observe(&mut self, channels: &[Arc<Channel>], audience: Audience, now: Timestamp) -> bool {
         for (name, outbox) in &mut self.outboxes {
             if !audience.is_same(&self.audience, name) {
-                outbox.audience_changed();
+                self.dropped += outbox.audience_changed(|notice| audience.wants(name, notice), now);
             }
         }
         self.audience = audience;
@@ -57,9 +59,12 @@ impl Dispatch {
         !self.new.is_empty()
     }
 
-    /// Every notice was offered.
-    pub fn caught_up(&mut self) {
-        self.new.clear();
+    /// Every notice was offered to the channels that are new. Returns how many notices were dropped because channels or environments changed.
+    pub fn caught_up(&mut self) -> u64 {
+        for name in std::mem::take(&mut self.new) {
+            self.dropped += self.outboxes.get_mut(&name).map_or(0, Outbox::caught_up);
+        }
+        std::mem::take(&mut self.dropped)
     }
 
     /// The names of the channels.
@@ -113,8 +118,12 @@ impl Dispatch {
         self.outboxes.get_mut(channel).is_some_and(|outbox| outbox.failed(id, failure, now))
     }
 
-    /// The status of a channel that has to be written now.
+    /// The status of a channel that has to be written now. None for a channel that was not offered every notice yet: it would say that nothing
+    /// waits.
     pub fn report(&self, channel: &Channel, now: Timestamp) -> Option<ChannelStatus> {
+        if self.new.contains(channel.name()) {
+            return None;
+        }
         let outbox = self.outboxes.get(channel.name()).filter(|outbox| outbox.is_of(channel))?;
         outbox.report(channel, now)
     }
@@ -127,8 +136,8 @@ impl Dispatch {
     }
 
     /// How long a channel has nothing to write, if nothing happens.
-    pub fn rests_for(&self, channel: &str, now: Timestamp) -> Option<SignedDuration> {
-        self.outboxes.get(channel)?.rests_for(now)
+    pub fn rests_for(&self, channel: &Channel, now: Timestamp) -> Option<SignedDuration> {
+        self.outboxes.get(channel.name())?.rests_for(channel, now)
     }
 }
 

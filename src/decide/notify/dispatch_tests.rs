@@ -137,10 +137,10 @@ fn a_notice_that_is_not_accepted_stays_unless_it_alone_is_refused() {
         assert!(!dispatch.failed("all", "c.Failed", &failure(false), now), "a dead server is waited for");
     }
     let report = dispatch.report(&channels[0], at("12:01:00")).unwrap();
-    assert_eq!((report.dropped, report.failing.as_ref().map(|it| it.since.0)), (1, Some(at("12:00:07"))));
+    assert_eq!((report.dropped, report.failing.as_ref().map(|it| it.since.0)), (1, Some(at("12:00:10"))));
     let ready = &report.conditions[0];
     assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("False", "Unreachable"));
-    assert_eq!(ready.message, "answers 500; 1 notifications wait");
+    assert_eq!(ready.message, "answers 500; 1 notification waits");
 }
 
 #[test]
@@ -206,15 +206,19 @@ fn a_status_is_written_when_first_observed_and_a_while_after_the_last_notice() {
     let stored = |status: &crate::api::ChannelStatus| channel("all", serde_json::to_value(status).unwrap());
     let known = stored(&first);
     assert_eq!(dispatch.report(&known, at("15:00:00")), None, "a settled channel is silent");
-    assert_eq!(dispatch.rests_for("all", at("15:00:00")), None);
+    assert_eq!(dispatch.rests_for(&known, at("15:00:00")), None);
     dispatch.offer(&notice("a.Failed", NotifyEvent::Failed, at("15:00:00")));
     dispatch.sent("all", "a.Failed", at("15:00:01"));
+    let told = dispatch.report(&known, at("15:00:01")).unwrap();
+    assert_eq!(told.conditions[0].message, "the channel accepts notifications", "it says so at once");
+    dispatch.recorded("all", &told, at("15:00:01"));
+    let known = stored(&told);
     assert_eq!(
-        dispatch.report(&known, at("15:00:01")),
+        dispatch.report(&known, at("15:00:02")),
         None,
         "an earlier transition may still become visible"
     );
-    assert_eq!(dispatch.rests_for("all", at("15:00:01")), Some(MARGIN));
+    assert_eq!(dispatch.rests_for(&known, at("15:00:01")), Some(MARGIN));
     let second = dispatch.report(&known, at("15:01:01")).unwrap();
     assert_eq!(second.through.as_ref().map(|time| time.0), Some(at("15:00:01")));
     dispatch.recorded("all", &second, at("15:01:01"));

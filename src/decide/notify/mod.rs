@@ -29,6 +29,8 @@ pub use transitions::{of_cluster_freeze, of_freeze, of_promotion, of_recall, of_
 #[cfg(test)]
 mod dispatch_tests;
 #[cfg(test)]
+mod given_up_tests;
+#[cfg(test)]
 mod restart_tests;
 #[cfg(test)]
 mod transitions_tests;

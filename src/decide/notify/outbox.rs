@@ -1,7 +1,7 @@
 //! What waits for one channel, and how far it has come.
 
 use super::notice::Notice;
-use crate::api::{Channel, ChannelFailing, ChannelStatus, Meta, Reason};
+use crate::api::{Channel, ChannelFailing, ChannelStatus, Meta, Reason, ready};
 use crate::decide::checks::printable;
 use crate::decide::conditions::{self, State, seconds};
 use jiff::{SignedDuration, Timestamp};
@@ -51,7 +51,10 @@ pub struct Outbox {
     /// Whether an environment began to use the channel since the cursor was recorded: what it did before is not sent after a restart.
     has_new_audience: bool,
     failing: Option<(Timestamp, String)>,
-    has_delivered: bool,
+    /// Whether the server accepted a notice, and nothing failed since.
+    is_reachable: bool,
+    /// The number that waited when the status was written that the process started from, until every notice was offered again.
+    left: usize,
     dropped: i64,
 }
 
@@ -65,9 +68,12 @@ impl Outbox {
             Some(through) => through,
             None => channel.created(),
         };
+        let left = status.failing.as_ref().map_or(0, |failing| failing.waiting);
         Self {
             uid: channel.uid().to_owned(),
             begins,
+            left: usize::try_from(left).unwrap_or_default(),
+            is_reachable: ready(&status.conditions).is_some_and(|it| it.reason == Reason::Reachable.as_str()),
             waiting: BTreeMap::new(),
             deliveries: 0,
             refused: BTreeMap::new(),
@@ -76,7 +82,6 @@ impl Outbox {
             uncovered: None,
             has_new_audience: false,
             failing: status.failing.map(|failing| (failing.since.0, failing.message)),
-            has_delivered: false,
             dropped: status.dropped,
         }
     }
@@ -91,9 +96,42 @@ impl Outbox {
         self.begins
     }
 
-    /// Other environments than before use the channel, or send other events.
-    pub fn audience_changed(&mut self) {
+    /// Other environments than before use the channel, or send other events. Drops the notices that none of them sends, as a restart would,
+    /// and returns their number.
+    pub fn audience_changed(&mut self, is_sent: impl Fn(&Notice) -> bool, now: Timestamp) -> u64 {
         self.has_new_audience = true;
+        let unwanted: Vec<Rank> = self
+            .waiting
+            .iter()
+            .filter(|(_, notice)| !is_sent(notice))
+            .map(|(rank, _)| rank.clone())
+            .collect();
+        let mut dropped = 0;
+        for rank in unwanted {
+            if let Some(notice) = self.waiting.remove(&rank) {
+                self.give_up(&notice);
+                self.handled(notice.at, now);
+                dropped += 1;
+            }
+        }
+        self.rests();
+        dropped
+    }
+
+    /// Every notice was offered that is not older than the cursor. Returns how many waited before the process started and no longer do: no
+    /// environment sends them, or their objects are gone.
+    pub fn caught_up(&mut self) -> u64 {
+        let lost = std::mem::take(&mut self.left).saturating_sub(self.waiting.len());
+        self.dropped = self.dropped.saturating_add(i64::try_from(lost).unwrap_or(i64::MAX));
+        self.rests();
+        u64::try_from(lost).unwrap_or(u64::MAX)
+    }
+
+    /// A channel for which nothing waits is not tried, so it does not fail.
+    fn rests(&mut self) {
+        if self.waiting.is_empty() {
+            self.failing = None;
+        }
     }
 
     /// Adds a notice. Returns how many were dropped, because there are too many: the oldest, and rollbacks last.
@@ -120,7 +158,7 @@ impl Outbox {
     pub fn sent(&mut self, id: &str, now: Timestamp) {
         let Some((_, notice)) = self.take(id) else { return };
         self.deliveries += 1;
-        (self.failing, self.has_delivered) = (None, true);
+        (self.failing, self.is_reachable) = (None, true);
         self.refused.remove(id);
         self.handled(notice.at, now);
     }
@@ -128,7 +166,7 @@ impl Outbox {
     /// A notice was not accepted. Returns whether it was dropped: the server refused it often, and accepted others in between.
     pub fn failed(&mut self, id: &str, failure: &Failure, now: Timestamp) -> bool {
         let since = self.failing.as_ref().map_or(seconds(now), |(since, _)| *since);
-        self.failing = Some((since, printable(&failure.message, ERROR)));
+        (self.failing, self.is_reachable) = (Some((since, printable(&failure.message, ERROR))), false);
         if !failure.is_refusal {
             return false;
         }
@@ -137,6 +175,9 @@ impl Outbox {
         if refusals >= REFUSALS && self.deliveries > first {
             self.give_up(&notice);
             self.handled(at, now);
+            // It accepted others.
+            self.is_reachable = self.waiting.is_empty();
+            self.rests();
             return true;
         }
         self.waiting.insert((refusals >= REFUSALS, is_other, refusals, at, id), notice);
@@ -178,45 +219,58 @@ impl Outbox {
         let is_urgent = stored.is_none_or(|stored| {
             stored.observed_generation != generation
                 || stored.failing.is_some() != self.failing.is_some()
+                || ready(&stored.conditions).is_some_and(|it| it.reason != self.state().1.as_str())
                 || self.recorded.is_some_and(|recorded| through < recorded)
                 || (self.has_new_audience && self.recorded.is_none_or(|recorded| through > recorded))
         });
         let is_apart = self.written.is_none_or(|written| now.duration_since(written).abs() >= APART);
         let covers = self.uncovered.is_some_and(|(first, _)| first < through);
-        let message = |failing: &Option<ChannelFailing>| failing.as_ref().map(|it| it.message.clone());
-        let is_news = stored.is_some_and(|stored| {
-            stored.dropped != self.dropped
-                || message(&stored.failing) != self.failing.as_ref().map(|(_, message)| message.clone())
-        });
-        if !is_urgent && !(is_apart && (covers || is_news)) {
+        if !is_urgent && !(is_apart && (covers || self.has_news(channel))) {
             return None;
         }
         let status = self.status(channel, through, now);
         (channel.status.as_ref() != Some(&status)).then_some(status)
     }
 
-    fn status(&self, channel: &Channel, through: Timestamp, now: Timestamp) -> ChannelStatus {
-        let (state, reason, message) = match &self.failing {
+    /// Whether the stored status shows another error, or other numbers.
+    fn has_news(&self, channel: &Channel) -> bool {
+        let stored = channel.status.as_ref().filter(|status| status.observed_generation >= 0);
+        stored.is_some_and(|stored| stored.dropped != self.dropped || stored.failing != self.failing())
+    }
+
+    fn failing(&self) -> Option<ChannelFailing> {
+        let (since, message) = self.failing.as_ref()?;
+        let waiting = i64::try_from(self.waiting.len()).unwrap_or(i64::MAX);
+        Some(ChannelFailing { since: Time(seconds(*since)), message: message.clone(), waiting })
+    }
+
+    fn state(&self) -> (State, Reason, String) {
+        match &self.failing {
             Some((_, error)) => {
-                let waiting = self.waiting.len();
-                (State::Reconciling, Reason::Unreachable, format!("{error}; {waiting} notifications wait"))
+                let wait = match self.waiting.len() {
+                    1 => "1 notification waits".to_owned(),
+                    waiting => format!("{waiting} notifications wait"),
+                };
+                (State::Reconciling, Reason::Unreachable, format!("{error}; {wait}"))
             }
-            None if self.has_delivered
-                || self.recorded.is_some_and(|through| through > channel.created()) =>
-            {
+            None if self.is_reachable => {
                 (State::Ready, Reason::Reachable, "the channel accepts notifications".to_owned())
             }
+            None if self.dropped > 0 => {
+                (State::Ready, Reason::Valid, "no notification waits; the last ones were dropped".to_owned())
+            }
             None => (State::Ready, Reason::Valid, "no notification was sent yet".to_owned()),
-        };
+        }
+    }
+
+    fn status(&self, channel: &Channel, through: Timestamp, now: Timestamp) -> ChannelStatus {
+        let (state, reason, message) = self.state();
         let stored = channel.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         let generation = channel.generation();
         ChannelStatus {
             observed_generation: generation,
             through: Some(Time(through)),
-            failing: self.failing.as_ref().map(|(since, message)| ChannelFailing {
-                since: Time(seconds(*since)),
-                message: message.clone(),
-            }),
+            failing: self.failing(),
             dropped: self.dropped,
             conditions: conditions::of_state(&state, &reason, &message, generation, stored, now),
         }
@@ -227,16 +281,19 @@ impl Outbox {
         (self.written, self.has_new_audience) = (Some(now), false);
         let Some(through) = status.through.as_ref().map(|time| time.0) else { return };
         self.recorded = Some(through);
-        let newest = self.uncovered.map(|(_, newest)| newest);
-        self.uncovered = newest.filter(|newest| *newest >= through).map(|newest| (through, newest));
+        let uncovered = self.uncovered.filter(|(_, newest)| *newest >= through);
+        self.uncovered = uncovered.map(|(first, newest)| (first.max(through), newest));
     }
 
     /// How long nothing has to be written, if nothing happens. None if that is so for any time.
-    pub fn rests_for(&self, now: Timestamp) -> Option<SignedDuration> {
-        let (first, _) = self.uncovered?;
-        let until = first.checked_add(MARGIN).ok()?.checked_add(SignedDuration::from_secs(1)).ok()?;
+    pub fn rests_for(&self, channel: &Channel, now: Timestamp) -> Option<SignedDuration> {
+        let second = SignedDuration::from_secs(1);
+        let cursor =
+            self.uncovered.and_then(|(first, _)| first.checked_add(MARGIN).ok()?.checked_add(second).ok());
+        let news = self.has_news(channel).then_some(now);
+        let until = [cursor, news].into_iter().flatten().min()?;
         let apart = self.written.and_then(|written| written.checked_add(APART).ok());
         let until = apart.map_or(until, |apart| apart.max(until));
-        Some(until.duration_since(now).clamp(SignedDuration::from_secs(1), MARGIN))
+        Some(until.duration_since(now).clamp(second, MARGIN))
     }
 }

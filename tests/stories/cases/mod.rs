@@ -22,6 +22,7 @@ pub mod declared_types;
 pub mod deletion;
 pub mod documented_checks;
 pub mod drift;
+pub mod dropped_notifications;
 pub mod failing_releases;
 pub mod figures;
 pub mod first_promotion;
