@@ -10,10 +10,10 @@ pub struct Notify {
     /// Name of a Channel that serves the project.
     #[schemars(length(min = 1, max = 253), regex(pattern = schema::SUBDOMAIN))]
     pub channel: String,
-    /// Events that are sent: `Started`, `Verified`, `Failed`, `Inconclusive`, `RollbackStarted`, `RolledBack`, `RollbackFailed`,
-    /// `ApprovalNeeded`, `Held`, `Recalled` and `Frozen`. Default: all.
+    /// Events that are sent: `Started`, `Verified`, `Failed`, `Inconclusive`, `Superseded`, `RollbackStarted`, `RolledBack`,
+    /// `RollbackFailed`, `ApprovalNeeded`, `Held`, `Recalled` and `Frozen`. An empty list means all. Default: all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 11), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(max = 12), extend("x-kubernetes-list-type" = "set"))]
     pub events: Vec<NotifyEvent>,
 }
 
@@ -27,7 +27,7 @@ impl Notify {
 /// A transition that is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum NotifyEvent {
-    /// A promotion started to write.
+    /// A promotion started: it writes next.
     Started,
     /// A release was verified.
     Verified,
@@ -35,7 +35,9 @@ pub enum NotifyEvent {
     Failed,
     /// A promotion ended without enough evidence.
     Inconclusive,
-    /// A rollback started to write.
+    /// A later promotion or rollback started before this one ended.
+    Superseded,
+    /// A rollback started: it writes next.
     RollbackStarted,
     /// A rollback restored the earlier content.
     RolledBack,
@@ -53,11 +55,12 @@ pub enum NotifyEvent {
 
 impl NotifyEvent {
     /// Every event.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Started,
         Self::Verified,
         Self::Failed,
         Self::Inconclusive,
+        Self::Superseded,
         Self::RollbackStarted,
         Self::RolledBack,
         Self::RollbackFailed,
@@ -74,6 +77,7 @@ impl NotifyEvent {
             Self::Verified => "Verified",
             Self::Failed => "Failed",
             Self::Inconclusive => "Inconclusive",
+            Self::Superseded => "Superseded",
             Self::RollbackStarted => "RollbackStarted",
             Self::RolledBack => "RolledBack",
             Self::RollbackFailed => "RollbackFailed",

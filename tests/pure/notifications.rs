@@ -115,6 +115,7 @@ fn every_event_has_a_title_of_its_own() {
             "shop 1.1.0+build 7 is verified in prod (project shop)",
             "shop 1.1.0+build 7 failed in prod (project shop)",
             "shop 1.1.0+build 7 is inconclusive in prod (project shop)",
+            "Promotion of shop 1.1.0+build 7 was superseded in prod (project shop)",
             "Rollback of shop 1.1.0+build 7 to 1.0.0 started in prod (project shop)",
             "shop 1.1.0+build 7 was rolled back to 1.0.0 in prod (project shop)",
             "Rollback of shop 1.1.0+build 7 to 1.0.0 failed in prod (project shop)",

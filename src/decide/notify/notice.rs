@@ -87,6 +87,10 @@ impl Notice {
             NotifyEvent::Verified => format!("{what} is verified{place}"),
             NotifyEvent::Failed => format!("{what} failed{place}"),
             NotifyEvent::Inconclusive => format!("{what} is inconclusive{place}"),
+            NotifyEvent::Superseded if self.restores.is_some() => {
+                format!("Rollback of {what}{back} was superseded{place}")
+            }
+            NotifyEvent::Superseded => format!("Promotion of {what} was superseded{place}"),
             NotifyEvent::RollbackStarted => format!("Rollback of {what}{back} started{place}"),
             NotifyEvent::RolledBack => format!("{what} was rolled back{back}{place}"),
             NotifyEvent::RollbackFailed => format!("Rollback of {what}{back} failed{place}"),

@@ -55,11 +55,11 @@ pub fn of_promotion(promotion: &Promotion, release: Option<&CachedRelease>) -> V
         (PromotionPhase::Failed, false) => Some(NotifyEvent::Failed),
         (PromotionPhase::Failed | PromotionPhase::Inconclusive, true) => Some(NotifyEvent::RollbackFailed),
         (PromotionPhase::Inconclusive, false) => Some(NotifyEvent::Inconclusive),
+        (PromotionPhase::Superseded, _) => Some(NotifyEvent::Superseded),
         (
             PromotionPhase::Pending
             | PromotionPhase::Promoting
             | PromotionPhase::Observing
-            | PromotionPhase::Superseded
             | PromotionPhase::Cancelled
             | PromotionPhase::Compared,
             _,

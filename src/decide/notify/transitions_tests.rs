@@ -60,7 +60,11 @@ fn a_promotion_shows_each_transition_at_the_time_that_its_status_holds() {
             of("Inconclusive", ended.clone()),
             vec![(NotifyEvent::Started, start), (NotifyEvent::Inconclusive, end)],
         ),
-        ("superseded", of("Superseded", ended.clone()), vec![(NotifyEvent::Started, start)]),
+        (
+            "superseded",
+            of("Superseded", ended.clone()),
+            vec![(NotifyEvent::Started, start), (NotifyEvent::Superseded, end)],
+        ),
         ("cancelled", of("Cancelled", json!({ "status": { "finishedAt": stamp("11:10:00") } })), vec![]),
         ("rollback", of("Promoting", rollback(&started)), vec![(NotifyEvent::RollbackStarted, start)]),
         (

@@ -96,6 +96,7 @@ fn kind(notice: &Notice, source: &str) -> (String, String, Value) {
         NotifyEvent::Failed | NotifyEvent::RollbackFailed => incident(),
         NotifyEvent::Started => custom("promotion", "started", &notice.promotion),
         NotifyEvent::Inconclusive => custom("promotion", "inconclusive", &notice.promotion),
+        NotifyEvent::Superseded => custom("promotion", "superseded", &notice.promotion),
         NotifyEvent::RollbackStarted => custom("rollback", "started", &notice.promotion),
         NotifyEvent::ApprovalNeeded => custom("promotion", "approvalneeded", &notice.promotion),
         NotifyEvent::Held => custom("release", "held", &notice.release),
