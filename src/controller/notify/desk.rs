@@ -4,7 +4,7 @@ use super::inbox::{Changed, Inbox};
 use super::outboxes::Outboxes;
 use super::sender;
 use crate::act::{Subject, reject};
-use crate::api::{Channel, Environment, Meta, Promotion};
+use crate::api::{Channel, Environment, Meta, Promotion, Recall};
 use crate::decide::notify::{
     Audience, Notice, of_cluster_freeze, of_freeze, of_promotion, of_recall, of_release,
 };
@@ -76,7 +76,8 @@ impl Desk {
                 }
                 Changed::Recall(project, name) => {
                     let recall = self.handles.stores.recalls.get(&project, &name);
-                    let notice = recall.filter(|recall| !recall.deleting()).map(|recall| of_recall(&recall));
+                    let recall = recall.filter(|recall| !recall.deleting());
+                    let notice = recall.map(|recall| self.of_recall(&recall));
                     self.offer(notice.as_slice());
                 }
                 Changed::Freezes => self.on_freezes(),
@@ -148,7 +149,7 @@ impl Desk {
             self.offer(of_release(&release).as_slice());
         }
         for recall in stores.recalls.all().iter().filter(|recall| !recall.deleting()) {
-            self.offer(&[of_recall(recall)]);
+            self.offer(&[self.of_recall(recall)]);
         }
         self.on_freezes();
     }
@@ -156,6 +157,11 @@ impl Desk {
     fn of_promotion(&self, promotion: &Promotion) -> Vec<Notice> {
         let release = self.handles.stores.releases.get(&promotion.project(), &promotion.spec.release);
         of_promotion(promotion, release.as_deref())
+    }
+
+    fn of_recall(&self, recall: &Recall) -> Notice {
+        let releases = self.handles.stores.releases.list_by(&recall.project(), &recall.spec.application);
+        of_recall(recall, releases.iter().map(Arc::as_ref))
     }
 
     fn on_freezes(&mut self) {

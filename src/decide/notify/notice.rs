@@ -23,13 +23,13 @@ pub struct Notice {
     /// The application.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub application: Option<String>,
-    /// Version of the release. For a rollback, of the release that is rolled back.
+    /// Version of the release. For a rollback, of the release that is rolled back. For a recall, the versions with recalled content.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// For a rollback: version that is restored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restores: Option<String>,
-    /// Name of the Release.
+    /// Name of the Release. For a recall, the names of those with recalled content.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub release: Option<String>,
     /// Name of the Promotion.

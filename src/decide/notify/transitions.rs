@@ -122,19 +122,43 @@ pub fn of_release(release: &CachedRelease) -> Option<Notice> {
     })
 }
 
-/// That content was recalled.
-pub fn of_recall(recall: &Recall) -> Notice {
+/// That content was recalled. `releases` are those of its application: it names the ones that hold the content, and all for whom it matters.
+pub fn of_recall<'a>(recall: &Recall, releases: impl Iterator<Item = &'a CachedRelease>) -> Notice {
     let project = recall.project();
+    let is_recalled = |release: &&CachedRelease| {
+        release.application() == recall.spec.application.as_str()
+            && release.digest().is_some_and(|digest| recall.names(digest))
+    };
+    let mut found: Vec<&CachedRelease> = releases.filter(is_recalled).collect();
+    found.sort_by_key(|release| (release.created, release.name()));
+    let described = |release: &&CachedRelease| release.change_record().map(|change| change.description);
+    let descriptions: Vec<ChangeDescription> = found.iter().filter_map(described).collect();
+    let owners = distinct(descriptions.iter().filter_map(|it| it.owner.clone()));
+    let description = ChangeDescription {
+        owner: Some(owners.join(", ")),
+        stakeholders: distinct(descriptions.iter().flat_map(|it| it.stakeholders.clone())),
+        tickets: distinct(descriptions.iter().flat_map(|it| it.tickets.clone())),
+        ..ChangeDescription::default()
+    };
+    let joined = |part: fn(&CachedRelease) -> &str| {
+        distinct(found.iter().map(|release| part(release).to_owned())).join(", ")
+    };
+    let unknown = match found.is_empty() {
+        true => format!("; no release holds the content {}", recall.spec.digests.join(", ")),
+        false => String::new(),
+    };
     Notice {
+        version: text(&joined(CachedRelease::version), TEXT),
+        release: text(&joined(CachedRelease::name), TEXT),
         id: format!("{}.{}", recall.uid(), NotifyEvent::Recalled.as_str()),
         event: NotifyEvent::Recalled,
         at: recall.created(),
         application: text(&recall.spec.application, TEXT),
         reason: text(recall.name(), TEXT),
-        message: text(&recall.spec.reason, MESSAGE),
+        message: text(&format!("{}{unknown}", recall.spec.reason), MESSAGE),
         by: recall.spec.author.as_ref().and_then(|user| text(&user.username, TEXT)),
         scope: Scope::Project(project.clone(), Vec::new()),
-        ..described_by(ChangeDescription::default(), Some(&project))
+        ..described_by(description, Some(&project))
     }
 }
 
@@ -180,6 +204,17 @@ fn frozen(
         message: text(&format!("until {}: {reason}", to.0), MESSAGE),
         ..described_by(ChangeDescription::default(), None)
     })
+}
+
+/// Texts without repetition, in their order.
+fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {
+    let mut all = Vec::new();
+    for text in texts {
+        if !all.contains(&text) {
+            all.push(text);
+        }
+    }
+    all
 }
 
 /// A notice that says only what the change is about.

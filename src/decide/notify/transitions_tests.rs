@@ -183,11 +183,14 @@ fn holds_recalls_and_freezes_are_notices_of_their_objects() {
     assert!(of_release(&shop()).is_none());
 
     let author = json!({ "spec": { "author": { "username": "bob" } } });
-    let notice = of_recall(&serde_json::from_value::<Recall>(recall("bad", author)).unwrap());
+    let notice =
+        of_recall(&serde_json::from_value::<Recall>(recall("bad", author)).unwrap(), std::iter::empty());
     assert_eq!(
         (notice.event, notice.at, notice.by.as_deref()),
         (NotifyEvent::Recalled, at("10:00:00"), Some("bob"))
     );
+    let message = notice.message.unwrap();
+    assert!(message.ends_with(&format!("; no release holds the content {}", digest())), "{message}");
 
     let freeze = |from: &str, environments: Value| {
         serde_json::from_value(json!({
@@ -207,4 +210,32 @@ fn holds_recalls_and_freezes_are_notices_of_their_objects() {
     let early = of_freeze(&freeze("09:00:00", json!([])), at("11:00:00")).unwrap();
     assert_eq!(early.at, at("10:00:00"), "it was created after it began");
     assert_ne!(early.id, notice.id, "another start is another freeze");
+}
+
+#[test]
+fn a_recall_names_the_releases_with_the_content_and_all_who_need_to_know() {
+    let of = |name: &str, more: Value| {
+        let mut whole = release(name, more);
+        json_patch::merge(&mut whole, &json!({ "spec": { "version": name.trim_start_matches("shop-") } }));
+        CachedRelease::from(serde_json::from_value::<Release>(whole).unwrap())
+    };
+    let change = |owner: &str, stakeholder: &str, digest: &str| {
+        let change =
+            json!({ "owner": owner, "stakeholders": [stakeholder, "support"], "tickets": ["SHOP-1"] });
+        json!({ "spec": { "change": change }, "status": { "observedGeneration": 1, "digest": digest } })
+    };
+    let releases = [
+        of("shop-1.0.0", change("team-old", "bank", &"b".repeat(64))),
+        of("shop-1.1.0", change("team-shop", "sales", &digest())),
+        of("shop-1.1.1", change("team-fix", "sales", &digest())),
+    ];
+    let why = json!({ "spec": { "reason": "it loses orders", "digests": [digest()] } });
+    let recall = serde_json::from_value::<Recall>(recall("lost-orders", why)).unwrap();
+    let notice = of_recall(&recall, releases.iter());
+    assert_eq!(notice.title(), "Content of shop 1.1.0, 1.1.1 was recalled (project shop)");
+    assert_eq!(notice.release.as_deref(), Some("shop-1.1.0, shop-1.1.1"));
+    assert_eq!(notice.owner.as_deref(), Some("team-shop, team-fix"));
+    assert_eq!(notice.stakeholders, ["sales", "support"]);
+    assert_eq!(notice.tickets, ["SHOP-1"]);
+    assert_eq!(notice.message.as_deref(), Some("it loses orders"));
 }

@@ -85,7 +85,7 @@ async fn what_happens_to_a_release_arrives_once_at_each_kind_of_channel() -> Res
         "prod-shop-2.0.0-rollback RollbackStarted",
         "prod-shop-2.0.0-rollback RolledBack",
         "shop-2.0.0 Held",
-        "lost-orders Recalled",
+        "shop-2.0.0 Recalled",
         "sale Frozen",
     ]);
     let at = |path: &str| -> Vec<Received> {
@@ -115,6 +115,17 @@ async fn what_happens_to_a_release_arrives_once_at_each_kind_of_channel() -> Res
     }
     let back = at("/hook").into_iter().map(|it| it.json()).find(|it| it["event"] == "RolledBack");
     same("restores", back.context("no rollback")?["restores"].clone(), json!("1.0.0"))?;
+    let recalled = at("/hook").into_iter().map(|it| it.json()).find(|it| it["event"] == "Recalled");
+    let recalled = recalled.context("no recall")?;
+    for (field, value) in [
+        ("title", json!(format!("Content of shop 2.0.0 was recalled (project {})", project.name))),
+        ("reason", json!("lost-orders")),
+        ("message", json!("it loses orders")),
+        ("owner", json!("team-shop")),
+        ("stakeholders", json!(["sales"])),
+    ] {
+        same(field, &recalled[field], &value)?;
+    }
     for (channel, count) in
         [("/slack/T0/s3cret", at("/slack").len()), ("/teams?sig=s3cret", at("/teams").len())]
     {
