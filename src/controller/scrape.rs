@@ -24,6 +24,7 @@ pub(super) fn observe(stores: &Stores, clock: &Clock) -> Observation {
         promotions: stores.promotions.all(),
         policies: stores.policies.all(),
         providers: stores.providers.all(),
+        channels: stores.channels.all(),
     };
     let state = gauges(&seen, clock.now());
     Observation { gauges: families(&state), lanes: state.lanes.into_keys().collect() }
@@ -56,6 +57,12 @@ fn families(state: &State) -> Vec<Gauges> {
             help: "Check providers that do not answer",
             labels: &[],
             samples: vec![(Vec::new(), f64::from(state.silent_providers))],
+        },
+        Gauges {
+            name: "channels_not_ready",
+            help: "Channels that do not accept notifications",
+            labels: &[],
+            samples: vec![(Vec::new(), f64::from(state.failing_channels))],
         },
     ]);
     families

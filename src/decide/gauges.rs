@@ -4,8 +4,8 @@
 //! at their phase.
 
 use crate::api::{
-    CachedRelease, CheckProvider, Condition, Environment, EnvironmentId, HOLDS, LaneId, Meta, ProjectName,
-    Promotion, PromotionKind, PromotionPhase, Reason, RollbackPolicy, StageStatus, ready,
+    CachedRelease, Channel, CheckProvider, Condition, Environment, EnvironmentId, HOLDS, LaneId, Meta,
+    ProjectName, Promotion, PromotionKind, PromotionPhase, Reason, RollbackPolicy, StageStatus, ready,
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +35,8 @@ pub struct Seen {
     pub policies: Vec<Arc<RollbackPolicy>>,
     /// Check providers.
     pub providers: Vec<Arc<CheckProvider>>,
+    /// Channels.
+    pub channels: Vec<Arc<Channel>>,
 }
 
 /// The state in numbers.
@@ -48,6 +50,8 @@ pub struct Gauges {
     pub unusable_policies: BTreeMap<ProjectName, u32>,
     /// Number of check providers that do not answer.
     pub silent_providers: u32,
+    /// Number of channels that do not accept notifications.
+    pub failing_channels: u32,
 }
 
 /// The state of one application in one environment.
@@ -92,6 +96,8 @@ pub fn gauges(seen: &Seen, now: Timestamp) -> Gauges {
     }
     let providers = seen.providers.iter().filter_map(|provider| provider.status.as_ref());
     gauges.silent_providers = providers.map(|status| u32::from(is_unready(&status.conditions))).sum();
+    let channels = seen.channels.iter().filter_map(|channel| channel.status.as_ref());
+    gauges.failing_channels = channels.map(|status| u32::from(is_unready(&status.conditions))).sum();
     gauges
 }
 

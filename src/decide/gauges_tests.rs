@@ -121,8 +121,16 @@ fn alarms_policies_and_providers_are_counted_when_they_need_attention() {
         "spec": { "prometheus": { "url": "https://metrics.example" }, "projects": ["*"] },
         "status": { "conditions": [condition("Ready", "False")] },
     });
+    let channel = |name: &str, ready: &str| {
+        json!({
+            "apiVersion": "towpath.dev/v1alpha1", "kind": "Channel", "metadata": { "name": name },
+            "spec": { "cdevents": { "url": "http://events" }, "projects": ["*"] },
+            "status": { "conditions": [condition("Ready", ready)] },
+        })
+    };
     let seen = Seen {
         environments: vec![read(prod), read(environment("staging", json!({})))],
+        channels: vec![read(channel("hook", "False")), read(channel("mail", "True"))],
         policies: vec![read(policy("good", "True")), read(policy("bad", "False"))],
         providers: vec![read(provider)],
         ..Seen::default()
@@ -131,6 +139,7 @@ fn alarms_policies_and_providers_are_counted_when_they_need_attention() {
     let raised: Vec<_> = found.alarms.values().cloned().collect();
     assert_eq!(raised, [BTreeSet::from([Reason::ApprovalOverdue]), BTreeSet::new()]);
     assert_eq!((found.unusable_policies, found.silent_providers), ([("shop".into(), 1)].into(), 1));
+    assert_eq!(found.failing_channels, 1);
     assert_eq!(found.lanes[&lane("prod", "shop")].held, [Reason::Recalled].into());
 }
 

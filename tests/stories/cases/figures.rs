@@ -140,6 +140,10 @@ async fn every_query_of_the_dashboard_has_data_and_every_alert_fires() -> Result
     // Nothing listens at the discard port.
     provider(project, "prometheus", "http://127.0.0.1:9").await?;
     scraped.fires("TowpathProviderUnreachable", "").await?;
+    fail_a_channel(project).await?;
+    project.change("releases", "worker-1.0.0", json!({ "spec": { "hold": true } })).await?;
+    scraped.fires("TowpathChannelFailing", "").await?;
+    project.change("releases", "worker-1.0.0", json!({ "spec": { "hold": false } })).await?;
 
     the_documentation_lists_what_is_shown(listen[0]).await?;
     counts_are_those_of_the_leader(scraped).await?;
@@ -160,6 +164,17 @@ async fn every_query_of_the_dashboard_has_data_and_every_alert_fires() -> Result
     let fired = fired.iter().filter_map(|series| series["metric"]["alertname"].as_str());
     let all = alerts.iter().filter_map(|alert| alert["alert"].as_str());
     same("every alert fired", fired.collect::<BTreeSet<_>>(), all.collect())
+}
+
+/// Lets an environment send to a channel where nothing listens: the discard port.
+async fn fail_a_channel(project: &Project) -> Result<()> {
+    let name = format!("{}-hook", project.name);
+    let channel = json!({
+        "apiVersion": "towpath.dev/v1alpha1", "kind": "Channel", "metadata": { "name": name },
+        "spec": { "cdevents": { "url": "http://127.0.0.1:9" }, "projects": [project.name], "allowAddresses": ["127.0.0.0/8"] },
+    });
+    project.post("/apis/towpath.dev/v1alpha1/channels", channel).await?;
+    project.change("environments", "dev", json!({ "spec": { "notify": [{ "channel": name }] } })).await
 }
 
 /// Lets the rules of the cluster refuse what the rollback of a release has to restore.
