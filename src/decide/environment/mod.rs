@@ -77,7 +77,7 @@ pub fn decide(world: &EnvironmentWorld, now: Timestamp) -> Decision<EnvironmentS
     status.drift = drift::report(world);
     let after = After { failing, calm };
     let alarms = alarms(world, applications.values(), &after, &status.drift, stored, now);
-    let message = [vec![message], alarms.urgent].concat().join("; ");
+    let message = joined(&[vec![message], alarms.urgent].concat());
     status.message = Some(conditions::cut(&message, 4096));
     let missing = world.project.missing_consent(environment);
     status.missing_consent = missing.filter(|_| reason == Reason::NotGranted).cloned();
@@ -109,6 +109,20 @@ fn applications(world: &EnvironmentWorld) -> BTreeMap<ApplicationName, Project> 
             || promoted.into_iter().any(|promotion| promotion.spec.environment == world.environment.name())
     });
     applications
+}
+
+/// Sentences in a line. One that ends with commands, each on its line, ends the line.
+fn joined(parts: &[String]) -> String {
+    let mut text = String::new();
+    for part in parts.iter().filter(|part| !part.is_empty()) {
+        text.push_str(match (text.is_empty(), text.contains('\n')) {
+            (true, _) => "",
+            (false, true) => "\n",
+            (false, false) => "; ",
+        });
+        text.push_str(part);
+    }
+    text
 }
 
 #[cfg(test)]

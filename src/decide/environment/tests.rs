@@ -387,3 +387,12 @@ fn nothing_is_decided_about_an_environment_that_is_being_deleted() {
 mod record_tests;
 #[path = "state_tests.rs"]
 mod state_tests;
+
+/// A user pastes the line with the command.
+#[test]
+fn what_follows_a_command_is_on_another_line() {
+    let command = "consent is missing; to consent, run:\nkubectl create rolebinding towpath".to_owned();
+    let joined = |parts: &[&str]| super::joined(&parts.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>());
+    assert_eq!(joined(&[&command, "spec.notify names hook"]), format!("{command}\nspec.notify names hook"));
+    assert_eq!(joined(&["", "a", "b"]), "a; b");
+}
