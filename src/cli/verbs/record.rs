@@ -72,7 +72,7 @@ async fn export(arguments: &Export, out: &mut dyn Write) -> anyhow::Result<()> {
     if let Some(project) = chain.project.as_ref().filter(|project| **project != *reader.project) {
         bail!("the export to continue is of namespace {project}, and not of {}", reader.project);
     }
-    let mut events = events(&objects(&reader).await?);
+    let mut events = events(&objects(&reader, "record export --namespace PROJECT").await?);
     events.retain(|event| arguments.since.is_none_or(|since| event.at >= since));
     for line in chain.continued(&reader.project, events)? {
         writeln!(out, "{line}")?;
@@ -80,8 +80,8 @@ async fn export(arguments: &Export, out: &mut dyn Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the record of a project is made of.
-pub(super) async fn objects(reader: &Reader) -> anyhow::Result<Objects> {
+/// What the record of a project is made of. Fails for a namespace that has none; `verb` is then shown with a project.
+pub(super) async fn objects(reader: &Reader, verb: &str) -> anyhow::Result<Objects> {
     // A promotion that is deleted in between is in the record then.
     let promotions = reader.list::<Promotion>("").await?;
     let ((releases, environments), recalls, reviews, freezes) = tokio::try_join!(
@@ -90,6 +90,12 @@ pub(super) async fn objects(reader: &Reader) -> anyhow::Result<Objects> {
         reader.list::<Review>(""),
         reader.list::<ChangeFreeze>("")
     )?;
+    if environments.is_empty() && releases.is_empty() && promotions.is_empty() {
+        bail!(
+            "namespace {} has no environments: name a project, as in: kubectl towpath {verb}",
+            reader.project
+        );
+    }
     Ok(Objects { releases, environments, promotions, recalls, reviews, freezes })
 }
 

@@ -5,10 +5,12 @@ use crate::cli::connection::Connection;
 use crate::cli::output::{self, Format};
 use crate::user::everything::missing;
 use crate::user::reader::checked;
+use crate::view::record::Objects;
 use crate::view::report::delivery::delivery;
 use crate::view::report::report;
 use anyhow::bail;
 use clap::ValueEnum;
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -58,10 +60,16 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
         Shown::Yaml => Format::Yaml,
     };
     let reader = arguments.connection.open(None).await?;
-    let objects = objects(&reader).await?;
+    let objects = objects(&reader, "report --namespace PROJECT").await?;
     let Some(name) = &arguments.release else {
         if matches!(arguments.output, Shown::Markdown | Shown::Html) {
             bail!("--output markdown and html need a release: delivery figures are a table, JSON or YAML");
+        }
+        for name in &arguments.applications {
+            let known = applications(&objects);
+            if !known.contains(name) {
+                bail!(missing("application", name, &reader.project, known.into_iter()));
+            }
         }
         let view = delivery(&objects, &arguments.applications, arguments.days, reader.now());
         if view.rows.is_empty() && format.is_table() {
@@ -92,4 +100,12 @@ pub async fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<E
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The applications that a project has, or had.
+fn applications(objects: &Objects) -> BTreeSet<String> {
+    let released = objects.releases.iter().map(|release| release.spec.application.to_string());
+    let statuses = objects.environments.iter().flat_map(|environment| &environment.status);
+    let deployed = statuses.flat_map(|status| &status.applications).map(|it| it.name.to_string());
+    released.chain(deployed).collect()
 }

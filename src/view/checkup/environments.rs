@@ -18,10 +18,15 @@ pub fn environments(
         items.extend(of_environment(&of, environment));
         for notify in &environment.spec.notify {
             let name = notify.channel.as_str();
-            items.push(judged(&of, "channel", channels.as_ref().map_err(Clone::clone), |all| {
-                let found = all.iter().find(|it| it.name() == name);
-                channel(&of, name, found.filter(|it| it.spec.serves(&environment.project())))
-            }));
+            items.push(judged(
+                &of,
+                "channel",
+                channels.as_ref().map_err(|it| about(it, "Channel", name)),
+                |all| {
+                    let found = all.iter().find(|it| it.name() == name);
+                    channel(&of, name, found.filter(|it| it.spec.serves(&environment.project())))
+                },
+            ));
         }
         let policies = match policies {
             Ok(policies) => policies,
@@ -47,12 +52,20 @@ pub fn environments(
             Err(unseen) => Err(unseen.clone()),
         };
         for name in asked {
-            items.push(judged(&of, "provider", known.clone(), |known| {
-                provider(&of, name, known.get(name).copied())
-            }));
+            items.push(judged(
+                &of,
+                "provider",
+                known.clone().map_err(|it| about(&it, "CheckProvider", name)),
+                |known| provider(&of, name, known.get(name).copied()),
+            ));
         }
     }
     items
+}
+
+/// Why one object is not shown.
+fn about(unseen: &Unseen, kind: &str, name: &str) -> Unseen {
+    Unseen { message: format!("{kind} {name}: {}", unseen.message), grant: unseen.grant.clone() }
 }
 
 fn of_environment(of: &str, environment: &Environment) -> Vec<Item> {
@@ -162,5 +175,25 @@ fn provider(of: &str, name: &str, found: Option<&CheckProvider>) -> Item {
                 .fixed_by(format!("kubectl describe checkprovider {name}"))
         }
         None => item(of, "provider", ItemState::Unknown, format!("CheckProvider {name} was not asked yet")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::fixture_tests::{environment, project, the_environment};
+    use serde_json::json;
+
+    #[test]
+    fn a_channel_that_the_user_may_not_see_is_named() {
+        let notify = json!([{ "channel": "hook" }, { "channel": "mail" }]);
+        let project = project([environment("prod", json!({ "spec": { "notify": notify } }))]);
+        let unseen = || Unseen { message: "not shown: list channels".to_owned(), grant: None };
+        let prod = the_environment(&project, "prod");
+        let items = environments(&[(*prod).clone()], &Ok(Vec::new()), &Ok(Vec::new()), &Err(unseen()));
+        let said: Vec<&str> =
+            items.iter().filter(|it| it.name == "channel").map(|it| it.message.as_str()).collect();
+        let wanted = ["Channel hook: not shown: list channels", "Channel mail: not shown: list channels"];
+        assert_eq!(said, wanted);
     }
 }

@@ -199,6 +199,9 @@ async fn a_report_says_what_was_waited_for_what_failed_and_what_restored_it() ->
         same("deployments", row["deployments"].as_i64(), Some(2))?;
         same("failed", row["failed"].as_i64(), Some(1))?;
         has(&printed(project, &vera, &["report"]).await?, &["APPLICATION", "shop", "prod", "50%"])?;
+        let output = towpath(project, &vera, &["report", "--app", "shpo"]).await?;
+        ensure!(!output.status.success(), "{output:?}");
+        has(&String::from_utf8_lossy(&output.stderr), &["has no application shpo: did you mean shop?"])?;
         let output = towpath(project, &vera, &["report", "shop-2.0.1"]).await?;
         has(&String::from_utf8_lossy(&output.stderr), &["did you mean shop-2.0.0?"])
     })
