@@ -6,6 +6,7 @@ use super::error::ProbeError;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use http::HeaderValue;
+use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
 /// Largest credential.
@@ -41,8 +42,7 @@ impl Credentials {
             });
         }
         let path = self.0.join(relative);
-        let failed =
-            |why: std::io::Error| ProbeError::File { file: file.to_owned(), why: why.kind().to_string() };
+        let failed = |error: std::io::Error| ProbeError::File { file: file.to_owned(), why: reason(&error) };
         let size = std::fs::metadata(&path).map_err(failed)?.len();
         if size > LARGEST {
             return Err(ProbeError::File {
@@ -77,6 +77,17 @@ impl Credentials {
     }
 }
 
+/// Why a file cannot be read, and what to do.
+fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => "there is no such file; credentials in the values of the chart name the folder and its Secret, and the file is \
+                                a key of the Secret"
+            .to_owned(),
+        ErrorKind::PermissionDenied => "the controller may not read it".to_owned(),
+        other => other.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,5 +108,10 @@ mod tests {
             let error = header(Auth::Bearer(file.into())).unwrap_err().to_string();
             assert!(!error.contains("s3cret") && error.contains(file), "{error}");
         }
+        let error = header(Auth::Bearer("missing".into())).unwrap_err().to_string();
+        assert!(
+            error.starts_with("the credentials file missing cannot be used: there is no such file;"),
+            "{error}"
+        );
     }
 }

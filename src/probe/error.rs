@@ -23,7 +23,7 @@ pub enum ProbeError {
     #[error("{0} cannot be resolved")]
     Resolve(String),
     /// Every address of the name is refused.
-    #[error("{host} is {address}, an address that is not asked unless spec.allowAddresses lists it")]
+    #[error("{} that is not asked unless spec.allowAddresses lists it", address_of(.host, .address))]
     Address {
         /// The name.
         host: String,
@@ -130,6 +130,14 @@ pub enum ProbeError {
     },
 }
 
+/// A name and its address, unless the name is the address.
+fn address_of(host: &str, address: &str) -> String {
+    match host == address {
+        true => format!("{address} is an address"),
+        false => format!("{host} is {address}, an address"),
+    }
+}
+
 impl ProbeError {
     /// Whether the server refuses the question itself: asking again does not help.
     pub fn is_refusal(&self) -> bool {
@@ -146,5 +154,19 @@ impl ProbeError {
     pub fn retry_after(&self) -> Option<Duration> {
         let Self::Status { retry_after, .. } = self else { return None };
         *retry_after
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_named_once() {
+        let shown =
+            |host: &str| ProbeError::Address { host: host.into(), address: "127.0.0.1".into() }.to_string();
+        let rule = "that is not asked unless spec.allowAddresses lists it";
+        assert_eq!(shown("localhost"), format!("localhost is 127.0.0.1, an address {rule}"));
+        assert_eq!(shown("127.0.0.1"), format!("127.0.0.1 is an address {rule}"));
     }
 }

@@ -118,10 +118,12 @@ fn superseded(scene: &Scene<'_>, by: &str) -> Decision {
 /// Ends the promotion after its rollback has started. The spec of the rollback holds the failure, or what the user wrote.
 fn rolled_back(scene: &Scene<'_>, rollback: &Promotion) -> Decision {
     let reason = rollback.spec.cause.as_deref().map_or(Reason::RolledBackManually, Reason::from);
-    let cause = rollback.spec.reason.as_deref().unwrap_or("rolled back manually");
-    let message = match rollback.status.as_ref().and_then(|status| status.restores) {
-        Some(revision) => format!("{cause}; rolled back to revision {revision}"),
-        None => cause.to_owned(),
+    let restored = rollback.status.as_ref().and_then(|status| status.restores);
+    let message = match (rollback.spec.reason.as_deref(), restored) {
+        (Some(cause), Some(revision)) => format!("{cause}; rolled back to revision {revision}"),
+        (Some(cause), None) => cause.to_owned(),
+        (None, Some(revision)) => format!("rolled back manually to revision {revision}"),
+        (None, None) => "rolled back manually".to_owned(),
     };
     let failure = failure(scene, &reason, &message);
     let end = End { phase: PromotionPhase::Failed, reason, message: &message };

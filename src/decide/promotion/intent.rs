@@ -99,7 +99,12 @@ fn record_dry_run(scene: &Scene<'_>, status: &mut PromotionStatus, wanted: &[Des
         started_at: Some(scene.time()),
         finished_at: Some(scene.time()),
         result: StepResult::Passed,
-        message: Some(format!("dry-run of {} objects: {} differ", trial.results.len(), status.changes.len())),
+        message: Some(match (trial.results.len(), status.changes.len()) {
+            (1, 0) => "dry-run of 1 object: it does not differ".to_owned(),
+            (1, _) => "dry-run of 1 object: it differs".to_owned(),
+            (all, 1) => format!("dry-run of {all} objects: 1 differs"),
+            (all, changed) => format!("dry-run of {all} objects: {changed} differ"),
+        }),
     });
 }
 

@@ -204,7 +204,7 @@ async fn channels_that_fail_delay_no_rollback_and_say_why() -> Result<()> {
         ("down", "answers 500"),
         ("hanging", "does not answer within 10 s"),
         ("moved", "answers 302: a redirect is not followed"),
-        ("metadata", "169.254.169.254, an address that is not asked unless spec.allowAddresses lists it"),
+        ("metadata", "169.254.169.254 is an address that is not asked unless spec.allowAddresses lists it"),
         ("plain", "offers no STARTTLS"),
         ("keyless", "the credentials file gone cannot be used"),
     ] {
