@@ -70,7 +70,8 @@ pub struct ChannelSpec {
 
 /// An HTTP server that gets each notification as JSON. The header `Towpath-Signature` is `sha256=` and the HMAC-SHA256, in hexadecimal, of
 /// the header `Towpath-Timestamp`, a dot and the body. `Towpath-Id` is the same if a notification is sent again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[x_kube(validation = Rule::new(schema::is_file("key")).message(schema::IS_FILE).field_path(".key"))]
 pub struct Webhook {
     /// URL, with an optional path and without credentials, query and fragment, such as `https://hooks.example.com/towpath`.
     #[schemars(
@@ -80,15 +81,16 @@ pub struct Webhook {
     pub url: String,
     /// Path of the file with the key of the signature, below the credentials folder of the controller. A line break at its end is no part
     /// of the key.
-    #[schemars(schema_with = "schema::file")]
+    #[schemars(schema_with = "schema::secret_file")]
     pub key: String,
 }
 
 /// An incoming webhook of a chat. Its URL is a credential, so it is read from a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[x_kube(validation = Rule::new(schema::is_file("url")).message(schema::IS_FILE).field_path(".url"))]
 pub struct ChatWebhook {
     /// Path of the file with the URL, below the credentials folder of the controller.
-    #[schemars(schema_with = "schema::file")]
+    #[schemars(schema_with = "schema::secret_file")]
     pub url: String,
 }
 
@@ -97,6 +99,7 @@ pub struct ChatWebhook {
 #[x_kube(validation = Rule::new("has(self.username) == has(self.password)").message("set both username and password, or neither"))]
 #[x_kube(validation = Rule::new("!has(self.password) || self.security != 'None'")
     .message("a password is never sent without TLS: set security to Tls or StartTls, or remove username and password"))]
+#[x_kube(validation = Rule::new(schema::is_file_if_set("password")).message(schema::IS_FILE).field_path(".password"))]
 #[serde(rename_all = "camelCase")]
 pub struct Smtp {
     /// Name or address of the server, without a port.
@@ -122,7 +125,7 @@ pub struct Smtp {
     pub username: Option<String>,
     /// Path of the file with the password, below the credentials folder of the controller. Default: no authentication.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::optional_file")]
+    #[schemars(schema_with = "schema::optional_secret_file")]
     pub password: Option<String>,
 }
 

@@ -99,10 +99,11 @@ pub struct Tls {
 /// used at once.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[x_kube(validation = Rule::new("has(self.bearer) != has(self.basic)").message("set exactly one of bearer and basic"))]
+#[x_kube(validation = Rule::new(schema::is_file_if_set("bearer")).message(schema::IS_FILE).field_path(".bearer"))]
 pub struct ProviderAuth {
     /// Path of the file with a bearer token, below the credentials folder of the controller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::optional_file")]
+    #[schemars(schema_with = "schema::optional_secret_file")]
     pub bearer: Option<String>,
     /// Basic authentication.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -110,13 +111,14 @@ pub struct ProviderAuth {
 }
 
 /// Basic authentication.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[x_kube(validation = Rule::new(schema::is_file("password")).message(schema::IS_FILE).field_path(".password"))]
 pub struct BasicAuth {
     /// User name.
     #[schemars(length(min = 1, max = 128))]
     pub username: String,
     /// Path of the file with the password, below the credentials folder of the controller.
-    #[schemars(schema_with = "schema::file")]
+    #[schemars(schema_with = "schema::secret_file")]
     pub password: String,
 }
 

@@ -77,15 +77,35 @@ pub fn test_template(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// Path of a file below the credentials folder.
-pub fn file(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "string", "pattern": FILE, "maxLength": 256 })
-}
-
 /// An optional path of a file below the credentials folder.
 pub fn optional_file(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "nullable": true, "pattern": FILE, "maxLength": 256 })
 }
+
+/// Path of a file with a credential. A pattern would repeat the value, which may be the credential itself, in the answer of the API server; so
+/// would a rule of the field. The struct with the field has the rule [`is_file`].
+pub fn secret_file(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "maxLength": 256 })
+}
+
+/// An optional path of a file with a credential.
+pub fn optional_secret_file(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "nullable": true, "maxLength": 256 })
+}
+
+/// The rule that a field is a path below the credentials folder.
+pub fn is_file(field: &str) -> String {
+    format!("self.{field}.matches('{FILE}')")
+}
+
+/// The same for a field that may be absent.
+pub fn is_file_if_set(field: &str) -> String {
+    format!("!has(self.{field}) || {}", is_file(field))
+}
+
+/// What the API server says otherwise.
+pub const IS_FILE: &str = "is the path of a file below the credentials folder of the controller, such as hooks/key, and not the URL, key or password \
+                           itself";
 
 /// Names of projects, or `*`.
 pub fn served_projects(_: &mut SchemaGenerator) -> Schema {

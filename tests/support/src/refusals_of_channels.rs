@@ -49,7 +49,7 @@ pub(crate) fn of_channels() -> Vec<Change> {
             "the URL of a chat",
             None,
             channel(json!({ "slack": { "url": "https://a/b" } })),
-            Some("url"),
+            Some("spec.slack.url: Invalid value: is the path of a file below the credentials folder"),
         ),
         (
             "Channel",
