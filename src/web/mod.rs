@@ -19,7 +19,8 @@ pub use visitors::{Connect, Visitors};
 
 use crate::api::ProjectName;
 use crate::user::reader::Reader;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 use visitor::Visitor;
 
@@ -44,6 +45,23 @@ pub enum Access {
         /// The project that is shown first. Empty: the page asks for one.
         project: ProjectName,
     },
+}
+
+/// Why a request has no visitor, in a sentence.
+enum Refusal {
+    /// Nothing says who sends it, or it is a token that is not accepted.
+    Unknown(String),
+    /// The API server does not answer who it is. It can be asked again.
+    Unanswered(String),
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Unknown(sentence) => (StatusCode::UNAUTHORIZED, sentence).into_response(),
+            Self::Unanswered(sentence) => (StatusCode::SERVICE_UNAVAILABLE, sentence).into_response(),
+        }
+    }
 }
 
 /// What the shell tells its script.
@@ -84,15 +102,15 @@ impl Access {
     }
 
     /// The visitor of a request, or why there is none.
-    async fn visitor(&self, headers: &HeaderMap) -> Result<Arc<Visitor>, String> {
+    async fn visitor(&self, headers: &HeaderMap) -> Result<Arc<Visitor>, Refusal> {
         let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = value.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
         match self {
             Self::Local { secrets, visitor, .. } if secrets.admits(token) => Ok(Arc::clone(visitor)),
-            Self::Local { .. } => {
-                Err("This tab does not know the token of the page. Start the page again: kubectl towpath ui"
-                    .to_owned())
-            }
+            Self::Local { .. } => Err(Refusal::Unknown(
+                "This tab does not know the token of the page. Start the page again: kubectl towpath ui"
+                    .to_owned(),
+            )),
             Self::Tokens { visitors, .. } => visitors.of(token).await,
         }
     }

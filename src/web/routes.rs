@@ -8,7 +8,7 @@ use super::guard::{Names, guard};
 use super::pages::{self, Request};
 use super::route::{Place, Route};
 use super::visitor::Visitor;
-use super::{Access, SHELL};
+use super::{Access, Refusal, SHELL};
 use crate::user::followed::Followed;
 use crate::user::rights::lacking;
 use crate::user::sender::{Keep, preview, send_intent};
@@ -35,6 +35,9 @@ const FIRST_LIST: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(50);
 /// Longest body of a request.
 const MOST_BYTES: usize = 128 * 1024;
+
+/// What is said to a secret that opens nothing.
+const USED: &str = "This address was used before, or belongs to a server that has ended. Start the page again: kubectl towpath ui";
 
 const SCRIPT: &str = include_str!("assets/page.js");
 const STYLE: &str = include_str!("assets/page.css");
@@ -72,14 +75,8 @@ fn shell(access: &Access) -> String {
 async fn session(State(access): State<Arc<Access>>, body: String) -> Response {
     match access.exchange(body.trim()) {
         Some(token) => token.to_owned().into_response(),
-        None => refused(
-            "This address was used before, or belongs to a server that has ended. Start the page again: kubectl towpath ui",
-        ),
+        None => Refusal::Unknown(USED.to_owned()).into_response(),
     }
-}
-
-fn refused(sentence: &str) -> Response {
-    (StatusCode::UNAUTHORIZED, sentence.to_owned()).into_response()
 }
 
 /// A page as the content of the shell.
@@ -91,7 +88,7 @@ async fn part(
 ) -> Response {
     let visitor = match access.visitor(&headers).await {
         Ok(visitor) => visitor,
-        Err(sentence) => return refused(&sentence),
+        Err(refusal) => return refusal.into_response(),
     };
     let Some(route) = Route::parse(&path) else {
         return (StatusCode::NOT_FOUND, "There is no such page.").into_response();
@@ -198,7 +195,7 @@ async fn act(
 ) -> Response {
     let visitor = match access.visitor(&headers).await {
         Ok(visitor) => visitor,
-        Err(sentence) => return refused(&sentence),
+        Err(refusal) => return refusal.into_response(),
     };
     let route = Route::parse(&project).zip(Action::parse(&action));
     let Some((route, action)) = route.filter(|(route, _)| route.place == Place::Board) else {

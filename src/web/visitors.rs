@@ -3,6 +3,7 @@
 //! Invariants: a token is known here only by its digest. There is no visitor for a token that the API server did not accept. Nothing is
 //! shared between visitors, and their number is bounded.
 
+use super::Refusal;
 use super::visitor::Visitor;
 use crate::user::reader::{Reader, explained, is_unauthorized};
 use crate::user::rights;
@@ -40,9 +41,9 @@ impl Visitors {
     }
 
     /// The visitor with this token, or why there is none.
-    pub async fn of(&self, token: &str) -> Result<Arc<Visitor>, String> {
+    pub(super) async fn of(&self, token: &str) -> Result<Arc<Visitor>, Refusal> {
         if token.is_empty() {
-            return Err("The page needs a bearer token of the cluster.".to_owned());
+            return Err(Refusal::Unknown("The page needs a bearer token of the cluster.".to_owned()));
         }
         let key: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         if let Some(visitor) = self.accepted(&key) {
@@ -51,15 +52,18 @@ impl Visitors {
         let visitor = match self.visitor(&key) {
             Some(visitor) => visitor,
             None => {
-                let (reader, writer) = (self.connect)(token)?;
+                let (reader, writer) = (self.connect)(token).map_err(Refusal::Unknown)?;
                 Arc::new(Visitor::new(reader, writer))
             }
         };
         if let Err(error) = rights::identified(visitor.reader()).await {
-            if is_unauthorized(&error) {
-                self.entries().remove(&key);
+            let is_refused = is_unauthorized(&error);
+            let sentence = format!("{:#}", explained("selfsubjectreviews", "", error));
+            if !is_refused {
+                return Err(Refusal::Unanswered(sentence));
             }
-            return Err(format!("{:#}", explained("selfsubjectreviews", "", error)));
+            self.entries().remove(&key);
+            return Err(Refusal::Unknown(sentence));
         }
         let now = Instant::now();
         let mut known = self.entries();

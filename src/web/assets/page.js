@@ -81,11 +81,14 @@ async function read() {
     say("The page is not open", sentence);
     return;
   }
-  failures = 0;
-  if (answer.status === 304) {
-    stale(null);
+  if (answer.status === 503) {
+    failures += 1;
+    stale(await answer.text());
     return later();
   }
+  failures = 0;
+  stale(null);
+  if (answer.status === 304) return later();
   const text = await answer.text();
   if (!answer.ok) {
     say("Not found", text);

@@ -1,7 +1,7 @@
 //! The board: applications and environments.
 
 use super::{Request, act, title, word};
-use crate::api::{ApplicationName, EnvironmentName, Promotion, StepResult};
+use crate::api::{ApplicationName, EnvironmentName, Promotion, Reason, StepResult};
 use crate::decide::environment::validate::in_order;
 use crate::decide::moments::span;
 use crate::decide::world::Project;
@@ -86,7 +86,7 @@ fn cell(request: &Request<'_>, project: &Project, row: &Row) -> Markup {
                 (release(&waits.release, &waits.release)) " " (word(&waits.gate))
                 @if let Some(then) = waits.until { " " span.dim { "opens " (until(then, now)) } }
                 p.why { (printable(&waits.message)) }
-                @if waits.gate == "Approval" {
+                @if Reason::from(waits.gate.as_str()) == Reason::Approval {
                     (act(Action::Approve, &[("release", &waits.release), ("environment", &row.environment)]))
                 }
             }

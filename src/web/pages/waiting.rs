@@ -4,7 +4,7 @@ use super::{Request, act, environment_of, links, title};
 use crate::api::Reason;
 use crate::view::waiting::{Row, Waiting, waiting};
 use crate::web::action::Action;
-use crate::web::route::{Place, Route};
+use crate::web::route::Place;
 use maud::{Markup, html};
 
 pub(super) fn page(request: &Request<'_>) -> Markup {
@@ -30,12 +30,11 @@ fn table(request: &Request<'_>, rows: &Waiting, caption: &str) -> Markup {
         row.map(|row| request.route.to(place(row)))
             .or_else(|| links(request.route, &[("ENVIRONMENT", environment_of)])(heading, text))
     };
-    rows.table(request.now)
-        .markup(caption, &link, &|number| rows.rows.get(number).map(|row| actions(request.route, row)))
+    rows.table(request.now).markup(caption, &link, &|number| rows.rows.get(number).map(actions))
 }
 
 /// What can be done about a row.
-fn actions(_: &Route, row: &Row) -> Markup {
+fn actions(row: &Row) -> Markup {
     let environment = ("environment", row.environment.as_str());
     let release = ("release", row.name.as_str());
     let gate = Reason::from(row.gate.as_str());

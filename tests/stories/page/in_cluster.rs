@@ -11,6 +11,7 @@ use std::process::Stdio;
 use std::time::Duration;
 use support::browser::Browser;
 use support::objects::deployment;
+use support::people::Person;
 use support::{Project, in_project};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -32,7 +33,11 @@ struct Server {
 
 impl Server {
     async fn start(project: &Project) -> Result<Self> {
-        let vera = viewer(project).await?;
+        Self::start_for(&viewer(project).await?, None).await
+    }
+
+    /// The same for the API server of a person, or for one at another address.
+    async fn start_for(vera: &Person, server: Option<&str>) -> Result<Self> {
         let config: Value = serde_yaml::from_str(&std::fs::read_to_string(&vera.access.kubeconfig)?)?;
         let cluster = &config["clusters"][0]["cluster"];
         let folder = tempfile::tempdir()?;
@@ -45,7 +50,7 @@ impl Server {
         }
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let host = format!("127.0.0.1:{port}");
-        let server = cluster["server"].as_str().context("no server")?;
+        let server = server.or(cluster["server"].as_str()).context("no server")?;
         let child = Command::new(env!("CARGO_BIN_EXE_towpath"))
             .args([
                 "ui-server",
@@ -110,7 +115,8 @@ async fn visitors_see_what_their_own_token_may_read_and_nothing_without_one() ->
             account(project, "reader", &["towpath-viewer"]).await?,
             account(project, "stranger", &[]).await?,
         );
-        let server = Server::start(project).await?;
+        let vera = viewer(project).await?;
+        let server = Server::start_for(&vera, None).await?;
         let (host, part) = (server.host.clone(), format!("/part/{}", project.name));
         let begun = Instant::now();
         loop {
@@ -139,6 +145,13 @@ async fn visitors_see_what_their_own_token_may_read_and_nothing_without_one() ->
             ensure!(answer.starts_with(&format!("HTTP/1.1 {code}")), "{name} {token:?}: {answer}");
             ensure!(!answer.contains("prod"), "{answer}");
         }
+        // An API server that does not answer says nothing about a token.
+        let away = Server::start_for(&vera, Some("https://127.0.0.1:1")).await?;
+        let answer = away.get(&part, &away.host, Some(&reader)).await?;
+        ensure!(
+            answer.starts_with("HTTP/1.1 503") && answer.contains("cannot reach the cluster"),
+            "{answer}"
+        );
         // A probe knows no name and no token.
         let healthy = server.get("/healthz", "10.0.0.1:8080", None).await?;
         ensure!(healthy.starts_with("HTTP/1.1 200") && healthy.ends_with("ok\n"), "{healthy}");
