@@ -15,7 +15,7 @@ use crate::content::object::strip::strip;
 use crate::content::plan::overrides::unmatched;
 use crate::content::{ContentError, Desired, Digested, ObjectSet, Plan};
 use crate::decide::conditions::cut;
-use crate::decide::decision::{Owner, Record};
+use crate::decide::decision::{Action, Owner, Record};
 use crate::decide::environment::overrides;
 use crate::decide::moments::later;
 use jiff::SignedDuration;
@@ -162,8 +162,9 @@ pub(super) fn launch(
         memory: Some(scene.write(status, PromotionPhase::Promoting, &rolling_reason(scene), &message)),
         // The target and the number of a rollback follow from its spec until it has ended, so its writes need not wait for the
         // memory. A rollback that was refused before writes its memory first, and so does one that supersedes a running rollback: after a
-        // crash, that one would go on writing.
+        // crash, that one would go on writing. That an object was replaced cannot be seen afterwards.
         memory_follows: scene.is_rollback()
+            && !next.actions.iter().any(|action| matches!(action, Action::Replace { .. }))
             && scene.status.refused_since.is_none()
             && !scene.lane.running().is_some_and(|other| other.spec.kind == PromotionKind::Rollback),
         actions: next.actions,

@@ -85,6 +85,13 @@ impl Store {
                     memory.refused.entry(uid.to_owned()).or_default().insert(key.clone(), message.clone());
                 }
                 answer?;
+                let live = self.at(target).live(key);
+                let generation = match &live {
+                    Live::Present(live) => live["metadata"]["generation"].as_i64(),
+                    _ => None,
+                };
+                let known = memory.generations.entry(uid.to_owned()).or_default();
+                known.extend(generation.map(|generation| (key.clone(), generation)));
                 memory.wrote(uid, key);
                 Ok(true)
             }
