@@ -79,13 +79,16 @@ impl Credentials {
 
 /// Why a file cannot be read, and what to do.
 fn reason(error: &std::io::Error) -> String {
-    match error.kind() {
-        ErrorKind::NotFound => "there is no such file; credentials in the values of the chart name the folder and its Secret, and the file is \
-                                a key of the Secret"
-            .to_owned(),
-        ErrorKind::PermissionDenied => "the controller may not read it".to_owned(),
-        other => other.to_string(),
+    let kind = error.kind();
+    if kind == ErrorKind::NotFound {
+        return "there is no such file; credentials in the values of the chart name the folder and its Secret, and the file is a key of the \
+                Secret"
+            .to_owned();
     }
+    if kind == ErrorKind::PermissionDenied {
+        return "the controller may not read it".to_owned();
+    }
+    kind.to_string()
 }
 
 #[cfg(test)]
